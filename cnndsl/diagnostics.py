@@ -1,0 +1,155 @@
+"""What is said of a spec: diagnostics, the table of their codes, and how they print."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import Enum
+
+from cnndsl.source import Span
+
+#: Longest text of a spec that a message repeats.
+SHOWN = 60
+
+
+class Code(Enum):
+    """Every kind of diagnostic: a code that stays the same, and what it means. Past 100: warnings."""
+
+    FILE = ("CNN001", "a file cannot be read")
+    ENCODING = ("CNN002", "the text is not UTF-8, or holds characters that YAML forbids")
+    SYNTAX = ("CNN003", "the YAML cannot be parsed")
+    DUPLICATE_KEY = ("CNN004", "a key stands twice in one mapping")
+    FEATURE = ("CNN005", "a feature of YAML that specs do not use")
+    SCALAR = ("CNN006", "a scalar that could mean several things")
+    LIMIT = ("CNN007", "a limit is passed")
+    PATH = ("CNN008", "`extends` or `use` leaves the project")
+    CYCLE = ("CNN009", "specs extend or use each other in a ring")
+    TYPE = ("CNN010", "a value of the wrong type or out of range")
+    KEY = ("CNN011", "an unknown key")
+    MISSING = ("CNN012", "a required key or argument is missing")
+    STEP = ("CNN013", "a step that has no word, or more than one")
+    LAYER = ("CNN014", "an unknown layer or block")
+    ARGUMENT = ("CNN015", "an unknown argument, or one given twice")
+    NAME = ("CNN016", "a name that cannot be used")
+    DUPLICATE = ("CNN017", "two things of one name")
+    PARAM = ("CNN018", "an unknown or missing parameter")
+    EXPRESSION = ("CNN020", "an expression that the language does not have")
+    UNDEFINED = ("CNN021", "an undefined name")
+    EVALUATION = ("CNN022", "an expression whose value cannot be worked out")
+    SHAPE = ("CNN030", "a layer that does not take its input or its arguments")
+    INFERRED = ("CNN031", "an argument that contradicts the input")
+    CONCAT = ("CNN032", "tensors that cannot be concatenated")
+    RESIDUAL = ("CNN033", "a residual's sides have unlike shapes")
+    BRANCH = ("CNN034", "branches that cannot be split or merged")
+    FROM = ("CNN035", "a step that is not there to go back to")
+    RECURSION = ("CNN036", "a block that contains itself")
+    EXPECT = ("CNN037", "a network that breaks its contract")
+    OUTPUT = ("CNN038", "an output that cannot be returned")
+    UNUSED = ("CNN101", "something defined and never used")
+
+    def __init__(self, id: str, title: str) -> None:
+        self.id = id
+        self.title = title
+
+    @property
+    def severity(self) -> str:
+        return "warning" if self.id >= "CNN1" else "error"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to know beside a diagnostic, with its own place where it has one."""
+
+    message: str
+    span: Span | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fault of a spec: what, where, the way that led there, and what to write instead."""
+
+    code: Code
+    message: str
+    span: Span | None = None
+    help: str = ""
+    notes: tuple[Note, ...] = ()
+    trail: tuple[str, ...] = ()
+
+    @property
+    def is_error(self) -> bool:
+        return self.code.severity == "error"
+
+    def __str__(self) -> str:
+        place = f"{self.span}: " if self.span else ""
+        return f"{place}{self.code.severity}[{self.code.id}]: {self.message}"
+
+    def render(self) -> str:
+        """Several lines for people: the message, the line with a caret, the trail, notes and help."""
+        lines = [str(self)]
+        if self.span:
+            lines += _excerpt(self.span)
+        if self.trail:
+            lines.append(f"  = in {' › '.join(self.trail)}")
+        for note in self.notes:
+            lines.append(f"  = note: {note.message}" + (f" ({note.span})" if note.span else ""))
+        if self.help:
+            first, *rest = self.help.splitlines()
+            lines += [f"  = help: {first}", *(f"          {line}" for line in rest)]
+        return "\n".join(lines)
+
+
+class SpecError(Exception):
+    """A spec has errors; ``diagnostics`` holds all of them, sorted by place.
+
+    ``rows`` of the network up to the fault are there where shapes could be inferred so far.
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], partial: object = None) -> None:
+        self.diagnostics = ordered(diagnostics)
+        self.partial = partial
+        super().__init__("\n\n".join(diagnostic.render() for diagnostic in self.diagnostics))
+
+
+def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """Sorted by place and code, each place and code once: a block used ten times is wrong once."""
+    unique = {(item.code, item.span, item.message if item.span is None else ""): item for item in reversed([*diagnostics])}
+    return sorted(unique.values(), key=_place)
+
+
+def _place(diagnostic: Diagnostic) -> tuple[str, int, str, str]:
+    span = diagnostic.span
+    return (span.source.name, span.start, diagnostic.code.id, diagnostic.message) if span else ("", 0, diagnostic.code.id, diagnostic.message)
+
+
+def _excerpt(span: Span) -> list[str]:
+    """The line of a span with carets under it; a very long line is cut around them."""
+    number = str(span.line)
+    text, column = span.source.line(span.line), span.column - 1
+    width = max(len(span.first_line.text), 1)
+    if len(text) > 160:
+        cut = max(column - 60, 0)
+        text, column = text[cut : cut + 160], column - cut
+    width = max(min(width, len(text) - column), 1)
+    pad = "".join("\t" if character == "\t" else " " for character in text[:column])
+    gutter = " " * len(number)
+    return [f" {gutter} |", f" {number} | {text}", f" {gutter} | {pad}{'^' * width}"]
+
+
+def shorten(text: str) -> str:
+    """``text`` fit to be shown in a message: one line, not longer than :data:`SHOWN`."""
+    flat = text.replace("\n", "\\n").replace("\r", "\\r").replace("\x1b", "\\x1b")
+    return flat if len(flat) <= SHOWN else f"{flat[:SHOWN]}… ({len(text)} characters)"
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Help that names the known word nearest to ``word``, or nothing."""
+    if len(word) > SHOWN:
+        return ""
+    candidates = list(known)
+    folded = {candidate.lower(): candidate for candidate in candidates}
+    if word.lower() in folded:
+        return f"did you mean `{folded[word.lower()]}`?"
+    close = get_close_matches(word, candidates, 1, 0.6)
+    close = close or [folded[match] for match in get_close_matches(word.lower(), folded, 1, 0.6)]
+    return f"did you mean `{close[0]}`?" if close else ""

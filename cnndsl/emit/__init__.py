@@ -1,0 +1,1 @@
+"""A graph becomes what people use: source, module, diagram, table. Pure functions."""

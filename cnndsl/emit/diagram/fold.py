@@ -1,0 +1,137 @@
+"""Which parts of a network say the same thing one after another, and so can be drawn once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from math import inf
+
+from cnndsl.emit.table import arguments
+from cnndsl.graph.graph import Apply, Body, Graph, Merge, Module, Operation, Region, Repeat, Split, Tensor, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Items that may be folded with equal ones beside them: a round of a loop, or one module."""
+
+    body: Body
+    foldable: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Pattern:
+    """What a part is (``key``), the tensors that it takes from elsewhere and those that it makes."""
+
+    key: int
+    taken: tuple[Tensor, ...]
+    made: tuple[Tensor, ...]
+
+
+def parts(body: Body) -> list[Part]:
+    """A body with its loops unrolled. Equal bodies give as many parts."""
+    found: list[Part] = []
+    for item in body:
+        if not isinstance(item, Repeat):
+            found.append(Part((item,), isinstance(item, Module)))
+            continue
+        for round_ in item.rounds:
+            nested = len(round_) == 1 and isinstance(round_[0], Repeat)
+            found += parts(round_) if nested else [Part(round_, True)]
+    return found
+
+
+def made(operation: Operation) -> tuple[Tensor, ...]:
+    return operation.outputs if isinstance(operation, Split) else (operation.output,)
+
+
+class Folding:
+    """Finds runs of equal parts in a graph: of the same layers with the same arguments, wired alike,
+    each working on what the one before it gives. Names and inferred arguments may differ.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._keys: dict[Hashable, int] = {}
+        self._patterns: dict[Body, _Pattern] = {}
+        self._position: dict[Operation, int] = {}
+        self._last_use: dict[Tensor, float] = {}
+        for position, (_, operation) in enumerate(walk(graph.root.body)):
+            self._position[operation] = position
+            self._last_use.update(dict.fromkeys(operation.inputs, position))
+        self._last_use.update(dict.fromkeys(graph.outputs.values(), inf))
+
+    def runs(self, parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
+        """Where runs of parts that can be drawn once start and end; most are of one part."""
+        start = 0
+        for index in range(1, len(parts) + 1):
+            if index == len(parts) or not self._continues(parts, start, index):
+                yield start, index
+                start = index
+
+    def _continues(self, parts: Sequence[Part], start: int, index: int) -> bool:
+        """Whether a part repeats the one before it, in a run since ``start``."""
+        if not (parts[index].foldable and parts[index - 1].foldable):
+            return False
+        before, this = self._pattern(parts[index - 1].body), self._pattern(parts[index].body)
+        if before.key != this.key or not self._hidden(before.made, parts[index].body):
+            return False
+        carried = _carried(before, this)
+        if index - start < 2:
+            return carried is not None
+        return carried == _carried(self._pattern(parts[index - 2].body), before)
+
+    def _hidden(self, tensors: tuple[Tensor, ...], following: Body) -> bool:
+        """Whether nothing past ``following`` takes one of the tensors."""
+        end = max((self._position[operation] for _, operation in walk(following)), default=-1)
+        return all(self._last_use.get(tensor, -1) <= end for tensor in tensors)
+
+    def _pattern(self, body: Body) -> _Pattern:
+        if body not in self._patterns:
+            self._patterns[body] = self._read(body)
+        return self._patterns[body]
+
+    def _read(self, body: Body) -> _Pattern:
+        taken: dict[Tensor, int] = {}
+        local: dict[Tensor, int] = {}
+        tokens: list[Hashable] = []
+
+        def read(items: Body) -> None:
+            for item in items:
+                if isinstance(item, Region):
+                    tokens.append(type(item).__name__)
+                    for inner in item.bodies:
+                        read(inner)
+                        tokens.append("end")
+                    continue
+                wires = tuple(
+                    (True, local[tensor]) if tensor in local else (False, taken.setdefault(tensor, len(taken)))
+                    for tensor in item.inputs
+                )
+                tokens.append((self._what(item), wires))
+                for tensor in made(item):
+                    local[tensor] = len(local)
+
+        read(body)
+        return _Pattern(self._intern(tuple(tokens)), tuple(taken), tuple(local))
+
+    def _what(self, operation: Operation) -> Hashable:
+        """All that is drawn of an operation but for its name."""
+        if isinstance(operation, (Split, Merge)):
+            return operation.kind, repr(arguments(operation))
+        again = operation.path if operation.reuse else ""
+        if isinstance(operation, Apply):
+            return operation.kind, repr(arguments(operation)), again
+        return operation.kind, self._pattern(operation.body).key, again
+
+    def _intern(self, key: Hashable) -> int:
+        return self._keys.setdefault(key, len(self._keys))
+
+
+def _carried(before: _Pattern, this: _Pattern) -> tuple[int | None, ...] | None:
+    """For each tensor that ``this`` takes, which of those made by ``before`` it is, None for one that
+    both take from elsewhere. None for all if they are not wired as two rounds of a loop."""
+    index = {tensor: place for place, tensor in enumerate(before.made)}
+    carried = tuple(index.get(tensor) for tensor in this.taken)
+    alike = all(
+        place is not None or tensor is same for place, tensor, same in zip(carried, this.taken, before.taken)
+    )
+    return carried if alike and any(place is not None for place in carried) else None

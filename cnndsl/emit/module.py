@@ -1,0 +1,31 @@
+"""The live module: the emitted source, executed. With ``train/`` the only place that imports torch."""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import sys
+from types import ModuleType
+
+from torch import nn
+
+from cnndsl.emit.python import class_name, source
+from cnndsl.graph.graph import Graph
+
+
+def build(graph: Graph) -> nn.Module:
+    """The network of a graph. What runs can be read: its source is registered with ``linecache``, so
+    tracebacks, ``inspect`` and ``torch.jit.script`` find it."""
+    text = source(graph)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    name = f"cnndsl._emitted.{graph.document.name}_{digest}"
+    if name not in sys.modules:
+        filename = f"<{name}>"
+        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
+        namespace = ModuleType(name, f"Emitted by cnndsl from the spec {graph.document.name}.")
+        namespace.__file__ = filename
+        exec(compile(text, filename, "exec"), namespace.__dict__)
+        sys.modules[name] = namespace
+    network = getattr(sys.modules[name], class_name(graph))()
+    assert isinstance(network, nn.Module)
+    return network

@@ -1,0 +1,114 @@
+"""The uses of a class: what each module of the graph has to construct, read off the graph.
+
+A module's children are *elements*: constructor calls and, in a chain, loops of them. An element's
+``key`` says which step of the definition made it, so the elements of two uses can be laid side by
+side; keys compare in the order of the definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from cnndsl.graph.graph import Apply, Body, Branch, Dense, Item, Merge, Module, Repeat, Residual, Split
+from cnndsl.spec.expression import Value
+from cnndsl.spec.steps import Steps
+
+Key: TypeAlias = tuple[int, ...]
+NO_DEFAULT: Any = type("NoDefault", (), {"__repr__": lambda self: "no default"})()
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One argument of a constructor call: its value in this use, and how the spec writes it."""
+
+    name: str
+    value: Any
+    written: Value | None = None
+    #: Told by the input, so that the spec says nothing of it.
+    inferred: bool = False
+    #: Written without its name.
+    positional: bool = False
+    #: What the constructor takes where it is left out; :data:`NO_DEFAULT` where it may not be.
+    default: Any = NO_DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Construct:
+    """A constructor call that makes a child. ``inner`` are the children of an inline ``nn.Sequential``."""
+
+    key: Key
+    name: str
+    item: Apply | Module
+    callee: str
+    arguments: tuple[Given, ...] = ()
+    inner: tuple[Element, ...] | None = None
+
+    @property
+    def named(self) -> bool:
+        return self.item.step is not None and self.item.step.name is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The rounds of a ``repeat`` in a chain."""
+
+    key: Key
+    times: Value | None
+    rounds: tuple[tuple[Element, ...], ...]
+
+
+Element: TypeAlias = Construct | Loop
+
+
+@dataclass(frozen=True, slots=True)
+class Keyed:
+    """An operation of a module's ``forward`` with its key. ``arm`` names the side it stands on."""
+
+    key: Key
+    item: Apply | Module | Merge | Split
+    arm: str = ""
+
+
+def positions(steps: Steps, prefix: Key = ()) -> dict[int, Key]:
+    """Where each step of a list stands, those of ``else`` behind the one that they stand in for."""
+    found: dict[int, Key] = {}
+    for index, step in enumerate(steps):
+        found[id(step)] = (*prefix, index)
+        found |= positions(step.otherwise, (*prefix, index, 1))
+    return found
+
+
+def keyed(body: Body, steps: Steps, prefix: Key = (), arm: str = "") -> Iterator[Keyed]:
+    """The operations of a module in the order in which they run."""
+    place = positions(steps)
+    for item in body:
+        yield from _keyed_item(item, (*prefix, *place[id(item.step)], 0), arm)
+
+
+def _keyed_item(item: Item, key: Key, arm: str) -> Iterator[Keyed]:
+    step: Any = item.step
+    match item:
+        case Repeat(rounds=rounds):
+            for number, body in enumerate(rounds):
+                yield from keyed(body, step.steps, (*key, number), arm)
+        case Dense(rounds=pairs):
+            for number, (body, merge) in enumerate(pairs):
+                yield from keyed(body, step.steps, (*key, number, 0), arm or "new")
+                yield Keyed((*key, number, 1), merge, arm)
+        case Branch(split=split, branches=branches, merge=merge):
+            if split:
+                yield Keyed((*key, 0), split, arm)
+            alone = sum(map(bool, branches)) == 1
+            for number, (body, inner) in enumerate(zip(branches, step.branches), 1):
+                yield from keyed(body, inner, (*key, 1, number), arm if alone else f"branch{number}")
+            yield Keyed((*key, 2), merge, arm)
+        case Residual(body=body, shortcut=shortcut, merge=merge):
+            yield from keyed(body, step.steps, (*key, 0), arm)
+            if isinstance(step.shortcut, tuple):
+                yield from keyed(shortcut, step.shortcut, (*key, 1), "shortcut")
+            if merge:
+                yield Keyed((*key, 2), merge, arm)
+        case _:
+            yield Keyed(key, item, arm)

@@ -1,0 +1,124 @@
+"""The reference of all layers and initializers, written from the layer table.
+
+``python -m cnndsl.emit.reference > docs/layers.md`` brings the page up to date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Shape
+from cnndsl.layers.table import Argument, show
+
+#: The families in the order of the page, with their headings.
+FAMILIES = {
+    "convolution": "Convolution",
+    "pooling": "Pooling",
+    "normalization": "Normalization",
+    "activation": "Activation",
+    "linear": "Linear",
+    "dropout": "Dropout",
+    "padding": "Padding",
+    "upsampling": "Upsampling",
+    "shape": "Shape",
+}
+
+_INTRODUCTION = """\
+# Layers
+
+Every layer that a spec may name, written from the layer table by `python -m cnndsl.emit.reference`.
+Names, arguments, order and defaults are those of `torch.nn` and `torchvision.ops`. Shapes have the
+batch, `N`, in front; no layer touches it. An inferred argument is known from the input: it may be
+left out, is not counted in a list of arguments, and must be true if it is written.
+"""
+
+_INITIALIZERS = """\
+## Initializers
+
+What `init` may name: the functions of `torch.nn.init`, without their underscore.
+
+| initializer | what it does | fills tensors of |
+| --- | --- | --- |
+"""
+
+
+def layer_reference() -> str:
+    """The whole page, in Markdown."""
+    families = {
+        heading: [layer for layer in LAYERS.values() if layer.family == family] for family, heading in FAMILIES.items()
+    }
+    index = "".join(
+        f"| [{heading}](#{heading.lower()}) | {', '.join(_link(layer.__name__) for layer in layers)} |\n"
+        for heading, layers in families.items()
+    )
+    sections = [
+        f"## {heading}\n\n" + "\n".join(layer_page(layer.__name__) for layer in layers)
+        for heading, layers in families.items()
+    ]
+    table = f"| family | layers |\n| --- | --- |\n{index}| [Initializers](#initializers) | for weights |\n"
+    return "\n".join([_INTRODUCTION, table, *sections, _INITIALIZERS]) + _initializer_rows()
+
+
+def layer_page(name: str) -> str:
+    """One layer's part of the page: signature, description, arguments, an example."""
+    layer = LAYERS[name]
+    parts = [
+        f"### {name}",
+        f"```python\n{name}({layer.signature()})\n```",
+        _markdown(layer.documentation()),
+        _arguments(layer.arguments, layer.dims or 0),
+        _example(layer),
+        _origin(layer),
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _arguments(arguments: Mapping[str, Argument[Any]], dims: int) -> str:
+    if not arguments:
+        return ""
+    rows = [f"| `{name}` | {arg.kind.expects(dims)} | {_default(arg)} |" for name, arg in arguments.items()]
+    return "\n".join(["| argument | expects | default |", "| --- | --- | --- |", *rows])
+
+
+def _default(argument: Argument[Any]) -> str:
+    if argument.infer is not None:
+        return "inferred"
+    return "required" if argument.required else f"`{show(argument.default)}`"
+
+
+def _example(layer: type[Layer]) -> str:
+    x = Shape(layer.example_input)
+    bound = layer.bind(layer.example, x)
+    written = ", ".join(f"{name}: {show(value).strip(chr(39))}" for name, value in layer.example.items())
+    call = f"{layer.__name__}: {{{written}}}" if written else layer.__name__
+    tensors = ", ".join(f"`{name}` {list(shape)}" for name, shape in bound.parameters().items())
+    return f"`{call}` makes `{bound.output(x)}` of `{x}`{f', with parameters {tensors}' if tensors else ''}."
+
+
+def _origin(layer: type[Layer]) -> str:
+    if layer.definition:
+        return f"Neither torch nor torchvision has it, so the emitted source does:\n\n```python\n{layer.definition}```"
+    name = f"{layer.package or 'torch.nn'}.{layer.__name__}"
+    site = "vision" if layer.package else "docs"
+    return f"In torch: [{name}](https://docs.pytorch.org/{site}/stable/generated/{name}.html)."
+
+
+def _initializer_rows() -> str:
+    return "".join(
+        f"| `{name}({initializer.signature()})` | {_markdown(initializer.documentation)} "
+        f"| {'any shape' if initializer.ranks.start == 0 else initializer.needs} |\n"
+        for name, initializer in INITIALIZERS.items()
+    )
+
+
+def _link(name: str) -> str:
+    return f"[{name}](#{name.lower()})"
+
+
+def _markdown(text: str) -> str:
+    return text.replace("``", "`")
+
+
+if __name__ == "__main__":
+    print(layer_reference(), end="")

@@ -1,0 +1,325 @@
+"""The table of a network: one row for each module, layer and merge, and how it prints."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from cnndsl.graph.cost import Cost, cost
+from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, operations
+from cnndsl.layers import LAYERS, Shape
+
+if TYPE_CHECKING:
+    import rich.table
+
+#: One shape, or those of several tensors: what a merge takes, what a split gives.
+Shapes: TypeAlias = Shape | tuple[Shape, ...]
+
+CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One operation. ``depth`` 1 is a child of the root; a module's row counts all that is in it.
+
+    ``arguments`` are a layer's, without those that the input tells or that are torch's defaults, or a
+    block's. A shape that a fault left unknown has no sizes.
+    """
+
+    path: str
+    layer: str
+    depth: int
+    arguments: Mapping[str, Any]
+    input: Shapes
+    output: Shapes
+    params: int
+    buffers: int
+    macs: int
+
+    @property
+    def call(self) -> str:
+        """The layer with its arguments, as Python would write them: ``Conv2d(64, 7, stride=2)``."""
+        known = LAYERS[self.layer].arguments if self.layer in LAYERS else {}
+        shown = ", ".join(
+            _literal(value) if name in known and known[name].required else f"{name}={_literal(value)}"
+            for name, value in self.arguments.items()
+        )
+        return f"{self.layer}({shown})" if shown else self.layer
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The rows of a network down to some depth, and what all of it costs."""
+
+    name: str
+    inputs: Mapping[str, Shape]
+    rows: tuple[Row, ...]
+    total: Cost
+
+    @classmethod
+    def of(cls, graph: Graph, depth: int | None = None) -> Table:
+        inputs = {name: tensor.shape for name, tensor in graph.inputs.items()}
+        return cls(graph.root.name, inputs, rows(graph.root, depth), cost(graph.root))
+
+    @classmethod
+    def partial(cls, root: Module, depth: int | None = None) -> Table:
+        """The table of a network that fails, as far as it came."""
+        return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root))
+
+    def __str__(self) -> str:
+        return as_plain(self)
+
+    def _repr_html_(self) -> str:
+        return as_html(self)
+
+
+def rows(root: Module, depth: int | None = None) -> tuple[Row, ...]:
+    """Every operation inside ``root`` in the order in which it runs, a module before what is in it;
+    none that is deeper than ``depth``."""
+    return tuple(row for row in _inside(root, 1)[0] if depth is None or row.depth <= depth)
+
+
+def _inside(module: Module, depth: int) -> tuple[list[Row], Cost]:
+    """The rows of a module's body and what they cost together; every operation is looked at once."""
+    found: list[Row] = []
+    together = Cost()
+    for operation in operations(module.body):
+        below: list[Row] = []
+        if isinstance(operation, Module):
+            below, own = _inside(operation, depth + 1)
+        else:
+            own = cost(operation)
+        found += [_row(operation, depth, own), *below]
+        together += own
+    return found, Cost(macs=together.macs) if module.reuse else together
+
+
+def _row(operation: Operation, depth: int, own: Cost) -> Row:
+    taken: Shapes = tuple(tensor.shape for tensor in operation.inputs)
+    given: Shapes
+    if isinstance(operation, Split):
+        given = tuple(tensor.shape for tensor in operation.outputs)
+    else:
+        given = operation.output.shape
+    if not isinstance(operation, Merge):
+        (taken,) = taken
+    written = arguments(operation)
+    return Row(operation.path, operation.kind, depth, written, taken, given, own.params, own.buffers, own.macs)
+
+
+def arguments(operation: Operation) -> dict[str, Any]:
+    """What tells an operation from others of its kind: a layer's arguments that the input does not tell
+    and torch does not default to, a block's parameters, the axis of a ``concat`` where it is not 1."""
+    if isinstance(operation, Apply):
+        known = operation.layer.arguments
+        return {
+            name: value
+            for name, value in operation.layer.values.items()
+            if known[name].infer is None and (known[name].required or value != known[name].default)
+        }
+    if isinstance(operation, Module):
+        return dict(operation.params) if operation.block else {}
+    if isinstance(operation, Split):
+        return {"sizes": operation.sizes}
+    return {"dim": operation.dim} if operation.kind == "concat" and operation.dim != 1 else {}
+
+
+def human(number: int) -> str:
+    """A number of three to five digits: ``7.61 G``, ``11.69 M``, ``640``."""
+    for unit, size in (("T", 10**12), ("G", 10**9), ("M", 10**6), ("k", 10**3)):
+        if number >= size:
+            return f"{number / size:.2f} {unit}"
+    return str(number)
+
+
+# --- for programs --------------------------------------------------------------------------------
+
+
+def as_dict(table: Table) -> dict[str, Any]:
+    """The table as plain data. ``input`` is a list of sizes, or a mapping of them where there are several."""
+    inputs = {name: list(shape) for name, shape in table.inputs.items()}
+    return {
+        "name": table.name,
+        "input": inputs if len(inputs) > 1 else next(iter(inputs.values()), []),
+        "rows": [
+            {
+                "path": row.path,
+                "layer": row.layer,
+                "depth": row.depth,
+                "arguments": dict(row.arguments),
+                "input": _sizes(row.input),
+                "output": _sizes(row.output),
+                "params": row.params,
+                "buffers": row.buffers,
+                "macs": row.macs,
+            }
+            for row in table.rows
+        ],
+        "total": {"params": table.total.params, "buffers": table.total.buffers, "macs": table.total.macs},
+    }
+
+
+def as_json(table: Table) -> str:
+    """A JSON object, every row on a line of its own."""
+    data = as_dict(table)
+    lines = ",\n".join(f"    {_json(row)}" for row in data["rows"])
+    texts = {key: _json(value) for key, value in data.items()} | {"rows": f"[\n{lines}\n  ]" if lines else "[]"}
+    return "{\n" + ",\n".join(f'  "{key}": {text}' for key, text in texts.items()) + "\n}\n"
+
+
+def as_csv(table: Table) -> str:
+    """The rows with shapes in brackets. No totals: the rows of one depth add up to them."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(CSV_HEADER)
+    for row in table.rows:
+        writer.writerow(
+            (row.path, row.layer, row.depth, _shown(row.input), _shown(row.output), row.params, row.macs)
+        )
+    return text.getvalue()
+
+
+# --- for people ----------------------------------------------------------------------------------
+
+
+def as_markdown(table: Table) -> str:
+    """A table as GitHub shows it."""
+    lines = [
+        f"**{_markdown(table.name)}**, input {_markdown(_input(table))}",
+        "",
+        "| path | layer | output | params | MACs |",
+        "| --- | --- | --- | ---: | ---: |",
+        *(f"| {' | '.join(map(_markdown, cells))} |" for cells in _cells(table.rows)),
+        f"| **total** | | | **{table.total.params:,}** | **{table.total.macs:,}** |",
+        "",
+        _summary(table),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def as_html(table: Table) -> str:
+    """A table as notebooks show it."""
+
+    def line(tag: str, cells: Sequence[str], indent: int = 0) -> str:
+        first = f"text-align:left;padding-left:{indent + 0.5}em"
+        styles = (first, "text-align:left", "text-align:left", "text-align:right", "text-align:right")
+        styled = (f'<{tag} style="{style}">{escape(cell)}</{tag}>' for style, cell in zip(styles, cells))
+        return f"<tr>{''.join(styled)}</tr>"
+
+    head = line("th", ("path", "layer", "output", "params", "MACs"))
+    body = "\n".join(line("td", cells, row.depth - 1) for row, cells in zip(table.rows, _cells(table.rows)))
+    foot = line("th", ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}"))
+    caption = f"<caption>{escape(table.name)}, input {escape(_input(table))}: {_summary(table)}</caption>"
+    return f"<table>\n{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n"
+
+
+def as_plain(table: Table) -> str:
+    """Aligned text with nothing drawn around it: the same on every terminal, and good to compare."""
+    indented = [("  " * (row.depth - 1) + path, *rest) for row, (path, *rest) in zip(table.rows, _cells(table.rows))]
+    foot = ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}")
+    lines = [("path", "layer", "output", "params", "MACs"), *indented, foot]
+    widths = [max(map(len, column)) for column in zip(*lines)]
+    aligned = [
+        "  ".join((*map(str.ljust, line[:3], widths), *map(str.rjust, line[3:], widths[3:]))).rstrip() for line in lines
+    ]
+    title = f"{_one_line(table.name)}, input {_one_line(_input(table))}"
+    return "\n".join((title, "", *aligned, "", _summary(table))) + "\n"
+
+
+def as_rich(table: Table) -> rich.table.Table:
+    """A table for terminals: names as a tree, modules in bold, totals below."""
+    from rich import box
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    drawn = RichTable(
+        title=Text.assemble((_one_line(table.name), "bold"), f"  input {_one_line(_input(table))}"),
+        title_justify="left",
+        title_style="",
+        box=box.SIMPLE_HEAD,
+        show_footer=True,
+    )
+    drawn.add_column("name", "total", no_wrap=True)
+    drawn.add_column("layer", overflow="fold")
+    drawn.add_column("output", no_wrap=True)
+    for name, number in (("params", table.total.params), ("MACs", table.total.macs)):
+        drawn.add_column(name, f"{number:,}\n{human(number)}", justify="right", no_wrap=True)
+    inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
+    for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
+        path, call, output, params, macs = cells
+        layer = _one_line(row.layer)
+        drawn.add_row(
+            Text.assemble((bars, "dim"), path.rpartition(".")[2]),
+            Text.assemble(layer, (call.removeprefix(layer), "not bold dim")),
+            *map(Text, (output, params, macs)),
+            style="bold" if has_rows else "",
+        )
+    return drawn
+
+
+def _tree(rows: Sequence[Row]) -> list[str]:
+    """The lines that stand before each name in a tree; none before children of the root."""
+    drawn: list[str] = []
+    below: set[int] = set()  # depths at which a row of the same module follows
+    for row in reversed(rows):
+        bars = "".join("│ " if depth in below else "  " for depth in range(2, row.depth))
+        end = "├ " if row.depth in below else "└ "
+        drawn.append(bars + end if row.depth > 1 else "")
+        below = {depth for depth in below if depth < row.depth} | {row.depth}
+    return drawn[::-1]
+
+
+def _cells(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str, str]]:
+    """Path, layer, output, parameters and MACs, each as a line of text; a zero is left out."""
+    for row in rows:
+        params, macs = (f"{number:,}" if number else "" for number in (row.params, row.macs))
+        yield _one_line(row.path), _one_line(row.call), _shown(row.output), params, macs
+
+
+def _input(table: Table) -> str:
+    if len(table.inputs) == 1:
+        return str(*table.inputs.values())
+    return ", ".join(f"{name} {shape}" for name, shape in table.inputs.items())
+
+
+def _summary(table: Table) -> str:
+    return f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs"
+
+
+def _shown(shapes: Shapes) -> str:
+    if isinstance(shapes, Shape):
+        return str(shapes) if shapes else "?"
+    return " ".join(map(str, shapes))
+
+
+def _sizes(shapes: Shapes) -> list[Any] | None:
+    if isinstance(shapes, Shape):
+        return list(shapes) or None
+    return [list(shape) for shape in shapes]
+
+
+def _literal(value: object) -> str:
+    """A value as Python would write it, with lists for tuples."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_literal, value))}]"
+    return repr(value) if isinstance(value, (str, int, float, type(None))) else str(value)
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _one_line(text: str) -> str:
+    """``text`` with what would break a line, or steer a terminal, written as an escape."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def _markdown(text: str) -> str:
+    """``text`` with what GitHub would take for markup taken literally."""
+    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", _one_line(text))

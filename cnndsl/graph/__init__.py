@@ -1,0 +1,1 @@
+"""Typed steps become a graph with every shape known. No YAML, no torch."""

@@ -1,0 +1,62 @@
+"""Shapes of tensors that are merged, and of the parts that one is split into."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.layers.shape import Refused, Shape, resolve_dim
+
+
+def combine(kind: str, shapes: list[Shape], dim: Any = 1) -> Shape:
+    """The shape of a merge. Raises :class:`Refused` where the shapes do not go together."""
+    return _concat(shapes, dim) if kind == "concat" else _broadcast(kind, shapes)
+
+
+def _concat(shapes: list[Shape], dim: Any) -> Shape:
+    first = shapes[0]
+    if type(dim) is not int:
+        raise Refused(f"`dim` expects an integer, got {dim!r}", "dim")
+    if any(shape.rank != first.rank for shape in shapes):
+        raise Refused("tensors of unlike rank cannot be concatenated", "dim")
+    axis = resolve_dim(dim, first.rank)
+    if axis == 0:
+        raise Refused("a concat along dimension 0 would mix the samples of a batch", "dim")
+    for shape in shapes:
+        differing = [d for d in range(first.rank) if d != axis and shape[d] != first[d]]
+        if differing:
+            sizes = "height and width" if first.rank == 4 and axis == 1 else "all other sizes"
+            help = f"a concat along dimension {axis} needs the same {sizes}; padding and stride decide them"
+            raise Refused(f"these cannot be concatenated: {first} and {shape}", None, help)
+    return first.with_size(axis, sum(shape[axis] for shape in shapes))
+
+
+def _broadcast(kind: str, shapes: list[Shape]) -> Shape:
+    """torch's broadcasting: from the last dimension, equal sizes or 1."""
+    rank = max(shape.rank for shape in shapes)
+    padded = [(1,) * (rank - shape.rank) + tuple(shape) for shape in shapes]
+    sizes = []
+    for axis in zip(*padded):
+        wanted = {size for size in axis if size != 1}
+        if len(wanted) > 1:
+            listed = " and ".join(str(shape) for shape in shapes)
+            raise Refused(f"`{kind}` cannot broadcast {listed}", None, "sizes must be equal, or 1")
+        sizes.append(wanted.pop() if wanted else 1)
+    if sizes[0] != shapes[0][0]:
+        raise Refused(f"`{kind}` would change the batch", None)
+    return Shape(sizes)
+
+
+def parts(shape: Shape, wanted: Any, count: int) -> tuple[int, ...]:
+    """How many channels each of ``count`` branches gets: evenly for True, else as listed."""
+    channels = shape.channels
+    if wanted is True:
+        if channels % count:
+            raise Refused(f"{channels} channels cannot be dealt out evenly among {count} branches", "split")
+        return (channels // count,) * count
+    if not isinstance(wanted, tuple) or not all(type(size) is int and size > 0 for size in wanted):
+        raise Refused("`split` expects true, or a list with the channels of each branch", "split")
+    if len(wanted) != count:
+        raise Refused(f"`split` lists {len(wanted)} parts for {count} branches", "split")
+    if sum(wanted) != channels:
+        raise Refused(f"the parts add up to {sum(wanted)}, but the tensor has {channels} channels", "split")
+    return wanted

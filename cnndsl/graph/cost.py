@@ -1,0 +1,47 @@
+"""What operations cost: parameters, buffers and multiply-accumulates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import prod
+
+from cnndsl.graph.graph import Apply, Module, Operation, walk
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Numbers of learned values, of buffer values, and multiply-accumulates (MACs) of the
+    convolutions and linear layers in one forward pass, biases left out."""
+
+    params: int = 0
+    buffers: int = 0
+    macs: int = 0
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(self.params + other.params, self.buffers + other.buffers, self.macs + other.macs)
+
+
+def cost(operation: Operation) -> Cost:
+    """The cost of an operation, of all that is in it for a module.
+
+    A layer used again costs MACs again, but its parameters only once.
+    """
+    if isinstance(operation, Module):
+        inside = total(inner for _, inner in walk(operation.body) if not isinstance(inner, Module))
+        return Cost(macs=inside.macs) if operation.reuse else inside
+    if not isinstance(operation, Apply):
+        return Cost()
+    layer = operation.layer
+    macs = layer.macs(operation.input.shape, operation.output.shape)
+    if operation.reuse:
+        return Cost(macs=macs)
+    return Cost(_elements(layer.parameters().values()), _elements(layer.buffers().values()), macs)
+
+
+def total(operations: Iterable[Operation]) -> Cost:
+    return sum(map(cost, operations), Cost())
+
+
+def _elements(tensors: Iterable[tuple[int, ...]]) -> int:
+    return sum(map(prod, tensors))

@@ -1,0 +1,223 @@
+"""The graph of a network: what runs, in order, with every shape known. Frozen.
+
+A graph keeps the structure that the spec had. A module's ``body`` is a tuple of *items*: layers and
+modules that are applied, merges and splits, and regions (``Repeat``, ``Branch``, ``Residual``,
+``Dense``) that hold bodies of their own. Tensors connect them: each is made by one item and taken
+by any number of later ones, so the edges of the data flow can be read off without the structure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from cnndsl.layers import Layer, Shape
+from cnndsl.spec.document import Document
+from cnndsl.spec.expression import Value
+from cnndsl.spec.steps import Step
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tensor:
+    """One value of the data flow. Compared by identity."""
+
+    shape: Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Apply:
+    """A layer applied to a tensor. ``reuse`` is true where an earlier step made the layer.
+
+    ``written`` are the arguments as the spec has them, before they were worked out.
+    """
+
+    step: Step
+    name: str
+    path: str
+    layer: Layer
+    written: Mapping[str, Value]
+    input: Tensor
+    output: Tensor
+    reuse: bool = False
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def kind(self) -> str:
+        return type(self.layer).__name__
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Module:
+    """A block, a ``sequential`` or the whole network, applied to a tensor: a child module.
+
+    ``block`` is the block's name, "" for a ``sequential``. ``params`` are the block's parameters
+    with their values, ``written`` those as the call has them. ``chain`` tells that the steps are a
+    plain chain, an ``nn.Sequential``. ``steps`` is the definition that this is one use of.
+    """
+
+    step: Step | None
+    name: str
+    path: str
+    block: str
+    params: Mapping[str, Any]
+    written: Mapping[str, Value]
+    steps: tuple[Step, ...]
+    chain: bool
+    body: Body
+    input: Tensor
+    output: Tensor
+    reuse: bool = False
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def kind(self) -> str:
+        return self.block or "Sequential"
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return (self.body,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Merge:
+    """Several tensors become one: ``concat`` along ``dim``, ``add`` or ``multiply``."""
+
+    step: Step
+    name: str
+    path: str
+    kind: str
+    dim: int
+    inputs: tuple[Tensor, ...]
+    output: Tensor
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Split:
+    """The channels of a tensor dealt out: ``outputs`` have ``sizes`` channels, in order."""
+
+    step: Step
+    name: str
+    path: str
+    sizes: tuple[int, ...]
+    input: Tensor
+    outputs: tuple[Tensor, ...]
+
+    kind = "split"
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        return (self.input,)
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Repeat:
+    """The bodies of a ``repeat``, one for each round."""
+
+    step: Step
+    rounds: tuple[Body, ...]
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return self.rounds
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Branch:
+    """Bodies side by side, an empty one the tensor itself, and the merge of what they give."""
+
+    step: Step
+    split: Split | None
+    branches: tuple[Body, ...]
+    merge: Merge
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        split = ((self.split,),) if self.split else ()
+        return (*split, *self.branches, (self.merge,))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Residual:
+    """``body`` plus ``shortcut``; an empty shortcut is the identity.
+
+    Without a merge there is no shortcut, and the body is all.
+    """
+
+    step: Step
+    body: Body
+    shortcut: Body
+    merge: Merge | None
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return (self.body, self.shortcut, (self.merge,)) if self.merge else (self.body,)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dense:
+    """Rounds of a body and the concatenation of its input with what it gives."""
+
+    step: Step
+    rounds: tuple[tuple[Body, Merge], ...]
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return tuple((*body, merge) for body, merge in self.rounds)
+
+
+Operation: TypeAlias = Apply | Module | Merge | Split
+Region: TypeAlias = Repeat | Branch | Residual | Dense
+Item: TypeAlias = Operation | Region
+Body: TypeAlias = tuple[Item, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """A network: ``root`` is its outermost module, ``inputs`` and ``outputs`` tensors by name.
+
+    The first input is the root's. A network with one unnamed input calls it ``x``; one with a single
+    unnamed output calls it ``output``.
+    """
+
+    document: Document
+    root: Module
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+
+
+def operations(body: Body) -> Iterator[Operation]:
+    """The operations of one module in the order in which they run, the regions looked into,
+    the modules in it not."""
+    for item in body:
+        if isinstance(item, (Apply, Module, Merge, Split)):
+            yield item
+        else:
+            for inner in item.bodies:
+                yield from operations(inner)
+
+
+def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
+    """Every operation in the order in which it runs, with its depth; a module before what is in it."""
+    for operation in operations(body):
+        yield depth, operation
+        if isinstance(operation, Module):
+            yield from walk(operation.body, depth + 1)

@@ -1,0 +1,63 @@
+"""Names within one module: its children, its tensors, and how unnamed ones are called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from cnndsl.graph.graph import Apply, Module, Tensor
+from cnndsl.source import Span
+from cnndsl.spec.expression import Environment
+from cnndsl.spec.steps import Step
+
+#: Public attributes of ``torch.nn.Module`` and ``Sequential``, which a child would hide.
+TAKEN = frozenset(
+    """
+    T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double
+    dump_patches eval extend extra_repr float forward get_buffer get_extra_state get_parameter get_submodule
+    half insert ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters
+    parameters pop register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
+    to_empty train training type xpu zero_grad
+    """.split()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a name stands for: the step that has it, what that gave, and the values known there."""
+
+    step: Step
+    span: Span
+    tensor: Tensor | None
+    environment: Environment
+    item: Apply | Module | None = None
+
+
+@dataclass(slots=True)
+class Scope:
+    """One module while it is being elaborated."""
+
+    path: str
+    chain: bool
+    names: dict[str, Named] = field(default_factory=dict)
+    taken: dict[str, Span] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)
+    children: int = 0
+
+    def child_name(self, short_name: str, written: str | None) -> str:
+        """The name of the next child: the written one, its index in a chain, else kind and count."""
+        self.children += 1
+        if written is not None:
+            self.counts[short_name] += 1
+            return written
+        return str(self.children - 1) if self.chain else self.counted(short_name)
+
+    def counted(self, short_name: str) -> str:
+        self.counts[short_name] += 1
+        return f"{short_name}{self.counts[short_name]}"
+
+    def path_of(self, name: str) -> str:
+        return f"{self.path}.{name}" if self.path else name

@@ -1,0 +1,316 @@
+"""Activations: functions of single values, and the few that look along a dimension."""
+
+from __future__ import annotations
+
+from cnndsl.layers.kinds import BOOLEAN, INTEGER, NOT_NEGATIVE, NULL, NUMBER, POSITIVE, Choice
+from cnndsl.layers.shape import Refused, Shape, resolve_sample_dim
+from cnndsl.layers.table import Layer, argument, layer
+
+
+class _Activation(Layer):
+    family = "activation"
+
+
+class _Inplace(_Activation):
+    inplace = argument(BOOLEAN, False)
+
+
+@layer
+class ReLU(_Inplace):
+    """``max(x, 0)``.
+
+    Nair and Hinton, 2010.
+    """
+
+
+@layer
+class ReLU6(_Inplace):
+    """``min(max(x, 0), 6)``, which a few bits can hold.
+
+    Howard et al., 2017.
+    """
+
+
+@layer
+class LeakyReLU(_Activation):
+    """``x`` above 0, ``negative_slope * x`` below.
+
+    Maas, Hannun and Ng, 2013.
+    """
+
+    negative_slope = argument(NUMBER, 1e-2)
+    inplace = argument(BOOLEAN, False)
+
+
+@layer
+class PReLU(_Activation):
+    """``LeakyReLU`` with a learned slope, which begins as ``init``.
+
+    One slope for all (``num_parameters: 1``), or one for each channel, dimension 1.
+
+    He et al., 2015.
+    """
+
+    num_parameters = argument(POSITIVE, 1)
+    init = argument(NUMBER, 0.25)
+
+    def output(self, x: Shape) -> Shape:
+        if self.num_parameters not in (1, x.channels):
+            raise Refused(
+                f"{self.num_parameters} slopes do not go with the input's {x.channels} channels",
+                "num_parameters",
+                f"write 1 for all channels, or {x.channels}",
+            )
+        return x
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.num_parameters,)}
+
+
+@layer
+class RReLU(_Activation):
+    """``LeakyReLU`` whose slope is drawn for each value from ``lower`` to ``upper`` in training, and is their mean
+    in evaluation.
+
+    Xu et al., 2015.
+    """
+
+    lower = argument(NUMBER, 1.0 / 8)
+    upper = argument(NUMBER, 1.0 / 3)
+    inplace = argument(BOOLEAN, False)
+
+    def output(self, x: Shape) -> Shape:
+        if self.lower > self.upper:
+            raise Refused(f"lower {self.lower} is above upper {self.upper}", "lower")
+        return x
+
+
+@layer
+class ELU(_Activation):
+    """``x`` above 0, ``alpha * (exp(x) - 1)`` below.
+
+    Clevert, Unterthiner and Hochreiter, 2015.
+    """
+
+    alpha = argument(NUMBER, 1.0)
+    inplace = argument(BOOLEAN, False)
+
+
+@layer
+class CELU(_Activation):
+    """``ELU`` that is smooth for any ``alpha``: ``x`` above 0, ``alpha * (exp(x / alpha) - 1)`` below.
+
+    Barron, 2017.
+    """
+
+    alpha = argument(NUMBER, 1.0)
+    inplace = argument(BOOLEAN, False)
+
+    def output(self, x: Shape) -> Shape:
+        if self.alpha == 0:
+            raise Refused("alpha divides, so it cannot be 0", "alpha")
+        return x
+
+
+@layer
+class SELU(_Inplace):
+    """``ELU`` scaled so that mean 0 and variance 1 are kept from layer to layer.
+
+    ``1.0507 * ELU(x)`` with ``alpha = 1.6733``. Goes with weights from ``kaiming_normal`` with
+    ``nonlinearity: linear``, and with ``AlphaDropout``.
+
+    Klambauer et al., 2017.
+    """
+
+
+@layer
+class GELU(_Activation):
+    """``x * P(X <= x)`` for a standard normal X; ``approximate: tanh`` is the faster formula.
+
+    Hendrycks and Gimpel, 2016.
+    """
+
+    approximate = argument(Choice("none", "tanh"), "none")
+
+
+@layer
+class SiLU(_Inplace):
+    """``x * sigmoid(x)``, also called Swish.
+
+    Elfwing, Uchibe and Doya, 2017; Ramachandran, Zoph and Le, 2017.
+    """
+
+
+@layer
+class Mish(_Inplace):
+    """``x * tanh(softplus(x))``.
+
+    Misra, 2019.
+    """
+
+
+@layer
+class Hardswish(_Inplace):
+    """``x * ReLU6(x + 3) / 6``, a ``SiLU`` made of straight pieces.
+
+    Howard et al., 2019.
+    """
+
+
+@layer
+class Hardsigmoid(_Inplace):
+    """``ReLU6(x + 3) / 6``, a ``Sigmoid`` made of straight pieces.
+
+    Courbariaux, Bengio and David, 2015, with other slopes; Howard et al., 2019.
+    """
+
+
+@layer
+class Hardtanh(_Activation):
+    """``x`` cut to the range from ``min_val`` to ``max_val``.
+
+    ``min_value`` and ``max_value`` are old names of the two, and override them.
+
+    Collobert, 2004.
+    """
+
+    min_val = argument(NUMBER, -1.0)
+    max_val = argument(NUMBER, 1.0)
+    inplace = argument(BOOLEAN, False)
+    min_value = argument(NUMBER | NULL, None)
+    max_value = argument(NUMBER | NULL, None)
+
+    def output(self, x: Shape) -> Shape:
+        low = self.min_val if self.min_value is None else self.min_value
+        high = self.max_val if self.max_value is None else self.max_value
+        if high <= low:
+            raise Refused(f"the range from {low} to {high} is empty", "max_val")
+        return x
+
+
+@layer
+class Sigmoid(_Activation):
+    """``1 / (1 + exp(-x))``."""
+
+
+@layer
+class LogSigmoid(_Activation):
+    """``log(1 / (1 + exp(-x)))``, computed without overflow."""
+
+
+@layer
+class Tanh(_Activation):
+    """``(exp(x) - exp(-x)) / (exp(x) + exp(-x))``."""
+
+
+@layer
+class Tanhshrink(_Activation):
+    """``x - tanh(x)``."""
+
+
+@layer
+class Softplus(_Activation):
+    """``log(1 + exp(beta * x)) / beta``, a smooth ``ReLU``; ``x`` itself where ``beta * x`` is above ``threshold``.
+
+    Dugas et al., 2001.
+    """
+
+    beta = argument(NUMBER, 1.0)
+    threshold = argument(NUMBER, 20.0)
+
+
+@layer
+class Softsign(_Activation):
+    """``x / (1 + abs(x))``.
+
+    Bergstra et al., 2009.
+    """
+
+
+@layer
+class Softshrink(_Activation):
+    """``x`` moved towards 0 by ``lambd``, and 0 within that distance.
+
+    Donoho, 1995.
+    """
+
+    lambd = argument(NOT_NEGATIVE, 0.5)
+
+
+@layer
+class Hardshrink(_Activation):
+    """``x`` where it is below ``-lambd`` or above ``lambd``, 0 between.
+
+    Donoho and Johnstone, 1994.
+    """
+
+    lambd = argument(NUMBER, 0.5)
+
+
+@layer
+class Threshold(_Activation):
+    """``x`` above ``threshold``, else ``value``."""
+
+    example = {"threshold": 0.1, "value": 0}
+
+    threshold = argument(NUMBER)
+    value = argument(NUMBER)
+    inplace = argument(BOOLEAN, False)
+
+
+@layer
+class GLU(_Activation):
+    """``a * sigmoid(b)`` of the two halves ``a`` and ``b`` along ``dim``, which comes out half as large.
+
+    Dauphin et al., 2016.
+    """
+
+    example = {"dim": 1}
+
+    dim = argument(INTEGER, -1)
+
+    def output(self, x: Shape) -> Shape:
+        dim = resolve_sample_dim(self.dim, x.rank)
+        if x[dim] % 2:
+            raise Refused(f"dimension {dim} of {x} is odd, so it has no halves", "dim")
+        return x.with_size(dim, x[dim] // 2)
+
+
+class _Softmax(_Activation):
+    example = {"dim": 1}
+
+    dim = argument(INTEGER | NULL, None)
+
+    def output(self, x: Shape) -> Shape:
+        if self.dim is not None:
+            resolve_sample_dim(self.dim, x.rank)
+        elif x.rank == 3:
+            raise Refused(
+                f"without `dim`, torch takes dimension 0 of {x}, which is the batch", None, "write `dim`, say `dim: 1`"
+            )
+        return x
+
+
+@layer
+class Softmax(_Softmax):
+    """``exp(x) / sum(exp(x))`` along ``dim``: positive values that add up to 1. ``dim: null`` is dimension 1.
+
+    Bridle, 1990.
+    """
+
+
+@layer
+class Softmin(_Softmax):
+    """``Softmax`` of ``-x``."""
+
+
+@layer
+class LogSoftmax(_Softmax):
+    """``log(softmax(x))`` along ``dim``, computed without overflow. ``dim: null`` is dimension 1."""
+
+
+@layer
+class Softmax2d(_Activation):
+    """``Softmax`` over the channels at each place of an image, ``(N, C, H, W)``."""
+
+    dims = 2

@@ -1,0 +1,161 @@
+"""Convolutions and transposed convolutions, 1-d to 3-d."""
+
+from __future__ import annotations
+
+from math import prod
+
+from cnndsl.layers.kinds import BOOLEAN, NATURAL, POSITIVE, Choice, PerAxis
+from cnndsl.layers.shape import Refused, Shape, window
+from cnndsl.layers.table import Layer, argument, inferred, layer
+
+
+class _Convolution(Layer):
+    family = "convolution"
+    short_name = "conv"
+    example = {"out_channels": 16, "kernel_size": 3}
+
+    in_channels = inferred(POSITIVE, lambda cls, x: x.channels)
+    out_channels = argument(POSITIVE)
+    kernel_size = argument(PerAxis(POSITIVE))
+    stride = argument(PerAxis(POSITIVE), 1)
+
+    def check_groups(self, groups: int) -> None:
+        for name in ("in_channels", "out_channels"):
+            if self.values[name] % groups:
+                raise Refused(f"{name} {self.values[name]} is not divisible by groups {groups}", "groups")
+
+
+class _Conv(_Convolution):
+    padding = argument(PerAxis(NATURAL) | Choice("same", "valid"), 0)
+    dilation = argument(PerAxis(POSITIVE), 1)
+    groups = argument(POSITIVE, 1)
+    bias = argument(BOOLEAN, True)
+    padding_mode = argument(Choice("zeros", "reflect", "replicate", "circular"), "zeros")
+
+    def paddings(self) -> tuple[int, ...]:
+        """Padding of both sides together, for each axis."""
+        if self.padding == "valid":
+            return self.axes(0)
+        if self.padding == "same":
+            if any(stride != 1 for stride in self.axes(self.stride)):
+                raise Refused('padding "same" goes with stride 1 only', "padding")
+            return tuple(d * (k - 1) for k, d in zip(self.axes(self.kernel_size), self.axes(self.dilation)))
+        assert not isinstance(self.padding, str)
+        return tuple(2 * p for p in self.axes(self.padding))
+
+    def output(self, x: Shape) -> Shape:
+        self.check_groups(self.groups)
+        kernel, stride, dilation = self.axes(self.kernel_size), self.axes(self.stride), self.axes(self.dilation)
+        paddings = self.paddings()
+        self._check_padding_mode(x, paddings)
+        spatial = tuple(
+            window(size, k, s, p, d) for size, k, s, p, d in zip(x.spatial, kernel, stride, paddings, dilation)
+        )
+        return x.with_channels(self.out_channels).with_spatial(spatial)
+
+    def _check_padding_mode(self, x: Shape, paddings: tuple[int, ...]) -> None:
+        """Reflection takes less than the input has, wrapping around at most all of it."""
+        room = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        for size, padding in zip(x.spatial, paddings):
+            side = (padding + 1) // 2
+            if room is not None and side > size - room:
+                raise Refused(f'padding_mode "{self.padding_mode}" cannot pad {side} from an axis of {size}', "padding")
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        weight = (self.out_channels, self.in_channels // self.groups, *self.axes(self.kernel_size))
+        return {"weight": weight} | ({"bias": (self.out_channels,)} if self.bias else {})
+
+    def macs(self, x: Shape, out: Shape) -> int:
+        return out.elements * self.in_channels // self.groups * prod(self.axes(self.kernel_size))
+
+
+@layer
+class Conv1d(_Conv):
+    """Slides learned kernels along a signal, ``(N, C, L)``.
+
+    Output length ``floor((L + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``.
+    """
+
+    dims = 1
+
+
+@layer
+class Conv2d(_Conv):
+    """Slides learned kernels over an image, ``(N, C, H, W)``.
+
+    Output height ``floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``, the
+    width likewise; ``padding: same`` keeps both.
+    """
+
+    dims = 2
+
+
+@layer
+class Conv3d(_Conv):
+    """Slides learned kernels through a volume, ``(N, C, D, H, W)``.
+
+    Each axis as in ``Conv2d``.
+    """
+
+    dims = 3
+
+
+class _ConvTranspose(_Convolution):
+    padding = argument(PerAxis(NATURAL), 0)
+    output_padding = argument(PerAxis(NATURAL), 0)
+    groups = argument(POSITIVE, 1)
+    bias = argument(BOOLEAN, True)
+    dilation = argument(PerAxis(POSITIVE), 1)
+    padding_mode = argument(Choice("zeros"), "zeros")
+
+    def output(self, x: Shape) -> Shape:
+        self.check_groups(self.groups)
+        settings = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
+        spatial = tuple(map(self._axis, x.spatial, *map(self.axes, settings)))
+        return x.with_channels(self.out_channels).with_spatial(spatial)
+
+    def _axis(self, size: int, kernel: int, stride: int, padding: int, extra: int, dilation: int) -> int:
+        if extra >= max(stride, dilation):
+            raise Refused(f"output_padding {extra} must be smaller than stride or dilation", "output_padding")
+        out = (size - 1) * stride - 2 * padding + dilation * (kernel - 1) + extra + 1
+        if out < 1:
+            raise Refused(f"nothing is left of an axis of {size}: its output size would be {out}", "padding")
+        return out
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        weight = (self.in_channels, self.out_channels // self.groups, *self.axes(self.kernel_size))
+        return {"weight": weight} | ({"bias": (self.out_channels,)} if self.bias else {})
+
+    def macs(self, x: Shape, out: Shape) -> int:
+        return x.elements * self.out_channels // self.groups * prod(self.axes(self.kernel_size))
+
+
+@layer
+class ConvTranspose1d(_ConvTranspose):
+    """The gradient of ``Conv1d`` run forwards: a learned upsampling of ``(N, C, L)``.
+
+    Output length ``(L - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``.
+    """
+
+    dims = 1
+
+
+@layer
+class ConvTranspose2d(_ConvTranspose):
+    """The gradient of ``Conv2d`` run forwards: a learned upsampling of ``(N, C, H, W)``.
+
+    Output height ``(H - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``,
+    the width likewise.
+    """
+
+    dims = 2
+
+
+@layer
+class ConvTranspose3d(_ConvTranspose):
+    """The gradient of ``Conv3d`` run forwards: a learned upsampling of ``(N, C, D, H, W)``.
+
+    Each axis as in ``ConvTranspose2d``.
+    """
+
+    dims = 3

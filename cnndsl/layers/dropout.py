@@ -1,0 +1,113 @@
+"""What randomly drops values, channels, blocks or whole samples in training and nothing in evaluation."""
+
+from __future__ import annotations
+
+from cnndsl.layers.kinds import BOOLEAN, NUMBER, POSITIVE, PROBABILITY, Choice
+from cnndsl.layers.shape import Refused, Shape
+from cnndsl.layers.table import Layer, argument, layer
+
+
+class _Dropout(Layer):
+    family = "dropout"
+    short_name = "dropout"
+
+    p = argument(PROBABILITY, 0.5)
+    inplace = argument(BOOLEAN, False)
+
+
+@layer
+class Dropout(_Dropout):
+    """Sets each value to 0 with probability ``p`` in training, and divides the rest by ``1 - p``.
+
+    Srivastava et al., 2014.
+    """
+
+
+@layer
+class Dropout1d(_Dropout):
+    """``Dropout`` of whole channels of a signal, ``(N, C, L)``."""
+
+    dims = 1
+
+
+@layer
+class Dropout2d(_Dropout):
+    """``Dropout`` of whole channels of an image, ``(N, C, H, W)``, whose neighbouring values are much alike.
+
+    Tompson et al., 2015.
+    """
+
+    dims = 2
+
+
+@layer
+class Dropout3d(_Dropout):
+    """``Dropout`` of whole channels of a volume, ``(N, C, D, H, W)``."""
+
+    dims = 3
+
+
+@layer
+class AlphaDropout(_Dropout):
+    """``Dropout`` for networks of ``SELU``: it drops to the value that ``SELU`` saturates at, and keeps mean
+    and variance.
+
+    Klambauer et al., 2017.
+    """
+
+
+@layer
+class FeatureAlphaDropout(_Dropout):
+    """``AlphaDropout`` of whole channels."""
+
+
+@layer
+class StochasticDepth(Layer):
+    """Sets whole samples (``mode: row``), or the whole batch at once (``mode: batch``), to 0 with probability ``p``
+    in training, and divides the rest by ``1 - p``. At the end of a residual's steps it drops that branch.
+
+    Huang et al., 2016.
+    """
+
+    family = "dropout"
+    package = "torchvision.ops"
+    example = {"p": 0.2, "mode": "row"}
+
+    p = argument(PROBABILITY)
+    mode = argument(Choice("batch", "row"))
+
+
+class _DropBlock(Layer):
+    family = "dropout"
+    package = "torchvision.ops"
+    example = {"p": 0.1, "block_size": 7}
+
+    p = argument(PROBABILITY)
+    block_size = argument(POSITIVE)
+    inplace = argument(BOOLEAN, False)
+    eps = argument(NUMBER, 1e-6)
+
+    def output(self, x: Shape) -> Shape:
+        block = min(self.block_size, *x.spatial)
+        if self.p > 0 and block % 2 == 0:
+            cut = "" if block == self.block_size else f", which {self.block_size} is cut to by the input {x}"
+            raise Refused(f"a block has a middle, so its size is odd, not {block}{cut}", "block_size")
+        return x
+
+
+@layer
+class DropBlock2d(_DropBlock):
+    """Sets square blocks of each channel of ``(N, C, H, W)`` to 0 in training, about a share ``p`` of the values,
+    and scales the rest up. ``block_size`` is odd, and cut to the size of a smaller input.
+
+    Ghiasi, Lin and Le, 2018.
+    """
+
+    dims = 2
+
+
+@layer
+class DropBlock3d(_DropBlock):
+    """Sets cubic blocks of each channel of ``(N, C, D, H, W)`` to 0; as ``DropBlock2d``."""
+
+    dims = 3

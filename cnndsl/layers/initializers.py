@@ -1,0 +1,166 @@
+"""How weights begin: the functions of ``torch.nn.init``, without their underscore."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cnndsl.layers.kinds import ABOVE_ZERO, NOT_NEGATIVE, NUMBER, POSITIVE, PROBABILITY, Choice
+from cnndsl.layers.shape import Refused
+from cnndsl.layers.table import Argument, argument, signature, take
+
+Values = Mapping[str, Any]
+Rule = Callable[[Values, tuple[int, ...]], None]
+
+
+class Initializer:
+    """A function that fills a tensor: its arguments, and the tensors that it works on."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        arguments: Mapping[str, Argument[Any]] = {},
+        *,
+        ranks: range = range(64),
+        rule: Rule | None = None,
+    ) -> None:
+        self.name = name
+        self.documentation = documentation
+        self.ranks = ranks
+        self.rule = rule
+        self.arguments = arguments
+        for key, value in arguments.items():
+            value.name = key
+
+    def bind(self, given: Values) -> dict[str, Any]:
+        """All arguments, checked, with defaults. Raises :class:`Refused`."""
+        return take(self.name, self.arguments, given)
+
+    def admit(self, values: Values, shape: tuple[int, ...]) -> None:
+        """Raises :class:`Refused` for a tensor that cannot be filled with these arguments."""
+        if len(shape) not in self.ranks:
+            raise Refused(f"`{self.name}` does not fill a tensor of shape {list(shape)}: it needs {self.needs}")
+        if self.rule:
+            self.rule(values, shape)
+
+    @property
+    def needs(self) -> str:
+        """The numbers of dimensions that it fills, in words."""
+        low, high = self.ranks.start, self.ranks.stop - 1
+        if low == high:
+            return f"{low} dimensions"
+        return f"{low} dimensions or more" if high == 63 else f"{low} to {high} dimensions"
+
+    def signature(self) -> str:
+        """The arguments as Python would write them."""
+        return signature(self.arguments)
+
+    def positional(self) -> tuple[str, ...]:
+        """The names that a list of arguments fills."""
+        return tuple(self.arguments)
+
+
+def _range(values: Values, shape: tuple[int, ...]) -> None:
+    if values["a"] > values["b"]:
+        raise Refused(f"the range from {values['a']} to {values['b']} is empty", "a")
+
+
+def _whole_groups(values: Values, shape: tuple[int, ...]) -> None:
+    if shape[0] % values["groups"]:
+        raise Refused(f"{shape[0]} output channels are not divisible by {values['groups']} groups", "groups")
+
+
+def _kaiming() -> dict[str, Argument[Any]]:
+    convolutions = [f"{name}{dims}d" for name in ("conv", "conv_transpose") for dims in (1, 2, 3)]
+    return {
+        "a": argument(NUMBER, 0),
+        "mode": argument(Choice("fan_in", "fan_out"), "fan_in"),
+        "nonlinearity": argument(
+            Choice("linear", *convolutions, "sigmoid", "tanh", "relu", "leaky_relu", "selu"), "leaky_relu"
+        ),
+    }
+
+
+_AT_LEAST_2 = range(2, 64)
+
+INITIALIZERS: dict[str, Initializer] = {
+    initializer.name: initializer
+    for initializer in (
+        Initializer(
+            "uniform",
+            "Draws from ``a`` to ``b``, all values alike.",
+            {"a": argument(NUMBER, 0.0), "b": argument(NUMBER, 1.0)},
+            rule=_range,
+        ),
+        Initializer(
+            "normal",
+            "Draws from the normal distribution with this mean and standard deviation.",
+            {"mean": argument(NUMBER, 0.0), "std": argument(NOT_NEGATIVE, 1.0)},
+        ),
+        Initializer(
+            "trunc_normal",
+            "Draws as ``normal``, and again what is not from ``a`` to ``b``.",
+            {
+                "mean": argument(NUMBER, 0.0),
+                "std": argument(ABOVE_ZERO, 1.0),
+                "a": argument(NUMBER, -2.0),
+                "b": argument(NUMBER, 2.0),
+            },
+            rule=_range,
+        ),
+        Initializer("constant", "Fills with ``val``.", {"val": argument(NUMBER)}),
+        Initializer("ones", "Fills with 1."),
+        Initializer("zeros", "Fills with 0."),
+        Initializer(
+            "eye",
+            "The identity matrix: a linear layer passes its inputs on, as many as there are outputs.",
+            ranks=range(2, 3),
+        ),
+        Initializer(
+            "dirac",
+            "The identity of convolutions: each channel is passed on, group by group, as far as there are channels.",
+            {"groups": argument(POSITIVE, 1)},
+            ranks=range(3, 6),
+            rule=_whole_groups,
+        ),
+        Initializer(
+            "xavier_uniform",
+            "``uniform`` from -a to a, ``a = gain * sqrt(6 / (fan_in + fan_out))``. Glorot and Bengio, 2010.",
+            {"gain": argument(NOT_NEGATIVE, 1.0)},
+            ranks=_AT_LEAST_2,
+        ),
+        Initializer(
+            "xavier_normal",
+            "``normal`` with ``std = gain * sqrt(2 / (fan_in + fan_out))``. Glorot and Bengio, 2010.",
+            {"gain": argument(NOT_NEGATIVE, 1.0)},
+            ranks=_AT_LEAST_2,
+        ),
+        Initializer(
+            "kaiming_uniform",
+            "``uniform`` from -b to b, ``b = gain * sqrt(3 / fan)``: ``mode`` says which fan, ``nonlinearity`` "
+            "the gain, for ``leaky_relu`` with slope ``a``. He et al., 2015.",
+            _kaiming(),
+            ranks=_AT_LEAST_2,
+        ),
+        Initializer(
+            "kaiming_normal",
+            "``normal`` with ``std = gain / sqrt(fan)``; arguments as for ``kaiming_uniform``. He et al., 2015.",
+            _kaiming(),
+            ranks=_AT_LEAST_2,
+        ),
+        Initializer(
+            "orthogonal",
+            "A matrix with orthonormal rows or columns, times ``gain``; the dimensions after the first are taken "
+            "as one. Saxe, McClelland and Ganguli, 2013.",
+            {"gain": argument(NUMBER, 1)},
+            ranks=_AT_LEAST_2,
+        ),
+        Initializer(
+            "sparse",
+            "``normal``, but a share ``sparsity`` of each column is 0. Martens, 2010.",
+            {"sparsity": argument(PROBABILITY), "std": argument(NOT_NEGATIVE, 0.01)},
+            ranks=range(2, 3),
+        ),
+    )
+}

@@ -1,0 +1,229 @@
+"""What values an argument takes: said once, used by the JSON Schema, the checks and the docs.
+
+A kind's schema never needs ``anyOf``: it is one ``type`` list with the keywords of each type beside
+it (``minimum`` speaks of numbers only, ``pattern`` of strings only), so an error names one cause.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import isfinite
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+#: Anything that begins with ``$`` is a value still to be worked out.
+EXPRESSION: dict[str, Any] = {"type": ["string"], "pattern": r"^\$"}
+
+
+def merge(*schemas: dict[str, Any]) -> dict[str, Any]:
+    """One schema that allows what any of ``schemas`` allows, whose types must not overlap
+    but for strings, whose patterns become alternatives."""
+    merged: dict[str, Any] = {"type": []}
+    for schema in schemas:
+        for key, value in schema.items():
+            if key == "type":
+                merged["type"] += [name for name in value if name not in merged["type"]]
+            elif key == "pattern" and key in merged:
+                merged[key] += f"|{value}"
+            else:
+                merged[key] = value
+    return merged
+
+
+class Kind(Generic[T]):
+    """A set of values. ``dims`` is the layer's number of spatial axes, 2 for ``Conv2d``."""
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        """JSON Schema of the literal values."""
+        raise NotImplementedError
+
+    def accepts(self, value: object, dims: int) -> bool:
+        """Whether a worked-out value, with tuples for lists, is one of them."""
+        raise NotImplementedError
+
+    def expects(self, dims: int) -> str:
+        """In words, to follow "expected"."""
+        raise NotImplementedError
+
+    def __or__(self, other: Kind[U]) -> Kind[T | U]:
+        return Union(self, other)
+
+
+class Integer(Kind[int]):
+    def __init__(self, minimum: int | None = None) -> None:
+        self.minimum = minimum
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["integer"]} | ({} if self.minimum is None else {"minimum": self.minimum})
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return type(value) is int and (self.minimum is None or value >= self.minimum)
+
+    def expects(self, dims: int) -> str:
+        return {None: "an integer", 0: "an integer, 0 or more", 1: "a positive integer"}.get(
+            self.minimum, f"an integer of at least {self.minimum}"
+        )
+
+
+class Number(Kind[float]):
+    """A finite number, ``above`` being a bound that it may not touch."""
+
+    def __init__(
+        self, minimum: float | None = None, maximum: float | None = None, *, above: float | None = None
+    ) -> None:
+        self.minimum, self.maximum, self.above = minimum, maximum, above
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        bounds = {"minimum": self.minimum, "maximum": self.maximum, "exclusiveMinimum": self.above}
+        return {"type": ["number"]} | {key: bound for key, bound in bounds.items() if bound is not None}
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return (
+            isinstance(value, (int, float))
+            and not isinstance(value, bool)
+            and (isinstance(value, int) or isfinite(value))
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+            and (self.above is None or value > self.above)
+        )
+
+    def expects(self, dims: int) -> str:
+        if self.minimum is not None and self.maximum is not None:
+            return f"a number from {self.minimum} to {self.maximum}"
+        if self.above is not None:
+            return f"a number above {self.above}"
+        return "a number" if self.minimum is None else f"a number of at least {self.minimum}"
+
+
+class Boolean(Kind[bool]):
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["boolean"]}
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return type(value) is bool
+
+    def expects(self, dims: int) -> str:
+        return "true or false"
+
+
+class Never(Kind[bool]):
+    """False, and only that: the argument stands in torch's signature, so it keeps its position
+    here, but what it turns on has no meaning in a spec."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["boolean"], "enum": [False]}
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return value is False
+
+    def expects(self, dims: int) -> str:
+        return f"false ({self.why})"
+
+
+class Null(Kind[None]):
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["null"]}
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return value is None
+
+    def expects(self, dims: int) -> str:
+        return "null"
+
+
+class Choice(Kind[str]):
+    def __init__(self, *choices: str) -> None:
+        self.choices = choices
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["string"], "pattern": f"^({'|'.join(map(re.escape, self.choices))})$"}
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return value in self.choices
+
+    def expects(self, dims: int) -> str:
+        return _alternatives([f'"{choice}"' for choice in self.choices])
+
+
+class Listing(Kind[tuple[T, ...]]):
+    """A list of ``item``s, of any length or of one of ``lengths``."""
+
+    def __init__(self, item: Kind[T], *lengths: int, minimum: int = 1) -> None:
+        self.item, self.lengths, self.minimum = item, lengths, minimum
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        bounds = {"minItems": min(self.lengths), "maxItems": max(self.lengths)} if self.lengths else {}
+        items = merge(self.item.schema(dims), EXPRESSION)
+        return {"type": ["array"], "items": items, "minItems": self.minimum} | bounds
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return (
+            isinstance(value, tuple)
+            and (len(value) in self.lengths if self.lengths else len(value) >= self.minimum)
+            and all(self.item.accepts(item, dims) for item in value)
+        )
+
+    def expects(self, dims: int) -> str:
+        count = _alternatives([str(length) for length in self.lengths]) + " " if self.lengths else ""
+        return f"a list of {count}{_plural(self.item.expects(dims))}"
+
+
+class PerAxis(Kind[T | tuple[T, ...]]):
+    """One ``item`` for all spatial axes, or a list with one ``entry`` for each."""
+
+    def __init__(self, item: Kind[T], *, entry: Kind[Any] | None = None, per_side: bool = False) -> None:
+        self.item, self.entry, self.per_side = item, entry or item, per_side
+
+    def listing(self, dims: int) -> Listing[Any]:
+        return Listing(self.entry, 2 * dims if self.per_side else dims)
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return merge(self.item.schema(dims), self.listing(dims).schema(dims))
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return self.item.accepts(value, dims) or self.listing(dims).accepts(value, dims)
+
+    def expects(self, dims: int) -> str:
+        each = "side" if self.per_side else "axis"
+        entries = "" if self.entry is self.item else f": {self.entry.expects(dims)}"
+        return f"{self.item.expects(dims)}, or a list of {self.listing(dims).lengths[0]}, one for each {each}{entries}"
+
+
+class Union(Kind[T | U]):
+    def __init__(self, first: Kind[T], second: Kind[U]) -> None:
+        self.alternatives: Sequence[Kind[Any]] = (first, second)
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return merge(*(kind.schema(dims) for kind in self.alternatives))
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return any(kind.accepts(value, dims) for kind in self.alternatives)
+
+    def expects(self, dims: int) -> str:
+        return ", or ".join(kind.expects(dims) for kind in self.alternatives)
+
+
+INTEGER = Integer()
+NATURAL = Integer(0)
+POSITIVE = Integer(1)
+NUMBER = Number()
+PROBABILITY = Number(0, 1)
+NOT_NEGATIVE = Number(0)
+ABOVE_ZERO = Number(above=0)
+BOOLEAN = Boolean()
+NULL = Null()
+
+
+def _alternatives(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+
+
+def _plural(words: str) -> str:
+    noun, comma, rest = words.removeprefix("an ").removeprefix("a ").partition(",")
+    return f"{noun}s{comma}{rest}"

@@ -1,0 +1,62 @@
+"""Layers that multiply by learned weights without sliding."""
+
+from __future__ import annotations
+
+from cnndsl.layers.kinds import BOOLEAN, NUMBER, POSITIVE
+from cnndsl.layers.shape import Shape
+from cnndsl.layers.table import Layer, argument, inferred, layer
+
+
+@layer
+class Linear(Layer):
+    """A learned matrix applied to the last dimension: ``(N, *, in_features)`` gives ``(N, *, out_features)``.
+
+    ``x @ weight.T + bias``, with a weight of shape ``(out_features, in_features)``.
+    """
+
+    family = "linear"
+    example = {"out_features": 10}
+    example_input = (1, 64)
+
+    in_features = inferred(POSITIVE, lambda cls, x: x.features)
+    out_features = argument(POSITIVE)
+    bias = argument(BOOLEAN, True)
+
+    def output(self, x: Shape) -> Shape:
+        return x.with_size(-1, self.out_features)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        weight = (self.out_features, self.in_features)
+        return {"weight": weight} | ({"bias": (self.out_features,)} if self.bias else {})
+
+    def macs(self, x: Shape, out: Shape) -> int:
+        return out.elements * self.in_features
+
+
+@layer
+class Scale(Layer):
+    """A learned factor for each channel, dimension 1, which begins as ``init``.
+
+    At the end of a residual's steps and with a small ``init``, it is LayerScale.
+
+    Touvron et al., 2021.
+    """
+
+    family = "linear"
+    definition = '''\
+class Scale(nn.Module):
+    """Multiplies each channel by a learned factor."""
+
+    def __init__(self, num_channels: int, init: float = 1.0) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.full((num_channels,), float(init)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x * self.weight.view([-1] + [1] * (x.dim() - 2))
+'''
+
+    num_channels = inferred(POSITIVE, lambda cls, x: x.channels)
+    init = argument(NUMBER, 1.0)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.num_channels,)}

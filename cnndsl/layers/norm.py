@@ -1,0 +1,231 @@
+"""Normalization: by batch, by sample, by group of channels, by feature."""
+
+from __future__ import annotations
+
+from math import prod
+
+from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, NULL, NUMBER, POSITIVE, Listing
+from cnndsl.layers.shape import Refused, Shape
+from cnndsl.layers.table import Layer, argument, inferred, layer
+
+
+class _Normalization(Layer):
+    family = "normalization"
+    short_name = "norm"
+
+    def affine_parameters(self, shape: tuple[int, ...], affine: bool, bias: bool) -> dict[str, tuple[int, ...]]:
+        """A factor and, with ``bias``, a summand of this shape, if the layer is ``affine``."""
+        return {name: shape for name in ("weight", "bias")[: 1 + bias] if affine}
+
+
+class _Statistics(_Normalization):
+    """Normalizes every channel by its mean and variance, which may be kept from batch to batch."""
+
+    num_features = inferred(POSITIVE, lambda cls, x: x.channels)
+    eps = argument(NUMBER, 1e-5)
+    momentum = argument(NUMBER | NULL, 0.1)
+    affine = argument(BOOLEAN, True)
+    track_running_stats = argument(BOOLEAN, True)
+    bias = argument(BOOLEAN, True, keyword=True)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return self.affine_parameters((self.num_features,), self.affine, self.bias)
+
+    def buffers(self) -> dict[str, tuple[int, ...]]:
+        channels = (self.num_features,)
+        kept = {"running_mean": channels, "running_var": channels, "num_batches_tracked": ()}
+        return kept if self.track_running_stats else {}
+
+
+class _BatchNorm(_Statistics):
+    short_name = "bn"
+
+    eps = argument(ABOVE_ZERO, 1e-5)
+
+
+@layer
+class BatchNorm1d(_BatchNorm):
+    """Batch normalization of features, ``(N, C)``, or of signals, ``(N, C, L)``; as ``BatchNorm2d``."""
+
+    dims = 1
+    ranks = (2, 3)
+
+
+@layer
+class BatchNorm2d(_BatchNorm):
+    """Gives every channel of ``(N, C, H, W)`` mean 0 and variance 1 over the batch, then a learned scale and shift.
+
+    ``weight * (x - mean) / sqrt(var + eps) + bias``, with ``weight`` and ``bias`` of shape ``(C,)``. In
+    training mean and var are those of the batch, which must hold more than one value per channel; running
+    averages of them, ``running = (1 - momentum) * running + momentum * batch``, serve in evaluation.
+    ``momentum: null`` averages over all batches alike.
+
+    Ioffe and Szegedy, 2015.
+    """
+
+    dims = 2
+
+
+@layer
+class BatchNorm3d(_BatchNorm):
+    """Batch normalization of volumes, ``(N, C, D, H, W)``; as ``BatchNorm2d``."""
+
+    dims = 3
+
+
+class _InstanceNorm(_Statistics):
+    affine = argument(BOOLEAN, False)
+    track_running_stats = argument(BOOLEAN, False)
+
+    def output(self, x: Shape) -> Shape:
+        if prod(x.spatial) == 1:
+            raise Refused(
+                f"the input {x} has one value per channel, whose variance is 0",
+                None,
+                "`LayerNorm` and `GroupNorm` take a sample's channels together",
+            )
+        return x
+
+
+@layer
+class InstanceNorm1d(_InstanceNorm):
+    """Instance normalization of signals, ``(N, C, L)``; as ``InstanceNorm2d``."""
+
+    dims = 1
+
+
+@layer
+class InstanceNorm2d(_InstanceNorm):
+    """Gives every channel of every sample of ``(N, C, H, W)`` mean 0 and variance 1.
+
+    ``(x - mean) / sqrt(var + eps)`` over height and width, which must hold more than one value.
+    ``affine: true`` adds a learned ``weight`` and ``bias`` of shape ``(C,)``; ``track_running_stats: true``
+    keeps running averages for evaluation.
+
+    Ulyanov, Vedaldi and Lempitsky, 2016.
+    """
+
+    dims = 2
+
+
+@layer
+class InstanceNorm3d(_InstanceNorm):
+    """Instance normalization of volumes, ``(N, C, D, H, W)``; as ``InstanceNorm2d``."""
+
+    dims = 3
+
+
+@layer
+class GroupNorm(_Normalization):
+    """Gives every group of channels of every sample mean 0 and variance 1, then a learned scale and shift.
+
+    ``num_groups`` must divide the channels; with 1 it takes all of them together, with as many as there
+    are channels it is instance normalization. ``weight`` and ``bias`` have shape ``(C,)``.
+
+    Wu and He, 2018.
+    """
+
+    example = {"num_groups": 4}
+
+    num_groups = argument(POSITIVE)
+    num_channels = inferred(POSITIVE, lambda cls, x: x.channels)
+    eps = argument(NUMBER, 1e-5)
+    affine = argument(BOOLEAN, True)
+    bias = argument(BOOLEAN, True, keyword=True)
+
+    def output(self, x: Shape) -> Shape:
+        if self.num_channels % self.num_groups:
+            raise Refused(f"{self.num_channels} channels are not divisible by {self.num_groups} groups", "num_groups")
+        return x
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return self.affine_parameters((self.num_channels,), self.affine, self.bias)
+
+
+def _last_sizes(value: int | tuple[int, ...], x: Shape) -> bool:
+    """Whether ``value`` is the last size of a sample, or the last few."""
+    sizes = value if isinstance(value, tuple) else (value,)
+    return x.sample[-len(sizes) :] == sizes
+
+
+class _FeatureNorm(_Normalization):
+    normalized_shape = inferred(POSITIVE | Listing(POSITIVE), lambda cls, x: x.features, fits=_last_sizes)
+
+    @property
+    def feature_shape(self) -> tuple[int, ...]:
+        shape = self.normalized_shape
+        return shape if isinstance(shape, tuple) else (shape,)
+
+
+@layer
+class LayerNorm(_FeatureNorm):
+    """Gives the last dimension of every sample mean 0 and variance 1, then a learned scale and shift.
+
+    ``weight * (x - mean) / sqrt(var + eps) + bias``. ``normalized_shape`` is the size of the last dimension;
+    written, it may be the last few sizes, ``[C, H, W]``, to take them together. ``weight`` and ``bias``
+    have that shape.
+
+    Ba, Kiros and Hinton, 2016.
+    """
+
+    eps = argument(NUMBER, 1e-5)
+    elementwise_affine = argument(BOOLEAN, True)
+    bias = argument(BOOLEAN, True)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return self.affine_parameters(self.feature_shape, self.elementwise_affine, self.bias)
+
+
+@layer
+class RMSNorm(_FeatureNorm):
+    """Divides the last dimension of every sample by its root mean square, then applies a learned scale.
+
+    ``weight * x / sqrt(mean(x ** 2) + eps)``, where ``eps: null`` is the smallest that the number format
+    has. ``normalized_shape`` as in ``LayerNorm``.
+
+    Zhang and Sennrich, 2019.
+    """
+
+    eps = argument(NUMBER | NULL, None)
+    elementwise_affine = argument(BOOLEAN, True)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return self.affine_parameters(self.feature_shape, self.elementwise_affine, False)
+
+
+@layer
+class LocalResponseNorm(_Normalization):
+    """Divides every value by the activity of the ``size`` channels around it, at the same place.
+
+    ``x / (k + alpha * mean(x ** 2)) ** beta``, the mean over these channels, zeros standing in beyond the
+    first and last.
+
+    Krizhevsky, Sutskever and Hinton, 2012.
+    """
+
+    ranks = range(3, 64)
+    example = {"size": 5}
+
+    size = argument(POSITIVE)
+    alpha = argument(NUMBER, 1e-4)
+    beta = argument(NUMBER, 0.75)
+    k = argument(NUMBER, 1.0)
+
+
+@layer
+class FrozenBatchNorm2d(_Normalization):
+    """``BatchNorm2d`` whose statistics and affine parameters are buffers, so that training leaves them alone.
+
+    ``weight * (x - running_mean) / sqrt(running_var + eps) + bias``, in training as in evaluation, for
+    networks that are fine-tuned in batches too small to normalize by.
+    """
+
+    package = "torchvision.ops"
+    short_name = "bn"
+    dims = 2
+
+    num_features = inferred(POSITIVE, lambda cls, x: x.channels)
+    eps = argument(NUMBER, 1e-5)
+
+    def buffers(self) -> dict[str, tuple[int, ...]]:
+        return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))

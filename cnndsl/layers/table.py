@@ -1,0 +1,278 @@
+"""The layer table: the base class of every entry, and the registry that holds them.
+
+An entry is a class named as in ``torch.nn``. Its attributes are torch's arguments in torch's order,
+its methods the shape and cost rules. Everything that has to be known of a layer stands there; the
+JSON Schema, the argument checks, the docs page and the emitters read it from this table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic, TypeVar, cast, overload
+
+from cnndsl.layers.kinds import Kind
+from cnndsl.layers.shape import Refused, Shape
+
+T = TypeVar("T")
+REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
+
+
+class Argument(Generic[T]):
+    """One argument of a layer: its name, what it takes, its default, or how the input tells it.
+
+    A written value of an inferred argument must be what the input tells, or what ``fits`` allows.
+    """
+
+    def __init__(
+        self,
+        kind: Kind[T],
+        default: T,
+        infer: Callable[[Any, Shape], T] | None = None,
+        fits: Callable[[T, Shape], bool] | None = None,
+        keyword: bool = False,
+        name: str = "",
+    ) -> None:
+        self.name = name
+        self.kind = kind
+        self.default = default
+        self.infer = infer
+        self.fits = fits
+        self.keyword = keyword
+
+    def __set_name__(self, owner: type[object], name: str) -> None:
+        self.name = self.name or name
+
+    @overload
+    def __get__(self, layer: None, owner: type[Layer]) -> Argument[T]: ...
+    @overload
+    def __get__(self, layer: Layer, owner: type[Layer]) -> T: ...
+    def __get__(self, layer: Layer | None, owner: type[Layer]) -> Argument[T] | T:
+        return self if layer is None else cast(T, layer.values[self.name])
+
+    @property
+    def required(self) -> bool:
+        return self.default is REQUIRED and self.infer is None
+
+    def check(self, value: object, dims: int) -> None:
+        """Raises :class:`Refused` for a value that is not of the argument's kind."""
+        if not self.kind.accepts(value, dims):
+            raise Refused(f"`{self.name}` expects {self.kind.expects(dims)}, got {_cut(show(value))}", self.name)
+
+    def agree(self, value: T, told: T, x: Shape) -> T:
+        """The written ``value`` if it agrees with what the input ``x`` told, else :class:`Refused`."""
+        if value == told or (self.fits and self.fits(value, x)):
+            return value
+        raise Refused(
+            f"`{self.name}` is {show(value)}, but the input {x} makes it {show(told)}",
+            self.name,
+            f"write {show(told)}, or leave `{self.name}` out: it is inferred",
+        )
+
+
+def argument(kind: Kind[T], default: T = REQUIRED, *, keyword: bool = False, name: str = "") -> Argument[T]:
+    """An argument that is written, unless it has a default; ``keyword``: by its name only.
+
+    It is called as the attribute that holds it, unless it has another ``name``.
+    """
+    return Argument(kind, default, keyword=keyword, name=name)
+
+
+def inferred(
+    kind: Kind[T], infer: Callable[[Any, Shape], T], *, fits: Callable[[T, Shape], bool] | None = None
+) -> Argument[T]:
+    """An argument that ``infer(layer class, input shape)`` tells. Written, it must be that, or
+    something else that ``fits(value, input shape)``."""
+    return Argument(kind, REQUIRED, infer, fits)
+
+
+def take(name: str, arguments: Mapping[str, Argument[Any]], given: Mapping[str, Any], dims: int = 0) -> dict[str, Any]:
+    """``given`` checked, with defaults; the arguments that are inferred are left out if not written.
+
+    ``name`` is what they are the arguments of. Raises :class:`Refused`.
+    """
+    call = f"`{name}({signature(arguments)})`"
+    for key, value in given.items():
+        if key not in arguments:
+            raise Refused(f"`{name}` has no argument `{key}`", key, call)
+        arguments[key].check(value, dims)
+    missing = [key for key, arg in arguments.items() if arg.required and key not in given]
+    if missing:
+        raise Refused(f"`{name}` needs {' and '.join(f'`{key}`' for key in missing)}", None, call)
+    defaults = {key: arg.default for key, arg in arguments.items() if arg.infer is None}
+    return defaults | dict(given)
+
+
+def signature(arguments: Mapping[str, Argument[Any]]) -> str:
+    """The arguments as Python would write them, inferred ones left out."""
+    written = [arg for arg in arguments.values() if arg.infer is None]
+    words = [arg.name if arg.required else f"{arg.name}={arg.default!r}" for arg in written]
+    first_keyword = next((index for index, arg in enumerate(written) if arg.keyword), None)
+    if first_keyword is not None:
+        words.insert(first_keyword, "*")
+    return ", ".join(words)
+
+
+class Layer:
+    """A layer with all its arguments known, ``inferred`` ones too. Frozen.
+
+    Subclasses override the rules. Sizes are integers, shapes have the batch in front, and a rule
+    that cannot hold raises :class:`Refused` with the argument it is about.
+    """
+
+    #: What the layer is for; also its colour in diagrams.
+    family: ClassVar[str]
+    #: Spatial axes: 2 for ``Conv2d``. None where the layer takes any.
+    dims: ClassVar[int | None] = None
+    #: How many dimensions its input may have, the batch counted. Empty: ``dims`` and two, or any.
+    ranks: ClassVar[range | tuple[int, ...]] = ()
+    #: The module that has it, if not ``torch.nn``.
+    package: ClassVar[str] = ""
+    #: Source of the class, for layers that neither torch nor torchvision has. It names only
+    #: ``torch`` and ``nn``, and is formatted as Python is, to be copied into what is emitted.
+    definition: ClassVar[str] = ""
+    #: What Python source calls to build it, and the import beyond ``torch`` that this needs.
+    constructor: ClassVar[str]
+    imports: ClassVar[str]
+    #: How an unnamed child is called: ``conv1``, ``conv2``.
+    short_name: ClassVar[str]
+    #: Arguments by name, in torch's order.
+    arguments: ClassVar[dict[str, Argument[Any]]] = {}
+    #: Arguments and an input shape to show it with, in the docs and in tests.
+    example: ClassVar[Mapping[str, Any]] = {}
+    example_input: ClassVar[tuple[int, ...]] = (1, 8, 32, 32)
+
+    values: Mapping[str, Any]
+
+    def __init_subclass__(cls) -> None:
+        name = cls.__name__
+        own = {value.name: value for value in vars(cls).values() if isinstance(value, Argument)}
+        cls.arguments = {**cls.arguments, **own}
+        cls.constructor = name if cls.package or cls.definition else f"nn.{name}"
+        cls.imports = f"from {cls.package} import {name}" if cls.package else ""
+        if not (hasattr(cls, "short_name") or name.startswith("_")):
+            cls.short_name = re.sub(r"\d+d?$", "", name).lower()
+        if "dims" in vars(cls) and "example_input" not in vars(cls):
+            cls.example_input = {1: (1, 8, 32), 2: (1, 8, 32, 32), 3: (1, 8, 16, 32, 32)}[cls.dims or 2]
+
+    def __init__(self, **values: Any) -> None:
+        object.__setattr__(self, "values", values)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
+
+    @classmethod
+    def bind(cls, given: Mapping[str, Any], x: Shape) -> Layer:
+        """The layer with ``given`` arguments, checked, on an input of shape ``x``.
+
+        Raises :class:`Refused` for an argument that the layer does not have, a value that an argument
+        does not take, a missing one, and a written value that differs from what the input tells.
+        """
+        values = take(cls.__name__, cls.arguments, given, cls.dims or 0)
+        x = cls.admit(x)
+        for name, arg in cls.arguments.items():
+            if arg.infer is not None:
+                told = arg.infer(cls, x)
+                values[name] = arg.agree(values[name], told, x) if name in given else told
+        return cls(**{name: values[name] for name in cls.arguments})
+
+    @classmethod
+    def admit(cls, x: Shape) -> Shape:
+        """``x`` if a tensor of so many dimensions is what the layer works on, else :class:`Refused`."""
+        if x.rank not in cls._ranks():
+            raise Refused(
+                f"`{cls.__name__}` works on {_layouts(cls._ranks())}, but its input is {x}", None, _mend(cls, x)
+            )
+        return x
+
+    @classmethod
+    def _ranks(cls) -> range | tuple[int, ...]:
+        return cls.ranks or ((cls.dims + 2,) if cls.dims else range(2, 64))
+
+    @classmethod
+    def signature(cls) -> str:
+        """The arguments as Python would write them, inferred ones left out."""
+        return signature(cls.arguments)
+
+    @classmethod
+    def positional(cls) -> tuple[str, ...]:
+        """The names that a list of arguments fills, in torch's order: all but the inferred ones."""
+        return tuple(name for name, arg in cls.arguments.items() if arg.infer is None and not arg.keyword)
+
+    @classmethod
+    def takes_list(cls) -> bool:
+        """Whether a list is the layer's one argument, as in ``Reshape: [1, 28, 28]``, not several."""
+        names = cls.positional()
+        return len(names) == 1 and "array" in cls.arguments[names[0]].kind.schema(cls.dims or 0)["type"]
+
+    @classmethod
+    def documentation(cls) -> str:
+        from inspect import cleandoc  # here, because it takes longer to import than the whole table
+
+        return cleandoc(cls.__doc__ or "")
+
+    def axes(self, value: int | tuple[int, ...]) -> tuple[int, ...]:
+        """``value`` once for each spatial axis."""
+        return value if isinstance(value, tuple) else (value,) * (self.dims or 0)
+
+    def output(self, x: Shape) -> Shape:
+        """The shape that comes out where ``x`` goes in."""
+        return x
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        """Learned tensors, in the order of torch's ``named_parameters()``."""
+        return {}
+
+    def buffers(self) -> dict[str, tuple[int, ...]]:
+        """Tensors of the ``state_dict`` that are not learned."""
+        return {}
+
+    def macs(self, x: Shape, out: Shape) -> int:
+        """Multiply-accumulates of one forward pass over the whole batch, without the bias."""
+        return 0
+
+
+LAYERS: dict[str, type[Layer]] = {}
+L = TypeVar("L", bound=Layer)
+
+
+def layer(cls: type[L]) -> type[L]:
+    """Enters a layer into the table."""
+    if cls.__name__ in LAYERS:
+        raise ValueError(f"layer {cls.__name__} is in the table already")
+    LAYERS[cls.__name__] = cls
+    return cls
+
+
+def show(value: object) -> str:
+    """A value as the spec would write it."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(show, value))}]"
+    words = {None: "null", True: "true", False: "false"}
+    return words[value] if value is None or isinstance(value, bool) else repr(value)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 60 else f"{text[:59]}…"
+
+
+_LAYOUTS = {2: "[N, C]", 3: "[N, C, L]", 4: "[N, C, H, W]", 5: "[N, C, D, H, W]"}
+
+
+def _layouts(ranks: range | tuple[int, ...]) -> str:
+    """The layouts of tensors with so many dimensions, in words."""
+    named = [layout for rank, layout in _LAYOUTS.items() if rank in ranks]
+    if 6 not in ranks:
+        return " or ".join(named)
+    return f"tensors of {min(ranks)} dimensions or more, the batch counted"
+
+
+def _mend(cls: type[Layer], x: Shape) -> str:
+    """What to do about a tensor of the wrong number of dimensions."""
+    sibling = re.sub(r"[123]d$", f"{max(x.rank - 2, 1)}d", cls.__name__)
+    if sibling in LAYERS and x.rank in LAYERS[sibling]._ranks():
+        return f"`{sibling}` works on it"
+    return "put it before `Flatten`, or give the tensor its axes back with `Unflatten`" if x.rank == 2 else ""

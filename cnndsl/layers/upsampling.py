@@ -1,0 +1,128 @@
+"""Layers that trade resolution: interpolation, and channels for pixels."""
+
+from __future__ import annotations
+
+from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, NULL, POSITIVE, Choice, Listing, PerAxis
+from cnndsl.layers.shape import Refused, Shape
+from cnndsl.layers.table import Layer, argument, layer
+
+#: The dimensions of a tensor that a mode works on, the batch counted; the others work on any.
+_RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
+
+
+class _Interpolation(Layer):
+    family = "upsampling"
+    short_name = "upsample"
+    example = {"scale_factor": 2}
+
+    def output(self, x: Shape) -> Shape:
+        size, scale = self.values["size"], self.values["scale_factor"]
+        if (size is None) == (scale is None):
+            raise Refused(f"`{type(self).__name__}` needs `size` or `scale_factor`, one of the two", "size")
+        name = "scale_factor" if size is None else "size"
+        each = self._each(scale if size is None else size, x, name)
+        return x.with_spatial(tuple(self._scaled(*pair) for pair in zip(x.spatial, each)) if size is None else each)
+
+    def _each(self, value: int | tuple[int, ...], x: Shape, name: str) -> tuple[int, ...]:
+        """``value`` for each spatial axis of ``x``."""
+        if not isinstance(value, tuple):
+            return (value,) * len(x.spatial)
+        if len(value) != len(x.spatial):
+            raise Refused(f"{len(value)} numbers do not go with the {len(x.spatial)} spatial axes of {x}", name)
+        return value
+
+    def _scaled(self, size: int, scale: float) -> int:
+        scaled = int(size * float(scale))
+        if scaled < 1:
+            raise Refused(f"nothing is left of an axis of {size} scaled by {scale}", "scale_factor")
+        return scaled
+
+
+@layer
+class Upsample(_Interpolation):
+    """Interpolates an input of one to three spatial axes to ``size``, or to ``floor(scale_factor * its size)``.
+
+    One of ``size`` and ``scale_factor`` is given, as one number or a list with one for each axis. ``linear``
+    works on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on
+    ``(N, C, D, H, W)``, the other modes on all three. ``align_corners: true`` lays corner on corner, and
+    goes with these four. ``recompute_scale_factor: true`` takes the scale that the rounded size really has.
+    """
+
+    ranks = (3, 4, 5)
+
+    size = argument(POSITIVE | Listing(POSITIVE, 1, 2, 3) | NULL, None)
+    scale_factor = argument(ABOVE_ZERO | Listing(ABOVE_ZERO, 1, 2, 3) | NULL, None)
+    mode = argument(Choice("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact"), "nearest")
+    align_corners = argument(BOOLEAN | NULL, None)
+    recompute_scale_factor = argument(BOOLEAN | NULL, None)
+
+    def output(self, x: Shape) -> Shape:
+        out = super().output(x)
+        if _RANKS.get(self.mode, x.rank) != x.rank:
+            raise Refused(f'mode "{self.mode}" works on {_RANKS[self.mode]} dimensions, but the input is {x}', "mode")
+        if self.align_corners is not None and self.mode not in _RANKS:
+            raise Refused(f'mode "{self.mode}" has no corners to align', "align_corners")
+        if self.recompute_scale_factor and self.size is not None:
+            raise Refused("with `size` there is no scale to recompute", "recompute_scale_factor")
+        return out
+
+
+class _Interpolation2d(_Interpolation):
+    dims = 2
+
+    size = argument(PerAxis(POSITIVE) | NULL, None)
+    scale_factor = argument(PerAxis(ABOVE_ZERO) | NULL, None)
+
+
+@layer
+class UpsamplingNearest2d(_Interpolation2d):
+    """``Upsample`` of an image, ``(N, C, H, W)``, with ``mode: nearest``."""
+
+
+@layer
+class UpsamplingBilinear2d(_Interpolation2d):
+    """``Upsample`` of an image, ``(N, C, H, W)``, with ``mode: bilinear`` and ``align_corners: true``."""
+
+
+@layer
+class PixelShuffle(Layer):
+    """Deals channels out as pixels: ``(N, C * r * r, H, W)`` gives ``(N, C, H * r, W * r)``, r being
+    ``upscale_factor``.
+
+    Shi et al., 2016.
+    """
+
+    family = "upsampling"
+    ranks = range(4, 64)
+    example = {"upscale_factor": 2}
+
+    upscale_factor = argument(POSITIVE)
+
+    def output(self, x: Shape) -> Shape:
+        factor = self.upscale_factor
+        *before, channels, height, width = x
+        if channels % factor**2:
+            raise Refused(f"{channels} channels are not divisible by {factor} * {factor}", "upscale_factor")
+        return Shape((*before, channels // factor**2, height * factor, width * factor))
+
+
+@layer
+class PixelUnshuffle(Layer):
+    """Gathers pixels into channels, the reverse of ``PixelShuffle``: ``(N, C, H * r, W * r)`` gives
+    ``(N, C * r * r, H, W)``, r being ``downscale_factor``.
+
+    Shi et al., 2016.
+    """
+
+    family = "upsampling"
+    ranks = range(4, 64)
+    example = {"downscale_factor": 2}
+
+    downscale_factor = argument(POSITIVE)
+
+    def output(self, x: Shape) -> Shape:
+        factor = self.downscale_factor
+        *before, channels, height, width = x
+        if height % factor or width % factor:
+            raise Refused(f"{height} x {width} is not divisible by {factor}", "downscale_factor")
+        return Shape((*before, channels * factor**2, height // factor, width // factor))

@@ -1,0 +1,129 @@
+"""The compiler from end to end: a spec is loaded or checked, and a network gives what it has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.diagnostics import Diagnostic, SpecError, ordered
+from cnndsl.graph.check import check_graph
+from cnndsl.graph.cost import Cost, cost
+from cnndsl.graph.elaborate import elaborate
+from cnndsl.graph.graph import Graph, Module
+from cnndsl.spec.document import read_document
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cnndsl.emit.diagram import Diagram
+    from cnndsl.emit.table import Table
+
+
+@dataclass(frozen=True, slots=True)
+class Compilation:
+    """What became of a spec: the graph, None where there are errors, all that is to be said of it,
+    and the network as far as its shapes are known."""
+
+    graph: Graph | None
+    diagnostics: list[Diagnostic]
+    partial: Module | None = None
+
+
+def compile_spec(
+    path_or_text: str | Path,
+    params: Mapping[str, Any] | None = None,
+    *,
+    given: Sequence[str] = (),
+    settings: Sequence[str] = (),
+    batch: int = 1,
+) -> Compilation:
+    """Text -> steps -> graph.
+
+    ``params`` are Python values for the spec's parameters, ``given`` the same as ``name=value``
+    texts, and ``settings`` are ``a.b=value`` texts for any key. Raises :class:`SpecError` only where
+    there is no file to read.
+    """
+    reading = read_document(path_or_text, params, settings, given)
+    if reading.document is None:
+        return Compilation(None, ordered(reading.faults))
+    elaboration = elaborate(reading.document, batch)
+    faults = [*reading.faults, *elaboration.faults]
+    graph = None if any(fault.is_error for fault in faults) else elaboration.graph
+    if graph is not None:
+        faults += check_graph(graph)
+        graph = None if any(fault.is_error for fault in faults) else graph
+    return Compilation(graph, ordered(faults), elaboration.partial)
+
+
+@dataclass(frozen=True)
+class Network:
+    """A compiled network. In a notebook it shows its diagram and its table."""
+
+    graph: Graph
+
+    @property
+    def name(self) -> str:
+        return self.graph.document.name
+
+    @property
+    def cost(self) -> Cost:
+        """Parameters, buffer values and MACs of the whole network."""
+        return cost(self.graph.root)
+
+    def shapes(self, depth: int | None = None) -> Table:
+        """The table of modules and layers, ``depth`` levels deep: path, shapes with the batch,
+        parameters, and MACs of one forward pass."""
+        from cnndsl.emit.table import Table
+
+        return Table.of(self.graph, depth)
+
+    def source(self) -> str:
+        """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and
+        torchvision where a layer of torchvision's is used."""
+        from cnndsl.emit.python import source
+
+        return source(self.graph)
+
+    def module(self) -> nn.Module:
+        """The network as an ``nn.Module``: :meth:`source`, run. Its weights are initialised as the
+        spec's ``init`` says, else as torch does."""
+        from cnndsl.emit.module import build
+
+        return build(self.graph)
+
+    def diagram(self, **options: Any) -> Diagram:
+        """A ``graphviz.Digraph`` that renders itself without Graphviz installed; ``save(path)`` writes
+        SVG, PNG, PDF or DOT. Options as :func:`cnndsl.emit.diagram.diagram` has them: ``depth``,
+        ``rankdir``, ``show_shapes``, ``dpi``, ``fold``."""
+        from cnndsl.emit.diagram import diagram
+
+        return diagram(self.graph, **options)
+
+    def _repr_html_(self) -> str:
+        from cnndsl.emit.table import as_html
+
+        return f"{self.diagram(depth=2).svg()}\n{as_html(self.shapes())}"
+
+
+def load(path_or_text: str | Path, /, **params: Any) -> Network:
+    """Compiles a spec, given as a file's path or as a text of several lines.
+
+    ``params`` replace the defaults of the spec's own ``params``. Raises :class:`SpecError` with all
+    errors of the spec, each with its place.
+
+    >>> net = cnndsl.load("archs/vgg11.yaml", classes=100)
+    """
+    compilation = compile_spec(path_or_text, params)
+    if compilation.graph is None:
+        raise SpecError(compilation.diagnostics, compilation.partial)
+    return Network(compilation.graph)
+
+
+def check(path_or_text: str | Path, /, **params: Any) -> list[Diagnostic]:
+    """All that is to be said of a spec, errors and warnings, sorted by place. Empty: all is well.
+
+    Raises :class:`SpecError` where the file cannot be read.
+    """
+    return compile_spec(path_or_text, params).diagnostics

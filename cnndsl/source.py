@@ -1,0 +1,68 @@
+"""Where things stand: source texts, and spans in them that every value keeps."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Source:
+    """A text and how to call it: a file's path, or ``<text>``, or ``-p classes``."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        """Offset of every line's first character."""
+        starts, offset = [0], 0
+        for line in self.text.splitlines(keepends=True):
+            offset += len(line)
+            starts.append(offset)
+        return starts
+
+    def position(self, offset: int) -> tuple[int, int]:
+        """Line and column of an offset, both from 1."""
+        line = max(bisect_right(self._starts, min(offset, len(self.text))), 1)
+        return line, offset - self._starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        """The text of a line, counted from 1, without its end."""
+        lines = self.text.splitlines()
+        return lines[number - 1] if number <= len(lines) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Characters ``start`` to ``end`` (exclusive) of a source."""
+
+    source: Source
+    start: int
+    end: int
+
+    @property
+    def line(self) -> int:
+        return self.source.position(self.start)[0]
+
+    @property
+    def column(self) -> int:
+        return self.source.position(self.start)[1]
+
+    @property
+    def text(self) -> str:
+        return self.source.text[self.start : self.end]
+
+    def part(self, start: int, end: int) -> Span:
+        """Characters ``start`` to ``end`` of this span."""
+        return Span(self.source, self.start + start, self.start + end)
+
+    @property
+    def first_line(self) -> Span:
+        """This span cut at the end of its first line, which is what a caret can point at."""
+        line = self.text.splitlines()[0] if self.text else ""
+        return self.part(0, len(line.rstrip()))
+
+    def __str__(self) -> str:
+        return f"{self.source.name}:{self.line}:{self.column}"

@@ -1,0 +1,1 @@
+"""Text becomes typed steps with places. Knows nothing of tensors."""
