@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from typing import Any
 
 from cnndsl.source import Span
 
 #: Longest text of a spec that a message repeats.
 SHOWN = 60
+#: How many diagnostics an exception's text holds.
+MOST = 50
 
 
 class Code(Enum):
@@ -24,7 +28,7 @@ class Code(Enum):
     SCALAR = ("CNN006", "a scalar that could mean several things")
     LIMIT = ("CNN007", "a limit is passed")
     PATH = ("CNN008", "`extends` or `use` leaves the project")
-    CYCLE = ("CNN009", "specs extend or use each other in a ring")
+    CYCLE = ("CNN009", "specs or parameters that need each other in a ring")
     TYPE = ("CNN010", "a value of the wrong type or out of range")
     KEY = ("CNN011", "an unknown key")
     MISSING = ("CNN012", "a required key or argument is missing")
@@ -84,13 +88,26 @@ class Diagnostic:
         place = f"{self.span}: " if self.span else ""
         return f"{place}{self.code.severity}[{self.code.id}]: {self.message}"
 
+    def as_dict(self) -> dict[str, Any]:
+        """Plain data for other programs. Lines and columns are counted from 1."""
+        return {
+            "code": self.code.id,
+            "severity": self.code.severity,
+            "message": self.message,
+            **_as_dict(self.span),
+            "help": self.help,
+            "notes": [{"message": note.message, **_as_dict(note.span)} for note in self.notes],
+            "trail": list(self.trail),
+        }
+
     def render(self) -> str:
         """Several lines for people: the message, the line with a caret, the trail, notes and help."""
         lines = [str(self)]
         if self.span:
             lines += _excerpt(self.span)
         if self.trail:
-            lines.append(f"  = in {' › '.join(self.trail)}")
+            cut = self.trail if len(self.trail) <= 6 else (*self.trail[:3], "…", *self.trail[-2:])
+            lines.append(f"  = in {' › '.join(cut)}")
         for note in self.notes:
             lines.append(f"  = note: {note.message}" + (f" ({note.span})" if note.span else ""))
         if self.help:
@@ -102,24 +119,38 @@ class Diagnostic:
 class SpecError(Exception):
     """A spec has errors; ``diagnostics`` holds all of them, sorted by place.
 
-    ``rows`` of the network up to the fault are there where shapes could be inferred so far.
+    ``partial`` is the network's outermost module as far as shapes could be inferred.
     """
 
     def __init__(self, diagnostics: Iterable[Diagnostic], partial: object = None) -> None:
         self.diagnostics = ordered(diagnostics)
         self.partial = partial
-        super().__init__("\n\n".join(diagnostic.render() for diagnostic in self.diagnostics))
+        rendered = [diagnostic.render() for diagnostic in self.diagnostics[:MOST]]
+        if len(self.diagnostics) > MOST:
+            rendered.append(f"{len(self.diagnostics) - MOST} more are not shown")
+        super().__init__("\n\n".join(rendered))
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by place and code, each place and code once: a block used ten times is wrong once."""
-    unique = {(item.code, item.span, item.message if item.span is None else ""): item for item in reversed([*diagnostics])}
+    """Sorted by place and code, each fault once: a block that is used ten times is wrong once.
+
+    What has a trail was met on the way through blocks and loops, where messages tell of shapes that
+    differ from one time to the next; the first of them is kept.
+    """
+    unique: dict[object, Diagnostic] = {}
+    for item in diagnostics:
+        unique.setdefault((item.code, item.span, None if item.trail else item.message), item)
     return sorted(unique.values(), key=_place)
 
 
 def _place(diagnostic: Diagnostic) -> tuple[str, int, str, str]:
     span = diagnostic.span
-    return (span.source.name, span.start, diagnostic.code.id, diagnostic.message) if span else ("", 0, diagnostic.code.id, diagnostic.message)
+    file, offset = (span.source.name, span.start) if span else ("", 0)
+    return file, offset, diagnostic.code.id, diagnostic.message
+
+
+def _as_dict(span: Span | None) -> dict[str, Any]:
+    return {"file": span.source.name, "line": span.line, "column": span.column} if span else {}
 
 
 def _excerpt(span: Span) -> list[str]:
@@ -130,16 +161,25 @@ def _excerpt(span: Span) -> list[str]:
     if len(text) > 160:
         cut = max(column - 60, 0)
         text, column = text[cut : cut + 160], column - cut
-    width = max(min(width, len(text) - column), 1)
-    pad = "".join("\t" if character == "\t" else " " for character in text[:column])
+    marked = text[column : column + width] or " "
+    shown = "".join(character if character == "\t" or character.isprintable() else "\ufffd" for character in text)
+    pad = "".join("\t" if character == "\t" else " " * _cells(character) for character in text[:column])
     gutter = " " * len(number)
-    return [f" {gutter} |", f" {number} | {text}", f" {gutter} | {pad}{'^' * width}"]
+    return [f" {gutter} |", f" {number} | {shown}", f" {gutter} | {pad}{'^' * sum(map(_cells, marked))}"]
+
+
+def _cells(character: str) -> int:
+    """How many cells of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def shorten(text: str) -> str:
-    """``text`` fit to be shown in a message: one line, not longer than :data:`SHOWN`."""
-    flat = text.replace("\n", "\\n").replace("\r", "\\r").replace("\x1b", "\\x1b")
-    return flat if len(flat) <= SHOWN else f"{flat[:SHOWN]}… ({len(text)} characters)"
+    """``text`` fit to be shown in a message: printable, one line, not longer than :data:`SHOWN`."""
+    cut = text[:SHOWN]
+    flat = cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    return flat if len(text) <= SHOWN else f"{flat}… ({len(text)} characters)"
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -102,9 +102,7 @@ class Network:
         return diagram(self.graph, **options)
 
     def _repr_html_(self) -> str:
-        from cnndsl.emit.table import as_html
-
-        return f"{self.diagram(depth=2).svg()}\n{as_html(self.shapes())}"
+        return f"{self.diagram().svg()}\n{self.shapes()._repr_html_()}"
 
 
 def load(path_or_text: str | Path, /, **params: Any) -> Network:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
+
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True)
@@ -16,22 +19,19 @@ class Source:
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Offset of every line's first character."""
-        starts, offset = [0], 0
-        for line in self.text.splitlines(keepends=True):
-            offset += len(line)
-            starts.append(offset)
-        return starts
+        """Offset of every line's first character. Lines end as editors see it, so not at U+2028."""
+        return [0, *(end.end() for end in _LINE_END.finditer(self.text))]
 
     def position(self, offset: int) -> tuple[int, int]:
-        """Line and column of an offset, both from 1."""
-        line = max(bisect_right(self._starts, min(offset, len(self.text))), 1)
+        """Line and column of an offset, both from 1. A column counts characters, not bytes."""
+        line = bisect_right(self._starts, min(offset, len(self.text)))
         return line, offset - self._starts[line - 1] + 1
 
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its end."""
-        lines = self.text.splitlines()
-        return lines[number - 1] if number <= len(lines) else ""
+        if number > len(self._starts):
+            return ""
+        return _LINE_END.split(self.text[self._starts[number - 1] :], 1)[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Span:
     @property
     def first_line(self) -> Span:
         """This span cut at the end of its first line, which is what a caret can point at."""
-        line = self.text.splitlines()[0] if self.text else ""
+        line = _LINE_END.split(self.text, 1)[0]
         return self.part(0, len(line.rstrip()))
 
     def __str__(self) -> str:

@@ -21,11 +21,11 @@ REFUSED: dict[str, Refusal] = {
     # activations
     **{
         name: Refusal(_image(2), {"inplace": 1}, "inplace", "expects true or false")
-        for name in "ReLU ReLU6 SELU SiLU Mish Hardswish Hardsigmoid ELU LeakyReLU".split()
+        for name in ["ReLU", "ReLU6", "SELU", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "ELU", "LeakyReLU"]
     },
     **{
         name: Refusal(_image(2), {"inplace": True}, "inplace", "has no argument `inplace`")
-        for name in "Sigmoid LogSigmoid Tanh Tanhshrink Softsign".split()
+        for name in ["Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "Softsign"]
     },
     "PReLU": Refusal(_image(2), {"num_parameters": 3}, "num_parameters", "3 slopes do not go with the input's 4"),
     "RReLU": Refusal(_image(2), {"lower": 0.5, "upper": 0.25}, "lower", "above upper"),
@@ -55,7 +55,7 @@ REFUSED: dict[str, Refusal] = {
     # dropout
     **{
         name: Refusal(_image(2), {"p": 1.5}, "p", "a number from 0 to 1")
-        for name in "Dropout Dropout2d AlphaDropout FeatureAlphaDropout".split()
+        for name in ["Dropout", "Dropout2d", "AlphaDropout", "FeatureAlphaDropout"]
     },
     "Dropout1d": Refusal((2, 4), {}, None, "works on [N, C, L]"),
     "Dropout3d": Refusal(_image(2), {}, None, "works on [N, C, D, H, W]"),
@@ -88,7 +88,7 @@ for dims in (1, 2, 3):
         ),
         # pooling
         f"MaxPool{dims}d": Refusal(x, {"kernel_size": 3, "padding": 2}, "padding", "more than half"),
-        f"AvgPool{dims}d": Refusal(x, {"kernel_size": 9}, "kernel_size", "does not fit"),
+        f"AvgPool{dims}d": Refusal(x, {"kernel_size": 9}, "kernel_size", "of 9" if dims == 3 else "does not fit"),
         f"LPPool{dims}d": Refusal(x, {"norm_type": 0, "kernel_size": 2}, "norm_type", "order 0"),
         f"AdaptiveAvgPool{dims}d": Refusal(x, {"output_size": None}, "output_size", "a positive integer"),
         f"AdaptiveMaxPool{dims}d": Refusal(

@@ -9,14 +9,15 @@ from types import ModuleType
 
 from torch import nn
 
-from cnndsl.emit.python import class_name, source
+from cnndsl.emit.python import emit
 from cnndsl.graph.graph import Graph
 
 
 def build(graph: Graph) -> nn.Module:
     """The network of a graph. What runs can be read: its source is registered with ``linecache``, so
     tracebacks, ``inspect`` and ``torch.jit.script`` find it."""
-    text = source(graph)
+    emitted = emit(graph)
+    text = emitted.source
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     name = f"cnndsl._emitted.{graph.document.name}_{digest}"
     if name not in sys.modules:
@@ -26,6 +27,6 @@ def build(graph: Graph) -> nn.Module:
         namespace.__file__ = filename
         exec(compile(text, filename, "exec"), namespace.__dict__)
         sys.modules[name] = namespace
-    network = getattr(sys.modules[name], class_name(graph))()
+    network = getattr(sys.modules[name], emitted.class_name)()
     assert isinstance(network, nn.Module)
     return network

@@ -13,15 +13,15 @@ from cnndsl.layers.table import Argument, show
 
 #: The families in the order of the page, with their headings.
 FAMILIES = {
-    "convolution": "Convolution",
+    "convolution": "Convolutions",
     "pooling": "Pooling",
     "normalization": "Normalization",
-    "activation": "Activation",
-    "linear": "Linear",
-    "dropout": "Dropout",
+    "activation": "Activations",
+    "linear": "Linear layers",
+    "dropout": "Dropout layers",
     "padding": "Padding",
     "upsampling": "Upsampling",
-    "shape": "Shape",
+    "shape": "Shapes",
 }
 
 _INTRODUCTION = """\
@@ -49,14 +49,14 @@ def layer_reference() -> str:
         heading: [layer for layer in LAYERS.values() if layer.family == family] for family, heading in FAMILIES.items()
     }
     index = "".join(
-        f"| [{heading}](#{heading.lower()}) | {', '.join(_link(layer.__name__) for layer in layers)} |\n"
+        f"| {_link(heading)} | {', '.join(_link(layer.__name__) for layer in layers)} |\n"
         for heading, layers in families.items()
     )
     sections = [
         f"## {heading}\n\n" + "\n".join(layer_page(layer.__name__) for layer in layers)
         for heading, layers in families.items()
     ]
-    table = f"| family | layers |\n| --- | --- |\n{index}| [Initializers](#initializers) | for weights |\n"
+    table = f"| family | layers |\n| --- | --- |\n{index}| {_link('Initializers')} | for weights |\n"
     return "\n".join([_INTRODUCTION, table, *sections, _INITIALIZERS]) + _initializer_rows()
 
 
@@ -84,13 +84,13 @@ def _arguments(arguments: Mapping[str, Argument[Any]], dims: int) -> str:
 def _default(argument: Argument[Any]) -> str:
     if argument.infer is not None:
         return "inferred"
-    return "required" if argument.required else f"`{show(argument.default)}`"
+    return "required" if argument.required else f"`{_written(argument.default)}`"
 
 
 def _example(layer: type[Layer]) -> str:
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
-    written = ", ".join(f"{name}: {show(value).strip(chr(39))}" for name, value in layer.example.items())
+    written = ", ".join(f"{name}: {_written(value)}" for name, value in layer.example.items())
     call = f"{layer.__name__}: {{{written}}}" if written else layer.__name__
     tensors = ", ".join(f"`{name}` {list(shape)}" for name, shape in bound.parameters().items())
     return f"`{call}` makes `{bound.output(x)}` of `{x}`{f', with parameters {tensors}' if tensors else ''}."
@@ -113,7 +113,12 @@ def _initializer_rows() -> str:
 
 
 def _link(name: str) -> str:
-    return f"[{name}](#{name.lower()})"
+    return f"[{name}](#{name.lower().replace(' ', '-')})"
+
+
+def _written(value: object) -> str:
+    """A value as a spec has it: strings without quotes, which the layers' need not."""
+    return value if isinstance(value, str) else show(value)
 
 
 def _markdown(text: str) -> str:

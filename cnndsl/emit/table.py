@@ -101,16 +101,19 @@ def _inside(module: Module, depth: int) -> tuple[list[Row], Cost]:
 
 
 def _row(operation: Operation, depth: int, own: Cost) -> Row:
-    taken: Shapes = tuple(tensor.shape for tensor in operation.inputs)
-    given: Shapes
-    if isinstance(operation, Split):
-        given = tuple(tensor.shape for tensor in operation.outputs)
-    else:
-        given = operation.output.shape
-    if not isinstance(operation, Merge):
-        (taken,) = taken
-    written = arguments(operation)
-    return Row(operation.path, operation.kind, depth, written, taken, given, own.params, own.buffers, own.macs)
+    takes = tuple(tensor.shape for tensor in operation.inputs)
+    gives = [tensor.shape for tensor in (operation.outputs if isinstance(operation, Split) else [operation.output])]
+    return Row(
+        operation.path,
+        operation.kind,
+        depth,
+        arguments(operation),
+        takes if isinstance(operation, Merge) else takes[0],
+        tuple(gives) if isinstance(operation, Split) else gives[0],
+        own.params,
+        own.buffers,
+        own.macs,
+    )
 
 
 def arguments(operation: Operation) -> dict[str, Any]:
@@ -179,9 +182,7 @@ def as_csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_HEADER)
     for row in table.rows:
-        writer.writerow(
-            (row.path, row.layer, row.depth, _shown(row.input), _shown(row.output), row.params, row.macs)
-        )
+        writer.writerow((row.path, row.layer, row.depth, _shown(row.input), _shown(row.output), row.params, row.macs))
     return text.getvalue()
 
 

@@ -611,7 +611,7 @@ class _Elaborator:
         self.reusing = before
         if again is None:
             return None
-        body.append(again)
+        body.append(replace(again, step=step))
         return again.output
 
     def again(self, item: Module, named: Named, x: Tensor) -> Module | None:

@@ -27,7 +27,7 @@ class ReLU(_Inplace):
 class ReLU6(_Inplace):
     """``min(max(x, 0), 6)``, which a few bits can hold.
 
-    Howard et al., 2017.
+    Krizhevsky, 2010.
     """
 
 

@@ -71,9 +71,12 @@ class _Conv(_Convolution):
 
 @layer
 class Conv1d(_Conv):
-    """Slides learned kernels along a signal, ``(N, C, L)``.
+    """Slides learned kernels along a signal: ``(N, C, L)`` gives ``(N, out_channels, L')``.
 
-    Output length ``floor((L + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``.
+    ``L' = floor((L + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``. Arguments as in
+    ``Conv2d``.
+
+    Waibel et al., 1989.
     """
 
     dims = 1
@@ -81,10 +84,16 @@ class Conv1d(_Conv):
 
 @layer
 class Conv2d(_Conv):
-    """Slides learned kernels over an image, ``(N, C, H, W)``.
+    """Slides learned kernels over an image: ``(N, C, H, W)`` gives ``(N, out_channels, H', W')``.
 
-    Output height ``floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``, the
-    width likewise; ``padding: same`` keeps both.
+    ``H' = floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``, the width likewise;
+    ``padding: same`` keeps both, with stride 1. ``dilation`` is the distance of a kernel's values.
+    With ``groups``, which must divide the channels of both sides, each group of output channels sees
+    its own share of the input channels; as many groups as channels make a depthwise convolution. The
+    weight has shape ``(out_channels, C / groups, kernel height, kernel width)``. ``padding_mode`` says
+    what the padding is made of, as the layers ``ZeroPad2d``, ``ReflectionPad2d`` and so on.
+
+    LeCun et al., 1989.
     """
 
     dims = 2
@@ -92,9 +101,11 @@ class Conv2d(_Conv):
 
 @layer
 class Conv3d(_Conv):
-    """Slides learned kernels through a volume, ``(N, C, D, H, W)``.
+    """Slides learned kernels through a volume: ``(N, C, D, H, W)`` gives ``(N, out_channels, D', H', W')``.
 
-    Each axis as in ``Conv2d``.
+    Each axis, and the arguments, as in ``Conv2d``.
+
+    Ji et al., 2010.
     """
 
     dims = 3
@@ -132,9 +143,9 @@ class _ConvTranspose(_Convolution):
 
 @layer
 class ConvTranspose1d(_ConvTranspose):
-    """The gradient of ``Conv1d`` run forwards: a learned upsampling of ``(N, C, L)``.
+    """A learned upsampling of a signal: ``(N, C, L)`` gives ``(N, out_channels, L')``; as ``ConvTranspose2d``.
 
-    Output length ``(L - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``.
+    ``L' = (L - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``.
     """
 
     dims = 1
@@ -142,10 +153,14 @@ class ConvTranspose1d(_ConvTranspose):
 
 @layer
 class ConvTranspose2d(_ConvTranspose):
-    """The gradient of ``Conv2d`` run forwards: a learned upsampling of ``(N, C, H, W)``.
+    """A learned upsampling of an image: ``(N, C, H, W)`` gives ``(N, out_channels, H', W')``.
 
-    Output height ``(H - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``,
-    the width likewise.
+    ``H' = (H - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``, the width
+    likewise. It is ``Conv2d`` with these arguments turned around, from output to input, as its gradient
+    goes; ``output_padding`` chooses among the sizes that this convolution would bring to the same one.
+    The weight has shape ``(C, out_channels / groups, kernel height, kernel width)``.
+
+    Zeiler et al., 2010; Dumoulin and Visin, 2016.
     """
 
     dims = 2
@@ -153,9 +168,9 @@ class ConvTranspose2d(_ConvTranspose):
 
 @layer
 class ConvTranspose3d(_ConvTranspose):
-    """The gradient of ``Conv3d`` run forwards: a learned upsampling of ``(N, C, D, H, W)``.
+    """A learned upsampling of a volume: ``(N, C, D, H, W)`` gives ``(N, out_channels, D', H', W')``.
 
-    Each axis as in ``ConvTranspose2d``.
+    Each axis, and the arguments, as in ``ConvTranspose2d``.
     """
 
     dims = 3

@@ -190,9 +190,10 @@ class PerAxis(Kind[T | tuple[T, ...]]):
         return self.item.accepts(value, dims) or self.listing(dims).accepts(value, dims)
 
     def expects(self, dims: int) -> str:
-        each = "side" if self.per_side else "axis"
+        (length,) = self.listing(dims).lengths
+        each = "" if length == 1 else ", one for each side" if self.per_side else ", one for each axis"
         entries = "" if self.entry is self.item else f": {self.entry.expects(dims)}"
-        return f"{self.item.expects(dims)}, or a list of {self.listing(dims).lengths[0]}, one for each {each}{entries}"
+        return f"{self.item.expects(dims)}, or a list of {length}{each}{entries}"
 
 
 class Union(Kind[T | U]):

@@ -63,7 +63,7 @@ class Shape(tuple[int, ...]):
         return Shape(sizes)
 
     def __str__(self) -> str:
-        return f"[{', '.join(map(str, self))}]"
+        return f"[{', '.join(map(str, self))}]" if self else "?"
 
 
 def window(

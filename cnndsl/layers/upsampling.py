@@ -32,7 +32,10 @@ class _Interpolation(Layer):
         return value
 
     def _scaled(self, size: int, scale: float) -> int:
-        scaled = int(size * float(scale))
+        try:
+            scaled = int(size * float(scale))
+        except OverflowError:
+            raise Refused(f"{scale} times an axis of {size} is more than a number can be", "scale_factor") from None
         if scaled < 1:
             raise Refused(f"nothing is left of an axis of {size} scaled by {scale}", "scale_factor")
         return scaled

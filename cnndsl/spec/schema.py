@@ -210,7 +210,7 @@ def _layer(layer: type[Layer]) -> dict[str, Any]:
         "required": [name for name, arg in layer.arguments.items() if arg.required],
         "additionalProperties": False,
     }
-    by_position = {} if takes_list else {"type": ["array"], "prefixItems": positional, "items": False}
+    by_position = _by_position(positional) if not takes_list else {}
     first = alone if takes_list else {k: v for k, v in alone.items() if k not in ("items", "minItems", "maxItems")}
     first = {**first, "type": [name for name in first.get("type", []) if takes_list or name != "array"]}
     merged = merge(mapping, by_position, {"type": ["null"]}, first)
@@ -221,6 +221,10 @@ def _layer(layer: type[Layer]) -> dict[str, Any]:
         "description": layer.documentation(),
         "expects": f"{expects}: `{layer.__name__}({layer.signature()})`",
     }
+
+
+def _by_position(positional: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"type": ["array"], "prefixItems": positional, "items": False} if positional else {}
 
 
 @cache

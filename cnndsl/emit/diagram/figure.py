@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from cnndsl.emit.diagram.fold import Folding, Part, made, parts
@@ -31,30 +32,32 @@ from cnndsl.graph.graph import (
     operations,
     walk,
 )
-from cnndsl.layers import Layer, Shape
+from cnndsl.layers import Shape
 from cnndsl.layers.kinds import PerAxis
 from cnndsl.layers.table import show
 
-#: More nodes than this are not laid out: the figure is made coarser.
-MAX_NODES = 2_000
+#: What is laid out in some seconds at most. A figure with more is made coarser.
+MAX_NODES, MAX_DETOURS = 2_000, 30_000
+#: Between the sizes of a shape or a kernel, and before how often something is there.
+TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Node:
-    """A box. ``kind`` is ``layer``, ``module``, ``merge``, ``split``, ``input``, ``output`` or, for
-    what a figure has no room for, ``rest``; ``layer`` is there for a layer only."""
+    """Something small: ``kind`` is ``layer``, ``module``, ``merge``, ``fork``, ``input``, ``output`` or,
+    for what a figure has no room for, ``rest``. ``family`` is there for a layer only."""
 
     id: str
     kind: str
-    title: str
+    title: str = ""
     detail: str = ""
     times: int = 1
-    layer: Layer | None = None
+    family: str = ""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Cluster:
-    """A box around others: a module, or without a title the rounds of a loop."""
+    """A box around nodes and clusters: a module, or without a title the rounds of a loop."""
 
     id: str
     title: str = ""
@@ -63,29 +66,33 @@ class Cluster:
     children: list[Node | Cluster] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """``shapes`` are those of all tensors that it stands for. A bypass leads past other layers."""
+    """``shapes`` are those of all tensors that it stands for. A bypass leads past other operations."""
 
-    tail: str
-    head: str
+    tail: Node
+    head: Node
     shapes: tuple[Shape, ...]
     bypass: bool
 
 
 @dataclass(slots=True)
 class Figure:
-    """``rows`` are nodes with which branches begin, to stand beside each other in this order."""
+    """``rows`` are nodes with which branches begin, to stand beside each other in this order.
+
+    ``detours`` counts the nodes that edges pass by, edge for edge: what makes a layout slow.
+    """
 
     root: Cluster = field(default_factory=lambda: Cluster(""))
     edges: list[Edge] = field(default_factory=list)
-    rows: list[tuple[str, ...]] = field(default_factory=list)
+    rows: list[tuple[Node, ...]] = field(default_factory=list)
     nodes: int = 0
+    detours: int = 0
 
 
 def plan(graph: Graph, depth: int | None, fold: bool) -> Figure:
-    """The most detailed figure of at most :data:`MAX_NODES` nodes: if need be folded after all, then
-    with less depth, then with the middle of long lists left out."""
+    """The most detailed figure that can be laid out: if need be folded after all, then with less depth,
+    then with the middle of long lists left out."""
     if depth is not None and depth < 1:
         raise ValueError(f"depth is 1 or more, not {depth}")
     folding = Folding(graph)
@@ -93,7 +100,7 @@ def plan(graph: Graph, depth: int | None, fold: bool) -> Figure:
     depth = min(depth or deepest, deepest)
     figure = _Planner(graph, folding if fold else None, depth).figure
     for coarser, longest in _coarser(depth):
-        if figure.nodes <= MAX_NODES:
+        if figure.nodes <= MAX_NODES and figure.detours <= MAX_DETOURS:
             break
         figure = _Planner(graph, folding, coarser, longest).figure
     return figure
@@ -112,7 +119,9 @@ class _Planner:
     def __init__(self, graph: Graph, folding: Folding | None, depth: int, longest: int | None = None) -> None:
         self.figure = Figure()
         self.folding, self.depth, self.longest = folding, depth, longest
-        self.source: dict[Tensor, str] = {}
+        self.source: dict[Tensor, Node] = {}
+        self.rank: Counter[Node] = Counter()
+        self.from_rest: set[tuple[Node, Node]] = set()
         self.members: dict[Operation, list[Operation]] = {}
         self.shortcuts: set[Tensor] = set()
         self.ids: Counter[str] = Counter()
@@ -131,7 +140,9 @@ class _Planner:
             self.source[tensor] = self._node(root, Node(f"input {name}", "input", title))
         self._module(graph.root, root, 0, False)
         for name, tensor in graph.outputs.items():
-            self._edge((tensor,), self._node(root, Node(f"output {name}", "output", name)), False)
+            self._edge([tensor], self._node(root, Node(f"output {name}", "output", name)), False)
+        edges = self.figure.edges
+        self.figure.detours = sum(self.rank[edge.head] - self.rank[edge.tail] - 1 for edge in edges)
 
     # Nodes and edges
 
@@ -140,34 +151,39 @@ class _Planner:
         self.ids[path] += 1
         return path if self.ids[path] == 1 else f"{path} {self.ids[path]}"
 
-    def _node(self, into: Cluster, node: Node) -> str:
+    def _node(self, into: Cluster, node: Node) -> Node:
         node.id = self._id(node.id)
         into.children.append(node)
         self.figure.nodes += 1
-        return node.id
+        return node
 
     def _cluster(self, into: Cluster, cluster: Cluster) -> Cluster:
         cluster.id = self._id(cluster.id)
         into.children.append(cluster)
         return cluster
 
-    def _edge(self, tensors: Sequence[Tensor], head: str, bypass: bool) -> None:
-        """An edge to ``head``, where it takes the first of ``tensors`` and its other members the rest.
+    def _edge(self, tensors: Sequence[Tensor], head: Node, bypass: bool) -> None:
+        """An edge to ``head``, which takes the first of ``tensors``, and its other members the rest.
 
         Members whose tensor comes from elsewhere, as from the round before, have no say in the shape.
         """
-        if tail := self.source.get(tensors[0]):
-            shapes = dict.fromkeys(tensor.shape for tensor in tensors if self.source.get(tensor) == tail)
-            self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass))
+        tail = self.source.get(tensors[0])
+        if tail is None or (tail, head) in self.from_rest:
+            return
+        if tail.kind == "rest":  # one edge is enough for all that was left out
+            self.from_rest.add((tail, head))
+        shapes = dict.fromkeys(tensor.shape for tensor in tensors if self.source.get(tensor) is tail)
+        self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass))
+        self.rank[head] = max(self.rank[head], self.rank[tail] + 1)
 
     def _operation(self, operation: Operation, into: Cluster, node: Node, bypass: bool) -> None:
         """Draws an operation as one node, for all that it stands for."""
-        id = self._node(into, node)
+        self._node(into, node)
         members = self.members.get(operation, [operation])
         for tensors in zip(*(member.inputs for member in members)):
-            skips = isinstance(operation, Merge) and (self.uses[tensors[0]] > 1 or tensors[0] in self.shortcuts)
-            self._edge(tensors, id, bypass or skips)
-        self.source.update((tensor, id) for member in members for tensor in made(member))
+            past = isinstance(operation, Merge) and (self.uses[tensors[0]] > 1 or tensors[0] in self.shortcuts)
+            self._edge(tensors, node, bypass or past)
+        self.source.update((tensor, node) for member in members for tensor in made(member))
 
     # Bodies and what is in them
 
@@ -180,48 +196,44 @@ class _Planner:
         cut = self._cut(len(runs))
         for index, (start, end) in enumerate(runs):
             if index not in cut:
-                self._run([part.body for part in listed[start:end]], into, depth, bypass)
+                self._run(listed[start:end], into, depth, bypass)
             elif index == cut.start:
                 self._rest([part.body for part in listed[start : runs[cut.stop - 1][1]]], into)
 
-    def _run(self, bodies: Sequence[Body], into: Cluster, depth: int, bypass: bool) -> None:
-        """Draws the first of equal bodies, for all of them."""
-        first = bodies[0]
-        for body in bodies[1:]:
-            for (_, drawn), (_, equal) in zip(walk(first), walk(body)):
+    def _run(self, equal: Sequence[Part], into: Cluster, depth: int, bypass: bool) -> None:
+        """Draws the first of equal parts, for all of them."""
+        first = equal[0].body
+        for part in equal[1:]:
+            for (_, drawn), (_, other) in zip(walk(first), walk(part.body)):
                 members = self.members.setdefault(drawn, [drawn])
-                members += self.members.get(equal, [equal])
+                members += self.members.get(other, [other])
         if len(first) == 1 and isinstance(first[0], (Apply, Module)):
-            self._item(first[0], into, depth, bypass, [body[0] for body in bodies])
+            self._item(first[0], into, depth, bypass, [part.body[0] for part in equal])
             return
-        if len(bodies) > 1:
-            into = self._cluster(into, Cluster(f"{next(walk(first))[1].path} loop", times=len(bodies)))
-        for item in first:
-            self._item(item, into, depth, bypass)
+        if len(equal) > 1:
+            into = self._cluster(into, Cluster(f"{next(walk(first))[1].path} loop", times=len(equal)))
+        with self._forks(first if equal[0].forks else (), into, bypass):
+            for item in first:
+                self._item(item, into, depth, bypass)
 
-    def _item(
-        self, item: Item, into: Cluster, depth: int, bypass: bool, run: Sequence[Item] = (), /
-    ) -> None:
+    def _item(self, item: Item, into: Cluster, depth: int, bypass: bool, run: Sequence[Item] = (), /) -> None:
         """Draws one item, for all of ``run`` if there is one."""
         if isinstance(item, Module):
             self._module(item, into, depth, bypass, [other for other in run if isinstance(other, Module)])
         elif isinstance(item, Apply):
-            node = Node(item.path, "layer", item.kind, _detail(item), len(run) or 1, item.layer)
+            node = Node(item.path, "layer", item.kind, _detail(item), len(run) or 1, item.layer.family)
             self._operation(item, into, node, bypass)
         elif isinstance(item, (Merge, Split)):
             self._operation(item, into, Node(item.path, "merge", item.kind), bypass)
         elif isinstance(item, Repeat):
             self._body((item,), into, depth, bypass)
         elif isinstance(item, Dense):
-            self._parts([Part(body, True) for body in item.bodies], into, depth, bypass)
-        elif isinstance(item, Branch):
-            self._branch(item, into, depth, bypass)
+            self._parts([Part(body, True, forks=True) for body in item.bodies], into, depth, bypass)
         else:
-            self._residual(item, into, depth, bypass)
+            with self._forks((item,) if item.merge else (), into, bypass):
+                self._region(item, into, depth, bypass)
 
-    def _module(
-        self, module: Module, into: Cluster, depth: int, bypass: bool, run: Sequence[Module] = ()
-    ) -> None:
+    def _module(self, module: Module, into: Cluster, depth: int, bypass: bool, run: Sequence[Module] = ()) -> None:
         """A box around what is in it, or where that would be too deep, or nothing, a box alone."""
         title = module.name if len(run) < 2 else f"{module.name} … {run[-1].name}"
         times = len(run) or 1
@@ -231,21 +243,38 @@ class _Planner:
             inner = self._cluster(into, Cluster(module.path, title, module.kind, times))
             self._body(module.body, inner, depth + 1, bypass)
         else:
-            params = "the same weights" if module.reuse else f"{human(cost(module).params)} parameters"
-            node = Node(module.path, "module", title, f"{module.kind}, {params}", times)
+            weights = "the same weights again" if module.reuse else f"{human(cost(module).params)} parameters"
+            node = Node(module.path, "module", title, f"{module.kind}\n{weights}", times)
             self._operation(module, into, node, bypass)
 
-    def _residual(self, residual: Residual, into: Cluster, depth: int, bypass: bool) -> None:
-        self._beside([(residual.body, bypass), (residual.shortcut, True)], into, depth)
-        if residual.merge:
-            self.shortcuts.add(residual.merge.inputs[1])
-            self._item(residual.merge, into, depth, bypass)
+    def _region(self, region: Residual | Branch, into: Cluster, depth: int, bypass: bool) -> None:
+        if isinstance(region, Residual):
+            self._beside([(region.body, bypass), (region.shortcut, True)], into, depth)
+            self.shortcuts.update(region.merge.inputs[1:] if region.merge else ())
+        else:
+            if region.split:
+                self._item(region.split, into, depth, bypass)
+            self._beside([(body, bypass) for body in region.branches], into, depth)
+        if region.merge:
+            self._item(region.merge, into, depth, bypass)
 
-    def _branch(self, branch: Branch, into: Cluster, depth: int, bypass: bool) -> None:
-        if branch.split:
-            self._item(branch.split, into, depth, bypass)
-        self._beside([(body, bypass) for body in branch.branches], into, depth)
-        self._item(branch.merge, into, depth, bypass)
+    @contextmanager
+    def _forks(self, region: Body, into: Cluster, bypass: bool) -> Iterator[None]:
+        """In here, what goes more than one way in a region starts from a point of its own."""
+        inside = [*operations(region)]
+        inner = {tensor for operation in inside for tensor in made(operation)}
+        taken = [(tensor, operation, place) for operation in inside for place, tensor in enumerate(operation.inputs)]
+        uses = Counter(tensor for tensor, _, _ in taken)
+        before: dict[Tensor, Node] = {}
+        for tensor, operation, place in taken:
+            if uses[tensor] > 1 and tensor not in inner and tensor in self.source and tensor not in before:
+                before[tensor] = self.source[tensor]
+                alike = [member.inputs[place] for member in self.members.get(operation, [operation])]
+                fork = self._node(into, Node(f"{operation.path} fork", "fork"))
+                self._edge(alike, fork, bypass)
+                self.source.update(dict.fromkeys(alike, fork))
+        yield
+        self.source.update(before)
 
     def _beside(self, bodies: Sequence[tuple[Body, bool]], into: Cluster, depth: int) -> None:
         """Draws bodies, bypasses or not, side by side; without those in the middle if there are too many."""
@@ -259,7 +288,7 @@ class _Planner:
             elif index == cut.start:
                 self._rest([left_out for left_out, _ in bodies[cut.start : cut.stop]], into)
             starts += edges[before : before + 1]
-        row = tuple(dict.fromkeys(edge.head for edge in starts if edge.tail == starts[0].tail))
+        row = tuple(dict.fromkeys(edge.head for edge in starts if edge.tail is starts[0].tail))
         if len(row) > 1:
             self.figure.rows.append(row)
 
@@ -273,27 +302,25 @@ class _Planner:
         """One node for all operations of some bodies."""
         inside = [operation for body in bodies for operation in operations(body)]
         count = sum(1 for body in bodies for _ in walk(body))
-        id = self._node(into, Node("rest", "rest", f"{count:,} more"))
-        made_here = {tensor for operation in inside for tensor in made(operation)}
-        taken = dict.fromkeys(
-            tensor for operation in inside for tensor in operation.inputs if tensor not in made_here
-        )
-        sources = {self.source[tensor]: tensor for tensor in taken if tensor in self.source}
-        for tensor in sources.values():
-            self._edge((tensor,), id, False)
-        self.source.update(dict.fromkeys(made_here, id))
+        node = self._node(into, Node("rest", "rest", f"{count:,} more"))
+        inner = {tensor for operation in inside for tensor in made(operation)}
+        taken = (tensor for operation in inside for tensor in operation.inputs if tensor not in inner)
+        tails = {self.source[tensor]: tensor for tensor in taken if tensor in self.source}
+        for tensor in tails.values():
+            self._edge([tensor], node, False)
+        self.source.update(dict.fromkeys(inner, node))
 
 
 def _detail(apply: Apply) -> str:
-    """A layer's arguments, those that have to be written without their names: ``64, 7×7, stride 2``."""
-    if apply.reuse:
+    """A layer's arguments, those that have to be written without their names: ``64, 7x7, stride 2``."""
+    if apply.reuse and apply.layer.parameters():
         return f"the weights of {apply.name}"
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
         if not layer.arguments[name].required:
             texts.append(f"{name} {_plain(value)}")
         elif isinstance(layer.arguments[name].kind, PerAxis):
-            texts.append("×".join(map(_plain, layer.axes(value))))
+            texts.append(TIMES.join(map(_plain, layer.axes(value))))
         else:
             texts.append(_plain(value))
     return ", ".join(text.replace(" ", "\u00a0") for text in texts)

@@ -12,10 +12,14 @@ from cnndsl.graph.graph import Apply, Body, Graph, Merge, Module, Operation, Reg
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Items that may be folded with equal ones beside them: a round of a loop, or one module."""
+    """Items that may be folded with equal ones beside them: a round of a loop, or one module.
+
+    ``forks`` tells a round of a ``dense``, whose input goes past its layers as well as into them.
+    """
 
     body: Body
     foldable: bool
+    forks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +135,5 @@ def _carried(before: _Pattern, this: _Pattern) -> tuple[int | None, ...] | None:
     both take from elsewhere. None for all if they are not wired as two rounds of a loop."""
     index = {tensor: place for place, tensor in enumerate(before.made)}
     carried = tuple(index.get(tensor) for tensor in this.taken)
-    alike = all(
-        place is not None or tensor is same for place, tensor, same in zip(carried, this.taken, before.taken)
-    )
+    alike = all(place is not None or tensor is same for place, tensor, same in zip(carried, this.taken, before.taken))
     return carried if alike and any(place is not None for place in carried) else None

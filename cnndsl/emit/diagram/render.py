@@ -1,34 +1,192 @@
-"""The diagram as people hold it: a ``graphviz.Digraph`` that needs no Graphviz on the machine."""
+"""The diagram as people hold it: a ``graphviz.Digraph`` that renders itself, within this process."""
 
 from __future__ import annotations
 
+import errno
+import io
 import os
+import re
+import webbrowser
+from contextlib import closing, redirect_stderr
+from functools import cache
+from itertools import groupby
+from math import sqrt
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any
 
 import graphviz
 import pygraphviz
 
+#: What ``save`` writes for each ending.
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
+#: Formats of pixels, and how many they have to an inch if nobody says.
+RASTER, DPI = ("png", "jpg", "jpeg", "gif", "webp"), 144
+#: More pixels than this, in all or on one side, are not drawn: ``dpi`` is lowered.
+MAX_PIXELS, MAX_SIDE = 64_000_000, 32_000
+#: Only the size of figures with more lines of DOT is measured first, as it takes a layout.
+LARGE = 300
 
 
 class Diagram(graphviz.Digraph):  # type: ignore[misc]
-    """A ``graphviz.Digraph`` laid out and rendered within this process, by the Graphviz that comes
-    with the pygraphviz wheel: no ``dot`` is looked for or run. Notebooks show it as SVG."""
+    """A ``graphviz.Digraph`` that is laid out and rendered by the Graphviz in pygraphviz's wheel: there
+    need be no ``dot`` on the machine, and no process is started. Notebooks show it as SVG.
 
-    def pipe(self, format: str | None = None, *args: Any, engine: str | None = None, encoding: str | None = None, **kwargs: Any) -> Any:
-        data = _draw(self.source, format or self.format, engine or self.engine)
-        return data.decode(encoding) if encoding else data
+    ``source`` is its DOT text, ``svg()`` an ``<svg>`` element to put into HTML, and ``save(path)`` writes
+    a file. ``pipe`` and ``render`` do what those of ``graphviz.Digraph`` do.
+    """
 
     def svg(self) -> str:
-        text = self.pipe("svg", encoding="utf-8")
-        return text[text.index("<svg") :]
+        """The ``<svg>`` element alone, without the XML declaration that a file begins with."""
+        text = self.pipe("svg").decode()
+        return str(text[text.index("<svg") :])
 
-    def save(self, path, *a, **k):
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes SVG, PNG, PDF or DOT, as the file's ending says. The file is written whole or not at all.
+
+        Raises ValueError for another ending, and :class:`NoFonts`.
+        """
         path = Path(path)
-        fmt = FORMATS[path.suffix]
-        path.write_bytes(self.source.encode() if fmt == "dot" else self.pipe(fmt))
+        if path.suffix.lower() not in FORMATS:
+            known = ", ".join(FORMATS)
+            raise ValueError(f"a diagram is saved as {known}, not as {path.suffix or 'a file without an ending'}")
+        _write(path, self.pipe(FORMATS[path.suffix.lower()]))
+        return path
+
+    def pipe(
+        self,
+        format: str | None = None,
+        renderer: str | None = None,
+        formatter: str | None = None,
+        neato_no_op: object = None,
+        quiet: bool = False,
+        *,
+        engine: str | None = None,
+        encoding: str | None = None,
+    ) -> Any:
+        """The diagram in some format of Graphviz's, as bytes, or with an ``encoding`` as text.
+
+        ``dot`` and ``gv`` give the source as it stands, without a layout.
+        """
+        format = format or self.format
+        if format in ("dot", "gv"):
+            data = self.source.encode()
+        else:
+            written = ":".join(part for part in (format, renderer, formatter) if part)
+            data = _draw(self.source, written, engine or self.engine, self.graph_attr.get("dpi"))
+        return data.decode(encoding) if encoding else data
+
+    def render(
+        self,
+        filename: str | os.PathLike[str] | None = None,
+        directory: str | os.PathLike[str] | None = None,
+        view: bool = False,
+        cleanup: bool = False,
+        format: str | None = None,
+        *args: Any,
+        outfile: str | os.PathLike[str] | None = None,
+        engine: str | None = None,
+        **options: Any,
+    ) -> str:
+        """Writes the source to ``filename`` and beside it the figure, whose path it gives.
+
+        With ``cleanup`` or ``outfile`` the figure alone; :meth:`save` is the shorter way to that.
+        """
+        if outfile is not None:
+            format = format or Path(outfile).suffix.removeprefix(".")
+        format = format or self.format
+        source = Path(directory or self.directory or "", filename or self.filename)
+        target = Path(outfile) if outfile is not None else Path(f"{source}.{format}")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        _write(target, self.pipe(format, engine=engine))
+        if not cleanup and outfile is None:
+            _write(source, self.source.encode())
+        if view:
+            webbrowser.open(target.resolve().as_uri())
+        return str(target)
 
 
-def _draw(source: str, format: str, engine: str) -> bytes:
-    return pygraphviz.AGraph(string=source).draw(format=format, prog=engine)
+class NoFonts(OSError):
+    """There are no fonts, so an image would show boxes in place of letters."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            errno.ENOENT,
+            "there are no fonts on this machine to draw text with; install some, as by "
+            "`apt-get install fonts-dejavu-core`, or save the diagram as SVG, which needs none",
+        )
+
+
+def _draw(source: str, format: str, engine: str, dpi: str | None) -> bytes:
+    """``source`` laid out and rendered. Only for formats of pixels is there a ``dpi``."""
+    kind = format.partition(":")[0]
+    if kind in (*RASTER, "pdf") and not _fonts():
+        raise NoFonts
+    if kind in RASTER:
+        data = _layout(source, format, engine, _resolution(source, engine, float(dpi or DPI)))
+    else:
+        data = _layout(source, format, engine, 72)
+    if kind == "svg":
+        return _centre(data.decode()).encode()
+    if kind == "pdf":
+        return re.sub(rb"/CreationDate \(D:\d{14}", b"/CreationDate (D:19700101000000", data)
+    return data
+
+
+def _layout(source: str, format: str, engine: str, dpi: float) -> bytes:
+    with closing(pygraphviz.AGraph(string=source)) as graph, redirect_stderr(io.StringIO()):
+        graph.graph_attr["dpi"] = f"{dpi:g}"
+        data: bytes = graph.draw(format=format, prog=engine)  # a large graph is warned of on stderr
+    return data
+
+
+def _resolution(source: str, engine: str, dpi: float) -> float:
+    """``dpi``, or less where the image would be too large."""
+    if source.count("\n") < LARGE:
+        return dpi
+    width, height = map(float, _layout(source, "plain", engine, 72).split(maxsplit=4)[2:4])
+    return min(dpi, sqrt(MAX_PIXELS / (width * height)), MAX_SIDE / max(width, height))
+
+
+@cache
+def _fonts() -> bool:
+    """Whether text comes out as letters: then a PDF has fonts in it."""
+    return b"/Font" in _layout('digraph { a [fontname="sans-serif"] }', "pdf", "dot", 72)
+
+
+_BOX = re.compile(r'<g id="\w+" class="(?:graph|node)".*?(?=<g |</g>|<!--)', re.DOTALL)
+_TEXT = re.compile(r'<text xml:space="preserve" text-anchor="start" x="[^"]*" y="([^"]*)" ([^>]*)>([^<]*)</text>\n')
+_X = re.compile(r'(?:cx="|[ "MC])(-?[\d.]+)(?:,|" cy)')
+
+
+def _centre(svg: str) -> str:
+    """``svg`` with the text of boxes centred on them in whatever font a reader has.
+
+    Graphviz writes where lines in HTML-like labels start, in the font that it measured; a browser with
+    a narrower or wider one would show them off centre.
+    """
+
+    def centre(box: re.Match[str]) -> str:
+        xs = [float(x) for x in _X.findall(box[0].partition("<text")[0])]
+        if not xs:
+            return box[0]
+        middle = f"{(min(xs) + max(xs)) / 2:.2f}"
+        texts = list(_TEXT.finditer(box[0]))
+        lines = []
+        for y, line in groupby(texts, lambda text: text[1]):
+            spans = "".join(f"<tspan {text[2]}>{text[3]}</tspan>" for text in line)
+            lines.append(f'<text xml:space="preserve" text-anchor="middle" x="{middle}" y="{y}">{spans}</text>\n')
+        if not texts:
+            return box[0]
+        return box[0][: texts[0].start()] + "".join(lines) + box[0][texts[-1].end() :]
+
+    return _BOX.sub(centre, svg)
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Writes a file whole or, if that fails, leaves what was there."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        beside.write_bytes(data)
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import ast
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
-from cnndsl.emit.python.text import annotation, literal
-from cnndsl.emit.python.unify import ABSENT, Rounds, Slot, Unlike
+from cnndsl.emit.python.rewrite import BUILTINS, INPUT, rewrite
+from cnndsl.emit.python.text import Code, annotation, literal, prefixed, written
+from cnndsl.emit.python.unify import ABSENT, Rounds, Slot, Unlike, reference
 from cnndsl.emit.python.uses import NO_DEFAULT
 from cnndsl.graph.graph import Module
 from cnndsl.layers import LAYERS
 from cnndsl.spec.document import Block
-from cnndsl.spec.expression import Environment, Expression, Fault, Literal, Unknown, Value, evaluate
+from cnndsl.spec.expression import CallValue, Expression, Literal
 
 #: Names that a parameter or variable of the emitted source may not have.
-RESERVED = frozenset({"self", "nn", "torch", "Tensor", "super", "range", "layers", "i", "list", "type"})
-_BUILTINS = frozenset({"min", "max", "abs", "round", "int", "len", "sum"})
+RESERVED = BUILTINS | {"self", "nn", "torch", "Tensor", "super", "range", "layers", "layer", "i", "list", "type"}
 
 
-def safe(name: str) -> str:
-    return f"{name}_" if name in RESERVED else name
+def safe(name: str, taken: Collection[str] = ()) -> str:
+    """A name that means nothing else."""
+    while name in RESERVED or name in taken:
+        name = f"{name}_"
+    return name
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A value that is a Python name: a layer as a parameter, ``act=nn.ReLU``."""
+def mentions(text: str, name: str) -> bool:
+    return re.search(rf"(?<![\w.]){name}(?!\w)", text) is not None
 
-    name: str
 
-    def __repr__(self) -> str:
-        return self.name
+def grouped(text: str) -> str:
+    """An expression that may stand in any other: with parentheses unless it is a name or a number."""
+    return text if re.fullmatch(r"[\w.]+(\[\d+\])?", text) else f"({text})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,195 +45,203 @@ class Parameter:
     values: tuple[Any, ...]
     default: Any = NO_DEFAULT
     #: The parameter of the block that it is, if it is one.
-    of_block: str | None = None
+    of_block: str = ""
 
     @property
-    def text(self) -> str:
-        if any(isinstance(value, Reference) for value in self.values):
-            kind = "type[nn.Module]"
-        else:
-            known = tuple(value for value in self.values if value is not ABSENT)
-            kind = annotation(known if self.default is NO_DEFAULT else (*known, self.default))
-        default = "" if self.default is NO_DEFAULT else f" = {literal(self.default)}"
-        return f"{self.name}: {kind}{default}"
+    def code(self) -> Code:
+        """As it stands in the signature."""
+        if self.default is NO_DEFAULT:
+            return f"{self.name}: {annotation(self.values)}"
+        return prefixed(f"{self.name}: {annotation((*self.values, self.default))} = ", written(self.default))
 
 
-@dataclass(slots=True)
+class InLoop:
+    """What is said inside of a loop. ``carried`` are the variables that it changes, with what they
+    become; ``said`` the expressions that must not depend on these."""
+
+    def __init__(self, counts: tuple[int, ...]) -> None:
+        self.counts = counts
+        self.carried: dict[str, str] = {}
+        self.said: list[str] = []
+        self.counted = False
+
+    def spans(self, values: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+        """The values of each use's rounds."""
+        ends = [sum(self.counts[: index + 1]) for index in range(len(self.counts))]
+        return [values[end - count : end] for end, count in zip(ends, self.counts)]
+
+
 class Binder:
-    """Finds an expression over the constructor's parameters for every slot of one class."""
+    """Finds an expression over the constructor's parameters for every slot of one class.
 
-    uses: Sequence[Module]
-    block: Block | None
-    candidates: list[Parameter] = field(default_factory=list)
-    taken: dict[str, Parameter] = field(default_factory=dict)
-    #: Parameters that a loop has changed, so that they no longer are what was passed.
-    changed: set[str] = field(default_factory=set)
+    It is asked in the order in which the constructor's lines run. ``now`` holds the values that the
+    parameters then have: a loop may change some.
+    """
 
-    def __post_init__(self) -> None:
-        first = self.uses[0].input.shape
-        if all(use.input.shape.rank == first.rank for use in self.uses):
-            name = "in_channels" if first.rank > 2 else "in_features"
-            self.candidates.append(Parameter(name, tuple(use.input.shape.channels for use in self.uses)))
-        for parameter in self.block.parameters if self.block else ():
-            values = tuple(_reference(use.params.get(parameter.name)) for use in self.uses)
-            default = parameter.default.value if isinstance(parameter.default, Literal) else NO_DEFAULT
-            if isinstance(parameter.default, Expression) and parameter.default.text in LAYERS:
-                default = parameter.default.text
-            known = Parameter(safe(parameter.name), values, _reference(default), parameter.name)
-            if known.name == self.candidates[0].name and known.values != self.candidates[0].values:
-                self.candidates[0] = Parameter(f"actual_{known.name}", self.candidates[0].values)
-            self.candidates.append(known)
+    def __init__(self, uses: Sequence[Module], block: Block | None, taken: Collection[str]) -> None:
+        self.uses = uses
+        self.taken_names = set(taken)
+        self.candidates: dict[str, Parameter] = {}
+        self.used: dict[str, Parameter] = {}
+        #: The spec's names, and :data:`INPUT`, with what they are called here.
+        self.names: dict[str, str] = {}
+        self.now: dict[str, tuple[Any, ...]] = {}
+        #: Expressions that have been found, by the values that they have.
+        self.known: dict[tuple[str, ...], str] = {}
+        self.loop: InLoop | None = None
+        self._add_input(block)
+        visible = [p.name for p in block.parameters] if block else uses[0].params
+        for name in visible:
+            if all(name in use.params for use in uses):
+                self._add_visible(name, block)
+
+    def _add_input(self, block: Block | None) -> None:
+        shapes = [use.input.shape for use in self.uses]
+        if len({shape.rank for shape in shapes}) == 1:
+            name = "in_channels" if shapes[0].rank > 2 else "in_features"
+            if block and any(parameter.name == name for parameter in block.parameters):
+                name = f"actual_{name}"
+            self._add(INPUT, Parameter(safe(name, self.taken_names), tuple(shape.channels for shape in shapes)))
+
+    def _add_visible(self, name: str, block: Block | None) -> None:
+        values = tuple(use.params[name] for use in self.uses)
+        if any(isinstance(value, CallValue) for value in values):
+            return
+        default = NO_DEFAULT
+        if block:
+            given = next(parameter.default for parameter in block.parameters if parameter.name == name)
+            if isinstance(given, Literal):
+                default = reference(given.value)
+            elif isinstance(given, Expression) and given.text in LAYERS:
+                default = reference(given.text)
+        called = safe(name, {*self.taken_names, *self.now})
+        self._add(name, Parameter(called, tuple(map(reference, values)), default, name))
+
+    def _add(self, name: str, parameter: Parameter) -> None:
+        self.candidates[parameter.name] = parameter
+        self.names[name] = parameter.name
+        self.now[parameter.name] = parameter.values
 
     # --- parameters ------------------------------------------------------------------------------
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Those that were taken: the input's first, then in the block's order, defaults last."""
-        order = {parameter.name: index for index, parameter in enumerate(self.candidates)}
-        required = [p for p in self.taken.values() if p.default is NO_DEFAULT]
-        optional = [p for p in self.taken.values() if p.default is not NO_DEFAULT]
-        ranked = sorted(required, key=lambda p: order.get(p.name, len(order)))
-        return (*ranked, *sorted(optional, key=lambda p: order[p.name]))
+        """Those that are used: the input's first, then in the block's order, defaults last."""
+        order = {name: index for index, name in enumerate(self.candidates)}
+        ranked = sorted(self.used.values(), key=lambda p: order.get(p.name, len(order)))
+        return tuple(sorted(ranked, key=lambda p: p.default is not NO_DEFAULT))
 
-    def take(self, parameter: Parameter) -> str:
-        self.taken[parameter.name] = parameter
-        return parameter.name
+    def _use(self, text: str) -> str:
+        """Notes the parameters that an expression mentions."""
+        for parameter in self.candidates.values():
+            if mentions(text, parameter.name):
+                self.used[parameter.name] = parameter
+        return text
+
+    def _fresh(self, slot: Slot, owner: str) -> str:
+        """A parameter for a slot that nothing else says."""
+        default = NO_DEFAULT if ABSENT not in slot.values else slot.first
+        values = tuple(default if value is ABSENT else value for value in slot.values)
+        taken = RESERVED | self.taken_names | {*self.now, *self.used}
+        options = [slot.name, *([f"{owner}_{slot.name}"] if owner.isidentifier() else [])]
+        options += [f"{slot.name}{number}" for number in range(2, len(taken) + 3)]
+        name = next(option for option in options if option not in taken)
+        self.used[name] = Parameter(name, values, default)
+        self.now[name] = values
+        return name
+
+    # --- expressions -----------------------------------------------------------------------------
 
     def expression(self, slot: Slot, owner: str = "") -> str:
-        """Python for a slot that has one value in each use. ``owner`` is the child that it is of."""
-        values = tuple(map(_reference, slot.values))
-        if slot.constant and ABSENT not in values:
-            return literal(values[0])
-        written = self._written(slot.written, values)
-        if written is not None:
-            return written
-        if slot.constant:
-            return literal(_reference(slot.first))
-        usable = [p for p in self.candidates if p.name not in self.changed]
-        ordered = usable if slot.inferred else [*usable[1:], *usable[:1]]
-        for parameter in (*ordered, *self.taken.values()):
-            if parameter.name not in self.changed and _agree(values, parameter.values):
-                return self.take(parameter)
-        for parameter in ordered:
-            if (factor := _factor(values, parameter.values)) is not None:
-                return f"{self.take(parameter)} * {factor}"
-        return self.take(Parameter(self._fresh(slot.name, owner), values))
+        """Python for a slot. ``owner`` is the child that it is of.
 
-    def _fresh(self, name: str, owner: str) -> str:
-        known = {p.name for p in self.candidates} | set(self.taken) | RESERVED
-        options = [name, f"{owner}_{name}"] if owner.isidentifier() else [name]
-        return next(
-            option
-            for option in (*options, *(f"{name}{number}" for number in range(2, 10_000)))
-            if option not in known
-        )
+        Raises :class:`Unlike` for values that change from round to round of a loop in no simple way.
+        """
+        if self.loop:
+            return self._in_loop(slot, self.loop, owner)
+        if slot.constant and ABSENT not in slot.values:
+            return literal(slot.first)
+        key = tuple(map(literal, slot.values))
+        text = self._written(slot) or (literal(slot.first) if slot.constant else None) or self._named(slot)
+        if text is None and slot.inferred:
+            text = self.known.get(key)
+        text = text or self._multiple(slot) or self._fresh(slot, owner)
+        self.known.setdefault(key, text)
+        return self._use(text)
 
-    # --- expressions of the spec -----------------------------------------------------------------
-
-    def _written(self, written: Value | None, values: tuple[Any, ...]) -> str | None:
-        """The spec's own expression, if it says the values by the block's parameters alone."""
-        if not isinstance(written, Expression):
+    def _written(self, slot: Slot) -> str | None:
+        """The spec's own expression."""
+        if not isinstance(slot.written, Expression):
             return None
-        for use, value in zip(self.uses, values):
-            try:
-                found = evaluate(written, Environment(use.params, LAYERS, use.input.shape.sample))
-            except (Fault, Unknown):
-                return None
-            if value is not ABSENT and _reference(found) != value:
-                return None
-        rewriter = _Rewriter(self)
-        try:
-            text = ast.unparse(rewriter.visit(ast.parse(written.text, mode="eval").body))
-        except Unlike:
-            return None
-        for parameter in rewriter.mentioned:
-            self.take(parameter)
-        return text.replace("'", '"')
+        names = {name: called for name, called in self.names.items() if called in self.now}
+        return rewrite(slot.written, slot.values, self.uses, names, self.now)
+
+    def _ordered(self, slot: Slot) -> list[str]:
+        """Variables in the order in which they are thought of: the input's only for what it tells."""
+        names = [*self.now]
+        channels = self.names.get(INPUT)
+        return names if slot.inferred or channels not in names else [*(n for n in names if n != channels), channels]
+
+    def _named(self, slot: Slot) -> str | None:
+        """A variable that has the slot's values."""
+        return next((name for name in self._ordered(slot) if _agree(slot.values, self.now[name])), None)
+
+    def _multiple(self, slot: Slot) -> str | None:
+        """A small multiple of a variable."""
+        for name in self._ordered(slot):
+            if factor := _factor(slot.values, self.now[name]):
+                return f"{name} * {factor}"
+        return None
 
     # --- loops -----------------------------------------------------------------------------------
 
-    def in_rounds(self, slot: Slot, rounds: Rounds, owner: str, carried: dict[str, str]) -> str:
-        """Python for a slot inside of a loop.
+    def enter(self, rounds: Rounds) -> InLoop:
+        """From here on slots are over all rounds of all uses, until :meth:`leave`."""
+        self.loop = InLoop(rounds.times.values)
+        return self.loop
 
-        The value may be the same in all rounds of a use, or one thing first and another thereafter:
-        then the first is a parameter that the loop changes, which ``carried`` notes, or it grows by
-        the same step in every round.
-        """
-        spans = [slot.values[s : s + n] for s, n in zip(rounds.starts, rounds.times.values)]
-        if slot.constant:
-            return literal(_reference(slot.first))
-        if all(len(set(span)) <= 1 for span in spans):
-            return self.expression(self._per_use(slot, [span[0] if span else ABSENT for span in spans]), owner)
-        first = self._per_use(slot, [span[0] if span else ABSENT for span in spans])
-        if all(len(set(span[1:])) <= 1 for span in spans):
-            rest = self._per_use(slot, [span[1] if len(span) > 1 else ABSENT for span in spans])
+    def leave(self, may_change: bool = True) -> InLoop:
+        """Ends a loop, and notes what it has changed."""
+        loop, self.loop = self.loop, None
+        assert loop is not None
+        said = [*loop.said, *loop.carried.values()]
+        if any(mentions(text, name) for name in loop.carried for text in said) or (loop.carried and not may_change):
+            raise Unlike
+        for name, then in loop.carried.items():
+            before, after = self.now.pop(name), self.now.get(then)
+            if after is not None:
+                self.now[name] = tuple(b if count == 0 else a for b, a, count in zip(before, after, loop.counts))
+            self.known = {key: text for key, text in self.known.items() if not mentions(text, name)}
+        return loop
+
+    def _in_loop(self, slot: Slot, loop: InLoop, owner: str) -> str:
+        """The value may be the same in all rounds of a use, or one thing first and another thereafter:
+        then the first is a variable that the loop changes. Or it grows by the same step every time."""
+        if slot.constant and ABSENT not in slot.values:
+            return literal(slot.first)
+        self.loop = None
+        spans = loop.spans(slot.values)
+        first, rest = (replace(slot, values=tuple(s[n] if len(s) > n else ABSENT for s in spans)) for n in (0, 1))
+        if all(len(set(map(literal, span))) <= 1 for span in spans):
+            text = self.expression(first, owner)
+            loop.said.append(text)
+        elif all(len(set(map(literal, span[1:]))) <= 1 for span in spans):
             start, then = self.expression(first, owner), self.expression(rest, owner)
-            if start in self.taken and carried.setdefault(start, then) == then:
-                return start
-            return f"{start} if i == 0 else {then}"
-        steps = [{b - a for a, b in zip(span, span[1:])} if _numbers(span) else {None} for span in spans]
-        if any(len(step) > 1 or None in step for step in steps):
-            raise Unlike
-        step = self._per_use(slot, [next(iter(step), ABSENT) for step in steps])
-        grown = self.expression(Slot(f"{slot.name}_step", step.values, None), owner)
-        return f"{self.expression(first, owner)} + i * {grown}"
-
-    @staticmethod
-    def _per_use(slot: Slot, values: Sequence[Any]) -> Slot:
-        return Slot(slot.name, tuple(values), slot.written, slot.inferred)
-
-
-class _Rewriter(ast.NodeTransformer):
-    """The spec's notation as Python over a constructor's parameters. Raises Unlike where that fails."""
-
-    def __init__(self, binder: Binder) -> None:
-        self.binder = binder
-        self.known = {p.of_block: p for p in binder.candidates if p.of_block and p.name not in binder.changed}
-        self.mentioned: list[Parameter] = []
-
-    def visit_Name(self, node: ast.Name) -> ast.AST:
-        if node.id not in self.known:
-            raise Unlike
-        self.mentioned.append(self.known[node.id])
-        return ast.Name(self.known[node.id].name, ast.Load())
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        source = self.binder.candidates[0] if self.binder.candidates else None
-        wanted = {"channels": "in_channels", "features": "in_features"}.get(node.attr)
-        if source is None or source.name != wanted or source.name in self.binder.changed:
-            raise Unlike
-        self.mentioned.append(source)
-        return ast.Name(source.name, ast.Load())
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        if not isinstance(node.func, ast.Name) or node.func.id not in _BUILTINS:
-            raise Unlike
-        return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])
-
-    def visit_Constant(self, node: ast.Constant) -> ast.AST:
-        if isinstance(node.value, str) and ("'" in node.value or '"' in node.value or "\\" in node.value):
-            raise Unlike
-        return node
-
-    def visit_List(self, node: ast.List) -> ast.AST:
-        return ast.Tuple([self.visit(item) for item in node.elts], ast.Load())
-
-    def visit_Pow(self, node: ast.Pow) -> ast.AST:
-        raise Unlike
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        if any(isinstance(side, ast.Constant) and side.value is None for side in node.comparators):
-            identity = {ast.Eq: ast.Is, ast.NotEq: ast.IsNot}
-            node = ast.Compare(node.left, [identity.get(type(op), type(op))() for op in node.ops], node.comparators)
-        return self.generic_visit(node)
-
-
-def _reference(value: Any) -> Any:
-    """A layer's name as what Python calls it."""
-    return Reference(LAYERS[value].constructor) if isinstance(value, str) and value in LAYERS else value
+            text = start
+            if start not in self.now or loop.carried.setdefault(start, then) != then:
+                text = f"{grouped(start)} if i == 0 else {then}"
+                loop.said.append(text)
+        else:
+            step = Slot(f"{slot.name}_step", tuple(map(_step, spans)))
+            start, grown = grouped(self.expression(first, owner)), grouped(self.expression(step, owner))
+            text = f"{start} + i" if grown == "1" else f"{start} + i * {grown}"
+            loop.said.append(text)
+        loop.counted = loop.counted or mentions(text, "i")
+        self.loop = loop
+        return text
 
 
 def _agree(values: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
-    return all(value is ABSENT or (type(value) is type(other) and value == other) for value, other in zip(values, others))
+    return all(value is ABSENT or literal(value) == literal(other) for value, other in zip(values, others))
 
 
 def _factor(values: tuple[Any, ...], others: tuple[Any, ...]) -> int | None:
@@ -243,5 +254,11 @@ def _factor(values: tuple[Any, ...], others: tuple[Any, ...]) -> int | None:
     return factor if not factors and factor in (2, 3, 4) else None
 
 
-def _numbers(values: Sequence[Any]) -> bool:
-    return all(type(value) is int for value in values)
+def _step(span: tuple[Any, ...]) -> Any:
+    """By how much the values of a use's rounds grow, ABSENT if there is but one."""
+    if not all(type(value) is int for value in span):
+        raise Unlike
+    steps = {after - before for before, after in pairwise(span)}
+    if len(steps) > 1:
+        raise Unlike
+    return next(iter(steps), ABSENT)

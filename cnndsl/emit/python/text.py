@@ -2,77 +2,136 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 #: Columns of a line, and what a method's body has of them.
 WIDTH = 88
 BODY_WIDTH = WIDTH - 8
+#: How many items of a tuple an annotation tells apart.
+MAX_TYPES = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """``head(items)``; a list has the head ``[``. ``prefix`` stands before it, as ``stride=``."""
+class Group:
+    """Parts between brackets, with commas between them or, as in ``(a for b in c)``, without.
 
-    head: str
-    items: tuple[Code, ...]
-    prefix: str = ""
+    ``bare``: the brackets are there only where the group is broken into lines.
+    """
 
-    @property
-    def brackets(self) -> tuple[str, str]:
-        return ("[", "]") if self.head == "[" else (f"{self.head}(", ")")
+    opening: str
+    parts: tuple[Code, ...]
+    closing: str
+    commas: bool = True
+    bare: bool = False
 
 
-Code: TypeAlias = str | Call
+Code: TypeAlias = str | Group
+
+
+def call(head: str, *arguments: Code) -> Group:
+    return Group(f"{head}(", arguments, ")")
+
+
+def listing(items: Iterable[Code]) -> Group:
+    return Group("[", tuple(items), "]")
+
+
+def spread(*parts: Code) -> Group:
+    """Children put between others: ``*(Block(8) for _ in range(2))``."""
+    return Group("*(", parts, ")", commas=False)
+
+
+def prefixed(before: str, code: Code) -> Code:
+    return f"{before}{code}" if isinstance(code, str) else replace(code, opening=f"{before}{code.opening}")
 
 
 def flat(code: Code) -> str:
     """On one line."""
     if isinstance(code, str):
         return code
-    opening, closing = code.brackets
-    return f"{code.prefix}{opening}{', '.join(map(flat, code.items))}{closing}"
+    inner = _inside(code)
+    return inner if code.bare else f"{code.opening}{inner}{code.closing}"
+
+
+def _inside(group: Group) -> str:
+    return (", " if group.commas else " ").join(map(flat, group.parts))
 
 
 def lay_out(code: Code, indent: int, before: str = "", after: str = "", width: int = BODY_WIDTH) -> list[str]:
     """Lines of ``before code after`` at an indentation of ``indent`` columns, ``width`` wide at most.
 
-    What does not fit is broken at its outermost brackets: the items on one line if they fit there,
-    else a line each with a comma behind the last.
+    What does not fit is broken at its outermost brackets: the parts on one line if they fit there,
+    else a line each, with commas behind all of them.
     """
     margin = " " * indent
     line = f"{margin}{before}{flat(code)}{after}"
-    if len(line) <= width or isinstance(code, str) or not code.items:
+    if len(line) <= width or isinstance(code, str) or not code.parts:
         return [line]
-    opening, closing = code.brackets
-    inner = f"{margin}    {', '.join(map(flat, code.items))}"
-    if len(inner) <= width:
+    if before.endswith(" = ") and len(f"{margin}{before}{code.opening}") > width >= indent + 4 + len(flat(code)):
+        return [f"{margin}{before}(", f"{margin}    {flat(code)}", f"{margin}){after}"]
+    inner = f"{margin}    {_inside(code)}"
+    if len(inner) <= width and not (code.opening == "{" and code.commas):
         body = [inner]
     else:
-        body = [line for item in code.items for line in lay_out(item, indent + 4, after=",", width=width)]
-    return [f"{margin}{before}{code.prefix}{opening}", *body, f"{margin}{closing}{after}"]
+        comma = "," if code.commas else ""
+        body = [line for part in code.parts for line in lay_out(part, indent + 4, after=comma, width=width)]
+    return [f"{margin}{before}{code.opening}", *body, f"{margin}{code.closing}{after}"]
 
 
-def literal(value: object) -> str:
+# --- values --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """A value that is a Python name: a layer as a parameter, ``act=nn.ReLU``."""
+
+    name: str
+
+    def __repr__(self) -> str:
+        return self.name
+
+
+def written(value: Any) -> Code:
     """A value as a person would write it: tuples, double quotes."""
+    if isinstance(value, tuple) and len(value) > 1:
+        return Group("(", tuple(map(written, value)), ")")
+    return literal(value)
+
+
+def literal(value: Any) -> str:
+    """:func:`written`, on one line. Values are the same where their literals are."""
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else repr(value)
+    return _quoted(value) if isinstance(value, str) else repr(value)
 
 
-def annotation(values: tuple[object, ...]) -> str:
+def _quoted(text: str) -> str:
+    """A text in double quotes, or in single ones where that saves escapes."""
+    quote = "'" if text.count('"') > text.count("'") else '"'
+    escaped = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
+    shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
+    return f"{quote}{''.join(shown)}{quote}"
+
+
+def annotation(values: Iterable[Any]) -> str:
     """The type that all of ``values`` have, as an annotation."""
-    names = sorted({_type(value) for value in values}, key=lambda name: (name == "None", name))
-    if names == ["float", "int"]:
-        return "float"
-    return " | ".join(names)
+    names = {_type(value) for value in values}
+    if "float" in names:
+        names.discard("int")
+    tuples = sorted(name for name in names if name.startswith("tuple["))
+    if len(tuples) > 1:
+        items = [item for value in values if isinstance(value, tuple) for item in value]
+        names = {name for name in names if name not in tuples} | {f"tuple[{annotation(items)}, ...]"}
+    return " | ".join(sorted(names, key=lambda name: (name == "None", name)))
 
 
-def _type(value: object) -> str:
+def _type(value: Any) -> str:
     if isinstance(value, tuple):
-        kinds = {_type(item) for item in value}
-        if len(kinds) == 1 and not isinstance(value[0], tuple):
-            return f"tuple[{', '.join(map(_type, value))}]"
-        return "tuple"
+        if len(value) > MAX_TYPES:
+            return f"tuple[{annotation(value)}, ...]"
+        return f"tuple[{', '.join(map(_type, value)) or '()'}]"
+    if isinstance(value, Reference):
+        return "type[nn.Module]"
     return "None" if value is None else type(value).__name__

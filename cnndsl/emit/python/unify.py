@@ -6,7 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
+from cnndsl.emit.python.text import Reference, literal
 from cnndsl.emit.python.uses import NO_DEFAULT, Construct, Element, Given, Key, Loop
+from cnndsl.layers import LAYERS
 from cnndsl.spec.expression import Value
 
 #: The value of a slot in a use that does not have the element.
@@ -19,7 +21,7 @@ class Unlike(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """One argument over all uses of the class."""
+    """One argument over all uses of the class, or over all rounds of them in a loop."""
 
     name: str
     values: tuple[Any, ...]
@@ -29,36 +31,44 @@ class Slot:
     default: Any = NO_DEFAULT
 
     @property
+    def known(self) -> tuple[Any, ...]:
+        return tuple(value for value in self.values if value is not ABSENT)
+
+    @property
     def constant(self) -> bool:
-        return len({_hashable(value) for value in self.values if value is not ABSENT}) <= 1
+        return len(set(map(literal, self.known))) <= 1
 
     @property
     def first(self) -> Any:
-        return next((value for value in self.values if value is not ABSENT), None)
+        return next(iter(self.known), None)
 
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A constructor call over all uses; ``present`` tells the uses that have it."""
+    """A constructor call over all uses. ``names`` are what the uses call it, ``present`` tells which
+    of them have it."""
 
-    key: Key
-    name: str
+    names: tuple[str, ...]
     named: bool
     callee: Slot
     arguments: tuple[Slot, ...]
     inner: tuple[Part, ...] | None
     present: Slot
 
+    @property
+    def name(self) -> str:
+        """Its name as an attribute. Raises :class:`Unlike` where the uses have several."""
+        if len(self.names) > 1:
+            raise Unlike
+        return self.names[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Rounds:
-    """A loop whose number of rounds differs between uses. ``body`` is over all rounds of all uses,
-    ``starts`` tells where those of each use begin."""
+    """A loop whose number of rounds differs between uses. ``body`` is over all rounds of all uses."""
 
-    key: Key
     times: Slot
     body: tuple[Part, ...]
-    starts: tuple[int, ...]
 
 
 Part: TypeAlias = Child | Rounds
@@ -75,7 +85,7 @@ def unify(uses: Sequence[Sequence[Element] | None]) -> tuple[Part, ...]:
         members = [use.get(key) for use in by_key]
         loops = [member for member in members if isinstance(member, Loop)]
         if not loops:
-            parts.append(_child(key, [member for member in members if not isinstance(member, Loop)]))
+            parts.append(_child([member for member in members if not isinstance(member, Loop)]))
         elif len({len(loop.rounds) for loop in loops}) == 1 and len(loops) == sum(use is not None for use in uses):
             for number in range(len(loops[0].rounds)):
                 parts += unify([member.rounds[number] if isinstance(member, Loop) else None for member in members])
@@ -85,60 +95,71 @@ def unify(uses: Sequence[Sequence[Element] | None]) -> tuple[Part, ...]:
 
 
 def _rounds(key: Key, members: Sequence[Element | None]) -> Rounds:
-    counts = tuple(len(member.rounds) if isinstance(member, Loop) else 0 for member in members)
-    starts = tuple(sum(counts[:index]) for index in range(len(counts)))
+    loops = [member if isinstance(member, Loop) else None for member in members]
     rounds = [
         [replace(element, key=element.key[len(key) + 1 :]) for element in inner]
-        for member in members
-        if isinstance(member, Loop)
-        for inner in member.rounds
+        for loop in loops
+        if loop
+        for inner in loop.rounds
     ]
-    written = next(member.times for member in members if isinstance(member, Loop))
     if any(isinstance(element, Loop) for inner in rounds for element in inner):
         raise Unlike
-    return Rounds(key, Slot("times", counts, written), unify(rounds), starts)
+    written = next(loop.times for loop in loops if loop)
+    counts = tuple(len(loop.rounds) if loop else 0 for loop in loops)
+    return Rounds(Slot("times", counts, written), unify(rounds))
 
 
-def _child(key: Key, members: Sequence[Construct | None]) -> Child:
+def _child(members: Sequence[Construct | None]) -> Child:
     present = [member for member in members if member is not None]
     first = present[0]
-    if len({(member.name, member.named, member.inner is None) for member in present}) > 1 and first.named:
-        raise Unlike
-    callee = _callee(members)
-    names = dict.fromkeys(given.name for member in present for given in member.arguments)
-    arguments = tuple(_argument(name, members) for name in names)
-    inner = None if first.inner is None else unify([member.inner if member else None for member in members])
-    when = first.item.step.when if first.item.step else None
-    exists = Slot(first.name, tuple(member is not None for member in members), when)
-    return Child(key, first.name, first.named, callee, arguments, inner, exists)
-
-
-def _callee(members: Sequence[Construct | None]) -> Slot:
-    """What is called; where it differs, the calls must be alike in all else."""
-    present = [member for member in members if member is not None]
-    values = tuple(member.callee if member else ABSENT for member in members)
-    if len({member.callee for member in present}) > 1:
-        shapes = {tuple((given.name, given.positional) for given in member.arguments) for member in present}
-        if len(shapes) > 1 or any(member.inner is not None for member in present):
+    inner = None
+    if any(member.inner is not None for member in present):
+        if any(member.inner is None for member in present):
             raise Unlike
-    step: Any = present[0].item.step
-    return Slot("layer", values, getattr(step, "callee", None))
+        inner = unify([member.inner if member else None for member in members])
+    callee, arguments = _call(members, present)
+    here = tuple(member is not None for member in members)
+    exists = Slot(f"has_{first.item.kind.lower()}", here, first.item.step.when if first.item.step else None)
+    names = tuple(dict.fromkeys(member.name for member in present))
+    return Child(names, first.named, callee, arguments, inner, exists)
 
 
-def _argument(name: str, members: Sequence[Construct | None]) -> Slot:
-    found: list[Given | None] = []
-    values: list[Any] = []
-    for member in members:
-        given = next((g for g in member.arguments if g.name == name), None) if member else None
-        found.append(given)
-        values.append(ABSENT if member is None else given.value if given else None)
-    known = [given for given in found if given is not None]
-    if len(known) < sum(member is not None for member in members):
+def _call(members: Sequence[Construct | None], present: Sequence[Construct]) -> tuple[Slot, tuple[Slot, ...]]:
+    """What is called and with what. Where it is not the same in all uses, the calls must be alike in
+    all that they say."""
+    first = present[0]
+    given: list[tuple[Given, ...] | None] = [member.arguments if member else None for member in members]
+    values: list[Any] = [member.callee if member else ABSENT for member in members]
+    if len({member.callee for member in present}) > 1:
+        values = [value if value is ABSENT else Reference(value) for value in values]
+        given = [None if arguments is None else _said(arguments) for arguments in given]
+        ways = [[(g.name, g.positional) for g in arguments] for arguments in given if arguments is not None]
+        if any(way != ways[0] for way in ways) or first.inner is not None:
+            raise Unlike
+    names = dict.fromkeys(g.name for arguments in given for g in arguments or ())
+    step: Any = first.item.step
+    return Slot("layer", tuple(values), getattr(step, "callee", None)), tuple(_argument(name, given) for name in names)
+
+
+def _said(arguments: tuple[Given, ...]) -> tuple[Given, ...]:
+    """The arguments that are not left to the defaults."""
+    return tuple(g for g in arguments if g.default is NO_DEFAULT or literal(g.default) != literal(g.value))
+
+
+def _argument(name: str, given: Sequence[tuple[Given, ...] | None]) -> Slot:
+    found = [next((g for g in arguments if g.name == name), None) for arguments in given if arguments is not None]
+    known = [g for g in found if g is not None]
+    if len(known) < len(found):
         raise Unlike
+    each = iter(known)
+    values = tuple(ABSENT if arguments is None else reference(next(each).value) for arguments in given)
     first = known[0]
-    default = first.default if all(g.default == first.default for g in known) else NO_DEFAULT
-    return Slot(name, tuple(values), first.written, first.inferred, first.positional, default)
+    default = first.default if len({literal(g.default) for g in known}) == 1 else NO_DEFAULT
+    return Slot(name, values, first.written, first.inferred, first.positional, default)
 
 
-def _hashable(value: Any) -> Any:
-    return (type(value), value)
+def reference(value: Any) -> Any:
+    """A value with every name of a layer as what Python calls it."""
+    if isinstance(value, tuple):
+        return tuple(map(reference, value))
+    return Reference(LAYERS[value].constructor) if isinstance(value, str) and value in LAYERS else value

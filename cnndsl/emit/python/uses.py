@@ -1,19 +1,19 @@
-"""The uses of a class: what each module of the graph has to construct, read off the graph.
+"""The uses of a class: what each module of the graph constructs and runs, read off the graph.
 
 A module's children are *elements*: constructor calls and, in a chain, loops of them. An element's
 ``key`` says which step of the definition made it, so the elements of two uses can be laid side by
-side; keys compare in the order of the definition.
+side; keys compare in the order of the definition, which is that of the graph.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from cnndsl.graph.graph import Apply, Body, Branch, Dense, Item, Merge, Module, Repeat, Residual, Split
+from cnndsl.graph.graph import Apply, Body, Branch, Dense, Item, Merge, Module, Operation, Repeat, Residual, Split
+from cnndsl.spec import steps as spec
 from cnndsl.spec.expression import Value
-from cnndsl.spec.steps import Steps
 
 Key: TypeAlias = tuple[int, ...]
 NO_DEFAULT: Any = type("NoDefault", (), {"__repr__": lambda self: "no default"})()
@@ -39,15 +39,18 @@ class Construct:
     """A constructor call that makes a child. ``inner`` are the children of an inline ``nn.Sequential``."""
 
     key: Key
-    name: str
     item: Apply | Module
     callee: str
     arguments: tuple[Given, ...] = ()
     inner: tuple[Element, ...] | None = None
 
     @property
+    def name(self) -> str:
+        return self.item.name
+
+    @property
     def named(self) -> bool:
-        return self.item.step is not None and self.item.step.name is not None
+        return is_named(self.item.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,33 @@ class Keyed:
     """An operation of a module's ``forward`` with its key. ``arm`` names the side it stands on."""
 
     key: Key
-    item: Apply | Module | Merge | Split
+    item: Operation
     arm: str = ""
 
 
-def positions(steps: Steps, prefix: Key = ()) -> dict[int, Key]:
+# --- definitions ---------------------------------------------------------------------------------
+
+
+def is_named(step: spec.Step | None) -> bool:
+    return step is not None and step.name is not None
+
+
+def has_names(steps: spec.Steps) -> bool:
+    """Whether some child of a chain of steps has a name of its own."""
+    return any(
+        is_named(step)
+        or has_names(step.otherwise)
+        or (isinstance(step, spec.Repeat) and has_names(step.steps))
+        for step in steps
+    )
+
+
+def needs_class(module: Module) -> bool:
+    """Whether a module has a class of its own: blocks, and what ``nn.Sequential(...)`` cannot say."""
+    return bool(module.block) or not module.chain or has_names(module.steps)
+
+
+def positions(steps: spec.Steps, prefix: Key = ()) -> dict[int, Key]:
     """Where each step of a list stands, those of ``else`` behind the one that they stand in for."""
     found: dict[int, Key] = {}
     for index, step in enumerate(steps):
@@ -80,7 +105,10 @@ def positions(steps: Steps, prefix: Key = ()) -> dict[int, Key]:
     return found
 
 
-def keyed(body: Body, steps: Steps, prefix: Key = (), arm: str = "") -> Iterator[Keyed]:
+# --- what runs -----------------------------------------------------------------------------------
+
+
+def keyed(body: Body, steps: spec.Steps, prefix: Key = (), arm: str = "") -> Iterator[Keyed]:
     """The operations of a module in the order in which they run."""
     place = positions(steps)
     for item in body:
@@ -112,3 +140,33 @@ def _keyed_item(item: Item, key: Key, arm: str) -> Iterator[Keyed]:
                 yield Keyed((*key, 2), merge, arm)
         case _:
             yield Keyed(key, item, arm)
+
+
+def signature(item: Operation) -> Hashable:
+    """What operations of one key must share to be one operation of a class."""
+    match item:
+        case Merge():
+            return (item.kind, item.dim, len(item.inputs))
+        case Split():
+            return ("even", len(item.sizes)) if len(set(item.sizes)) == 1 else item.sizes
+    return (item.name, item.reuse)
+
+
+def outputs(item: Operation) -> tuple[Any, ...]:
+    return item.outputs if isinstance(item, Split) else (item.output,)
+
+
+def outline(elements: Iterable[Element]) -> Hashable:
+    """All of some elements but the values of their arguments."""
+    return tuple(
+        (element.key, tuple(map(outline, element.rounds)))
+        if isinstance(element, Loop)
+        else (
+            element.key,
+            element.name,
+            element.callee,
+            tuple((given.name, given.positional) for given in element.arguments),
+            None if element.inner is None else outline(element.inner),
+        )
+        for element in elements
+    )

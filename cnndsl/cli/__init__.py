@@ -1,0 +1,39 @@
+"""The command line. Data goes to stdout, messages to stderr.
+
+Exit codes: 0, all is well; 1, the spec has errors; 2, wrong usage, or files that cannot be read or
+written.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from cnndsl import __version__
+from cnndsl.cli.build import build
+from cnndsl.cli.check import check
+from cnndsl.cli.draw import draw
+from cnndsl.cli.layers import layers
+from cnndsl.cli.schema import schema
+from cnndsl.cli.shapes import shapes
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, package_name="cnndsl")
+def cli() -> None:
+    """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
+
+
+for command in (build, shapes, draw, check, layers, schema):
+    cli.add_command(command)
+
+
+def main() -> None:
+    """The entry point of the console script."""
+    try:
+        cli(prog_name="cnndsl")
+    except BrokenPipeError:
+        # Who read our output, `head` say, has gone; there is nobody left to tell.
+        sys.stderr.close()
+        sys.exit(141)

@@ -1,0 +1,61 @@
+"""What the verbs share: options that say how a spec is read, and how faults are told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from cnndsl.diagnostics import Code, Diagnostic, SpecError
+from cnndsl.network import Compilation, compile_spec
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+OK, ERRORS, USAGE = 0, 1, 2
+#: How many diagnostics are shown of one run.
+SHOWN = 50
+
+spec_argument = click.argument("spec", type=click.Path(path_type=str))
+
+
+def spec_options(command: F) -> F:
+    """``-p`` and ``--set``, wherever a spec is read."""
+    command = click.option(
+        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override any key of the spec, as train.epochs=3."
+    )(command)
+    return click.option(
+        "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's own `params`."
+    )(command)
+
+
+def read_spec(spec: str, params: Sequence[str], settings: Sequence[str], batch: int = 1) -> Compilation:
+    """Compiles a spec; ends the program where there is no file to read."""
+    try:
+        return compile_spec(spec, given=params, settings=settings, batch=batch)
+    except SpecError as error:
+        tell(error.diagnostics)
+        sys.exit(USAGE)
+
+
+def tell(diagnostics: Iterable[Diagnostic], to_stderr: bool = True) -> None:
+    """Prints diagnostics for people, 50 at the most."""
+    listed = list(diagnostics)
+    for diagnostic in listed[:SHOWN]:
+        for number, line in enumerate(diagnostic.render().splitlines()):
+            colour = {"error": "red", "warning": "yellow"}[diagnostic.code.severity] if number == 0 else None
+            click.secho(line, fg=colour, bold=number == 0, err=to_stderr)
+        click.echo(err=to_stderr)
+    if len(listed) > SHOWN:
+        click.echo(f"{len(listed) - SHOWN} more are not shown", err=to_stderr)
+    errors = sum(diagnostic.is_error for diagnostic in listed)
+    if errors:
+        click.echo(f"{errors} error{'s' if errors > 1 else ''}", err=to_stderr)
+
+
+def fail(message: str, help: str = "") -> NoReturn:
+    """Says what is wrong with files or usage, and ends the program."""
+    diagnostic = Diagnostic(Code.FILE, message, help=help)
+    tell([diagnostic])
+    sys.exit(USAGE)

@@ -1,0 +1,15 @@
+"""``cnndsl schema``: the JSON Schema of specs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of specs, so that editors complete, explain and check them."""
+    from cnndsl.spec.schema import schema as json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))

@@ -1,0 +1,53 @@
+"""``cnndsl shapes``: the table of a network."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from cnndsl.cli.common import ERRORS, read_spec, spec_argument, spec_options, tell
+from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_rich
+
+
+@click.command()
+@spec_argument
+@click.option("--depth", type=click.IntRange(1), help="Levels of modules to show; 1 is the network's own children.")
+@click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples in the batch.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "plain", "json", "csv", "markdown"]),
+    default="table",
+    show_default=True,
+    help="For terminals, for diffs, or for other programs.",
+)
+@spec_options
+def shapes(
+    spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str]
+) -> None:
+    """Show every layer of SPEC with its output shape, parameters and MACs.
+
+    MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. Where the
+    spec fails, the rows up to the fault are shown.
+    """
+    compilation = read_spec(spec, params, settings, batch)
+    if compilation.graph is not None:
+        _show(Table.of(compilation.graph, depth), form)
+    elif compilation.partial is not None:
+        _show(Table.partial(compilation.partial, depth), form)
+    tell(compilation.diagnostics)
+    if compilation.graph is None:
+        sys.exit(ERRORS)
+
+
+def _show(table: Table, form: str) -> None:
+    if form == "table":
+        from rich.console import Console
+
+        # A file or a pipe has no width that a row would have to be broken for.
+        Console(width=None if sys.stdout.isatty() else 200).print(as_rich(table))
+        return
+    write = {"plain": as_plain, "json": as_json, "csv": as_csv, "markdown": as_markdown}[form]
+    click.echo(write(table), nl=False)

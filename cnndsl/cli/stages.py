@@ -1,0 +1,49 @@
+"""What each stage of the compiler made, as text: ``cnndsl build --stop-after``."""
+
+from __future__ import annotations
+
+from cnndsl.emit.python import source
+from cnndsl.emit.table import rows
+from cnndsl.graph.graph import Graph
+from cnndsl.spec.document import Document
+from cnndsl.spec.steps import Branch, Residual, Steps
+
+
+def show(graph: Graph, stage: str) -> str:
+    """The text of a stage: ``steps``, ``graph`` or ``source``."""
+    if stage == "steps":
+        return "\n".join(_document(graph.document)) + "\n"
+    return source(graph) if stage == "source" else _graph(graph)
+
+
+def _document(document: Document) -> list[str]:
+    lines = [f"{name} = {value.span.text}" for name, value in document.inputs.items()]
+    for block in document.blocks.values():
+        lines += [f"{block.signature}:", *_steps(block.steps, 1)]
+    return [*lines, "network:", *_steps(document.network, 1)]
+
+
+def _steps(steps: Steps, depth: int) -> list[str]:
+    """Each step with its kind and its place, what is in it indented."""
+    margin = "  " * depth
+    lines: list[str] = []
+    for step in steps:
+        lines.append(f"{margin}{type(step).__name__} {step.span.text}  # {step.span.line}:{step.span.column}")
+        if isinstance(step, Branch):
+            for branch in step.branches:
+                lines += [f"{margin}  -", *_steps(branch, depth + 2)]
+        else:
+            lines += _steps(getattr(step, "steps", ()), depth + 1)
+        if isinstance(step, Residual) and isinstance(step.shortcut, tuple):
+            lines += [f"{margin}  shortcut", *_steps(step.shortcut, depth + 2)]
+        if step.otherwise:
+            lines += [f"{margin}  else", *_steps(step.otherwise, depth + 2)]
+    return lines
+
+
+def _graph(graph: Graph) -> str:
+    lines = [f"{name}: {tensor.shape}" for name, tensor in graph.inputs.items()]
+    for row in rows(graph.root):
+        taken = row.input if isinstance(row.input, tuple) and row.input and isinstance(row.input[0], tuple) else (row.input,)
+        lines.append(f"{'  ' * row.depth}{row.path}: {row.call}  {' '.join(map(str, taken))} -> {row.output}")
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,172 @@
+"""The spec's own expressions as Python over the parameters of a constructor.
+
+An expression is taken over only if, worked out over the parameters' values, it gives the right value
+in every use of the class. So a name that means something else in the class can do no harm.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cnndsl.emit.python.text import Reference, literal
+from cnndsl.emit.python.unify import ABSENT, Unlike, reference
+from cnndsl.graph.graph import Module
+from cnndsl.layers import LAYERS
+from cnndsl.source import Span
+from cnndsl.spec.expression import Environment, Expression, Fault, Unknown, evaluate
+
+#: Functions of the language that are Python's too.
+BUILTINS = frozenset({"min", "max", "abs", "round", "int", "len", "sum"})
+#: Longer expressions are not taken over.
+MAX_LENGTH = 60
+_OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+}
+
+
+#: What `input.channels` is called among the names.
+INPUT = "input"
+
+
+def rewrite(
+    expression: Expression,
+    wanted: Sequence[Any],
+    uses: Sequence[Module],
+    names: Mapping[str, str],
+    variables: Mapping[str, Sequence[Any]],
+) -> str | None:
+    """Python for a slot whose values are ``wanted``, None if the expression does not say them.
+
+    ``names`` are the spec's names with what Python calls them, ``variables`` these with their values in
+    each use.
+    """
+    rewriter = _Rewriter(expression, uses, names)
+    try:
+        node = rewriter.visit(expression.node)
+    except Unlike:
+        return None
+    text = ast.unparse(node)
+    if len(text) > MAX_LENGTH:
+        return None
+    for index, value in enumerate(wanted):
+        known = {name: values[index] for name, values in variables.items()} | rewriter.constants
+        found = _worth(node, expression.span, Environment(known))
+        if value is not ABSENT and literal(found) != literal(value):
+            return None
+    return text
+
+
+def _worth(node: ast.expr, span: Span, environment: Environment) -> Any:
+    """What a part of an expression is worth, ABSENT if it cannot be told."""
+    try:
+        return reference(evaluate(Expression("", node, span), environment))
+    except (Fault, Unknown):
+        return ABSENT
+
+
+class _Rewriter(ast.NodeVisitor):
+    """Parts that are the same in all uses become literals. Raises :class:`Unlike` where it fails."""
+
+    def __init__(self, expression: Expression, uses: Sequence[Module], names: Mapping[str, str]) -> None:
+        self.span = expression.span
+        self.environments = [Environment(use.params, LAYERS, use.input.shape.sample) for use in uses]
+        self.names = names
+        #: The values of literals, which stand in the tree as names.
+        self.constants: dict[str, Any] = {}
+
+    def visit(self, node: ast.AST) -> Any:
+        assert isinstance(node, ast.expr)
+        values = [_worth(node, self.span, environment) for environment in self.environments]
+        texts = set(map(literal, values))
+        if len(texts) == 1 and ABSENT not in values:
+            return self.constant(values[0])
+        return super().visit(node)
+
+    def generic_visit(self, node: ast.AST) -> Any:
+        raise Unlike
+
+    def constant(self, value: Any) -> ast.expr:
+        if not isinstance(value, (int, float, str, tuple, Reference, type(None))):
+            raise Unlike
+        text = literal(value)
+        self.constants[text] = value
+        return ast.Name(text, ast.Load())
+
+    def is_constant(self, node: ast.expr, value: Any) -> bool:
+        return isinstance(node, ast.Name) and node.id == literal(value)
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id not in self.names:
+            raise Unlike
+        return ast.Name(self.names[node.id], ast.Load())
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        if node.attr not in ("channels", "features") or INPUT not in self.names:
+            raise Unlike
+        return ast.Name(self.names[INPUT], ast.Load())
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        return ast.Subscript(self.visit(node.value), self.visit(node.slice), ast.Load())
+
+    def visit_List(self, node: ast.List | ast.Tuple) -> ast.expr:
+        return ast.Tuple([self.visit(item) for item in node.elts], ast.Load())
+
+    visit_Tuple = visit_List
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        if isinstance(node.op, ast.Pow):
+            raise Unlike
+        return ast.BinOp(self.visit(node.left), node.op, self.visit(node.right))
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.expr:
+        operand = self.visit(node.operand)
+        if isinstance(node.op, ast.Not) and isinstance(operand, ast.Compare) and len(operand.ops) == 1:
+            opposite = _OPPOSITE.get(type(operand.ops[0]))
+            if opposite:
+                return ast.Compare(operand.left, [opposite()], operand.comparators)
+        if isinstance(operand, ast.UnaryOp):
+            raise Unlike
+        return ast.UnaryOp(node.op, operand)
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        neutral = isinstance(node.op, ast.And)
+        visited = [self.visit(operand) for operand in node.values]
+        operands = [operand for operand in visited if not self.is_constant(operand, neutral)]
+        if not operands or any(self.is_constant(operand, not neutral) for operand in operands):
+            raise Unlike
+        return operands[0] if len(operands) == 1 else ast.BoolOp(node.op, operands)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.expr:
+        sides = [self.visit(side) for side in (node.left, *node.comparators)]
+        equality: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Is: ast.Eq, ast.IsNot: ast.NotEq}
+        kinds = [equality.get(type(op), type(op)) for op in node.ops]
+        if any(self.is_constant(side, None) for side in sides):
+            if len(kinds) > 1:
+                raise Unlike
+            identity = {equal: is_same for is_same, equal in equality.items()}
+            kinds = [identity.get(kind, kind) for kind in kinds]
+        return ast.Compare(sides[0], [kind() for kind in kinds], sides[1:])
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        test, body, otherwise = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
+        # What Python says with `min`, `max` or `bool`, a linter would want said so.
+        sides = [test.left, *test.comparators] if isinstance(test, ast.Compare) else []
+        if {ast.unparse(body), ast.unparse(otherwise)} <= {"True", "False", *map(ast.unparse, sides)}:
+            raise Unlike
+        return ast.IfExp(test, body, otherwise)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        if not isinstance(node.func, ast.Name) or node.func.id not in BUILTINS or node.keywords:
+            raise Unlike
+        arguments = [self.visit(argument) for argument in node.args]
+        inner = arguments[0] if arguments else None
+        if node.func.id == "int" and isinstance(inner, ast.Call) and ast.unparse(inner.func) in ("round", "len", "int"):
+            return inner
+        return ast.Call(node.func, arguments, [])

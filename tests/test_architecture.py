@@ -1,0 +1,84 @@
+"""The rules of the house that no type checker holds."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "cnndsl"
+
+#: Each part may import from itself and from those before it.
+ORDER = ("source", "diagnostics", "layers", "spec", "graph", "emit", "network", "cli")
+
+
+def imports(path: Path) -> set[str]:
+    """Modules that a file imports at its top level or inside of functions, but not for types only."""
+    found: set[str] = set()
+
+    def visit(node: ast.AST) -> None:
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            return
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+        for child in ast.iter_child_nodes(node):
+            visit(child)
+
+    visit(ast.parse(path.read_text()))
+    return found
+
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_one_way(path: Path) -> None:
+    part = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if part.startswith("__"):
+        return
+    allowed = ORDER[: ORDER.index(part) + 1]
+    for module in imports(path):
+        if module.startswith("cnndsl."):
+            assert module.split(".")[1] in allowed, f"{part} imports {module}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_torch_is_imported_where_a_tensor_is_needed(path: Path) -> None:
+    if path.relative_to(PACKAGE).as_posix() != "emit/module.py":
+        assert not {name for name in imports(path) if name.split(".")[0] in ("torch", "torchvision")}
+
+
+def test_the_graph_knows_no_yaml_and_the_spec_no_graph() -> None:
+    for path in (PACKAGE / "graph").rglob("*.py"):
+        assert "yaml" not in imports(path)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["check", "archs/resnet18.yaml"],
+        ["shapes", "archs/resnet18.yaml"],
+        ["draw", "archs/lenet.yaml", "-o", "{tmp}/lenet.svg"],
+        ["schema"],
+        ["layers", "Conv2d"],
+        ["build", "archs/lenet.yaml", "-o", "{tmp}/lenet"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_commands_that_compute_no_tensor_do_not_load_torch(arguments: list[str], tmp_path: Path) -> None:
+    command = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
+    code = (
+        "import sys\n"
+        "from cnndsl.cli import cli\n"
+        f"cli({command!r}, standalone_mode=False)\n"
+        "loaded = {'torch', 'torchvision', 'numpy'} & set(sys.modules)\n"
+        "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

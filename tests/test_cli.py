@@ -1,0 +1,217 @@
+"""The command line as people use it: whole processes, in an empty folder."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+
+ARCHS = Path(__file__).parent.parent / "archs"
+SMALL = """\
+name: small
+input: [1, 28, 28]
+params: {classes: 10}
+network:
+  - Conv2d: {out_channels: 6, kernel_size: 5}
+  - Flatten
+  - Linear: $classes
+"""
+WRONG = """\
+input: [1, 28, 28]
+network:
+  - Conv2d: [6, 5]
+  - MaxPool2d: 40
+  - Flatten
+"""
+
+
+def cnndsl(*arguments: str | Path, cwd: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cnndsl", *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "small.yaml").write_text(SMALL)
+    (tmp_path / "wrong.yaml").write_text(WRONG)
+    return tmp_path
+
+
+def test_build_writes_source_diagram_and_shapes(folder: Path) -> None:
+    done = cnndsl("build", ARCHS / "vgg11.yaml", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    made = folder / "build" / "vgg11"
+    assert {path.name for path in made.iterdir()} == {"vgg11.py", "vgg11.svg", "vgg11.csv", ".cnndsl.json"}
+    assert "128.81 M parameters, 7.55 G MACs" in done.stdout
+    for name in ("vgg11.py", "vgg11.svg", "vgg11.csv"):
+        assert str(Path("build/vgg11") / name) in done.stdout
+    rows = list(csv.DictReader((made / "vgg11.csv").open()))
+    assert sum(int(row["params"]) for row in rows if row["depth"] == "1") == 128_806_154
+
+
+def test_build_is_the_same_twice_and_keeps_what_is_not_its_own(folder: Path) -> None:
+    assert cnndsl("build", "small.yaml", cwd=folder).returncode == 0
+    made = folder / "build" / "small" / "small.py"
+    first = made.read_bytes()
+    assert cnndsl("build", "small.yaml", cwd=folder).returncode == 0
+    assert made.read_bytes() == first
+    made.write_text("# changed by hand\n")
+    refused = cnndsl("build", "small.yaml", "-p", "classes=3", cwd=folder)
+    assert refused.returncode == 2
+    assert "--force" in refused.stderr
+    assert made.read_text() == "# changed by hand\n"
+    assert (folder / "build" / "small" / "small.csv").read_text().endswith("10\n") is False
+    assert cnndsl("build", "small.yaml", "--force", cwd=folder).returncode == 0
+    assert made.read_bytes() == first
+
+
+def test_a_folder_that_cannot_be_written_is_said(folder: Path) -> None:
+    (folder / "taken").write_text("a file\n")
+    done = cnndsl("build", "small.yaml", "-o", "taken/inner", cwd=folder)
+    assert done.returncode == 2
+    assert "cannot be written" in done.stderr and "Traceback" not in done.stderr
+    assert (folder / "taken").read_text() == "a file\n"
+
+
+def test_nothing_is_written_for_a_spec_with_errors(folder: Path) -> None:
+    for command in (("build", "wrong.yaml"), ("draw", "wrong.yaml")):
+        done = cnndsl(*command, cwd=folder)
+        assert done.returncode == 1
+        assert "wrong.yaml:4:16: error[CNN030]" in done.stderr
+    assert {path.name for path in folder.iterdir()} == {"small.yaml", "wrong.yaml"}
+
+
+@pytest.mark.parametrize("stage", ["steps", "graph", "source"])
+def test_a_stage_can_be_looked_at(folder: Path, stage: str) -> None:
+    done = cnndsl("build", "small.yaml", "--stop-after", stage, cwd=folder)
+    assert done.returncode == 0
+    assert "Conv2d" in done.stdout
+    assert not (folder / "build").exists()
+
+
+def test_shapes_as_json(folder: Path) -> None:
+    done = cnndsl("shapes", "small.yaml", "--format", "json", "--batch", "4", cwd=folder)
+    assert done.returncode == 0
+    table = json.loads(done.stdout)
+    assert table["name"] == "small"
+    assert table["input"] == [4, 1, 28, 28]
+    conv = table["rows"][0]
+    assert {key: conv[key] for key in ("path", "layer", "depth", "input", "output", "params", "macs")} == {
+        "path": "0",
+        "layer": "Conv2d",
+        "depth": 1,
+        "input": [4, 1, 28, 28],
+        "output": [4, 6, 24, 24],
+        "params": 156,
+        "macs": 4 * 6 * 24 * 24 * 25,
+    }
+    assert table["total"]["params"] == 156 + (6 * 24 * 24 + 1) * 10
+    assert table["total"]["macs"] == sum(row["macs"] for row in table["rows"])
+
+
+@pytest.mark.parametrize("form", ["table", "plain", "csv", "markdown"])
+def test_shapes_in_other_forms(folder: Path, form: str) -> None:
+    done = cnndsl("shapes", ARCHS / "googlenet.yaml", "--depth", "1", "--format", form, cwd=folder)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    assert "832" in done.stdout and "concat" not in done.stdout
+    deeper = cnndsl("shapes", ARCHS / "googlenet.yaml", "--format", form, cwd=folder)
+    assert "concat" in deeper.stdout
+
+
+def test_rows_up_to_the_fault_are_shown_with_the_error(folder: Path) -> None:
+    done = cnndsl("shapes", "wrong.yaml", "--format", "json", cwd=folder)
+    assert done.returncode == 1
+    assert [row["layer"] for row in json.loads(done.stdout)["rows"]] == ["Conv2d"]
+    assert "wrong.yaml:4:16: error[CNN030]" in done.stderr
+
+
+def test_params_and_settings(folder: Path) -> None:
+    def params(*options: str) -> int:
+        done = cnndsl("shapes", "small.yaml", "--format", "json", *options, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        return int(json.loads(done.stdout)["total"]["params"])
+
+    linear = 6 * 24 * 24 + 1
+    assert params("-p", "classes=3") == 156 + 3 * linear
+    assert params("--set", "params.classes=3") == 156 + 3 * linear
+    assert params("--set", "network.0.Conv2d.bias=false") == 150 + 10 * linear
+    wrong = cnndsl("shapes", "small.yaml", "-p", "clases=3", cwd=folder)
+    assert wrong.returncode == 1
+    assert "did you mean `classes`?" in wrong.stderr
+
+
+def test_check_says_all_and_exits_by_it(folder: Path) -> None:
+    good = cnndsl("check", "small.yaml", cwd=folder)
+    assert (good.returncode, good.stdout) == (0, "")
+    bad = cnndsl("check", "small.yaml", "wrong.yaml", cwd=folder)
+    assert bad.returncode == 1
+    assert "wrong.yaml:4:16: error[CNN030]" in bad.stdout
+    told = cnndsl("check", "wrong.yaml", "--format", "json", cwd=folder)
+    (fault,) = json.loads(told.stdout)
+    assert (fault["code"], fault["line"], fault["column"]) == ("CNN030", 4, 16)
+
+
+@pytest.mark.parametrize("arguments", [["check", "none.yaml"], ["shapes"], ["draw", "small.yaml", "-o", "x.bmp"], ["nothing"]])
+def test_wrong_usage_and_missing_files_exit_with_2(folder: Path, arguments: list[str]) -> None:
+    done = cnndsl(*arguments, cwd=folder)
+    assert done.returncode == 2
+    assert done.stdout == "" and done.stderr and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("ending", [".svg", ".png", ".pdf", ".dot"])
+def test_draw_by_ending_and_over_its_own_pictures_only(folder: Path, ending: str) -> None:
+    path = folder / f"picture{ending}"
+    for _ in range(2):
+        done = cnndsl("draw", "small.yaml", "-o", path, cwd=folder)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(path)
+    path.write_bytes(b"mine")
+    assert cnndsl("draw", "small.yaml", "-o", path, cwd=folder).returncode == 2
+    assert path.read_bytes() == b"mine"
+    assert cnndsl("draw", "small.yaml", "-o", path, "--force", cwd=folder).returncode == 0
+
+
+def test_draw_needs_no_graphviz_on_the_path(folder: Path) -> None:
+    environment = {**os.environ, "PATH": str(folder)}
+    command = [sys.executable, "-m", "cnndsl", "draw", "small.yaml"]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "<svg" in (folder / "small.svg").read_text()
+
+
+def test_schema_is_a_schema_that_accepts_our_specs(folder: Path) -> None:
+    from cnndsl.source import Source
+    from cnndsl.spec.tree import plain, read
+
+    done = cnndsl("schema", cwd=folder)
+    schema = json.loads(done.stdout)
+    Draft202012Validator.check_schema(schema)
+    for path in sorted(ARCHS.glob("*.yaml")):
+        tree, _ = read(Source(path.name, path.read_text()))
+        Draft202012Validator(schema).validate(plain(tree))
+
+
+def test_layers_lists_and_explains(folder: Path) -> None:
+    listed = cnndsl("layers", cwd=folder)
+    assert "Conv2d" in listed.stdout and "StochasticDepth" in listed.stdout
+    page = cnndsl("layers", "Conv2d", cwd=folder)
+    assert "out_channels" in page.stdout and "dilation" in page.stdout
+    unknown = cnndsl("layers", "Conv2D", cwd=folder)
+    assert unknown.returncode == 2
+    assert "did you mean `Conv2d`?" in unknown.stderr
+
+
+def test_completion_script_is_given() -> None:
+    environment = {**os.environ, "_CNNDSL_COMPLETE": "bash_source"}
+    command = [sys.executable, "-c", "from cnndsl.cli import cli; cli(prog_name='cnndsl')"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "_CNNDSL_COMPLETE=bash_complete" in done.stdout

@@ -1,0 +1,84 @@
+"""The documentation says what is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import cnndsl
+from cnndsl.emit.reference import layer_reference
+from cnndsl.emit.table import Table, as_plain
+from cnndsl.spec.expression import FUNCTIONS
+from cnndsl.spec.schema import schema
+from cnndsl.spec.steps import COMMON, STRUCTURE
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text()
+LANGUAGE = (ROOT / "docs" / "language.md").read_text()
+
+
+def blocks(text: str, kind: str) -> list[str]:
+    """The fenced blocks of a language in a page."""
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The README's network, in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("small.yaml")
+    path.write_text(blocks(README, "yaml")[0])
+    return path
+
+
+def test_the_readmes_network_has_the_readmes_shapes(small: Path) -> None:
+    net = cnndsl.load(small)
+    shown = blocks(README, "console")[0].split("\n", 1)[1]
+    assert as_plain(Table.of(net.graph, 1)).strip() == shown.strip()
+
+
+def test_the_readmes_network_has_the_readmes_source(small: Path) -> None:
+    assert cnndsl.load(small).source().strip() == blocks(README, "python")[0].strip()
+
+
+def test_the_readmes_fault_is_told_as_the_readme_says(small: Path) -> None:
+    text = small.read_text()
+    start, shortcut = text.index("      shortcut:"), text.index("    - ReLU\n\nnetwork")
+    small.write_text(text[:start] + text[shortcut:])
+    faults = [fault.render() for fault in cnndsl.check(small) if fault.is_error]
+    shown = blocks(README, "console")[2].split("\n", 1)[1]
+    assert "\n\n".join(faults).strip() == shown.strip()
+
+
+def test_every_whole_spec_in_the_language_page_compiles() -> None:
+    whole = [block for block in blocks(LANGUAGE, "yaml") if "\nnetwork:" in block and "..." not in block]
+    assert whole
+    for spec in whole:
+        assert cnndsl.check(spec) == []
+
+
+def test_the_language_page_knows_every_word() -> None:
+    keys = {*schema()["properties"], *STRUCTURE, *COMMON, *(option for options in STRUCTURE.values() for option in options)}
+    for word in keys:
+        assert f"`{word}" in LANGUAGE or f"{word}:" in LANGUAGE, word
+    for function in FUNCTIONS:
+        assert re.search(rf"\b{function}\b", LANGUAGE), function
+
+
+def test_the_layers_page_is_current() -> None:
+    assert (ROOT / "docs" / "layers.md").read_text() == layer_reference(), "run `make docs`"
+
+
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()) + re.findall(r'src="([^"]+)"', page.read_text())
+    for target in targets:
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_every_network_of_the_package_is_without_a_fault() -> None:
+    for path in sorted((ROOT / "archs").glob("*.yaml")):
+        assert cnndsl.check(path) == [], path.name
