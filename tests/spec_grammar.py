@@ -1,368 +1,374 @@
-"""A grammar of random specs: Hypothesis strategies of plain data, that YAML writes."""
+"""A grammar of random specs, as plain data that YAML writes.
 
+All choices come from a `random.Random`: Hypothesis's in the tests, which shrinks what fails, or a seeded one.
+"""
+
+import copy
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any
-
-from hypothesis import strategies as st
 
 Step = Any
 MAX_DEPTH = 3
 
-ACTIVATIONS = ["ReLU", "Sigmoid", "SiLU", "GELU", "Tanh", "ELU", "Identity", "Dropout"]
-NORMS = ["BatchNorm2d", "InstanceNorm2d"]
+ACTIVATIONS = ["ReLU", "Sigmoid", "SiLU", "GELU", "Tanh", "Identity", "Dropout", "LeakyReLU", "PReLU"]
+NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d"]
+STEP_NAMES = [
+    "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn", "layers", "layer",
+    "i", "super", "use_shortcut", "Block0", "Tensor", "x2", "output", "cat", "_hidden", "init_weights", "conv", "down",
+    "a_rather_long_name_for_a_step_of_a_network", "the_longest_name_that_a_step_or_a_module_may_have_in_a_spec_abc",
+]  # fmt: skip
+PARAM_NAMES = [
+    "c", "hidden", "flag", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self", "Conv2d", "Block0",
+    "in_features", "out_channels", "has_relu", "times", "sizes", "actual_in_channels", "an_unusually_long_parameter_name",
+]  # fmt: skip
+KINDS = ["width", "width", "width", "flag", "flag", "times", "layer", "maybe", "stride", "pair", "list"]
+
+
+@dataclass(frozen=True)
+class Param:
+    """A block's parameter; some kinds have names that say so."""
+
+    name: str
+    kind: str
+    default: Any = None
 
 
 @dataclass
 class Place:
     """What may be written where the grammar stands."""
 
-    depth: int
+    rng: Random
+    depth: int = 0
     #: Expressions that are numbers of channels, and those that are truth values.
-    widths: list[str]
-    flags: list[str]
-    #: Parameters that hold a layer, and those that hold such a layer or None.
+    widths: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
+    #: Parameters that hold a layer or None, that say how often, that hold lists, and strides.
     layers: list[str] = field(default_factory=list)
-    #: Blocks by name, with their parameters and whether they keep the shape of their input.
-    blocks: dict[str, list["Param"]] = field(default_factory=dict)
-    keeps: frozenset[str] = frozenset()
+    counts: list[str] = field(default_factory=list)
+    lists: list[str] = field(default_factory=list)
+    strides: list[str] = field(default_factory=list)
+    #: Blocks by name, with their parameters, and those that keep the shape of their input.
+    blocks: dict[str, list[Param]] = field(default_factory=dict)
+    keeps: list[str] = field(default_factory=list)
     #: Whether all layers must keep height and width.
     same_size: bool = False
     #: Names of this module whose tensors, and whose modules on tensors of their own shape, may be used again.
     names: list[str] = field(default_factory=list)
     modules: list[str] = field(default_factory=list)
-    counter: list[int] = field(default_factory=lambda: [0])
-    used: set[str] = field(default_factory=set)
-    in_loop: str = ""
+    used: list[str] = field(default_factory=list)
+    #: The name of the loop around, "" for none; what is in a loop without a name has no name either.
+    loop: str = ""
+    nameless: bool = False
 
-    def name(self, draw: st.DrawFn) -> str:
+    def often(self, share: float) -> bool:
+        return self.rng.random() < share
+
+    def pick(self, options: list[Any]) -> Any:
+        return self.rng.choice(options)
+
+    def name(self) -> str:
         """A name that nothing in this module has yet."""
-        self.counter[0] += 1
-        name = draw(st.sampled_from(STEP_NAMES))
-        number = self.counter[0] if draw(st.booleans()) or name in self.used else ""
-        self.used.add(name)
-        return f"{name}{number}{'_$' + self.in_loop if self.in_loop else ''}"
+        name = self.pick(STEP_NAMES)
+        number = str(len(self.used)) if name in self.used or self.often(0.3) else ""
+        self.used.append(name)
+        return f"{name}{number}{'_$' + self.loop if self.loop else ''}"
 
     def inner(self, **changes: Any) -> "Place":
-        return replace(self, depth=self.depth + 1, names=list(self.names), modules=list(self.modules), **changes)
+        """Deeper inside of the same module."""
+        return replace(self, depth=self.depth + 1, names=[*self.names], modules=[*self.modules], **changes)
 
     def module(self, **changes: Any) -> "Place":
-        return replace(self.inner(**changes), names=[], modules=[], counter=[0], used=set(), in_loop="")
+        return replace(self.inner(), names=[], modules=[], used=[], loop="", nameless=False, **changes)
 
 
-@dataclass(frozen=True)
-class Param:
-    name: str
-    kind: str  # width, flag, times, layer, maybe, stride, pair, list
-    default: Any = None
+# --- values ----------------------------------------------------------------------------------------------
 
 
-STEP_NAMES = [
-    "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn", "layers", "layer",
-    "i", "super", "use_shortcut", "Block0", "Tensor", "x2", "output", "cat", "_hidden", "init_weights",
-    "a_rather_long_name_for_a_step_of_a_network", "the_longest_name_that_a_step_or_a_module_may_have_in_a_spec_abc",
-]  # fmt: skip
-PARAM_NAMES = ["c", "hidden", "s", "flag", "n", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self", "Conv2d", "Block0", "in_features", "out_channels", "has_relu", "times", "an_unusually_long_parameter_name"]
-VALUES = {
-    "width": st.sampled_from([1, 2, 3, 4, 6, 8]),
-    "flag": st.booleans(),
-    "times": st.integers(0, 3),
-    "layer": st.sampled_from(["ReLU", "SiLU", "GELU", "Sigmoid"]),
-    "maybe": st.sampled_from(["ReLU", "SiLU", None]),
-    "stride": st.sampled_from([1, 1, 2]),
-    "pair": st.tuples(st.integers(1, 4), st.integers(1, 4)).map(list),
-    "list": st.lists(st.integers(1, 4), min_size=0, max_size=3),
-}
+def value_of(kind: str, rng: Random) -> Any:
+    values: dict[str, Any] = {
+        "width": [1, 2, 3, 4, 6, 8],
+        "flag": [True, False],
+        "times": [0, 1, 2, 3],
+        "layer": ["ReLU", "SiLU", "GELU", "Sigmoid"],
+        "maybe": ["ReLU", "SiLU", None],
+        "stride": [1, 1, 2],
+        "pair": [[1, 2], [2, 4], [3, 3], [4, 1]],
+        "list": [[], [1], [2, 3], [4, 2, 1], [2, 2, 2], [1, 2, 3]],
+    }
+    return rng.choice(values[kind])
 
 
-# --- expressions -----------------------------------------------------------------------------------------
-
-
-@st.composite
-def widths(draw: st.DrawFn, place: Place) -> Any:
+def width(place: Place) -> Any:
     """A number of channels: a literal, a name, or a bit of arithmetic."""
-    kind = draw(st.integers(0, 5))
-    if kind == 0 or not place.widths:
-        return draw(VALUES["width"])
-    name = draw(st.sampled_from(place.widths))
-    factor = draw(st.integers(1, 3))
-    return {
-        1: f"$({name})",
-        2: f"$({name})",
-        3: f"$({name} * {factor})",
-        4: f"$({name} + {factor})",
-        5: f"$(max({name} // {factor + 1}, 1))",
-    }[kind]
+    if not place.widths or place.often(0.2):
+        return value_of("width", place.rng)
+    name, factor = place.pick(place.widths), place.pick([1, 2, 3])
+    forms = ["{0}", "{0}", "{0}", "{0} * {1}", "{0} + {1}", "max({0} // {1}, 1)", "{0} + {2}", "{0} if {0} > 2 else {1}", "int(round({0} * 1.5))"]
+    return f"$({place.pick(forms).format(name, factor, place.pick(place.widths))})"
 
 
-@st.composite
-def conditions(draw: st.DrawFn, place: Place) -> str:
-    names = [f"{name} > {draw(st.integers(1, 4))}" for name in place.widths]
-    options = [*place.flags, *names, "input.channels > 2", "input.height > 3"]
-    first = draw(st.sampled_from(options))
-    form = draw(st.sampled_from(["{0}", "{0}", "not ({0})", "{0} and {1}", "{0} or {1}"]))
-    return f"$({form.format(first, draw(st.sampled_from(options)))})"
+def condition(place: Place) -> str:
+    options = [
+        *place.flags,
+        *place.flags,
+        *(f"{name} {place.pick(['>', '==', '!=', '<='])} {place.pick([1, 2, 3, 4])}" for name in place.widths),
+        *(f"{name} != 1" for name in place.strides),
+        *(f"{name} > 1" for name in place.counts),
+        "input.channels > 2",
+        "input.height > 3",
+    ]
+    form = place.pick(["{0}", "{0}", "{0}", "not ({0})", "{0} and {1}", "{0} or {1}"])
+    return f"$({form.format(place.pick(options), place.pick(options))})"
 
 
-# --- steps -----------------------------------------------------------------------------------------------
+# --- one layer or block ----------------------------------------------------------------------------------
 
 
-def options(draw: st.DrawFn, place: Place, step: dict[str, Any], named: bool = True) -> dict[str, Any]:
+def optioned(place: Place, step: dict[str, Any], named: bool = True) -> dict[str, Any]:
     """A step with a name or a condition, now and then."""
-    if named and draw(st.integers(0, 3)) == 0:
-        step = {"name": place.name(draw), **step}
-    if draw(st.integers(0, 3)) == 0:
-        step = {**step, "when": draw(conditions(place))}
+    if named and not place.nameless and place.often(0.25):
+        step = {"name": place.name(), **step}
+    if place.often(0.25):
+        step = {**step, "when": condition(place)}
     return step
 
 
-@st.composite
-def convolutions(draw: st.DrawFn, place: Place, out: Any = None, size: bool = False) -> dict[str, Any]:
-    """A convolution; one that keeps height and width where it must."""
-    kernel = draw(st.sampled_from([1, 3]))
-    arguments: dict[str, Any] = {"out_channels": draw(widths(place)) if out is None else out, "kernel_size": kernel}
+def convolution(place: Place, out: Any = None, same_size: bool = False) -> dict[str, Any]:
+    kernel = place.pick([1, 3])
+    arguments: dict[str, Any] = {"out_channels": width(place) if out is None else out, "kernel_size": kernel}
     if kernel == 3:
         arguments["padding"] = 1
-    if draw(st.integers(0, 4)) == 0:
-        arguments["bias"] = False
-    if not (size or place.same_size) and draw(st.integers(0, 4)) == 0:
-        arguments["stride"] = draw(st.sampled_from([2, *(f"${name}" for name in place.flags if name == "s")]))
+    if place.often(0.2):
+        arguments["bias"] = False if not place.flags else f"$({place.pick(place.flags)})"
+        if arguments["bias"] is not False and place.often(0.5):
+            arguments["bias"] = True
+    if not (same_size or place.same_size) and place.often(0.3):
+        arguments["stride"] = place.pick([2, [1, 2], *(f"${name}" for name in place.strides)])
+    if out == "$(input.channels)" and place.often(0.2):
+        arguments["groups"] = "$(input.channels)"
     return {"Conv2d": arguments}
 
 
-@st.composite
-def keepers(draw: st.DrawFn, place: Place) -> Step:
+def keeper(place: Place) -> Step:
     """A layer or block whose output has its input's shape."""
-    kind = draw(st.integers(0, 7))
-    if kind <= 2:
-        return options(draw, place, {draw(st.sampled_from(ACTIVATIONS)): None})
-    if kind == 3:
-        return options(draw, place, {draw(st.sampled_from(NORMS)): None})
-    if kind == 4 and place.layers:
-        name = draw(st.sampled_from(place.layers))
+    kind = place.pick(["activation", "activation", "norm", "parameter", "block", "pool", "conv", "conv"])
+    if kind == "parameter" and place.layers:
+        name = place.pick(place.layers)
         return {f"${name}": None, "when": f"$({name} != None)"}
-    if kind == 5 and place.keeps:
-        return options(draw, place, draw(calls(place, draw(st.sampled_from(sorted(place.keeps))))))
-    if kind == 6:
-        return options(draw, place, {"MaxPool2d": {"kernel_size": 3, "stride": 1, "padding": 1}})
-    name = place.name(draw)
-    if not place.in_loop:
-        place.modules.append(name)
-    return {"name": name, **draw(convolutions(place, "$(input.channels)", True))}
+    if kind == "block" and place.keeps:
+        return optioned(place, call(place, place.pick(place.keeps)))
+    if kind == "norm":
+        return optioned(place, {place.pick(NORMS): None})
+    if kind == "pool":
+        return optioned(place, {"MaxPool2d": {"kernel_size": 3, "stride": 1, "padding": 1}})
+    if kind == "conv" and not place.nameless:
+        name = place.name()
+        if not place.loop:
+            place.modules.append(name)
+        return {"name": name, **convolution(place, "$(input.channels)", True)}
+    layer = place.pick(ACTIVATIONS)
+    return optioned(place, {layer: {"inplace": True} if layer in ("ReLU", "SiLU") and place.often(0.3) else None})
 
 
-@st.composite
-def calls(draw: st.DrawFn, place: Place, block: str = "") -> dict[str, Any]:
-    block = block or draw(st.sampled_from(sorted(place.blocks)))
+def call(place: Place, block: str) -> dict[str, Any]:
     arguments = {}
     for param in place.blocks[block]:
-        if param.default is not None and draw(st.booleans()):
+        if param.default is not None and place.often(0.5):
             continue
-        value = draw(VALUES[param.kind])
-        if param.kind == "width" and draw(st.booleans()):
-            value = draw(widths(place))
-        if param.kind == "flag" and draw(st.integers(0, 2)) == 0:
-            value = draw(conditions(place))
+        value = value_of(param.kind, place.rng)
+        if param.kind == "width" and place.often(0.3):
+            value = width(place)
+        if param.kind == "flag" and place.often(0.2):
+            value = condition(place)
+        if param.kind == "maybe" and place.often(0.1):
+            value = {"LeakyReLU": {"negative_slope": 0.2}}
         arguments[param.name] = value
     return {block: arguments}
 
 
-@st.composite
-def regions(draw: st.DrawFn, place: Place) -> Step:
-    kind = draw(st.sampled_from(["residual", "residual", "branch", "branch", "scale", "split", "dense", "repeat", "sequential"]))
-    step = getattr(_Regions, kind)(draw, place)
-    return options(draw, place, step, named=kind not in ("residual",))
+# --- structure -------------------------------------------------------------------------------------------
 
 
-class _Regions:
-    @staticmethod
-    def residual(draw: st.DrawFn, place: Place) -> Step:
-        inner = place.inner(same_size=True)
-        body = draw(lists(inner, 2))
-        kind = draw(st.integers(0, 3))
-        if kind == 0:
-            return {"residual": draw(kept(inner))}
-        if kind == 1:
-            flag = draw(conditions(place))
-            return {"residual": draw(kept(inner)), "shortcut": draw(st.sampled_from([True, False, flag]))}
-        out = draw(widths(place))
-        side: dict[str, Any] = {"Conv2d": {"out_channels": out, "kernel_size": 1}}
-        if draw(st.booleans()):
-            side = {"sequential": [side, {"BatchNorm2d": None}]}
-        if kind == 2 and isinstance(out, str):
-            side["when"] = f"$(input.channels != {out[2:-1]})"
-            side["name"] = place.name(draw)
-        main = [*body, draw(convolutions(inner, out, True))]
-        return {"residual": main, "shortcut": [side]}
-
-    @staticmethod
-    def branch(draw: st.DrawFn, place: Place) -> Step:
-        count = draw(st.integers(1, 3))
-        arms = [draw(lists(place.inner(same_size=True), 2)) for _ in range(count)]
-        if draw(st.integers(0, 2)) == 0:
-            out = draw(widths(place))
-            arms = [[*arm, draw(convolutions(place, out, True))] for arm in arms]
-            return {"branch": arms, "merge": draw(st.sampled_from(["add", "multiply"]))}
-        if draw(st.booleans()):
-            arms[draw(st.integers(0, count - 1))] = []
-        return {"branch": arms}
-
-    @staticmethod
-    def scale(draw: st.DrawFn, place: Place) -> Step:
-        squeeze = [{"AdaptiveAvgPool2d": 1}, *draw(kept(place.inner())), {"Sigmoid": None}]
-        return {"branch": [[], squeeze], "merge": "multiply"}
-
-    @staticmethod
-    def split(draw: st.DrawFn, place: Place) -> Step:
-        arms = [draw(lists(place.inner(same_size=True), 1)) for _ in range(2)]
-        return {"branch": arms, "split": draw(st.sampled_from([True, ["$(input.channels - 1)", 1]]))}
-
-    @staticmethod
-    def dense(draw: st.DrawFn, place: Place) -> Step:
-        times, inner = draw(loops(place))
-        body = [*draw(lists(inner, 1)), draw(convolutions(inner, draw(widths(inner)), True))]
-        if place.blocks and draw(st.booleans()):
-            body = [draw(calls(inner))]
-        return {"dense": body, **times}
-
-    @staticmethod
-    def repeat(draw: st.DrawFn, place: Place) -> Step:
-        times, inner = draw(loops(place))
-        return {"repeat": draw(lists(inner, 2)), **times}
-
-    @staticmethod
-    def sequential(draw: st.DrawFn, place: Place) -> Step:
-        return {"sequential": draw(lists(place.module(), 3))}
+def residual(place: Place) -> Step:
+    inner = place.inner(same_size=True)
+    kind = place.rng.randrange(4)
+    if kind == 0:
+        return {"residual": kept(inner)}
+    if kind == 1:
+        return {"residual": kept(inner), "shortcut": place.pick([True, False, condition(place), condition(place)])}
+    out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
+    side: dict[str, Any] = {"Conv2d": {"out_channels": out, "kernel_size": 1}}
+    if place.often(0.4):
+        side = {"sequential": [side, {"BatchNorm2d": None}]}
+    if kind == 2:
+        wanted = out[2:-1] if isinstance(out, str) else out
+        side["when"] = f"$(input.channels != ({wanted}))"
+    if not place.nameless and place.often(0.6):
+        side["name"] = place.name()
+    return {"residual": [*steps(inner, 2), convolution(inner, out, True)], "shortcut": [side]}
 
 
-@st.composite
-def loops(draw: st.DrawFn, place: Place) -> tuple[dict[str, Any], Place]:
+def branch(place: Place) -> Step:
+    count = place.pick([1, 2, 2, 3, 4])
+    arms = [steps(place.inner(same_size=True), 2) for _ in range(count)]
+    if place.often(0.35):
+        out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
+        arms = [[*arm, convolution(place, out, True)] for arm in arms]
+        return {"branch": arms, "merge": place.pick(["add", "multiply"])}
+    if place.often(0.5):
+        arms[place.rng.randrange(count)] = []
+    return {"branch": arms, **({"dim": 1} if place.often(0.1) else {})}
+
+
+def scale(place: Place) -> Step:
+    squeeze = [{"AdaptiveAvgPool2d": 1}, convolution(place, width(place), True), {"SiLU": None}]
+    squeeze += [{"Conv2d": {"out_channels": 1, "kernel_size": 1}}, {"Sigmoid": None}]
+    return {"branch": [[], squeeze], "merge": "multiply"}
+
+
+def split(place: Place) -> Step:
+    arms = [place.pick([[], steps(place.inner(same_size=True), 1)]) for _ in range(2)]
+    return {"branch": arms, "split": place.pick([True, ["$(input.channels - 1)", 1]])}
+
+
+def dense(place: Place) -> Step:
+    times, inner = loop(place)
+    body = [*steps(inner, 1), convolution(inner, None, True)]
+    if place.blocks and place.often(0.5):
+        body = [call(inner, place.pick([*place.blocks]))]
+    return {"dense": body, **times}
+
+
+def repeat(place: Place) -> Step:
+    times, inner = loop(place)
+    return {"repeat": steps(inner, 3), **times}
+
+
+def sequential(place: Place) -> Step:
+    return {"sequential": steps(place.module(), 3)}
+
+
+def loop(place: Place) -> tuple[dict[str, Any], Place]:
     """`times`, or `for` and `in`, and the place inside."""
-    counts = [name for name in place.flags if name == "n"]
-    if draw(st.booleans()):
-        inner = place.inner()
-        # A name would stand twice: what is in there has none.
-        inner.in_loop = "missing"
-        return {"times": draw(st.sampled_from([1, 2, 2, 3, *(f"${name}" for name in counts)]))}, inner
-    loop = f"k{place.depth}"
-    elements: Any = draw(st.lists(st.integers(1, 4), min_size=1, max_size=3, unique=True))
-    inner = place.inner(widths=[*place.widths, loop])
-    inner.in_loop = loop
-    return {"for": loop, "in": elements}, inner
+    if place.often(0.6):
+        times = [1, 2, 2, 3, *(f"${name}" for name in place.counts) , *(f"$(len({name}))" for name in place.lists)]
+        return {"times": place.pick(times)}, place.inner(nameless=True)
+    name = f"k{place.depth}"
+    elements = place.pick([[1, 2], [2, 3, 4], [4], [3, 1], *(f"${known}" for known in place.lists)])
+    inner = place.inner(widths=[*place.widths, name], loop=name)
+    # In a list of a caller's a number may stand twice.
+    inner.nameless = place.nameless or isinstance(elements, str)
+    return {"for": name, "in": elements}, inner
 
 
-@st.composite
-def steps(draw: st.DrawFn, place: Place) -> list[Step]:
-    kind = draw(st.integers(0, 15))
-    if kind <= 3:
-        return [options(draw, place, draw(convolutions(place)))]
-    if kind <= 6:
-        return [draw(keepers(place))]
-    if (kind <= 9 or kind > 13) and place.depth < MAX_DEPTH:
-        return [draw(regions(place))]
-    if kind == 10 and place.blocks:
-        return [options(draw, place, draw(calls(place)))]
-    if kind == 11:
-        return [{**draw(convolutions(place)), "when": draw(conditions(place)), "else": draw(lists(place.inner(), 1))}]
-    if kind == 12 and not place.in_loop:
-        if place.modules and draw(st.booleans()):
-            name = draw(st.sampled_from(place.modules))
-            return [{"reuse": name}]
-        name = place.name(draw)
-        place.names.append(name)
-        return [{"name": name, **draw(convolutions(place))}]
-    if kind == 13 and place.names:
-        return [options(draw, place, {"from": draw(st.sampled_from(place.names))}, named=False)]
-    name = f"w{place.counter[0]}"
-    let = {"let": {name: draw(widths(place))}}
-    place.counter[0] += 1
-    return [let, draw(convolutions(replace(place, widths=[*place.widths, name])))]
+REGIONS = [residual, residual, residual, branch, branch, scale, split, dense, repeat, repeat, sequential, sequential]
 
 
-@st.composite
-def lists(draw: st.DrawFn, place: Place, count: int) -> list[Step]:
-    found = []
-    for _ in range(draw(st.integers(1, count))):
-        found += draw(steps(place))
-    return [_unnamed(step) for step in found] if place.in_loop == "missing" else found
+def step(place: Place) -> list[Step]:
+    kind = place.pick(["conv", "conv", "keep", "keep", "region", "region", "call", "else", "from", "let"])
+    if kind == "region" and place.depth < MAX_DEPTH:
+        region = place.pick(REGIONS)
+        return [optioned(place, region(place), named=region is not residual)]
+    if kind == "call" and place.blocks:
+        return [optioned(place, call(place, place.pick([*place.blocks])))]
+    if kind == "else":
+        other = steps(place.inner(), 1)
+        return [{**convolution(place), "when": condition(place), "else": other}]
+    if kind == "from" and not place.loop and not place.nameless:
+        return from_or_reuse(place)
+    if kind == "let":
+        name = f"w{len(place.widths)}"
+        bound = {"let": {name: width(place)}}
+        place.widths = [*place.widths, name]
+        return [bound]
+    return [keeper(place)] if kind == "keep" else [optioned(place, convolution(place))]
 
 
-@st.composite
-def kept(draw: st.DrawFn, place: Place) -> list[Step]:
-    found = [draw(keepers(place)) for _ in range(draw(st.integers(1, 3)))]
-    return [_unnamed(step) for step in found] if place.in_loop == "missing" else found
+def from_or_reuse(place: Place) -> list[Step]:
+    if place.modules and place.often(0.4):
+        return [{"reuse": place.pick(place.modules)}]
+    if place.names and place.often(0.5):
+        return [optioned(place, {"from": place.pick(place.names)}, named=False)]
+    name = place.name()
+    place.names.append(name)
+    return [{"name": name, **convolution(place)}]
 
 
-def _unnamed(step: Step) -> Step:
-    if isinstance(step, dict):
-        return {key: _unnamed(value) for key, value in step.items() if key != "name"}
-    return [_unnamed(item) for item in step] if isinstance(step, list) else step
+def steps(place: Place, most: int) -> list[Step]:
+    found: list[Step] = []
+    for _ in range(place.rng.randint(1, most)):
+        found += step(place)
+    return found
+
+
+def kept(place: Place) -> list[Step]:
+    return [keeper(place) for _ in range(place.rng.randint(1, 3))]
 
 
 # --- documents -------------------------------------------------------------------------------------------
 
 
-@st.composite
-def blocks(draw: st.DrawFn, earlier: Place, keep: bool) -> tuple[list[Param], list[Step]]:
-    kinds = draw(st.lists(st.sampled_from(sorted(VALUES)), min_size=0, max_size=4))
-    names = draw(st.permutations(PARAM_NAMES))
-    params = []
-    for kind, name in zip(kinds, names):
-        fixed = {"stride": "s", "times": "n"}.get(kind, name)
-        if fixed in {param.name for param in params} or (fixed in ("s", "n") and kind not in ("stride", "times")):
-            continue
-        params.append(Param(fixed, kind))
-    optional = draw(st.integers(0, len(params)))
-    for index in range(optional, len(params)):
-        params[index] = replace(params[index], default=draw(VALUES[params[index].kind]))
+def parameters(rng: Random) -> list[Param]:
+    names = rng.sample(PARAM_NAMES, 5)
+    params: dict[str, Param] = {}
+    for name in names[: rng.randint(0, 5)]:
+        kind = rng.choice(KINDS)
+        default = value_of(kind, rng) if rng.random() < 0.3 else None
+        params[name] = Param(name, kind, default)
+    # Parameters with defaults come last.
+    return sorted(params.values(), key=lambda p: p.default is not None)
+
+
+def block(earlier: Place, params: list[Param], keep: bool) -> list[Step]:
+    named = {kind: [p.name for p in params if p.kind == kind] for kind in KINDS}
     place = earlier.module(
         widths=[
-            *(p.name for p in params if p.kind == "width"),
-            *(f"{p.name}[{index}]" for p in params if p.kind == "pair" for index in (0, 1)),
-            *(f"len({p.name})" for p in params if p.kind == "list"),
+            *named["width"],
+            *named["width"],
+            *(f"{name}[{index}]" for name in named["pair"] for index in (0, 1)),
+            *(f"(len({name}) + 1)" for name in named["list"]),
             "input.channels",
         ],
-        flags=[p.name for p in params if p.kind in ("flag", "times", "stride")],
-        layers=[p.name for p in params if p.kind in ("layer", "maybe")],
+        flags=named["flag"],
+        layers=[*named["layer"], *named["maybe"]],
+        counts=named["times"],
+        lists=named["list"],
+        strides=named["stride"],
         same_size=keep or earlier.same_size,
     )
-    place.depth = 1
-    return params, draw(kept(place)) if keep else draw(lists(place, 6))
+    return kept(place) if keep else steps(place, 6)
 
 
 def signature(name: str, params: list[Param]) -> str:
-    if not params:
-        return name
-    shown = (p.name if p.default is None else f"{p.name}={_python(p)}" for p in params)
-    return f"{name}({', '.join(shown)})"
+    shown = [p.name if p.default is None else f"{p.name}={_python(p)}" for p in params]
+    return f"{name}({', '.join(shown)})" if params else name
 
 
 def _python(param: Param) -> str:
     return str(param.default) if param.kind in ("layer", "maybe") else repr(param.default)
 
 
-@st.composite
-def specs(draw: st.DrawFn) -> dict[str, Any]:
+def spec(rng: Random) -> dict[str, Any]:
     """A whole document. Most of them compile; those that do not are of no use to a test of the emitter."""
-    place = Place(0, [], [])
+    place = Place(rng, widths=["input.channels"], flags=["input.channels > 3"])
     defined: dict[str, list[Step]] = {}
-    for number in range(draw(st.integers(1, 3))):
-        keep = draw(st.integers(0, 2)) == 0
-        name = draw(st.sampled_from(["Block", "Cell", "Unit", "Sequential", "Tensor"])) + str(number)
-        params, body = draw(blocks(replace(place, same_size=True), keep))
-        # A parameter with a default comes last.
-        params = sorted(params, key=lambda p: p.default is not None)
+    for number in range(rng.randint(1, 3)):
+        keep = place.often(0.3)
+        name = place.pick(["Block", "Cell", "Unit", "Sequential", "Tensor"]) + str(number)
+        params = parameters(rng)
+        defined[signature(name, params)] = block(replace(place, same_size=place.often(0.7)), params, keep)
         place.blocks[name] = params
-        place.keeps |= {name} if keep else frozenset()
-        defined[signature(name, params)] = body
-    place.widths.append("input.channels")
-    place.flags.append("input.channels > 3")
+        if keep:
+            place.keeps.append(name)
     network: list[Step] = []
-    for _ in range(draw(st.integers(1, 6))):
-        network += [draw(calls(place))] if draw(st.integers(0, 2)) else draw(steps(place))
-    if draw(st.integers(0, 3)) == 0:
+    for _ in range(rng.randint(2, 6)):
+        network += [call(place, place.pick([*place.blocks]))] if place.often(0.7) else step(place)
+    if place.often(0.25):
         network += [{"Flatten": None}, {"Linear": 3}]
-    document: dict[str, Any] = {"input": [draw(st.integers(1, 4)), 5, 5], "blocks": defined, "network": network}
-    if place.names and draw(st.integers(0, 3)) == 0:
-        last = {"name": "last", "Identity": None}
-        document |= {"network": [*network, last], "outputs": ["last", draw(st.sampled_from(place.names))]}
-    return document
+    document: dict[str, Any] = {"input": [rng.randint(1, 4), 5, 5], "blocks": defined, "network": network}
+    if place.names and place.often(0.4):
+        document["network"] = [*network, {"name": "last_step", "Identity": None}]
+        document["outputs"] = ["last_step", place.pick(place.names)]
+    # YAML would write what is one object here as an anchor and an alias.
+    return copy.deepcopy(document)

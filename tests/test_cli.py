@@ -160,7 +160,9 @@ def test_check_says_all_and_exits_by_it(folder: Path) -> None:
     assert (fault["code"], fault["line"], fault["column"]) == ("CNN030", 4, 16)
 
 
-@pytest.mark.parametrize("arguments", [["check", "none.yaml"], ["shapes"], ["draw", "small.yaml", "-o", "x.bmp"], ["nothing"]])
+@pytest.mark.parametrize(
+    "arguments", [["check", "none.yaml"], ["shapes"], ["draw", "small.yaml", "-o", "x.bmp"], ["nothing"]]
+)
 def test_wrong_usage_and_missing_files_exit_with_2(folder: Path, arguments: list[str]) -> None:
     done = cnndsl(*arguments, cwd=folder)
     assert done.returncode == 2

@@ -60,7 +60,12 @@ def test_every_whole_spec_in_the_language_page_compiles() -> None:
 
 
 def test_the_language_page_knows_every_word() -> None:
-    keys = {*schema()["properties"], *STRUCTURE, *COMMON, *(option for options in STRUCTURE.values() for option in options)}
+    keys = {
+        *schema()["properties"],
+        *STRUCTURE,
+        *COMMON,
+        *(option for options in STRUCTURE.values() for option in options),
+    }
     for word in keys:
         assert f"`{word}" in LANGUAGE or f"{word}:" in LANGUAGE, word
     for function in FUNCTIONS:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import click
 
 from cnndsl.cli.common import ERRORS, fail, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign, write_file
+
+Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 
 
 @click.command()
@@ -33,7 +36,7 @@ def draw(
     spec: str,
     output: Path | None,
     depth: int | None,
-    rankdir: str,
+    rankdir: Direction,
     show_shapes: bool,
     dpi: int | None,
     fold: bool,
@@ -46,7 +49,7 @@ def draw(
     Graphviz needn't be installed.
     """
     from cnndsl.emit.diagram import diagram
-    from cnndsl.emit.diagram.render import FORMATS
+    from cnndsl.emit.diagram.render import FORMATS, NoFonts
 
     compilation = read_spec(spec, params, settings)
     tell(compilation.diagnostics)
@@ -60,6 +63,8 @@ def draw(
         if path.exists() and not force and not is_signed(path):
             fail(f"{path} exists and is no diagram of ours", "give another name with -o, or --force")
         write_file(path, sign(drawing.pipe(FORMATS[path.suffix]), path.suffix))
+    except NoFonts as error:
+        fail(str(error))
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
     click.echo(path)

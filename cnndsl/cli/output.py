@@ -32,11 +32,10 @@ def write_file(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, path)
-    except BaseException:
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(path)
+    finally:
         Path(name).unlink(missing_ok=True)
-        raise
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], force: bool = False) -> None:

@@ -24,9 +24,7 @@ from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_
     help="For terminals, for diffs, or for other programs.",
 )
 @spec_options
-def shapes(
-    spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str]
-) -> None:
+def shapes(spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str]) -> None:
     """Show every layer of SPEC with its output shape, parameters and MACs.
 
     MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. Where the

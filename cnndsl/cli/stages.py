@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.emit.python import source
-from cnndsl.emit.table import rows
-from cnndsl.graph.graph import Graph
+from cnndsl.graph.graph import Graph, Split, walk
 from cnndsl.spec.document import Document
 from cnndsl.spec.steps import Branch, Residual, Steps
 
@@ -43,7 +42,8 @@ def _steps(steps: Steps, depth: int) -> list[str]:
 
 def _graph(graph: Graph) -> str:
     lines = [f"{name}: {tensor.shape}" for name, tensor in graph.inputs.items()]
-    for row in rows(graph.root):
-        taken = row.input if isinstance(row.input, tuple) and row.input and isinstance(row.input[0], tuple) else (row.input,)
-        lines.append(f"{'  ' * row.depth}{row.path}: {row.call}  {' '.join(map(str, taken))} -> {row.output}")
+    for depth, operation in walk(graph.root.body):
+        made = operation.outputs if isinstance(operation, Split) else (operation.output,)
+        taken, given = (" ".join(str(tensor.shape) for tensor in side) for side in (operation.inputs, made))
+        lines.append(f"{'  ' * depth}{operation.path}: {operation.kind}  {taken} -> {given}")
     return "\n".join(lines) + "\n"
