@@ -124,9 +124,8 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
 
 def assert_runs(net: cnndsl.Network, module: nn.Module, training: bool) -> None:
     first, second = (copy.deepcopy(module).train(training) for _ in range(2))
-    inputs = samples(net)
     outcomes = []
-    for run in (lambda: first(*inputs), lambda: interpret(net, second, inputs)):
+    for run in (lambda: first(*samples(net)), lambda: interpret(net, second, samples(net))):
         torch.manual_seed(1)
         try:
             with torch.no_grad():

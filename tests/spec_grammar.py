@@ -104,7 +104,17 @@ def width(place: Place) -> Any:
     if not place.widths or place.often(0.2):
         return value_of("width", place.rng)
     name, factor = place.pick(place.widths), place.pick([1, 2, 3])
-    forms = ["{0}", "{0}", "{0}", "{0} * {1}", "{0} + {1}", "max({0} // {1}, 1)", "{0} + {2}", "{0} if {0} > 2 else {1}", "int(round({0} * 1.5))"]
+    forms = [
+        "{0}",
+        "{0}",
+        "{0}",
+        "{0} * {1}",
+        "{0} + {1}",
+        "max({0} // {1}, 1)",
+        "{0} + {2}",
+        "{0} if {0} > 2 else {1}",
+        "int(round({0} * 1.5))",
+    ]
     return f"$({place.pick(forms).format(name, factor, place.pick(place.widths))})"
 
 
@@ -252,7 +262,7 @@ def sequential(place: Place) -> Step:
 def loop(place: Place) -> tuple[dict[str, Any], Place]:
     """`times`, or `for` and `in`, and the place inside."""
     if place.often(0.6):
-        times = [1, 2, 2, 3, *(f"${name}" for name in place.counts) , *(f"$(len({name}))" for name in place.lists)]
+        times = [1, 2, 2, 3, *(f"${name}" for name in place.counts), *(f"$(len({name}))" for name in place.lists)]
         return {"times": place.pick(times)}, place.inner(nameless=True)
     name = f"k{place.depth}"
     elements = place.pick([[1, 2], [2, 3, 4], [4], [3, 1], *(f"${known}" for known in place.lists)])

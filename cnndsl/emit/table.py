@@ -216,7 +216,8 @@ def as_html(table: Table) -> str:
     head = line("th", ("path", "layer", "output", "params", "MACs"))
     body = "\n".join(line("td", cells, row.depth - 1) for row, cells in zip(table.rows, _cells(table.rows)))
     foot = line("th", ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}"))
-    caption = f"<caption>{escape(table.name)}, input {escape(_input(table))}: {_summary(table)}</caption>"
+    title = escape(f"{_one_line(table.name)}, input {_one_line(_input(table))}: {_summary(table)}")
+    caption = f"<caption>{title}</caption>"
     return f"<table>\n{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n"
 
 

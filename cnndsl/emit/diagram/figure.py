@@ -78,7 +78,7 @@ class Edge:
 
 @dataclass(slots=True)
 class Figure:
-    """``rows`` are nodes with which branches begin, to stand beside each other in this order.
+    """``rows`` are nodes to stand beside each other in this order: inputs, and what branches begin with.
 
     ``detours`` counts the nodes that edges pass by, edge for edge: what makes a layout slow.
     """
@@ -138,6 +138,8 @@ class _Planner:
         for name, tensor in graph.inputs.items():
             title = "input" if len(graph.inputs) == 1 and name == "x" else name
             self.source[tensor] = self._node(root, Node(f"input {name}", "input", title))
+        if len(graph.inputs) > 1:
+            self.figure.rows.append(tuple(self.source.values()))
         self._module(graph.root, root, 0, False)
         for name, tensor in graph.outputs.items():
             self._edge([tensor], self._node(root, Node(f"output {name}", "output", name)), False)
@@ -288,7 +290,8 @@ class _Planner:
             elif index == cut.start:
                 self._rest([left_out for left_out, _ in bodies[cut.start : cut.stop]], into)
             starts += edges[before : before + 1]
-        row = tuple(dict.fromkeys(edge.head for edge in starts if edge.tail is starts[0].tail))
+        beside = sorted(starts, key=lambda edge: not edge.bypass)
+        row = tuple(dict.fromkeys(edge.head for edge in beside if edge.tail is starts[0].tail))
         if len(row) > 1:
             self.figure.rows.append(row)
 

@@ -68,7 +68,7 @@ def write(figure: Figure, dot: graphviz.Digraph, title: str, description: str, s
     """Fills ``dot`` with what is in a figure."""
     heading = _font(f"<B>{_text(title)}</B>", 14)
     if description:
-        heading += f"<BR/>{_font(_lines(description, 60), 10, MUTED)}"
+        heading += f"<BR/>{_font(_lines(description, 48), 10, MUTED)}"
     dot.graph_attr |= {**GRAPH, "label": f"<{heading}<BR/>>"}
     dot.node_attr |= NODE
     dot.edge_attr |= EDGE
@@ -76,6 +76,11 @@ def write(figure: Figure, dot: graphviz.Digraph, title: str, description: str, s
         dot.graph_attr |= HASTY
     if figure.detours > MANY_DETOURS:
         dot.graph_attr["splines"] = "line"
+    edges = _edges(figure.edges, show_shapes)
+    # What goes past a module stands before it, or else Graphviz makes labels in the module swerve.
+    for edge, attributes in edges:
+        if _skips(edge):
+            dot.edge(identifier(edge.tail.id), identifier(edge.head.id), **attributes)
     for child in figure.root.children:
         _write_child(child, dot, 0)
     for row in figure.rows:
@@ -83,7 +88,9 @@ def write(figure: Figure, dot: graphviz.Digraph, title: str, description: str, s
             beside.attr(rank="same")
             for left, right in pairwise(row):
                 beside.edge(identifier(left.id), identifier(right.id), style="invis")
-    _write_edges(figure.edges, dot, show_shapes)
+    for edge, attributes in edges:
+        if not _skips(edge):
+            dot.edge(identifier(edge.tail.id), identifier(edge.head.id), **attributes)
 
 
 def _write_child(child: Node | Cluster, dot: graphviz.Digraph, level: int) -> None:
@@ -132,18 +139,24 @@ def _cluster(cluster: Cluster, level: int) -> dict[str, str]:
     }
 
 
-def _write_edges(edges: Sequence[Edge], dot: graphviz.Digraph, show_shapes: bool) -> None:
-    """A shape stands where its tensor is made, and not again where it forks or goes past something.
+def _skips(edge: Edge) -> bool:
+    return edge.bypass and edge.tail.kind == "fork" and edge.head.kind == "merge"
 
-    Chains without forks and merges, bypasses not counted, are pulled straight by their weight.
+
+def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[str, str]]]:
+    """Edges with their attributes.
+
+    A shape stands where its tensor is made, and not again where it forks or goes past something. Chains
+    without forks and merges, bypasses not counted, are pulled straight by their weight.
     """
     leaving, arriving = Counter(edge.tail for edge in edges), Counter(edge.head for edge in edges)
     main = [edge for edge in edges if not edge.bypass]
     main_leaving, main_arriving = Counter(edge.tail for edge in main), Counter(edge.head for edge in main)
+    found = []
     for edge in edges:
         alone = leaving[edge.tail] == arriving[edge.head] == 1
         on_main = not edge.bypass and main_leaving[edge.tail] == main_arriving[edge.head] == 1
-        attributes = {"weight": "300" if alone or on_main else "2"}
+        attributes = {"weight": "1000" if alone or on_main else "2"}
         if edge.bypass:
             attributes |= {"color": BYPASS, "penwidth": "1.4"}
         if edge.head.kind == "fork":
@@ -151,7 +164,8 @@ def _write_edges(edges: Sequence[Edge], dot: graphviz.Digraph, show_shapes: bool
         said = edge.tail.kind == "fork" or (edge.bypass and main_leaving[edge.tail])
         if show_shapes and not said:
             attributes["label"] = f"<{_shape(edge.shapes)}>"
-        dot.edge(identifier(edge.tail.id), identifier(edge.head.id), **attributes)
+        found.append((edge, attributes))
+    return found
 
 
 def _shape(shapes: Sequence[Shape]) -> str:

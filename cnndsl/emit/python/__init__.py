@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from cnndsl.emit.python.classes import ClassPlanner, EmittedClass
-from cnndsl.emit.python.text import WIDTH, Code, call, lay_out, literal
+from cnndsl.emit.python.text import WIDTH, Code, Group, call, lay_out, literal
 from cnndsl.graph.graph import Apply, Graph, walk
 from cnndsl.graph.initialization import Initialization, initializations
-from cnndsl.layers import Layer
+from cnndsl.layers import LAYERS, Layer
 
 __all__ = ["Emitted", "emit", "source"]
 
@@ -42,12 +41,12 @@ def emit(graph: Graph) -> Emitted:
     imported = {layer.__name__ for layer in used if layer.imports or layer.definition}
     planner = ClassPlanner(graph, frozenset({"Tensor", "nn", "torch", *imported}))
     *blocks, network = planner.plan()
-    inits = [init for init in initializations(graph.document, graph.root.params)[0] if init.layer in layers]
+    init = _init_function(initializations(graph.document, graph.root.params)[0], applied)
     parts = [layer.definition.strip() for layer in used if layer.definition]
-    if inits:
-        parts.append("\n".join(_init_function(inits)))
+    if init:
+        parts.append("\n".join(init))
     parts += ["\n".join(_class_lines(block, [], False)) for block in blocks]
-    parts.append("\n".join(_class_lines(network, _docstring(graph), bool(inits))))
+    parts.append("\n".join(_class_lines(network, _docstring(graph), bool(init))))
     header = "\n".join(_header(graph, used, "\n".join(parts)))
     return Emitted("\n\n\n".join([header, *parts]) + "\n", network.name)
 
@@ -106,20 +105,35 @@ def _signature(name: str, parameters: list[Code], returns: str) -> list[str]:
     return lay_out(call(name, *parameters), 4, "def ", f" -> {returns}:", WIDTH)
 
 
-def _init_function(inits: list[Initialization]) -> Iterator[str]:
-    """A function that sets the weights of a module, to be applied to all of them."""
-    yield "def init_weights(module: nn.Module) -> None:"
-    said: dict[tuple[str, ...], list[str]] = {}
-    by_layer = {layer: [*group] for layer, group in groupby(inits, lambda init: init.layer)}
-    for layer, group in by_layer.items():
-        said.setdefault(tuple(map(_init_call, group)), []).append(f"nn.{layer}")
-    for calls, layers in said.items():
-        kinds = layers[0] if len(layers) == 1 else f"({', '.join(layers)})"
-        yield f"    if isinstance(module, {kinds}):"
-        yield from (f"        {line}" for call in calls for line in call.splitlines())
+def _init_function(inits: Iterable[Initialization], applied: Sequence[Layer]) -> list[str]:
+    """A function that sets the weights of a module, to be applied to all of them; nothing if there are none."""
+    by_layer: dict[str, list[tuple[Group, str]]] = {}
+    for init in inits:
+        having = [init.tensor in layer.parameters() for layer in applied if type(layer).__name__ == init.layer]
+        if any(having):
+            tensor = f"module.{init.tensor}"
+            arguments = (f"{name}={literal(value)}" for name, value in init.arguments.items())
+            code = call(f"nn.init.{init.function}_", tensor, *arguments)
+            guard = "" if all(having) else f"{tensor} is not None"
+            by_layer.setdefault(LAYERS[init.layer].constructor, []).append((code, guard))
+    alike: dict[tuple[tuple[Group, str], ...], list[str]] = {}
+    for constructor, calls in by_layer.items():
+        alike.setdefault(tuple(calls), []).append(constructor)
+    body = [line for calls, constructors in alike.items() for line in _init_lines(constructors, calls)]
+    return ["def init_weights(module: nn.Module) -> None:", *body] if body else []
 
 
-def _init_call(init: Initialization) -> str:
-    arguments = "".join(f", {name}={literal(value)}" for name, value in init.arguments.items())
-    call = f"nn.init.{init.function}_(module.{init.tensor}{arguments})"
-    return f"if module.bias is not None:\n    {call}" if init.tensor == "bias" else call
+def _init_lines(constructors: Sequence[str], calls: Sequence[tuple[Group, str]]) -> Iterator[str]:
+    """The calls for some kinds of layers, each with what must hold for it."""
+    kinds = Group("(", tuple(constructors), ")", display=True) if len(constructors) > 1 else constructors[0]
+    test = call("isinstance", "module", kinds)
+    if len(calls) == 1 and calls[0][1]:
+        (code, guard), *_ = calls
+        both = Group("(", (test, f"and {guard}"), ")", commas=False, bare=True)
+        yield from [*lay_out(both, 4, "if ", ":", WIDTH), *lay_out(code, 8, width=WIDTH)]
+        return
+    yield from lay_out(test, 4, "if ", ":", WIDTH)
+    for code, guard in calls:
+        if guard:
+            yield f"        if {guard}:"
+        yield from lay_out(code, 12 if guard else 8, width=WIDTH)

@@ -21,6 +21,10 @@ from cnndsl.spec.expression import CallValue, Expression, Literal
 RESERVED = BUILTINS | {"self", "nn", "torch", "Tensor", "super", "range", "layers", "layer", "i", "list", "type"}
 
 
+#: Longer names are not made.
+MAX_NAME = 40
+
+
 def safe(name: str, taken: Collection[str] = ()) -> str:
     """A name that means nothing else."""
     while name in RESERVED or name in taken:
@@ -142,7 +146,8 @@ class Binder:
         default = NO_DEFAULT if ABSENT not in slot.values else slot.first
         values = tuple(default if value is ABSENT else value for value in slot.values)
         taken = RESERVED | self.taken_names | {*self.now, *self.used}
-        options = [slot.name, *([f"{owner}_{slot.name}"] if owner.isidentifier() else [])]
+        longer = f"{owner}_{slot.name}"
+        options = [slot.name, *([longer] if longer.isidentifier() and len(longer) <= MAX_NAME else [])]
         options += [f"{slot.name}{number}" for number in range(2, len(taken) + 3)]
         name = next(option for option in options if option not in taken)
         self.used[name] = Parameter(name, values, default)

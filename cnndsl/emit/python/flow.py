@@ -79,9 +79,7 @@ def unify_flow(uses: Sequence[Use], taken: frozenset[str]) -> Flow:
             optional = _optional(op.item, tuple(key in use.ops for use in uses), flags, taken)
             through[key] = inputs[0]
         nodes.append(Node(key, op.item, op.arm, inputs, optional))
-    returned = {
-        name: _agree(uses, [use.returned[name] for use in uses], through) for name in uses[0].returned
-    }
+    returned = {name: _agree(uses, [use.returned[name] for use in uses], through) for name in uses[0].returned}
     names = {(INPUTS, index): name for index, name in enumerate(uses[0].names)}
     return Flow(_needed(nodes, set(returned.values())), names, returned, flags)
 

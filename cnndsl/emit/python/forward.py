@@ -74,7 +74,8 @@ class _Writer:
         if len(returned) == 1:
             return self.take(tuple(returned.values()))[0].code
         self.flush()
-        return Group("{", tuple(f"{literal(name)}: {self.variables[ref]}" for name, ref in returned.items()), "}")
+        items = tuple(f"{literal(name)}: {self.variables[ref]}" for name, ref in returned.items())
+        return Group("{", items, "}", display=True)
 
     # --- operations ------------------------------------------------------------------------------
 

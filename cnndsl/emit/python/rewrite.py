@@ -155,7 +155,11 @@ class _Rewriter(ast.NodeVisitor):
         return ast.Compare(sides[0], [kind() for kind in kinds], sides[1:])
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        test, body, otherwise = self.visit(node.test), self.visit(node.body), self.visit(node.orelse)
+        test = self.visit(node.test)
+        if isinstance(test, ast.Name) and test.id in self.constants:
+            taken: ast.expr = self.visit(node.body if self.constants[test.id] else node.orelse)
+            return taken
+        body, otherwise = self.visit(node.body), self.visit(node.orelse)
         # What Python says with `min`, `max` or `bool`, a linter would want said so.
         sides = [test.left, *test.comparators] if isinstance(test, ast.Compare) else []
         if {ast.unparse(body), ast.unparse(otherwise)} <= {"True", "False", *map(ast.unparse, sides)}:

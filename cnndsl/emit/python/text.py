@@ -17,7 +17,8 @@ MAX_TYPES = 4
 class Group:
     """Parts between brackets, with commas between them or, as in ``(a for b in c)``, without.
 
-    ``bare``: the brackets are there only where the group is broken into lines.
+    ``bare``: the brackets are there only where the group is broken into lines. ``display``: it is a
+    list, a tuple or a dictionary, of which every item gets a line where it is broken.
     """
 
     opening: str
@@ -25,6 +26,7 @@ class Group:
     closing: str
     commas: bool = True
     bare: bool = False
+    display: bool = False
 
 
 Code: TypeAlias = str | Group
@@ -35,7 +37,7 @@ def call(head: str, *arguments: Code) -> Group:
 
 
 def listing(items: Iterable[Code]) -> Group:
-    return Group("[", tuple(items), "]")
+    return Group("[", tuple(items), "]", display=True)
 
 
 def spread(*parts: Code) -> Group:
@@ -62,17 +64,20 @@ def _inside(group: Group) -> str:
 def lay_out(code: Code, indent: int, before: str = "", after: str = "", width: int = BODY_WIDTH) -> list[str]:
     """Lines of ``before code after`` at an indentation of ``indent`` columns, ``width`` wide at most.
 
-    What does not fit is broken at its outermost brackets: the parts on one line if they fit there,
-    else a line each, with commas behind all of them.
+    What does not fit is broken at its outermost brackets: the arguments of a call on one line if they
+    fit there, else a line each, with commas behind all of them.
     """
     margin = " " * indent
     line = f"{margin}{before}{flat(code)}{after}"
-    if len(line) <= width or isinstance(code, str) or not code.parts:
+    if len(line) <= width or isinstance(code, str):
         return [line]
-    if before.endswith(" = ") and len(f"{margin}{before}{code.opening}") > width >= indent + 4 + len(flat(code)):
-        return [f"{margin}{before}(", f"{margin}    {flat(code)}", f"{margin}){after}"]
+    head = f"{margin}{before}{code.opening}" + code.closing * (not code.parts)
+    if before.endswith(" = ") and len(head) > width:
+        return [f"{margin}{before}(", *lay_out(code, indent + 4, width=width), f"{margin}){after}"]
+    if not code.parts:
+        return [line]
     inner = f"{margin}    {_inside(code)}"
-    if len(inner) <= width and not (code.opening == "{" and code.commas):
+    if len(inner) <= width and not code.display:
         body = [inner]
     else:
         comma = "," if code.commas else ""
@@ -96,7 +101,7 @@ class Reference:
 def written(value: Any) -> Code:
     """A value as a person would write it: tuples, double quotes."""
     if isinstance(value, tuple) and len(value) > 1:
-        return Group("(", tuple(map(written, value)), ")")
+        return Group("(", tuple(map(written, value)), ")", display=True)
     return literal(value)
 
 

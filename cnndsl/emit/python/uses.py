@@ -84,9 +84,7 @@ def is_named(step: spec.Step | None) -> bool:
 def has_names(steps: spec.Steps) -> bool:
     """Whether some child of a chain of steps has a name of its own."""
     return any(
-        is_named(step)
-        or has_names(step.otherwise)
-        or (isinstance(step, spec.Repeat) and has_names(step.steps))
+        is_named(step) or has_names(step.otherwise) or (isinstance(step, spec.Repeat) and has_names(step.steps))
         for step in steps
     )
 
