@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from functools import lru_cache
 from typing import Any
 
 from cnndsl.source import Span
 
 #: Longest text of a spec that a message repeats.
 SHOWN = 60
+#: What stands between the stations of a trail: a single angle, pointing right.
+WAY = " \u203a "
 #: How many diagnostics an exception's text holds.
 MOST = 50
 
@@ -107,7 +110,7 @@ class Diagnostic:
             lines += _excerpt(self.span)
         if self.trail:
             cut = self.trail if len(self.trail) <= 6 else (*self.trail[:3], "…", *self.trail[-2:])
-            lines.append(f"  = in {' › '.join(cut)}")
+            lines.append(f"  = in {WAY.join(cut)}")
         for note in self.notes:
             lines.append(f"  = note: {note.message}" + (f" ({note.span})" if note.span else ""))
         if self.help:
@@ -182,11 +185,27 @@ def shorten(text: str) -> str:
     return flat if len(text) <= SHOWN else f"{flat}… ({len(text)} characters)"
 
 
+def got(value: object) -> str:
+    """A value that is not what it should be, as a spec would write it or in words."""
+    if isinstance(value, Mapping):
+        return "a mapping" if value else "an empty mapping"
+    if isinstance(value, (list, tuple)):
+        long = len(value) > 6 or any(isinstance(item, (Mapping, list)) for item in value)
+        return f"a list of {len(value)}" if long else shorten(f"[{', '.join(map(got, value))}]")
+    if isinstance(value, str):
+        return f'"{shorten(value)}"'
+    if value is None or isinstance(value, bool):
+        return {None: "nothing", True: "true", False: "false"}[value]
+    return shorten(str(value))
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Help that names the known word nearest to ``word``, or nothing."""
-    if len(word) > SHOWN:
-        return ""
-    candidates = list(known)
+    return _did_you_mean(word, tuple(known)) if len(word) <= SHOWN else ""
+
+
+@lru_cache(1000)
+def _did_you_mean(word: str, candidates: tuple[str, ...]) -> str:
     folded = {candidate.lower(): candidate for candidate in candidates}
     if word.lower() in folded:
         return f"did you mean `{folded[word.lower()]}`?"

@@ -4,9 +4,9 @@ An expectation is a comment at the end of the line that the error is at::
 
     - Conv2D: [3, 3]  # error: CNN014:5 "`Conv2D` is no layer and no block of this spec"
 
-The number behind the code is the column; the text is the message, written as JSON writes it. Where a
-comment at the end of the line would change what the spec says, ``# error-next:`` stands on the line above.
-Warnings are ``# warning:``.
+The number behind the code is the column, and may be left out; the text is the message, written as JSON
+writes it. Where a comment at the end of the line would change what the spec says, ``# error-next:``
+stands on the line above. Warnings are ``# warning:``.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from cnndsl.network import compile_spec
 
 FOLDER = Path(__file__).parent / "cases" / "err"
 
-_EXPECTATION = re.compile(r'# (error|warning)(-next)?: (CNN\d+)(?::(\d+))? ("(?:[^"\\]|\\.)*")')
+_COMMENT = r'# (error|warning)(-next)?: (CNN\d+)(?::(\d+))? ("(?:[^"\\]|\\.)*")'
+_EXPECTATION = re.compile(rf"\s*{_COMMENT}")
 _NEXT = re.compile(r"\s*# (error|warning)-next:")
-_WRITTEN = re.compile(r'\s*# (?:error|warning)(?:-next)?: CNN\d+(?::\d+)? "(?:[^"\\]|\\.)*"')
 
 
 class Expected(NamedTuple):
-    """One error or warning; a column of None is any."""
+    """One error or warning; a column of 0 is any."""
 
     line: int
-    column: int | None
-    severity: str
+    column: int
     code: str
     message: str
+    severity: str
 
     def __str__(self) -> str:
         return f"{self.line}:{self.column} {self.severity}[{self.code}] {self.message}"
@@ -44,63 +44,68 @@ def diagnose(path: Path) -> list[Diagnostic]:
     return compile_spec(path).diagnostics
 
 
-def expected(text: str) -> list[Expected]:
+def expected(path: Path) -> list[Expected]:
     """What the comments of a spec say of it."""
     found = []
-    lines = text.split("\n")
-    for number, line in enumerate(lines, 1):
+    lines = _read(path)
+    for index, line in enumerate(lines):
         for severity, following, code, column, message in _EXPECTATION.findall(line):
-            while following and _NEXT.match(lines[number - 1]):
-                number += 1
-            found.append(Expected(number, int(column) if column else None, severity, code, json.loads(message)))
-    return sorted(found, key=lambda item: (item.line, item.column or 0, item.code, item.message))
+            at = index
+            while following and _NEXT.match(lines[at]):
+                at += 1
+            found.append(Expected(at + 1, int(column or 0), code, json.loads(message), severity))
+    return sorted(found)
 
 
-def actual(diagnostics: list[Diagnostic]) -> list[Expected]:
+def actual(path: Path) -> list[Expected]:
+    """What is said of a spec."""
     found = []
-    for item in diagnostics:
+    for item in diagnose(path):
         line, column = (item.span.line, item.span.column) if item.span else (0, 0)
-        found.append(Expected(line, column, item.code.severity, item.code.id, item.message))
-    return sorted(found, key=lambda item: (item.line, item.column or 0, item.code, item.message))
+        found.append(Expected(line, column, item.code.id, item.message, item.code.severity))
+    return sorted(found)
 
 
 def rewrite(path: Path) -> None:
     """Puts what is found into a spec, in place of what was expected."""
-    lines = []
-    for line in path.read_text(newline="").split("\n"):
-        stripped = _WRITTEN.sub("", line)
-        if stripped.strip() or not _WRITTEN.search(line):
-            lines.append(stripped)
-    path.write_text("\n".join(lines), newline="")
-    bare = actual(diagnose(path))
+    lines = [_EXPECTATION.sub("", line) for line in _read(path) if not _NEXT.match(line)]
+    _write(path, lines)
     comments: dict[int, list[Expected]] = defaultdict(list)
-    for item in bare:
+    for item in actual(path):
         comments[item.line].append(item)
     above: set[int] = set()
-    for line in sorted(comments):
-        _write(path, lines, comments, {*above}, until=line)
-        shift = sum(len(comments[number]) for number in above)
-        said = [item for item in actual(diagnose(path)) if item.line == line + shift]
-        if [item[1:] for item in said] != [item[1:] for item in comments[line]]:
-            above.add(line)
-    _write(path, lines, comments, above)
+    for number in sorted(comments):
+        _write(path, _with_comments(lines, {n: comments[n] for n in comments if n <= number}, above))
+        shift = sum(len(comments[n]) for n in above)
+        said = [item._replace(line=number) for item in actual(path) if item.line == number + shift]
+        if said != comments[number]:
+            above.add(number)
+    _write(path, _with_comments(lines, comments, above))
 
 
-def _write(
-    path: Path, lines: list[str], comments: dict[int, list[Expected]], above: set[int], until: int | None = None
-) -> None:
+def _with_comments(lines: list[str], comments: dict[int, list[Expected]], above: set[int]) -> list[str]:
     written = []
     for number, line in enumerate(lines, 1):
-        items = comments.get(number, []) if until is None or number <= until else []
+        text, end = line.removesuffix("\r"), "\r" if line.endswith("\r") else ""
+        margin = text[: len(text) - len(text.lstrip(" "))]
+        items = comments.get(number, [])
         if number in above:
-            margin = line[: len(line) - len(line.lstrip(" "))]
-            written += [f"{margin}{_comment(item, '-next')}" for item in items]
+            written += [f"{margin}{_comment(item, '-next')}{end}" for item in items]
             items = []
-        end = "\r" if line.endswith("\r") else ""
-        written.append(line.removesuffix("\r") + "".join(f"  {_comment(item)}" for item in items) + end)
-    path.write_text("\n".join(written), newline="")
+        gap = "  " if text else ""
+        written.append(text + "".join(f"{gap}{_comment(item)}" for item in items) + end)
+    return written
 
 
 def _comment(item: Expected, following: str = "") -> str:
     message = json.dumps(item.message, ensure_ascii=False)
     return f"# {item.severity}{following}: {item.code}:{item.column} {message}"
+
+
+def _read(path: Path) -> list[str]:
+    """The lines of a file, what ends them left as it is."""
+    return path.read_bytes().decode().split("\n")
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    path.write_bytes("\n".join(lines).encode())

@@ -19,7 +19,7 @@ STEP_NAMES = [
     "a_rather_long_name_for_a_step_of_a_network", "the_longest_name_that_a_step_or_a_module_may_have_in_a_spec_abc",
 ]  # fmt: skip
 PARAM_NAMES = [
-    "c", "hidden", "flag", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self", "Conv2d", "Block0",
+    "c", "hidden", "flag", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self", "conv2d", "_",
     "in_features", "out_channels", "has_relu", "times", "sizes", "actual_in_channels", "an_unusually_long_parameter_name",
 ]  # fmt: skip
 KINDS = ["width", "width", "width", "flag", "flag", "times", "layer", "maybe", "stride", "pair", "list"]

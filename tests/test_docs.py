@@ -10,7 +10,7 @@ import pytest
 import cnndsl
 from cnndsl.emit.reference import layer_reference
 from cnndsl.emit.table import Table, as_plain
-from cnndsl.spec.expression import FUNCTIONS
+from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.schema import schema
 from cnndsl.spec.steps import COMMON, STRUCTURE
 

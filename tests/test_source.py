@@ -3,6 +3,7 @@
 import ast
 import copy
 import inspect
+import json
 import os
 import pickle
 import subprocess
@@ -18,6 +19,7 @@ from torch import nn
 
 import cnndsl
 from cnndsl.graph.scope import TAKEN
+from cnndsl.network import compile_spec
 
 ROOT = Path(__file__).parent.parent
 ARCHS = sorted((ROOT / "archs").glob("*.yaml"))
@@ -33,12 +35,15 @@ SYNTAX = {
 }  # fmt: skip
 
 
+SIZES = {"resnet18": 32, "googlenet": 64, "densenet": 32, "unet": 16}
+
+
 def small(name: str) -> cnndsl.Network:
-    """A network of the archs that takes small images."""
-    sizes = {"resnet18": [1, 32, 32], "googlenet": [1, 64, 64], "densenet": [1, 32, 32], "unet": [1, 16, 16]}
-    text = (ROOT / "archs" / f"{name}.yaml").read_text()
-    original = str([*cnndsl.load(ROOT / "archs" / f"{name}.yaml").graph.root.input.shape.sample])
-    return cnndsl.load(text.replace(f"input: {original}", f"input: {sizes[name]}"))
+    """A network of the archs on small images."""
+    size = SIZES[name]
+    graph = compile_spec(ROOT / "archs" / f"{name}.yaml", settings=[f"input=[1, {size}, {size}]", "expect={}"]).graph
+    assert graph is not None
+    return cnndsl.Network(graph)
 
 
 # --- style -----------------------------------------------------------------------------------------------
@@ -87,7 +92,9 @@ def test_resnet18_has_types(tmp_path: Path) -> None:
 
 def test_a_file_of_it_is_all_that_a_program_needs(tmp_path: Path) -> None:
     (tmp_path / "net.py").write_text(cnndsl.load(ROOT / "archs" / "lenet.yaml").source())
-    program = "import sys, torch, net\nprint(tuple(net.Lenet()(torch.zeros(2, 1, 28, 28)).shape), 'cnndsl' in sys.modules)"
+    program = (
+        "import sys, torch, net\nprint(tuple(net.Lenet()(torch.zeros(2, 1, 28, 28)).shape), 'cnndsl' in sys.modules)"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout == "(2, 10) False\n"
 
@@ -149,7 +156,9 @@ def test_the_source_can_be_read_where_it_runs() -> None:
     try:
         module(torch.zeros(1, 3, 32, 32))
     except RuntimeError as error:
-        lines = [frame.line for frame in traceback.extract_tb(error.__traceback__) if "cnndsl._emitted" in frame.filename]
+        lines = [
+            frame.line for frame in traceback.extract_tb(error.__traceback__) if "cnndsl._emitted" in frame.filename
+        ]
         with pytest.raises(RuntimeError):
             module[1][0](torch.zeros(1, 3, 32, 32))
         assert not lines  # a plain nn.Sequential has no lines of its own
@@ -180,25 +189,26 @@ def test_names_that_modules_have_are_refused(name: str, step: str) -> None:
     assert [fault.code.id for fault in faults] == ["CNN016"]
 
 
-ODD = ["self", "torch", "nn", "layers", "layer", "i", "x", "y", "z", "range", "super", "Tensor", "list", "type", "init_weights",
-       "in_channels", "branch1", "shortcut", "use_shortcut", "min", "len", "int", "str", "print", "_", "_1", "Block"]  # fmt: skip
+ODD = ["self", "torch", "nn", "layers", "layer", "i", "x", "y", "z", "range", "super", "list", "type", "init_weights",
+       "in_channels", "branch1", "shortcut", "use_shortcut", "min", "len", "int", "str", "print", "_", "_1"]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ODD)
-def test_odd_names_mean_nothing_else(name: str, tmp_path: Path) -> None:
-    """As a step, a parameter of a block, an input and an output."""
-    net = cnndsl.load(
+def odd(name: str) -> cnndsl.Network:
+    """`name` as that of a network, an input, a block's parameter, a step and an output."""
+    image = name if name[0].islower() else "image"
+    child = "child" if name in TAKEN else name
+    return cnndsl.load(
         f"""
 name: {name}
-input: {{{name}: [3, 6, 6], other: [3, 6, 6]}}
+input: {{{image}: [3, 6, 6], other: [3, 6, 6]}}
 blocks:
   Block({name}, depth, flag=True):
     - residual:
-        - {{name: {name}, Conv2d: {{out_channels: $({name} + 1), kernel_size: 3, padding: 1}}}}
+        - {{name: {child}, Conv2d: {{out_channels: $({name} + 1), kernel_size: 3, padding: 1}}}}
         - repeat: [{{Conv2d: {{out_channels: $(input.channels), kernel_size: 1}}}}]
           times: $depth
-        - Conv2d: {{out_channels: $(max({name}, 2)), kernel_size: 1}}
-      shortcut: [{{Conv2d: {{out_channels: $(max({name}, 2)), kernel_size: 1}}, when: $flag}}]
+        - Conv2d: {{out_channels: "$(max({name}, 2))", kernel_size: 1}}
+      shortcut: [{{Conv2d: {{out_channels: "$(max({name}, 2))", kernel_size: 1}}, when: $flag}}]
   Chain({name}, act, n):
     - repeat:
         - Conv2d: {{out_channels: $({name}), kernel_size: 3, padding: 1}}
@@ -206,26 +216,35 @@ blocks:
       times: $n
 network:
   - {{name: step, Block: [4, 1]}}
-  - {{name: {name}_1, Block: [5, 1]}}
+  - {{name: other_{name}, Block: [5, 1]}}
   - Chain: [4, ReLU, 2]
   - Chain: [6, SiLU, 3]
   - branch:
-      - [from: other]
+      - [{{from: other}}]
       - []
-      - [from: step, ReLU]
+      - [{{from: step}}, ReLU]
   - {{name: last, Conv2d: [3, 1]}}
-  - {{name: {name}_2, ReLU: }}
-outputs: [last, {name}_2]
+  - {{name: {child}, ReLU: }}
+outputs: [last, {child}]
 init: {{Conv2d: kaiming_normal}}
-expect: {{params: "> 1"}}
-""".replace("from: step, ReLU", "from: step")
+"""
     )
-    assert_faithful(net)
-    (tmp_path / "odd.py").write_text(net.source())
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_odd_names_mean_nothing_else(name: str) -> None:
+    assert_faithful(odd(name))
+
+
+def test_odd_names_are_formatted(tmp_path: Path) -> None:
+    for name in ODD:
+        (tmp_path / f"odd_{name}.py").write_text(odd(name).source())
     assert ruff_complaints(tmp_path) == ""
 
 
-@pytest.mark.parametrize("name", ["Tensor", "Sequential2", "Torch", "Nn", "NotImplemented", "Net", "Reshaped", "Permuted"])
+@pytest.mark.parametrize(
+    "name", ["Tensor", "Sequential2", "Torch", "Nn", "NotImplemented", "Net", "Reshaped", "Permuted"]
+)
 def test_odd_names_of_blocks(name: str) -> None:
     net = cnndsl.load(
         f"""
@@ -250,7 +269,7 @@ network:
     assert_faithful(net)
 
 
-@pytest.mark.parametrize("name", ["_", "_1", "_3d", "none", "true", "tensor", "nn", "torch", "x", "permute", "a__b", "block"])
+@pytest.mark.parametrize("name", ["_", "_1", "_3d", "none", "tensor", "nn", "torch", "x", "permute", "a__b", "block"])
 def test_odd_names_of_networks(name: str) -> None:
     net = cnndsl.load(
         f"""
@@ -274,48 +293,60 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_descriptions_stay_text(text: str, tmp_path: Path) -> None:
-    import json
-
+def described(text: str) -> cnndsl.Network | None:
+    """A network with a description, None where that is refused."""
     try:
-        net = cnndsl.load(f"description: {json.dumps(text)}\ninput: [1, 4, 4]\nnetwork: [ReLU]\n")
+        return cnndsl.load(f"description: {json.dumps(text)}\ninput: [1, 4, 4]\nnetwork: [ReLU]\n")
     except cnndsl.SpecError:
-        pytest.skip("refused")
+        return None
+
+
+def parametrised(text: str) -> cnndsl.Network | None:
+    """A network in which a text becomes a parameter of a class, None where it is refused."""
+    steps = [
+        {"Conv2d": [2, 1], "when": "$(mode == other)"},
+        {"Conv2d": [3, 1], "when": "$(mode + 'x' != other)"},
+    ]
+    network = [{"Block": [text, "a"]}, {"Block": ["a", text]}, {"Block": ["b", "b"]}]
+    spec = {"input": [1, 4, 4], "blocks": {"Block(mode, other)": steps}, "network": network}
+    try:
+        return cnndsl.load(json.dumps(spec) + "\n")
+    except cnndsl.SpecError:
+        return None
+
+
+def test_hostile_texts_are_not_all_refused() -> None:
+    assert sum(described(text) is not None for text in HOSTILE) > len(HOSTILE) // 2
+    assert sum(parametrised(text) is not None for text in HOSTILE) > len(HOSTILE) // 2
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_descriptions_stay_text(text: str) -> None:
+    net = described(text)
+    if net is None:
+        return
     source = net.source()
-    tree = ast.parse(source)
-    (network,) = (node for node in tree.body if isinstance(node, ast.ClassDef))
+    (network,) = (node for node in ast.parse(source).body if isinstance(node, ast.ClassDef))
     documentation = ast.get_docstring(network)
     assert documentation is not None and documentation.endswith("Input: (N, 1, 4, 4); output: (N, 1, 4, 4).")
-    words = documentation.rpartition("Input:")[0].split()
-    wanted = "".join(c if c.isprintable() else "?" for c in " ".join(text.replace('"', "'").split())).split()
-    assert "".join(words) == "".join(wanted)
+    shown = "".join(c if c.isprintable() else "?" for c in " ".join(text.replace('"', "'").split()))
+    assert "".join(documentation.rpartition("Input:")[0].split()) == "".join(shown.split())
     assert all(line.isprintable() for line in source.split("\n"))
     assert_faithful(net)
-    (tmp_path / "hostile.py").write_text(source)
-    assert ruff_complaints(tmp_path) == ""
 
 
-@pytest.mark.parametrize("text", [text for text in HOSTILE if 0 < len(text) < 60], ids=ascii)
-def test_hostile_values_stay_values(text: str, tmp_path: Path) -> None:
-    """A text that becomes a parameter of a class."""
-    import json
-
-    spec = {
-        "input": [1, 4, 4],
-        "blocks": {
-            "Block(mode, other)": [
-                {"Conv2d": [2, 1], "when": "$(mode == other)"},
-                {"Conv2d": [3, 1], "when": "$(mode + 'x' != other)"},
-            ]
-        },
-        "network": [{"Block": [text, "a"]}, {"Block": ["a", text]}, {"Block": ["b", "b"]}],
-    }
-    try:
-        net = cnndsl.load(json.dumps(spec) + "\n")
-    except cnndsl.SpecError:
-        pytest.skip("refused")
+@pytest.mark.parametrize("text", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_values_stay_values(text: str) -> None:
+    net = parametrised(text)
+    if net is None:
+        return
     assert {type(node).__name__ for node in ast.walk(ast.parse(net.source()))} <= SYNTAX
     assert_faithful(net)
-    (tmp_path / "hostile.py").write_text(net.source())
+
+
+def test_hostile_texts_are_formatted(tmp_path: Path) -> None:
+    for number, text in enumerate(HOSTILE):
+        for kind in (described, parametrised):
+            if net := kind(text):
+                (tmp_path / f"{kind.__name__}_{number}.py").write_text(net.source(), encoding="utf-8")
     assert ruff_complaints(tmp_path) == ""

@@ -104,13 +104,10 @@ def test_rows_of_each_depth_add_up(arch: str) -> None:
     graph = cnndsl.load(f"archs/{arch}.yaml").graph
     shown = Table.of(graph)
     inner = {row.path for row, below in zip(shown.rows, shown.rows[1:]) if below.depth > row.depth}
-    for rows in (
-        [row for row in shown.rows if row.depth == 1],
-        [row for row in shown.rows if row.path not in inner],
-    ):
-        assert Cost(*(sum(getattr(row, name) for row in rows) for name in ("params", "buffers", "macs"))) == cost(
-            graph.root
-        )
+    leaves = [row for row in shown.rows if row.path not in inner]
+    for added in ([row for row in shown.rows if row.depth == 1], leaves):
+        sums = (sum(getattr(row, name) for row in added) for name in ("params", "buffers", "macs"))
+        assert Cost(*sums) == cost(graph.root)
     assert shown.total == cost(graph.root)
 
 

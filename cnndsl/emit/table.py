@@ -97,7 +97,7 @@ def _inside(module: Module, depth: int) -> tuple[list[Row], Cost]:
             own = cost(operation)
         found += [_row(operation, depth, own), *below]
         together += own
-    return found, Cost(macs=together.macs) if module.reuse else together
+    return found, together
 
 
 def _row(operation: Operation, depth: int, own: Cost) -> Row:

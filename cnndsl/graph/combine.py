@@ -7,17 +7,16 @@ from typing import Any
 from cnndsl.layers.shape import Refused, Shape, resolve_dim
 
 
-def combine(kind: str, shapes: list[Shape], dim: Any = 1) -> Shape:
+def combine(kind: str, shapes: list[Shape], dim: int = 1) -> Shape:
     """The shape of a merge. Raises :class:`Refused` where the shapes do not go together."""
     return _concat(shapes, dim) if kind == "concat" else _broadcast(kind, shapes)
 
 
-def _concat(shapes: list[Shape], dim: Any) -> Shape:
+def _concat(shapes: list[Shape], dim: int) -> Shape:
     first = shapes[0]
-    if type(dim) is not int:
-        raise Refused(f"`dim` expects an integer, got {dim!r}", "dim")
     if any(shape.rank != first.rank for shape in shapes):
-        raise Refused("tensors of unlike rank cannot be concatenated", "dim")
+        ranks = " and ".join(sorted({str(shape) for shape in shapes}))
+        raise Refused(f"tensors of unlike rank cannot be concatenated: {ranks}", None, "`Flatten` all, or none")
     axis = resolve_dim(dim, first.rank)
     if axis == 0:
         raise Refused("a concat along dimension 0 would mix the samples of a batch", "dim")

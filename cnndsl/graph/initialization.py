@@ -5,7 +5,7 @@
     init:
       Conv2d: xavier_uniform
       Linear: {normal: {std: 0.01}}
-      BatchNorm2d: {weight: ones, bias: {constant: {val: 0.1}}}
+      BatchNorm2d: {weight: ones, bias: {constant: 0.1}}
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
-from cnndsl.layers import LAYERS
-from cnndsl.layers.initializers import INITIALIZERS
+from cnndsl.layers import INITIALIZERS, LAYERS, Initializer, Layer, Refused
 from cnndsl.source import Span
 from cnndsl.spec import tree
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment, Fault, Unknown, evaluate, parse_value
+from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.values import Fault, Value, parse_arguments
 
 TENSORS = ("weight", "bias")
 
@@ -33,6 +33,7 @@ class Initialization:
     tensor: str
     function: str
     arguments: Mapping[str, Any]
+    span: Span
 
 
 def initializations(
@@ -52,13 +53,15 @@ class _Reader:
         self.faults: list[Diagnostic] = []
 
     def fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
-        self.faults.append(Diagnostic(code, message, span, help))
+        self.faults.append(Diagnostic(code, message, span.first_line, help))
 
     def layer(self, layer: str, value: tree.Tree, span: Span) -> None:
         if layer not in LAYERS:
-            self.fault(Code.LAYER, f"`{shorten(layer)}` is no layer", span, did_you_mean(layer, LAYERS))
-            return
-        if isinstance(value, tree.Mapping) and any(key in TENSORS for key in value.keys):
+            help = did_you_mean(layer, LAYERS) or "`init` names layers, not blocks"
+            self.fault(Code.LAYER, f"`{shorten(layer)}` is no layer", span, help)
+        elif LAYERS[layer].parameters is Layer.parameters:
+            self.fault(Code.SHAPE, f"`{layer}` has no weights to initialise", span, "remove the line")
+        elif isinstance(value, tree.Mapping) and any(key in TENSORS for key in value.keys):
             for key, function in value.entries:
                 if key.value in TENSORS:
                     self.function(layer, str(key.value), function)
@@ -70,49 +73,52 @@ class _Reader:
 
     def function(self, layer: str, tensor: str, value: tree.Tree) -> None:
         """A function by its name alone, or as the one key of a mapping with its arguments."""
-        arguments: tree.Tree | None = None
+        arguments: tree.Tree = tree.Scalar(None, value.span)
         named: tree.Tree = value
         if isinstance(value, tree.Mapping) and len(value.entries) == 1:
             named, arguments = value.entries[0]
+        if isinstance(named, tree.Scalar) and named.value is tree.UNKNOWN:
+            return
         if not isinstance(named, tree.Scalar) or not isinstance(named.value, str):
             help = "`xavier_uniform`, or `{normal: {std: 0.01}}`"
-            self.fault(Code.TYPE, "this is no function of torch.nn.init", value.span.first_line, help)
+            self.fault(Code.TYPE, "this is no function of torch.nn.init", value.span, help)
             return
         name = named.value.removesuffix("_")
         if name not in INITIALIZERS:
             help = did_you_mean(name, INITIALIZERS) or f"the functions are {', '.join(INITIALIZERS)}"
             self.fault(Code.LAYER, f"torch.nn.init has no `{shorten(name)}`", named.span, help)
             return
-        values = self.arguments(name, arguments, named.span)
+        values = self.arguments(INITIALIZERS[name], arguments, named.span)
         if values is not None:
-            self.found.append(Initialization(layer, tensor, name, values))
+            self.found.append(Initialization(layer, tensor, name, values, named.span))
 
-    def arguments(self, name: str, given: tree.Tree | None, span: Span) -> dict[str, Any] | None:
-        known = INITIALIZERS[name].arguments
-        if isinstance(given, tree.Mapping):
-            pairs = [(str(key.value), key.span, value) for key, value in given.entries]
-        elif given is None or (isinstance(given, tree.Scalar) and given.value is None):
-            pairs = []
-        else:
-            pairs = [(next(iter(known), ""), given.span, given)]
-        values: dict[str, Any] = {}
+    def arguments(self, function: Initializer, tree: tree.Tree, span: Span) -> dict[str, Any] | None:
+        """The arguments of a function as they were given, None where something is wrong with them."""
         before = len(self.faults)
-        for key, place, value in pairs:
-            if key not in known:
-                help = did_you_mean(key, known) or f"it has {', '.join(known) or 'none'}"
-                self.fault(Code.ARGUMENT, f"`{name}` has no argument `{shorten(key)}`", place, help)
-                continue
-            try:
-                values[key] = evaluate(parse_value(value), self.environment)
-            except Fault as fault:
-                self.faults.append(fault.diagnostic)
-                continue
-            except Unknown:
-                return None
-            if not known[key].kind.accepts(values[key], 0):
-                expects = known[key].kind.expects(0)
-                self.fault(Code.TYPE, f"`{key}` expects {expects}, got {values[key]!r}", value.span)
-        for key, argument in known.items():
-            if argument.required and key not in values and before == len(self.faults):
-                self.fault(Code.MISSING, f"`{name}` needs `{key}`", span, f"`{{{name}: {{{key}: ...}}}}`")
-        return values if before == len(self.faults) else None
+        given = parse_arguments(tree, self.faults.append)
+        names = function.positional()
+        written: dict[str, Value] = dict(zip(names, given.positional))
+        signature = f"`{function.name}({function.signature()})`"
+        if len(given.positional) > len(names):
+            extra = given.positional[len(names)].span
+            self.fault(Code.ARGUMENT, f"`{function.name}` takes {len(names)} arguments at the most", extra, signature)
+        for keyword in given.keywords:
+            if keyword.name not in names:
+                help = did_you_mean(keyword.name, names) or signature
+                message = f"`{function.name}` has no argument `{shorten(keyword.name)}`"
+                self.fault(Code.ARGUMENT, message, keyword.span, help)
+            written[keyword.name] = keyword.value
+        try:
+            values = {name: evaluate(value, self.environment) for name, value in written.items()}
+            if len(self.faults) == before:
+                function.bind(values)
+                return values
+        except Fault as fault:
+            self.faults.append(fault.diagnostic)
+        except Refused as refused:
+            at = written[refused.argument].span if refused.argument in written else span
+            code = Code.TYPE if refused.argument in written else Code.MISSING
+            self.fault(code, refused.message, at, refused.help)
+        except Unknown:
+            pass
+        return None

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from cnndsl.graph.graph import Apply, Module, Tensor
 from cnndsl.source import Span
-from cnndsl.spec.expression import Environment
+from cnndsl.spec.expression import Environment, Value
 from cnndsl.spec.steps import Step
 
-#: Public attributes of ``torch.nn.Module`` and ``Sequential``, which a child would hide.
-TAKEN = frozenset(
-    """
+_PUBLIC = """
     T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double
     dump_patches eval extend extra_repr float forward get_buffer get_extra_state get_parameter get_submodule
     half insert ipu load_state_dict modules mtia named_buffers named_children named_modules named_parameters
@@ -21,8 +20,18 @@ TAKEN = frozenset(
     register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to
     to_empty train training type xpu zero_grad
-    """.split()
-)
+"""
+_PRIVATE = """
+    _apply _backward_hooks _backward_pre_hooks _buffers _call_impl _compiled_call_impl _forward_hooks
+    _forward_hooks_always_called _forward_hooks_with_kwargs _forward_pre_hooks _forward_pre_hooks_with_kwargs
+    _get_backward_hooks _get_backward_pre_hooks _get_item_by_idx _get_name _is_full_backward_hook
+    _load_from_state_dict _load_state_dict_post_hooks _load_state_dict_pre_hooks
+    _maybe_warn_non_full_backward_hook _modules _named_members _non_persistent_buffers_set _parameters
+    _register_load_state_dict_pre_hook _register_state_dict_hook _replicate_for_data_parallel
+    _save_to_state_dict _slow_forward _state_dict_hooks _state_dict_pre_hooks _version _wrapped_call_impl
+"""
+#: Attributes of ``torch.nn.Module`` and ``Sequential``, which a child would hide.
+TAKEN = frozenset((*_PUBLIC.split(), *_PRIVATE.split()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +52,16 @@ class Scope:
     path: str
     chain: bool
     names: dict[str, Named] = field(default_factory=dict)
-    taken: dict[str, Span] = field(default_factory=dict)
+    #: What took each name: the name as written, or an unnamed step.
+    taken: dict[str, Value | Step] = field(default_factory=dict)
+    #: Patterns of the names of steps that were passed over because of a fault.
+    lost: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     children: int = 0
+
+    def may_have(self, name: str) -> bool:
+        """Whether a step that was passed over may have this name."""
+        return any(re.fullmatch(pattern, name) for pattern in self.lost)
 
     def child_name(self, short_name: str, written: str | None) -> str:
         """The name of the next child: the written one, its index in a chain, else kind and count."""
@@ -58,6 +74,11 @@ class Scope:
     def counted(self, short_name: str) -> str:
         self.counts[short_name] += 1
         return f"{short_name}{self.counts[short_name]}"
+
+    def label(self, kind: str) -> str:
+        """The next name for a merge or split, which is no module: any that no step has."""
+        name = self.counted(kind)
+        return self.label(kind) if name in self.taken else name
 
     def path_of(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name

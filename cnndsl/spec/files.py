@@ -2,121 +2,175 @@
 
 from __future__ import annotations
 
+import os
 import stat
+from functools import cached_property
 from pathlib import Path
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.source import Source, Span
-from cnndsl.spec.merge import merged, with_entry, without
-from cnndsl.spec.tree import MAX_FILE, Listing, Mapping, Scalar, Tree, Unreadable, read
+from cnndsl.spec.merge import defined_name, merged, with_entry, without
+from cnndsl.spec.tree import MAX_FILE, MAX_NODES, Listing, Mapping, Scalar, Tree, Unreadable, measure, read
 
 #: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
 PROJECT_MARKS = (".git", "pyproject.toml")
 
 
 class FileFault(Unreadable):
-    """A file that cannot be read at all, which is not the spec's fault."""
+    """There is no file to read, which is not the spec's fault."""
 
 
 def read_text(path: Path, span: Span | None = None) -> Source:
-    """The text of a spec, without a byte order mark. Raises :class:`FileFault`."""
+    """The text of a spec, without a byte order mark. ``span`` is where the path is written.
 
-    def fault(reason: str, code: Code = Code.FILE, help: str = "") -> Unreadable:
-        kind = Unreadable if span else FileFault
-        return kind(Diagnostic(code, f"{shorten(str(path))} {reason}", span, help))
-
+    Raises :class:`FileFault` where there is no such file and no span, else :class:`Unreadable`.
+    """
+    name = shorten(str(path))
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise fault("is a folder" if path.is_dir() else "is no regular file")
-        with path.open("rb") as file:
-            data = file.read(MAX_FILE + 1)
-    except FileNotFoundError:
-        raise fault("does not exist") from None
+        data = _read(path)
     except (OSError, ValueError) as error:
-        raise fault(f"cannot be read: {getattr(error, 'strerror', None) or error}") from None
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {_reason(error)}"
+        fault = Diagnostic(Code.FILE, f"{name} {reason}", span)
+        raise (Unreadable if span else FileFault)(fault) from None
     if len(data) > MAX_FILE:
-        raise fault(f"is larger than {MAX_FILE // 1024} KiB", Code.LIMIT)
+        message = f"{name} is larger than {MAX_FILE // 1024} KiB"
+        raise Unreadable(Diagnostic(Code.LIMIT, message, span or Span(Source(str(path), ""), 0, 0)))
     try:
         return Source(str(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise fault(f"is not UTF-8: byte 0x{data[error.start]:02X} at offset {error.start}", Code.ENCODING) from None
+        message = f"the text is not UTF-8: byte 0x{data[error.start]:02X} at offset {error.start}"
+        source = Source(str(path), data.decode("utf-8", "replace"))
+        start = len(data[: error.start].decode("utf-8"))
+        help = "save it as UTF-8, as every editor can"
+        raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
+
+
+def _read(path: Path) -> bytes:
+    """The bytes of a regular file, a few more than may be. Never waits, as a FIFO would make one."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        raise ValueError("it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as file:
+        return file.read(MAX_FILE + 4)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def project_root(folder: Path) -> Path:
     """The nearest folder, from ``folder`` up, that holds a project; else ``folder`` itself."""
     folder = folder.resolve()
     for candidate in (folder, *folder.parents):
-        if any((candidate / mark).exists() for mark in PROJECT_MARKS):
+        if any(os.path.lexists(candidate / mark) for mark in PROJECT_MARKS):
             return candidate
     return folder
 
 
 class Assembly:
-    """The tree of a spec with all that it extends and uses in it. ``faults`` are reported with it."""
+    """The tree of a spec with all that it extends and uses in it.
+
+    ``faults`` are reported with it. ``missing`` holds ``extends`` or ``use`` where one of them could
+    not be followed, so that what is not defined may have been meant to come from there.
+    """
 
     def __init__(self, folder: Path) -> None:
-        self.root = project_root(folder)
+        self.folder = folder
         self.faults: list[Diagnostic] = []
+        self.missing: set[str] = set()
+        self.characters = self.nodes = 0
+        self.done: dict[Path, Tree] = {}
+
+    @cached_property
+    def root(self) -> Path:
+        return project_root(self.folder)
 
     def assemble(self, source: Source, folder: Path, chain: tuple[Path, ...] = ()) -> Tree:
+        """``chain`` are the files that led here, this one last. Raises :class:`Unreadable`."""
         tree, faults = read(source)
         self.faults += faults
+        self._spend(source, tree)
         if not isinstance(tree, Mapping):
             return tree
-        used = self._used(tree, folder, chain)
-        own = without(tree, "extends", "use")
-        for block, value in used:
-            blocks = own.get("blocks") or Mapping((), block.span)
-            if not isinstance(blocks, Mapping):
-                break
-            twin = next((k for k in blocks.keys.values() if _defines(k) == _defines(block)), None)
-            if twin is not None:
-                message = f"`use` brings in a block `{shorten(_defines(block))}` that is defined already"
-                self.faults.append(Diagnostic(Code.DUPLICATE, message, twin.span, "", (Note("the other one", block.span),)))
-                continue
-            own = with_entry(own, "blocks", Scalar("blocks", block.span), with_entry(blocks, str(block.value), block, value))
+        tree = self._with_used(tree, folder, chain)
         extends = tree.get("extends")
         if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
-            return own if extends is None else with_entry(own, "extends", tree.keys["extends"], extends)
-        base = self._follow(extends, folder, chain)
-        return own if base is None else merged(_without_name(base), own)
+            return tree
+        base = self._follow(extends, "extends", folder, chain)
+        return tree if base is None else merged(without(base, "name", "extends", "use"), tree)
 
-    def _used(self, tree: Mapping, folder: Path, chain: tuple[Path, ...]) -> list[tuple[Scalar, Tree]]:
+    def _spend(self, source: Source, tree: Tree) -> None:
+        """Counts what is read; the limits of one file hold for all together."""
+        self.characters += len(source.text)
+        self.nodes += measure(tree, MAX_NODES)[0]
+        if self.characters > MAX_FILE or self.nodes > MAX_NODES:
+            message = f"more than {MAX_FILE // 1024} KiB or {MAX_NODES} YAML nodes, with all that is extended and used"
+            raise Unreadable(Diagnostic(Code.LIMIT, message, tree.span.first_line))
+
+    def _with_used(self, tree: Mapping, folder: Path, chain: tuple[Path, ...]) -> Mapping:
+        """The tree with the blocks of the specs that it uses. What stands twice is a fault."""
         use = tree.get("use")
-        paths = use.items if isinstance(use, Listing) else (use,)
-        blocks: list[tuple[Scalar, Tree]] = []
-        for path in paths:
-            if isinstance(path, Scalar) and isinstance(path.value, str):
-                other = self._follow(path, folder, chain)
-                found = other.get("blocks") if isinstance(other, Mapping) else None
-                blocks += found.entries if isinstance(found, Mapping) else ()
-        return blocks
+        for path in use.items if isinstance(use, Listing) else (use,):
+            if not isinstance(path, Scalar) or not isinstance(path.value, str):
+                continue
+            other = self._follow(path, "use", folder, chain)
+            found, blocks = other and other.get("blocks"), tree.get("blocks") or Mapping((), path.span)
+            if not isinstance(blocks, Mapping):
+                break
+            if other and not (isinstance(found, Mapping) and found.entries):
+                message = f"{shorten(str(path.value))} has no blocks to bring in"
+                self.faults.append(Diagnostic(Code.UNUSED, message, path.span))
+            for key, value in found.entries if isinstance(found, Mapping) else ():
+                if self._is_new(blocks, key, path):
+                    blocks = with_entry(blocks, key, value)
+            if blocks.entries:
+                tree = with_entry(tree, tree.keys.get("blocks") or Scalar("blocks", path.span), blocks)
+        return tree
 
-    def _follow(self, written: Scalar, folder: Path, chain: tuple[Path, ...]) -> Tree | None:
+    def _is_new(self, blocks: Mapping, block: Scalar, path: Scalar) -> bool:
+        """Whether a block that ``use`` brings in is not there yet; the same one may come on two ways."""
+        name = defined_name(block)
+        twin = next((key for key in blocks.keys.values() if defined_name(key) == name), None)
+        if twin is not None and twin.span != block.span:
+            message = f"`use` brings in a block `{shorten(name)}` that is defined already"
+            notes = (Note("one is here", twin.span), Note("the other is here", block.span))
+            self.faults.append(Diagnostic(Code.DUPLICATE, message, path.span, "rename one of the two", notes))
+        return twin is None
+
+    def _follow(self, written: Scalar, key: str, folder: Path, chain: tuple[Path, ...]) -> Mapping | None:
         """The tree of the file that ``written`` names, None where there is a fault."""
-        text = str(written.value)
-        path = folder / text
-        if Path(text).is_absolute() or "://" in text or not path.resolve().is_relative_to(self.root):
-            message = f"`{shorten(text)}` is outside of the project"
-            help = f"a path relative to this file, within {self.root.name or 'the project'}"
-            self.faults.append(Diagnostic(Code.PATH, message, written.span, help))
-            return None
-        target = path.resolve()
-        if target in chain:
-            ring = " → ".join(file.name for file in (*chain[chain.index(target) :], target))
-            self.faults.append(Diagnostic(Code.CYCLE, f"specs in a ring: {ring}", written.span))
-            return None
+        tree: Tree | None = None
         try:
-            return self.assemble(read_text(path, written.span), path.parent, (*chain, target))
+            target = self._target(folder, str(written.value))
+            if target is None:
+                message = f"`{shorten(str(written.value))}` is outside of the project"
+                help = f"a path relative to this file, within the folder `{self.root.name or self.root}`"
+                self.faults.append(Diagnostic(Code.PATH, message, written.span, help))
+            elif target in chain:
+                ring = " → ".join(file.name for file in (*chain[chain.index(target) :], target))
+                self.faults.append(Diagnostic(Code.CYCLE, f"specs in a ring: {ring}", written.span))
+            elif target in self.done:
+                tree = self.done[target]
+            else:
+                path = folder / str(written.value)
+                tree = self.done[target] = self.assemble(read_text(path, written.span), path.parent, (*chain, target))
+                if not isinstance(tree, Mapping):
+                    message = f"{shorten(str(path))} is no spec: a spec is a mapping"
+                    self.faults.append(Diagnostic(Code.TYPE, message, tree.span.first_line))
         except Unreadable as unreadable:
             self.faults.append(unreadable.diagnostic)
+        if not isinstance(tree, Mapping):
+            self.missing.add(key)
             return None
+        return tree
 
-
-def _defines(key: Scalar) -> str:
-    return str(key.value).partition("(")[0]
-
-
-def _without_name(tree: Tree) -> Tree:
-    """A spec inherits everything but the name."""
-    return without(tree, "name") if isinstance(tree, Mapping) else tree
+    def _target(self, folder: Path, text: str) -> Path | None:
+        """The file that is meant, links followed; None for one that the project does not hold."""
+        if Path(text).is_absolute() or "://" in text:
+            return None
+        try:
+            target = (folder / text).resolve()
+        except (OSError, RuntimeError, ValueError):  # a ring of links, a NUL
+            return None
+        return target if target.is_relative_to(self.root) else None

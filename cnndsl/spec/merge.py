@@ -2,57 +2,93 @@
 
 from __future__ import annotations
 
+import json
+from itertools import chain
+
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Source, Span
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
 
+#: Sections whose values may be calls, ``{SGD: {lr: 0.1}}``.
+_CALLING = ("train", "params")
 
-def merged(base: Tree, over: Tree) -> Tree:
+
+def merged(base: Mapping, over: Mapping, section: str = "") -> Mapping:
     """``over`` on top of ``base``: mappings merge key by key, everything else replaces.
 
-    A call, a mapping whose one key is CamelCase such as ``{SGD: {lr: 0.1}}``, is replaced by a call
-    of another name: a network has one optimizer.
+    A block is known by its name, whatever its parameters are. In ``train`` and ``params`` a call,
+    ``{SGD: {lr: 0.1}}``, is replaced by a call of another name: a network has one optimizer.
     """
+    new: dict[str, list[tuple[Scalar, Tree]]] = {}
+    for key, value in over.entries:
+        new.setdefault(defined_name(key), []).append((key, value))
+    entries: list[tuple[Scalar, Tree]] = []
+    for key, value in base.entries:
+        found = new.pop(defined_name(key), None)
+        entries += [(k, _over(value, v, section or str(k.value))) for k, v in found] if found else [(key, value)]
+    return Mapping((*entries, *chain.from_iterable(new.values())), over.span)
+
+
+def _over(base: Tree, over: Tree, section: str) -> Tree:
     if not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
-    if _called(base) and _called(over) and _called(base) != _called(over):
-        return over
-    entries = {name: (key, value) for name, key, value in _entries(base)}
-    for name, key, value in _entries(over):
-        entries[name] = (key, merged(entries[name][1], value) if name in entries else value)
-    return Mapping(tuple(entries.values()), over.span)
+    calls = section in _CALLING and _called(base) and _called(over)
+    return over if calls and _called(base) != _called(over) else merged(base, over, section)
 
 
-def _entries(tree: Mapping) -> list[tuple[str, Scalar, Tree]]:
-    """Entries by what they define: ``Block(a, b)`` is the definition of ``Block``."""
-    return [(str(key.value).partition("(")[0], key, value) for key, value in tree.entries]
+def defined_name(key: Scalar) -> str:
+    """What a key defines: ``Block(a, b)`` is the definition of ``Block``."""
+    return str(key.value).partition("(")[0].rstrip()
 
 
-def _called(tree: Mapping) -> str | None:
+def _called(tree: Mapping) -> str:
+    """The name of the one call that a mapping is, else nothing."""
     name = str(tree.entries[0][0].value) if len(tree.entries) == 1 else ""
-    return name if name[:1].isupper() and "(" not in name else None
+    return name if name[:1].isupper() else ""
 
 
 def without(tree: Mapping, *keys: str) -> Mapping:
     return Mapping(tuple((key, value) for key, value in tree.entries if key.value not in keys), tree.span)
 
 
-def with_entry(tree: Mapping, name: str, key: Scalar, value: Tree) -> Mapping:
+def with_entry(tree: Mapping, key: Scalar, value: Tree) -> Mapping:
     """The mapping with one entry replaced, or added at its end."""
     entries = {str(k.value): (k, v) for k, v in tree.entries}
-    entries[name] = (entries[name][0] if name in entries else key, value)
+    entries[str(key.value)] = key, value
     return Mapping(tuple(entries.values()), tree.span)
 
 
 def read_setting(text: str, option: str) -> tuple[str, Tree]:
-    """``a.b=value`` as given to ``option``: the path, and the value read as YAML."""
+    """``a.b=value`` as given to ``option``: the path, and the value read as YAML.
+
+    Raises :class:`Unreadable` for what is none.
+    """
     name, equals, value = text.partition("=")
-    source = Source(f"{option} {shorten(text)}", value)
+    source = Source(f"{option} {shorten(name)}", value)
     if not equals or not name:
-        raise Unreadable(Diagnostic(Code.PARAM, f"`{option} {shorten(text)}` has no `=`", None, f"{option} name=value"))
+        message = f"`{option} {shorten(text)}` is not of the form name=value"
+        raise Unreadable(Diagnostic(Code.PARAM, message, Span(source, 0, 0), f"{option} name=value"))
     if not value:
         return name, Scalar("", Span(source, 0, 0))
     tree, faults = read(source)
+    if faults:
+        raise Unreadable(faults[0])
+    return name, tree
+
+
+def from_python(name: str, value: object) -> tuple[str, Tree]:
+    """A parameter with its value as Python has it: numbers, texts, None, lists and mappings of these.
+
+    Raises :class:`Unreadable` for anything else.
+    """
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        source = Source(name, shorten(repr(type(value))))
+        message = f"`{shorten(name)}` cannot be put into a spec: {error}"
+        help = "numbers, texts, booleans, None and lists of these"
+        raise Unreadable(Diagnostic(Code.TYPE, message, Span(source, 0, 0), help)) from None
+    tree, faults = read(Source(name, text))
     if faults:
         raise Unreadable(faults[0])
     return name, tree
@@ -67,14 +103,15 @@ def override(tree: Tree, path: list[str], value: Tree) -> Tree:
         return value
     first, *rest = path
     if isinstance(tree, Listing):
-        if not (first.isdecimal() and int(first) < len(tree.items)):
-            raise KeyError(f"`{shorten(first)}` is no position in a list of {len(tree.items)}")
+        if not (first.isdecimal() and first.isascii() and len(first) < 7 and int(first) < len(tree.items)):
+            raise KeyError(f"`{shorten(first)}` is no position in a list of {len(tree.items)}, which begin at 0")
         index = int(first)
         items = (*tree.items[:index], override(tree.items[index], rest, value), *tree.items[index + 1 :])
         return Listing(items, tree.span)
     if isinstance(tree, Mapping):
-        inner = tree.get(first) or Mapping((), value.span)
-        return with_entry(tree, first, Scalar(first, value.span), override(inner, rest, value))
+        key = next((key for key, _ in tree.entries if first in (key.value, defined_name(key))), None)
+        inner = tree.by_key[str(key.value)] if key else Mapping((), value.span)
+        return with_entry(tree, key or Scalar(first, value.span), override(inner, rest, value))
     raise KeyError(f"there is nothing below it to set `{shorten(first)}` in")
 
 
@@ -86,9 +123,9 @@ def set_params(tree: Mapping, given: dict[str, Tree]) -> tuple[Mapping, list[Dia
     faults = []
     for name, value in given.items():
         if name in params.keys:
-            params = with_entry(params, name, params.keys[name], value)
+            params = with_entry(params, params.keys[name], value)
             continue
         listed = ", ".join(f"`{shorten(key)}`" for key in params.keys)
         help = did_you_mean(name, params.keys) or (f"it has {listed}" if listed else "it has no `params`")
         faults.append(Diagnostic(Code.PARAM, f"the spec has no parameter `{shorten(name)}`", value.span, help))
-    return (with_entry(tree, "params", tree.keys["params"], params) if params.entries else tree), faults
+    return (with_entry(tree, tree.keys["params"], params) if params.entries else tree), faults

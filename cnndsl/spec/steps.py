@@ -1,19 +1,21 @@
 """Trees -> typed steps, frozen, each value with its place.
 
 The schema has looked at the tree before; where it found a fault, the step is :class:`Invalid` and
-nothing more is said of it. What a schema cannot say about one step is said here.
+nothing more is said of it, only of the steps inside. What a schema cannot say of a step is said here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span
-from cnndsl.spec.expression import Expression, Fault, Literal, Value, parse_text, parse_value
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
+from cnndsl.spec.names import unusable_variable
+from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
+from cnndsl.spec.values import Arguments, Literal, Report, Template, Value, parse_arguments, parse_text, parse_value
 
 #: Words that give structure, with the options that each may have beside it.
 STRUCTURE: dict[str, tuple[str, ...]] = {
@@ -29,6 +31,8 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
 #: Options that any step may have.
 COMMON = ("name", "when", "else")
 MERGES = ("concat", "add", "multiply")
+
+_NO_ARGUMENTS = Arguments()
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,12 +53,7 @@ class Call(Step):
     """A layer or block with its arguments. A literal ``callee`` is its name."""
 
     callee: Value
-    positional: tuple[Value, ...] = ()
-    #: The positional arguments as one list, for a callee that takes just one argument.
-    whole: Value | None = None
-    keywords: dict[str, Value] = field(default_factory=dict)
-    #: Where the name of a keyword stands.
-    keyword_spans: dict[str, Span] = field(default_factory=dict)
+    arguments: Arguments = _NO_ARGUMENTS
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -120,112 +119,158 @@ class Let(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Invalid(Step):
-    """A step with a fault that has been reported."""
+    """A step with a fault that has been reported. ``inner`` are the steps that were read inside of it."""
+
+    inner: Steps = ()
 
 
 def is_chain(steps: Steps) -> bool:
     """Whether steps are a plain chain, one after another, whatever ``when`` decides."""
     return all(
-        isinstance(step, (Call, Sequential, Let, Invalid))
-        or (isinstance(step, Repeat) and is_chain(step.steps))
+        (isinstance(step, (Call, Sequential, Let, Invalid)) or (isinstance(step, Repeat) and is_chain(step.steps)))
+        and is_chain(step.otherwise)
         for step in steps
-    ) and all(is_chain(step.otherwise) for step in steps)
+    )
+
+
+def nested(step: Step) -> Iterator[Steps]:
+    """The lists of steps inside of a step."""
+    match step:
+        case Sequential(steps=steps) | Repeat(steps=steps) | Dense(steps=steps):
+            yield steps
+        case Branch(branches=branches):
+            yield from branches
+        case Residual(steps=steps, shortcut=shortcut):
+            yield steps
+            if isinstance(shortcut, tuple):
+                yield shortcut
+        case Invalid(inner=inner):
+            yield inner
+    yield step.otherwise
+
+
+def names_in(steps: Steps) -> Iterator[Value]:
+    """The names that steps have, and those inside of them."""
+    for step in steps:
+        if step.name is not None:
+            yield step.name
+        for inner in nested(step):
+            yield from names_in(inner)
+
+
+def name_pattern(name: Value) -> str:
+    """A regular expression for the names that a written one may come out as."""
+    match name:
+        case Literal(value=str() as value):
+            return re.escape(value)
+        case Template(parts=parts):
+            return "".join(re.escape(part) if isinstance(part, str) else ".*" for part in parts)
+    return ".*"
 
 
 class StepParser:
     """Parses lists of steps. ``faulty`` holds the ids of step trees that the schema refused."""
 
-    def __init__(self, report: Callable[[Diagnostic], None], faulty: frozenset[int] = frozenset()) -> None:
+    def __init__(self, report: Report, faulty: frozenset[int] = frozenset()) -> None:
         self.report = report
         self.faulty = faulty
+
+    def fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
+        self.report(Diagnostic(code, message, span, help))
 
     def steps(self, tree: Tree | None) -> Steps:
         return tuple(map(self.step, tree.items)) if isinstance(tree, Listing) else ()
 
     def step(self, tree: Tree) -> Step:
-        if id(tree) in self.faulty or not isinstance(tree, (Scalar, Mapping)):
-            return Invalid(span=tree.span)
-        try:
-            if isinstance(tree, Scalar):
-                return Call(span=tree.span, callee=parse_text(str(tree.value), tree.span))
+        if isinstance(tree, Mapping):
             return self._mapping(tree)
-        except Fault as fault:
-            self.report(fault.diagnostic)
+        if id(tree) in self.faulty or not isinstance(tree, Scalar) or tree.value is UNKNOWN:
             return Invalid(span=tree.span)
+        return Call(span=tree.span, callee=parse_text(str(tree.value), tree.span, self.report))
 
     def _mapping(self, tree: Mapping) -> Step:
-        word = _word(tree)
-        key, value = tree.keys[word], tree.by_key[word]
+        word = None if id(tree) in self.faulty else self._word(tree)
+        name = self._value(tree, "name")
+        if word is None:
+            inner = tuple(step for key, value in tree.entries for step in self._steps_under(str(key.value), value))
+            return Invalid(span=tree.span, name=name, inner=inner)
         self._check_options(tree, word)
-        options = {
-            "span": key.span,
-            "name": self._value(tree, "name"),
-            "when": self._value(tree, "when"),
-            "otherwise": self.steps(tree.get("else")),
-        }
-        if options["otherwise"] and options["when"] is None:
-            raise _fault(Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition, `when: $(...)`")
+        when, otherwise = self._value(tree, "when"), self.steps(tree.get("else"))
+        if "else" in tree.keys and when is None:
+            self.fault(
+                Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition, `when: $(...)`"
+            )
+        step = self._structure(tree, word) if word in STRUCTURE else self._call(tree, word)
+        return replace(step, name=name, when=when, otherwise=otherwise)
+
+    def _steps_under(self, key: str, value: Tree) -> Steps:
+        """What is read inside of a faulty step, for the faults that are in there."""
+        if not isinstance(value, Listing) or not (key in STRUCTURE or key in ("shortcut", "else")):
+            return ()
+        lists = value.items if key == "branch" else (value,)
+        return tuple(step for listing in lists for step in self.steps(listing))
+
+    def _call(self, tree: Mapping, word: str) -> Step:
+        span = tree.keys[word].span
+        callee = parse_text(word, span, self.report)
+        if isinstance(callee, Template):
+            self.fault(Code.LAYER, "a layer's name cannot be put together from parts", span, "`$name` stands alone")
+            return Invalid(span=span)
+        return Call(span=span, callee=callee, arguments=parse_arguments(tree.by_key[word], self.report))
+
+    def _structure(self, tree: Mapping, word: str) -> Step:
+        span, value = tree.keys[word].span, tree.by_key[word]
         match word:
             case "sequential":
-                return Sequential(steps=self.steps(value), **options)  # type: ignore[arg-type]
+                return Sequential(span=span, steps=self.steps(value))
             case "repeat":
-                return Repeat(steps=self.steps(value), loop=self._loop(tree), **options)  # type: ignore[arg-type]
+                return Repeat(span=span, steps=self.steps(value), loop=self._loop(tree, word))
             case "dense":
-                return Dense(steps=self.steps(value), loop=self._loop(tree), **options)  # type: ignore[arg-type]
+                return Dense(span=span, steps=self.steps(value), loop=self._loop(tree, word))
             case "branch":
-                return self._branch(tree, value, options)
+                return self._branch(tree, value, span)
             case "residual":
                 shortcut = tree.get("shortcut")
                 sides = self.steps(shortcut) if isinstance(shortcut, Listing) else self._value(tree, "shortcut")
-                identity = Literal(True, key.span)
-                return Residual(steps=self.steps(value), shortcut=identity if sides is None else sides, **options)  # type: ignore[arg-type]
+                return Residual(
+                    span=span, steps=self.steps(value), shortcut=Literal(True, span) if sides is None else sides
+                )
             case "from":
-                return From(target=parse_value(value), **options)  # type: ignore[arg-type]
+                return From(span=span, target=parse_value(value, self.report))
             case "reuse":
-                return Reuse(target=parse_value(value), **options)  # type: ignore[arg-type]
-            case "let":
-                assert isinstance(value, Mapping)
-                values = {str(name.value): parse_value(bound) for name, bound in value.entries}
-                return Let(values=values, **options)  # type: ignore[arg-type]
-        return self._call(key, value, options)
+                return Reuse(span=span, target=parse_value(value, self.report))
+        bound = value.entries if isinstance(value, Mapping) else ()
+        for name, _ in bound:
+            self._check_variable(name)
+        return Let(span=span, values={str(name.value): parse_value(given, self.report) for name, given in bound})
 
-    def _call(self, key: Scalar, value: Tree, options: dict[str, object]) -> Call:
-        callee = parse_text(str(key.value), key.span)
-        if not isinstance(callee, (Literal, Expression)):
-            raise _fault(Code.LAYER, "a layer's name cannot be put together from parts", key.span)
-        call: dict[str, object] = {"callee": callee, **options}
-        if isinstance(value, Mapping):
-            call["keywords"] = {str(name.value): parse_value(given) for name, given in value.entries}
-            call["keyword_spans"] = {str(name.value): name.span for name, _ in value.entries}
-        elif isinstance(value, Listing):
-            call["positional"] = tuple(map(parse_value, value.items))
-            call["whole"] = parse_value(value)
-        elif value.value is not None:
-            call["positional"] = (parse_value(value),)
-            call["whole"] = call["positional"][0]  # type: ignore[index]
-        return Call(**call)  # type: ignore[arg-type]
-
-    def _branch(self, tree: Mapping, value: Tree, options: dict[str, object]) -> Branch:
-        assert isinstance(value, Listing)
+    def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch:
+        branches = value.items if isinstance(value, Listing) else ()
         merge = tree.get("merge")
         return Branch(
-            branches=tuple(map(self.steps, value.items)),
-            branch_spans=tuple(item.span for item in value.items),
+            span=span,
+            branches=tuple(map(self.steps, branches)),
+            branch_spans=tuple(branch.span for branch in branches),
             merge=str(merge.value) if isinstance(merge, Scalar) else "concat",
             dim=self._value(tree, "dim"),
             split=self._value(tree, "split"),
-            **options,  # type: ignore[arg-type]
         )
 
-    def _loop(self, tree: Mapping) -> Loop:
-        names, word = tree.get("for"), _word(tree)
-        if (names is None) != (tree.get("in") is None):
-            missing = "in" if names is not None else "for"
-            raise _fault(Code.MISSING, f"`{word}` lacks `{missing}`", tree.keys[word].span, "`for: i` goes with `in: [...]`")
-        if (names is None) == (tree.get("times") is None):
-            message = f"`{word}` needs either `times` or `for` and `in`"
-            raise _fault(Code.MISSING, message, tree.keys[word].span, "`times: 3`, or `for: channels` and `in: [64, 128]`")
+    def _loop(self, tree: Mapping, word: str) -> Loop:
+        span, names = tree.keys[word].span, tree.get("for")
+        counted, listed = tree.get("times") is not None, (names is not None, tree.get("in") is not None)
+        if counted and any(listed):
+            other = "for" if listed[0] else "in"
+            message = f"`{word}` has both `times` and `{other}`"
+            self.fault(Code.KEY, message, tree.keys[other].span, "`times` counts, `for` and `in` go through a list")
+        elif not counted and listed != (True, True):
+            missing = "`times`, or `for` and `in`" if not any(listed) else "`in`" if listed[0] else "`for`"
+            help = "`times: 3`, or `for: channels` and `in: [64, 128]`"
+            self.fault(Code.MISSING, f"`{word}` needs {missing}", span, help)
+            return Loop(times=Literal(UNKNOWN, span))
         scalars = names.items if isinstance(names, Listing) else (names,) if names is not None else ()
+        for name in scalars:
+            self._check_variable(name)
         return Loop(
             times=self._value(tree, "times"),
             names=tuple(str(name.value) for name in scalars if isinstance(name, Scalar)),
@@ -234,34 +279,34 @@ class StepParser:
         )
 
     def _value(self, tree: Mapping, key: str) -> Value | None:
-        """An option's value; one that cannot be parsed is a fault of the whole step."""
         value = tree.get(key)
-        return None if value is None else parse_value(value)
+        return None if value is None else parse_value(value, self.report)
+
+    def _check_variable(self, name: Tree) -> None:
+        if isinstance(name, Scalar) and (reason := unusable_variable(str(name.value))):
+            self.fault(Code.NAME, f"`{shorten(str(name.value))}` {reason}", name.span)
 
     def _check_options(self, tree: Mapping, word: str) -> None:
         allowed = (*COMMON, *STRUCTURE.get(word, ()))
         for key, scalar in tree.keys.items():
             if key != word and key not in allowed:
-                help = did_you_mean(key, allowed) or f"beside `{shorten(word)}` stand {', '.join(allowed)}"
-                raise _fault(Code.KEY, f"`{shorten(key)}` is no option of `{shorten(word)}`", scalar.span, help)
+                belongs = [word for word, options in STRUCTURE.items() if key in options]
+                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(f'`{w}`' for w in belongs)}"
+                self.fault(Code.KEY, f"`{shorten(key)}` is no option of `{shorten(word)}`", scalar.span, help)
+
+    def _word(self, tree: Mapping) -> str | None:
+        """The one key that says what a step does, None if there is not one."""
+        words = [key for key in tree.keys if is_word(key)]
+        if len(words) > 1:
+            message = f"a step does one thing, but here stand {' and '.join(f'`{shorten(word)}`' for word in words)}"
+            help = "make each a step of its own, with its own `- `"
+            self.fault(Code.STEP, message, tree.keys[words[1]].span, help)
+        elif not words:
+            help = f"add a layer, a block, or {', '.join(STRUCTURE)}"
+            self.fault(Code.STEP, "this step has options but nothing to do", tree.span.first_line, help)
+        return words[0] if len(words) == 1 else None
 
 
 def is_word(key: str) -> bool:
     """Whether a key says what a step does: a layer, a block, ``$name``, or structure."""
     return key in STRUCTURE or key[:1] == "$" or key[:1].isupper()
-
-
-def _word(tree: Mapping) -> str:
-    """The one key that says what a step does."""
-    words = [key for key in tree.keys if is_word(key)]
-    if len(words) > 1:
-        message = f"a step does one thing, but here stand {' and '.join(f'`{shorten(word)}`' for word in words)}"
-        raise _fault(Code.STEP, message, tree.keys[words[1]].span, "make each a step of its own, with its own `-`")
-    if not words:
-        message = "this step has options but nothing to do"
-        raise _fault(Code.STEP, message, tree.span.first_line, "add a layer, a block, or " + ", ".join(STRUCTURE))
-    return words[0]
-
-
-def _fault(code: Code, message: str, span: Span, help: str = "") -> Fault:
-    return Fault(Diagnostic(code, message, span, help))

@@ -2,7 +2,7 @@
 
 The events of libyaml are read one by one, so that limits hold before work is done. Scalars follow
 the core schema of YAML 1.2, in which ``no`` is a text and ``1e-3`` a number. What specs have no use
-for (tags, merge keys, several documents) is refused; anchors and aliases are allowed.
+for (tags, merge keys, directives, several documents) is refused; anchors and aliases are allowed.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
+from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.source import Source, Span
+from cnndsl.spec.syntax import syntax_error
 
 MAX_FILE = 256 * 1024
 MAX_DEPTH = 64
@@ -27,9 +28,13 @@ MAX_SCALAR = 8 * 1024
 MAX_INTEGER = 2**53
 
 
+#: What stands for a value that a fault left unknown. It silences what depends on it.
+UNKNOWN: Any = type("Unknown", (), {"__repr__": lambda self: "unknown"})()
+
+
 @dataclass(frozen=True, eq=False)
 class Scalar:
-    """``value`` is the text of a quoted scalar, else what the text means in YAML 1.2."""
+    """``value`` is the text of a quoted scalar, else what the text means in YAML 1.2, or UNKNOWN."""
 
     value: str | int | float | bool | None
     span: Span
@@ -63,6 +68,7 @@ class Mapping:
 Tree: TypeAlias = Scalar | Listing | Mapping
 
 _INTEGER = re.compile(r"[-+]?[0-9]+")
+_BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {
@@ -70,7 +76,13 @@ _WORDS: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
     **dict.fromkeys(("false", "False", "FALSE"), False),
 }
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_FORBIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+#: Line ends to some readers and characters to others; and what turns the direction of writing, so
+#: that a reviewer would read one thing and the compiler another.
+_MISLEADING = frozenset("\x85\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_ANCHOR = re.compile(r"&[^\s,\[\]{}]+(\s+(#[^\n]*)?)*")
 
 
 class Unreadable(Exception):
@@ -102,17 +114,22 @@ def read(source: Source) -> tuple[Tree, list[Diagnostic]]:
     try:
         tree = reader.read()
     except yaml.YAMLError as error:
-        raise Unreadable(_syntax_error(source, error)) from None
+        raise Unreadable(syntax_error(source, error)) from None
     return tree, reader.faults
 
 
 def _check_text(source: Source) -> None:
     text = source.text
     if len(text) > MAX_FILE:
-        raise Unreadable(Diagnostic(Code.LIMIT, f"the text has {len(text)} characters, the limit is {MAX_FILE}"))
-    if found := _CONTROL.search(text):
+        message = f"the text has {len(text)} characters, the limit is {MAX_FILE}"
+        raise Unreadable(Diagnostic(Code.LIMIT, message, Span(source, 0, 0)))
+    if found := _FORBIDDEN.search(text):
         span = Span(source, found.start(), found.end())
-        message = f"character U+{ord(found[0]):04X} at offset {found.start()} is not allowed in YAML"
+        number = f"U+{ord(found[0]):04X}"
+        if found[0] in _MISLEADING:
+            message = f"the invisible character {number}, which shows the text otherwise than it is read"
+            raise Unreadable(Diagnostic(Code.ENCODING, message, span, "delete it"))
+        message = f"character {number} at offset {found.start()} is not allowed in YAML"
         raise Unreadable(Diagnostic(Code.ENCODING, message, span, "is this a binary file? Specs are UTF-8 text"))
 
 
@@ -133,30 +150,39 @@ class _Reader:
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
             raise Unreadable(Diagnostic(Code.SYNTAX, "the spec is empty", Span(self.source, 0, 0), _MINIMAL))
+        if event.version or event.tags:
+            self._fault(Code.FEATURE, "a directive; specs have none", event, "remove the lines that begin with `%`")
         tree = self._node(next(self.events), 0)
         next(self.events)  # the document's end
         following = next(self.events)
         if not isinstance(following, yaml.StreamEndEvent):
-            raise self._fault(Code.FEATURE, "a second document; a spec is one", following, "remove the `---`")
+            self._fault(Code.FEATURE, "a second document; a spec is one", following, "remove the `---`")
         return tree
 
     def _span(self, event: Any) -> Span:
         return Span(self.source, event.start_mark.index, event.end_mark.index)
 
-    def _fault(self, code: Code, message: str, event: Any, help: str = "") -> Unreadable:
-        return Unreadable(Diagnostic(code, message, self._span(event).first_line, help))
+    def _fault(self, code: Code, message: str, event: Any, help: str = "") -> Scalar:
+        """Notes a fault; what stands for the faulty node."""
+        span = self._span(event).first_line
+        self.faults.append(Diagnostic(code, message, span, help))
+        return Scalar(UNKNOWN, span)
+
+    def _limit(self, message: str, event: Any) -> Unreadable:
+        return Unreadable(Diagnostic(Code.LIMIT, message, self._span(event).first_line))
 
     def _node(self, event: Any, depth: int) -> Tree:
         self.nodes += 1
         if self.nodes > MAX_NODES:
-            raise self._fault(Code.LIMIT, f"more than {MAX_NODES} YAML nodes", event)
+            raise self._limit(f"more than {MAX_NODES} YAML nodes", event)
         if depth > MAX_DEPTH:
-            raise self._fault(Code.LIMIT, f"nested more than {MAX_DEPTH} deep", event)
+            raise self._limit(f"nested more than {MAX_DEPTH} deep", event)
         if isinstance(event, yaml.AliasEvent):
-            return self._alias(event)
-        if event.tag is not None and event.tag != "!":
+            return self._alias(event, depth)
+        if event.tag is not None:
             help = "remove it; a quoted scalar is a text, and `$(...)` computes a value"
-            raise self._fault(Code.FEATURE, f"the tag `{shorten(event.tag)}`; specs have no tags", event, help)
+            tag = shorten(event.tag.replace("tag:yaml.org,2002:", "!!"))
+            unknown = self._fault(Code.FEATURE, f"the tag `{tag}`; specs have no tags", event, help)
         if event.anchor:
             self.open_anchors.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
@@ -165,23 +191,30 @@ class _Reader:
             tree = self._sequence(event, depth)
         else:
             tree = self._mapping(event, depth)
+        if event.tag is not None:
+            tree = unknown
         if event.anchor:
             self.open_anchors.discard(event.anchor)
             self.anchors[event.anchor] = tree
         return tree
 
-    def _alias(self, event: Any) -> Tree:
+    def _alias(self, event: Any, depth: int) -> Tree:
         self.aliases += 1
+        name = shorten(event.anchor)
         if self.aliases > MAX_ALIASES:
-            raise self._fault(Code.LIMIT, f"more than {MAX_ALIASES} aliases", event)
+            raise self._limit(f"more than {MAX_ALIASES} aliases", event)
         if event.anchor in self.open_anchors:
-            raise self._fault(Code.FEATURE, f"`*{shorten(event.anchor)}` stands inside of what it names", event)
+            return self._fault(Code.FEATURE, f"`*{name}` stands inside of what it names", event)
         if event.anchor not in self.anchors:
-            raise self._fault(Code.FEATURE, f"`*{shorten(event.anchor)}` has no `&{shorten(event.anchor)}` before it", event)
+            help = did_you_mean(event.anchor, self.anchors) or f"quote it if it is a text: `'*{name}'`"
+            return self._fault(Code.FEATURE, f"`*{name}` has no `&{name}` before it", event, help)
         tree = self.anchors[event.anchor]
-        self.nodes += _size(tree, MAX_NODES - self.nodes)
+        nodes, height = measure(tree, MAX_NODES - self.nodes)
+        self.nodes += nodes
         if self.nodes > MAX_NODES:
-            raise self._fault(Code.LIMIT, f"more than {MAX_NODES} YAML nodes, aliases written out", event)
+            raise self._limit(f"more than {MAX_NODES} YAML nodes, aliases written out", event)
+        if depth + height > MAX_DEPTH:
+            raise self._limit(f"nested more than {MAX_DEPTH} deep, aliases written out", event)
         return tree
 
     def _sequence(self, event: Any, depth: int) -> Listing:
@@ -192,36 +225,47 @@ class _Reader:
             end = next(self.events)
         return Listing(tuple(items), Span(self.source, start.start_mark.index, self._end(end, items)))
 
-    def _mapping(self, event: Any, depth: int) -> Mapping:
-        entries: list[tuple[Scalar, Tree]] = []
-        first: dict[str, Scalar] = {}
+    def _mapping(self, event: Any, depth: int) -> Mapping | Scalar:
+        entries: dict[str, tuple[Scalar, Tree]] = {}
+        broken: Scalar | None = None
         start, end = event, next(self.events)
         while not isinstance(end, yaml.MappingEndEvent):
+            if isinstance(end, yaml.ScalarEvent) and end.value == "<<" and end.implicit[0]:
+                help = "write the keys out, or put what is shared into a block or a parameter"
+                broken = self._fault(Code.FEATURE, "the merge key `<<`; YAML 1.2 has none", end, help)
             key = self._key(end, depth)
             value = self._node(next(self.events), depth + 1)
-            name = str(key.value)
-            if name in first:
-                note = Note("it stands here first", first[name].span)
+            name = str(key.value) if key else ""
+            if key is None and depth > 0:
+                broken = Scalar(UNKNOWN, self._span(start))
+            if key and name in entries:
+                note = Note("it stands here first", entries[name][0].span)
                 message = f"the key `{shorten(name)}` stands twice"
                 self.faults.append(Diagnostic(Code.DUPLICATE_KEY, message, key.span, "keep one of the two", (note,)))
-            else:
-                first[name] = key
-                entries.append((key, value))
+            elif key:
+                entries[name] = key, value
             end = next(self.events)
-        return Mapping(tuple(entries), Span(self.source, start.start_mark.index, self._end(end, [v for _, v in entries])))
+        if broken:
+            return broken
+        last = self._end(end, [value for _, value in entries.values()])
+        return Mapping(tuple(entries.values()), Span(self.source, start.start_mark.index, last))
 
-    def _key(self, event: Any, depth: int) -> Scalar:
-        if isinstance(event, yaml.AliasEvent) or not isinstance(event, yaml.ScalarEvent):
-            raise self._fault(Code.TYPE, "a key must be a text", event, "quote a `[` or `{` that is meant literally")
-        if event.value == "<<" and event.implicit[0]:
-            help = "write the keys out, or put what is shared into a block or a parameter"
-            raise self._fault(Code.FEATURE, "the merge key `<<`; YAML 1.2 has none", event, help)
-        key = self._node(event, depth)
-        assert isinstance(key, Scalar)
-        if not isinstance(key.value, str):
-            help = f'"{event.value}": quoted it is a text'
-            raise self._fault(Code.TYPE, f"a key must be a text, `{shorten(event.value)}` is none", event, help)
-        return key
+    def _key(self, event: Any, depth: int) -> Scalar | None:
+        """A key, None where there is a fault in it."""
+        before = len(self.faults)
+        key = self._node(event, depth + 1)
+        if len(self.faults) > before:
+            return None
+        if isinstance(event, yaml.AliasEvent) or not isinstance(key, Scalar):
+            help = "quote a `[`, `{` or `*` that is meant literally"
+            self._fault(Code.TYPE, "a key must be a text", event, help)
+        elif not isinstance(key.value, str):
+            written = shorten(event.value)
+            message = f"a key must be a text, `{written}` is none" if written else "a `:` without a key before it"
+            self._fault(Code.TYPE, message, event, f'"{written}": quoted it is a text' if written else "")
+        else:
+            return key
+        return None
 
     def _end(self, end: Any, children: list[Tree]) -> int:
         """A block collection ends where its last child ends, not where the next token starts."""
@@ -231,16 +275,17 @@ class _Reader:
 
     def _scalar(self, event: Any) -> Scalar:
         text, span = event.value, self._span(event)
+        if event.anchor and (anchor := _ANCHOR.match(span.text)):
+            span = Span(self.source, span.start + anchor.end(), span.end)
         if len(text) > MAX_SCALAR:
-            raise self._fault(Code.LIMIT, f"a scalar of {len(text)} characters, the limit is {MAX_SCALAR}", event)
+            raise self._limit(f"a scalar of {len(text)} characters, the limit is {MAX_SCALAR}", event)
         if event.style:  # None or "" for a plain one
             return Scalar(text, span)
         try:
             return Scalar(scalar_value(text), span)
         except ValueError as error:
             message, help = error.args
-            self.faults.append(Diagnostic(Code.SCALAR, message, span, help))
-            return Scalar(0, span)
+            return self._fault(Code.SCALAR, message, event, help)
 
 
 def scalar_value(text: str) -> str | int | float | bool | None:
@@ -253,11 +298,12 @@ def scalar_value(text: str) -> str | int | float | bool | None:
     if _INTEGER.fullmatch(text):
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits[0] == "0":
-            meant = digits.lstrip("0") or "0"
-            raise ValueError(f"`{shorten(text)}` is octal to some and decimal to others", f"write {shorten(meant)}, or quote it")
-        if len(digits) > 16 or abs(int(text)) > MAX_INTEGER:
-            raise ValueError(f"the integer {shorten(text)} is past 2^53", "no size of a network is that large")
-        return int(text)
+            meant = shorten(digits.lstrip("0") or "0")
+            message = f"`{shorten(text)}` is octal to some and decimal to others"
+            raise ValueError(message, f"write {meant}, or quote it; octal is written 0o{meant}")
+        return _bounded(int(text) if len(digits) <= 16 else MAX_INTEGER + 1, text)
+    if _BASED.fullmatch(text):
+        return _bounded(int(text, 0) if len(text) <= 32 else MAX_INTEGER + 1, text)
     if _FLOAT.fullmatch(text):
         number = float(text)
         if not isfinite(number):
@@ -268,53 +314,24 @@ def scalar_value(text: str) -> str | int | float | bool | None:
     return text
 
 
-def _size(tree: Tree, at_most: int) -> int:
-    """How many nodes a tree has, counted no further than needed."""
-    stack, count = [tree], 0
+def _bounded(number: int, text: str) -> int:
+    if abs(number) > MAX_INTEGER:
+        raise ValueError(f"the integer {shorten(text)} is past 2^53", "no size of a network is that large")
+    return number
+
+
+def measure(tree: Tree, at_most: int) -> tuple[int, int]:
+    """How many nodes a tree has, counted no further than needed, and how deep it is."""
+    stack, count, height = [(tree, 0)], 0, 0
     while stack and count <= at_most:
-        node = stack.pop()
-        count += 1
+        node, depth = stack.pop()
+        count, height = count + 1, max(height, depth)
         if isinstance(node, Listing):
-            stack.extend(node.items)
+            stack.extend((item, depth + 1) for item in node.items)
         elif isinstance(node, Mapping):
-            stack.extend(value for _, value in node.entries)
+            stack.extend((value, depth + 1) for _, value in node.entries)
             count += len(node.entries)
-    return count
+    return count, height
 
 
 _MINIMAL = "the least spec is\ninput: [1, 28, 28]\nnetwork:\n  - Flatten\n  - Linear: 10"
-
-_CAUSES = {
-    "found character '\\t' that cannot start any token": ("a tab; YAML is indented with spaces", "replace the tab"),
-    "found unexpected end of stream": ("the text ends inside of what opens here", "close the quote"),
-    "mapping values are not allowed in this context": (
-        "a `:` where no key can stand",
-        "indent it as its neighbours, or quote a text that holds `: `",
-    ),
-    "did not find expected ',' or ']'": ("this `[` is not closed", "`,` or `]` is missing"),
-    "did not find expected ',' or '}'": ("this `{` is not closed", "`,` or `}` is missing"),
-}
-
-
-def _syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
-    """libyaml's error in our words, at the opener for what is not closed."""
-    problem = getattr(error, "problem", None) or str(error)
-    mark = getattr(error, "problem_mark", None)
-    context = getattr(error, "context_mark", None)
-    message, help = _CAUSES.get(problem, (problem, ""))
-    if problem not in _CAUSES and getattr(error, "context", None):
-        message = f"{error.context}: {problem}"  # type: ignore[attr-defined]
-    opener = problem.startswith(("did not find expected ','", "found unexpected end of stream"))
-    at = context if opener and context else mark or context
-    index = min(at.index, len(source.text)) if at else 0
-    if "unexpected end" not in problem and _tab_before(source.text, index):
-        message, help = _CAUSES["found character '\\t' that cannot start any token"]
-    comma = "`$(a, b)` inside of `{...}` or `[...]` wants quotes"
-    if opener and "$(" in source.line(source.position(index)[0]):
-        help = f"{help}; {comma}"
-    return Diagnostic(Code.SYNTAX, message, Span(source, index, min(index + 1, len(source.text))), help)
-
-
-def _tab_before(text: str, index: int) -> bool:
-    line = text[text.rfind("\n", 0, index) + 1 :].split("\n", 1)[0]
-    return "\t" in line[: len(line) - len(line.lstrip())]

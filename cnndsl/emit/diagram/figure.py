@@ -37,7 +37,7 @@ from cnndsl.layers.kinds import PerAxis
 from cnndsl.layers.table import show
 
 #: What is laid out in some seconds at most. A figure with more is made coarser.
-MAX_NODES, MAX_DETOURS = 2_000, 30_000
+MAX_NODES, MAX_WIDTH, MAX_DETOURS = 2_000, 1_100, 30_000
 #: Between the sizes of a shape or a kernel, and before how often something is there.
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -80,14 +80,20 @@ class Edge:
 class Figure:
     """``rows`` are nodes to stand beside each other in this order: inputs, and what branches begin with.
 
-    ``detours`` counts the nodes that edges pass by, edge for edge: what makes a layout slow.
+    What makes a layout slow: how many ``nodes`` there are, how many at most side by side (``width``),
+    and how many of them edges pass by, edge for edge (``detours``).
     """
 
     root: Cluster = field(default_factory=lambda: Cluster(""))
     edges: list[Edge] = field(default_factory=list)
     rows: list[tuple[Node, ...]] = field(default_factory=list)
     nodes: int = 0
+    width: int = 0
     detours: int = 0
+
+    @property
+    def fits(self) -> bool:
+        return self.nodes <= MAX_NODES and self.width <= MAX_WIDTH and self.detours <= MAX_DETOURS
 
 
 def plan(graph: Graph, depth: int | None, fold: bool) -> Figure:
@@ -100,7 +106,7 @@ def plan(graph: Graph, depth: int | None, fold: bool) -> Figure:
     depth = min(depth or deepest, deepest)
     figure = _Planner(graph, folding if fold else None, depth).figure
     for coarser, longest in _coarser(depth):
-        if figure.nodes <= MAX_NODES and figure.detours <= MAX_DETOURS:
+        if figure.fits:
             break
         figure = _Planner(graph, folding, coarser, longest).figure
     return figure
@@ -144,6 +150,7 @@ class _Planner:
         for name, tensor in graph.outputs.items():
             self._edge([tensor], self._node(root, Node(f"output {name}", "output", name)), False)
         edges = self.figure.edges
+        self.figure.width = max(Counter(self.rank.values()).values(), default=0)
         self.figure.detours = sum(self.rank[edge.head] - self.rank[edge.tail] - 1 for edge in edges)
 
     # Nodes and edges

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -50,7 +50,8 @@ def made(operation: Operation) -> tuple[Tensor, ...]:
 
 class Folding:
     """Finds runs of equal parts in a graph: of the same layers with the same arguments, wired alike,
-    each working on what the one before it gives. Names and inferred arguments may differ.
+    each working on what the one before it gives, and with nothing else of them used. Names and inferred
+    arguments may differ.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -76,16 +77,16 @@ class Folding:
         if not (parts[index].foldable and parts[index - 1].foldable):
             return False
         before, this = self._pattern(parts[index - 1].body), self._pattern(parts[index].body)
-        if before.key != this.key or not self._hidden(before.made, parts[index].body):
+        if before.key != this.key or (carried := _carried(before, this)) is None:
             return False
-        carried = _carried(before, this)
-        if index - start < 2:
-            return carried is not None
-        return carried == _carried(self._pattern(parts[index - 2].body), before)
+        if index - start > 1 and carried != _carried(self._pattern(parts[index - 2].body), before):
+            return False
+        inner = [tensor for place, tensor in enumerate(this.made) if place not in carried]
+        return self._done(before.made, parts[index].body) and self._done(inner, parts[index].body)
 
-    def _hidden(self, tensors: tuple[Tensor, ...], following: Body) -> bool:
-        """Whether nothing past ``following`` takes one of the tensors."""
-        end = max((self._position[operation] for _, operation in walk(following)), default=-1)
+    def _done(self, tensors: Iterable[Tensor], body: Body) -> bool:
+        """Whether nothing past ``body`` takes one of the tensors."""
+        end = max(self._position[operation] for _, operation in walk(body))
         return all(self._last_use.get(tensor, -1) <= end for tensor in tensors)
 
     def _pattern(self, body: Body) -> _Pattern:

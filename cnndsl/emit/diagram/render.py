@@ -7,7 +7,8 @@ import io
 import os
 import re
 import webbrowser
-from contextlib import closing, redirect_stderr
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, redirect_stderr
 from functools import cache
 from itertools import groupby
 from math import sqrt
@@ -119,7 +120,8 @@ class NoFonts(OSError):
 def _draw(source: str, format: str, engine: str, dpi: str | None) -> bytes:
     """``source`` laid out and rendered. Only for formats of pixels is there a ``dpi``."""
     kind = format.partition(":")[0]
-    if kind in (*RASTER, "pdf") and not _fonts():
+    fonts = _fonts()
+    if kind in (*RASTER, "pdf") and not fonts:
         raise NoFonts
     if kind in RASTER:
         data = _layout(source, format, engine, _resolution(source, engine, float(dpi or DPI)))
@@ -135,7 +137,10 @@ def _draw(source: str, format: str, engine: str, dpi: str | None) -> bytes:
 def _layout(source: str, format: str, engine: str, dpi: float) -> bytes:
     with closing(pygraphviz.AGraph(string=source)) as graph, redirect_stderr(io.StringIO()):
         graph.graph_attr["dpi"] = f"{dpi:g}"
-        data: bytes = graph.draw(format=format, prog=engine)  # a large graph is warned of on stderr
+        try:
+            data: bytes = graph.draw(format=format, prog=engine)  # a large graph is warned of on stderr
+        except TypeError:  # pygraphviz's, on an error code in place of bytes
+            raise ValueError(f"Graphviz writes no {format!r}") from None
     return data
 
 
@@ -149,37 +154,58 @@ def _resolution(source: str, engine: str, dpi: float) -> float:
 
 @cache
 def _fonts() -> bool:
-    """Whether text comes out as letters: then a PDF has fonts in it."""
-    return b"/Font" in _layout('digraph { a [fontname="sans-serif"] }', "pdf", "dot", 72)
+    """Whether text comes out as letters: then a PDF has fonts in it.
+
+    The first layout has Fontconfig read how the machine is set up. It is an old one in pygraphviz's
+    wheel, and warns on stderr of what it does not know there, once; that is not for our users.
+    """
+    with _silence():
+        return b"/Font" in _layout('digraph { a [fontname="sans-serif"] }', "pdf", "dot", 72)
 
 
-_BOX = re.compile(r'<g id="\w+" class="(?:graph|node)".*?(?=<g |</g>|<!--)', re.DOTALL)
-_TEXT = re.compile(r'<text xml:space="preserve" text-anchor="start" x="[^"]*" y="([^"]*)" ([^>]*)>([^<]*)</text>\n')
+@contextmanager
+def _silence() -> Iterator[None]:
+    """In here, what C libraries write to stderr is lost."""
+    try:
+        stderr = os.dup(2)
+    except OSError:  # there is none
+        yield
+        return
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+
+
+_BOX = re.compile(r'<g id="\w+" class="(graph|node|cluster)".*?(?=<g |</g>|<!--)', re.DOTALL)
+_TEXT = re.compile(r'<text xml:space="preserve" text-anchor="start" x="([^"]*)" y="([^"]*)" ([^>]*)>([^<]*)</text>\n')
 _X = re.compile(r'(?:cx="|[ "MC])(-?[\d.]+)(?:,|" cy)')
 
 
 def _centre(svg: str) -> str:
-    """``svg`` with the text of boxes centred on them in whatever font a reader has.
+    """``svg`` with every line of a label as one text, and centred where its box is a node.
 
-    Graphviz writes where lines in HTML-like labels start, in the font that it measured; a browser with
-    a narrower or wider one would show them off centre.
+    Graphviz writes where the pieces of a line in an HTML-like label start, in the font that it measured.
+    A browser with a narrower or wider one would show them off centre, and apart or on top of each other.
     """
 
-    def centre(box: re.Match[str]) -> str:
+    def rewrite(box: re.Match[str]) -> str:
+        pieces = list(_TEXT.finditer(box[0]))
         xs = [float(x) for x in _X.findall(box[0].partition("<text")[0])]
-        if not xs:
+        if not pieces or not xs:
             return box[0]
-        middle = f"{(min(xs) + max(xs)) / 2:.2f}"
-        texts = list(_TEXT.finditer(box[0]))
         lines = []
-        for y, line in groupby(texts, lambda text: text[1]):
-            spans = "".join(f"<tspan {text[2]}>{text[3]}</tspan>" for text in line)
-            lines.append(f'<text xml:space="preserve" text-anchor="middle" x="{middle}" y="{y}">{spans}</text>\n')
-        if not texts:
-            return box[0]
-        return box[0][: texts[0].start()] + "".join(lines) + box[0][texts[-1].end() :]
+        for y, group in groupby(pieces, lambda piece: piece[2]):
+            line = [*group]
+            place = f'start" x="{line[0][1]}' if box[1] == "cluster" else f'middle" x="{(min(xs) + max(xs)) / 2:.2f}'
+            spans = "".join(f"<tspan {piece[3]}>{piece[4]}</tspan>" for piece in line)
+            lines.append(f'<text xml:space="preserve" text-anchor="{place}" y="{y}">{spans}</text>\n')
+        return box[0][: pieces[0].start()] + "".join(lines) + box[0][pieces[-1].end() :]
 
-    return _BOX.sub(centre, svg)
+    return _BOX.sub(rewrite, svg)
 
 
 def _write(path: Path, data: bytes) -> None:

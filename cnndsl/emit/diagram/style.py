@@ -116,7 +116,7 @@ def _node(node: Node) -> dict[str, str]:
         label = f"<{_text(SIGNS.get(node.title, node.title))}>"
         return {"label": label, "shape": "circle", "style": "filled", "fixedsize": "true", **size}
     detail = f"<BR/>{_font(_lines(node.detail, 34), 8.5, MUTED)}" if node.detail else ""
-    label = f"<<B>{_text(node.title)}</B>{_times(node.times)}{detail}>"
+    label = f"<<B>{_text(node.title)}</B>{_times(node.times, ' ')}{detail}>"
     if node.kind == "module":
         return {"label": label, "color": LINE, "peripheries": "2"}
     fill, border = FAMILIES.get(node.family, OTHER)
@@ -129,7 +129,7 @@ def _cluster(cluster: Cluster, level: int) -> dict[str, str]:
         return {"label": label, "labeljust": "r", "style": "rounded,dashed", "color": LINE, "margin": "7"}
     kind = _font(_text(cluster.kind), 9, MUTED)
     return {
-        "label": f"<<B>{_text(cluster.title)}</B>{_times(cluster.times)}{_LEFT}{kind}{_LEFT}>",
+        "label": f"<<B>{_text(cluster.title)}</B>{_times(cluster.times, ' ')}{_LEFT}{kind}{_LEFT}>",
         "labeljust": "l",
         "style": "rounded,filled",
         "fillcolor": CLUSTERS[level % len(CLUSTERS)],
@@ -174,8 +174,8 @@ def _shape(shapes: Sequence[Shape]) -> str:
     return first if first == last else f"{first} …{_LEFT}{last}{_LEFT}"
 
 
-def _times(times: int) -> str:
-    return _font(f"<B> {TIMES}{times}</B>", 11, BYPASS) if times > 1 else ""
+def _times(times: int, before: str = "") -> str:
+    return _font(f"<B>{before}{TIMES}{times}</B>", 11, BYPASS) if times > 1 else ""
 
 
 def _font(label: str, size: float, color: str = INK) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
-from cnndsl.emit.python.rewrite import BUILTINS, INPUT, rewrite
+from cnndsl.emit.python.rewrite import BUILTINS, INPUT, agree, rewrite
 from cnndsl.emit.python.text import Code, annotation, literal, prefixed, written
 from cnndsl.emit.python.unify import ABSENT, Rounds, Slot, Unlike, reference
 from cnndsl.emit.python.uses import NO_DEFAULT
@@ -18,7 +18,7 @@ from cnndsl.spec.document import Block
 from cnndsl.spec.expression import CallValue, Expression, Literal
 
 #: Names that a parameter or variable of the emitted source may not have.
-RESERVED = BUILTINS | {"self", "nn", "torch", "Tensor", "super", "range", "layers", "layer", "i", "list", "type"}
+RESERVED = BUILTINS | {"self", "nn", "torch", "Tensor", "super", "range", "list", "type", "_"}
 
 
 #: Longer names are not made.
@@ -89,15 +89,23 @@ class Binder:
         self.used: dict[str, Parameter] = {}
         #: The spec's names, and :data:`INPUT`, with what they are called here.
         self.names: dict[str, str] = {}
+        #: Variables of the constructor itself: a list of children, and the number of a round.
+        self.layers, self.counter = (self._local(name) for name in ("layers", "i"))
         self.now: dict[str, tuple[Any, ...]] = {}
-        #: Expressions that have been found, by the values that they have.
-        self.known: dict[tuple[str, ...], str] = {}
+        #: Expressions that have been found, with the values that they have.
+        self.said: dict[str, tuple[Any, ...]] = {}
         self.loop: InLoop | None = None
         self._add_input(block)
         visible = [p.name for p in block.parameters] if block else uses[0].params
         for name in visible:
             if all(name in use.params for use in uses):
                 self._add_visible(name, block)
+
+    def _local(self, name: str) -> str:
+        """A name for a variable, which no parameter has."""
+        visible = {parameter for use in self.uses for parameter in use.params}
+        self.taken_names.add(safe(name, visible))
+        return safe(name, visible)
 
     def _add_input(self, block: Block | None) -> None:
         shapes = [use.input.shape for use in self.uses]
@@ -165,20 +173,22 @@ class Binder:
             return self._in_loop(slot, self.loop, owner)
         if slot.constant and ABSENT not in slot.values:
             return literal(slot.first)
-        key = tuple(map(literal, slot.values))
         text = self._written(slot) or (literal(slot.first) if slot.constant else None) or self._named(slot)
         if text is None and slot.inferred:
-            text = self.known.get(key)
-        text = text or self._multiple(slot) or self._fresh(slot, owner)
-        self.known.setdefault(key, text)
-        return self._use(text)
+            text = next((text for text, values in self.said.items() if agree(slot.values, values)), None)
+        return self._use(text or self._multiple(slot) or self._fresh(slot, owner))
 
     def _written(self, slot: Slot) -> str | None:
         """The spec's own expression."""
         if not isinstance(slot.written, Expression):
             return None
         names = {name: called for name, called in self.names.items() if called in self.now}
-        return rewrite(slot.written, slot.values, self.uses, names, self.now)
+        found = rewrite(slot.written, slot.values, self.uses, names, self.now)
+        if found is None:
+            return None
+        text, values = found
+        self.said[text] = values
+        return text
 
     def _ordered(self, slot: Slot) -> list[str]:
         """Variables in the order in which they are thought of: the input's only for what it tells."""
@@ -188,13 +198,15 @@ class Binder:
 
     def _named(self, slot: Slot) -> str | None:
         """A variable that has the slot's values."""
-        return next((name for name in self._ordered(slot) if _agree(slot.values, self.now[name])), None)
+        return next((name for name in self._ordered(slot) if agree(slot.values, self.now[name])), None)
 
     def _multiple(self, slot: Slot) -> str | None:
         """A small multiple of a variable."""
         for name in self._ordered(slot):
             if factor := _factor(slot.values, self.now[name]):
-                return f"{name} * {factor}"
+                text = f"{name} * {factor}"
+                self.said[text] = tuple(value * factor for value in self.now[name])
+                return text
         return None
 
     # --- loops -----------------------------------------------------------------------------------
@@ -215,7 +227,7 @@ class Binder:
             before, after = self.now.pop(name), self.now.get(then)
             if after is not None:
                 self.now[name] = tuple(b if count == 0 else a for b, a, count in zip(before, after, loop.counts))
-            self.known = {key: text for key, text in self.known.items() if not mentions(text, name)}
+            self.said = {text: values for text, values in self.said.items() if not mentions(text, name)}
         return loop
 
     def _in_loop(self, slot: Slot, loop: InLoop, owner: str) -> str:
@@ -233,20 +245,16 @@ class Binder:
             start, then = self.expression(first, owner), self.expression(rest, owner)
             text = start
             if start not in self.now or loop.carried.setdefault(start, then) != then:
-                text = f"{grouped(start)} if i == 0 else {then}"
+                text = f"{grouped(start)} if {self.counter} == 0 else {then}"
                 loop.said.append(text)
         else:
             step = Slot(f"{slot.name}_step", tuple(map(_step, spans)))
             start, grown = grouped(self.expression(first, owner)), grouped(self.expression(step, owner))
-            text = f"{start} + i" if grown == "1" else f"{start} + i * {grown}"
+            text = f"{start} + {self.counter}" if grown == "1" else f"{start} + {self.counter} * {grown}"
             loop.said.append(text)
-        loop.counted = loop.counted or mentions(text, "i")
+        loop.counted = loop.counted or mentions(text, self.counter)
         self.loop = loop
         return text
-
-
-def _agree(values: tuple[Any, ...], others: tuple[Any, ...]) -> bool:
-    return all(value is ABSENT or literal(value) == literal(other) for value, other in zip(values, others))
 
 
 def _factor(values: tuple[Any, ...], others: tuple[Any, ...]) -> int | None:

@@ -81,21 +81,21 @@ class ClassPlanner:
     # --- which modules are one class -------------------------------------------------------------
 
     def define(self, modules: list[Module], name: str) -> None:
-        for group in self.groups(modules):
-            unique = self.unique(name)
-            try:
-                emitted = self.emitted(group, unique)
-            except Unlike:
-                emitted = self.emitted(group, unique, loops=False)
-            self.names.add(emitted.name)
-            self.classes.append(emitted)
-            for index, module in enumerate(group):
-                self.uses[id(module)] = (emitted, index)
+        """One class for all uses of a definition, or one for each group of them that is alike."""
+        try:
+            self.add(modules, self.emitted(modules, self.unique(name)))
+        except Unlike:
+            for group in self.groups(modules):
+                self.add(group, self.emitted(group, self.unique(name), loops=self.fit(group)))
+
+    def add(self, modules: list[Module], emitted: EmittedClass) -> None:
+        self.names.add(emitted.name)
+        self.classes.append(emitted)
+        for index, module in enumerate(modules):
+            self.uses[id(module)] = (emitted, index)
 
     def groups(self, modules: list[Module]) -> list[list[Module]]:
-        """All modules if one class can say them, else those that are alike together."""
-        if self.fit(modules):
-            return [modules]
+        """Modules that are alike together, and what else one class can say."""
         alike: dict[Hashable, list[Module]] = {}
         for module in modules:
             alike.setdefault(self.outline(module), []).append(module)

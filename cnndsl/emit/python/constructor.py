@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby
 
-from cnndsl.emit.python.binder import Binder, InLoop, grouped
+from cnndsl.emit.python.binder import Binder, grouped
 from cnndsl.emit.python.text import BODY_WIDTH, Code, call, flat, lay_out, listing, literal, prefixed, spread, written
 from cnndsl.emit.python.unify import Child, Part, Rounds, Slot, Unlike
 from cnndsl.emit.python.uses import NO_DEFAULT
@@ -34,12 +34,13 @@ class Constructor:
 
     def gathered(self, parts: Sequence[Part]) -> list[str]:
         """Children gathered in a list, where loops and conditions decide which there are."""
+        layers = self.binder.layers
         lines: list[str] = []
         waiting: list[Part] = []
 
         def flush() -> None:
             if waiting or not lines:
-                before = "layers += " if lines else "layers: list[nn.Module] = "
+                before = f"{layers} += " if lines else f"{layers}: list[nn.Module] = "
                 lines.extend(lay_out(listing(self.sequence(waiting)), 0, before))
             waiting.clear()
 
@@ -52,8 +53,8 @@ class Constructor:
                 lines += self.loop_lines(part)
             else:
                 lines.append(f"if {self.binder.expression(part.present)}:")
-                lines += lay_out(call("layers.append", self.construction(part)), 4)
-        return [*lines, *lay_out(call(START, "*layers", *self.sequence(waiting)), 0)]
+                lines += lay_out(call(f"{layers}.append", self.construction(part)), 4)
+        return [*lines, *lay_out(call(START, f"*{layers}", *self.sequence(waiting)), 0)]
 
     def loop_lines(self, rounds: Rounds) -> list[str]:
         """A loop that adds its children to the list."""
@@ -61,10 +62,11 @@ class Constructor:
         self.binder.enter(rounds)
         codes = self.sequence(_present(rounds.body))
         loop = self.binder.leave()
-        added = call("layers.append", codes[0]) if len(codes) == 1 else listing(codes)
-        before = "" if len(codes) == 1 else "layers += "
+        layers, counter = self.binder.layers, self.binder.counter if loop.counted else "_"
+        added = call(f"{layers}.append", codes[0]) if len(codes) == 1 else listing(codes)
+        before = "" if len(codes) == 1 else f"{layers} += "
         carried = [f"    {name} = {then}" for name, then in loop.carried.items()]
-        return [f"for {_counter(loop)} in range({times}):", *lay_out(added, 4, before), *carried]
+        return [f"for {counter} in range({times}):", *lay_out(added, 4, before), *carried]
 
     def sequence(self, parts: Sequence[Part]) -> list[Code]:
         """Children one after another, runs of equal ones folded."""
@@ -129,8 +131,9 @@ class Constructor:
         self.binder.enter(rounds)
         code = self.construction(*_present(rounds.body))
         self.binder.leave(may_change=False)
-        added = call("self.add_module", f'f"{prefix}{{i + 1}}"', code)
-        return [f"{START}()", f"for i in range({times}):", *lay_out(added, 4)]
+        counter = self.binder.counter
+        added = call("self.add_module", f'f"{prefix}{{{counter} + 1}}"', code)
+        return [f"{START}()", f"for {counter} in range({times}):", *lay_out(added, 4)]
 
     # --- one call --------------------------------------------------------------------------------
 
@@ -178,7 +181,3 @@ def _repeated(code: Code, times: str) -> Code:
 def _condition(text: str) -> str:
     """A condition as it may stand in ``a if condition else b``."""
     return f"({text})" if " if " in text else text
-
-
-def _counter(loop: InLoop) -> str:
-    return "i" if loop.counted else "_"

@@ -15,7 +15,8 @@ from cnndsl.emit.python.unify import ABSENT, Unlike, reference
 from cnndsl.graph.graph import Module
 from cnndsl.layers import LAYERS
 from cnndsl.source import Span
-from cnndsl.spec.expression import Environment, Expression, Fault, Unknown, evaluate
+from cnndsl.spec.expression import Environment, Expression, Fault, Unknown, Value, evaluate
+from cnndsl.spec.steps import Let, Steps
 
 #: Functions of the language that are Python's too.
 BUILTINS = frozenset({"min", "max", "abs", "round", "int", "len", "sum"})
@@ -41,11 +42,11 @@ def rewrite(
     uses: Sequence[Module],
     names: Mapping[str, str],
     variables: Mapping[str, Sequence[Any]],
-) -> str | None:
-    """Python for a slot whose values are ``wanted``, None if the expression does not say them.
+) -> tuple[str, tuple[Any, ...]] | None:
+    """Python for a slot whose values are ``wanted``, and its values; None if the expression does not say them.
 
     ``names`` are the spec's names with what Python calls them, ``variables`` these with their values in
-    each use.
+    each use. What ``let`` binds is written out.
     """
     rewriter = _Rewriter(expression, uses, names)
     try:
@@ -55,12 +56,16 @@ def rewrite(
     text = ast.unparse(node)
     if len(text) > MAX_LENGTH:
         return None
-    for index, value in enumerate(wanted):
+    found = []
+    for index in range(len(uses)):
         known = {name: values[index] for name, values in variables.items()} | rewriter.constants
-        found = _worth(node, expression.span, Environment(known))
-        if value is not ABSENT and literal(found) != literal(value):
-            return None
-    return text
+        found.append(_worth(node, expression.span, Environment(known)))
+    return (text, tuple(found)) if agree(wanted, found) else None
+
+
+def agree(wanted: Sequence[Any], found: Sequence[Any]) -> bool:
+    """Whether ``found`` are the values that are wanted, as far as any are."""
+    return all(value is ABSENT or literal(value) == literal(other) for value, other in zip(wanted, found))
 
 
 def _worth(node: ast.expr, span: Span, environment: Environment) -> Any:
@@ -71,6 +76,11 @@ def _worth(node: ast.expr, span: Span, environment: Environment) -> Any:
         return ABSENT
 
 
+def _lets(steps: Steps) -> dict[str, Value]:
+    """What the ``let`` of a list of steps bind."""
+    return {name: value for step in steps if isinstance(step, Let) for name, value in step.values.items()}
+
+
 class _Rewriter(ast.NodeVisitor):
     """Parts that are the same in all uses become literals. Raises :class:`Unlike` where it fails."""
 
@@ -78,6 +88,7 @@ class _Rewriter(ast.NodeVisitor):
         self.span = expression.span
         self.environments = [Environment(use.params, LAYERS, use.input.shape.sample) for use in uses]
         self.names = names
+        self.lets = _lets(uses[0].steps)
         #: The values of literals, which stand in the tree as names.
         self.constants: dict[str, Any] = {}
 
@@ -103,9 +114,14 @@ class _Rewriter(ast.NodeVisitor):
         return isinstance(node, ast.Name) and node.id == literal(value)
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
-        if node.id not in self.names:
+        if node.id in self.names:
+            return ast.Name(self.names[node.id], ast.Load())
+        bound = self.lets.pop(node.id, None)  # a name that is bound anew by its own value is taken once
+        if not isinstance(bound, Expression):
             raise Unlike
-        return ast.Name(self.names[node.id], ast.Load())
+        visited: ast.expr = self.visit(bound.node)
+        self.lets[node.id] = bound
+        return visited
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         if node.attr not in ("channels", "features") or INPUT not in self.names:

@@ -85,7 +85,8 @@ def unify(uses: Sequence[Sequence[Element] | None]) -> tuple[Part, ...]:
         members = [use.get(key) for use in by_key]
         loops = [member for member in members if isinstance(member, Loop)]
         if not loops:
-            parts.append(_child([member for member in members if not isinstance(member, Loop)]))
+            constructs = [member for member in members if not isinstance(member, Loop)]
+            parts.append(_child(constructs, [use is not None for use in uses]))
         elif len({len(loop.rounds) for loop in loops}) == 1 and len(loops) == sum(use is not None for use in uses):
             for number in range(len(loops[0].rounds)):
                 parts += unify([member.rounds[number] if isinstance(member, Loop) else None for member in members])
@@ -109,7 +110,8 @@ def _rounds(key: Key, members: Sequence[Element | None]) -> Rounds:
     return Rounds(Slot("times", counts, written), unify(rounds))
 
 
-def _child(members: Sequence[Construct | None]) -> Child:
+def _child(members: Sequence[Construct | None], asked: Sequence[bool]) -> Child:
+    """``asked`` tells the uses that have the module around, so that it matters whether they have this."""
     present = [member for member in members if member is not None]
     first = present[0]
     inner = None
@@ -118,7 +120,7 @@ def _child(members: Sequence[Construct | None]) -> Child:
             raise Unlike
         inner = unify([member.inner if member else None for member in members])
     callee, arguments = _call(members, present)
-    here = tuple(member is not None for member in members)
+    here = tuple(member is not None if there else ABSENT for member, there in zip(members, asked))
     exists = Slot(f"has_{first.item.kind.lower()}", here, first.item.step.when if first.item.step else None)
     names = tuple(dict.fromkeys(member.name for member in present))
     return Child(names, first.named, callee, arguments, inner, exists)

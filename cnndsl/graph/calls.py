@@ -1,0 +1,316 @@
+"""Layers, blocks and ``sequential`` applied to a tensor, the first time and again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
+from cnndsl.graph.context import Context, Run, Site, shown
+from cnndsl.graph.graph import Apply, Body, Item, Module, Tensor, walk
+from cnndsl.graph.scope import Named, Scope
+from cnndsl.layers import LAYERS, Layer, Refused, Shape
+from cnndsl.layers.table import take
+from cnndsl.source import Span
+from cnndsl.spec import steps as spec
+from cnndsl.spec.document import Block
+from cnndsl.spec.expression import Environment
+from cnndsl.spec.tree import UNKNOWN
+from cnndsl.spec.values import Arguments, CallValue, Expression, Value
+
+MAX_CALLS = 32
+MAX_ELEMENTS = 2**31
+
+#: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
+NOTHING = Tensor(Shape())
+
+
+class Calls:
+    """Runs the steps that make children of a module. ``run`` runs what is inside of them."""
+
+    def __init__(self, context: Context, run: Run) -> None:
+        self.context = context
+        self.run = run
+
+    def call(self, step: spec.Call, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
+        """The layer or block that a step names."""
+        context = self.context
+        callee, given = context.value(step.callee, site.environment), step.arguments
+        if isinstance(callee, CallValue):
+            given, callee = _together(callee.arguments, given), callee.name
+        known = isinstance(callee, str) and callee in context.callables
+        if known and callee in context.document.blocks:
+            return self._block(step, given, name, context.document.blocks[callee], x, site)
+        if known:
+            return self._layer(step, given, name, LAYERS[callee], x, site)
+        lost = context.document.lost
+        if callee is not UNKNOWN and lost is not None and callee not in lost:
+            self._unknown(step, callee)
+        context.lose((step,), site)
+        return None
+
+    def _unknown(self, step: spec.Call, callee: object) -> None:
+        written, span = f"`{shown(callee)}`", step.callee.span
+        if isinstance(step.callee, Expression):
+            written = f"`{shorten(span.text)}` is {written}, which"
+        help = did_you_mean(str(callee), self.context.callables) or "`cnndsl layers` lists the layers"
+        if " - " in str(callee):
+            help = "a line that is indented further goes on with the text above: indent the `- ` alike"
+        self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
+
+    def _arguments(
+        self, given: Arguments, of: type[Layer] | Block, site: Site
+    ) -> tuple[dict[str, Any], dict[str, Value]] | None:
+        """Arguments by name, worked out, and as they were written; None where that fails."""
+        context, sound, callee = self.context, True, f"`{_name(of)}`"
+        if isinstance(of, Block):
+            names = known = tuple(parameter.name for parameter in of.parameters)
+        else:
+            names, known = of.positional(), tuple(of.arguments)
+        written = dict(zip(names, given.positional))
+        if len(given.positional) > len(names):
+            takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at the most" if names else "no arguments"
+            message = f"{callee} takes {takes}, got {len(given.positional)}"
+            context.fault(Code.ARGUMENT, message, given.positional[len(names)].span, _signature(of))
+            sound = False
+        for keyword in given.keywords:
+            if keyword.name not in known:
+                help = did_you_mean(keyword.name, known) or _signature(of)
+                message = f"{callee} has no argument `{shorten(keyword.name)}`"
+                context.fault(Code.ARGUMENT, message, keyword.span, help)
+                sound = False
+            written[keyword.name] = keyword.value
+        values = {name: context.value(value, site.environment) for name, value in written.items()}
+        return (values, written) if sound else None
+
+    # --- layers ----------------------------------------------------------------------------------
+
+    def _layer(
+        self, step: spec.Call, given: Arguments, name: str | None, layer: type[Layer], x: Tensor | None, site: Site
+    ) -> Tensor | None:
+        child = site.scope.child_name(layer.short_name, name)
+        self.context.take(site.scope, child, step)
+        if given.whole is not None and layer.takes_list():
+            given = replace(given, positional=(given.whole,))
+        found = self._arguments(given, layer, site)
+        item = None
+        if found is not None and UNKNOWN not in found[0].values():
+            item = self._apply(step, child, layer, *found, x, site)
+        if item is not None:
+            site.body.append(item)
+        out = item.output if item else None
+        if name is not None:
+            site.scope.names[name] = Named(step, step.span, out, site.environment, item)
+        return out
+
+    def _apply(
+        self,
+        step: spec.Call,
+        name: str,
+        layer: type[Layer],
+        given: dict[str, Any],
+        written: dict[str, Value],
+        x: Tensor | None,
+        site: Site,
+    ) -> Apply | None:
+        """A layer bound to its arguments and applied. A wrong argument that the input tells is passed over."""
+        try:
+            if x is None:
+                take(layer.__name__, layer.arguments, given, layer.dims or 0)
+                return None
+            bound = layer.bind(given, x.shape)
+            output = bound.output(x.shape)
+        except Refused as refused:
+            self._refuse(step, layer, given, written, x, refused)
+            if refused.argument not in given or not _is_inferred(layer, refused.argument):
+                return None
+            del given[refused.argument]
+            return self._apply(step, name, layer, given, written, x, site)
+        if not self._fits(bound, output, step.callee.span):
+            return None
+        path = site.scope.path_of(name)
+        return Apply(step, name, path, bound, written, x, Tensor(output), self.context.reusing)
+
+    def _refuse(
+        self,
+        step: spec.Call,
+        layer: type[Layer],
+        given: Mapping[str, Any],
+        written: Mapping[str, Value],
+        x: Tensor | None,
+        refused: Refused,
+    ) -> None:
+        """Says what a layer refused, at the argument that it is about."""
+        name = refused.argument or ""
+        code, message, help = _code(layer, given, refused), refused.message, refused.help
+        if code is Code.TYPE:
+            message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
+            if isinstance(given[name], float) and _divides(written[name]):
+                help = "`/` gives a fraction, `//` a whole number"
+        notes: tuple[Note, ...] = ()
+        if code is Code.SHAPE:
+            named = message.startswith(f"`{layer.__name__}`")
+            message = message if named else f"`{layer.__name__}`: {message}"
+            if x is not None and str(x.shape) not in message:
+                notes = (Note(f"its input is {x.shape}"),)
+        span = written[name].span if name in written else step.callee.span
+        self.context.fault(code, message, span, help, *notes)
+
+    def _fits(self, layer: Layer, output: Shape, span: Span) -> bool:
+        """Whether no tensor of a layer is past the limit. Nothing is allocated."""
+        for name, shape in (("output", tuple(output)), *layer.parameters().items()):
+            if prod(shape) > MAX_ELEMENTS:
+                message = f"the {name} of this `{type(layer).__name__}` has {prod(shape)} elements, the limit is 2^31"
+                self.context.fault(Code.LIMIT, message, span, "", Note(f"its shape is {Shape(shape)}"))
+                return False
+        if not self.context.reusing:
+            self.context.spend_parameters(layer, span)
+        return True
+
+    # --- modules ---------------------------------------------------------------------------------
+
+    def _block(
+        self, step: spec.Call, given: Arguments, name: str | None, block: Block, x: Tensor | None, site: Site
+    ) -> Tensor | None:
+        context, span = self.context, step.callee.span
+        if block.name in context.calls:
+            ring = " → ".join([*context.calls[context.calls.index(block.name) :], block.name])
+            note = Note("it is defined here", block.span)
+            context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, "use `repeat`", note)
+            return None
+        if len(context.calls) >= MAX_CALLS:
+            context.fault(Code.LIMIT, f"blocks call each other more than {MAX_CALLS} deep", span)
+            return None
+        found = self._arguments(given, block, site)
+        unknown = dict.fromkeys((parameter.name for parameter in block.parameters), UNKNOWN)
+        values, written = found or (unknown, {})
+        missing = [p.name for p in block.parameters if p.default is None and p.name not in values]
+        if missing:
+            needs = " and ".join(f"`{name}`" for name in missing)
+            note = Note("it is defined here", block.span)
+            context.fault(Code.MISSING, f"`{block.name}` needs {needs}", span, _signature(block), note)
+        params = context.bind(block.parameters, values, replace(site.environment, names=context.params))
+        inner = Environment({**context.params, **params}, context.callables)
+        child = site.scope.child_name(block.name.lower(), name)
+        context.take(site.scope, child, step)
+        context.calls.append(block.name)
+        with context.within(f"`{block.name}` called at {context.at(span)}"):
+            out = self._module(step, child, block.name, block.steps, params, written, x, inner, site)
+        context.calls.pop()
+        return out
+
+    def sequential(self, step: spec.Sequential, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
+        child = site.scope.child_name("sequential", name)
+        self.context.take(site.scope, child, step)
+        return self._module(step, child, "", step.steps, site.environment.names, {}, x, site.environment, site)
+
+    def _module(
+        self,
+        step: spec.Step,
+        name: str,
+        block: str,
+        steps: spec.Steps,
+        params: Mapping[str, Any],
+        written: Mapping[str, Value],
+        x: Tensor | None,
+        environment: Environment,
+        site: Site,
+    ) -> Tensor | None:
+        """A child module with ``steps`` in it, where ``environment`` is known."""
+        inner = Scope(site.scope.path_of(name), spec.is_chain(steps))
+        items: list[Item] = []
+        out = self.run(steps, x, Site(environment, inner, items))
+        item = None
+        if x is not None:
+            after, again = out or NOTHING, self.context.reusing
+            item = Module(
+                step, name, inner.path, block, params, written, steps, inner.chain, tuple(items), x, after, again
+            )
+            site.body.append(item)
+        if step.name is not None:
+            site.scope.names[name] = Named(step, step.span, out, environment, item)
+        return out
+
+    # --- once more -------------------------------------------------------------------------------
+
+    def reuse(self, step: spec.Reuse, x: Tensor | None, site: Site) -> Tensor | None:
+        """An earlier layer or module on another tensor, with the same weights."""
+        context = self.context
+        named = context.find(step.target, site)
+        if named is None or x is None:
+            return None
+        if named.item is None:
+            if named.tensor is not None:
+                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes a tensor"
+                message = f"`{shorten(named.step.span.text)}` has no weights to use again"
+                context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
+            return None
+        before, context.reusing = context.reusing, True
+        with context.within(f"`reuse` at {context.at(step.span)}"):
+            again = self._again(named.item, named, x, step)
+        context.reusing = before
+        if again is not None:
+            site.body.append(again)
+        return again.output if again else None
+
+    def _again(self, item: Apply | Module, named: Named, x: Tensor, step: spec.Reuse) -> Apply | Module | None:
+        if isinstance(item, Apply):
+            try:
+                output = type(item.layer).bind(item.layer.values, x.shape).output(x.shape)
+            except Refused as refused:
+                code = Code.INFERRED if _is_inferred(type(item.layer), refused.argument) else Code.SHAPE
+                self._cannot(code, f"`{item.name}` cannot be used again here: {refused.message}", named, step)
+                return None
+            return replace(item, step=step, input=x, output=Tensor(output), written={}, reuse=True)
+        items: list[Item] = []
+        out = self.run(item.steps, x, Site(named.environment, Scope(item.path, item.chain), items))
+        if out is None:
+            return None
+        if _layers(tuple(items)) != _layers(item.body):
+            on = f"on {x.shape} its layers would differ from those on {item.input.shape}"
+            self._cannot(Code.INFERRED, f"`{item.name}` cannot be used again here: {on}", named, step)
+            return None
+        return replace(item, step=step, body=tuple(items), input=x, output=out, reuse=True)
+
+    def _cannot(self, code: Code, message: str, named: Named, step: spec.Reuse) -> None:
+        help = "what is used again has its weights, and takes what they fit"
+        self.context.fault(code, message, step.target.span, help, Note("it is this step", named.span))
+
+
+def _name(of: type[Layer] | Block) -> str:
+    return of.name if isinstance(of, Block) else of.__name__
+
+
+def _signature(of: type[Layer] | Block) -> str:
+    return f"`{of.signature}`" if isinstance(of, Block) else f"`{of.__name__}({of.signature()})`"
+
+
+def _together(first: Arguments, then: Arguments) -> Arguments:
+    """The arguments that a value brings with those of the step that calls it."""
+    whole = then.whole if not first.positional else None if then.positional else first.whole
+    return Arguments(first.positional + then.positional, first.keywords + then.keywords, whole)
+
+
+def _code(layer: type[Layer], given: Mapping[str, Any], refused: Refused) -> Code:
+    """What kind of fault it is that a layer refuses its arguments."""
+    argument = layer.arguments.get(refused.argument or "")
+    if argument is None:
+        missing = any(arg.required and name not in given for name, arg in layer.arguments.items())
+        return Code.MISSING if missing and refused.argument is None else Code.SHAPE
+    if argument.name in given and not argument.kind.accepts(given[argument.name], layer.dims or 0):
+        return Code.TYPE
+    return Code.INFERRED if argument.infer is not None and argument.name in given else Code.SHAPE
+
+
+def _is_inferred(layer: type[Layer], name: str | None) -> bool:
+    return name in layer.arguments and layer.arguments[name].infer is not None
+
+
+def _divides(value: Value) -> bool:
+    return isinstance(value, Expression) and "/" in value.text.replace("//", "")
+
+
+def _layers(body: Body) -> list[tuple[str, str, Mapping[str, Any]]]:
+    return [(item.path, item.kind, item.layer.values) for _, item in walk(body) if isinstance(item, Apply)]

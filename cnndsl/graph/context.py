@@ -1,0 +1,227 @@
+"""What one elaboration knows and collects: faults and the way to them, names, work that was done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import prod
+from typing import Any, Protocol
+
+from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, got, shorten
+from cnndsl.graph.graph import Item, Tensor
+from cnndsl.graph.scope import TAKEN, Named, Scope
+from cnndsl.layers import LAYERS, Layer
+from cnndsl.source import Span
+from cnndsl.spec import steps as spec
+from cnndsl.spec.document import Document, Parameter
+from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.names import unusable
+from cnndsl.spec.tree import UNKNOWN
+from cnndsl.spec.values import Fault, Literal, Value, expressions_in
+
+MAX_NESTING = 100
+MAX_STEPS = 20_000
+MAX_EDGES = 100_000
+MAX_EVALUATION = 1_000_000
+MAX_PARAMETERS = 10**10
+MAX_FAULTS = 1000
+
+
+class Stop(Exception):
+    """A limit is passed: no more work is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where steps are run: the values known there, the module around them, the body that they append to."""
+
+    environment: Environment
+    scope: Scope
+    body: list[Item]
+
+    def inside(self, body: list[Item]) -> Site:
+        """The same place for the steps of a region, which has a body of its own."""
+        return replace(self, body=body)
+
+
+class Run(Protocol):
+    """Runs steps on a tensor: the tensor that comes out, None if unknown."""
+
+    def __call__(self, steps: spec.Steps, x: Tensor | None, site: Site) -> Tensor | None: ...
+
+
+class Context:
+    """One elaboration. Faults are collected here, with the trail that led to them."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.callables = dict.fromkeys((*LAYERS, *document.blocks))
+        #: The document's parameters, once they are known.
+        self.params: Mapping[str, Any] = {}
+        self.faults: list[Diagnostic] = []
+        self.said: set[tuple[Code, Span | None]] = set()
+        self.trail: list[str] = []
+        #: The blocks that call each other here, outermost first.
+        self.calls: list[str] = []
+        #: Whether what is run has been run before, with the same weights.
+        self.reusing = False
+        self.depth = self.steps = self.edges = self.evaluated = self.parameters = 0
+
+    # --- faults ----------------------------------------------------------------------------------
+
+    def fault(self, code: Code, message: str, span: Span, help: str = "", *notes: Note) -> None:
+        self._add(Diagnostic(code, message, span.first_line, help, notes, tuple(self.trail)))
+
+    def _add(self, fault: Diagnostic) -> None:
+        """What is met again in a loop or block is said already."""
+        key = fault.code, fault.span
+        if not fault.trail or key not in self.said:
+            self.said.add(key)
+            self.faults.append(fault)
+        if len(self.faults) >= MAX_FAULTS:
+            raise Stop
+
+    @contextmanager
+    def within(self, place: str) -> Iterator[None]:
+        """What is said in here was met on the way that ``place`` tells."""
+        self.trail.append(place)
+        try:
+            yield
+        finally:
+            self.trail.pop()
+
+    def at(self, span: Span) -> str:
+        """A place as the trail tells it."""
+        return f"{span.line}:{span.column}" if span.source == self.document.source else str(span)
+
+    # --- limits ----------------------------------------------------------------------------------
+
+    def spend(self, span: Span, edges: int = 0) -> None:
+        """Counts work before it is done; past the limits nothing more is."""
+        self.steps += 1
+        self.edges += edges
+        if self.steps > MAX_STEPS:
+            self.stop(f"the network unrolls to more than {MAX_STEPS} steps", span)
+        if self.edges > MAX_EDGES:
+            self.stop(f"the network unrolls to more than {MAX_EDGES} edges", span)
+
+    def spend_parameters(self, layer: Layer, span: Span) -> None:
+        self.parameters += sum(map(prod, layer.parameters().values()))
+        if self.parameters > MAX_PARAMETERS:
+            self.stop(f"the network has more than {MAX_PARAMETERS} parameters", span)
+
+    @contextmanager
+    def nested(self, span: Span) -> Iterator[None]:
+        """What is run in here is one level deeper."""
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            self.stop(f"steps nested more than {MAX_NESTING} deep, blocks written out", span)
+        yield
+        self.depth -= 1
+
+    def stop(self, message: str, span: Span) -> None:
+        self.fault(Code.LIMIT, message, span)
+        raise Stop
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def value(
+        self, value: Value, environment: Environment, worth: Callable[[Value, Environment], Any] = evaluate
+    ) -> Any:
+        """What a value is worth, with ``worth=holds`` as a condition; UNKNOWN where it cannot be had."""
+        self.evaluated += sum(expression.size for expression in expressions_in(value))
+        if self.evaluated > MAX_EVALUATION:
+            self.stop(f"the expressions take more than {MAX_EVALUATION} steps", value.span)
+        try:
+            return worth(value, environment)
+        except Unknown:
+            return UNKNOWN
+        except Fault as fault:
+            self._add(replace(fault.diagnostic, trail=tuple(self.trail)))
+            return UNKNOWN
+
+    def bind(
+        self, parameters: tuple[Parameter, ...], given: Mapping[str, Any], environment: Environment
+    ) -> dict[str, Any]:
+        """Values of parameters: those given, else their defaults over the earlier ones."""
+        values: dict[str, Any] = {}
+        names = {**environment.names}
+        environment = replace(environment, names=names)
+        for parameter in parameters:
+            if parameter.name in given:
+                value = given[parameter.name]
+            else:
+                value = UNKNOWN if parameter.default is None else self.value(parameter.default, environment)
+            names[parameter.name] = values[parameter.name] = value
+        return values
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def name_of(self, step: spec.Step, environment: Environment) -> str | None:
+        """The written name of a step, None where it has none or one that cannot be used."""
+        if step.name is None:
+            return None
+        name = self.value(step.name, environment)
+        if name is UNKNOWN:
+            return None
+        reason = unusable(name) if isinstance(name, str) else "is no text"
+        if name in TAKEN:
+            reason = "is an attribute of torch.nn.Module already"
+        if reason:
+            self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span)
+            return None
+        return str(name)
+
+    def take(self, scope: Scope, name: str, step: spec.Step) -> None:
+        """Reserves a name in a module for a step, once."""
+        first, second = scope.taken.get(name), step.name or step
+        if first is None:
+            scope.taken[name] = second
+            return
+        help = "rename one of the two"
+        if first.span == second.span:
+            help = "put the loop's name into it, as `name: conv$i`, or make the steps a block"
+        elif isinstance(first, spec.Step) or isinstance(second, spec.Step):
+            help = f"an unnamed step is called `{name}` by its kind and a count: name one of the two otherwise"
+        note = Note("it stands here first", first.span)
+        message = f"the name `{shorten(name)}` stands twice in one module"
+        self.fault(Code.DUPLICATE, message, second.span, help, note)
+
+    def lose(self, steps: spec.Steps, site: Site) -> None:
+        """Passes steps over because of a fault: the names in them are there, but nothing is known of them."""
+        site.scope.lost += map(spec.name_pattern, spec.names_in(steps))
+
+    def find(self, target: Value, site: Site) -> Named | None:
+        """The earlier step of this module that a ``from`` or ``reuse`` names, None where it is unknown."""
+        name, scope = self.value(target, site.environment), site.scope
+        if name is UNKNOWN or (isinstance(name, str) and name in scope.names):
+            return None if name is UNKNOWN else scope.names[name]
+        if scope.may_have(shown(name)):
+            return None
+        help = did_you_mean(str(name), scope.names)
+        notes = []
+        if isinstance(name, str) and name in self.named_steps:
+            notes = [Note("there is one here, later or in another module", self.named_steps[name])]
+        if not help and scope.names:
+            listed = ", ".join(map(shorten, [*scope.names][:12])) + (", …" if len(scope.names) > 12 else "")
+            help = f"the names so far: {listed}"
+        message = f"no earlier step of this module is named `{shown(name)}`"
+        self.fault(Code.FROM, message, target.span, help or "give the step that is meant a `name`", *notes)
+        return None
+
+    @cached_property
+    def named_steps(self) -> dict[object, Span]:
+        """Where each name that is written out anywhere in the document stands first."""
+        found: dict[object, Span] = {}
+        for steps in (self.document.network, *(block.steps for block in self.document.blocks.values())):
+            for name in spec.names_in(steps):
+                if isinstance(name, Literal):
+                    found.setdefault(name.value, name.span)
+        return found
+
+
+def shown(name: Any) -> str:
+    """What should be a name, as a message shows it."""
+    return shorten(name) if isinstance(name, str) else got(name)

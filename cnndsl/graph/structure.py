@@ -1,0 +1,220 @@
+"""Regions: ``repeat``, ``dense``, ``branch`` and ``residual``, whose layers belong to the module around them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from cnndsl.diagnostics import Code, Note, got
+from cnndsl.graph.combine import combine, parts
+from cnndsl.graph.context import Context, Run, Site
+from cnndsl.graph.graph import Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
+from cnndsl.graph.scope import Scope
+from cnndsl.layers import Refused
+from cnndsl.spec import steps as spec
+from cnndsl.spec.tree import UNKNOWN
+from cnndsl.spec.values import Value
+
+MAX_TIMES = 1024
+
+
+class Structure:
+    """Runs the steps that give structure. ``run`` runs what is inside of them."""
+
+    def __init__(self, context: Context, run: Run) -> None:
+        self.context = context
+        self.run = run
+
+    # --- loops -----------------------------------------------------------------------------------
+
+    def repeat(self, step: spec.Repeat, x: Tensor | None, site: Site) -> Tensor | None:
+        bindings = self._bindings(step.loop, site)
+        if bindings is None:
+            self.context.lose(step.steps, site)
+            return None
+        rounds: list[Body] = []
+        for inner in self._rounds(step, bindings, site):
+            x = self.run(step.steps, x, inner)
+            rounds.append(tuple(inner.body))
+        if any(rounds):
+            site.body.append(Repeat(step, tuple(rounds)))
+        return x
+
+    def dense(self, step: spec.Dense, x: Tensor | None, site: Site) -> Tensor | None:
+        bindings = self._bindings(step.loop, site)
+        if bindings is None:
+            self.context.lose(step.steps, site)
+            return None
+        rounds: list[tuple[Body, Merge]] = []
+        for inner in self._rounds(step, bindings, site):
+            added = self.run(step.steps, x, inner)
+            notes = [f"the input of this round is {x and x.shape}", f"its steps give {added and added.shape}"]
+            said = [Note(text, step.span) for text in notes]
+            merge = self._merge(step, site.scope.label("concat"), "concat", 1, (x, added), said, site.scope)
+            if merge is not None:
+                rounds.append((tuple(inner.body), merge))
+            else:
+                site.body.extend(inner.body)
+            x = merge.output if merge else None
+        if rounds:
+            site.body.append(Dense(step, tuple(rounds)))
+        return x
+
+    def _bindings(self, loop: spec.Loop, site: Site) -> Sequence[dict[str, Any]] | None:
+        """The names bound in each round of a loop, None where that is unknown."""
+        counted = loop.times is not None
+        value = loop.times or loop.elements
+        assert value is not None
+        found = self.context.value(value, site.environment)
+        if found is UNKNOWN:
+            return None
+        if counted and (type(found) is not int or found < 0):
+            help = "`//` divides to whole numbers" if isinstance(found, float) else ""
+            message = f"`times` expects an integer, 0 or more, got {got(found)}"
+            self.context.fault(Code.TYPE, message, value.span, help)
+            return None
+        if not counted and not isinstance(found, tuple):
+            help = "`[64, 128]`, or `$(range(4))`"
+            self.context.fault(Code.TYPE, f"`in` expects a list, got {got(found)}", value.span, help)
+            return None
+        rounds = found if counted else len(found)
+        if rounds > MAX_TIMES:
+            self.context.fault(Code.LIMIT, f"{rounds} rounds, the limit is {MAX_TIMES}", value.span)
+            return None
+        return [{}] * rounds if counted else [self._unpack(loop, element, value) for element in found]
+
+    def _unpack(self, loop: spec.Loop, element: Any, value: Value) -> dict[str, Any]:
+        if not loop.unpack:
+            return {loop.names[0]: element}
+        if not isinstance(element, tuple) or len(element) != len(loop.names):
+            names = ", ".join(loop.names)
+            message = f"each element is taken apart into `{names}`, but one is {got(element)}"
+            help = f"every element is a list of {len(loop.names)}"
+            self.context.fault(Code.TYPE, message, value.span, help)
+            return dict.fromkeys(loop.names, UNKNOWN)
+        return dict(zip(loop.names, element))
+
+    def _rounds(self, step: spec.Repeat | spec.Dense, bindings: Sequence[dict[str, Any]], site: Site) -> Iterator[Site]:
+        """Each round's place, with a body of its own."""
+        for number, names in enumerate(bindings, 1):
+            self.context.spend(step.span)
+            with self.context.within(f"round {number} of {len(bindings)} at {self.context.at(step.span)}"):
+                yield Site(site.environment.bind(names) if names else site.environment, site.scope, [])
+
+    # --- branches --------------------------------------------------------------------------------
+
+    def branch(self, step: spec.Branch, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
+        count = len(step.branches)
+        if count == 1 and not step.branches[0]:
+            help = "a branch is a list of steps; `[]` is the tensor itself, beside others"
+            self.context.fault(Code.BRANCH, "one empty branch, with nothing to merge it with", step.span, help)
+            return None
+        split, starts = self._starts(step, x, site)
+        bodies: list[Body] = []
+        ends: list[Tensor | None] = []
+        for steps, start in zip(step.branches, starts):
+            inner = site.inside([])
+            ends.append(self.run(steps, start, inner))
+            bodies.append(tuple(inner.body))
+        dim = 1 if step.dim is None else self.context.value(step.dim, site.environment)
+        if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
+            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span)
+            dim = UNKNOWN
+        notes = [
+            Note(f"branch {number} gives {end and end.shape}", span)
+            for number, (end, span) in enumerate(zip(ends, step.branch_spans), 1)
+        ]
+        merge = None
+        if dim is not UNKNOWN:
+            label = name or site.scope.label(step.merge)
+            merge = self._merge(step, label, step.merge, dim, tuple(ends), notes, site.scope)
+        if merge is None:
+            site.body.extend(item for body in bodies for item in body)
+            return None
+        site.body.append(Branch(step, split, tuple(bodies), merge))
+        return merge.output
+
+    def _starts(self, step: spec.Branch, x: Tensor | None, site: Site) -> tuple[Split | None, Sequence[Tensor | None]]:
+        """What each branch begins with: the whole tensor, or its part."""
+        count = len(step.branches)
+        wanted = False if step.split is None else self.context.value(step.split, site.environment)
+        if wanted is False:
+            return None, [x] * count
+        if x is None or wanted is UNKNOWN or step.split is None:
+            return None, [None] * count
+        try:
+            sizes = parts(x.shape, wanted, count)
+        except Refused as refused:
+            self.context.fault(Code.BRANCH, refused.message, step.split.span, refused.help)
+            return None, [None] * count
+        name = site.scope.label("split")
+        outputs = tuple(Tensor(x.shape.with_channels(size)) for size in sizes)
+        return Split(step, name, site.scope.path_of(name), sizes, x, outputs), outputs
+
+    def _merge(
+        self,
+        step: spec.Step,
+        name: str,
+        kind: str,
+        dim: int,
+        tensors: tuple[Tensor | None, ...],
+        notes: Sequence[Note],
+        scope: Scope,
+    ) -> Merge | None:
+        known = tuple(tensor for tensor in tensors if tensor is not None)
+        if len(known) < len(tensors):
+            return None
+        self.context.spend(step.span, len(known))
+        try:
+            shape = combine(kind, [tensor.shape for tensor in known], dim)
+        except Refused as refused:
+            code = Code.CONCAT if kind == "concat" else Code.BRANCH
+            written = step.dim if isinstance(step, spec.Branch) and refused.argument == "dim" else None
+            self.context.fault(code, refused.message, written.span if written else step.span, refused.help, *notes)
+            return None
+        return Merge(step, name, scope.path_of(name), kind, dim, known, Tensor(shape))
+
+    # --- residuals -------------------------------------------------------------------------------
+
+    def residual(self, step: spec.Residual, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
+        inner, side = site.inside([]), site.inside([])
+        main, other = self.run(step.steps, x, inner), x
+        if isinstance(step.shortcut, tuple):
+            other = self.run(step.shortcut, x, side)
+        else:
+            wanted = self.context.value(step.shortcut, site.environment)
+            if wanted is not UNKNOWN and type(wanted) is not bool:
+                message = f"`shortcut` expects a list of steps, true or false, got {got(wanted)}"
+                self.context.fault(Code.TYPE, message, step.shortcut.span)
+                wanted = UNKNOWN
+            if wanted is False:
+                site.body.append(Residual(step, tuple(inner.body), (), None))
+                return main
+            other = None if wanted is UNKNOWN else x
+        if main is not None and other is not None and main.shape != other.shape:
+            self._unlike(step, x, main, other, projected=bool(side.body))
+            other = None
+        if main is None or other is None:
+            site.body.extend((*inner.body, *side.body))
+            return None
+        self.context.spend(step.span, 2)
+        label = name or site.scope.label("add")
+        merge = Merge(step, label, site.scope.path_of(label), "add", 1, (main, other), Tensor(main.shape))
+        site.body.append(Residual(step, tuple(inner.body), tuple(side.body), merge))
+        return merge.output
+
+    def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor, projected: bool) -> None:
+        """Says that the sides differ, and which projection of the input would mend it."""
+        message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds like shapes"
+        help = "give the shortcut's steps the same channels and strides" if projected else ""
+        dims = main.shape.rank - 2
+        if x is not None and not projected and x.shape.rank == main.shape.rank and 1 <= dims <= 3:
+            strides = {-(-size // out) for size, out in zip(x.shape.spatial, main.shape.spatial)}
+            stride = strides.pop() if len(strides) == 1 else 0
+            if stride and all(-(-size // stride) == out for size, out in zip(x.shape.spatial, main.shape.spatial)):
+                written = f", stride: {stride}" if stride != 1 else ""
+                layer = f"Conv{dims}d: {{out_channels: {main.shape.channels}, kernel_size: 1{written}}}"
+                help = f"project the input: `shortcut: [{layer}]`"
+            else:
+                help = "pad the steps, or give them a stride that the shortcut can have too"
+        self.context.fault(Code.RESIDUAL, message, step.span, help)

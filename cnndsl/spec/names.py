@@ -1,0 +1,44 @@
+"""What may be a name: said once for modules, tensors, blocks, parameters and everything else."""
+
+from __future__ import annotations
+
+import keyword
+import unicodedata
+
+MAX_NAME = 64
+
+
+def unusable(name: str) -> str:
+    """Why a name cannot be that of a module or a tensor, to follow the name; empty where it can."""
+    if not name:
+        return "is empty"
+    if len(name) > MAX_NAME:
+        return f"has {len(name)} characters, the limit is {MAX_NAME}"
+    if odd := odd_character(name):
+        return f"holds {odd}; names are of ASCII letters, digits and `_`"
+    if name[0].isdigit():
+        return "begins with a digit; names begin with a letter or `_`"
+    if not name.isidentifier():
+        return "is no identifier; names are of letters, digits and `_`"
+    if keyword.iskeyword(name):
+        return "is a keyword of Python"
+    if name.startswith("__"):
+        return "begins with two underscores, which Python keeps for itself"
+    return ""
+
+
+def unusable_variable(name: str) -> str:
+    """As :func:`unusable`, for what `$` takes a value from: parameters, loop and `let` names."""
+    if reason := unusable(name):
+        return reason
+    if name == "input":
+        return "means the tensor that flows into a step"
+    if name[0].isupper():
+        return "begins like a layer; parameters begin with a lowercase letter"
+    return ""
+
+
+def odd_character(text: str) -> str:
+    """The first character of a text that is not ASCII, in words; empty where there is none."""
+    odd = next((character for character in text if not character.isascii()), "")
+    return f"{unicodedata.name(odd, 'a character')} (U+{ord(odd):04X})" if odd else ""

@@ -1,0 +1,374 @@
+"""Values as they are written: literals, ``$name``, ``$(arithmetic)``, texts that hold them.
+
+An expression is parsed by Python's own parser into a tree of which only the nodes named here are
+allowed: no attributes but those of ``input``, no calls but :data:`FUNCTIONS`. What is not allowed is
+refused here, wherever it stands, before anything is worked out.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeAlias
+
+from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.source import Span
+from cnndsl.spec.functions import FUNCTIONS, USAGE
+from cnndsl.spec.names import odd_character
+from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree
+
+MAX_TEXT = 256
+MAX_DEPTH = 16
+
+#: Attributes of ``input``, each with the place of its size in the shape of one sample.
+INPUT_SIZES = {"channels": 0, "height": -2, "width": -1, "features": -1}
+INPUT_HELP = "there are `input.channels`, `input.height`, `input.width`, `input.features` and `input.shape`"
+
+Report: TypeAlias = Callable[[Diagnostic], None]
+
+
+class Fault(Exception):
+    """A value cannot be had; ``diagnostic`` says why."""
+
+    def __init__(self, code: Code, message: str, span: Span, help: str = "") -> None:
+        self.diagnostic = Diagnostic(code, message, span, help)
+        super().__init__(message)
+
+
+@dataclass(frozen=True)
+class Literal:
+    """``value`` is UNKNOWN where a fault has been reported."""
+
+    value: Any
+    span: Span
+
+
+@dataclass(frozen=True)
+class Expression:
+    """``text`` is what stands behind ``$``; ``offset`` where it begins in ``span``, if that is known."""
+
+    text: str
+    node: ast.expr
+    span: Span
+    offset: int | None = None
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The names that the value depends on, ``input`` among them."""
+        called = {id(node.func) for node in ast.walk(self.node) if isinstance(node, ast.Call)}
+        names = (node for node in ast.walk(self.node) if isinstance(node, ast.Name))
+        return frozenset(node.id for node in names if id(node) not in called)
+
+    @cached_property
+    def size(self) -> int:
+        """How many steps it takes at the most to work it out."""
+        return sum(1 for _ in ast.walk(self.node))
+
+    def place(self, node: ast.AST) -> Span:
+        """The span of a part of the expression."""
+        if self.offset is None:
+            return self.span
+        start, end = getattr(node, "col_offset", 0), getattr(node, "end_col_offset", len(self.text))
+        return self.span.part(self.offset + start, self.offset + end)
+
+
+@dataclass(frozen=True)
+class Template:
+    """A text with values in it."""
+
+    parts: tuple[str | Expression, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class ListValue:
+    items: tuple[Value, ...]
+    span: Span
+
+
+@dataclass(frozen=True)
+class Keyword:
+    """An argument by its name, which stands at ``span``."""
+
+    name: str
+    value: Value
+    span: Span
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """What a layer or block is given: a list in its order, or by name."""
+
+    positional: tuple[Value, ...] = ()
+    keywords: tuple[Keyword, ...] = ()
+    #: The positional ones as one value, for a layer whose one argument is a list.
+    whole: Value | None = None
+
+    @property
+    def values(self) -> Iterator[Value]:
+        yield from self.positional
+        yield from (keyword.value for keyword in self.keywords)
+
+
+@dataclass(frozen=True)
+class CallValue:
+    """A layer with its arguments as a value: ``act: {LeakyReLU: {negative_slope: 0.1}}``."""
+
+    name: str
+    arguments: Arguments
+    span: Span
+
+    def __repr__(self) -> str:
+        return f"{self.name}(...)"
+
+
+Value: TypeAlias = Literal | Expression | Template | ListValue | CallValue
+
+
+def expressions_in(value: Value) -> Iterator[Expression]:
+    """The expressions that a value is made of."""
+    match value:
+        case Expression():
+            yield value
+        case Template(parts=parts):
+            yield from (part for part in parts if isinstance(part, Expression))
+        case ListValue(items=items):
+            for item in items:
+                yield from expressions_in(item)
+        case CallValue(arguments=arguments):
+            for item in arguments.values:
+                yield from expressions_in(item)
+
+
+# --- reading -------------------------------------------------------------------------------------
+
+
+def parse_value(node: Tree, report: Report) -> Value:
+    """The value that a tree writes. What is wrong with it is reported, and its value unknown."""
+    if isinstance(node, Scalar):
+        value, span = node.value, node.span
+        return parse_text(value, span, report) if isinstance(value, str) else Literal(value, span)
+    if isinstance(node, Listing):
+        return ListValue(tuple(parse_value(item, report) for item in node.items), node.span)
+    key, inner = node.entries[0] if len(node.entries) == 1 else (None, None)
+    if key is None or inner is None or not str(key.value)[:1].isupper():
+        help = "a layer is written `{LeakyReLU: {negative_slope: 0.1}}`"
+        message = "a value is a scalar, a list, or one layer with its arguments"
+        report(Diagnostic(Code.TYPE, message, node.span.first_line, help))
+        return Literal(UNKNOWN, node.span)
+    return CallValue(str(key.value), parse_arguments(inner, report), node.span)
+
+
+def parse_arguments(node: Tree, report: Report) -> Arguments:
+    """What stands behind a layer's name: a mapping, a list, one value, or nothing."""
+    if isinstance(node, Mapping):
+        pairs = ((str(key.value), parse_value(value, report), key.span) for key, value in node.entries)
+        return Arguments(keywords=tuple(Keyword(*pair) for pair in pairs))
+    if isinstance(node, Scalar) and node.value is None:
+        return Arguments()
+    whole = parse_value(node, report)
+    return Arguments(whole.items if isinstance(whole, ListValue) else (whole,), whole=whole)
+
+
+def parse_text(text: str, span: Span, report: Report) -> Value:
+    """``text`` as a literal, an expression, or a template of both."""
+    try:
+        return _parse_text(text, span)
+    except Fault as fault:
+        report(fault.diagnostic)
+        return Literal(UNKNOWN, span)
+
+
+def _parse_text(text: str, span: Span) -> Value:
+    parts: list[str | Expression] = []
+    position = 0
+    while (dollar := text.find("$", position)) >= 0:
+        end = _expression_end(text, dollar, span)
+        if dollar > position:
+            parts.append(text[position:dollar])
+        parts.append(_parse_dollar(text, dollar, end, span))
+        position = end
+    if not parts:
+        return Literal(text, span)
+    if position < len(text):
+        parts.append(text[position:])
+    if len(parts) == 1 and isinstance(parts[0], Expression):
+        return parts[0]
+    return Template(tuple(parts), span)
+
+
+_NAME = re.compile(r"[^\W\d]\w*")
+
+
+def _expression_end(text: str, dollar: int, span: Span) -> int:
+    """Where the expression that begins with the ``$`` at ``dollar`` ends."""
+    if match := _NAME.match(text, dollar + 1):
+        return match.end()
+    if text[dollar + 1 : dollar + 2] != "(":
+        help = "`$channels` or `$(2 * channels)`"
+        raise Fault(Code.EXPRESSION, "`$` needs a name or `(...)` behind it", span, help)
+    end = _closing(text, dollar)
+    if end is None:
+        raise unclosed_fault(text[dollar:], span)
+    return end
+
+
+def unclosed(text: str) -> bool:
+    """Whether a text holds a ``$`` whose bracket is not closed in it."""
+    dollar = text.find("$")
+    bracket = text.find("(", dollar)
+    return 0 <= dollar < bracket and _closing(text, bracket - 1) is None
+
+
+def _closing(text: str, dollar: int) -> int | None:
+    """Where the bracket behind the ``$`` at ``dollar`` is closed again, None if it is not."""
+    depth, quote = 0, ""
+    for index in range(dollar + 1, len(text)):
+        character = text[index]
+        if quote:
+            quote = "" if character == quote else quote
+        elif character in "'\"":
+            quote = character
+        elif character in "([":
+            depth += 1
+        elif character in ")]":
+            depth -= 1
+            if depth == 0:
+                return index + 1
+    return None
+
+
+def unclosed_fault(text: str, span: Span) -> Fault:
+    help = (
+        "a `)` is missing; or YAML has cut it at a comma: inside of `{...}` and `[...]` "
+        'an expression with a comma wants quotes, `"$(max(a, b))"`'
+    )
+    return Fault(Code.EXPRESSION, f"the expression `{shorten(text)}` is cut off", span, help)
+
+
+def _parse_dollar(text: str, dollar: int, end: int, span: Span) -> Expression:
+    bracketed = text[dollar + 1] == "("
+    start, stop = (dollar + 2, end - 1) if bracketed else (dollar + 1, end)
+    written = span.text.find(text)
+    return parse_expression(text[start:stop], span, written + start if written >= 0 else None)
+
+
+def parse_expression(text: str, span: Span, offset: int | None = None) -> Expression:
+    """Parses Python's notation. Raises :class:`Fault` for what the language does not have."""
+    if len(text) > MAX_TEXT:
+        raise Fault(Code.LIMIT, f"an expression of {len(text)} characters, the limit is {MAX_TEXT}", span)
+    stripped = re.sub(r"\s", " ", text).lstrip()
+    if offset is not None:
+        offset += len(text) - len(text.lstrip())
+    place = span if offset is None else span.part(offset, offset + max(len(stripped.rstrip()), 1))
+    if odd := odd_character(text):
+        raise Fault(Code.EXPRESSION, f"the expression holds {odd}", place, "expressions are written in ASCII")
+    if "\\" in text:
+        raise Fault(Code.EXPRESSION, "expressions have no `\\`", place, "texts in them are taken as they stand")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            node = ast.parse(stripped, mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):
+        help = "as Python writes it: `$(2 * channels)`, `$(a if b > 0 else c)`"
+        message = f"`{shorten(stripped)}` is no expression" if stripped else "an expression is missing here"
+        raise Fault(Code.EXPRESSION, message, place, help) from None
+    expression = Expression(stripped, node, span, offset)
+    _check(expression, node, 1)
+    return expression
+
+
+# --- what expressions may hold -------------------------------------------------------------------
+
+_ALLOWED = (
+    ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript,
+    ast.List, ast.Tuple, ast.Call, ast.Attribute, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load,
+)  # fmt: skip
+_REFUSED: dict[type[ast.AST], str] = {
+    **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), "comprehensions"),
+    ast.Lambda: "lambdas", ast.JoinedStr: "f-strings", ast.NamedExpr: "`:=`", ast.Slice: "slices",
+    ast.Starred: "`*` before a list", ast.Dict: "mappings", ast.Set: "sets", ast.MatMult: "`@`",
+    ast.LShift: "`<<`", ast.RShift: "`>>`", ast.BitOr: "`|`", ast.BitAnd: "`&`", ast.Invert: "`~`",
+    ast.BitXor: "`^`; a power is written `**`",
+}  # fmt: skip
+_HAS = (
+    "there are numbers, texts, lists, `+ - * / // % **`, comparisons, `and or not`, `a if c else b`, "
+    f"indexing and {', '.join(FUNCTIONS)}"
+)
+
+
+def _check(expression: Expression, node: ast.AST, depth: int) -> None:
+    """Refuses what is not in the language, wherever it stands."""
+    place = expression.place(node)
+    if depth > MAX_DEPTH:
+        message = f"an expression nested more than {MAX_DEPTH} deep"
+        raise Fault(Code.LIMIT, message, expression.span, "give parts of it names with `let` or `params`")
+    if not isinstance(node, _ALLOWED) or type(node) in _REFUSED:
+        what = _REFUSED.get(type(node)) or re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
+        raise Fault(Code.EXPRESSION, f"expressions have no {what}", place, _HAS)
+    if isinstance(node, ast.Constant):
+        _check_constant(node.value, place)
+    elif isinstance(node, ast.Attribute):
+        _check_attribute(node, place)
+    elif isinstance(node, ast.Call):
+        _check_call(node, place)
+    elif isinstance(node, ast.Compare):
+        _check_identity(node, place)
+    for child in _parts(node):
+        operator = isinstance(child, (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load))
+        _check(expression, child, depth + (not operator))
+
+
+def _parts(node: ast.AST) -> Iterable[ast.AST]:
+    """The nodes below one that have yet to be looked at: of a call, its arguments."""
+    if isinstance(node, ast.Attribute):
+        return ()
+    if isinstance(node, ast.Call):
+        return [*node.args, *(keyword.value for keyword in node.keywords)]
+    return ast.iter_child_nodes(node)
+
+
+def _check_constant(value: object, place: Span) -> None:
+    if value is None or isinstance(value, (bool, str)):
+        return
+    if not isinstance(value, (int, float)):
+        what = {bytes: "bytes", complex: "complex numbers"}.get(type(value), "`...`")
+        raise Fault(Code.EXPRESSION, f"expressions have no {what}", place, _HAS)
+    check_number(value, place)
+
+
+def check_number(number: float, place: Span) -> None:
+    """Raises :class:`Fault` for a number past the bounds of integers or floats."""
+    if isinstance(number, int):
+        if abs(number) > MAX_INTEGER:
+            raise Fault(Code.LIMIT, "an integer past 2^53", place)
+    elif not abs(number) <= 1e300:
+        raise Fault(Code.LIMIT, "a number past 1e300", place)
+
+
+def _check_attribute(node: ast.Attribute, place: Span) -> None:
+    if not (isinstance(node.value, ast.Name) and node.value.id == "input"):
+        raise Fault(Code.EXPRESSION, "only `input` has attributes", place, INPUT_HELP)
+    if node.attr != "shape" and node.attr not in INPUT_SIZES:
+        help = did_you_mean(node.attr, (*INPUT_SIZES, "shape")) or INPUT_HELP
+        raise Fault(Code.EXPRESSION, f"`input` has no `{shorten(node.attr)}`", place, help)
+
+
+def _check_call(node: ast.Call, place: Span) -> None:
+    if not (isinstance(node.func, ast.Name) and node.func.id in FUNCTIONS):
+        name = ast.unparse(node.func)
+        help = did_you_mean(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
+        raise Fault(Code.EXPRESSION, f"expressions have no function `{shorten(name)}`", place, help)
+    if any(keyword.arg != "by" or node.func.id != "divisible" for keyword in node.keywords):
+        raise Fault(Code.EXPRESSION, f"`{node.func.id}` takes no such keyword", place, f"`{USAGE[node.func.id]}`")
+
+
+def _check_identity(node: ast.Compare, place: Span) -> None:
+    for op, side in zip(node.ops, node.comparators):
+        constant = isinstance(side, ast.Constant) and (side.value is None or isinstance(side.value, bool))
+        if isinstance(op, (ast.Is, ast.IsNot)) and not constant:
+            raise Fault(Code.EXPRESSION, "`is` goes with None, True and False only", place, "write `==`")
