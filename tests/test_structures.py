@@ -20,7 +20,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
         input: [4, 6, 6]
         blocks:
           Cell(c, keep, deep):
-            - residual: [{Conv2d: [4, 1]}, BatchNorm2d]
+            - residual: [{Conv2d: [$(input.channels), 1]}, BatchNorm2d]
               shortcut: $keep
             - residual: [{Conv2d: [$c, 1]}]
               shortcut: [{Conv2d: [$c, 1], when: $(input.channels != c)}]
@@ -50,7 +50,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
               - ReLU
             shortcut: [{residual: [{Conv2d: [4, 1]}]}]
         """,
-        ["return x + shortcut"],
+        ["branch1 = self.relu1(y) + y", "return y + (self.conv5(x) + x)"],
     ),
     "merges": (
         """
@@ -64,11 +64,10 @@ SPECS: dict[str, tuple[str, list[str]]] = {
             merge: add
           - branch: [[{Conv2d: [2, 1]}], [{Conv2d: [2, 1]}]]
             dim: 2
-          - branch: [[]]
           - branch: [[ReLU]]
             merge: multiply
         """,
-        ["torch.cat([branch1, branch2], 2)", "x = x * y"],
+        ["torch.cat([self.conv4(x), self.conv5(x)], 2)", "x = x * y", "return self.relu4("],
     ),
     "splits": (
         """
@@ -120,7 +119,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           - Block: [4, 3]
           - Block: [4, 0]
         """,
-        ["new = self.conv2(self.relu1(self.conv1(x)))", "x = torch.cat([x, new], 1)", "class Block2(nn.Module)"],
+        ["new = self.relu1(self.conv1(x))", "x = torch.cat([x, self.conv2(new)], 1)", "class Block2(nn.Module)"],
     ),
     "dense_loops": (
         """
@@ -357,7 +356,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           Tree(c): [{residual: [{Pair: [$(2 * c), $c]}], shortcut: [{Conv: $c}]}, {Pair: [$c, $c]}]
         network: [{Tree: 4}, {Tree: 6}, {Pair: [3, 2]}, {Conv: [2, 3]}]
         """,
-        ["self.pair1 = Pair(in_channels, c * 2, c)", "k: int = 1"],
+        ["self.pair1 = Pair(4, 2 * c, c)", "k: int = 1"],
     ),
     "one_block_for_several": (
         """
@@ -365,10 +364,10 @@ SPECS: dict[str, tuple[str, list[str]]] = {
         blocks:
           A(c): [{Conv2d: [$c, 1]}]
           B(c): [{Conv2d: [$c, 1]}, ReLU]
-          Stage(block, c): [{$block: $c}, {residual: [{$block: $c}]}]
-        network: [{Stage: [A, 4]}, {Stage: [B, 6]}, {Stage: [A, 8]}]
+          Stage(block, c): [{name: first, $block: $c}, {residual: [{name: second, $block: $c}]}]
+        network: [{Stage: [A, 4]}, {Stage: [B, 6]}, {Stage: [A, 8]}, {Stage: [B, 4]}]
         """,
-        ["layer: type[nn.Module]", "Stage(4, 4, A)"],
+        ["layer: type[nn.Module]", "Stage(4, 4, A)", "self.second = layer(c, c)"],
     ),
     "nothing_in_it": (
         """
@@ -460,7 +459,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
                   - {name: expand3x3_activation, ReLU: {inplace: true}}
         network: [{Fire: [4, 8]}, {Fire: [4, 8]}, {Fire: [6, 12]}]
         """,
-        ["x = self.squeeze_activation(self.squeeze(x))", "self.expand1x1 = nn.Conv2d(squeeze, expand, 1)"],
+        ["squeeze_activation = self.squeeze_activation(self.squeeze(x))", "self.expand1x1 = nn.Conv2d(squeeze, expand, 1)"],
     ),
     "mbconv_with_se": (
         """

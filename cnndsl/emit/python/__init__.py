@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import ast
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cnndsl.emit.python.classes import ClassPlanner, EmittedClass
 from cnndsl.emit.python.text import WIDTH, Code, Group, call, lay_out, literal
-from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.graph.graph import Apply, Graph, Tensor, walk
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.layers import LAYERS, Layer
+
+#: Stands for a space at which a line is not broken.
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 __all__ = ["Emitted", "emit", "source"]
 
@@ -74,16 +77,18 @@ def _docstring(graph: Graph) -> list[str]:
     # What a stranger wrote must not end the docstring or mean anything in it.
     text = " ".join(document.description.replace('"', "'").split())
     text = "".join(c if c.isprintable() else "?" for c in text)
-    takes = ", ".join(_shape(tensor.shape.sample) for tensor in graph.inputs.values())
-    gives = ", ".join(_shape(tensor.shape.sample) for tensor in graph.outputs.values())
-    shapes = textwrap.wrap(f"Input: {takes}; output: {gives}.", WIDTH - 11)
+    shapes = textwrap.wrap(f"Input: {_shapes(graph.inputs)}; output: {_shapes(graph.outputs)}.", WIDTH - 11)
+    shapes = [line.replace(NO_BREAK, " ") for line in shapes]
     lines = [line.replace("\\", "\\\\") for line in textwrap.wrap(text, WIDTH - 8)]
     first, *rest = [*lines, "", *shapes] if lines else shapes
     return [f'"""{first}', *rest, '"""'] if rest else [f'"""{first}"""']
 
 
-def _shape(sample: tuple[int, ...]) -> str:
-    return f"({', '.join(map(str, ('N', *sample)))})"
+def _shapes(tensors: Mapping[str, Tensor]) -> str:
+    """Shapes, with the names of the tensors where there are several; no shape is broken into lines."""
+    shapes = [f"({', '.join(map(str, ('N', *tensor.shape.sample)))})" for tensor in tensors.values()]
+    named = [f"{name} {shape}" for name, shape in zip(tensors, shapes)] if len(shapes) > 1 else shapes
+    return ", ".join(text.replace(" ", NO_BREAK) for text in named)
 
 
 def _class_lines(emitted: EmittedClass, docstring: list[str], initialise: bool) -> Iterator[str]:

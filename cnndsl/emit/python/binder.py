@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
@@ -39,6 +40,12 @@ def mentions(text: str, name: str) -> bool:
 def grouped(text: str) -> str:
     """An expression that may stand in any other: with parentheses unless it is a name or a number."""
     return text if re.fullmatch(r"[\w.]+(\[\d+\])?", text) else f"({text})"
+
+
+def summand(text: str) -> str:
+    """An expression that ``+`` may follow."""
+    arithmetic = isinstance(ast.parse(text, mode="eval").body, ast.BinOp | ast.Call)
+    return text if arithmetic else grouped(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +180,10 @@ class Binder:
             return self._in_loop(slot, self.loop, owner)
         if slot.constant and ABSENT not in slot.values:
             return literal(slot.first)
-        text = self._written(slot) or (literal(slot.first) if slot.constant else None) or self._named(slot)
+        text = self._written(slot)
+        if text is None and slot.constant and not slot.inferred:
+            text = literal(slot.first)
+        text = text or self._named(slot) or (literal(slot.first) if slot.constant else None)
         if text is None and slot.inferred:
             text = next((text for text, values in self.said.items() if agree(slot.values, values)), None)
         return self._use(text or self._multiple(slot) or self._fresh(slot, owner))
@@ -197,8 +207,12 @@ class Binder:
         return names if slot.inferred or channels not in names else [*(n for n in names if n != channels), channels]
 
     def _named(self, slot: Slot) -> str | None:
-        """A variable that has the slot's values."""
-        return next((name for name in self._ordered(slot) if agree(slot.values, self.now[name])), None)
+        """A variable that has the slot's values; for a slot that is the same in the uses that have it,
+        only one that is not the same in all."""
+        names = self._ordered(slot)
+        if slot.constant:
+            names = [name for name in names if len(set(self.now[name])) > 1]
+        return next((name for name in names if agree(slot.values, self.now[name])), None)
 
     def _multiple(self, slot: Slot) -> str | None:
         """A small multiple of a variable."""
@@ -249,7 +263,7 @@ class Binder:
                 loop.said.append(text)
         else:
             step = Slot(f"{slot.name}_step", tuple(map(_step, spans)))
-            start, grown = grouped(self.expression(first, owner)), grouped(self.expression(step, owner))
+            start, grown = summand(self.expression(first, owner)), grouped(self.expression(step, owner))
             text = f"{start} + {self.counter}" if grown == "1" else f"{start} + {self.counter} * {grown}"
             loop.said.append(text)
         loop.counted = loop.counted or mentions(text, self.counter)

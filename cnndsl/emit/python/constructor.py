@@ -7,8 +7,9 @@ from itertools import groupby
 
 from cnndsl.emit.python.binder import Binder, grouped
 from cnndsl.emit.python.text import BODY_WIDTH, Code, call, flat, lay_out, listing, literal, prefixed, spread, written
-from cnndsl.emit.python.unify import Child, Part, Rounds, Slot, Unlike
+from cnndsl.emit.python.unify import ABSENT, Child, Part, Rounds, Slot, Unlike
 from cnndsl.emit.python.uses import NO_DEFAULT
+from cnndsl.spec.values import Expression
 
 START = "super().__init__"
 
@@ -97,8 +98,11 @@ class Constructor:
     def attributes(self, parts: Sequence[Part]) -> list[str]:
         """The children of an ``nn.Module`` with a ``forward`` of its own; those that are not there
         are None."""
+        children = _children(parts)
+        if len({child.name for child in children}) < len(children):
+            raise Unlike
         lines = [f"{START}()"]
-        for child in _children(parts):
+        for child in children:
             if child.present.constant:
                 lines += self.added(child)
                 continue
@@ -141,7 +145,9 @@ class Constructor:
         """The constructor call of a child."""
         if child.inner is not None:
             return call("nn.Sequential", *self.sequence(child.inner))
-        callee = child.callee.first if child.callee.constant else grouped(self.binder.expression(child.callee))
+        chosen = isinstance(child.callee.written, Expression) and ABSENT in child.callee.values
+        fixed = child.callee.constant and not chosen
+        callee = child.callee.first if fixed else grouped(self.binder.expression(child.callee))
         items: list[Code] = []
         gap = False
         for slot in child.arguments:

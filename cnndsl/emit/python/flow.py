@@ -43,13 +43,18 @@ class Use:
     """One module: its operations by key, and which value each of its tensors is."""
 
     def __init__(self, ops: Sequence[Keyed], inputs: Mapping[str, Tensor], returned: Mapping[str, Tensor]) -> None:
-        self.ops = {op.key: op for op in ops}
+        #: Without the merges of one tensor, which are nothing but that.
+        self.ops: dict[Key, Keyed] = {}
         self.names = tuple(inputs)
         self.taken: dict[Key, tuple[Ref, ...]] = {}
         refs: dict[int, Ref] = {id(tensor): (INPUTS, index) for index, tensor in enumerate(inputs.values())}
         for op in ops:
             # A module of no steps gives the very tensor that it takes, so this goes op by op.
-            self.taken[op.key] = tuple(refs[id(tensor)] for tensor in op.item.inputs)
+            taken = tuple(refs[id(tensor)] for tensor in op.item.inputs)
+            if isinstance(op.item, Merge) and len(taken) == 1:
+                refs[id(op.item.output)] = taken[0]
+                continue
+            self.ops[op.key], self.taken[op.key] = op, taken
             refs |= {id(tensor): (op.key, index) for index, tensor in enumerate(outputs(op.item))}
         self.returned = {name: refs[id(tensor)] for name, tensor in returned.items()}
 

@@ -105,7 +105,7 @@ class _Writer:
             return call("torch.cat", listing(operand.code for operand in operands), str(item.dim))
         first, *others = (operand.operand for operand in operands)
         parts = (first, *(f"{INFIX[item.kind]} {other}" for other in others))
-        return Group("(", parts, ")", commas=False, bare=len(parts) > 1) if others else first
+        return Group("(", parts, ")", commas=False, bare=True)
 
     def split(self, node: Node, item: Split) -> None:
         operands = self.take(node.inputs)

@@ -53,7 +53,7 @@ def rewrite(
         node = rewriter.visit(expression.node)
     except Unlike:
         return None
-    text = ast.unparse(node)
+    text = ast.unparse(_Plain().visit(node))
     if len(text) > MAX_LENGTH:
         return None
     found = []
@@ -61,6 +61,16 @@ def rewrite(
         known = {name: values[index] for name, values in variables.items()} | rewriter.constants
         found.append(_worth(node, expression.span, Environment(known)))
     return (text, tuple(found)) if agree(wanted, found) else None
+
+
+class _Plain(ast.NodeTransformer):
+    """Comparisons beside ``and`` and ``or`` as they stand, for which ``ast.unparse`` has parentheses at times."""
+
+    def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
+        texts = (
+            ast.Name(ast.unparse(side)) if isinstance(side, ast.Compare) else self.visit(side) for side in node.values
+        )
+        return ast.BoolOp(node.op, [*texts])
 
 
 def agree(wanted: Sequence[Any], found: Sequence[Any]) -> bool:

@@ -131,16 +131,15 @@ def _call(members: Sequence[Construct | None], present: Sequence[Construct]) -> 
     all that they say."""
     first = present[0]
     given: list[tuple[Given, ...] | None] = [member.arguments if member else None for member in members]
-    values: list[Any] = [member.callee if member else ABSENT for member in members]
+    values = tuple(Reference(member.callee) if member else ABSENT for member in members)
     if len({member.callee for member in present}) > 1:
-        values = [value if value is ABSENT else Reference(value) for value in values]
         given = [None if arguments is None else _said(arguments) for arguments in given]
         ways = [[(g.name, g.positional) for g in arguments] for arguments in given if arguments is not None]
         if any(way != ways[0] for way in ways) or first.inner is not None:
             raise Unlike
     names = dict.fromkeys(g.name for arguments in given for g in arguments or ())
     step: Any = first.item.step
-    return Slot("layer", tuple(values), getattr(step, "callee", None)), tuple(_argument(name, given) for name in names)
+    return Slot("layer", values, getattr(step, "callee", None)), tuple(_argument(name, given) for name in names)
 
 
 def _said(arguments: tuple[Given, ...]) -> tuple[Given, ...]:

@@ -1,0 +1,143 @@
+"""Rules of the language where faults and names meet, each by a small spec."""
+
+from __future__ import annotations
+
+from textwrap import dedent
+
+import pytest
+
+import cnndsl
+from cnndsl.diagnostics import Diagnostic
+
+
+def faults(network: str, head: str = "input: [3, 8, 8]\n") -> list[Diagnostic]:
+    return [item for item in cnndsl.check(head + "network:\n" + dedent(network)) if item.is_error]
+
+
+def codes(network: str, head: str = "input: [3, 8, 8]\n") -> list[str]:
+    return [item.code.id for item in faults(network, head)]
+
+
+def warnings(text: str) -> list[str]:
+    return [item.message for item in cnndsl.check(dedent(text)) if not item.is_error]
+
+
+# --- one fault, one message ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "code"),
+    [
+        ("- {name: skip, Conv2d: {out_channels: -1, kernel_size: 3}}\n- from: skip\n", "CNN010"),
+        ("- {name: skip, Conv2d: [4, $(1 +)]}\n- from: skip\n", "CNN020"),
+        ("- repeat: [{name: s$i, ReLU: }]\n  for: i\n  in: $wrong\n- from: s1\n", "CNN021"),
+        ("- {when: $wrong, name: a, ReLU: , else: [{name: b, ReLU: }]}\n- branch: [[from: a], [from: b]]\n", "CNN021"),
+        ("- repeat: [{name: inner, ReLU: }]\n- reuse: inner\n", "CNN012"),
+        ("- Conv2d: {out_chanels: 4, kernel_size: 3}\n", "CNN015"),
+        ("- Conv2d: {out_channels: 010, kernel_size: 3}\n- Linear: {in_features: 1, out_features: 1}\n", "CNN006"),
+        ("- Conv2d: {out_channels: 4, kernel_size: $(max(3, 1))}\n", "CNN020"),
+    ],
+)
+def test_what_depends_on_a_fault_is_not_said(network: str, code: str) -> None:
+    assert codes(network) == [code]
+
+
+def test_a_block_whose_signature_is_wrong_is_not_unknown_too() -> None:
+    head = "input: [3, 8, 8]\nblocks:\n  Stem(class): [ReLU]\n"
+    assert codes("- Stem: 3\n- Stam: 3\n", head) == ["CNN016", "CNN014"]
+
+
+def test_a_wrong_inferred_argument_does_not_hide_what_follows() -> None:
+    assert codes("- Conv2d: {in_channels: 4, out_channels: 8, kernel_size: 3}\n- MaxPool2d: 9\n") == [
+        "CNN031",
+        "CNN030",
+    ]
+
+
+def test_arguments_are_checked_where_the_input_is_unknown() -> None:
+    assert codes("- MaxPool2d: 99\n- Conv2d: [$(7 / 2), 3]\n- Conv2d: 4\n") == ["CNN030", "CNN010", "CNN012"]
+
+
+def test_the_way_tells_of_blocks_and_rounds_not_of_branches() -> None:
+    head = "input: [3, 8, 8]\nblocks:\n  Down: [{branch: [[{MaxPool2d: 3}], []]}]\n"
+    (fault,) = faults("- repeat: [Down]\n  times: 2\n", head)
+    assert fault.trail == ("round 1 of 2 at 5:3", "`Down` called at 5:12")
+
+
+# --- names, reuse, values ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("network", "help"),
+    [
+        ("- repeat: [{name: a, ReLU: }]\n  times: 2\n", "put the loop's name into it"),
+        ("- residual: [ReLU]\n- {name: relu1, ReLU: }\n", "an unnamed step is called `relu1`"),
+        ("- {name: a, ReLU: }\n- {name: a, ReLU: }\n", "rename one of the two"),
+    ],
+)
+def test_a_name_that_stands_twice_says_what_to_do(network: str, help: str) -> None:
+    (fault,) = faults(network)
+    assert fault.help.startswith(help) and fault.notes[0].span is not None
+
+
+def test_from_tells_where_a_step_of_that_name_is() -> None:
+    (fault,) = faults("- from: late\n- {name: late, ReLU: }\n")
+    assert fault.notes[0].span is not None and fault.notes[0].span.line == 4
+
+
+def test_reuse_is_refused_at_the_reuse() -> None:
+    (fault,) = faults("- {name: first, Conv2d: [8, 3]}\n- reuse: first\n")
+    assert fault.code.id == "CNN031" and fault.span is not None and fault.span.line == 4
+    assert fault.help == "what is used again has its weights, and takes what they fit"
+
+
+def test_a_layer_as_a_value_takes_its_arguments_from_where_it_is_written() -> None:
+    spec = """\
+    input: [3, 8, 8]
+    params: {slope: 0.25, act: {LeakyReLU: {negative_slope: $slope}}}
+    blocks:
+      B(slope): [Conv2d: [$slope, 1], $act]
+    network: [B: 4]
+    """
+    assert cnndsl.load(dedent(spec)).shapes().rows[-1].arguments == {"negative_slope": 0.25}
+
+
+def test_a_layer_as_a_value_takes_more_arguments_where_it_is_called() -> None:
+    text = "input: [3, 8, 8]\nparams: {conv: {Conv2d: [4]}}\nnetwork: [{$conv: [3]}]\n"
+    assert cnndsl.load(text).shapes().rows[0].output == (1, 4, 6, 6)
+
+
+def test_outputs_given_twice_are_an_error_that_is_told() -> None:
+    assert codes("- {name: a, ReLU: }\n", "input: [3, 8, 8]\noutputs: [a, a]\n") == ["CNN038"]
+
+
+# --- warnings ------------------------------------------------------------------------------------
+
+
+def test_what_is_never_used_is_a_warning() -> None:
+    spec = """\
+    input: {image: [3, 8, 8], other: [3, 8, 8]}
+    params: {used: 4, rate: 0.1, idle: 1}
+    network:
+      - {name: stem, ReLU: }
+      - {name: lost, Conv2d: [$used, 3]}
+      - from: stem
+    train: {optimizer: {SGD: {lr: $(rate * 2)}}}
+    """
+    assert warnings(spec) == [
+        "the input `other` is never used",
+        "the parameter `idle` is never used",
+        "nothing takes what `lost` gives",
+    ]
+
+
+def test_a_tensor_that_some_round_takes_is_used() -> None:
+    spec = """\
+    input: [3, 8, 8]
+    network:
+      - repeat: [{name: s$i, ReLU: }]
+        for: i
+        in: [0, 1]
+      - from: s0
+    """
+    assert warnings(spec) == []
