@@ -107,9 +107,9 @@ class Constructor:
                 lines += self.added(child)
                 continue
             before = f"self.{child.name} = "
-            condition = _condition(self.binder.expression(child.present))
+            condition = self.binder.expression(child.present)
             code = self.construction(child)
-            short = f"{before}{flat(code)} if {condition} else None"
+            short = f"{before}{flat(code)} if {_condition(condition)} else None"
             if len(short) <= BODY_WIDTH:
                 lines.append(short)
             else:

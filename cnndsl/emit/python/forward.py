@@ -33,6 +33,12 @@ class Pending:
         return f"({flat(self.code)})" if isinstance(self.code, Group) and self.code.bare else flat(self.code)
 
 
+def _infix(merge: Merge, operands: Sequence[str]) -> Group:
+    first, *others = operands
+    parts = (first, *(f"{INFIX[merge.kind]} {other}" for other in others))
+    return Group("(", parts, ")", commas=False, bare=True)
+
+
 def write_forward(flow: Flow) -> list[str]:
     """The lines of the body of ``forward``."""
     return _Writer(flow).write()
@@ -103,9 +109,7 @@ class _Writer:
             return call(f"self.{item.name}", operands[0].code)
         if item.kind == "concat":
             return call("torch.cat", listing(operand.code for operand in operands), str(item.dim))
-        first, *others = (operand.operand for operand in operands)
-        parts = (first, *(f"{INFIX[item.kind]} {other}" for other in others))
-        return Group("(", parts, ")", commas=False, bare=True)
+        return _infix(item, [operand.operand for operand in operands])
 
     def split(self, node: Node, item: Split) -> None:
         operands = self.take(node.inputs)
@@ -130,11 +134,12 @@ class _Writer:
         first, *others = [self.variables[taken] for taken in node.inputs]
         self.left.subtract(node.inputs)
         name = self.name(ref, node.arm, frozenset(others), first) if self.left[ref] else ""
+        then: Code
         if isinstance(node.item, Merge):
-            test, then = f"self.{node.optional}", " + ".join([first, *others])
+            test, then = f"self.{node.optional}", _infix(node.item, [first, *others])
         else:
-            test, then = f"self.{node.item.name} is not None", f"self.{node.item.name}({first})"
-            short = f"{name} = {first} if self.{node.item.name} is None else {then}"
+            test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first)
+            short = f"{name} = {first} if self.{node.item.name} is None else {flat(then)}"
             if name and name != first and len(short) <= BODY_WIDTH:
                 self.lines.append(short)
                 return
