@@ -14,13 +14,16 @@ MAX_DEPTH = 3
 ACTIVATIONS = ["ReLU", "Sigmoid", "SiLU", "GELU", "Tanh", "Identity", "Dropout", "LeakyReLU", "PReLU"]
 NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d"]
 STEP_NAMES = [
-    "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn", "layers", "layer",
+    "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn",
+    "layers", "layer",
     "i", "super", "use_shortcut", "Block0", "Tensor", "x2", "output", "cat", "_hidden", "init_weights", "conv", "down",
     "a_rather_long_name_for_a_step_of_a_network", "the_longest_name_that_a_step_or_a_module_may_have_in_a_spec_abc",
 ]  # fmt: skip
 PARAM_NAMES = [
-    "c", "hidden", "flag", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self", "conv2d", "_",
-    "in_features", "out_channels", "has_relu", "times", "sizes", "actual_in_channels", "an_unusually_long_parameter_name",
+    "c", "hidden", "flag", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self",
+    "conv2d", "_",
+    "in_features", "out_channels", "has_relu", "times", "sizes", "actual_in_channels",
+    "an_unusually_long_parameter_name",
 ]  # fmt: skip
 KINDS = ["width", "width", "width", "flag", "flag", "times", "layer", "maybe", "stride", "pair", "list"]
 

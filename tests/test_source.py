@@ -27,10 +27,13 @@ every_arch = pytest.mark.parametrize("path", ARCHS, ids=lambda path: path.stem)
 
 #: All that the emitter writes is made of these.
 SYNTAX = {
-    "Module", "Import", "ImportFrom", "alias", "ClassDef", "FunctionDef", "arguments", "arg", "Expr", "Return", "Assign",
+    "Module", "Import", "ImportFrom", "alias", "ClassDef", "FunctionDef", "arguments", "arg", "Expr", "Return",
+    "Assign",
     "AugAssign", "AnnAssign", "If", "For", "Name", "Attribute", "Call", "keyword", "Constant", "Tuple", "List", "Dict",
-    "Subscript", "Starred", "GeneratorExp", "comprehension", "BinOp", "UnaryOp", "BoolOp", "Compare", "IfExp", "JoinedStr",
-    "FormattedValue", "Load", "Store", "Add", "Sub", "Mult", "Div", "FloorDiv", "Mod", "BitOr", "And", "Or", "Not", "USub",
+    "Subscript", "Starred", "GeneratorExp", "comprehension", "BinOp", "UnaryOp", "BoolOp", "Compare", "IfExp",
+    "JoinedStr",
+    "FormattedValue", "Load", "Store", "Add", "Sub", "Mult", "Div", "FloorDiv", "Mod", "BitOr", "And", "Or",
+    "Not", "USub",
     "UAdd", "Eq", "NotEq", "Lt", "LtE", "Gt", "GtE", "Is", "IsNot", "In", "NotIn",
 }  # fmt: skip
 
@@ -190,7 +193,8 @@ def test_names_that_modules_have_are_refused(name: str, step: str) -> None:
 
 
 ODD = ["self", "torch", "nn", "layers", "layer", "i", "x", "y", "z", "range", "super", "list", "type", "init_weights",
-       "in_channels", "branch1", "shortcut", "use_shortcut", "min", "len", "int", "str", "print", "_", "_1"]  # fmt: skip
+       "in_channels", "branch1", "shortcut", "use_shortcut", "min", "len", "int", "str", "print", "_",
+       "_1"]  # fmt: skip
 
 
 def odd(name: str) -> cnndsl.Network:
@@ -287,9 +291,12 @@ network: [Block, Block]
 # --- hostile texts -----------------------------------------------------------------------------------------
 
 HOSTILE = [
-    'ends with a quote"', '"""', "'''", '""" + __import__("os").getcwd() + """', "back\\slash \\", "\\" * 200, "\\N{DASH} \\x41 \\u12",
-    "new\nline\n\n- x", "tab\tand\r\nreturn", "\x1b[31mred\x07", "\u202eright to left", "zero\u200bwidth \ufeff", "emoji 🧠 é ß",
-    "{braces} %s $x ${x}", "# comment", "", "   ", "x" * 500, "x " * 300, "\u2028line\u2029", "a\u0085b", "\U000e0041 tag",
+    'ends with a quote"', '"""', "'''", '""" + __import__("os").getcwd() + """', "back\\slash \\",
+    "\\" * 200, "\\N{DASH} \\x41 \\u12",
+    "new\nline\n\n- x", "tab\tand\r\nreturn", "\x1b[31mred\x07", "\u202eright to left",
+    "zero\u200bwidth \ufeff", "emoji 🧠 é ß",
+    "{braces} %s $x ${x}", "# comment", "", "   ", "x" * 500, "x " * 300, "\u2028line\u2029", "a\u0085b",
+    "\U000e0041 tag",
 ]  # fmt: skip
 
 

@@ -345,7 +345,8 @@ SPECS: dict[str, tuple[str, list[str]]] = {
             in: [[1, 4], [2, 8]]
           - sequential: [{sequential: [{name: deep, sequential: [ReLU]}]}]
         """,
-        ["class Stem(nn.Sequential)", 'self.add_module("1", nn.ReLU())', "class Layer(nn.Sequential)", "self.layer2 = Layer("],
+        ["class Stem(nn.Sequential)", 'self.add_module("1", nn.ReLU())', "class Layer(nn.Sequential)",
+        "self.layer2 = Layer("],
     ),
     "blocks_in_blocks": (
         """
@@ -459,7 +460,8 @@ SPECS: dict[str, tuple[str, list[str]]] = {
                   - {name: expand3x3_activation, ReLU: {inplace: true}}
         network: [{Fire: [4, 8]}, {Fire: [4, 8]}, {Fire: [6, 12]}]
         """,
-        ["squeeze_activation = self.squeeze_activation(self.squeeze(x))", "self.expand1x1 = nn.Conv2d(squeeze, expand, 1)"],
+        ["squeeze_activation = self.squeeze_activation(self.squeeze(x))",
+        "self.expand1x1 = nn.Conv2d(squeeze, expand, 1)"],
     ),
     "mbconv_with_se": (
         """
@@ -477,7 +479,8 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           MBConv(c, expand, stride=1, drop=0.0):
             - let: {before: $(input.channels)}
             - residual:
-                - {sequential: [{Conv2d: {out_channels: $(before * expand), kernel_size: 1}}, BatchNorm2d, SiLU], when: $(expand != 1)}
+                - {sequential: [{Conv2d: {out_channels: $(before * expand), kernel_size: 1}}, BatchNorm2d, SiLU],
+                   when: $(expand != 1)}
                 - Conv2d:
                     out_channels: $(before * expand)
                     kernel_size: 3
@@ -496,7 +499,10 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           - MBConv: [8, 6, 2, 0.1]
           - MBConv: [8, 6, 1, 0.1]
           - MBConv: [8, 4, 1, 0.2]
-        """.replace("          SE(hidden):\n", "          SE(hidden):\n            - let: {before: $(input.channels)}\n"),
+        """.replace(
+            "          SE(hidden):\n",
+            "          SE(hidden):\n            - let: {before: $(input.channels)}\n",
+        ),
         ["self.use_shortcut = stride == 1 and in_channels == c", "return x * y"],
     ),
 }  # fmt: skip
@@ -516,7 +522,8 @@ def test_it_runs_as_the_graph_says_and_reads_well(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["shortcuts", "splits", "a_split_of_many", "inputs_and_outputs", "dense_loops", "let",
-                                  "when_on_layers", "nothing_in_it", "reuse", "torchvisions_layers", "named_children"])  # fmt: skip
+                                  "when_on_layers", "nothing_in_it", "reuse", "torchvisions_layers",
+                                  "named_children"])  # fmt: skip
 def test_torchscript_takes_it(name: str) -> None:
     net = network(name)
     module = net.module().eval()
