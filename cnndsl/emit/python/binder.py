@@ -244,6 +244,12 @@ class Binder:
             self.said = {text: values for text, values in self.said.items() if not mentions(text, name)}
         return loop
 
+    def _first_or_rest(self, start: str, then: str) -> str:
+        """One thing in the first round, another thereafter."""
+        if {start, then} == {"True", "False"}:
+            return f"{self.counter} == 0" if start == "True" else f"{self.counter} > 0"
+        return f"{grouped(start)} if {self.counter} == 0 else {then}"
+
     def _in_loop(self, slot: Slot, loop: InLoop, owner: str) -> str:
         """The value may be the same in all rounds of a use, or one thing first and another thereafter:
         then the first is a variable that the loop changes. Or it grows by the same step every time."""
@@ -259,7 +265,7 @@ class Binder:
             start, then = self.expression(first, owner), self.expression(rest, owner)
             text = start
             if start not in self.now or loop.carried.setdefault(start, then) != then:
-                text = f"{grouped(start)} if {self.counter} == 0 else {then}"
+                text = self._first_or_rest(start, then)
                 loop.said.append(text)
         else:
             step = Slot(f"{slot.name}_step", tuple(map(_step, spans)))

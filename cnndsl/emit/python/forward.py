@@ -12,8 +12,11 @@ from cnndsl.emit.python.text import BODY_WIDTH, Code, Group, call, flat, lay_out
 from cnndsl.emit.python.uses import is_named
 from cnndsl.graph.graph import Apply, Merge, Split
 
-#: How long an expression may become, and how many calls deep, before it gets a line of its own.
-LONG, DEEP = 66, 3
+#: How long an expression may become, and how many calls deep, before it gets a line of its own; what
+#: stands between ``+`` and ``*`` is less.
+LONG, LONG_INFIX, DEEP = 66, 52, 3
+#: Variables do not take longer names of the spec.
+MAX_NAME = 24
 INFIX = {"add": "+", "multiply": "*"}
 
 
@@ -62,7 +65,7 @@ class _Writer:
         self.variables |= dict(self.flow.inputs)
         for node in self.flow.nodes:
             self.left.update(node.inputs)
-            if is_named(node.item.step):
+            if is_named(node.item.step) and len(node.item.name) <= MAX_NAME:
                 self.named[node.key, 0] = safe(node.item.name)
         self.left.update(self.flow.returned.values())
         for node, following in zip(self.flow.nodes, (*self.flow.nodes[1:], None)):
@@ -89,7 +92,8 @@ class _Writer:
         ref = (node.key, 0)
         operands = self.take(node.inputs)
         code = self.code(node, operands)
-        if len(flat(code)) > LONG and any(operand.depth for operand in operands):
+        limit = LONG_INFIX if isinstance(node.item, Merge) and node.item.kind in INFIX else LONG
+        if len(flat(code)) > limit and any(operand.depth for operand in operands):
             operands = self.settle(node.inputs, operands)
             code = self.code(node, operands)
         reads = frozenset().union(*(operand.reads for operand in operands))

@@ -171,6 +171,8 @@ class _Rewriter(ast.NodeVisitor):
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
         sides = [self.visit(side) for side in (node.left, *node.comparators)]
+        if all(isinstance(side, ast.Name) and side.id in self.constants for side in sides):
+            raise Unlike
         equality: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Is: ast.Eq, ast.IsNot: ast.NotEq}
         kinds = [equality.get(type(op), type(op)) for op in node.ops]
         if any(self.is_constant(side, None) for side in sides):
