@@ -350,6 +350,8 @@ def block(earlier: Place, params: list[Param], keep: bool) -> list[Step]:
         strides=named["stride"],
         same_size=keep or earlier.same_size,
     )
+    if not keep and place.often(0.15):
+        return [dense(place)]
     return kept(place) if keep else steps(place, 6)
 
 
