@@ -547,6 +547,23 @@ def test_weights_that_are_used_again_are_counted_once() -> None:
     assert [name for name, _ in module.named_children()] == ["conv", "relu1", "tail"]
 
 
+@pytest.mark.parametrize(
+    "steps",
+    [
+        'residual: [ReLU], shortcut: "$(input.height > 4)"',
+        'branch: [[], [ReLU]], merge: add, when: "$(input.height > 4)", else: [ReLU]',
+        'branch: [[], [ReLU], []], split: "$([1, 3, 4] if input.height > 4 else [2, 2, 4])"',
+        'from: a, when: "$(input.height > 4)"',
+    ],
+)
+def test_what_would_be_another_module_is_not_used_again(steps: str) -> None:
+    """One module has one `forward`, whatever it is used on."""
+    cell = f"[{{name: a, Identity: }}, Sigmoid, {{{steps}}}, Tanh]"
+    network = "[{name: cell, Cell: }, {MaxPool2d: 2}, {reuse: cell}]"
+    faults = cnndsl.check(f"input: [8, 8, 8]\nblocks:\n  Cell: {cell}\nnetwork: {network}\n")
+    assert [fault.code.id for fault in faults] == ["CNN031"]
+
+
 # --- torchvision -------------------------------------------------------------------------------------------
 
 every_model = pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "densenet121"])

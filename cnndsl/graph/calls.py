@@ -9,7 +9,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
 from cnndsl.graph.context import Context, Run, Site, shown
-from cnndsl.graph.graph import Apply, Body, Item, Module, Tensor, walk
+from cnndsl.graph.graph import Apply, Body, Item, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.layers import LAYERS, Layer, Refused, Shape
 from cnndsl.layers.table import take
@@ -272,7 +272,12 @@ class Calls:
             on = f"on {x.shape} its layers would differ from those on {item.input.shape}"
             self._cannot(Code.INFERRED, f"`{item.name}` cannot be used again here: {on}", named, step)
             return None
-        return replace(item, step=step, body=tuple(items), input=x, output=out, reuse=True)
+        again = replace(item, step=step, body=tuple(items), input=x, output=out, reuse=True)
+        if _wiring(again) != _wiring(item):
+            on = f"on {x.shape} its tensors would be put together otherwise than on {item.input.shape}"
+            self._cannot(Code.INFERRED, f"`{item.name}` cannot be used again here: {on}", named, step)
+            return None
+        return again
 
     def _cannot(self, code: Code, message: str, named: Named, step: spec.Reuse) -> None:
         help = "what is used again has its weights, and takes what they fit"
@@ -310,6 +315,21 @@ def _is_inferred(layer: type[Layer], name: str | None) -> bool:
 
 def _divides(value: Value) -> bool:
     return isinstance(value, Expression) and "/" in value.text.replace("//", "")
+
+
+def _wiring(module: Module) -> list[tuple[Any, ...]]:
+    """Which tensors the operations of a module take, numbered as they come, and what merges and splits do."""
+    numbers = {id(module.input): 0}
+    rows: list[tuple[Any, ...]] = []
+    for _, item in walk(module.body):
+        taken = tuple(numbers[id(tensor)] for tensor in item.inputs)
+        how: tuple[Any, ...] = (item.kind, item.dim) if isinstance(item, Merge) else ()
+        if isinstance(item, Split):
+            how = (len(item.sizes),) if len(set(item.sizes)) == 1 else item.sizes
+        rows.append((item.path, taken, how))
+        for tensor in item.outputs if isinstance(item, Split) else (item.output,):
+            numbers.setdefault(id(tensor), len(numbers))
+    return [*rows, (numbers[id(module.output)],)]
 
 
 def _layers(body: Body) -> list[tuple[str, str, Mapping[str, Any]]]:
