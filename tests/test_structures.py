@@ -521,9 +521,7 @@ def test_it_runs_as_the_graph_says_and_reads_well(name: str) -> None:
     assert_faithful(net)
 
 
-@pytest.mark.parametrize("name", ["shortcuts", "splits", "a_split_of_many", "inputs_and_outputs", "dense_loops", "let",
-                                  "when_on_layers", "nothing_in_it", "reuse", "torchvisions_layers",
-                                  "named_children"])  # fmt: skip
+@pytest.mark.parametrize("name", SPECS)
 def test_torchscript_takes_it(name: str) -> None:
     net = network(name)
     module = net.module().eval()

@@ -219,7 +219,7 @@ class Binder:
         for name in self._ordered(slot):
             if factor := _factor(slot.values, self.now[name]):
                 text = f"{name} * {factor}"
-                self.said[text] = tuple(value * factor for value in self.now[name])
+                self.said[text] = tuple(value * factor if type(value) is int else ABSENT for value in self.now[name])
                 return text
         return None
 
