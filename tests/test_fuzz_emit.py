@@ -22,6 +22,8 @@ from test_source import SYNTAX
 
 import cnndsl
 
+#: Parameters and multiply-accumulates of one network.
+MOST = 10**7
 EXAMPLES = int(os.environ.get("CNNDSL_EXAMPLES", "0"))
 
 
@@ -33,11 +35,12 @@ class PlainDumper(yaml.SafeDumper):
 
 
 def compiled(rng: Random) -> cnndsl.Network | None:
-    """A random network, None for a spec that has errors."""
+    """A random network, None for a spec that has errors or whose channels multiply too often."""
     try:
-        return cnndsl.load(yaml.dump(spec(rng), Dumper=PlainDumper, sort_keys=False))
+        net = cnndsl.load(yaml.dump(spec(rng), Dumper=PlainDumper, sort_keys=False))
     except cnndsl.SpecError:
         return None
+    return net if net.cost.params + net.cost.macs < MOST else None
 
 
 @pytest.fixture(scope="module", autouse=True)
