@@ -5,10 +5,17 @@ module's readable source, and its diagram::
 
     net = cnndsl.load("archs/vgg11.yaml", classes=100)
     net.shapes(), net.module(), net.source(), net.diagram()
+
+It is trained by the recipe in its spec, and the run that this leaves gives the trained module::
+
+    run = cnndsl.train("archs/lenet.yaml", epochs=3)
+    cnndsl.load_run(run.path).module()
 """
 
-from cnndsl.diagnostics import Diagnostic, SpecError
+from cnndsl.diagnostics import Diagnostic, RunError, SpecError
 from cnndsl.network import Network, check, load
+from cnndsl.training.api import train
+from cnndsl.training.run import Run, load_run
 
 __version__ = "0.1.0"
-__all__ = ["Diagnostic", "Network", "SpecError", "check", "load"]
+__all__ = ["Diagnostic", "Network", "Run", "RunError", "SpecError", "check", "load", "load_run", "train"]

@@ -21,7 +21,10 @@ MOST = 50
 
 
 class Code(Enum):
-    """Every kind of diagnostic: a code that stays the same, and what it means. Past 100: warnings."""
+    """Every kind of diagnostic: a code that stays the same, and what it means.
+
+    Below 100 are errors of specs, past it warnings, past 200 what goes wrong with runs.
+    """
 
     FILE = ("CNN001", "a file cannot be read")
     ENCODING = ("CNN002", "the text is not UTF-8, or holds characters that YAML forbids")
@@ -36,7 +39,7 @@ class Code(Enum):
     KEY = ("CNN011", "an unknown key")
     MISSING = ("CNN012", "a required key or argument is missing")
     STEP = ("CNN013", "a step that has no word, or more than one")
-    LAYER = ("CNN014", "an unknown layer or block")
+    LAYER = ("CNN014", "an unknown layer, block, function or class")
     ARGUMENT = ("CNN015", "an unknown argument, or one given twice")
     NAME = ("CNN016", "a name that cannot be used")
     DUPLICATE = ("CNN017", "two things of one name")
@@ -53,7 +56,18 @@ class Code(Enum):
     RECURSION = ("CNN036", "a block that contains itself")
     EXPECT = ("CNN037", "a network that breaks its contract")
     OUTPUT = ("CNN038", "an output that cannot be returned")
+    RECIPE = ("CNN040", "a training recipe that does not go with the network or its data")
     UNUSED = ("CNN101", "something defined and never used")
+    DATA = ("CNN201", "a data set that is not there")
+    SAMPLE = ("CNN202", "data that cannot be trained on")
+    LOSS = ("CNN203", "a loss that is not finite")
+    CHECKPOINT = ("CNN204", "a checkpoint that cannot be loaded")
+    RESUME = ("CNN205", "a run that cannot be resumed")
+    BUSY = ("CNN206", "a run that another process is writing")
+    WRITE = ("CNN207", "a run that cannot be written")
+    DEVICE = ("CNN208", "a device that cannot be used")
+    RANKS = ("CNN209", "processes of one training that do not agree")
+    EXPORT = ("CNN210", "a module that cannot be exported")
 
     def __init__(self, id: str, title: str) -> None:
         self.id = id
@@ -61,7 +75,7 @@ class Code(Enum):
 
     @property
     def severity(self) -> str:
-        return "warning" if self.id >= "CNN1" else "error"
+        return "warning" if self.id.startswith("CNN1") else "error"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +146,14 @@ class SpecError(Exception):
         if len(self.diagnostics) > MOST:
             rendered.append(f"{len(self.diagnostics) - MOST} more are not shown")
         super().__init__("\n\n".join(rendered))
+
+
+class RunError(Exception):
+    """Something went wrong with a run or its data; ``diagnostic`` says what, and what to do."""
+
+    def __init__(self, code: Code, message: str, help: str = "", notes: Iterable[str] = (), span: Span | None = None):
+        self.diagnostic = Diagnostic(code, message, span, help, tuple(map(Note, notes)))
+        super().__init__(self.diagnostic.render())
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,9 @@ from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
+from cnndsl.recipe import Recipe
+from cnndsl.recipe.fit import at_size, check_fit
+from cnndsl.recipe.reader import read_recipe
 from cnndsl.spec.document import read_document
 
 if TYPE_CHECKING:
@@ -29,6 +32,7 @@ class Compilation:
     graph: Graph | None
     diagnostics: list[Diagnostic]
     partial: Module | None = None
+    recipe: Recipe | None = None
 
 
 def compile_spec(
@@ -41,7 +45,8 @@ def compile_spec(
 ) -> Compilation:
     """Text -> steps -> graph.
 
-    ``params`` are Python values for the spec's parameters, ``given`` the same as ``name=value``
+    The recipe that its ``train`` is, if it has one, is checked against the network. ``params`` are
+    Python values for the spec's parameters, ``given`` the same as ``name=value``
     texts, and ``settings`` are ``a.b=value`` texts for any key. Raises :class:`SpecError` only where
     there is no file to read.
     """
@@ -49,12 +54,14 @@ def compile_spec(
     if reading.document is None:
         return Compilation(None, ordered(reading.faults))
     elaboration = elaborate(reading.document, batch)
-    faults = [*reading.faults, *elaboration.faults]
+    recipe, unread = read_recipe(reading.document, elaboration.params)
+    faults = [*reading.faults, *elaboration.faults, *unread]
     graph = None if any(fault.is_error for fault in faults) else elaboration.graph
     if graph is not None:
         faults += check_graph(graph)
+        faults += check_fit(graph, recipe) if recipe else []
         graph = None if any(fault.is_error for fault in faults) else graph
-    return Compilation(graph, ordered(faults), elaboration.partial)
+    return Compilation(graph, ordered(faults), elaboration.partial, recipe)
 
 
 @dataclass(frozen=True)
@@ -62,6 +69,7 @@ class Network:
     """A compiled network. In a notebook it shows its diagram and its table."""
 
     graph: Graph
+    recipe: Recipe | None = None
 
     @property
     def name(self) -> str:
@@ -71,6 +79,14 @@ class Network:
     def cost(self) -> Cost:
         """Parameters, buffer values and MACs of the whole network."""
         return cost(self.graph.root)
+
+    def at_size(self, shape: tuple[int, ...]) -> Network:
+        """The same network for samples of another shape, without the batch. Raises :class:`SpecError`
+        where it does not take them."""
+        elaboration = at_size(self.graph.document, shape)
+        if elaboration.graph is None:
+            raise SpecError(elaboration.faults, elaboration.partial)
+        return replace(self, graph=elaboration.graph)
 
     def shapes(self, depth: int | None = None) -> Table:
         """The table of modules and layers, ``depth`` levels deep: path, shapes with the batch,
@@ -116,7 +132,7 @@ def load(path_or_text: str | Path, /, **params: Any) -> Network:
     compilation = compile_spec(path_or_text, params)
     if compilation.graph is None:
         raise SpecError(compilation.diagnostics, compilation.partial)
-    return Network(compilation.graph)
+    return Network(compilation.graph, compilation.recipe)
 
 
 def check(path_or_text: str | Path, /, **params: Any) -> list[Diagnostic]:

@@ -1,7 +1,7 @@
 """The command line. Data goes to stdout, messages to stderr.
 
-Exit codes: 0, all is well; 1, the spec has errors; 2, wrong usage, or files that cannot be read or
-written.
+Exit codes: 0, all is well; 1, the spec has errors, or a training failed; 2, wrong usage, or files that
+cannot be read or written; 128 and a signal's number, stopped by it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cnndsl.cli.draw import draw
 from cnndsl.cli.layers import layers
 from cnndsl.cli.schema import schema
 from cnndsl.cli.shapes import shapes
+from cnndsl.cli.train import train
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -25,7 +26,7 @@ def cli() -> None:
     """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
 
 
-for command in (build, shapes, draw, check, layers, schema):
+for command in (build, shapes, draw, check, train, layers, schema):
     cli.add_command(command)
 
 

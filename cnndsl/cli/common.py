@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
 
-from cnndsl.diagnostics import Code, Diagnostic, SpecError
+from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
 from cnndsl.network import Compilation, compile_spec
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 OK, ERRORS, USAGE = 0, 1, 2
+#: What goes wrong with files, not with what stands in them.
+_OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE}
 #: How many diagnostics are shown of one run.
 SHOWN = 50
 
 spec_argument = click.argument("spec", type=click.Path(path_type=str))
+
+
+device_option = click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps. Default: what torch finds.")
+runs_option = click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
+)
+run_argument = click.argument("run", type=click.Path(path_type=Path))
 
 
 def spec_options(command: F) -> F:
@@ -59,3 +70,22 @@ def fail(message: str, help: str = "") -> NoReturn:
     diagnostic = Diagnostic(Code.FILE, message, help=help)
     tell([diagnostic])
     sys.exit(USAGE)
+
+
+@contextmanager
+def ending() -> Iterator[None]:
+    """What a training or a trained network ends with becomes a message and an exit code."""
+    from cnndsl.training.interrupt import Stopped
+
+    try:
+        yield
+    except SpecError as error:
+        tell(error.diagnostics)
+        missing = all(diagnostic.code is Code.FILE for diagnostic in error.diagnostics)
+        sys.exit(USAGE if missing else ERRORS)
+    except RunError as error:
+        tell([error.diagnostic])
+        sys.exit(USAGE if error.diagnostic.code in _OF_FILES else ERRORS)
+    except Stopped as stopped:
+        click.echo(str(stopped), err=True)
+        sys.exit(128 + stopped.number)

@@ -10,7 +10,8 @@ from typing import Literal, TypeAlias
 import click
 
 from cnndsl.cli.common import ERRORS, fail, read_spec, spec_argument, spec_options, tell
-from cnndsl.cli.output import is_signed, sign, write_file
+from cnndsl.cli.output import is_signed, sign
+from cnndsl.writing import write_file
 
 Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 

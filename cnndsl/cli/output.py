@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import struct
-import tempfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+
+from cnndsl.writing import write_file
 
 #: In a folder that we write: the digest of each file as we left it.
 MANIFEST = ".cnndsl.json"
@@ -21,21 +21,6 @@ _PNG_HEAD = 33
 
 class NotOurs(Exception):
     """A file is in the way that was not written by us, or was changed since."""
-
-
-def write_file(path: Path, data: bytes) -> None:
-    """Puts ``data`` at ``path`` in one step: until then the old file stays whole. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        Path(name).replace(path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], force: bool = False) -> None:
@@ -80,9 +65,3 @@ def _manifest(folder: Path) -> dict[str, str]:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

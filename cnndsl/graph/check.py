@@ -93,7 +93,8 @@ def _names_in(part: object) -> Iterator[str]:
         yield from part.names
     elif is_dataclass(part) and not isinstance(part, (Span, Source)):
         for field in fields(part):
-            yield from _names_in(getattr(part, field.name))
+            if field.name != "tree":  # all of a document once more, as it was read
+                yield from _names_in(getattr(part, field.name))
 
 
 def _names_in_tree(tree: Tree) -> Iterator[str]:

@@ -33,6 +33,7 @@ class Elaboration:
     graph: Graph | None
     partial: Module | None
     faults: tuple[Diagnostic, ...]
+    params: Mapping[str, Any]
 
 
 def elaborate(document: Document, batch: int = 1) -> Elaboration:
@@ -71,9 +72,9 @@ class _Elaborator:
             name, steps, out = document.name, document.network, last or NOTHING
             root = Module(None, name, "", name, context.params, {}, steps, chain, tuple(body), first, out)
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
-            return Elaboration(None, root, tuple(context.faults))
+            return Elaboration(None, root, tuple(context.faults), context.params)
         known = {name: tensor for name, tensor in inputs.items() if tensor is not None}
-        return Elaboration(Graph(document, root, known, outputs), root, tuple(context.faults))
+        return Elaboration(Graph(document, root, known, outputs), root, tuple(context.faults), context.params)
 
     def params(self) -> Mapping[str, Any]:
         """The document's parameters; what is wrong with `init` needs no more than these."""

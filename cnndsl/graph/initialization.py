@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
-from cnndsl.layers import INITIALIZERS, LAYERS, Initializer, Layer, Refused
+from cnndsl.layers import INITIALIZERS, LAYERS, Layer
 from cnndsl.source import Span
 from cnndsl.spec import tree
+from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment, Unknown, evaluate
-from cnndsl.spec.values import Fault, Value, parse_arguments
+from cnndsl.spec.expression import Environment
 
 TENSORS = ("weight", "bias")
+FUNCTIONS = Vocabulary(INITIALIZERS, "function of torch.nn.init", "`xavier_uniform`, or `{normal: {std: 0.01}}`")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +49,9 @@ def initializations(
 
 class _Reader:
     def __init__(self, environment: Environment) -> None:
-        self.environment = environment
         self.found: list[Initialization] = []
         self.faults: list[Diagnostic] = []
+        self.calls = CallReader(environment, self.faults)
 
     def fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
         self.faults.append(Diagnostic(code, message, span.first_line, help))
@@ -72,53 +73,6 @@ class _Reader:
             self.function(layer, "weight", value)
 
     def function(self, layer: str, tensor: str, value: tree.Tree) -> None:
-        """A function by its name alone, or as the one key of a mapping with its arguments."""
-        arguments: tree.Tree = tree.Scalar(None, value.span)
-        named: tree.Tree = value
-        if isinstance(value, tree.Mapping) and len(value.entries) == 1:
-            named, arguments = value.entries[0]
-        if isinstance(named, tree.Scalar) and named.value is tree.UNKNOWN:
-            return
-        if not isinstance(named, tree.Scalar) or not isinstance(named.value, str):
-            help = "`xavier_uniform`, or `{normal: {std: 0.01}}`"
-            self.fault(Code.TYPE, "this is no function of torch.nn.init", value.span, help)
-            return
-        name = named.value.removesuffix("_")
-        if name not in INITIALIZERS:
-            help = did_you_mean(name, INITIALIZERS) or f"the functions are {', '.join(INITIALIZERS)}"
-            self.fault(Code.LAYER, f"torch.nn.init has no `{shorten(name)}`", named.span, help)
-            return
-        values = self.arguments(INITIALIZERS[name], arguments, named.span)
-        if values is not None:
-            self.found.append(Initialization(layer, tensor, name, values, named.span))
-
-    def arguments(self, function: Initializer, tree: tree.Tree, span: Span) -> dict[str, Any] | None:
-        """The arguments of a function as they were given, None where something is wrong with them."""
-        before = len(self.faults)
-        given = parse_arguments(tree, self.faults.append)
-        names = function.positional()
-        written: dict[str, Value] = dict(zip(names, given.positional))
-        signature = f"`{function.name}({function.signature()})`"
-        if len(given.positional) > len(names):
-            extra = given.positional[len(names)].span
-            self.fault(Code.ARGUMENT, f"`{function.name}` takes {len(names)} arguments at the most", extra, signature)
-        for keyword in given.keywords:
-            if keyword.name not in names:
-                help = did_you_mean(keyword.name, names) or signature
-                message = f"`{function.name}` has no argument `{shorten(keyword.name)}`"
-                self.fault(Code.ARGUMENT, message, keyword.span, help)
-            written[keyword.name] = keyword.value
-        try:
-            values = {name: evaluate(value, self.environment) for name, value in written.items()}
-            if len(self.faults) == before:
-                function.bind(values)
-                return values
-        except Fault as fault:
-            self.faults.append(fault.diagnostic)
-        except Refused as refused:
-            at = written[refused.argument].span if refused.argument in written else span
-            code = Code.TYPE if refused.argument in written else Code.MISSING
-            self.fault(code, refused.message, at, refused.help)
-        except Unknown:
-            pass
-        return None
+        call = self.calls.call(value, FUNCTIONS)
+        if call is not None:
+            self.found.append(Initialization(layer, tensor, call.name, call.arguments, call.span))

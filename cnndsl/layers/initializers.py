@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from cnndsl.layers.function import Function, by_name
 from cnndsl.layers.kinds import ABOVE_ZERO, NOT_NEGATIVE, NUMBER, POSITIVE, PROBABILITY, Choice
 from cnndsl.layers.shape import Refused
-from cnndsl.layers.table import Argument, argument, signature, take
+from cnndsl.layers.table import Argument, argument
 
 Values = Mapping[str, Any]
 Rule = Callable[[Values, tuple[int, ...]], None]
 
 
-class Initializer:
-    """A function that fills a tensor: its arguments, and the tensors that it works on."""
+class Initializer(Function):
+    """A function that fills a tensor: ``ranks`` are the numbers of dimensions that it works on."""
 
     def __init__(
         self,
@@ -25,17 +26,9 @@ class Initializer:
         ranks: range = range(64),
         rule: Rule | None = None,
     ) -> None:
-        self.name = name
-        self.documentation = documentation
+        super().__init__(name, documentation, arguments, path=f"torch.nn.init.{name}_")
         self.ranks = ranks
         self.rule = rule
-        self.arguments = arguments
-        for key, value in arguments.items():
-            value.name = key
-
-    def bind(self, given: Values) -> dict[str, Any]:
-        """All arguments, checked, with defaults. Raises :class:`Refused`."""
-        return take(self.name, self.arguments, given)
 
     def admit(self, values: Values, shape: tuple[int, ...]) -> None:
         """Raises :class:`Refused` for a tensor that cannot be filled with these arguments."""
@@ -51,14 +44,6 @@ class Initializer:
         if low == high:
             return f"{low} dimensions"
         return f"{low} dimensions or more" if high == 63 else f"{low} to {high} dimensions"
-
-    def signature(self) -> str:
-        """The arguments as Python would write them."""
-        return signature(self.arguments)
-
-    def positional(self) -> tuple[str, ...]:
-        """The names that a list of arguments fills."""
-        return tuple(self.arguments)
 
 
 def _range(values: Values, shape: tuple[int, ...]) -> None:
@@ -84,9 +69,8 @@ def _kaiming() -> dict[str, Argument[Any]]:
 
 _AT_LEAST_2 = range(2, 64)
 
-INITIALIZERS: dict[str, Initializer] = {
-    initializer.name: initializer
-    for initializer in (
+INITIALIZERS = by_name(
+    (
         Initializer(
             "uniform",
             "Draws from ``a`` to ``b``, all values alike.",
@@ -163,4 +147,4 @@ INITIALIZERS: dict[str, Initializer] = {
             ranks=range(2, 3),
         ),
     )
-}
+)

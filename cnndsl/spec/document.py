@@ -15,13 +15,14 @@ from cnndsl.diagnostics import Code, Diagnostic, Note, SpecError, did_you_mean, 
 from cnndsl.layers import LAYERS
 from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, read_text
-from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params
+from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import StepParser, Steps
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value
+from cnndsl.spec.write import write
 
 __all__ = ["Block", "Document", "Parameter", "Reading", "read_document"]
 
@@ -45,13 +46,15 @@ class Block:
 class Document:
     """A spec with everything that it extends and uses in it.
 
-    ``init``, ``expect`` and ``train`` are as they were written. ``lost`` are names of blocks of which
-    nothing is known because of a fault; None where any name may be one of them.
+    ``tree`` is all of it, and ``init``, ``expect`` and ``train`` parts of it as they were written.
+    ``lost`` are names of blocks of which nothing is known because of a fault; None where any name may be
+    one of them.
     """
 
     name: str
     description: str
     source: Source
+    tree: Mapping
     inputs: MappingType[str, Value]
     params: tuple[Parameter, ...]
     blocks: MappingType[str, Block]
@@ -62,6 +65,11 @@ class Document:
     expect: Mapping | None = None
     train: Mapping | None = None
     lost: frozenset[str] | None = frozenset()
+
+    def resolved(self) -> str:
+        """The spec as one text that needs no other file: what it extends, uses and was given is in it."""
+        name = Scalar("name", self.tree.span), Scalar(self.name, self.tree.span)
+        return write(Mapping((name, *without(self.tree, "name", "extends", "use").entries), self.tree.span))
 
 
 @dataclass(frozen=True)
@@ -166,10 +174,12 @@ class _DocumentParser:
             self.fault(Code.MISSING, "`network` has no steps", tree.keys["network"].span, "a list of steps")
         description = tree.get("description")
         blocks = self._blocks(tree.get("blocks"))
+        train = tree.get("train")
         return Document(
             name=self._name(tree.get("name")),
             description=str(description.value) if isinstance(description, Scalar) else "",
             source=self.source,
+            tree=tree,
             inputs=self._inputs(tree.get("input")),
             params=self._params(tree.get("params")),
             blocks=blocks,
@@ -178,7 +188,7 @@ class _DocumentParser:
             outputs=self._outputs(tree.get("outputs")),
             init=self._sound(tree.get("init")),
             expect=self._sound(tree.get("expect")),
-            train=self._sound(tree.get("train")),
+            train=train if isinstance(train, Mapping) else None,
             lost=None if self.missing else frozenset(self.lost),
         )
 

@@ -97,11 +97,14 @@ def from_python(name: str, value: object) -> tuple[str, Tree]:
 def override(tree: Tree, path: list[str], value: Tree) -> Tree:
     """``tree`` with what stands at ``path`` replaced: keys, and positions from 0 in lists.
 
-    Keys that are not there are added to mappings; anything else raises KeyError with a reason.
+    `*` is the one call that stands in a place, whatever its name. Keys that are not there are added to
+    mappings; anything else raises KeyError with a reason.
     """
     if not path:
         return value
     first, *rest = path
+    if first == "*":
+        return _override_call(tree, rest, value)
     if isinstance(tree, Listing):
         if not (first.isdecimal() and first.isascii() and len(first) < 7 and int(first) < len(tree.items)):
             raise KeyError(f"`{shorten(first)}` is no position in a list of {len(tree.items)}, which begin at 0")
@@ -113,6 +116,18 @@ def override(tree: Tree, path: list[str], value: Tree) -> Tree:
         inner = tree.by_key[str(key.value)] if key else Mapping((), value.span)
         return with_entry(tree, key or Scalar(first, value.span), override(inner, rest, value))
     raise KeyError(f"there is nothing below it to set `{shorten(first)}` in")
+
+
+def _override_call(tree: Tree, path: list[str], value: Tree) -> Tree:
+    """A call, ``SGD`` or ``{SGD: {lr: 0.1}}``, with an argument replaced."""
+    if isinstance(tree, Scalar) and isinstance(tree.value, str):
+        return Mapping(((tree, override(Mapping((), value.span), path, value)),), tree.span)
+    if not isinstance(tree, Mapping) or len(tree.entries) != 1:
+        raise KeyError("there is no call for `*` to stand for")
+    ((key, arguments),) = tree.entries
+    if isinstance(arguments, Scalar) and arguments.value is None:
+        arguments = Mapping((), value.span)
+    return with_entry(tree, key, override(arguments, path, value))
 
 
 def set_params(tree: Mapping, given: dict[str, Tree]) -> tuple[Mapping, list[Diagnostic]]:

@@ -51,12 +51,6 @@ def schema() -> dict[str, Any]:
                 "expects": "a list of steps, such as `- - Conv2d: [64, 3]`",
             },
             "step": _step(),
-            "call": {
-                "type": ["string", "object"],
-                "maxProperties": 1,
-                "minProperties": 1,
-                "expects": "a name, or one name with its arguments, `{Name: {argument: value}}`",
-            },
             **{name: _layer(layer) for name, layer in LAYERS.items()},
         },
     }
@@ -133,25 +127,27 @@ def _document() -> dict[str, Any]:
 
 
 def _train() -> dict[str, Any]:
-    call = {"$ref": "#/$defs/call"}
-    count = _value("a positive integer", type=["integer"], minimum=1)
+    """The keys of a recipe. What their values may be is said where recipes are read."""
+    described = {
+        "dataset": "A data set of torchvision, as FashionMNIST or {ImageFolder: {root: pictures}}.",
+        "resize": "The size of the images: the shorter side, cropped to a square, or [height, width].",
+        "augment": "Transforms of torchvision.transforms.v2, in order.",
+        "epochs": "How often all training samples are seen.",
+        "batch_size": "Samples in a batch, over all processes together.",
+        "optimizer": "Of torch.optim, without the parameters, as {SGD: {lr: 0.1}}.",
+        "scheduler": "Of torch.optim.lr_scheduler, without the optimizer, as {StepLR: {step_size: 30}}.",
+        "loss": "Of torch.nn, for classification. Default: CrossEntropyLoss.",
+        "seed": "Of the weights, the order of the samples, and all that is random. Default: 0.",
+        "precision": "fp32, bf16 or fp16.",
+        "compile": "Whether torch.compile compiles the module.",
+        "clip_grad_norm": "The largest norm that the gradient may have.",
+        "accumulate": "How many batches go into one step of the optimizer.",
+    }
+    keys: dict[str, Any] = {key: {"description": text} for key, text in described.items()}
+    keys["augment"] |= {"type": "array", "expects": "a list of transforms"}
     return {
         "type": "object",
-        "properties": {
-            "dataset": {**call, "description": "A data set of torchvision."},
-            "resize": _value("a size, or a list of two", type=["integer", "array"], minimum=1),
-            "augment": {"type": "array", "items": call, "expects": "a list of transforms"},
-            "epochs": count,
-            "batch_size": count,
-            "optimizer": {**call, "description": "Of torch.optim, without the parameters."},
-            "scheduler": {**call, "description": "Of torch.optim.lr_scheduler, without the optimizer."},
-            "loss": {**call, "description": "Of torch.nn."},
-            "seed": _value("an integer", type=["integer"]),
-            "precision": _value("fp32, bf16 or fp16", type=["string"], pattern="^(fp32|bf16|fp16)$"),
-            "compile": _value("true or false", type=["boolean"]),
-            "clip_grad_norm": _value("a number", type=["number"]),
-            "accumulate": count,
-        },
+        "properties": keys,
         "additionalProperties": False,
         "expects": "a training recipe",
         "description": "The training recipe, in torch's and torchvision's own names.",

@@ -1,0 +1,93 @@
+"""``cnndsl train``: a network is trained by the recipe in its spec."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from cnndsl.cli.common import device_option, ending, runs_option, spec_options
+
+#: Keys of the recipe that have an option of their own, with what stands behind it.
+KEYS = {
+    "dataset": ("NAME", "Data set, as FashionMNIST."),
+    "resize": ("SIZE", "Size of the images, as 96 or '[96, 128]'."),
+    "augment": ("LIST", "Transforms, as '[RandomHorizontalFlip]'."),
+    "epochs": ("N", "Times that all training samples are seen."),
+    "batch_size": ("N", "Samples in a batch, over all processes together."),
+    "optimizer": ("CALL", "Optimizer, as '{SGD: {lr: 0.1}}'."),
+    "scheduler": ("CALL", "Scheduler of the learning rate, as '{StepLR: 30}'."),
+    "loss": ("CALL", "Loss, as CrossEntropyLoss."),
+    "seed": ("N", "Seed of weights, order and augmentation."),
+    "precision": ("NAME", "fp32, bf16 or fp16."),
+    "clip_grad_norm": ("X", "Largest norm of the gradient."),
+    "accumulate": ("N", "Batches to one step of the optimizer."),
+}
+
+
+def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for key, (metavar, help) in reversed(KEYS.items()):
+        command = click.option(f"--{key.replace('_', '-')}", key, metavar=metavar, help=help)(command)
+    return command
+
+
+@click.command()
+@click.argument("spec", required=False, type=click.Path(path_type=str))
+@click.option("--lr", metavar="X", help="Learning rate of the recipe's optimizer.")
+@_recipe_options
+@click.option("--compile/--no-compile", "compile_", default=None, help="Compile the module with torch.compile.")
+@click.option("--data", metavar="FOLDER", help="Train on the pictures in a folder: FOLDER/train/CLASS/*.png.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or are to be downloaded to.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that decode pictures.")
+@device_option
+@runs_option
+@click.option(
+    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; SPEC may be left out."
+)
+@click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Save within an epoch, every N batches.")
+@click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@spec_options
+def train(
+    spec: str | None,
+    lr: str | None,
+    compile_: bool | None,
+    data: str | None,
+    params: Sequence[str],
+    settings: Sequence[str],
+    data_dir: Path | None,
+    workers: int | None,
+    device: str | None,
+    runs: Path,
+    resume: Path | None,
+    checkpoint_every: int | None,
+    tensorboard: bool,
+    quiet: bool,
+    **recipe: str | None,
+) -> None:
+    """Train the network of SPEC by its recipe, the spec's `train`.
+
+    The run is written to runs/NAME/TIME: the spec with all that it was given, checkpoints, metrics and
+    their curves. Exit codes: 0, trained; 1, errors in spec, data or training; 2, wrong usage, or files
+    that cannot be read or written; 130 and 143, stopped by Ctrl-C or SIGTERM, with a checkpoint.
+
+    On several devices: torchrun --nproc-per-node=N -m cnndsl train SPEC.
+    """
+    if spec is None and resume is None:
+        raise click.UsageError("name a SPEC to train, or a run with --resume")
+    given = [f"train.{key}={value}" for key, value in recipe.items() if value is not None]
+    if compile_ is not None:
+        given.append(f"train.compile={str(compile_).lower()}")
+    if data is not None:
+        given.append(f"train.dataset={json.dumps({'ImageFolder': {'root': data}})}")
+    if lr is not None:
+        given.append(f"train.optimizer.*.lr={lr}")
+    with ending():
+        from cnndsl.training.api import Options
+        from cnndsl.training.train import run_training
+
+        options = Options(runs, data_dir, workers, device, resume, checkpoint_every or 0, tensorboard, quiet)
+        run_training(spec, [*given, *settings], options, params)

@@ -1,0 +1,6 @@
+"""What a spec's ``train`` says: torch's optimizers, schedules, losses, transforms and data sets by name,
+checked without torch."""
+
+from cnndsl.recipe.recipe import Recipe
+
+__all__ = ["Recipe"]

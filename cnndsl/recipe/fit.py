@@ -1,0 +1,135 @@
+"""A recipe held against its network: do the data go in, and does the loss understand what comes out?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from cnndsl.diagnostics import Code, Diagnostic, Note
+from cnndsl.graph.elaborate import Elaboration, elaborate
+from cnndsl.graph.graph import Graph
+from cnndsl.recipe.datasets import DATASETS
+from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.transforms import TRANSFORMS
+from cnndsl.source import Span
+from cnndsl.spec.calls import FunctionCall
+from cnndsl.spec.document import Document
+from cnndsl.spec.values import ListValue, Literal
+
+Size = tuple[int, ...]
+#: Transforms that give images of another size: the argument that says it.
+_SIZED = {"CenterCrop": "size", "RandomCrop": "size", "RandomResizedCrop": "size"}
+
+
+def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    """What keeps a network from being trained by its recipe."""
+    faults = [*_one_of_each(graph, recipe)]
+    if faults:
+        return faults
+    (x,) = graph.inputs.values()
+    wanted = x.shape.sample
+    training, test = (prepared_shape(recipe, wanted, training) for training in (True, False))
+    if training != test:
+        crops = [call for call in recipe.augment if call.name in _SIZED]
+        message = f"samples are {list(training)} in training and {list(test)} in tests: transforms give both one size"
+        help = f"add `CenterCrop: {training[-1]}`, which tests undergo too, or `resize: {training[-1]}`"
+        return [Diagnostic(Code.RECIPE, message, crops[-1].span.first_line if crops else recipe.dataset.span, help)]
+    if len(wanted) != len(training) or wanted[0] != training[0]:
+        return [_other_channels(recipe, wanted, training)]
+    trained = at_size(graph.document, training) if training != wanted else None
+    if trained is not None and trained.graph is None:
+        note = Note(f"so it is at the size of training, {list(training)}; as the spec's input says, all is well")
+        return [replace(fault, notes=(*fault.notes, note)) for fault in trained.faults if fault.is_error]
+    return _unfit_output(trained.graph if trained and trained.graph else graph, recipe)
+
+
+def at_size(document: Document, shape: Size) -> Elaboration:
+    """The network of a document whose first input has another shape."""
+    name, written = next(iter(document.inputs.items()))
+    sizes = ListValue(tuple(Literal(size, written.span) for size in shape), written.span)
+    return elaborate(replace(document, inputs={**document.inputs, name: sizes}))
+
+
+def prepared_shape(recipe: Recipe, wanted: Size, training: bool) -> Size:
+    """The shape of a sample as the network gets it. ``wanted`` is the network's input, which data that
+    come in any shape are brought to."""
+    dataset = DATASETS[recipe.dataset.name]
+    shape: Size = dataset.shape or wanted
+    if recipe.size and len(shape) == 3:
+        shape = (shape[0], *recipe.size)
+    for call in recipe.augment:
+        if training or not TRANSFORMS[call.name].random:
+            shape = _transformed(call, shape)
+    return shape
+
+
+def _transformed(call: FunctionCall, shape: Size) -> Size:
+    values: Mapping[str, Any] = TRANSFORMS[call.name].bind(call.arguments)
+    if call.name in _SIZED:
+        size = values[_SIZED[call.name]]
+        return (shape[0], *(size if isinstance(size, tuple) and len(size) == 2 else _pair(size)))
+    if call.name == "Grayscale":
+        return (values["num_output_channels"], *shape[1:])
+    if call.name == "Pad":
+        left, top, right, bottom = _sides(values["padding"])
+        return (shape[0], shape[1] + top + bottom, shape[2] + left + right)
+    return shape
+
+
+def _pair(size: Any) -> tuple[int, int]:
+    (side,) = size if isinstance(size, tuple) else (size,)
+    return side, side
+
+
+def _sides(padding: Any) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom, as torchvision reads one, two or four numbers."""
+    numbers = padding if isinstance(padding, tuple) else (padding,)
+    left, top = numbers[0], numbers[1] if len(numbers) > 1 else numbers[0]
+    right, bottom = numbers[2:] if len(numbers) == 4 else (left, top)
+    return left, top, right, bottom
+
+
+def _one_of_each(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    """A data set gives one image and one label for it."""
+    span = _place(graph)
+    message = ""
+    if len(graph.inputs) > 1:
+        message = f"the network has {len(graph.inputs)} inputs, and `{recipe.dataset.name}` gives one image at a time"
+    elif len(graph.outputs) > 1:
+        message = f"the network has {len(graph.outputs)} outputs, and a loss is taken of one"
+    help = "remove `train`; the emitted module can be trained by a loop of your own"
+    return [Diagnostic(Code.RECIPE, message, span, help)] if message else []
+
+
+def _place(graph: Graph) -> Span:
+    tree = graph.document.tree
+    key = tree.keys.get("train")
+    return key.span if key else tree.span.first_line
+
+
+def _other_channels(recipe: Recipe, wanted: Size, given: Size) -> Diagnostic:
+    message = f"`{recipe.dataset.name}` gives samples of shape {list(given)}, the network takes {list(wanted)}"
+    help = f"`input: {list(given)}`"
+    if len(wanted) == 3 and wanted[0] in (1, 3):
+        help += f", or bring the images to the network: `augment: [Grayscale: {wanted[0]}]`"
+    return Diagnostic(Code.RECIPE, message, recipe.dataset.span.first_line, help)
+
+
+def _unfit_output(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    """A class needs a score of its own; only made-up data have labels for pixels."""
+    out = next(iter(graph.outputs.values())).shape.sample
+    classes = DATASETS[recipe.dataset.name].classes
+    span = recipe.dataset.span.first_line
+    if len(out) > 1 and recipe.dataset.name != "Synthetic":
+        message = f"the network gives {list(out)}, and `{recipe.dataset.name}` has one label for each image"
+        return [Diagnostic(Code.RECIPE, message, span, "end with `Flatten` and `Linear`, one output for each class")]
+    if len(classes) > out[0]:
+        message = f"`{recipe.dataset.name}` has {len(classes)} classes, the network's output {out[0]}"
+        help = f"the last layer needs {len(classes)} outputs, such as `Linear: {len(classes)}`"
+        return [Diagnostic(Code.RECIPE, message, span, help)]
+    weight = recipe.loss.arguments.get("weight")
+    if weight is not None and len(weight) != out[0]:
+        message = f"`weight` has {len(weight)} numbers, the network's output {out[0]} classes"
+        return [Diagnostic(Code.RECIPE, message, recipe.loss.span.first_line, "one number for each class")]
+    return []

@@ -1,0 +1,114 @@
+"""``train`` of a document -> a :class:`Recipe`, and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnndsl.diagnostics import Code, Diagnostic
+from cnndsl.layers.function import Function
+from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, INTEGER, POSITIVE, Choice, Listing
+from cnndsl.layers.shape import Refused
+from cnndsl.layers.table import argument
+from cnndsl.recipe.datasets import DATASETS
+from cnndsl.recipe.losses import LOSSES
+from cnndsl.recipe.optimizers import OPTIMIZERS
+from cnndsl.recipe.recipe import PRECISIONS, Recipe
+from cnndsl.recipe.schedulers import SCHEDULERS
+from cnndsl.recipe.transforms import TRANSFORMS
+from cnndsl.spec import tree
+from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
+from cnndsl.spec.document import Document
+from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.tree import UNKNOWN
+from cnndsl.spec.values import Fault, parse_value
+
+#: The values of a recipe; the others are calls. Those before it may be used in one, as `$epochs`.
+VALUES = Function(
+    "train",
+    "A training recipe.",
+    {
+        "epochs": argument(POSITIVE),
+        "batch_size": argument(POSITIVE),
+        "accumulate": argument(POSITIVE, 1),
+        "resize": argument(POSITIVE | Listing(POSITIVE, 2), None),
+        "seed": argument(INTEGER, 0),
+        "precision": argument(Choice(*PRECISIONS), "fp32"),
+        "compile": argument(BOOLEAN, False),
+        "clip_grad_norm": argument(ABOVE_ZERO, None),
+    },
+)
+CALLS = {
+    "dataset": Vocabulary(DATASETS, "data set", "`FashionMNIST`, or `{ImageFolder: {root: pictures}}`"),
+    "optimizer": Vocabulary(OPTIMIZERS, "optimizer of torch.optim", "`{SGD: {lr: 0.1}}`"),
+    "scheduler": Vocabulary(SCHEDULERS, "scheduler of torch.optim.lr_scheduler", "`{StepLR: {step_size: 30}}`"),
+    "loss": Vocabulary(LOSSES, "loss of torch.nn for classification", "`{CrossEntropyLoss: {label_smoothing: 0.1}}`"),
+}
+TRANSFORM = Vocabulary(TRANSFORMS, "transform of torchvision.transforms.v2", "`{RandomCrop: {size: 28, padding: 4}}`")
+NEEDED = ("dataset", "epochs", "batch_size", "optimizer")
+_DEFAULT_LOSS = "CrossEntropyLoss"
+
+
+def read_recipe(document: Document, params: Mapping[str, Any]) -> tuple[Recipe | None, list[Diagnostic]]:
+    """The recipe of a document whose parameters are worth ``params``; None where it has none, one with
+    faults, or one that is not whole: what is missing may come when it is trained."""
+    if document.train is None:
+        return None, []
+    reader = _Reader(document.train, params)
+    recipe = reader.read()
+    return recipe, reader.faults
+
+
+def not_whole(document: Document) -> Diagnostic | None:
+    """What a document's ``train`` lacks to train by."""
+    train = document.train
+    missing = [name for name in NEEDED if train is None or name not in train.keys]
+    if not missing:
+        return None
+    help = "`train: {dataset: FashionMNIST, epochs: 10, batch_size: 256, optimizer: {SGD: {lr: 0.1}}}`"
+    subject = "`train`" if train else "to be trained, the spec"
+    needs = " and ".join(f"`{name if train else f'train.{name}'}`" for name in missing)
+    key = document.tree.keys.get("train")
+    return Diagnostic(Code.MISSING, f"{subject} needs {needs}", key.span if key else None, help)
+
+
+class _Reader:
+    def __init__(self, train: tree.Mapping, params: Mapping[str, Any]) -> None:
+        self.train = train
+        self.faults: list[Diagnostic] = []
+        self.environment = Environment(params, has_input=False)
+
+    def read(self) -> Recipe | None:
+        found: dict[str, Any] = {}
+        for name in VALUES.arguments:
+            if (written := self.train.get(name)) is not None:
+                found[name] = self.value(name, written)
+                self.environment = self.environment.bind({name: found[name]})
+        calls = CallReader(self.environment, self.faults)
+        for name, vocabulary in CALLS.items():
+            if (written := self.train.get(name)) is not None:
+                found[name] = calls.call(written, vocabulary) or UNKNOWN
+        augment = self.train.get("augment")
+        for item in augment.items if isinstance(augment, tree.Listing) else ():
+            found["augment"] = (*found.get("augment", ()), calls.call(item, TRANSFORM))
+        if self.faults or UNKNOWN in found.values() or not found.keys() >= set(NEEDED):
+            return None
+        found.setdefault("loss", FunctionCall(_DEFAULT_LOSS, {}, self.train.span.first_line))
+        return Recipe(**found)
+
+    def value(self, name: str, written: tree.Tree) -> Any:
+        """What a key is worth, UNKNOWN where that cannot be had."""
+        before = len(self.faults)
+        span = written.span.first_line
+        try:
+            value = evaluate(parse_value(written, self.faults.append), self.environment)
+            VALUES.arguments[name].check(value, 0)
+        except Fault as fault:
+            self.faults.append(fault.diagnostic)
+        except Refused as refused:
+            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, refused.help))
+        except Unknown:
+            pass
+        else:
+            return value if len(self.faults) == before else UNKNOWN
+        return UNKNOWN

@@ -1,0 +1,164 @@
+"""Transforms of ``torchvision.transforms.v2``: what is done to samples before the network gets them.
+
+How pixels are interpolated, and what would change an image's size in passing, are not arguments here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnndsl.layers.function import by_name
+from cnndsl.layers.kinds import (
+    ABOVE_ZERO,
+    NATURAL,
+    NOT_NEGATIVE,
+    NULL,
+    NUMBER,
+    POSITIVE,
+    PROBABILITY,
+    Choice,
+    Kind,
+    Listing,
+    Number,
+)
+from cnndsl.layers.shape import Refused
+from cnndsl.layers.table import Argument, argument
+from cnndsl.recipe.table import Each, Interval, OneOf, Rule, Ruled
+
+
+class Transform(Ruled):
+    """A transform. What is ``random`` is done to training samples only, the others to all samples alike."""
+
+    def __init__(
+        self,
+        name: str,
+        documentation: str,
+        arguments: Mapping[str, Argument[Any]] = {},
+        *,
+        random: bool = True,
+        rule: Rule | None = None,
+    ) -> None:
+        super().__init__(name, documentation, arguments, path=f"torchvision.transforms.v2.{name}", rule=rule)
+        self.random = random
+
+
+def _as_many(values: Mapping[str, Any]) -> None:
+    mean, std = len(values["mean"]), len(values["std"])
+    if mean != std:
+        raise Refused(f"`mean` has {mean} numbers, `std` has {std}: both have one for each channel", "std")
+
+
+def _probability(default: float) -> dict[str, Argument[Any]]:
+    return {"p": argument(PROBABILITY, default)}
+
+
+def _size() -> dict[str, Argument[Any]]:
+    """One number for a square, or height and width."""
+    return {"size": argument(POSITIVE | Listing(POSITIVE, 1, 2))}
+
+
+def _around(*, keyword: bool) -> dict[str, Argument[Any]]:
+    """What stands where an image does not reach."""
+    return {
+        "fill": argument(NUMBER, 0, keyword=keyword),
+        "padding_mode": argument(Choice("constant", "edge", "reflect"), "constant", keyword=keyword),
+    }
+
+
+def _jitter(kind: Kind[Any]) -> Argument[Any]:
+    return argument(kind | NULL, None)
+
+
+#: One for all sides; left and right, top and bottom; or left, top, right, bottom.
+_PADDING = NATURAL | Listing(NATURAL, 1, 2, 4)
+_FACTOR = NOT_NEGATIVE | Interval(NOT_NEGATIVE)
+_DEGREES = NOT_NEGATIVE | Interval()
+
+TRANSFORMS = by_name(
+    (
+        Transform("RandomHorizontalFlip", "Mirrors left and right, with probability ``p``.", _probability(0.5)),
+        Transform("RandomVerticalFlip", "Mirrors top and bottom, with probability ``p``.", _probability(0.5)),
+        Transform(
+            "RandomCrop",
+            "Cuts out a part of ``size``, at random, after ``padding``.",
+            {**_size(), "padding": argument(_PADDING | NULL, None), **_around(keyword=True)},
+        ),
+        Transform(
+            "RandomResizedCrop",
+            "Cuts out a part whose share of the area is within ``scale`` and whose width is its height times a factor "
+            "within ``ratio``, and brings it to ``size``.",
+            {
+                **_size(),
+                "scale": argument(Interval(ABOVE_ZERO), (0.08, 1.0)),
+                "ratio": argument(Interval(ABOVE_ZERO), (3 / 4, 4 / 3)),
+            },
+        ),
+        Transform(
+            "RandomRotation",
+            "Turns by an angle within ``degrees``, or from minus to plus ``degrees``.",
+            {"degrees": argument(_DEGREES), "fill": argument(NUMBER, 0, keyword=True)},
+        ),
+        Transform(
+            "RandomAffine",
+            "Turns within ``degrees``, shifts by up to the shares ``translate`` of width and height, scales within "
+            "``scale`` and shears within ``shear``, in degrees along x, or along x and y.",
+            {
+                "degrees": argument(_DEGREES),
+                "translate": argument(Each(PROBABILITY, 2) | NULL, None),
+                "scale": argument(Interval(ABOVE_ZERO) | NULL, None),
+                "shear": argument(NOT_NEGATIVE | Interval(NUMBER, 2, 4) | NULL, None),
+                "fill": argument(NUMBER, 0, keyword=True),
+            },
+        ),
+        Transform(
+            "ColorJitter",
+            "Changes brightness, contrast and saturation by a factor from ``1 - x`` to ``1 + x``, or within the two "
+            "given, and turns the hue by a part of the circle from ``-x`` to ``x``; in random order.",
+            {
+                "brightness": _jitter(_FACTOR),
+                "contrast": _jitter(_FACTOR),
+                "saturation": _jitter(_FACTOR),
+                "hue": _jitter(Number(0, 0.5) | Interval(Number(-0.5, 0.5))),
+            },
+        ),
+        Transform("RandomGrayscale", "Takes the colours away, with probability ``p``.", _probability(0.1)),
+        Transform("RandomInvert", "Makes bright dark and dark bright, with probability ``p``.", _probability(0.5)),
+        Transform(
+            "RandomErasing",
+            "Fills a rectangle with ``value``, with probability ``p``; ``scale`` and ``ratio`` as for "
+            "``RandomResizedCrop``, but height to width. Zhong et al., 2017.",
+            {
+                **_probability(0.5),
+                "scale": argument(Interval(PROBABILITY), (0.02, 0.33)),
+                "ratio": argument(Interval(ABOVE_ZERO), (0.3, 3.3)),
+                "value": argument(NUMBER, 0.0),
+            },
+        ),
+        Transform(
+            "GaussianNoise",
+            "Adds normal noise, and cuts at 0 and 1.",
+            {"mean": argument(NUMBER, 0.0), "sigma": argument(NOT_NEGATIVE, 0.1)},
+        ),
+        Transform(
+            "Normalize",
+            "Subtracts ``mean`` and divides by ``std``, channel by channel.",
+            {"mean": argument(Listing(NUMBER)), "std": argument(Each(ABOVE_ZERO))},
+            random=False,
+            rule=_as_many,
+        ),
+        Transform(
+            "Grayscale",
+            "Takes the colours away, and leaves so many channels.",
+            {"num_output_channels": argument(OneOf(1, 3), 1)},
+            random=False,
+        ),
+        Transform("CenterCrop", "Cuts out the middle, of ``size``.", _size(), random=False),
+        Transform(
+            "Pad",
+            "Puts ``padding`` around.",
+            {"padding": argument(_PADDING), **_around(keyword=False)},
+            random=False,
+        ),
+    )
+)

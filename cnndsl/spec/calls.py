@@ -1,0 +1,133 @@
+"""Calls of torch's functions and classes: ``xavier_uniform``, ``{SGD: {lr: 0.1}}``, ``{StepLR: [30]}``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
+from cnndsl.layers import Refused
+from cnndsl.layers.function import Calls, Function
+from cnndsl.source import Span
+from cnndsl.spec import tree
+from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, parse_arguments
+
+
+@dataclass(frozen=True)
+class FunctionCall:
+    """A function with the arguments that were given to it, checked and worked out."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    span: Span = field(compare=False)
+
+    def __str__(self) -> str:
+        given = ", ".join(f"{name}={_shown(value)}" for name, value in self.arguments.items())
+        return f"{self.name}({given})"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_shown, value))}]"
+    return str(value) if isinstance(value, FunctionCall) else repr(value)
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The functions that may stand in a place: ``what`` they are in words, and how one is written."""
+
+    functions: Mapping[str, Function]
+    what: str
+    example: str
+
+
+class CallReader:
+    """Reads calls, collecting what is wrong with them in ``faults``."""
+
+    def __init__(self, environment: Environment, faults: list[Diagnostic]) -> None:
+        self.environment = environment
+        self.faults = faults
+
+    def call(self, written: tree.Tree, vocabulary: Vocabulary) -> FunctionCall | None:
+        """A function by its name alone, or as the one key of a mapping with its arguments; None where
+        something is wrong with it."""
+        arguments: tree.Tree = tree.Scalar(None, written.span)
+        named: tree.Tree = written
+        if isinstance(written, tree.Mapping) and len(written.entries) == 1:
+            named, arguments = written.entries[0]
+        if isinstance(named, tree.Scalar) and named.value is tree.UNKNOWN:
+            return None
+        if not isinstance(named, tree.Scalar) or not isinstance(named.value, str):
+            help = f"as {vocabulary.example}"
+            self._fault(Code.TYPE, f"this is no {vocabulary.what}: {got(tree.plain(written))}", written.span, help)
+            return None
+        return self._named(str(named.value), parse_arguments(arguments, self.faults.append), named.span, vocabulary)
+
+    def _named(self, written: str, arguments: Arguments, span: Span, vocabulary: Vocabulary) -> FunctionCall | None:
+        name = written.removesuffix("_")
+        function = vocabulary.functions.get(name)
+        if function is None:
+            known = vocabulary.functions
+            help = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            self._fault(Code.LAYER, f"`{shorten(name)}` is no {vocabulary.what}", span, help)
+            return None
+        values = self._arguments(function, arguments, span)
+        return None if values is None else FunctionCall(name, values, span)
+
+    def _arguments(self, function: Function, given: Arguments, span: Span) -> dict[str, Any] | None:
+        """The arguments of a function as they were given, None where something is wrong with them."""
+        before = len(self.faults)
+        written = self._by_name(function, given)
+        try:
+            values = {name: self._value(function, name, value) for name, value in written.items()}
+            if len(self.faults) == before:
+                function.bind(values)
+                return values
+        except Fault as fault:
+            self.faults.append(fault.diagnostic)
+        except Refused as refused:
+            at = written[refused.argument].span if refused.argument in written else span
+            code = Code.TYPE if refused.argument in written else Code.MISSING
+            self._fault(code, refused.message, at, refused.help)
+        except Unknown:
+            pass
+        return None
+
+    def _by_name(self, function: Function, given: Arguments) -> dict[str, Value]:
+        """The arguments by their names, those that the function does not have reported and left out."""
+        names = function.positional()
+        positional = given.positional
+        if function.takes_list() and given.whole is not None:
+            positional = (given.whole,)
+        written: dict[str, Value] = dict(zip(names, positional))
+        signature = f"`{function.name}({function.signature()})`"
+        if len(positional) > len(names):
+            takes = f"{len(names)} argument{'s' if len(names) > 1 else ''} at the most" if names else "no arguments"
+            self._fault(Code.ARGUMENT, f"`{function.name}` takes {takes}", positional[len(names)].span, signature)
+        for keyword in given.keywords:
+            if keyword.name not in function.arguments:
+                help = did_you_mean(keyword.name, function.arguments) or signature
+                message = f"`{function.name}` has no argument `{shorten(keyword.name)}`"
+                self._fault(Code.ARGUMENT, message, keyword.span, help)
+            written[keyword.name] = keyword.value
+        return written
+
+    def _value(self, function: Function, name: str, value: Value) -> Any:
+        kind = function.arguments[name].kind if name in function.arguments else None
+        if isinstance(kind, Calls) and isinstance(value, ListValue):
+            vocabulary = Vocabulary(kind.table, kind.expected.removesuffix("s"), f"`{function.name}`")
+            return tuple(self._nested(item, vocabulary) for item in value.items)
+        return evaluate(value, self.environment)
+
+    def _nested(self, item: Value, vocabulary: Vocabulary) -> FunctionCall | None:
+        if isinstance(item, CallValue):
+            return self._named(item.name, item.arguments, item.span, vocabulary)
+        if isinstance(item, Literal) and isinstance(item.value, str):
+            return self._named(item.value, Arguments(), item.span, vocabulary)
+        self._fault(Code.TYPE, f"this is no {vocabulary.what}", item.span, vocabulary.example)
+        return None
+
+    def _fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
+        self.faults.append(Diagnostic(code, message, span.first_line, help))

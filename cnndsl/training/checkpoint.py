@@ -1,0 +1,114 @@
+"""Checkpoints: one file that holds a training, whole or not at all, and tells when it has been damaged.
+
+A checkpoint is what ``torch.save`` writes, a zip archive, whose comment is the SHA-256 of all before it.
+``torch.load`` reads it as any other. It holds tensors and plain values only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import pickle
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.training.progress import Progress
+from cnndsl.writing import write_file
+
+FORMAT = 1
+#: A zip archive ends with the length of its comment, two bytes, and the comment.
+_END = b"PK\x05\x06"
+_MARK = b"sha256:"
+_COMMENT = len(_MARK) + 64
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """``spec`` is the resolved spec, ``sample`` the shape of what its network is given, ``classes`` the
+    labels' names. ``learner`` holds the states of optimizer, scheduler and scaler."""
+
+    spec: str
+    sample: tuple[int, ...]
+    classes: tuple[str, ...]
+    module: Mapping[str, torch.Tensor]
+    learner: Mapping[str, Any]
+    progress: Progress
+    versions: Mapping[str, str]
+
+
+def encode(checkpoint: Checkpoint) -> bytes:
+    """The bytes of a checkpoint's file."""
+    content = {
+        "format": FORMAT,
+        "spec": checkpoint.spec,
+        "sample": list(checkpoint.sample),
+        "classes": list(checkpoint.classes),
+        "module": dict(checkpoint.module),
+        "learner": dict(checkpoint.learner),
+        "progress": checkpoint.progress.as_dict(),
+        "versions": dict(checkpoint.versions),
+    }
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    saved = buffer.getbuffer()
+    assert bytes(saved[-22:-18]) == _END and bytes(saved[-2:]) == b"\0\0"
+    body = b"".join((saved[:-2], _COMMENT.to_bytes(2, "little")))
+    return b"".join((body, _MARK, hashlib.sha256(body).hexdigest().encode()))
+
+
+def save(path: Path, data: bytes, *, keep: Path | None = None) -> None:
+    """Writes an encoded checkpoint; the one before goes to ``keep``. Raises :class:`RunError`."""
+    try:
+        write_file(path, data, keep=keep)
+    except OSError as error:
+        there = "; the checkpoint before is whole" if path.exists() or (keep and keep.exists()) else ""
+        help = "make room, and go on with --resume" if there else ""
+        raise RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}{there}", help) from error
+
+
+def load(path: Path) -> Checkpoint:
+    """The checkpoint in a file. Raises :class:`RunError` for one that is not there, is damaged, or holds
+    anything that is not plain data: nothing in it is ever executed."""
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
+        raise RunError(Code.CHECKPOINT, f"{path} {reason}") from None
+    body, comment = data[:-_COMMENT], data[-_COMMENT:]
+    if not comment.startswith(_MARK):
+        raise RunError(Code.CHECKPOINT, f"{path} is {_kind(data)}")
+    if hashlib.sha256(body).hexdigest().encode() != comment[len(_MARK) :]:
+        raise RunError(Code.CHECKPOINT, f"{path} has changed since it was written: its checksum is another")
+    try:
+        content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        message = f"{path} holds more than tensors and plain values, and nothing in it is run"
+        raise RunError(Code.CHECKPOINT, message, notes=[str(error).splitlines()[0]]) from None
+    return _checkpoint(path, content)
+
+
+def _kind(data: bytes) -> str:
+    """What a file is that does not end as a checkpoint does."""
+    if not data:
+        return "empty"
+    return "cut off, or no checkpoint of cnndsl's" if data.startswith(b"PK") else "no checkpoint"
+
+
+def _checkpoint(path: Path, content: Any) -> Checkpoint:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        found = content.get("format") if isinstance(content, dict) else None
+        raise RunError(Code.CHECKPOINT, f"{path} has the format {found}, this version reads {FORMAT}")
+    return Checkpoint(
+        content["spec"],
+        tuple(content["sample"]),
+        tuple(content["classes"]),
+        content["module"],
+        content["learner"],
+        Progress.from_dict(content["progress"]),
+        content["versions"],
+    )

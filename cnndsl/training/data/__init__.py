@@ -1,0 +1,105 @@
+"""Data to train on and to test with: ``open_data`` finds what a recipe names and prepares it for a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.recipe import Recipe
+from cnndsl.recipe.datasets import DATASETS
+from cnndsl.training.data.folder import FolderSplit, Pictures
+from cnndsl.training.data.layout import Files, read_folder
+from cnndsl.training.data.memory import MemorySplit
+from cnndsl.training.data.pictures import check_pictures, natural_size, prepare_image
+from cnndsl.training.data.places import Places
+from cnndsl.training.data.sources import torchvision_set
+from cnndsl.training.data.split import Batch, Data, Split
+from cnndsl.training.data.synthetic import synthetic
+from cnndsl.training.prepare import Preparation, preparation, prepared_shape
+
+__all__ = ["Batch", "Data", "Places", "Split", "open_data", "prepare_image"]
+
+Shape = tuple[int, ...]
+
+
+def open_data(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
+    """The recipe's data set, ready for a network with these shapes of its input and output, without the batch.
+
+    Raises :class:`RunError` for data that is not there, cannot be read, or does not go with the network.
+    """
+    if recipe.dataset.name == "ImageFolder":
+        return _folder(recipe, input_shape, output_shape, places, device)
+    return _in_memory(recipe, input_shape, output_shape, places, device)
+
+
+def _in_memory(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
+    name = recipe.dataset.name
+    if name == "Synthetic":
+        if len(output_shape) not in (1, len(input_shape)):
+            message = f"nothing is made up for a network from {list(input_shape)} to {list(output_shape)}"
+            raise RunError(Code.RECIPE, message, span=recipe.dataset.span.first_line)
+        classes = tuple(str(label) for label in range(output_shape[0]))
+        sets = synthetic(input_shape, output_shape, recipe.seed, **recipe.dataset.arguments)
+    else:
+        classes = DATASETS[name].classes
+        sets = torchvision_set(name, places)
+    for what, samples in zip(("training", "test"), sets):
+        _check_labels(recipe, what, samples.labels, output_shape, str)
+    images = sets[0].images
+    shape, prepared = _prepared(recipe, tuple(images.shape[1:]), input_shape, None)
+    train, test = (MemorySplit.on(device, samples, prepare) for samples, prepare in zip(sets, prepared))
+    return Data(name, classes, shape, train, test)
+
+
+def _folder(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
+    check_pictures(input_shape)
+    values = DATASETS["ImageFolder"].bind(recipe.dataset.arguments)
+    folder = read_folder(values["root"], places, values["test_fraction"], recipe.seed)
+    shape, prepared = _prepared(recipe, input_shape, input_shape, natural_size(input_shape))
+
+    def split(what: str, files: Files, prepare: Preparation) -> FolderSplit:
+        paths, labels = tuple(path for path, _ in files), torch.tensor([label for _, label in files])
+        _check_labels(recipe, what, labels, output_shape, paths.__getitem__)
+        return FolderSplit(Pictures(paths, labels, input_shape[0], prepare), device, places.processes())
+
+    train, test = split("training", folder.train, prepared[0]), split("test", folder.test, prepared[1])
+    return Data(recipe.dataset.name, folder.classes, shape, train, test)
+
+
+def _prepared(
+    recipe: Recipe, sample: Shape, input_shape: Shape, size: int | tuple[int, int] | None
+) -> tuple[Shape, tuple[Preparation, Preparation]]:
+    """The shape of prepared samples, and how those to train on and to test with become so."""
+    train, test = (preparation(recipe, sample, training=training, size=size) for training in (True, False))
+    shapes = [prepared_shape(each, sample, recipe) for each in (train, test)]
+    span, name = recipe.dataset.span.first_line, recipe.dataset.name
+    if shapes[0] != shapes[1]:
+        message = f"samples are {list(shapes[0])} in training and {list(shapes[1])} in tests: transforms give both one"
+        raise RunError(Code.RECIPE, message, "`resize`, or `CenterCrop`, which tests undergo too", span=span)
+    if len(shapes[0]) != len(input_shape) or shapes[0][0] != input_shape[0]:
+        message = f"`{name}` gives samples of shape {list(shapes[0])}, the network takes {list(input_shape)}"
+        help = f"`augment: [Grayscale: {input_shape[0]}]`" if input_shape[0] in (1, 3) else ""
+        raise RunError(Code.RECIPE, message, help, span=span)
+    return shapes[0], (train, test)
+
+
+def _check_labels(recipe: Recipe, what: str, labels: Tensor, output_shape: Shape, of: Callable[[int], str]) -> None:
+    """Raises :class:`RunError` for no samples, and for one whose label the network has no output for."""
+    name, classes = recipe.dataset.name, output_shape[0]
+    if not len(labels):
+        raise RunError(Code.SAMPLE, f"`{name}` has no {what} samples")
+    if labels.dim() != len(output_shape):
+        message = f"the network gives {list(output_shape)}, and `{name}` has one label for each sample"
+        raise RunError(Code.RECIPE, message, span=recipe.dataset.span.first_line)
+    if labels.dim() > 1:
+        return  # made up for this very network
+    wrong = ((labels < 0) | (labels >= classes)).nonzero()
+    if len(wrong):
+        first = int(wrong[0])
+        label = int(labels[first])
+        message = f"{what} sample {of(first)} of `{name}` has label {label}, the network has {classes} classes"
+        help = f"labels count from 0: the last layer needs {int(labels.max()) + 1} outputs"
+        raise RunError(Code.SAMPLE, message, help)

@@ -1,0 +1,106 @@
+"""Folders of pictures, read by other processes while the network trains."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from cnndsl.training.augment import Dice, blend
+from cnndsl.training.data.pictures import Unreadable, decode
+from cnndsl.training.data.split import Batch
+from cnndsl.training.prepare import Preparation
+
+#: A batch as the readers are told of it: the samples and the seed.
+Key = tuple[list[int], int]
+
+
+@dataclass(frozen=True)
+class Pictures(Dataset[tuple[Tensor, Tensor] | Unreadable]):
+    """Files with their labels, ``(N,)``, read batch by batch.
+
+    Each picture is brought to its size here, with random numbers from the batch's seed and its place in the
+    batch: it comes out the same whichever process reads it.
+    """
+
+    files: tuple[str, ...]
+    labels: Tensor
+    channels: int
+    preparation: Preparation
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, key: Key) -> tuple[Tensor, Tensor] | Unreadable:
+        """Images in uint8, ``(n, C, H, W)``, and labels; or the first picture that cannot be read."""
+        indices, seed = key
+        images = []
+        for place, index in enumerate(indices):
+            picture = decode(self.files[index], self.channels)
+            if isinstance(picture, Unreadable):
+                return picture
+            images.append(self.preparation.picture(picture, Dice(blend(seed, place), torch.device("cpu"))))
+        return torch.stack(images), self.labels[indices]
+
+
+class FolderSplit:
+    """Pictures for a device, read by ``workers`` processes, which stay for the next epoch; by none if 0."""
+
+    def __init__(self, pictures: Pictures, device: torch.device, workers: int) -> None:
+        self.pictures = pictures
+        self.device = device
+        self.workers = workers
+        self._keys = _Keys()
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def batches(self, plan: Sequence[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+        self._keys.plan = plan
+        for batch, read in zip(plan, self._loader):
+            if isinstance(read, Unreadable):
+                del self._loader  # its processes end here; left to the garbage collector, that takes seconds
+                raise read.error()
+            images, labels = (part.to(self.device, non_blocking=True) for part in read)
+            yield self.pictures.preparation.finish(images, labels, Dice(batch.seed, self.device))
+
+    @cached_property
+    def _loader(self) -> DataLoader[Any]:
+        return DataLoader(
+            self.pictures,
+            batch_size=None,  # a key is a batch already
+            sampler=self._keys,
+            num_workers=self.workers,
+            persistent_workers=self.workers > 0,
+            pin_memory=self.device.type == "cuda",
+            worker_init_fn=_apart,
+            generator=torch.Generator(),  # else each epoch would draw from torch's own, which dropout uses
+        )
+
+
+class _Keys(Sampler[Key]):
+    """The batches of the plan that is set at the time."""
+
+    plan: Sequence[Batch] = ()
+
+    def __iter__(self) -> Iterator[Key]:
+        return ((batch.indices.tolist(), batch.seed) for batch in self.plan)
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+
+def _apart(worker: int) -> None:
+    """Takes a reader out of the group that Ctrl-C and `timeout` send signals to: the main process still needs it
+    to finish its step and save. What handlers that has of its own is not for the reader; it ends by SIGTERM."""
+    if hasattr(os, "setpgrp"):
+        os.setpgrp()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -1,0 +1,94 @@
+"""Which picture is of which class, and which are for tests: the layout of a folder of pictures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.training.augment import blend
+from cnndsl.training.data.places import Places
+
+#: Files with their labels.
+Files = list[tuple[str, int]]
+LAYOUT = "ROOT/train/CLASS/PICTURE and ROOT/test/CLASS/PICTURE, or ROOT/CLASS/PICTURE"
+
+
+@dataclass(frozen=True)
+class Folder:
+    """The classes, the names of subfolders in order, and the files to train on and to test with."""
+
+    classes: tuple[str, ...]
+    train: Files
+    test: Files
+
+
+def read_folder(root: str, places: Places, test_fraction: float, seed: int) -> Folder:
+    """``root/train/<class>/`` with ``root/test`` or ``root/val``; else a share of each class in ``root/train`` or
+    ``root`` is held out, another one for another seed. Raises :class:`RunError` where there is nothing to read."""
+    top = find_root(root, places)
+    train = top / "train" if (top / "train").is_dir() else top
+    tests = [top / name for name in ("test", "val") if train != top and (top / name).is_dir()]
+    classes = _subfolders(train)
+    if not classes:
+        raise RunError(Code.SAMPLE, f"{train} has no folders: each class needs one", f"put pictures in {LAYOUT}")
+    files = _files(train, classes)
+    empty = sorted(set(range(len(classes))) - {label for _, label in files})
+    if empty:
+        shown = ", ".join(f"`{classes[label]}`" for label in empty[:5])
+        raise RunError(Code.SAMPLE, f"there are no pictures in {train} for {shown}", "add some, or remove the folder")
+    if not tests:
+        return Folder(classes, *_held_out(train, files, classes, test_fraction, seed))
+    return Folder(classes, files, _test_files(tests[0], train, classes))
+
+
+def find_root(root: str, places: Places) -> Path:
+    """The folder, relative to the current one or to those where data is."""
+    path = Path(root).expanduser()
+    looked = [path, *(folder / path for folder in places.folders() if not path.is_absolute())]
+    for folder in looked:
+        if folder.is_dir():
+            return folder
+    notes = [f"there is no folder {folder}" for folder in looked]
+    raise RunError(Code.DATA, "the pictures of `ImageFolder` are not there", f"`--data FOLDER`, with {LAYOUT}", notes)
+
+
+def _test_files(folder: Path, train: Path, classes: tuple[str, ...]) -> Files:
+    unknown = sorted(set(_subfolders(folder)) - set(classes))
+    if unknown:
+        message = f"{folder} has a class `{unknown[0]}`, which {train} has not"
+        raise RunError(Code.SAMPLE, message, "the folder of a class is called the same in both")
+    files = _files(folder, tuple(name for name in classes if (folder / name).is_dir()))
+    labels = {name: label for label, name in enumerate(classes)}
+    return [(path, labels[Path(path).relative_to(folder).parts[0]]) for path, _ in files]
+
+
+def _subfolders(folder: Path) -> tuple[str, ...]:
+    """Names of folders that are not hidden, in order."""
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
+
+
+def _files(folder: Path, classes: tuple[str, ...]) -> Files:
+    """What torchvision takes for pictures, in order."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+
+    labels = {name: label for label, name in enumerate(classes)}
+    files: Files = make_dataset(folder, labels, extensions=IMG_EXTENSIONS, allow_empty=True) if labels else []
+    return files
+
+
+def _held_out(folder: Path, files: Files, classes: tuple[str, ...], fraction: float, seed: int) -> tuple[Files, Files]:
+    """``files`` to train on and to test with: at least one of each class in both."""
+    train, test = [], []
+    for label, name in enumerate(classes):
+        mine = [file for file in files if file[1] == label]
+        if len(mine) < 2:
+            message = f"there is one picture in {folder / name}: one is needed to train on and one to test with"
+            raise RunError(Code.SAMPLE, message, "add some, or remove the folder")
+        order = torch.randperm(len(mine), generator=torch.Generator().manual_seed(blend(seed, label))).tolist()
+        count = min(max(round(len(mine) * fraction), 1), len(mine) - 1)
+        test += [mine[index] for index in sorted(order[:count])]
+        train += [mine[index] for index in sorted(order[count:])]
+    return train, test

@@ -1,0 +1,42 @@
+"""What data is to the training loop: two splits that give batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Which samples, int64 on the CPU, ``(n,)``, and the seed of everything random that is done to them."""
+
+    indices: Tensor
+    seed: int
+
+
+class Split(Protocol):
+    """The training or the test samples."""
+
+    def __len__(self) -> int: ...
+
+    def batches(self, plan: Sequence[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+        """The images and labels of each batch, in order. The same plan gives the same bits.
+
+        Images are float32 on the device, ``(n, C, H, W)``, prepared as the recipe says. Labels are int64 there,
+        ``(n,)``, or ``(n, H, W)`` where each pixel has one. Raises :class:`RunError` for a sample that cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Data:
+    """A data set that was opened: the names of its classes by label, the shape of a prepared sample, its splits."""
+
+    name: str
+    classes: tuple[str, ...]
+    shape: tuple[int, ...]
+    train: Split
+    test: Split

@@ -1,0 +1,54 @@
+"""Devices, and how they compute."""
+
+from __future__ import annotations
+
+import os
+
+import torch
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.training.ranks import local_rank
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def choose(name: str | None = None) -> torch.device:
+    """The device of that name, else the accelerator that torch finds, else the CPU.
+
+    Under torchrun each process takes the accelerator of its own number. Raises :class:`RunError`.
+    """
+    present = torch.accelerator.current_accelerator(check_available=True)
+    try:
+        device = torch.device(name) if name else present or torch.device("cpu")
+    except RuntimeError:
+        raise RunError(Code.DEVICE, f"torch knows no device `{name}`", "`cpu`, `cuda`, `cuda:1` or `mps`") from None
+    if device.type == "cpu":
+        return torch.device("cpu")
+    if present is None or present.type != device.type:
+        found = f"torch finds {present.type}" if present else "torch finds no accelerator"
+        raise RunError(Code.DEVICE, f"there is no device `{device}` here: {found}", "`--device cpu`")
+    count = torch.accelerator.device_count()
+    index = device.index if device.index is not None else local_rank()
+    if index >= count:
+        message = f"there is no device `{device.type}:{index}`: this machine has {count}"
+        raise RunError(Code.DEVICE, message, f"`torchrun --nproc-per-node={count}`" if device.index is None else "")
+    torch.accelerator.set_device_index(index)
+    return torch.device(device.type, index)
+
+
+def make_repeatable(device: torch.device) -> None:
+    """The same inputs give the same bits, as far as torch can do that: a resumed run is to equal one that
+    was never interrupted. See https://docs.pytorch.org/docs/stable/notes/randomness.html."""
+    if device.type == "cpu":
+        return  # what networks are made of is repeatable there as it is
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = False
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
+    torch.use_deterministic_algorithms(True, warn_only=True)
+
+
+def memory_format(device: torch.device, precision: str) -> torch.memory_format:
+    """Channels last where it is faster: half precision on CUDA's tensor cores. See
+    https://docs.pytorch.org/tutorials/intermediate/memory_format_tutorial.html."""
+    fast = device.type == "cuda" and precision != "fp32"
+    return torch.channels_last if fast else torch.contiguous_format

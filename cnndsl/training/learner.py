@@ -1,0 +1,117 @@
+"""What learns: a module with its optimizer, schedule and scaler, as a recipe names them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn, optim
+from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+
+from cnndsl.recipe import Recipe
+from cnndsl.recipe.schedulers import SCHEDULERS
+from cnndsl.spec.calls import FunctionCall
+
+
+@dataclass(frozen=True)
+class Learner:
+    """``loss`` is the mean over a batch. ``scheduler`` is stepped after each step of the optimizer where
+    ``each_step``, else after each epoch."""
+
+    module: nn.Module
+    loss: nn.Module
+    optimizer: optim.Optimizer
+    scheduler: LRScheduler | None
+    scaler: torch.amp.GradScaler
+    each_step: bool
+
+    @classmethod
+    def of(cls, module: nn.Module, recipe: Recipe, device: torch.device, steps: int) -> Learner:
+        """``steps`` is the number of the optimizer's steps in the whole training."""
+        optimizer = _optimizer(recipe.optimizer, module)
+        return cls(
+            module,
+            _loss(recipe.loss).to(device),
+            optimizer,
+            _scheduler(recipe.scheduler, optimizer, steps) if recipe.scheduler else None,
+            torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16"),
+            recipe.scheduler is not None and SCHEDULERS[recipe.scheduler.name].per == "step",
+        )
+
+    @property
+    def lr(self) -> float:
+        return float(self.optimizer.param_groups[0]["lr"])
+
+    def schedule_step(self) -> None:
+        if self.scheduler and self.each_step:
+            self.scheduler.step()
+
+    def schedule_epoch(self, test_loss: float) -> None:
+        if self.scheduler is None or self.each_step:
+            return
+        if isinstance(self.scheduler, ReduceLROnPlateau):
+            self.scheduler.step(test_loss)
+        else:
+            self.scheduler.step()
+
+    def state(self) -> dict[str, Any]:
+        """All but the module's own state: tensors and plain values."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "scheduler": self.scheduler.state_dict() if self.scheduler else None,
+            "scaler": self.scaler.state_dict(),
+        }
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.scheduler:
+            self.scheduler.load_state_dict(state["scheduler"])
+        if state["scaler"]:
+            self.scaler.load_state_dict(state["scaler"])
+
+
+def can_skip(optimizer: optim.Optimizer) -> bool:
+    """Whether a step can be called off on the device itself, as torch's scaler does with fused optimizers."""
+    return all(group.get("fused") for group in optimizer.param_groups)
+
+
+def _optimizer(call: FunctionCall, module: nn.Module) -> optim.Optimizer:
+    """With torch's fused kernel where the optimizer has one for the device, else what torch chooses."""
+    make = getattr(optim, call.name)
+    arguments = _plain(call.arguments)
+    parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    try:
+        made = make(parameters, **arguments, fused=True)
+    except (TypeError, RuntimeError):
+        made = make(parameters, **arguments)
+    assert isinstance(made, optim.Optimizer)
+    return made
+
+
+def _scheduler(call: FunctionCall, optimizer: optim.Optimizer, steps: int) -> LRScheduler:
+    arguments = _plain(call.arguments)
+    if "schedulers" in arguments:
+        arguments["schedulers"] = [_scheduler(inner, optimizer, steps) for inner in call.arguments["schedulers"]]
+    if call.name == "OneCycleLR" and not {"total_steps", "epochs"} & arguments.keys():
+        arguments["total_steps"] = steps
+    make = getattr(optim.lr_scheduler, call.name)
+    # A chain takes the optimizer from its members.
+    made = make(**arguments) if call.name == "ChainedScheduler" else make(optimizer, **arguments)
+    assert isinstance(made, LRScheduler)
+    return made
+
+
+def _loss(call: FunctionCall) -> nn.Module:
+    arguments = _plain(call.arguments)
+    if arguments.get("weight") is not None:
+        arguments["weight"] = torch.tensor(arguments["weight"], dtype=torch.float32)
+    made = getattr(nn, call.name)(**arguments)
+    assert isinstance(made, nn.Module)
+    return made
+
+
+def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Lists where torch's schedulers check for them."""
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}

@@ -1,0 +1,220 @@
+"""The training loop: epochs of batches, each followed by the test set."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from cnndsl.recipe import Recipe
+from cnndsl.training.data import Data
+from cnndsl.training.devices import memory_format
+from cnndsl.training.forward import Forward, forward_pass
+from cnndsl.training.guard import Guard
+from cnndsl.training.interrupt import Stopped, StopRequest
+from cnndsl.training.learner import Learner, can_skip
+from cnndsl.training.plan import Planned, epoch_plan, evaluation_plan, seeded
+from cnndsl.training.progress import Epoch, Progress, Sums
+from cnndsl.training.ranks import Ranks
+from cnndsl.training.report import Report
+
+#: How often in an epoch an accelerator is asked how it is going; each time it has to be waited for.
+READS = 4
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training happens."""
+
+    device: torch.device
+    ranks: Ranks
+    stop: StopRequest
+
+
+class Loop:
+    """Trains ``learner`` on ``data``. ``save`` keeps a state of progress, and is called after every epoch,
+    every ``checkpoint_every`` batches (0: never in an epoch), and before a stop."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        data: Data,
+        recipe: Recipe,
+        place: Place,
+        report: Report,
+        save: Callable[[Progress], None],
+        checkpoint_every: int = 0,
+    ) -> None:
+        self.learner, self.data, self.recipe, self.place = learner, data, recipe, place
+        self.report, self.save, self.checkpoint_every = report, save, checkpoint_every
+        self.parallel = _parallel(learner.module, place)
+        shape = memory_format(place.device, recipe.precision)
+        forward = forward_pass(self.parallel, learner.loss, place.device, recipe.precision, shape)
+        self.eager = forward
+        # One shape, one compilation: what is smaller, the last batch of an epoch, is run as it is.
+        self.forward: Forward = torch.compile(forward, dynamic=False) if recipe.compile else forward
+
+    def run(self, progress: Progress) -> Progress:
+        """All epochs that are left. Raises :class:`Stopped` where a signal has asked for it."""
+        while len(progress.epochs) < self.recipe.epochs:
+            progress = self.train(progress)
+            progress = self.finish(progress)
+            self.save(progress)
+            self.report.epoch(progress)
+            asked = self.place.ranks.any(bool(self.place.stop.number))
+            self._stop(asked and len(progress.epochs) < self.recipe.epochs)
+        return progress
+
+    # --- an epoch --------------------------------------------------------------------------------
+
+    def train(self, progress: Progress) -> Progress:
+        """The batches of an epoch that are left."""
+        ranks = self.place.ranks
+        epoch = len(progress.epochs)
+        plan = epoch_plan(len(self.data.train), self.recipe, epoch, ranks.rank, ranks.size)
+        wait = self.place.device.type == "cpu" or not can_skip(self.learner.optimizer)
+        guard = Guard(epoch, self.place.device, self.learner.optimizer, ranks, wait)
+        clock = _Clock(self.place.device, progress.sums.seconds)
+        sums = _tensor(progress.sums if ranks.first else Sums(), self.place.device)
+        left = plan[progress.batches :]
+        every = 1 if self.place.device.type == "cpu" else max(len(plan) // READS, 1)
+        done = progress.batches
+
+        def so_far(everywhere: bool = False) -> Sums:
+            return self._so_far(sums, plan[:done], clock, everywhere)
+
+        self.learner.module.train()
+        self.report.begin(epoch, len(plan), done)
+        batches = self.data.train.batches([item.batch for item in left])
+        for item, (images, labels) in zip(seeded(left), batches):
+            sums += self._step(item, images, labels, done, guard)
+            done += 1
+            self.report.batch(done, so_far if done % every == 0 else None)
+            if not item.steps or done == len(plan):
+                continue
+            asked = ranks.any(bool(self.place.stop.number))
+            if asked or (self.checkpoint_every and done % self.checkpoint_every == 0):
+                guard.check()
+                self.save(replace(progress, batches=done, sums=so_far(everywhere=True)))
+                self._stop(asked)
+        guard.check()
+        return replace(progress, batches=len(plan), sums=so_far(everywhere=True))
+
+    def _step(self, item: Planned, images: Tensor, labels: Tensor, number: int, guard: Guard) -> Tensor:
+        """One batch; the optimizer's step too, where one is due. Its sums: loss, correct, counted."""
+        learner = self.learner
+        with self._without_exchange(item):
+            loss, sums = (self.forward if item.whole else self.eager)(images, labels)
+            guard.watch(loss, number)
+            learner.scaler.scale(loss if item.share == 1.0 else loss * item.share).backward()  # type: ignore[no-untyped-call]
+        if item.steps:
+            if self.recipe.clip_grad_norm is not None:
+                learner.scaler.unscale_(learner.optimizer)
+                nn.utils.clip_grad_norm_(learner.module.parameters(), self.recipe.clip_grad_norm)
+            guard.before_step()
+            learner.scaler.step(learner.optimizer)
+            learner.scaler.update()
+            learner.optimizer.zero_grad()
+            learner.schedule_step()
+        return sums
+
+    def _without_exchange(self, item: Planned) -> AbstractContextManager[Any]:
+        """Gradients that more batches are added to need not be sent to the other processes yet."""
+        if isinstance(self.parallel, DistributedDataParallel) and not item.steps:
+            return self.parallel.no_sync()
+        return nullcontext()
+
+    def finish(self, progress: Progress) -> Progress:
+        """The test set after an epoch, and the epoch's line."""
+        sums, lr = progress.sums, self.learner.lr
+        test = self.evaluate()
+        self.learner.schedule_epoch(test.mean_loss)
+        line = Epoch(
+            epoch=len(progress.epochs) + 1,
+            loss=sums.mean_loss,
+            train_acc=sums.accuracy,
+            test_loss=test.mean_loss,
+            test_acc=test.accuracy,
+            lr=lr,
+            examples_per_s=sums.examples_per_s,
+            seconds=sums.seconds,
+        )
+        return Progress((*progress.epochs, line))
+
+    def evaluate(self) -> Sums:
+        """The test set, every sample once however many processes there are."""
+        _share_buffers(self.parallel)
+        return evaluate(self.learner, self.data, self.recipe, self.place)
+
+    # --- what is seen from outside ---------------------------------------------------------------
+
+    def _so_far(self, sums: Tensor, plan: list[Planned], clock: _Clock, everywhere: bool = False) -> Sums:
+        """The sums as numbers, of this process or of all. Waits for the device."""
+        ranks = self.place.ranks
+        total = ranks.add(sums.clone()) if everywhere else sums
+        loss, correct, counted = total.tolist()
+        samples = sum(len(item.batch.indices) for item in plan)
+        if everywhere and ranks.size > 1:
+            samples = int(ranks.add(torch.tensor(samples, device=sums.device)).item())
+        return Sums(loss, int(correct), int(counted), samples, clock.seconds())
+
+    def _stop(self, asked: bool) -> None:
+        """Ends what has just been saved. The signal may have come to another process."""
+        if asked:
+            raise Stopped(self.place.stop.number or signal.SIGTERM)
+
+
+def evaluate(learner: Learner, data: Data, recipe: Recipe, place: Place) -> Sums:
+    """Loss and accuracy of a module over the test set of its data."""
+    ranks = place.ranks
+    module = learner.module
+    shape = memory_format(place.device, recipe.precision)
+    forward = forward_pass(module, learner.loss, place.device, recipe.precision, shape)
+    plan = evaluation_plan(len(data.test), recipe.batch_size, ranks.rank, ranks.size)
+    total = _tensor(Sums(), place.device)
+    began = time.perf_counter()
+    module.eval()
+    with torch.inference_mode():
+        for images, labels in data.test.batches(plan):
+            total += forward(images, labels)[1]
+    loss, correct, counted = ranks.add(total).tolist()
+    return Sums(loss, int(correct), int(counted), len(data.test), time.perf_counter() - began)
+
+
+class _Clock:
+    """Seconds of training, those before a resumption too."""
+
+    def __init__(self, device: torch.device, before: float) -> None:
+        self.device, self.before = device, before
+        self.began = time.perf_counter()
+
+    def seconds(self) -> float:
+        if self.device.type != "cpu":
+            torch.accelerator.synchronize(self.device)
+        return self.before + time.perf_counter() - self.began
+
+
+def _tensor(sums: Sums, device: torch.device) -> Tensor:
+    exact = torch.float32 if device.type == "mps" else torch.float64
+    return torch.tensor([sums.loss, sums.correct, sums.counted], dtype=exact, device=device)
+
+
+def _parallel(module: nn.Module, place: Place) -> nn.Module:
+    if place.ranks.size == 1:
+        return module
+    devices = None if place.device.type == "cpu" else [place.device]
+    return DistributedDataParallel(module, device_ids=devices)
+
+
+def _share_buffers(module: nn.Module) -> None:
+    """Running statistics differ between processes after the last step; those of the first are kept."""
+    if isinstance(module, DistributedDataParallel):
+        for buffer in module.module.buffers():
+            torch.distributed.broadcast(buffer, 0)

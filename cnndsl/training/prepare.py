@@ -1,0 +1,90 @@
+"""How samples become what a network is given: brought to a size, augmented, made floats."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.recipe import Recipe
+from cnndsl.training.augment import Dice, RandomResizedCrop, Resize, Transform, called
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What is done to samples: they are brought to a size by ``shape``, and then go through ``transforms``.
+
+    The two are apart because pictures of many sizes cannot be a batch before ``shape`` was there.
+    """
+
+    shape: Resize | RandomResizedCrop | None
+    transforms: tuple[Transform, ...]
+
+    def batch(self, images: Tensor, labels: Tensor, dice: Dice) -> tuple[Tensor, Tensor]:
+        """A batch in uint8, ``(N, C, H, W)``, as the network gets it: float32, in 0..1 or as `Normalize` makes it."""
+        if self.shape:
+            images, labels = self.shape(images, labels, dice)
+        return self.finish(images, labels, dice)
+
+    def finish(self, images: Tensor, labels: Tensor, dice: Dice) -> tuple[Tensor, Tensor]:
+        """The same for images that have been brought to their size."""
+        for transform in self.transforms:
+            if transform.floats:
+                images = as_float(images)
+            images, labels = transform(images, labels, dice)
+        return as_float(images), labels
+
+    def picture(self, picture: Tensor, dice: Dice) -> Tensor:
+        """A picture in uint8, ``(C, H, W)``, brought to its size."""
+        if isinstance(self.shape, RandomResizedCrop):
+            return self.shape.single(picture, dice)
+        return self.shape.apply(picture[None])[0] if self.shape else picture
+
+
+def as_float(images: Tensor) -> Tensor:
+    """uint8 as float32 in 0..1, the same numbers as torchvision's ``ToTensor`` gives. Floats stay as they are."""
+    return images if images.is_floating_point() else images.div(255)
+
+
+def preparation(
+    recipe: Recipe, sample: tuple[int, ...], *, training: bool, size: int | tuple[int, int] | None = None
+) -> Preparation:
+    """What a recipe does to samples of shape ``sample``. They are brought to ``size`` where the recipe does not say
+    to what; those that are no images, of other than three dimensions, to none.
+
+    A :class:`RandomResizedCrop` that is the first to change the size of training samples stands in for ``resize``:
+    it crops from the picture as it is, not from one made small.
+    """
+    transforms = [called(call) for call in recipe.augment]
+    transforms = [transform for transform in transforms if training or not transform.random]
+    size = size if recipe.resize is None else recipe.resize
+    first = next((transform for transform in transforms if transform.sizes), None)
+    if isinstance(first, RandomResizedCrop):
+        transforms.remove(first)
+        return Preparation(first, tuple(transforms))
+    return Preparation(Resize(size) if size is not None and len(sample) == 3 else None, tuple(transforms))
+
+
+def prepared_shape(preparation: Preparation, sample: tuple[int, ...], recipe: Recipe) -> tuple[int, ...]:
+    """The shape that samples of shape ``sample`` have in the end, found out with an empty one.
+
+    Raises :class:`RunError` for a transform that does not take them.
+    """
+    if len(sample) != 3 and recipe.augment:
+        message = f"`augment` is for images, [C, H, W], and samples are {list(sample)}"
+        raise RunError(Code.RECIPE, message, "remove it", span=recipe.augment[0].span.first_line)
+    images, labels, dice = torch.zeros(1, *sample, dtype=torch.uint8), torch.zeros(1), Dice(0, torch.device("cpu"))
+    for transform in (preparation.shape, *preparation.transforms):
+        name = type(transform).__name__
+        try:
+            if transform and transform.floats:
+                images = as_float(images)
+            if transform:
+                images, labels = transform(images, labels, dice)
+        except (ValueError, TypeError, RuntimeError, IndexError) as error:
+            span = next((call.span for call in recipe.augment if call.name == name), recipe.dataset.span)
+            message = f"`{name}` does not take samples of shape {list(images.shape[1:])}: {error}"
+            raise RunError(Code.RECIPE, message, span=span.first_line) from error
+    return tuple(images.shape[1:])

@@ -1,0 +1,110 @@
+"""The processes of one training, as torchrun starts them; one alone is a training too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeVar, cast
+
+import torch
+import torch.distributed as dist
+
+from cnndsl.diagnostics import Code, RunError
+
+T = TypeVar("T")
+#: How long a process waits for another before it takes it for dead.
+PATIENCE = timedelta(seconds=50)
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process, ``rank`` of ``size``. ``control`` is a group on the CPU for short messages, which
+    make no accelerator wait."""
+
+    rank: int = 0
+    size: int = 1
+    control: dist.ProcessGroup | None = None
+
+    @property
+    def first(self) -> bool:
+        """Whether this is the process that writes and reports."""
+        return self.rank == 0
+
+    def any(self, flag: bool) -> bool:
+        """Whether it is so in any process."""
+        if self.size == 1:
+            return flag
+        sent = torch.tensor(int(flag))
+        dist.all_reduce(sent, dist.ReduceOp.MAX, group=self.control)
+        return bool(sent.item())
+
+    def add(self, tensor: torch.Tensor) -> torch.Tensor:
+        """The sum over all processes."""
+        if self.size > 1:
+            dist.all_reduce(tensor)
+        return tensor
+
+    def share(self, made: Callable[[], T]) -> T:
+        """What the first process makes."""
+        if self.size == 1:
+            return made()
+        box = [made() if self.first else None]
+        dist.broadcast_object_list(box, group=self.control)
+        return cast(T, box[0])
+
+    def wait(self) -> None:
+        """Until all processes are here."""
+        if self.size > 1:
+            dist.barrier(group=self.control)
+
+    def agree(self, what: str, text: str) -> None:
+        """Raises :class:`RunError` where not all processes have the same ``text``."""
+        if self.size == 1:
+            return
+        texts: list[str | None] = [None] * self.size
+        dist.all_gather_object(texts, text, group=self.control)
+        unlike = [rank for rank, other in enumerate(texts) if other != texts[0]]
+        if unlike:
+            ranks = ", ".join(map(str, unlike))
+            message = f"{what} of rank {ranks} is not that of rank 0"
+            raise RunError(Code.RANKS, message, "all machines need the same files and the same command")
+
+
+def local_rank() -> int:
+    """Which process of its machine this is."""
+    return int(os.environ.get("LOCAL_RANK", 0))
+
+
+@contextmanager
+def joined(device: torch.device) -> Iterator[Ranks]:
+    """The processes that torchrun started, else this one alone.
+
+    What fails because another process has gone ends as :class:`RunError`.
+    """
+    if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
+        yield Ranks()
+        return
+    try:
+        backend = "nccl" if device.type == "cuda" else "gloo"
+        dist.init_process_group(backend, timeout=PATIENCE, device_id=device if backend == "nccl" else None)
+        control = cast(dist.ProcessGroup, dist.new_group(backend="gloo", timeout=PATIENCE))
+        yield Ranks(dist.get_rank(), dist.get_world_size(), control)
+    except dist.DistError as error:
+        raise _gone(error) from error
+    except RuntimeError as error:
+        # gloo says with a plain RuntimeError that a connection is closed or took too long.
+        if any(word in str(error) for word in ("Connection", "onnect", "Timed out", "timed out", "gloo", "NCCL")):
+            raise _gone(error) from error
+        raise
+    finally:
+        if dist.is_initialized():
+            dist.destroy_process_group()
+
+
+def _gone(error: Exception) -> RunError:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    message = "another process of this training has gone, or does not answer"
+    return RunError(Code.RANKS, message, "see what it said last; --resume goes on from the last checkpoint", lines[:1])

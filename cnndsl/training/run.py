@@ -1,0 +1,119 @@
+"""Runs: the folders that trainings leave, and what can be read of them. Listing them needs no torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.network import Network, load
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from cnndsl.training.checkpoint import Checkpoint
+
+#: The files of a run. ``BEFORE`` is the checkpoint before the last, for when that is damaged.
+SPEC, INFO, METRICS, LOCK = "spec.yaml", "run.json", "metrics.csv", ".lock"
+LAST, BEFORE, BEST = "last.pt", "last.before.pt", "best.pt"
+CHECKPOINTS = {"last": (LAST, BEFORE), "best": (BEST,)}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, or one of its checkpoints by itself: ``path`` is either."""
+
+    path: Path
+
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        """What ``run.json`` says: name, state, seed, device, versions, recipe, results."""
+        try:
+            info = json.loads((self.path / INFO).read_text())
+        except (OSError, ValueError):
+            return {}
+        return info if isinstance(info, dict) else {}
+
+    @property
+    def state(self) -> str:
+        """``finished``, ``running``, ``interrupted``, ``failed``, or ``killed``: what says that it runs, but
+        is nobody's."""
+        state = str(self.info.get("state", "unknown"))
+        return "killed" if state == "running" and not self.busy else state
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process is writing this run."""
+        from filelock import FileLock, Timeout
+
+        if not (self.path / LOCK).exists():
+            return False
+        try:
+            with FileLock(self.path / LOCK, timeout=0):
+                return False
+        except Timeout:
+            return True
+
+    def checkpoint(self, which: str = "best") -> Checkpoint:
+        """The checkpoint with the best test accuracy, or the last. Where there is no best one yet, the last.
+
+        Raises :class:`RunError` where none can be loaded.
+        """
+        from cnndsl.training.checkpoint import load as load_checkpoint
+
+        if self.path.is_file():
+            return load_checkpoint(self.path)
+        names = CHECKPOINTS[which] if which == "last" or (self.path / BEST).exists() else CHECKPOINTS["last"]
+        present = [self.path / name for name in names if (self.path / name).exists()]
+        if not present:
+            help = "`cnndsl runs` lists the runs that there are"
+            raise RunError(Code.CHECKPOINT, f"{self.path} holds no checkpoint", help)
+        errors = []
+        for path in present:
+            try:
+                return load_checkpoint(path)
+            except RunError as error:
+                errors.append(error)
+        raise errors[0]
+
+    def network(self, which: str = "best") -> Network:
+        """The network that was trained, at the size at which it was."""
+        return network_of(self.checkpoint(which))
+
+    def module(self, which: str = "best") -> nn.Module:
+        """The trained module, in evaluation mode, on the CPU."""
+        checkpoint = self.checkpoint(which)
+        module = network_of(checkpoint).module()
+        module.load_state_dict(dict(checkpoint.module))
+        return module.eval()
+
+
+def network_of(checkpoint: Checkpoint) -> Network:
+    """The network of a checkpoint, compiled from the spec in it."""
+    # A text of one line would be taken for a path.
+    return load(checkpoint.spec + "\n").at_size(checkpoint.sample)
+
+
+def load_run(path: str | Path) -> Run:
+    """A run by its folder, or by one of its checkpoints, wherever they have been moved.
+
+    >>> net = cnndsl.load_run("runs/lenet/2026-11-25T10-00-00").module()
+
+    Raises :class:`RunError` where there is neither.
+    """
+    path = Path(path)
+    if path.is_dir() and not any((path / name).exists() for name in (INFO, LAST, BEFORE, BEST)):
+        raise RunError(Code.CHECKPOINT, f"{path} is no run", "`cnndsl runs` lists the runs that there are")
+    if not path.exists():
+        raise RunError(Code.CHECKPOINT, f"{path} does not exist", "`cnndsl runs` lists the runs that there are")
+    return Run(path)
+
+
+def list_runs(root: Path) -> list[Run]:
+    """The runs in a folder, ``root/<name>/<time>/``, the oldest first."""
+    folders = [path.parent for path in root.glob(f"*/*/{INFO}")]
+    return [Run(path) for path in sorted(folders, key=lambda path: (path.name, path.parent.name))]

@@ -1,0 +1,247 @@
+"""A training from end to end: a spec is compiled, its data opened, its module trained, its run written."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from cnndsl.diagnostics import Code, RunError, SpecError
+from cnndsl.network import Network, compile_spec
+from cnndsl.recipe import Recipe
+from cnndsl.recipe.reader import not_whole
+from cnndsl.spec.calls import FunctionCall
+from cnndsl.training import devices
+from cnndsl.training.api import Options
+from cnndsl.training.checkpoint import Checkpoint, encode
+from cnndsl.training.data import Data, Places, open_data
+from cnndsl.training.interrupt import Stopped, listening
+from cnndsl.training.learner import Learner
+from cnndsl.training.loop import Loop, Place
+from cnndsl.training.plan import derived, steps_in_epoch
+from cnndsl.training.progress import Progress
+from cnndsl.training.ranks import joined
+from cnndsl.training.report import Report, closing_lines, report_for
+from cnndsl.training.resume import check_same, last_checkpoint
+from cnndsl.training.run import Run
+from cnndsl.training.writer import RunWriter, launcher, new_folder, restarted
+
+
+def run_training(spec: str | Path | None, settings: Sequence[str], options: Options, given: Sequence[str] = ()) -> Run:
+    """The same with ``a.b=value`` texts for any key of the spec, and ``name=value`` for its parameters.
+
+    Raises :class:`Stopped` where a signal asked for it; the run is saved then.
+    """
+    device = devices.choose(options.device)
+    devices.make_repeatable(device)
+    with listening() as stop, joined(device) as ranks:
+        folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
+        source = spec if spec is not None or checkpoint is None else checkpoint.spec + "\n"
+        if source is None:
+            raise RunError(Code.RESUME, "there is neither a spec nor a run", "name a spec, or a run with --resume")
+        network, recipe = _compiled(source, settings, given)
+        text = network.graph.document.resolved()
+        ranks.agree("the spec", hashlib.sha256(text.encode()).hexdigest())
+        if checkpoint is not None:
+            check_same(checkpoint, text, recipe)
+        session = _Session(network, recipe, text, options, Place(device, ranks, stop))
+        return session.run(folder, checkpoint, trouble)
+
+
+def _resumed(options: Options) -> tuple[Path | None, Checkpoint | None, str]:
+    """The run to go on with, its checkpoint, and what was wrong with a newer one."""
+    folder = options.resume or restarted(options.runs)
+    return (folder, *last_checkpoint(folder)) if folder else (None, None, "")
+
+
+def _compiled(spec: str | Path, settings: Sequence[str], given: Sequence[str]) -> tuple[Network, Recipe]:
+    """The network and its recipe. Raises :class:`SpecError`."""
+    compilation = compile_spec(spec, settings=settings, given=given)
+    if compilation.graph is None:
+        raise SpecError(compilation.diagnostics, compilation.partial)
+    if compilation.recipe is None:
+        missing = not_whole(compilation.graph.document)
+        raise SpecError([missing] if missing else compilation.diagnostics)
+    return Network(compilation.graph, compilation.recipe), compilation.recipe
+
+
+class _Session:
+    """One training of this process."""
+
+    def __init__(self, network: Network, recipe: Recipe, text: str, options: Options, place: Place) -> None:
+        self.recipe, self.text, self.options, self.place = recipe, text, options, place
+        if recipe.batch_size < place.ranks.size:
+            message = f"a batch of {recipe.batch_size} samples cannot be dealt out to {place.ranks.size} processes"
+            raise RunError(Code.RANKS, message, f"`--batch-size {place.ranks.size}` or more")
+        self.data = self._open(network)
+        self.network = network.at_size(self.data.shape)
+        self.learner = self._learner()
+
+    def _open(self, network: Network) -> Data:
+        """The first process looks first: what has to be downloaded is downloaded once."""
+        from cnndsl.recipe.fit import prepared_shape
+
+        graph, ranks = network.graph, self.place.ranks
+        (x,), (out,) = graph.inputs.values(), graph.outputs.values()
+        shape = prepared_shape(self.recipe, x.shape.sample, training=False)
+        if shape != x.shape.sample:
+            out = next(iter(network.at_size(shape).graph.outputs.values()))
+        if not ranks.first:
+            ranks.wait()
+        places = Places(self.options.data_dir, self.options.workers)
+        data = open_data(self.recipe, shape, out.shape.sample, places, self.place.device)
+        if ranks.first:
+            ranks.wait()
+        return data
+
+    def _learner(self) -> Learner:
+        torch.manual_seed(derived(self.recipe.seed, "weights"))
+        shape = devices.memory_format(self.place.device, self.recipe.precision)
+        module = self.network.module().to(self.place.device)
+        for parameter in module.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=shape)
+        steps = steps_in_epoch(len(self.data.train), self.recipe, self.place.ranks.size) * self.recipe.epochs
+        return Learner.of(module, self.recipe, self.place.device, steps)
+
+    # --- the run ---------------------------------------------------------------------------------
+
+    def run(self, folder: Path | None, checkpoint: Checkpoint | None, trouble: str) -> Run:
+        ranks = self.place.ranks
+        path = ranks.share(lambda: folder or new_folder(self.options.runs, self.network.name))
+        progress = self._restore(checkpoint) if checkpoint else Progress()
+        writer = RunWriter(path, self._info(path)) if ranks.first else None
+        report = report_for(self.recipe.epochs, ranks.first, self.options.quiet)
+        try:
+            self._announce(report, path, progress, trouble)
+            if writer:
+                writer.begin(self.text)
+                if checkpoint is None:
+                    self._save(writer, progress)
+            progress = self._train(progress, writer, report)
+        except BaseException as error:
+            if writer:
+                _note_end(writer, error)
+            if isinstance(error, Stopped) and ranks.first:
+                error.args = (f"{error}; go on with `cnndsl train --resume {path}`",)
+            raise
+        else:
+            if writer:
+                writer.note(state="finished")
+        finally:
+            report.close()
+            if writer:
+                writer.close()
+        if ranks.first and not self.options.quiet:
+            print(*closing_lines(progress, str(self.place.device)), sep="\n", flush=True)
+        return Run(path)
+
+    def _train(self, progress: Progress, writer: RunWriter | None, report: Report) -> Progress:
+        logger = _tensorboard(writer.path, progress) if writer and self.options.tensorboard else None
+
+        def save(now: Progress) -> None:
+            if writer is None:
+                return
+            self._save(writer, now)
+            if now.epochs and not now.batches:
+                writer.metrics(now)
+                writer.note(results=asdict(now.epochs[-1]) | {"best_test_acc": now.best.test_acc if now.best else None})
+                if logger:
+                    logger(now)
+
+        loop = Loop(self.learner, self.data, self.recipe, self.place, report, save, self.options.checkpoint_every)
+        return loop.run(progress)
+
+    def _save(self, writer: RunWriter, progress: Progress) -> None:
+        checkpoint = Checkpoint(
+            self.text,
+            self.data.shape,
+            self.data.classes,
+            self.learner.module.state_dict(),
+            self.learner.state(),
+            progress,
+            versions(),
+        )
+        best = not progress.batches and progress.best is not None and progress.best is progress.epochs[-1]
+        writer.checkpoint(encode(checkpoint), best)
+
+    def _restore(self, checkpoint: Checkpoint) -> Progress:
+        done = len(checkpoint.progress.epochs)
+        if done >= self.recipe.epochs:
+            message = f"all {done} epochs are done"
+            raise RunError(Code.RESUME, message, f"`--epochs {done + 10}` trains on")
+        self.learner.module.load_state_dict(dict(checkpoint.module))
+        self.learner.load(checkpoint.learner)
+        return checkpoint.progress
+
+    def _info(self, path: Path) -> dict[str, Any]:
+        """What ``run.json`` says of this training."""
+        return {
+            **Run(path).info,
+            "name": self.network.name,
+            "started": Run(path).info.get("started", path.name),
+            "command": sys.argv,
+            "device": str(self.place.device),
+            "processes": self.place.ranks.size,
+            "launcher": launcher(),
+            "seed": self.recipe.seed,
+            "versions": dict(versions()),
+            "parameters": self.network.cost.params,
+            "sample": list(self.data.shape),
+            "classes": list(self.data.classes),
+            "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
+        }
+
+    def _announce(self, report: Report, path: Path, progress: Progress, trouble: str) -> None:
+        if trouble:
+            report.message(f"{trouble}; going on from the checkpoint before it")
+        begun = f", from epoch {len(progress.epochs) + 1}" if progress.epochs or progress.batches else ""
+        begun += f", batch {progress.batches + 1}" if progress.batches else ""
+        report.message(f"{self.network.name} on {self.recipe.dataset.name}, {self.place.device}: {path}{begun}")
+
+
+def versions() -> dict[str, str]:
+    """The versions that a run was made with."""
+    from cnndsl import __version__
+
+    found = {"cnndsl": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
+    return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
+
+
+def _note_end(writer: RunWriter, error: BaseException) -> None:
+    """Leaves word in ``run.json`` of how a training ended, if that can still be written."""
+    state = "interrupted" if isinstance(error, (Stopped, KeyboardInterrupt)) else "failed"
+    message = error.diagnostic.message if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
+    with suppress(RunError):  # the error that is under way says more
+        writer.note(state=state, message=message)
+
+
+def _written(value: Any) -> Any:
+    """A recipe's value as JSON has it: a call is a mapping with one key."""
+    if isinstance(value, FunctionCall):
+        return {value.name: {key: _written(item) for key, item in value.arguments.items()}}
+    return [_written(item) for item in value] if isinstance(value, tuple) else value
+
+
+def _tensorboard(path: Path, progress: Progress) -> Any:
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except ImportError:
+        raise RunError(Code.WRITE, "TensorBoard is not installed", "`pip install tensorboard`") from None
+    events = SummaryWriter(path / "tensorboard", purge_step=len(progress.epochs) + 1)
+
+    def log(now: Progress) -> None:
+        line = asdict(now.epochs[-1])
+        number = line.pop("epoch")
+        for key, value in line.items():
+            events.add_scalar(key, value, number)
+        events.flush()
+
+    return log

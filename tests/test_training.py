@@ -1,0 +1,407 @@
+"""The loop against the one that people write by hand, recipes against torch, and resuming."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn, optim
+from training_cases import SPEC, assert_same_weights, by_hand, data_of, first_weights, spec_file
+
+import cnndsl
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.recipe.schedulers import SCHEDULERS
+from cnndsl.training.plan import epoch_plan, evaluation_plan, sizes, steps_in_epoch
+
+QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def sgd(parameters: Any) -> optim.Optimizer:
+    return optim.SGD(parameters, lr=0.1, momentum=0.9, fused=True)
+
+
+# --- the loop ------------------------------------------------------------------------------------
+
+
+def test_a_training_equals_the_loop_by_hand(tmp_path: Path) -> None:
+    run = cnndsl.train(SPEC, runs=tmp_path, **QUIET)
+    assert_same_weights(run.module("last"), by_hand(SPEC, sgd, nn.CrossEntropyLoss()))
+
+
+def test_an_optimizer_a_schedule_a_loss_and_clipping(tmp_path: Path) -> None:
+    run = cnndsl.train(
+        SPEC,
+        runs=tmp_path,
+        optimizer={"AdamW": {"lr": 0.01, "betas": [0.8, 0.9]}},
+        scheduler={"CosineAnnealingLR": {"T_max": "$epochs"}},
+        loss={"CrossEntropyLoss": {"label_smoothing": 0.1}},
+        clip_grad_norm=0.5,
+        **QUIET,
+    )
+    wanted = by_hand(
+        SPEC,
+        lambda parameters: optim.AdamW(parameters, lr=0.01, betas=(0.8, 0.9), fused=True),
+        nn.CrossEntropyLoss(label_smoothing=0.1),
+        lambda optimizer: optim.lr_scheduler.CosineAnnealingLR(optimizer, 3),
+        clip=0.5,
+    )
+    assert_same_weights(run.module("last"), wanted)
+
+
+def test_the_learning_rate_falls_as_torch_has_it(tmp_path: Path) -> None:
+    run = cnndsl.train(SPEC, runs=tmp_path, epochs=4, scheduler={"StepLR": {"step_size": 2, "gamma": 0.1}}, **QUIET)
+    rates = [float(row["lr"]) for row in csv.DictReader((run.path / "metrics.csv").open())]
+    assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
+
+
+SCHEDULES: dict[str, dict[str, Any]] = {
+    "StepLR": {"step_size": 1},
+    "MultiStepLR": {"milestones": [1, 2]},
+    "ConstantLR": {},
+    "LinearLR": {},
+    "ExponentialLR": {"gamma": 0.5},
+    "PolynomialLR": {},
+    "CosineAnnealingLR": {"T_max": 3},
+    "CosineAnnealingWarmRestarts": {"T_0": 2},
+    "CyclicLR": {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 3},
+    "OneCycleLR": {"max_lr": 0.1},
+    "ReduceLROnPlateau": {"patience": 0},
+    "SequentialLR": {
+        "schedulers": [{"LinearLR": {"total_iters": 1}}, {"ExponentialLR": {"gamma": 0.5}}],
+        "milestones": [1],
+    },
+    "ChainedScheduler": {"schedulers": [{"ConstantLR": {}}, {"ExponentialLR": {"gamma": 0.5}}]},
+}
+
+
+@pytest.mark.filterwarnings("ignore:The epoch parameter")
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_every_schedule_survives_a_resumption(name: str, tmp_path: Path) -> None:
+    """Its state goes through a checkpoint, and the rates are those of a run in one go."""
+    spec = SPEC.replace("size: 150", "size: 64")
+    scheduler = {name: SCHEDULES[name]}
+    whole = cnndsl.train(spec, runs=tmp_path / "whole", scheduler=scheduler, **QUIET)
+    checkpoint = cut_short(spec, tmp_path / "cut", scheduler=scheduler)
+    resumed = cnndsl.train(resume=checkpoint, **QUIET)
+    assert_same_weights(whole.module("last"), resumed.module("last"))
+    assert [row["lr"] for row in rows(whole)] == [row["lr"] for row in rows(resumed)]
+
+
+def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
+    spec = SPEC.replace("  - BatchNorm2d\n", "").replace("  - Dropout: 0.2\n", "")
+    large = cnndsl.train(spec, runs=tmp_path, batch_size=64, **QUIET).module("last")
+    small = cnndsl.train(spec, runs=tmp_path, batch_size=16, accumulate=4, **QUIET).module("last")
+    for name, tensor in large.state_dict().items():
+        torch.testing.assert_close(small.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_half_precision_learns(precision: str, tmp_path: Path) -> None:
+    run = cnndsl.train(SPEC, runs=tmp_path, precision=precision, epochs=6, **QUIET)
+    assert run.info["results"]["test_acc"] > 0.6
+    assert all(tensor.dtype != torch.float16 for tensor in run.module().state_dict().values())
+
+
+def test_the_figures_of_an_epoch_are_those_of_torch(tmp_path: Path) -> None:
+    """Test loss and accuracy, recomputed from the checkpoint."""
+    run = cnndsl.train(SPEC, runs=tmp_path, **QUIET)
+    _, data = data_of(SPEC)
+    module = run.module("last")
+    scores, labels = [], []
+    for images, wanted in data.test.batches(evaluation_plan(60, 32)):
+        scores.append(module(images).detach())
+        labels.append(wanted)
+    loss = nn.functional.cross_entropy(torch.cat(scores), torch.cat(labels)).item()
+    accuracy = (torch.cat(scores).argmax(1) == torch.cat(labels)).double().mean().item()
+    last = rows(run)[-1]
+    assert float(last["test_acc"]) == accuracy
+    assert float(last["test_loss"]) == pytest.approx(loss, rel=1e-5)
+
+
+def test_pixels_have_classes_too(tmp_path: Path) -> None:
+    spec = SPEC[: SPEC.index("network:")] + (
+        "network: [Conv2d: [8, 3, 1, 1], ReLU, Conv2d: [$classes, 1]]\n" + SPEC[SPEC.index("train:") :]
+    )
+    run = cnndsl.train(spec, runs=tmp_path, epochs=8, **QUIET)
+    losses = [float(row["loss"]) for row in rows(run)]
+    assert losses[-1] < losses[0]
+    assert float(rows(run)[-1]["test_acc"]) > 0.5  # a quarter would be chance
+
+
+# --- plans ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 3])
+@pytest.mark.parametrize("accumulate", [1, 3])
+def test_every_sample_is_seen_once(ranks: int, accumulate: int) -> None:
+    recipe, _ = data_of(SPEC)
+    recipe = replace(recipe, accumulate=accumulate)
+    plans = [epoch_plan(150, recipe, 1, rank, ranks) for rank in range(ranks)]
+    seen = torch.cat([item.batch.indices for plan in plans for item in plan])
+    assert sorted(seen.tolist()) == list(range(150))
+    assert sum(item.steps for item in plans[0]) == steps_in_epoch(150, recipe, ranks)
+    assert plans[0][-1].steps
+    # What is averaged over processes and added up to a step has the weight of one in all.
+    weight = 0.0
+    for items in zip(*plans):
+        weight += sum(item.share for item in items) / ranks
+        if items[0].steps:
+            assert weight == pytest.approx(1.0)
+            weight = 0.0
+
+
+def test_what_is_left_of_an_epoch() -> None:
+    assert sizes(100, 32, 1) == [32, 32, 32, 4]
+    assert sizes(97, 32, 1) == [32, 32, 32]  # one sample has no variance
+    assert sizes(99, 32, 2) == [32, 32, 32]
+    assert sizes(3, 1, 1) == [1, 1, 1]
+    assert sizes(5, 32, 1) == [5]
+
+
+def test_another_epoch_has_another_order() -> None:
+    recipe, _ = data_of(SPEC)
+    orders = [
+        torch.cat([item.batch.indices for item in epoch_plan(150, recipe, epoch)]).tolist() for epoch in (0, 0, 1)
+    ]
+    assert orders[0] == orders[1] != orders[2]
+
+
+# --- the run's folder ----------------------------------------------------------------------------
+
+
+def rows(run: cnndsl.Run) -> list[dict[str, str]]:
+    return list(csv.DictReader((run.path / "metrics.csv").open()))
+
+
+def test_a_run_leaves_what_is_needed_to_understand_it(tmp_path: Path) -> None:
+    run = cnndsl.train(spec_file(tmp_path), runs=tmp_path / "runs", seed=7, **QUIET)
+    assert run.path.parent == tmp_path / "runs" / "tiny"
+    names = {path.name for path in run.path.iterdir()}
+    assert names >= {"spec.yaml", "run.json", "metrics.csv", "curves.svg", "curves.png", "last.pt", "best.pt"}
+    assert (run.path / "curves.png").read_bytes().startswith(b"\x89PNG")
+    assert b"<svg" in (run.path / "curves.svg").read_bytes()
+    info = json.loads((run.path / "run.json").read_text())
+    assert info["state"] == "finished" and info["seed"] == 7
+    assert info["versions"]["torch"] == torch.__version__
+    assert info["recipe"]["optimizer"] == {"SGD": {"lr": 0.1, "momentum": 0.9}}
+    assert len(rows(run)) == 3
+    # The spec in the run is the one that was trained, with what was set.
+    net = cnndsl.load(run.path / "spec.yaml")
+    assert net.recipe is not None and net.recipe.seed == 7
+
+
+def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
+    run = cnndsl.train(SPEC, runs=tmp_path, epochs=6, **QUIET)
+    accuracies = [float(row["test_acc"]) for row in rows(run)]
+    assert len(run.checkpoint("best").progress.epochs) == accuracies.index(max(accuracies)) + 1
+    assert len(run.checkpoint("last").progress.epochs) == 6
+
+
+def test_a_checkpoint_is_enough_to_have_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somewhere else, without the spec: what it extends and uses is in the checkpoint."""
+    spec_file(tmp_path, SPEC, "base.yaml")
+    spec = spec_file(tmp_path, "extends: base.yaml\nparams: {classes: 5}\n", "five.yaml")
+    run = cnndsl.train(spec, runs=tmp_path / "runs", **QUIET)
+    wanted = run.module().state_dict()
+    moved = tmp_path / "elsewhere" / "weights.pt"
+    moved.parent.mkdir()
+    (run.path / "best.pt").rename(moved)
+    for path in (tmp_path / "base.yaml", spec):
+        path.unlink()
+    monkeypatch.chdir(moved.parent)
+    module = cnndsl.load_run("weights.pt").module()
+    assert module(torch.zeros(2, 1, 12, 12)).shape == (2, 5)
+    assert all(torch.equal(tensor, wanted[name]) for name, tensor in module.state_dict().items())
+
+
+def test_a_network_is_trained_at_the_size_of_its_recipe(tmp_path: Path) -> None:
+    spec = SPEC.replace("  - Flatten\n", "  - AdaptiveAvgPool2d: 2\n  - Flatten\n")
+    run = cnndsl.train(spec, runs=tmp_path, epochs=1, resize=20, **QUIET)
+    assert run.info["sample"] == [1, 20, 20]
+    assert run.network().graph.inputs["x"].shape.sample == (1, 20, 20)
+
+
+# --- resuming ------------------------------------------------------------------------------------
+
+
+def cut_short(spec: str, runs: Path, after: int = 2, **recipe: Any) -> Path:
+    """A run that was stopped by a signal in its second epoch."""
+    from cnndsl.training import loop
+    from cnndsl.training.interrupt import Stopped
+
+    step, taken = loop.Loop._step, [0]
+
+    def counting(self: loop.Loop, *arguments: Any) -> Any:
+        taken[0] += 1
+        if taken[0] == len(epoch_plan(len(self.data.train), self.recipe, 0)) + after:
+            self.place.stop.number = 15
+        return step(self, *arguments)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(loop.Loop, "_step", counting)
+        try:
+            cnndsl.train(spec, runs=runs, **recipe, **QUIET)
+        except Stopped as stopped:
+            assert "--resume" in str(stopped)
+    (path,) = runs.glob("*/*")
+    return path
+
+
+@pytest.mark.parametrize("after", [0, 1, 3])
+def test_a_resumed_run_equals_one_in_one_go(after: int, tmp_path: Path) -> None:
+    whole = cnndsl.train(SPEC, runs=tmp_path / "whole", **QUIET)
+    path = cut_short(SPEC, tmp_path / "cut", after)
+    assert cnndsl.load_run(path).state == "interrupted"
+    assert cnndsl.load_run(path).checkpoint("last").progress.batches == max(after, 0)
+    resumed = cnndsl.train(resume=path, **QUIET)
+    assert resumed.path == path
+    assert_same_weights(whole.module("last"), resumed.module("last"))
+    unlike = ("seconds", "examples_per_s")
+    kept = [[{k: v for k, v in row.items() if k not in unlike} for row in rows(run)] for run in (whole, resumed)]
+    assert kept[0] == kept[1]
+
+
+def test_augmentation_and_accumulation_are_resumed_too(tmp_path: Path) -> None:
+    more: dict[str, Any] = {
+        "augment": ["RandomHorizontalFlip", {"RandomCrop": {"size": 12, "padding": 2}}, {"RandomErasing": {"p": 0.5}}],
+        "accumulate": 2,
+        "optimizer": {"Adam": {"lr": 0.01}},
+    }
+    whole = cnndsl.train(SPEC, runs=tmp_path / "whole", **more, **QUIET)
+    resumed = cnndsl.train(resume=cut_short(SPEC, tmp_path / "cut", 3, **more), **QUIET)
+    assert_same_weights(whole.module("last"), resumed.module("last"))
+
+
+def test_more_epochs(tmp_path: Path) -> None:
+    whole = cnndsl.train(SPEC, runs=tmp_path / "whole", epochs=5, **QUIET)
+    short = cnndsl.train(SPEC, runs=tmp_path / "short", **QUIET)
+    longer = cnndsl.train(resume=short.path, epochs=5, **QUIET)
+    assert len(rows(longer)) == 5
+    assert_same_weights(whole.module("last"), longer.module("last"))
+
+
+def refused(message: str, **arguments: Any) -> RunError:
+    with pytest.raises(RunError) as caught:
+        cnndsl.train(**arguments, **QUIET)
+    assert caught.value.diagnostic.code is Code.RESUME
+    assert message in str(caught.value)
+    return caught.value
+
+
+def test_what_cannot_be_resumed(tmp_path: Path) -> None:
+    path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, **QUIET).path
+    error = refused("the spec has changed since the checkpoint", resume=path, epochs=4, batch_size=64)
+    notes = [note.message for note in error.diagnostic.notes]
+    assert notes == ["-  batch_size: 32", "+  batch_size: 64"]
+    refused("all 2 epochs are done", resume=path)
+    refused("2 epochs are done, more than `epochs: 1`", resume=path, epochs=1)
+
+
+def test_a_spec_that_changed_is_not_resumed(tmp_path: Path) -> None:
+    path = cnndsl.train(spec_file(tmp_path), runs=tmp_path / "runs", epochs=2, **QUIET).path
+    spec_file(tmp_path, SPEC.replace("kernel_size: 3", "kernel_size: 5"))
+    with pytest.raises(RunError, match="the spec has changed") as caught:
+        cnndsl.train(tmp_path / "tiny.yaml", resume=path, epochs=4, **QUIET)
+    assert any("kernel_size: 5" in note.message for note in caught.value.diagnostic.notes)
+    # Comments and layout are no change.
+    spec_file(tmp_path, "# the same\n" + SPEC)
+    cnndsl.train(tmp_path / "tiny.yaml", resume=path, epochs=4, **QUIET)
+
+
+def test_a_schedule_over_all_epochs_cannot_be_given_more(tmp_path: Path) -> None:
+    scheduler = {"CosineAnnealingLR": {"T_max": "$epochs"}}
+    path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, scheduler=scheduler, **QUIET).path
+    error = refused("T_max", resume=path, epochs=4)
+    assert "depends on `epochs`" in error.diagnostic.help
+
+
+# --- the command line ----------------------------------------------------------------------------
+
+
+def run_cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cnndsl", *arguments]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+
+
+def test_the_command_prints_a_line_an_epoch_and_two_at_the_end(tmp_path: Path) -> None:
+    spec_file(tmp_path)
+    done = run_cli("train", "tiny.yaml", "--epochs", "2", "--lr", "0.05", "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith("tiny on Synthetic, cpu: runs/tiny/")
+    assert lines[1].startswith("epoch 1/2: loss ") and lines[2].startswith("epoch 2/2: loss ")
+    assert lines[3].startswith("loss ") and ", train acc " in lines[3] and ", test acc " in lines[3]
+    assert lines[4].endswith(" examples/sec on cpu")
+    (path,) = tmp_path.glob("runs/tiny/*")
+    info = json.loads((path / "run.json").read_text())
+    assert info["recipe"]["optimizer"]["SGD"] == {"lr": 0.05, "momentum": 0.9}
+
+
+def test_every_key_of_a_recipe_can_be_set(tmp_path: Path) -> None:
+    spec_file(tmp_path, SPEC[: SPEC.index("train:")])
+    done = run_cli(
+        *("train", "tiny.yaml", "--dataset", "{Synthetic: {size: 64, test_size: 32}}", "--epochs", "1"),
+        *("--batch-size", "16", "--optimizer", "Adam", "--scheduler", "{StepLR: 1}", "--loss", "CrossEntropyLoss"),
+        *("--augment", "[RandomHorizontalFlip]", "--seed", "3", "--precision", "bf16", "--clip-grad-norm", "1"),
+        *("--accumulate", "2", "--resize", "12", "--no-compile", "--set", "train.optimizer.*.lr=0.002", "-q"),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0 and not done.stdout, done.stderr
+    (path,) = tmp_path.glob("runs/tiny/*")
+    recipe = json.loads((path / "run.json").read_text())["recipe"]
+    assert recipe["optimizer"] == {"Adam": {"lr": 0.002}} and recipe["augment"] == [{"RandomHorizontalFlip": {}}]
+    assert (recipe["precision"], recipe["accumulate"], recipe["resize"], recipe["seed"]) == ("bf16", 2, 12, 3)
+
+
+def test_a_recipe_is_checked_before_anything_is_loaded(tmp_path: Path) -> None:
+    spec_file(tmp_path)
+    done = run_cli("train", "tiny.yaml", "--lr", "fast", "--epochs", "0", "--set", "train.loss=L1Loss", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "`lr` expects a number" in done.stderr and "`epochs` expects a positive integer" in done.stderr
+    assert "`L1Loss` is no loss" in done.stderr and "Traceback" not in done.stderr
+    assert not (tmp_path / "runs").exists()
+    missing = spec_file(tmp_path, SPEC[: SPEC.index("train:")])
+    done = run_cli("train", missing.name, cwd=tmp_path)
+    assert done.returncode == 1 and "needs `train.dataset`" in done.stderr
+
+
+def test_tensorboard_gets_the_figures(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run = cnndsl.train(SPEC, runs=tmp_path, tensorboard=True, **QUIET)
+    events = EventAccumulator(str(run.path / "tensorboard"))
+    events.Reload()
+    told = [scalar.value for scalar in events.Scalars("test_acc")]
+    assert told == pytest.approx([float(row["test_acc"]) for row in rows(run)])
+
+
+def test_a_compiled_training_learns_the_same(tmp_path: Path) -> None:
+    spec = SPEC.replace("  - Dropout: 0.2\n", "")
+    plain = cnndsl.train(spec, runs=tmp_path, **QUIET)
+    compiled = cnndsl.train(spec, runs=tmp_path, compile=True, **QUIET)
+    for name, tensor in plain.module("last").state_dict().items():
+        torch.testing.assert_close(compiled.module("last").state_dict()[name], tensor, rtol=1e-3, atol=1e-4)
+
+
+def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
+    one, two = (cnndsl.train(SPEC, runs=tmp_path, epochs=1, **QUIET).module() for _ in range(2))
+    other = cnndsl.train(SPEC, runs=tmp_path, epochs=1, seed=1, **QUIET).module()
+    assert_same_weights(one, two)
+    assert not torch.equal(next(one.parameters()), next(other.parameters()))
+    assert not torch.equal(next(first_weights(SPEC).parameters()), next(one.parameters()))
