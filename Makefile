@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-slow docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/cnndsl build archs/vgg11.yaml
@@ -14,6 +14,10 @@ test: $(VENV)/tested-with
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
+
+# The recipes of archs/, at their real size, and LeNet to its end on real data: another ten minutes.
+test-slow: $(VENV)/tested-with
+	$(BIN)/python -m pytest -n 2 -m slow
 
 # The pages and pictures in docs/ that are generated.
 docs: $(VENV)/installed

@@ -6,6 +6,9 @@ import os
 
 import pytest
 
+# As many tests run at once as there are cores, so each, and what it starts, computes on one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update", action="store_true", help="Write what is found into tests/cases as what is expected.")

@@ -70,6 +70,7 @@ def test_the_graph_knows_no_yaml_and_the_spec_no_graph() -> None:
         ["draw", "archs/lenet.yaml", "-o", "{tmp}/lenet.svg"],
         ["schema"],
         ["layers", "Conv2d"],
+        ["runs", "--runs", "{tmp}"],
         ["build", "archs/lenet.yaml", "-o", "{tmp}/lenet"],
     ],
     ids=lambda arguments: arguments[0],

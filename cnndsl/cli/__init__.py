@@ -14,7 +14,12 @@ from cnndsl import __version__
 from cnndsl.cli.build import build
 from cnndsl.cli.check import check
 from cnndsl.cli.draw import draw
+from cnndsl.cli.eval import evaluate
+from cnndsl.cli.export import export
+from cnndsl.cli.inspect import inspect
 from cnndsl.cli.layers import layers
+from cnndsl.cli.predict import predict
+from cnndsl.cli.runs import list_runs
 from cnndsl.cli.schema import schema
 from cnndsl.cli.shapes import shapes
 from cnndsl.cli.train import train
@@ -26,7 +31,7 @@ def cli() -> None:
     """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
 
 
-for command in (build, shapes, draw, check, train, layers, schema):
+for command in (build, shapes, draw, check, train, list_runs, evaluate, predict, inspect, export, layers, schema):
     cli.add_command(command)
 
 

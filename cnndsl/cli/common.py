@@ -16,8 +16,8 @@ from cnndsl.network import Compilation, compile_spec
 F = TypeVar("F", bound=Callable[..., Any])
 
 OK, ERRORS, USAGE = 0, 1, 2
-#: What goes wrong with files, not with what stands in them.
-_OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE}
+#: What goes wrong with files or usage, not with what stands in them.
+_OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER}
 #: How many diagnostics are shown of one run.
 SHOWN = 50
 
@@ -29,6 +29,14 @@ runs_option = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
 )
 run_argument = click.argument("run", type=click.Path(path_type=Path))
+checkpoint_option = click.option(
+    "--checkpoint",
+    "which",
+    type=click.Choice(["best", "last"]),
+    default="best",
+    show_default=True,
+    help="That of the best test accuracy, or the last.",
+)
 
 
 def spec_options(command: F) -> F:

@@ -216,7 +216,7 @@ def as_html(table: Table) -> str:
     head = line("th", ("path", "layer", "output", "params", "MACs"))
     body = "\n".join(line("td", cells, row.depth - 1) for row, cells in zip(table.rows, _cells(table.rows)))
     foot = line("th", ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}"))
-    title = escape(f"{_one_line(table.name)}, input {_one_line(_input(table))}: {_summary(table)}")
+    title = escape(f"{one_line(table.name)}, input {one_line(_input(table))}: {_summary(table)}")
     caption = f"<caption>{title}</caption>"
     return f"<table>\n{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n"
 
@@ -230,7 +230,7 @@ def as_plain(table: Table) -> str:
     aligned = [
         "  ".join((*map(str.ljust, line[:3], widths), *map(str.rjust, line[3:], widths[3:]))).rstrip() for line in lines
     ]
-    title = f"{_one_line(table.name)}, input {_one_line(_input(table))}"
+    title = f"{one_line(table.name)}, input {one_line(_input(table))}"
     return "\n".join((title, "", *aligned, "", _summary(table))) + "\n"
 
 
@@ -241,7 +241,7 @@ def as_rich(table: Table) -> rich.table.Table:
     from rich.text import Text
 
     drawn = RichTable(
-        title=Text.assemble((_one_line(table.name), "bold"), f"  input {_one_line(_input(table))}"),
+        title=Text.assemble((one_line(table.name), "bold"), f"  input {one_line(_input(table))}"),
         title_justify="left",
         title_style="",
         box=box.SIMPLE_HEAD,
@@ -255,7 +255,7 @@ def as_rich(table: Table) -> rich.table.Table:
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
         path, call, output, params, macs = cells
-        layer = _one_line(row.layer)
+        layer = one_line(row.layer)
         drawn.add_row(
             Text.assemble((bars, "dim"), path.rpartition(".")[2]),
             Text.assemble(layer, (call.removeprefix(layer), "not bold dim")),
@@ -281,7 +281,7 @@ def _cells(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str, str]]:
     """Path, layer, output, parameters and MACs, each as a line of text; a zero is left out."""
     for row in rows:
         params, macs = (f"{number:,}" if number else "" for number in (row.params, row.macs))
-        yield _one_line(row.path), _one_line(row.call), _shown(row.output), params, macs
+        yield one_line(row.path), one_line(row.call), _shown(row.output), params, macs
 
 
 def _input(table: Table) -> str:
@@ -317,11 +317,11 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
     """``text`` with what would break a line, or steer a terminal, written as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _markdown(text: str) -> str:
     """``text`` with what GitHub would take for markup taken literally."""
-    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", _one_line(text))
+    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))

@@ -226,5 +226,4 @@ def _alternatives(words: list[str]) -> str:
 
 
 def _plural(words: str) -> str:
-    noun, comma, rest = words.removeprefix("an ").removeprefix("a ").partition(",")
-    return f"{noun}s{comma}{rest}"
+    return re.sub(r"\b(number|integer)\b", r"\1s", words.removeprefix("an ").removeprefix("a "), count=1)

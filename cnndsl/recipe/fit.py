@@ -10,7 +10,10 @@ from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.elaborate import Elaboration, elaborate
 from cnndsl.graph.graph import Graph
 from cnndsl.recipe.datasets import DATASETS
+from cnndsl.recipe.losses import LOSSES
+from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.recipe.transforms import TRANSFORMS
 from cnndsl.source import Span
 from cnndsl.spec.calls import FunctionCall
@@ -24,7 +27,7 @@ _SIZED = {"CenterCrop": "size", "RandomCrop": "size", "RandomResizedCrop": "size
 
 def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     """What keeps a network from being trained by its recipe."""
-    faults = [*_one_of_each(graph, recipe)]
+    faults = [*_one_of_each(graph, recipe), *_unfit_schedule(recipe)]
     if faults:
         return faults
     (x,) = graph.inputs.values()
@@ -116,6 +119,18 @@ def _other_channels(recipe: Recipe, wanted: Size, given: Size) -> Diagnostic:
     return Diagnostic(Code.RECIPE, message, recipe.dataset.span.first_line, help)
 
 
+def _unfit_schedule(recipe: Recipe) -> list[Diagnostic]:
+    """What moves the momentum too needs an optimizer that has one."""
+    call = recipe.scheduler
+    if call is None or call.name not in ("CyclicLR", "OneCycleLR"):
+        return []
+    moves = SCHEDULERS[call.name].bind(call.arguments)["cycle_momentum"]
+    if not moves or {"momentum", "betas"} & OPTIMIZERS[recipe.optimizer.name].arguments.keys():
+        return []
+    message = f"`{call.name}` moves the momentum, and `{recipe.optimizer.name}` has none"
+    return [Diagnostic(Code.RECIPE, message, call.span.first_line, "`cycle_momentum: false`")]
+
+
 def _unfit_output(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     """A class needs a score of its own; only made-up data have labels for pixels."""
     out = next(iter(graph.outputs.values())).shape.sample
@@ -128,6 +143,11 @@ def _unfit_output(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
         message = f"`{recipe.dataset.name}` has {len(classes)} classes, the network's output {out[0]}"
         help = f"the last layer needs {len(classes)} outputs, such as `Linear: {len(classes)}`"
         return [Diagnostic(Code.RECIPE, message, span, help)]
+    if len(out) > 1 and not LOSSES[recipe.loss.name].per_pixel:
+        message = f"`{recipe.loss.name}` takes one label for each image, and the network gives {list(out)}"
+        return [
+            Diagnostic(Code.RECIPE, message, recipe.loss.span.first_line, "`CrossEntropyLoss` takes one for each pixel")
+        ]
     weight = recipe.loss.arguments.get("weight")
     if weight is not None and len(weight) != out[0]:
         message = f"`weight` has {len(weight)} numbers, the network's output {out[0]} classes"

@@ -76,7 +76,7 @@ def _one_cycle(values: Values) -> None:
     if total is not None and total * values["pct_start"] == 1:
         # torch divides by the steps from the first one to the end of the rise, which are none
         message = f"the rise, {values['pct_start']} of {total} steps, is one step"
-        raise Refused(message, "pct_start", "leave it more, or less")
+        raise Refused(message, "pct_start", "make it larger, or smaller")
 
 
 def _momentum(base: float, top: float, *, keyword: bool) -> dict[str, Argument[Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 import torch
+from torch import nn
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training.ranks import local_rank
@@ -52,3 +53,12 @@ def memory_format(device: torch.device, precision: str) -> torch.memory_format:
     https://docs.pytorch.org/tutorials/intermediate/memory_format_tutorial.html."""
     fast = device.type == "cuda" and precision != "fp32"
     return torch.channels_last if fast else torch.contiguous_format
+
+
+def placed(module: nn.Module, device: torch.device, precision: str) -> nn.Module:
+    """The module on a device, its weights laid out as they are fastest there."""
+    shape = memory_format(device, precision)
+    for parameter in module.to(device).parameters():
+        if parameter.dim() == 4:
+            parameter.data = parameter.data.contiguous(memory_format=shape)
+    return module

@@ -10,6 +10,8 @@ import torch
 from torch import nn, optim
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.layers import Refused
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.spec.calls import FunctionCall
@@ -94,13 +96,27 @@ def _scheduler(call: FunctionCall, optimizer: optim.Optimizer, steps: int) -> LR
     arguments = _plain(call.arguments)
     if "schedulers" in arguments:
         arguments["schedulers"] = [_scheduler(inner, optimizer, steps) for inner in call.arguments["schedulers"]]
-    if call.name == "OneCycleLR" and not {"total_steps", "epochs"} & arguments.keys():
+    if call.name == "OneCycleLR" and arguments.get("total_steps") is None and arguments.get("epochs") is None:
         arguments["total_steps"] = steps
+    if call.name == "OneCycleLR":
+        _check_cycle(call, arguments, steps)
     make = getattr(optim.lr_scheduler, call.name)
     # A chain takes the optimizer from its members.
     made = make(**arguments) if call.name == "ChainedScheduler" else make(optimizer, **arguments)
     assert isinstance(made, LRScheduler)
     return made
+
+
+def _check_cycle(call: FunctionCall, arguments: Mapping[str, Any], steps: int) -> None:
+    """Torch would end a training whose cycle is over before it."""
+    try:
+        values = SCHEDULERS[call.name].bind(arguments)
+    except Refused as refused:
+        raise RunError(Code.RECIPE, refused.message, refused.help, span=call.span.first_line) from None
+    cycle = values["total_steps"] or values["epochs"] * values["steps_per_epoch"]
+    if cycle < steps:
+        message = f"the cycle has {cycle} steps, the training {steps}"
+        raise RunError(Code.RECIPE, message, "leave `total_steps` out", span=call.span.first_line)
 
 
 def _loss(call: FunctionCall) -> nn.Module:
@@ -113,5 +129,9 @@ def _loss(call: FunctionCall) -> nn.Module:
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists where torch's schedulers check for them."""
-    return {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
+    """Lists where torch's schedulers check for them, and floats where its optimizers do: betas of 0 and 0.9
+    are refused there."""
+    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
+    if "betas" in plain:
+        plain["betas"] = tuple(map(float, plain["betas"]))
+    return plain

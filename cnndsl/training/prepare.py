@@ -67,7 +67,7 @@ def preparation(
     return Preparation(Resize(size) if size is not None and len(sample) == 3 else None, tuple(transforms))
 
 
-def prepared_shape(preparation: Preparation, sample: tuple[int, ...], recipe: Recipe) -> tuple[int, ...]:
+def shape_after(preparation: Preparation, sample: tuple[int, ...], recipe: Recipe) -> tuple[int, ...]:
     """The shape that samples of shape ``sample`` have in the end, found out with an empty one.
 
     Raises :class:`RunError` for a transform that does not take them.

@@ -11,6 +11,8 @@ from typing import TypeVar, cast
 
 import torch
 import torch.distributed as dist
+from torch.distributed.distributed_c10d import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from cnndsl.diagnostics import Code, RunError
 
@@ -89,7 +91,11 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         return
     try:
         backend = "nccl" if device.type == "cuda" else "gloo"
-        dist.init_process_group(backend, timeout=PATIENCE, device_id=device if backend == "nccl" else None)
+        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+        # After a restart the store may still hold the addresses of those that have died.
+        life = PrefixStore(f"life {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
+        chosen = device if backend == "nccl" else None
+        dist.init_process_group(backend, store=life, rank=rank, world_size=size, timeout=PATIENCE, device_id=chosen)
         control = cast(dist.ProcessGroup, dist.new_group(backend="gloo", timeout=PATIENCE))
         yield Ranks(dist.get_rank(), dist.get_world_size(), control)
     except dist.DistError as error:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from torch import nn
 
     from cnndsl.training.checkpoint import Checkpoint
+    from cnndsl.training.evaluate import Evaluation
+    from cnndsl.training.export import Exported
+    from cnndsl.training.predict import Prediction
 
 #: The files of a run. ``BEFORE`` is the checkpoint before the last, for when that is damaged.
 SPEC, INFO, METRICS, LOCK = "spec.yaml", "run.json", "metrics.csv", ".lock"
@@ -57,6 +60,8 @@ class Run:
                 return False
         except Timeout:
             return True
+        except OSError:  # somebody else's folder
+            return False
 
     def checkpoint(self, which: str = "best") -> Checkpoint:
         """The checkpoint with the best test accuracy, or the last. Where there is no best one yet, the last.
@@ -90,6 +95,28 @@ class Run:
         module = network_of(checkpoint).module()
         module.load_state_dict(dict(checkpoint.module))
         return module.eval()
+
+    def evaluate(self, which: str = "best", *, device: str | None = None, data_dir: Path | None = None) -> Evaluation:
+        """Loss and accuracy on the test set, with those of each class. Raises :class:`RunError`."""
+        from cnndsl.training.evaluate import evaluate_trained
+        from cnndsl.training.trained import Trained
+
+        return evaluate_trained(Trained.of(self, which), device, data_dir)
+
+    def predict(self, *pictures: str | Path, which: str = "best", device: str | None = None) -> list[Prediction]:
+        """What each picture file shows, the most probable class first. Raises :class:`RunError`."""
+        from cnndsl.training.predict import Predictor
+        from cnndsl.training.trained import Trained
+
+        return list(map(Predictor(Trained.of(self, which), device), map(Path, pictures)))
+
+    def export(self, path: str | Path, form: str, which: str = "best", *, batch: int | None = None) -> Exported:
+        """Writes the module as ``onnx``, ``pt2``, ``torchscript`` or ``safetensors``, over what is there, for any
+        batch unless it is given. Raises :class:`RunError` for a file that does not give what the module does."""
+        from cnndsl.training.export import export
+        from cnndsl.training.trained import Trained
+
+        return export(Trained.of(self, which), form, Path(path), batch)
 
 
 def network_of(checkpoint: Checkpoint) -> Network:

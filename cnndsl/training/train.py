@@ -86,28 +86,19 @@ class _Session:
 
     def _open(self, network: Network) -> Data:
         """The first process looks first: what has to be downloaded is downloaded once."""
-        from cnndsl.recipe.fit import prepared_shape
-
         graph, ranks = network.graph, self.place.ranks
         (x,), (out,) = graph.inputs.values(), graph.outputs.values()
-        shape = prepared_shape(self.recipe, x.shape.sample, training=False)
-        if shape != x.shape.sample:
-            out = next(iter(network.at_size(shape).graph.outputs.values()))
+        places = Places(self.options.data_dir, self.options.workers)
         if not ranks.first:
             ranks.wait()
-        places = Places(self.options.data_dir, self.options.workers)
-        data = open_data(self.recipe, shape, out.shape.sample, places, self.place.device)
+        data = open_data(self.recipe, x.shape.sample, out.shape.sample, places, self.place.device)
         if ranks.first:
             ranks.wait()
         return data
 
     def _learner(self) -> Learner:
         torch.manual_seed(derived(self.recipe.seed, "weights"))
-        shape = devices.memory_format(self.place.device, self.recipe.precision)
-        module = self.network.module().to(self.place.device)
-        for parameter in module.parameters():
-            if parameter.dim() == 4:
-                parameter.data = parameter.data.contiguous(memory_format=shape)
+        module = devices.placed(self.network.module(), self.place.device, self.recipe.precision)
         steps = steps_in_epoch(len(self.data.train), self.recipe, self.place.ranks.size) * self.recipe.epochs
         return Learner.of(module, self.recipe, self.place.device, steps)
 
@@ -116,7 +107,7 @@ class _Session:
     def run(self, folder: Path | None, checkpoint: Checkpoint | None, trouble: str) -> Run:
         ranks = self.place.ranks
         path = ranks.share(lambda: folder or new_folder(self.options.runs, self.network.name))
-        progress = self._restore(checkpoint) if checkpoint else Progress()
+        progress = self._restore(checkpoint, path) if checkpoint else Progress()
         writer = RunWriter(path, self._info(path)) if ranks.first else None
         report = report_for(self.recipe.epochs, ranks.first, self.options.quiet)
         try:
@@ -125,6 +116,8 @@ class _Session:
                 writer.begin(self.text)
                 if checkpoint is None:
                     self._save(writer, progress)
+                elif progress.epochs:  # the run may have ended before these were written
+                    writer.metrics(progress)
             progress = self._train(progress, writer, report)
         except BaseException as error:
             if writer:
@@ -152,7 +145,6 @@ class _Session:
             self._save(writer, now)
             if now.epochs and not now.batches:
                 writer.metrics(now)
-                writer.note(results=asdict(now.epochs[-1]) | {"best_test_acc": now.best.test_acc if now.best else None})
                 if logger:
                     logger(now)
 
@@ -172,9 +164,9 @@ class _Session:
         best = not progress.batches and progress.best is not None and progress.best is progress.epochs[-1]
         writer.checkpoint(encode(checkpoint), best)
 
-    def _restore(self, checkpoint: Checkpoint) -> Progress:
+    def _restore(self, checkpoint: Checkpoint, path: Path) -> Progress:
         done = len(checkpoint.progress.epochs)
-        if done >= self.recipe.epochs:
+        if done >= self.recipe.epochs and Run(path).info.get("state") == "finished":
             message = f"all {done} epochs are done"
             raise RunError(Code.RESUME, message, f"`--epochs {done + 10}` trains on")
         self.learner.module.load_state_dict(dict(checkpoint.module))

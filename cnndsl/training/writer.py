@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,19 +46,22 @@ class RunWriter:
         self.write(INFO, (json.dumps(self.info, indent=2) + "\n").encode())
 
     def checkpoint(self, data: bytes, best: bool) -> None:
+        """Writes the last checkpoint, and the best one before it: a run that dies in between trains to it again."""
         from cnndsl.training.checkpoint import save
 
-        save(self.path / LAST, data, keep=self.path / BEFORE)
         if best:
             save(self.path / BEST, data)
+        save(self.path / LAST, data, keep=self.path / BEFORE)
 
     def metrics(self, progress: Progress) -> None:
-        """The epochs so far as a table and as a picture."""
+        """The epochs so far as a table, as a picture, and their last as the results."""
         from cnndsl.training.curves import curves
 
         self.write(METRICS, as_csv(progress.epochs).encode())
         for name, data in curves(str(self.info["name"]), progress.epochs).items():
             self.write(name, data)
+        best = max(epoch.test_acc for epoch in progress.epochs)
+        self.note(results=asdict(progress.epochs[-1]) | {"best_test_acc": best})
 
     def write(self, name: str, data: bytes) -> None:
         try:

@@ -18,7 +18,7 @@ from cnndsl.training.data.places import Places
 from cnndsl.training.data.sources import torchvision_set
 from cnndsl.training.data.split import Batch, Data, Split
 from cnndsl.training.data.synthetic import synthetic
-from cnndsl.training.prepare import Preparation, preparation, prepared_shape
+from cnndsl.training.prepare import Preparation, preparation, shape_after
 
 __all__ = ["Batch", "Data", "Places", "Split", "open_data", "prepare_image"]
 
@@ -26,9 +26,11 @@ Shape = tuple[int, ...]
 
 
 def open_data(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
-    """The recipe's data set, ready for a network with these shapes of its input and output, without the batch.
+    """The recipe's data set, prepared for a network whose input and output have these shapes, without the batch.
 
-    Raises :class:`RunError` for data that is not there, cannot be read, or does not go with the network.
+    They are those of the spec as it stands. A recipe may give samples of another size: ``Data.shape`` tells which,
+    and what is made up for the network goes the same way. Raises :class:`RunError` for data that is not there,
+    cannot be read, or does not go with the network.
     """
     if recipe.dataset.name == "ImageFolder":
         return _folder(recipe, input_shape, output_shape, places, device)
@@ -74,7 +76,7 @@ def _prepared(
 ) -> tuple[Shape, tuple[Preparation, Preparation]]:
     """The shape of prepared samples, and how those to train on and to test with become so."""
     train, test = (preparation(recipe, sample, training=training, size=size) for training in (True, False))
-    shapes = [prepared_shape(each, sample, recipe) for each in (train, test)]
+    shapes = [shape_after(each, sample, recipe) for each in (train, test)]
     span, name = recipe.dataset.span.first_line, recipe.dataset.name
     if shapes[0] != shapes[1]:
         message = f"samples are {list(shapes[0])} in training and {list(shapes[1])} in tests: transforms give both one"

@@ -29,6 +29,13 @@ def read_folder(root: str, places: Places, test_fraction: float, seed: int) -> F
     """``root/train/<class>/`` with ``root/test`` or ``root/val``; else a share of each class in ``root/train`` or
     ``root`` is held out, another one for another seed. Raises :class:`RunError` where there is nothing to read."""
     top = find_root(root, places)
+    try:
+        return _read(top, test_fraction, seed)
+    except OSError as error:
+        raise RunError(Code.DATA, f"the pictures in {top} cannot be read: {error}") from error
+
+
+def _read(top: Path, test_fraction: float, seed: int) -> Folder:
     train = top / "train" if (top / "train").is_dir() else top
     tests = [top / name for name in ("test", "val") if train != top and (top / name).is_dir()]
     classes = _subfolders(train)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,14 +60,14 @@ class Places:
 
 
 def complete(folder: Path, files: Sequence[str]) -> dict[str, Path] | None:
-    """The ``files`` of a folder, each as it is or gzipped; None if there is not every one of them."""
+    """The ``files`` of a folder, each as it is or gzipped; None if not every one of them can be seen."""
     found = {}
-    for name in files:
-        path = next((path for path in (folder / name, folder / f"{name}.gz") if path.is_file()), None)
-        if path is None:
-            return None
-        found[name] = path
-    return found
+    with suppress(OSError):
+        for name in files:
+            for path in (folder / f"{name}.gz", folder / name):
+                if path.is_file():
+                    found[name] = path
+    return found if len(found) == len(files) else None
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""What all peers share: the task they get as options, and the line of JSON that they answer with.
+
+No framework is imported here, so that whoever starts a peer needs none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from types import ModuleType
+
+EXAMPLES = 60_000
+NETWORKS = ("lenet", "lenet_bn")
+PRECISIONS = ("fp32", "bf16")
+
+
+@dataclass(frozen=True)
+class Task:
+    """A training that every contestant does alike."""
+
+    network: str
+    root: Path  # torchvision's: the unzipped files are in FashionMNIST/raw below it
+    lr: float
+    epochs: int = 3
+    batch_size: int = 256
+    precision: str = "fp32"
+    compile: bool = False
+    workers: int = 0
+    seed: int = 0
+
+    @property
+    def raw(self) -> Path:
+        return self.root / "FashionMNIST" / "raw"
+
+    def options(self) -> list[str]:
+        """The command line that `parse` reads."""
+        values = asdict(self)
+        flags = ["--compile"] if values.pop("compile") else []
+        return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()] + flags
+
+    @classmethod
+    def parse(cls, description: str | None) -> Task:
+        default = {field.name: field.default for field in fields(cls)}
+        parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("--network", choices=NETWORKS, required=True)
+        parser.add_argument("--root", type=Path, required=True, help="torchvision's root, FashionMNIST/raw is below it")
+        parser.add_argument("--lr", type=float, required=True)
+        parser.add_argument("--precision", choices=PRECISIONS, default=default["precision"])
+        parser.add_argument("--compile", action="store_true")
+        for name in ("epochs", "batch_size", "workers", "seed"):
+            parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default[name])
+        return cls(**vars(parser.parse_args()))
+
+
+def examples_per_s(epoch_seconds: Sequence[float]) -> float:
+    """The steady state: the first epoch is left out where there are more, it warms caches and compiles."""
+    return EXAMPLES / statistics.median(epoch_seconds[1:] or epoch_seconds)
+
+
+def report(epoch_seconds: Sequence[float], test_acc: float, *modules: ModuleType) -> None:
+    """Print the answer, the last line of a peer's output, with the versions of `modules`. Evaluation isn't timed."""
+    answer = {
+        "epoch_seconds": epoch_seconds,
+        "examples_per_s": examples_per_s(epoch_seconds),
+        "test_acc": test_acc,
+        "versions": {module.__name__: module.__version__ for module in modules},
+    }
+    print(json.dumps(answer), flush=True)

@@ -1,0 +1,83 @@
+"""``cnndsl eval``: a trained network on its test set."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnndsl.cli.common import checkpoint_option, device_option, ending, run_argument
+from cnndsl.cli.grid import Grid
+
+if TYPE_CHECKING:
+    from cnndsl.training.evaluate import Evaluation
+
+#: So many classes are shown unless it was said whether to.
+FEW = 20
+
+
+@click.command("eval")
+@run_argument
+@checkpoint_option
+@device_option
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or are to be downloaded to.")
+@click.option("--data", metavar="FOLDER", help="Pictures to test with, in a folder as that of `train --data`.")
+@click.option("--workers", type=click.IntRange(0), help="Processes that decode pictures.")
+@click.option("--classes/--no-classes", default=None, help=f"Show each class. Default: if there are {FEW} at most.")
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def evaluate(
+    run: Path,
+    which: str,
+    device: str | None,
+    data_dir: Path | None,
+    data: str | None,
+    workers: int | None,
+    classes: bool | None,
+    form: str,
+) -> None:
+    """Test the network of RUN: loss and accuracy on the test set, and how it does on each class.
+
+    RUN is a run's folder, or a checkpoint. On the device of the training, the figures are those of
+    the training.
+    """
+    with ending():
+        from cnndsl.training.evaluate import evaluate_trained
+        from cnndsl.training.run import load_run
+        from cnndsl.training.trained import Trained
+
+        trained = Trained.of(load_run(run), which)
+        result = evaluate_trained(trained, device, data_dir, data, workers)
+    if form == "json":
+        click.echo(json.dumps(_plain(result), indent=2))
+        return
+    click.echo(f"{trained.title}, on {result.samples:,} test samples of {result.dataset}, {result.device}")
+    click.echo(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
+    if classes if classes is not None else len(result.classes) <= FEW:
+        click.echo()
+        _grid(result).show("table")
+
+
+def _grid(result: Evaluation) -> Grid:
+    labels = sum(each.count for each in result.classes)
+    counted = "samples" if labels <= result.samples else "pixels"
+    rows = [
+        (
+            each.name,
+            f"{each.count:,}",
+            "" if each.accuracy is None else f"{each.accuracy:.3f}",
+            f"{each.taken_for} {each.taken / each.count:.1%}" if each.taken_for else "",
+        )
+        for each in result.classes
+    ]
+    return Grid(("class", f">{counted}", ">accuracy", "mostly taken for"), rows)
+
+
+def _plain(result: Evaluation) -> dict[str, object]:
+    classes = [
+        {"class": each.name, "count": each.count, "correct": each.correct, "accuracy": each.accuracy}
+        for each in result.classes
+    ]
+    facts = {key: getattr(result, key) for key in ("name", "epoch", "dataset", "device", "samples", "loss", "accuracy")}
+    return {**facts, "classes": classes, "confusion": result.confusion}

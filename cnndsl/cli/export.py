@@ -1,0 +1,63 @@
+"""``cnndsl export``: a trained network for other programs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from cnndsl.cli.common import checkpoint_option, ending, fail, run_argument
+from cnndsl.cli.output import is_signed
+
+FORMATS = ("onnx", "pt2", "torchscript", "safetensors")
+
+
+@click.command()
+@run_argument
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    required=True,
+    help="ONNX, torch.export's archive, TorchScript, or the weights alone.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="File to write. Default: NAME.onnx, .pt2, .pt, .safetensors.",
+)
+@checkpoint_option
+@click.option("--batch", metavar="N", help="For onnx and pt2: samples in a batch, or dynamic, the default.")
+@click.option("--force", is_flag=True, help="Write over a file that is not ours.")
+def export(run: Path, form: str, output: Path | None, which: str, batch: str | None, force: bool) -> None:
+    """Write the network of RUN for other programs, which then needn't know cnndsl.
+
+    The file is read back and given random inputs; it is put in its place only if its outputs are the
+    module's, to a ten-thousandth of the largest. The spec and the names of the classes are written into it too.
+    """
+    size = _batch(batch, form)
+    with ending():
+        from cnndsl.training.export import FORMATS, export
+        from cnndsl.training.run import load_run
+        from cnndsl.training.trained import Trained
+
+        trained = Trained.of(load_run(run), which)
+        path = output or Path(f"{trained.name}{FORMATS[form].ending}")
+        if path.exists() and not force and not is_signed(path):
+            fail(f"{path} exists and was not written by cnndsl", "give another name with -o, or --force")
+        done = export(trained, form, path, size)
+    click.echo(path)
+    same = "equal to the module" if not done.difference else f"within {done.difference:.0e} of the module"
+    click.echo(f"checked ({done.checked}): {same}", err=True)
+
+
+def _batch(batch: str | None, form: str) -> int | None:
+    if batch is not None and form not in ("onnx", "pt2"):
+        what = "holds weights alone" if form == "safetensors" else "takes batches of any size"
+        raise click.BadParameter(f"{form} {what}", param_hint="--batch")
+    if batch in (None, "dynamic"):
+        return None
+    if not (batch.isdecimal() and int(batch)):
+        raise click.BadParameter("a number from 1, or dynamic", param_hint="--batch")
+    return int(batch)

@@ -1,0 +1,95 @@
+"""``cnndsl inspect``: the tensors of a trained network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnndsl.cli.common import checkpoint_option, ending, run_argument
+from cnndsl.cli.grid import Grid
+
+if TYPE_CHECKING:
+    from cnndsl.training.tensors import TensorInfo
+
+_COLUMNS = ("tensor", "of", ">shape", ">mean", ">std", ">min", ">max", ">zeros", ">nan/inf")
+
+
+@click.command()
+@run_argument
+@click.argument("layer", required=False)
+@checkpoint_option
+@click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
+def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
+    """Show the tensors of the network of RUN with their statistics.
+
+    With LAYER, a path as `cnndsl shapes` has it or a tensor's own name, their values too: the learned scale
+    and shift of a BatchNorm2d, say. Statistics are those of the finite values.
+    """
+    with ending():
+        from cnndsl.training.run import load_run
+        from cnndsl.training.tensors import tensors
+        from cnndsl.training.trained import Trained
+
+        trained = Trained.of(load_run(run), which)
+        found = tensors(trained.network, trained.checkpoint.module, layer)
+    if form == "json":
+        click.echo(json.dumps([_plain(info, values=layer is not None) for info in found], indent=2))
+        return
+    click.echo(f"{trained.title}: {_counted(found, layer)}")
+    if not found:
+        return
+    click.echo()
+    sound = not any(info.statistics.nonfinite for info in found)
+    optional = (*((">nan/inf",) if sound else ()), ">zeros", "of", ">std")
+    Grid(_COLUMNS, [_row(info) for info in found], optional).show(form)
+    for info in found if layer is not None else ():
+        click.secho(f"\n{info.name}" + (f", the learned {info.role}" if info.role else ""), bold=True)
+        click.echo(str(info.value))
+
+
+def _counted(found: list[TensorInfo], layer: str | None) -> str:
+    if not found:
+        return f"`{layer}` has no tensors" if layer else "it has no tensors"
+    values = sum(info.value.numel() for info in found)
+    return f"{len(found)} tensor{'s' * (len(found) != 1)}, {values:,} value{'s' * (values != 1)}"
+
+
+def _row(info: TensorInfo) -> tuple[str, ...]:
+    numbers = info.statistics
+    return (
+        info.name,
+        f"{info.layer}, {info.role}" if info.role else info.layer,
+        str(list(info.value.shape)),
+        *(f"{number:.3g}" for number in (numbers.mean, numbers.std, numbers.min, numbers.max)),
+        _share(numbers.zeros),
+        f"{numbers.nonfinite:,}" if numbers.nonfinite else "",
+    )
+
+
+def _share(share: float) -> str:
+    """Nothing for none."""
+    if not share > 0:
+        return ""
+    return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
+
+
+def _plain(info: TensorInfo, values: bool) -> dict[str, Any]:
+    """JSON has no word for what is not finite: null."""
+    plain = {
+        "tensor": info.name,
+        "layer": info.layer,
+        "role": info.role or None,
+        "shape": list(info.value.shape),
+        "dtype": str(info.value.dtype).removeprefix("torch."),
+        **{key: _finite(value) for key, value in vars(info.statistics).items()},
+    }
+    return {**plain, "values": _finite(info.value.tolist())} if values else plain
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if value != value or value in (float("inf"), -float("inf")) else value

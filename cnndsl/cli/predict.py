@@ -1,0 +1,75 @@
+"""``cnndsl predict``: what a trained network takes pictures for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, run_argument, tell
+from cnndsl.cli.grid import Grid
+from cnndsl.diagnostics import Code, RunError
+
+if TYPE_CHECKING:
+    from cnndsl.training.predict import Prediction, Predictor
+
+
+@click.command()
+@run_argument
+@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
+@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to show for each.")
+@checkpoint_option
+@device_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:
+    """Tell the classes of PICTUREs with their probabilities, by the network of RUN.
+
+    Pictures are brought to the size of the training, and to its colours or to grey, as test samples are;
+    nothing is inverted: for Fashion-MNIST and MNIST they have to be light on black. One that cannot be read is
+    told, the others are predicted all the same, and the exit code is 2.
+    """
+    results: list[Prediction | RunError] = []
+    with ending():
+        from cnndsl.training.predict import Predictor
+        from cnndsl.training.run import load_run
+        from cnndsl.training.trained import Trained
+
+        predictor = Predictor(Trained.of(load_run(run), which), device)
+        for picture in pictures:
+            results.append(_tried(predictor, picture))
+            if form == "text":
+                _show(results[-1], top)
+    if form == "json":
+        plain = [{"picture": str(picture), **_plain(result, top)} for picture, result in zip(pictures, results)]
+        click.echo(json.dumps(plain, indent=2))
+    if any(isinstance(result, RunError) for result in results):
+        sys.exit(USAGE)
+
+
+def _tried(predictor: Predictor, picture: Path) -> Prediction | RunError:
+    try:
+        return predictor(picture)
+    except RunError as error:
+        if error.diagnostic.code is Code.SAMPLE:
+            return error
+        raise  # it is not this picture's fault
+
+
+def _show(result: Prediction | RunError, top: int) -> None:
+    if isinstance(result, RunError):
+        tell([result.diagnostic])
+        return
+    click.secho(f"{result.path}{', shares of its pixels' * result.pixels}", bold=True)
+    Grid(("", ">"), [(f"  {guess.name}", f"{guess.probability:.4f}") for guess in result.guesses[:top]]).show("plain")
+
+
+def _plain(result: Prediction | RunError, top: int) -> dict[str, Any]:
+    if isinstance(result, RunError):
+        return {"error": result.diagnostic.as_dict()}
+    key = "share" if result.pixels else "probability"
+    guesses = result.guesses[:top]
+    return {"classes": [{"class": guess.name, "label": guess.label, key: guess.probability} for guess in guesses]}

@@ -1,0 +1,86 @@
+"""``cnndsl runs``: the runs that there are."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cnndsl.cli.common import USAGE, runs_option
+from cnndsl.cli.grid import Grid
+from cnndsl.diagnostics import did_you_mean
+
+if TYPE_CHECKING:
+    from cnndsl.training.listing import RunRow
+
+_COLUMNS = ("run", "state", ">epochs", ">loss", ">train acc", ">test acc", ">best", ">examples/s", "device")
+_OPTIONAL = ("device", ">examples/s", ">train acc")
+
+
+@click.command("runs")
+@click.argument("name", required=False)
+@runs_option
+@click.option("--sort", type=click.Choice(["time", "test_acc"]), default="time", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "plain", "json", "csv"]), default="table", show_default=True
+)
+def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
+    """List the runs, or those of the network NAME.
+
+    Losses, accuracies and examples/s are the last epoch's, `best` is the best test accuracy.
+    """
+    from cnndsl.training.listing import run_rows
+
+    rows = run_rows(runs, name, sort)
+    if form == "json":
+        click.echo(json.dumps([_plain(row) for row in rows], indent=2))
+    elif form == "csv":
+        _write_csv(rows)
+    elif rows:
+        Grid(_COLUMNS, [_cells(row) for row in rows], _OPTIONAL).show(form)
+    if not rows:
+        _say_none(name, runs)
+
+
+def _say_none(name: str | None, runs: Path) -> None:
+    if name is None:
+        click.echo(
+            f"there are no runs in {runs}: `cnndsl train SPEC` makes one, `--runs` names another folder", err=True
+        )
+        return
+    from cnndsl.training.listing import run_rows
+
+    help = did_you_mean(name, {row.name for row in run_rows(runs)}) or "`cnndsl runs` lists all"
+    click.echo(f"there are no runs of `{name}` in {runs}; {help}", err=True)
+    sys.exit(USAGE)
+
+
+def _cells(row: RunRow) -> tuple[str, ...]:
+    def shown(number: float | None, form: str = ".3f") -> str:
+        return "" if number is None else format(number, form)
+
+    return (
+        str(row.path),
+        row.state,
+        f"{row.epoch}/{row.epochs or '?'}",
+        *map(shown, (row.loss, row.train_acc, row.test_acc, row.best_test_acc)),
+        shown(row.examples_per_s, ",.0f"),
+        row.device,
+    )
+
+
+def _plain(row: RunRow) -> dict[str, object]:
+    return {**asdict(row), "path": str(row.path)}
+
+
+def _write_csv(rows: list[RunRow]) -> None:
+    from cnndsl.training.listing import RunRow
+
+    writer = csv.DictWriter(sys.stdout, [field.name for field in fields(RunRow)], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(map(_plain, rows))

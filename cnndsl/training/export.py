@@ -1,0 +1,284 @@
+"""Trained modules in other formats, each read back and held against the module before it is put in its place."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import json
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.emit.table import one_line
+from cnndsl.training.trained import Trained
+from cnndsl.writing import write_file
+
+#: How far outputs may be from the module's own, in terms of the largest of these: other kernels round otherwise.
+TOLERANCE = 1e-4
+#: Batches that a file which takes any is tried with. It is made with one of two.
+TRIED, EXAMPLE = (1, 3), 2
+
+
+@dataclass(frozen=True)
+class Exported:
+    """A file that was written, how it was checked, in words, and the largest difference that was met."""
+
+    path: Path
+    checked: str
+    difference: float
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is exported: the module, on the CPU and in evaluation mode, the names of its input and its output, the
+    shape of a sample, and the batch: None for any. ``facts`` are texts to be written into the file."""
+
+    module: nn.Module
+    names: tuple[str, str]
+    sample: tuple[int, ...]
+    batch: int | None
+    facts: Mapping[str, str]
+
+    def images(self, batch: int) -> Tensor:
+        """Random ones, the same each time."""
+        return torch.rand(batch, *self.sample, generator=torch.Generator().manual_seed(batch))
+
+    @property
+    def example(self) -> Tensor:
+        return self.images(self.batch or EXAMPLE)
+
+    @property
+    def shapes(self) -> tuple[dict[int, torch.export.Dim]] | None:
+        """What ``torch.export`` is to leave open."""
+        return None if self.batch else ({0: torch.export.Dim("batch")},)
+
+    @property
+    def tried(self) -> tuple[int, ...]:
+        return (self.batch,) if self.batch else TRIED
+
+    def by(self, what: str) -> str:
+        """How outputs were compared, in words."""
+        return f"{what}, batches of {' and '.join(map(str, self.tried))}"
+
+
+class Format(ABC):
+    """A format: the ending of its files, the packages that it takes, and whether a fixed batch can be asked for."""
+
+    ending: ClassVar[str]
+    packages: ClassVar[tuple[str, ...]] = ()
+    batches: ClassVar[bool] = False
+
+    @abstractmethod
+    def write(self, subject: Subject, path: Path) -> None: ...
+
+    @abstractmethod
+    def check(self, subject: Subject, path: Path) -> tuple[str, float]:
+        """Reads a file back. How it was checked, and the largest difference. Raises :class:`Different`."""
+
+
+class Different(Exception):
+    """A file does not give what the module gives."""
+
+
+class Onnx(Format):
+    ending, packages, batches = ".onnx", ("onnx", "onnxscript"), True
+
+    def write(self, subject: Subject, path: Path) -> None:
+        program = torch.onnx.export(
+            subject.module,
+            (subject.example,),
+            dynamo=True,
+            dynamic_shapes=subject.shapes,
+            input_names=subject.names[:1],
+            output_names=subject.names[1:],
+            verbose=False,
+        )
+        assert program is not None
+        program.model.metadata_props.update(subject.facts)
+        program.save(path, external_data=False)
+
+    def check(self, subject: Subject, path: Path) -> tuple[str, float]:
+        """By onnxruntime where it is installed, else by onnx's own evaluator, which is slow."""
+        if importlib.util.find_spec("onnxruntime"):
+            runtime = importlib.import_module("onnxruntime")
+            session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+            by = f"onnxruntime {runtime.__version__}"
+        else:
+            session = importlib.import_module("onnx.reference").ReferenceEvaluator(str(path))
+            by = f"the reference evaluator of onnx {importlib.import_module('onnx').__version__}"
+
+        def run(images: Tensor) -> Tensor:
+            return torch.from_numpy(session.run(None, {subject.names[0]: images.numpy()})[0])
+
+        return subject.by(by), _compare(subject, run)
+
+
+class Pt2(Format):
+    ending, batches = ".pt2", True
+
+    def write(self, subject: Subject, path: Path) -> None:
+        program = torch.export.export(subject.module, (subject.example,), dynamic_shapes=subject.shapes)
+        torch.export.save(program, path, extra_files=dict(subject.facts))
+
+    def check(self, subject: Subject, path: Path) -> tuple[str, float]:
+        return subject.by("torch.export.load"), _compare(subject, torch.export.load(path).module())
+
+
+class TorchScript(Format):
+    ending = ".pt"
+
+    def write(self, subject: Subject, path: Path) -> None:
+        with _deprecated():
+            try:
+                made = torch.jit.script(subject.module)
+            except RuntimeError:  # some of torchvision's layers are not written for it
+                made = torch.jit.trace(subject.module, subject.example)  # type: ignore[no-untyped-call]
+            torch.jit.save(made, path, _extra_files=dict(subject.facts))
+
+    def check(self, subject: Subject, path: Path) -> tuple[str, float]:
+        with _deprecated():
+            return subject.by("torch.jit.load"), _compare(subject, torch.jit.load(path, map_location="cpu"))  # type: ignore[no-untyped-call]
+
+
+class SafeTensors(Format):
+    """The weights alone, under the names of the ``state_dict``."""
+
+    ending, packages = ".safetensors", ("safetensors",)
+
+    def write(self, subject: Subject, path: Path) -> None:
+        save_file = importlib.import_module("safetensors.torch").save_file
+        # It refuses tensors that share memory or are laid out in another order.
+        state = {name: value.clone().contiguous() for name, value in subject.module.state_dict().items()}
+        save_file(state, path, dict(subject.facts))
+
+    def check(self, subject: Subject, path: Path) -> tuple[str, float]:
+        found = importlib.import_module("safetensors.torch").load_file(path)
+        state = subject.module.state_dict()
+        if found.keys() != state.keys():
+            raise Different("its tensors have other names")
+        for name, value in state.items():
+            if not torch.equal(_bytes(found[name]), _bytes(value)):
+                raise Different(f"its `{name}` is another")
+        return f"all {len(state)} tensors", 0.0
+
+
+FORMATS: Mapping[str, Format] = {
+    "onnx": Onnx(),
+    "pt2": Pt2(),
+    "torchscript": TorchScript(),
+    "safetensors": SafeTensors(),
+}
+
+
+def export(trained: Trained, form: str, path: Path, batch: int | None = None) -> Exported:
+    """Writes a trained module to ``path`` in one of :data:`FORMATS`, for batches of any size or of ``batch``.
+
+    The file is written beside, read back and given random inputs; only one that gives what the module does is put
+    in its place. Raises :class:`RunError`.
+    """
+    made = FORMATS[form]
+    missing = [name for name in made.packages if importlib.util.find_spec(name) is None]
+    if missing:
+        message = f"{form} is written with {' and '.join(made.packages)}: {' and '.join(missing)} cannot be found"
+        raise RunError(Code.EXPORT, message, f"`pip install {' '.join(made.packages)}`")
+    subject = _subject(trained, batch)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
+            beside = Path(folder) / path.name
+            checked, difference = _written(made, subject, beside, f"`{trained.name}` as {form}")
+            write_file(path, beside.read_bytes())
+    except OSError as error:
+        raise RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "`-o` names another file") from error
+    return Exported(path, checked, difference)
+
+
+def _subject(trained: Trained, batch: int | None) -> Subject:
+    graph = trained.network.graph
+    names = (*graph.inputs, *graph.outputs)
+    assert len(names) == 2  # what can be trained has one of each
+    module = trained.module(torch.device("cpu"))
+    return Subject(module, names, trained.checkpoint.sample, batch, _facts(trained))
+
+
+def _facts(trained: Trained) -> dict[str, str]:
+    """What a file says of where it comes from. The first is how we know our own files."""
+    from cnndsl import __version__
+
+    return {
+        "generator": f"Generated by cnndsl {__version__}",
+        "name": trained.name,
+        "classes": json.dumps(trained.checkpoint.classes),
+        "sample": json.dumps(trained.checkpoint.sample),
+        "epoch": str(trained.epoch),
+        "spec": trained.checkpoint.spec,
+    }
+
+
+def _written(made: Format, subject: Subject, path: Path, what: str) -> tuple[str, float]:
+    """Writes and checks. Exporters and readers raise about anything of what they do not understand."""
+    with torch.no_grad():
+        try:
+            made.write(subject, path)
+        except OSError:
+            raise
+        except Exception as error:
+            open_batch = made.batches and subject.batch is None and "batch" in str(error)
+            help = "`--batch 1`, if one size will do" if open_batch else ""
+            raise RunError(Code.EXPORT, f"torch cannot export {what}", help, [_said(error)]) from error
+        try:
+            return made.check(subject, path)
+        except Different as error:
+            message = f"{what} does not give what the module does: {error}; nothing was written"
+            raise RunError(Code.EXPORT, message) from None
+        except Exception as error:
+            message = f"{what} cannot be read back; nothing was written"
+            raise RunError(Code.EXPORT, message, notes=[_said(error)]) from error
+
+
+def _said(error: BaseException) -> str:
+    """The first line of what was wrong in the beginning."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return f"{type(error).__name__}: {one_line(lines[0].strip()[:200])}" if lines else type(error).__name__
+
+
+def _compare(subject: Subject, run: Callable[[Tensor], Tensor]) -> float:
+    """The largest difference from the module's own outputs. Raises :class:`Different` past :data:`TOLERANCE`."""
+    worst = 0.0
+    for batch in subject.tried:
+        images = subject.images(batch)
+        own, found = subject.module(images), run(images)
+        if found.shape != own.shape:
+            raise Different(f"its output is {list(found.shape)} instead of {list(own.shape)}")
+        alike = (found == own) | (found.isnan() & own.isnan())
+        difference = float((found - own).abs().masked_fill(alike, 0).max())
+        bound = TOLERANCE * float(own.abs().nan_to_num(0, 0).max())
+        if not difference <= bound:
+            raise Different(f"outputs differ by up to {difference:.2g}, in a batch of {batch}, {bound:.2g} is allowed")
+        worst = max(worst, difference)
+    return worst
+
+
+def _bytes(tensor: Tensor) -> Tensor:
+    """What a tensor is made of: a number that is none equals itself here, and 0 is not -0."""
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+@contextmanager
+def _deprecated() -> Iterator[None]:
+    """Where it is known that torch would rather have ``torch.export`` used."""
+    with warnings.catch_warnings():
+        for category in (FutureWarning, DeprecationWarning):
+            warnings.filterwarnings("ignore", "`torch.jit", category)
+        yield

@@ -1,0 +1,71 @@
+"""Runs as rows of a table. Nothing here needs torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf, isfinite
+from pathlib import Path
+from typing import Any
+
+from cnndsl.training.run import Run, list_runs
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run: ``epoch`` of ``epochs`` are done; ``loss``, ``train_acc`` and ``test_acc`` are the last one's. What is
+    not known, as of a run that has just begun, is None."""
+
+    path: Path
+    name: str
+    time: str
+    state: str
+    epoch: int
+    epochs: int | None
+    loss: float | None
+    train_acc: float | None
+    test_acc: float | None
+    best_test_acc: float | None
+    examples_per_s: float | None
+    device: str
+
+    @classmethod
+    def of(cls, run: Run) -> RunRow:
+        info, results, recipe = run.info, _mapping(run.info.get("results")), _mapping(run.info.get("recipe"))
+        epochs = _number(recipe.get("epochs"))
+        return cls(
+            run.path,
+            run.path.parent.name,
+            run.path.name,
+            run.state,
+            int(_number(results.get("epoch")) or 0),
+            None if epochs is None else int(epochs),
+            _number(results.get("loss")),
+            _number(results.get("train_acc")),
+            _number(results.get("test_acc")),
+            _number(results.get("best_test_acc")),
+            _number(results.get("examples_per_s")),
+            _device(info),
+        )
+
+
+def run_rows(root: Path, name: str | None = None, sort: str = "time") -> list[RunRow]:
+    """The runs in a folder, those of ``name`` or all: the oldest first, or the best test accuracy first."""
+    rows = [RunRow.of(run) for run in list_runs(root) if name is None or run.path.parent.name == name]
+    if sort == "test_acc":
+        rows.sort(key=lambda row: -inf if row.best_test_acc is None else row.best_test_acc, reverse=True)
+    return rows
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and isfinite(value) else None
+
+
+def _device(info: Mapping[str, Any]) -> str:
+    """``cuda:0``, or ``4 x cuda`` of a run of several processes."""
+    device, processes = str(info.get("device", "")), info.get("processes", 1)
+    return f"{processes} x {device.partition(':')[0]}" if isinstance(processes, int) and processes > 1 else device

@@ -1,0 +1,90 @@
+"""A trained network, opened to be used: its module, its recipe, and how samples are given to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.network import Network, load
+from cnndsl.recipe import Recipe
+from cnndsl.training import devices
+from cnndsl.training.checkpoint import Checkpoint
+from cnndsl.training.data import Data, Places, open_data
+from cnndsl.training.run import Run
+
+
+@dataclass(frozen=True)
+class Trained:
+    """``checkpoint`` with ``spec``, the network as its spec has it, which may be of another size than it was
+    trained at."""
+
+    checkpoint: Checkpoint
+    spec: Network
+
+    @classmethod
+    def of(cls, run: Run, which: str = "best") -> Trained:
+        """Raises :class:`RunError` where no checkpoint can be loaded."""
+        checkpoint = run.checkpoint(which)
+        # A text of one line would be taken for a path.
+        return cls(checkpoint, load(checkpoint.spec + "\n"))
+
+    @property
+    def name(self) -> str:
+        return self.spec.name
+
+    @property
+    def recipe(self) -> Recipe:
+        recipe = self.spec.recipe
+        assert recipe is not None  # it was trained by it
+        return recipe
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs it was trained for."""
+        return len(self.checkpoint.progress.epochs)
+
+    @property
+    def title(self) -> str:
+        """Its name, and how long it was trained for: ``lenet after 2 epochs``."""
+        batches = self.checkpoint.progress.batches
+        begun = f" and {batches} batch{'es' * (batches != 1)}" if batches else ""
+        return f"{self.name} after {self.epoch} epoch{'s' * (self.epoch != 1)}{begun}"
+
+    @cached_property
+    def network(self) -> Network:
+        """The network at the size at which it was trained."""
+        return self.spec.at_size(self.checkpoint.sample)
+
+    @property
+    def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Of the input and the output that the spec has, without the batch: what data is prepared for."""
+        (x,), (out,) = self.spec.graph.inputs.values(), self.spec.graph.outputs.values()
+        return x.shape.sample, out.shape.sample
+
+    def module(self, device: torch.device) -> nn.Module:
+        """The trained module on a device, in evaluation mode."""
+        module = self.network.module()
+        module.load_state_dict(dict(self.checkpoint.module))
+        # Laid out as in training: other kernels may round otherwise.
+        return devices.placed(module, device, self.recipe.precision).eval()
+
+    def data(self, places: Places, device: torch.device, folder: str | None = None) -> Data:
+        """The data that it was trained on, or pictures of the same classes in ``folder``. Raises :class:`RunError`."""
+        recipe = self.recipe
+        if folder is not None:
+            call = recipe.dataset
+            kept = call.arguments if call.name == "ImageFolder" else {}
+            recipe = replace(recipe, dataset=replace(call, name="ImageFolder", arguments={**kept, "root": folder}))
+        data = open_data(recipe, *self.shapes, places, device)
+        if data.classes != self.checkpoint.classes:
+            trained, found = (
+                f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"
+                for names in (self.checkpoint.classes, data.classes)
+            )
+            message = f"{folder or data.name} has other classes than `{self.name}` was trained for"
+            raise RunError(Code.SAMPLE, message, notes=[f"trained for {trained}", f"there are {found}"])
+        return data

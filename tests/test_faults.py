@@ -1,0 +1,273 @@
+"""What goes wrong with trainings: damaged files, full disks, signals, bad losses. Each has its message."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from training_cases import SPEC, assert_same_weights, spec_file
+
+import cnndsl
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.training import checkpoint as checkpoints
+from cnndsl.training.checkpoint import encode
+from cnndsl.training.guard import Guard
+from cnndsl.training.learner import can_skip
+from cnndsl.training.ranks import Ranks
+from cnndsl.training.resume import last_checkpoint
+from cnndsl.training.writer import RunWriter
+
+QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
+HERE = Path(__file__).parent
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cnndsl.train(SPEC, runs=tmp_path_factory.mktemp("runs"), **QUIET).path
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    """A copy of a finished run."""
+    copy = tmp_path / "run"
+    copy.mkdir()
+    for path in trained.iterdir():
+        (copy / path.name).write_bytes(path.read_bytes())
+    return copy
+
+
+def failure(code: Code, message: str, *spec: str, **arguments: Any) -> RunError:
+    with pytest.raises(RunError) as caught:
+        cnndsl.train(*spec, **arguments, **QUIET)
+    assert caught.value.diagnostic.code is code
+    assert message in caught.value.diagnostic.message, caught.value.diagnostic.message
+    return caught.value
+
+
+# --- dying ---------------------------------------------------------------------------------------
+
+
+def crash(*arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, str(HERE / "crashing.py"), *arguments], capture_output=True, text=True, timeout=560
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_killed_at_random_moments_and_resumed_the_weights_are_the_same(tmp_path: Path) -> None:
+    assert int(crash("kills", str(tmp_path), "30").split()[0]) >= 30
+
+
+def test_a_checkpoint_loads_whenever_a_save_dies(tmp_path: Path) -> None:
+    assert int(crash("saves", str(tmp_path)).split()[0]) >= 6
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("times", [1, 2])
+def test_signals_leave_a_checkpoint_and_an_exit_code(number: int, times: int, tmp_path: Path) -> None:
+    spec_file(tmp_path, SPEC.replace("epochs: 3", "epochs: 100000"))
+    command = [sys.executable, "-m", "cnndsl", "train", "tiny.yaml", "--device", "cpu"]
+    process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.stdout.readline()  # an epoch is done
+    for _ in range(times):
+        process.send_signal(number)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 128 + number, told
+    assert f"stopped by {signal.Signals(number).name}; go on with `cnndsl train --resume runs/tiny/" in told
+    assert "Traceback" not in told
+    (path,) = tmp_path.glob("runs/tiny/*")
+    assert cnndsl.load_run(path).state == "interrupted"
+    assert last_checkpoint(path)[0].progress.epochs
+
+
+# --- checkpoints that are not what was written ---------------------------------------------------
+
+
+def test_every_flipped_bit_and_every_cut_is_noticed(run: Path) -> None:
+    data = (run / "last.pt").read_bytes()
+    generator = torch.Generator().manual_seed(0)
+    for place in torch.randint(len(data), (60,), generator=generator).tolist():
+        flipped = bytearray(data)
+        flipped[place] ^= 1 << (place % 8)
+        noticed(run / "last.pt", bytes(flipped))
+        noticed(run / "last.pt", data[:place])
+
+
+def noticed(path: Path, data: bytes) -> str:
+    path.write_bytes(data)
+    with pytest.raises(RunError) as caught:
+        checkpoints.load(path)
+    assert caught.value.diagnostic.code is Code.CHECKPOINT
+    return caught.value.diagnostic.message
+
+
+def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "last.pt").write_bytes(b"")
+    resumed = cnndsl.train(resume=run, epochs=4, device="cpu")
+    told = capsys.readouterr().out
+    assert f"{run / 'last.pt'} is empty; going on from the checkpoint before it" in told
+    assert "from epoch 3" in told
+    whole = cnndsl.train(SPEC, runs=run.parent / "whole", epochs=4, **QUIET)
+    assert_same_weights(resumed.module("last"), whole.module("last"))
+
+
+def test_what_each_damage_is_called(run: Path) -> None:
+    data = (run / "last.pt").read_bytes()
+    assert noticed(run / "last.pt", b"").endswith("is empty")
+    assert noticed(run / "last.pt", data[:-100]).endswith("is cut off, or no checkpoint of cnndsl's")
+    assert "its checksum is another" in noticed(run / "last.pt", data.replace(b"tiny", b"tony"))
+    assert noticed(run / "last.pt", b"hello").endswith("is no checkpoint")
+    (run / "last.before.pt").unlink()
+    error = failure(Code.RESUME, "has no checkpoint to go on from", resume=run, epochs=5)
+    assert "is no checkpoint" in str(error)
+    failure(Code.CHECKPOINT, "is no run", resume=run.parent)
+    failure(Code.CHECKPOINT, "does not exist", resume=run / "nothing")
+
+
+def test_a_checkpoint_with_code_in_it_is_refused(run: Path, tmp_path: Path) -> None:
+    """A sound checksum makes nobody trust what is pickled."""
+    trap = tmp_path / "trapped"
+
+    class Trap:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(trap),)
+
+    data = encode(replace(checkpoints.load(run / "best.pt"), versions={"trap": Trap()}))  # type: ignore[dict-item]
+    message = noticed(run / "last.pt", data)
+    assert "holds more than tensors and plain values" in message and not trap.exists()
+    pickle.loads(pickle.dumps(Trap()))
+    assert trap.exists()  # the trap was one
+
+
+def test_a_checkpoint_is_what_torch_loads_as_any_other(run: Path) -> None:
+    content = torch.load(run / "best.pt", weights_only=True)
+    assert content["spec"].startswith("name: tiny")
+    with zipfile.ZipFile(run / "best.pt") as archive:
+        assert archive.testzip() is None and archive.comment.startswith(b"sha256:")
+
+
+def test_a_checkpoint_of_another_format(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    checkpoint = checkpoints.load(run / "best.pt")
+    monkeypatch.setattr(checkpoints, "FORMAT", 99)
+    data = encode(checkpoint)
+    monkeypatch.undo()
+    assert "has the format 99" in noticed(run / "last.pt", data)
+
+
+# --- files ---------------------------------------------------------------------------------------
+
+
+def test_a_full_disk_is_loud_and_keeps_the_old_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, files = os.fsync, [0]
+
+    def full(handle: int) -> None:
+        """The disk is full from the second epoch on."""
+        name = Path(f"/proc/self/fd/{handle}").resolve().name
+        files[0] += name.startswith(".last.pt.")
+        if files[0] > 2:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", full)
+    failure(Code.WRITE, "No space left on device; the checkpoint before is whole", SPEC, runs=tmp_path)
+    monkeypatch.undo()
+    (path,) = tmp_path.glob("tiny/*")
+    assert len(last_checkpoint(path)[0].progress.epochs) == 1
+    assert not [*path.glob(".last*")]
+    assert len(cnndsl.train(resume=path, **QUIET).checkpoint("last").progress.epochs) == 3
+
+
+def test_two_trainings_in_one_run(run: Path) -> None:
+    writer = RunWriter(run, {})
+    try:
+        failure(Code.BUSY, "is being written by another process", resume=run, epochs=5)
+        assert cnndsl.load_run(run).busy
+    finally:
+        writer.close()
+    assert not cnndsl.load_run(run).busy
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("a file")
+    failure(Code.WRITE, "cannot be written", SPEC, runs=tmp_path / "runs")
+
+
+def test_devices_that_are_not_there() -> None:
+    for name, message in (("tpuu", "torch knows no device `tpuu`"), ("mps", "there is no device `mps` here")):
+        with pytest.raises(RunError, match=message):
+            cnndsl.train(SPEC, device=name, quiet=True)
+
+
+# --- the loss ------------------------------------------------------------------------------------
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path: Path) -> None:
+    """The rate is absurd: after a step or two the loss is no number. Nothing of it gets into a checkpoint."""
+    spec = SPEC.replace("  - BatchNorm2d\n", "").replace("  - ReLU\n", "").replace("lr: 0.1", "lr: 1.0e+30")
+    with pytest.raises(RunError) as caught:
+        cnndsl.train(spec, runs=tmp_path, **QUIET)
+    assert caught.value.diagnostic.code is Code.LOSS
+    assert "the loss is not finite in epoch 1, batch " in caught.value.diagnostic.message
+    (path,) = tmp_path.glob("tiny/*")
+    assert cnndsl.load_run(path).state == "failed"
+    module = cnndsl.load_run(path).module("last")
+    assert all(parameter.isfinite().all() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_no_step_is_taken_from_the_bad_loss_on(wait: bool) -> None:
+    """Where a device would have to be waited for, it calls the steps off itself."""
+    weight = torch.nn.Parameter(torch.ones(3))
+    optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, fused=True)
+    assert can_skip(optimizer)
+    guard = Guard(1, torch.device("cpu"), optimizer, Ranks(), wait)
+    before = None
+    with pytest.raises(RunError, match="epoch 2, batch 3"):
+        for number, factor in enumerate((1.0, 2.0, float("nan"), 3.0)):
+            loss = (weight * factor).sum()
+            before = weight.detach().clone() if number <= 2 else before
+            guard.watch(loss, number)
+            loss.backward()
+            guard.before_step()
+            optimizer.step()
+            optimizer.zero_grad()
+        guard.check()
+    assert before is not None and torch.equal(weight, before)
+
+
+def test_a_label_that_has_no_class(tmp_path: Path) -> None:
+    """Folders tell their classes only when they are read."""
+    from PIL import Image
+
+    for split in ("train", "test"):
+        for name in "abcde":
+            (tmp_path / "data" / split / name).mkdir(parents=True)
+            for number in range(2):
+                Image.new("L", (12, 12), number * 100).save(tmp_path / "data" / split / name / f"{number}.png")
+    dataset = {"ImageFolder": {"root": str(tmp_path / "data")}}
+    more: dict[str, Any] = {"runs": tmp_path, "dataset": dataset, "batch_size": 4, "workers": 0}
+    failure(Code.SAMPLE, "has label 4, the network has 4 classes", SPEC, **more)
+    five = SPEC.replace("classes: 4", "classes: 5")
+    assert cnndsl.train(five, **more, **QUIET).checkpoint().classes == tuple("abcde")
+    (tmp_path / "data" / "train" / "c" / "1.png").write_bytes(b"no picture")
+    failure(Code.SAMPLE, str(Path("c", "1.png")), five, **more)
+
+
+def test_data_that_is_nowhere_names_what_would_give_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CNNDSL_DATA_DIR", str(tmp_path))
+    spec = SPEC.replace("[1, 12, 12]", "[3, 32, 32]").replace("classes: 4", "classes: 10")
+    error = failure(Code.DATA, "CIFAR10", spec, runs=tmp_path / "runs", dataset="CIFAR10")
+    assert str(tmp_path) in str(error) and "--data-dir" in str(error)
