@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 import cnndsl
+from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
 from cnndsl.emit.table import Table, as_plain
 from cnndsl.spec.functions import FUNCTIONS
@@ -74,6 +75,10 @@ def test_the_language_page_knows_every_word() -> None:
 
 def test_the_layers_page_is_current() -> None:
     assert (ROOT / "docs" / "layers.md").read_text() == layer_reference(), "run `make docs`"
+
+
+def test_the_recipes_page_is_current() -> None:
+    assert (ROOT / "docs" / "recipes.md").read_text() == recipe_reference(), "run `make docs`"
 
 
 @pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda page: page.name)
