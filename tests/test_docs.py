@@ -17,6 +17,7 @@ from cnndsl.spec.steps import COMMON, STRUCTURE
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+TRAINING = (ROOT / "docs" / "training.md").read_text()
 LANGUAGE = (ROOT / "docs" / "language.md").read_text()
 
 
@@ -92,3 +93,20 @@ def test_links_lead_somewhere(page: Path) -> None:
 def test_every_network_of_the_package_is_without_a_fault() -> None:
     for path in sorted((ROOT / "archs").glob("*.yaml")):
         assert cnndsl.check(path) == [], path.name
+
+
+def test_the_recipes_of_the_pages_are_recipes() -> None:
+    pages = TRAINING, recipe_reference()
+    recipes = [block for page in pages for block in blocks(page, "yaml") if block.startswith("train:")]
+    assert len(recipes) == 2
+    for recipe in recipes:
+        side = 32 if "resize: 32" in recipe else 28
+        net = cnndsl.load(f"input: [1, {side}, {side}]\nnetwork: [Flatten, Linear: 10]\n{recipe}")
+        assert net.recipe is not None and net.recipe.epochs == 10
+
+
+def test_the_training_page_tells_of_every_key_and_verb() -> None:
+    for key in schema()["properties"]["train"]["properties"]:
+        assert f"{key}:" in TRAINING, key
+    for verb in ("train", "runs", "eval", "predict", "inspect", "export"):
+        assert f"cnndsl {verb}" in TRAINING and f"{verb}" in README, verb
