@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
-ORDER = "source diagnostics writing layers spec graph recipe emit network training cli".split()
+ORDER = ["source", "diagnostics", "writing", "layers", "spec", "graph", "recipe", "emit", "network", "training", "cli"]
 
 
 def imports(path: Path) -> set[str]:
