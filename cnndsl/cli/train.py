@@ -86,7 +86,7 @@ def train(
     if lr is not None:
         given.append(f"train.optimizer.*.lr={lr}")
     with ending():
-        from cnndsl.training.api import Options
+        from cnndsl.training.options import Options
         from cnndsl.training.train import run_training
 
         options = Options(runs, data_dir, workers, device, resume, checkpoint_every or 0, tensorboard, quiet)

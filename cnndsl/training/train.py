@@ -19,12 +19,12 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.reader import not_whole
 from cnndsl.spec.calls import FunctionCall
 from cnndsl.training import devices
-from cnndsl.training.api import Options
 from cnndsl.training.checkpoint import Checkpoint, encode
 from cnndsl.training.data import Data, Places, open_data
 from cnndsl.training.interrupt import Stopped, listening
 from cnndsl.training.learner import Learner
 from cnndsl.training.loop import Loop, Place
+from cnndsl.training.options import Options
 from cnndsl.training.plan import derived, steps_in_epoch
 from cnndsl.training.progress import Progress
 from cnndsl.training.ranks import joined

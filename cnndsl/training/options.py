@@ -1,0 +1,25 @@
+"""How a training is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a training is run, as opposed to what is trained.
+
+    ``runs`` is the folder of all runs, ``data_dir`` one with data sets, ``workers`` the number of processes
+    that decode pictures (None: as many as there are cores), ``resume`` a run to go on with. A checkpoint
+    is written after each epoch, and in it every ``checkpoint_every`` batches.
+    """
+
+    runs: Path = Path("runs")
+    data_dir: Path | None = None
+    workers: int | None = None
+    device: str | None = None
+    resume: Path | None = None
+    checkpoint_every: int = 0
+    tensorboard: bool = False
+    quiet: bool = False
