@@ -120,6 +120,9 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, caps
     told = capsys.readouterr().out
     assert f"{run / 'last.pt'} is empty; going on from the checkpoint before it" in told
     assert "from epoch 3" in told
+    # The damaged one has not been pushed over the sound one: both that are there now load.
+    assert (run / "last.damaged.pt").read_bytes() == b""
+    assert [len(checkpoints.load(run / name).progress.epochs) for name in ("last.before.pt", "last.pt")] == [3, 4]
     whole = cnndsl.train(SPEC, runs=run.parent / "whole", epochs=4, **QUIET)
     assert_same_weights(resumed.module("last"), whole.module("last"))
 

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from cnndsl.training.export import Exported
     from cnndsl.training.predict import Prediction
 
-#: The files of a run. ``BEFORE`` is the checkpoint before the last, for when that is damaged.
+#: The files of a run. ``BEFORE`` is the checkpoint before the last, for when that is damaged; it is then put
+#: aside as ``DAMAGED``.
 SPEC, INFO, METRICS, LOCK = "spec.yaml", "run.json", "metrics.csv", ".lock"
-LAST, BEFORE, BEST = "last.pt", "last.before.pt", "best.pt"
+LAST, BEFORE, BEST, DAMAGED = "last.pt", "last.before.pt", "best.pt", "last.damaged.pt"
 CHECKPOINTS = {"last": (LAST, BEFORE), "best": (BEST,)}
 
 

@@ -114,6 +114,8 @@ class _Session:
             self._announce(report, path, progress, trouble)
             if writer:
                 writer.begin(self.text)
+                if trouble:
+                    writer.set_aside()
                 if checkpoint is None:
                     self._save(writer, progress)
                 elif progress.epochs:  # the run may have ended before these were written

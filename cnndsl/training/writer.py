@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training.progress import Progress, as_csv
-from cnndsl.training.run import BEFORE, BEST, INFO, LAST, LOCK, METRICS, SPEC, list_runs
+from cnndsl.training.run import BEFORE, BEST, DAMAGED, INFO, LAST, LOCK, METRICS, SPEC, list_runs
 from cnndsl.writing import write_file
 
 
@@ -44,6 +45,11 @@ class RunWriter:
         """Puts facts into ``run.json``."""
         self.info |= facts
         self.write(INFO, (json.dumps(self.info, indent=2) + "\n").encode())
+
+    def set_aside(self) -> None:
+        """Puts a damaged last checkpoint away: the next one must not push it over the sound one before."""
+        with suppress(FileNotFoundError):
+            (self.path / LAST).replace(self.path / DAMAGED)
 
     def checkpoint(self, data: bytes, best: bool) -> None:
         """Writes the last checkpoint, and the best one before it: a run that dies in between trains to it again."""
