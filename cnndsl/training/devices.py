@@ -10,6 +10,8 @@ from torch import nn
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training.ranks import local_rank
 
+#: Numbers that a CPU's vector holds, at the most.
+LANES = 16
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -48,16 +50,21 @@ def make_repeatable(device: torch.device) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
-def memory_format(device: torch.device, precision: str) -> torch.memory_format:
-    """Channels last where it is faster: half precision on CUDA's tensor cores. See
+def memory_format(module: nn.Module, device: torch.device, precision: str) -> torch.memory_format:
+    """Channels last where it is faster: half precision on CUDA's tensor cores, and the CPU, but for batch
+    normalisation of few channels, over which its kernel there runs. See
     https://docs.pytorch.org/tutorials/intermediate/memory_format_tutorial.html."""
-    fast = device.type == "cuda" and precision != "fp32"
+    if device.type == "cpu":
+        norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+        fast = all(layer.num_features >= LANES for layer in norms)
+    else:
+        fast = device.type == "cuda" and precision != "fp32"
     return torch.channels_last if fast else torch.contiguous_format
 
 
 def placed(module: nn.Module, device: torch.device, precision: str) -> nn.Module:
     """The module on a device, its weights laid out as they are fastest there."""
-    shape = memory_format(device, precision)
+    shape = memory_format(module, device, precision)
     for parameter in module.to(device).parameters():
         if parameter.dim() == 4:
             parameter.data = parameter.data.contiguous(memory_format=shape)

@@ -55,7 +55,7 @@ class Loop:
         self.learner, self.data, self.recipe, self.place = learner, data, recipe, place
         self.report, self.save, self.checkpoint_every = report, save, checkpoint_every
         self.parallel = _parallel(learner.module, place)
-        shape = memory_format(place.device, recipe.precision)
+        shape = memory_format(learner.module, place.device, recipe.precision)
         forward = forward_pass(self.parallel, learner.loss, place.device, recipe.precision, shape)
         self.eager = forward
         # One shape, one compilation: what is smaller, the last batch of an epoch, is run as it is.
@@ -175,7 +175,7 @@ def evaluate(learner: Learner, data: Data, recipe: Recipe, place: Place) -> Sums
     """Loss and accuracy of a module over the test set of its data."""
     ranks = place.ranks
     module = learner.module
-    shape = memory_format(place.device, recipe.precision)
+    shape = memory_format(learner.module, place.device, recipe.precision)
     forward = forward_pass(module, learner.loss, place.device, recipe.precision, shape)
     plan = evaluation_plan(len(data.test), recipe.batch_size, ranks.rank, ranks.size)
     total = _tensor(Sums(), place.device)
