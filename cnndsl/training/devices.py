@@ -65,7 +65,5 @@ def memory_format(module: nn.Module, device: torch.device, precision: str) -> to
 def placed(module: nn.Module, device: torch.device, precision: str) -> nn.Module:
     """The module on a device, its weights laid out as they are fastest there."""
     shape = memory_format(module, device, precision)
-    for parameter in module.to(device).parameters():
-        if parameter.dim() == 4:
-            parameter.data = parameter.data.contiguous(memory_format=shape)
-    return module
+    # Not `contiguous`: of weights for one channel it would say that they are laid out so already.
+    return module.to(device).to(memory_format=shape)
