@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 import cnndsl
+from cnndsl.cli.train import train
 from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
 from cnndsl.emit.table import Table, as_plain
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.schema import schema
 from cnndsl.spec.steps import COMMON, STRUCTURE
+from cnndsl.training import run
+from cnndsl.training.progress import Epoch
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -52,6 +56,11 @@ def test_the_readmes_fault_is_told_as_the_readme_says(small: Path) -> None:
     faults = [fault.render() for fault in cnndsl.check(small) if fault.is_error]
     shown = blocks(README, "console")[2].split("\n", 1)[1]
     assert "\n\n".join(faults).strip() == shown.strip()
+
+
+def test_the_readmes_recipe_goes_with_its_network(small: Path) -> None:
+    small.write_text(small.read_text() + blocks(README, "yaml")[1])
+    assert cnndsl.check(small) == [] and cnndsl.load(small).recipe is not None
 
 
 def test_every_whole_spec_in_the_language_page_compiles() -> None:
@@ -95,18 +104,34 @@ def test_every_network_of_the_package_is_without_a_fault() -> None:
         assert cnndsl.check(path) == [], path.name
 
 
-def test_the_recipes_of_the_pages_are_recipes() -> None:
-    pages = TRAINING, recipe_reference()
-    recipes = [block for page in pages for block in blocks(page, "yaml") if block.startswith("train:")]
-    assert len(recipes) == 2
-    for recipe in recipes:
-        side = 32 if "resize: 32" in recipe else 28
-        net = cnndsl.load(f"input: [1, {side}, {side}]\nnetwork: [Flatten, Linear: 10]\n{recipe}")
-        assert net.recipe is not None and net.recipe.epochs == 10
+PAGES = (TRAINING, LANGUAGE, recipe_reference())
+RECIPES = [block for page in PAGES for block in blocks(page, "yaml") if block.startswith("train:\n")]
 
 
-def test_the_training_page_tells_of_every_key_and_verb() -> None:
+@pytest.mark.parametrize("recipe", RECIPES, ids=range(len(RECIPES)))
+def test_the_recipes_of_the_pages_are_recipes(recipe: str) -> None:
+    folder = "ImageFolder" in recipe
+    net = cnndsl.load(
+        f"input: [{3 if folder else 1}, 96, 96]\nnetwork: [AdaptiveAvgPool2d: 4, Flatten, Linear: 10]\n{recipe}"
+    )
+    assert net.recipe is not None and net.recipe.epochs >= 10
+
+
+def test_the_training_page_tells_of_every_key_option_and_verb() -> None:
     for key in schema()["properties"]["train"]["properties"]:
-        assert f"{key}:" in TRAINING, key
+        assert f"{key}:" in TRAINING and f"| `{key}` |" in TRAINING, key
+    for option in (option for parameter in train.params for option in (*parameter.opts, *parameter.secondary_opts)):
+        assert not option.startswith("-") or re.search(rf"`{option}\b", TRAINING), option
     for verb in ("train", "runs", "eval", "predict", "inspect", "export"):
-        assert f"cnndsl {verb}" in TRAINING and f"{verb}" in README, verb
+        assert f"$ cnndsl {verb}" in TRAINING and re.search(rf"^\|.*`(cnndsl )?{verb}\b", README, re.MULTILINE), verb
+
+
+def test_the_training_page_knows_a_runs_files() -> None:
+    for name in (run.SPEC, run.INFO, run.METRICS, run.LOCK, run.LAST, run.BEFORE, run.BEST, run.DAMAGED, "curves.svg"):
+        assert f"`{name}`" in TRAINING, name
+    assert ", ".join(f.name for f in fields(Epoch) if f.name != "epoch") in TRAINING
+
+
+def test_the_training_page_links_to_its_own_headings() -> None:
+    headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^## (.*)$", TRAINING, re.MULTILINE)}
+    assert headings == set(re.findall(r"\]\(#([^)]+)\)", TRAINING))

@@ -307,7 +307,7 @@ def test_what_cannot_be_resumed(tmp_path: Path) -> None:
     path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, **QUIET).path
     error = refused("the spec has changed since the checkpoint", resume=path, epochs=4, batch_size=64)
     notes = [note.message for note in error.diagnostic.notes]
-    assert notes == ["-  batch_size: 32", "+  batch_size: 64"]
+    assert notes == ["-batch_size: 32", "+batch_size: 64"]
     refused("all 2 epochs are done", resume=path)
     refused("2 epochs are done, more than `epochs: 1`", resume=path, epochs=1)
 
@@ -323,11 +323,21 @@ def test_a_spec_that_changed_is_not_resumed(tmp_path: Path) -> None:
     cnndsl.train(tmp_path / "tiny.yaml", resume=path, epochs=4, **QUIET)
 
 
-def test_a_schedule_over_all_epochs_cannot_be_given_more(tmp_path: Path) -> None:
+def test_a_schedule_over_all_epochs_keeps_its_length(tmp_path: Path) -> None:
     scheduler = {"CosineAnnealingLR": {"T_max": "$epochs"}}
     path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, scheduler=scheduler, **QUIET).path
-    error = refused("T_max", resume=path, epochs=4)
+    error = refused("the spec has changed", resume=path, epochs=4)
+    notes = [note.message for note in error.diagnostic.notes]
+    assert notes == ["-scheduler: CosineAnnealingLR(T_max=2)", "+scheduler: CosineAnnealingLR(T_max=4)"]
     assert "depends on `epochs`" in error.diagnostic.help
+    # The help is true.
+    longer = cnndsl.train(resume=path, epochs=4, scheduler={"CosineAnnealingLR": {"T_max": 2}}, **QUIET)
+    assert len(rows(longer)) == 4
+
+
+def test_one_cycle_ends_with_its_training(tmp_path: Path) -> None:
+    path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET).path
+    refused("lasts as long as the training", resume=path, epochs=4)
 
 
 # --- the command line ----------------------------------------------------------------------------

@@ -44,9 +44,10 @@ said, the data tell.
 """
 
 _TRANSFORMS = """\
-`augment`, a list of them, done in its order to images with values from 0 to 1. `size` is one number for
-a square, or height and width; `padding` one number for all sides, or two for left and right and for top
-and bottom, or left, top, right and bottom; `fill` is the value of what lies outside of the image.
+`augment`, a list of them, done in its order. Values count from 0 to 255 until the first of `Normalize`,
+`GaussianNoise` and `RandomErasing`, and from 0 to 1 there and after it. `size` is one number for a square,
+or height and width; `padding` one number for all sides, or two for left and right and for top and bottom,
+or left, top, right and bottom; `fill` is the value of what lies outside of the image.
 """
 
 _OPTIMIZERS = "`optimizer`. Variants such as `fused` are no arguments: the fastest one is taken.\n"

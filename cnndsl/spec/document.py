@@ -66,10 +66,11 @@ class Document:
     train: Mapping | None = None
     lost: frozenset[str] | None = frozenset()
 
-    def resolved(self) -> str:
-        """The spec as one text that needs no other file: what it extends, uses and was given is in it."""
+    def resolved(self, *left_out: str) -> str:
+        """The spec as one text that needs no other file: what it extends, uses and was given is in it, but
+        not the keys that are ``left_out``."""
         name = Scalar("name", self.tree.span), Scalar(self.name, self.tree.span)
-        return write(Mapping((name, *without(self.tree, "name", "extends", "use").entries), self.tree.span))
+        return write(Mapping((name, *without(self.tree, "name", "extends", "use", *left_out).entries), self.tree.span))
 
 
 @dataclass(frozen=True)

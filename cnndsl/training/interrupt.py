@@ -11,7 +11,7 @@ from types import FrameType
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
-class Stopped(Exception):
+class Stopped(KeyboardInterrupt):
     """A training was asked to stop. ``number`` is the signal's; the exit code is 128 more."""
 
     def __init__(self, number: int) -> None:

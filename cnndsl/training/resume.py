@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import replace
 from pathlib import Path
 
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.network import compile_spec
+from cnndsl.network import Network, load
 from cnndsl.recipe import Recipe
-from cnndsl.training.checkpoint import Checkpoint, load
+from cnndsl.training.checkpoint import Checkpoint
+from cnndsl.training.checkpoint import load as load_checkpoint
 from cnndsl.training.run import BEFORE, LAST, load_run
 
 
@@ -19,40 +19,58 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
     Raises :class:`RunError` where there is none.
     """
     load_run(folder)
-    trouble = ""
+    trouble: list[str] = []
     for path in (folder / LAST, folder / BEFORE):
         try:
-            return load(path), trouble
+            return load_checkpoint(path), "; ".join(trouble)
         except RunError as error:
-            if trouble and path.exists():
-                trouble += "; "
             if path.exists() or not trouble:
-                trouble += error.diagnostic.message
-    raise RunError(Code.RESUME, f"{folder} has no checkpoint to go on from: {trouble}", "start it anew")
+                trouble.append(error.diagnostic.message)
+    message = f"{folder} has no checkpoint to go on from: {'; '.join(trouble)}"
+    raise RunError(Code.RESUME, message, "start it anew")
 
 
-def check_same(checkpoint: Checkpoint, spec: str, recipe: Recipe) -> None:
-    """Raises :class:`RunError` where ``spec`` and its recipe are not what was trained so far. A recipe may
-    be given more epochs."""
-    before = compile_spec(checkpoint.spec + "\n").recipe
-    assert before is not None
-    was, now = _without_epochs(checkpoint.spec, before.epochs), _without_epochs(spec, before.epochs)
-    if was != now:
-        lines = difflib.unified_diff(was.splitlines(), now.splitlines(), "trained", "given", n=0, lineterm="")
-        changes = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+def check_same(checkpoint: Checkpoint, network: Network, recipe: Recipe) -> None:
+    """Raises :class:`RunError` where the network and its recipe are not what was trained so far. A recipe
+    may be given more epochs."""
+    trained = load(checkpoint.spec + "\n")  # a text of one line would be taken for a path
+    assert trained.recipe is not None
+    changes = [*_network_changes(trained, network), *_recipe_changes(trained.recipe, recipe)]
+    if changes:
         help = "train it as a new run; only `epochs` may change"
+        if recipe.epochs != trained.recipe.epochs and all("scheduler" in change for change in changes):
+            help = "it depends on `epochs`; `--set train.scheduler...` gives it the value that it had"
         raise RunError(Code.RESUME, "the spec has changed since the checkpoint", help, changes[:20])
-    for key, old in vars(replace(before, epochs=recipe.epochs)).items():
-        new = getattr(recipe, key)
-        if new != old:
-            help = f"`{key}` depends on `epochs`: give it the value that it had, with `--set train.{key}...`"
-            raise RunError(Code.RESUME, f"`{key}` would no longer be {old}, but {new}", help)
-    if recipe.epochs < len(checkpoint.progress.epochs):
-        done = len(checkpoint.progress.epochs)
+    if _is_stretched(recipe) and recipe.epochs != trained.recipe.epochs:
+        message = "`OneCycleLR` lasts as long as the training, and its end is what it was made for"
+        raise RunError(Code.RESUME, message, f"train a new run with `epochs: {recipe.epochs}`")
+    done = len(checkpoint.progress.epochs)
+    if recipe.epochs < done:
         raise RunError(Code.RESUME, f"{done} epochs are done, more than `epochs: {recipe.epochs}`")
 
 
-def _without_epochs(spec: str, epochs: int) -> str:
-    """The resolved spec, whatever its number of epochs is."""
-    compilation = compile_spec(spec + "\n", settings=[f"train.epochs={epochs}"])
-    return compilation.graph.document.resolved() if compilation.graph else spec
+def _network_changes(trained: Network, given: Network) -> list[str]:
+    """The lines that differ in the resolved specs, their recipes apart."""
+    was, now = (net.graph.document.resolved("train").splitlines() for net in (trained, given))
+    lines = difflib.unified_diff(was, now, n=0, lineterm="")
+    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+
+
+def _recipe_changes(trained: Recipe, given: Recipe) -> list[str]:
+    """The keys whose values differ, worked out: how they are written makes no difference."""
+    changes = []
+    for key, was in vars(trained).items():
+        now = getattr(given, key)
+        if was != now and key != "epochs":
+            changes += [f"-{key}: {_written(was)}", f"+{key}: {_written(now)}"]
+    return changes
+
+
+def _written(value: object) -> str:
+    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def _is_stretched(recipe: Recipe) -> bool:
+    """Whether the schedule was made as long as the training."""
+    call = recipe.scheduler
+    return call is not None and call.name == "OneCycleLR" and not {"total_steps", "epochs"} & call.arguments.keys()

@@ -50,7 +50,7 @@ def run_training(spec: str | Path | None, settings: Sequence[str], options: Opti
         text = network.graph.document.resolved()
         ranks.agree("the spec", hashlib.sha256(text.encode()).hexdigest())
         if checkpoint is not None:
-            check_same(checkpoint, text, recipe)
+            check_same(checkpoint, network, recipe)
         session = _Session(network, recipe, text, options, Place(device, ranks, stop))
         return session.run(folder, checkpoint, trouble)
 
