@@ -96,20 +96,26 @@ class Diagnostic:
     help: str = ""
     notes: tuple[Note, ...] = ()
     trail: tuple[str, ...] = ()
+    #: Whether a warning counts as an error, as under ``--strict``.
+    strict: bool = False
+
+    @property
+    def severity(self) -> str:
+        return "error" if self.strict else self.code.severity
 
     @property
     def is_error(self) -> bool:
-        return self.code.severity == "error"
+        return self.severity == "error"
 
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""
-        return f"{place}{self.code.severity}[{self.code.id}]: {self.message}"
+        return f"{place}{self.severity}[{self.code.id}]: {self.message}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for other programs. Lines and columns are counted from 1."""
         return {
             "code": self.code.id,
-            "severity": self.code.severity,
+            "severity": self.severity,
             "message": self.message,
             **_as_dict(self.span),
             "help": self.help,

@@ -13,7 +13,10 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
-ORDER = ["source", "diagnostics", "writing", "layers", "spec", "graph", "recipe", "emit", "network", "training", "cli"]
+ORDER = [
+    "source", "diagnostics", "explanations", "telling", "writing", "layers", "spec", "graph", "recipe", "emit",
+    "network", "training", "cli",
+]  # fmt: skip
 
 
 def imports(path: Path) -> set[str]:

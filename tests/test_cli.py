@@ -158,6 +158,31 @@ def test_check_says_all_and_exits_by_it(folder: Path) -> None:
     told = cnndsl("check", "wrong.yaml", "--format", "json", cwd=folder)
     (fault,) = json.loads(told.stdout)
     assert (fault["code"], fault["line"], fault["column"]) == ("CNN030", 4, 16)
+    told = cnndsl("check", "wrong.yaml", "none.yaml", "--format", "github", cwd=folder)
+    assert told.returncode == 2
+    assert [line.split(",")[0] for line in told.stdout.splitlines()] == [
+        "::error file=wrong.yaml",
+        "::error title=CNN001::none.yaml does not exist",
+    ]
+
+
+def test_explain_shows_the_page_of_a_code(folder: Path) -> None:
+    assert cnndsl("explain", "cnn014", cwd=folder).stdout.startswith("# CNN014: an unknown layer")
+    assert len(cnndsl("explain", cwd=folder).stdout.splitlines()) > 40
+    unknown = cnndsl("explain", "CNN0021", cwd=folder)
+    assert (unknown.returncode, unknown.stdout) == (0, cnndsl("explain", "21", cwd=folder).stdout)
+    unknown = cnndsl("explain", "CNX021", cwd=folder)
+    assert unknown.returncode == 2
+    assert "did you mean `CNN021`?" in unknown.stderr
+
+
+def test_strict_makes_errors_of_warnings(folder: Path) -> None:
+    (folder / "idle.yaml").write_text(SMALL.replace("{classes: 10}", "{classes: 10, idle: 1}"))
+    lax = cnndsl("check", "idle.yaml", cwd=folder)
+    assert (lax.returncode, "warning[CNN101]" in lax.stdout) == (0, True)
+    strict = cnndsl("check", "--strict", "idle.yaml", "--format", "concise", cwd=folder)
+    assert strict.returncode == 1
+    assert strict.stdout == "idle.yaml:3:23: error[CNN101]: the parameter `idle` is never used\n"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from cnndsl.cli.build import build
 from cnndsl.cli.check import check
 from cnndsl.cli.draw import draw
 from cnndsl.cli.eval import evaluate
+from cnndsl.cli.explain import explain
 from cnndsl.cli.export import export
 from cnndsl.cli.inspect import inspect
 from cnndsl.cli.layers import layers
@@ -31,7 +32,21 @@ def cli() -> None:
     """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
 
 
-for command in (build, shapes, draw, check, train, list_runs, evaluate, predict, inspect, export, layers, schema):
+for command in (
+    build,
+    shapes,
+    draw,
+    check,
+    explain,
+    train,
+    list_runs,
+    evaluate,
+    predict,
+    inspect,
+    export,
+    layers,
+    schema,
+):
     cli.add_command(command)
 
 

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import click
 
-from cnndsl.cli.common import ERRORS, read_spec, spec_options, tell
+from cnndsl.cli.common import ERRORS, USAGE, spec_options, tell
+from cnndsl.diagnostics import Diagnostic, SpecError
+from cnndsl.network import compile_spec
+from cnndsl.telling import FORMATS
 
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=str), metavar="SPEC...")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", *FORMATS]),
+    default="text",
+    show_default=True,
+    help="text for people; the others for programs, with nothing else on stdout.",
+)
+@click.option("--strict", is_flag=True, help="Warnings are errors.")
 @spec_options
-def check(specs: Sequence[str], form: str, params: Sequence[str], settings: Sequence[str]) -> None:
+def check(specs: Sequence[str], form: str, strict: bool, params: Sequence[str], settings: Sequence[str]) -> None:
     """Check SPECs: every fault with its place, and what to write instead.
 
     Nothing is built and no memory is taken for weights.
     """
-    failed = False
-    found = []
+    found: list[Diagnostic] = []
+    missing = False
     for spec in specs:
-        diagnostics = read_spec(spec, params, settings).diagnostics
-        failed |= any(diagnostic.is_error for diagnostic in diagnostics)
-        if form == "json":
-            found += [diagnostic.as_dict() for diagnostic in diagnostics]
-        else:
-            tell(diagnostics, to_stderr=False)
-            if not diagnostics:
-                click.echo(f"{spec}: ok", err=True)
-    if form == "json":
-        click.echo(json.dumps(found, indent=2))
-    if failed:
+        try:
+            diagnostics, is_file = compile_spec(spec, given=params, settings=settings).diagnostics, True
+        except SpecError as error:
+            diagnostics, is_file, missing = error.diagnostics, False, True
+        diagnostics = [replace(diagnostic, strict=strict) for diagnostic in diagnostics]
+        if form == "text":
+            tell(diagnostics, to_stderr=not is_file)
+        if not diagnostics:
+            click.echo(f"{spec}: ok", err=True)
+        found += diagnostics
+    if form != "text" and (text := FORMATS[form](found)):
+        click.echo(text)
+    if missing:
+        sys.exit(USAGE)
+    if any(diagnostic.is_error for diagnostic in found):
         sys.exit(ERRORS)

@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
+from cnndsl.diagnostics import MOST, Code, Diagnostic, RunError, SpecError
 from cnndsl.network import Compilation, compile_spec
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -18,8 +18,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 OK, ERRORS, USAGE = 0, 1, 2
 #: What goes wrong with files or usage, not with what stands in them.
 _OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER}
-#: How many diagnostics are shown of one run.
-SHOWN = 50
 
 spec_argument = click.argument("spec", type=click.Path(path_type=str))
 
@@ -59,15 +57,15 @@ def read_spec(spec: str, params: Sequence[str], settings: Sequence[str], batch: 
 
 
 def tell(diagnostics: Iterable[Diagnostic], to_stderr: bool = True) -> None:
-    """Prints diagnostics for people, 50 at the most."""
+    """Prints diagnostics for people, as many as are of use at once."""
     listed = list(diagnostics)
-    for diagnostic in listed[:SHOWN]:
+    for diagnostic in listed[:MOST]:
         for number, line in enumerate(diagnostic.render().splitlines()):
-            colour = {"error": "red", "warning": "yellow"}[diagnostic.code.severity] if number == 0 else None
+            colour = {"error": "red", "warning": "yellow"}[diagnostic.severity] if number == 0 else None
             click.secho(line, fg=colour, bold=number == 0, err=to_stderr)
         click.echo(err=to_stderr)
-    if len(listed) > SHOWN:
-        click.echo(f"{len(listed) - SHOWN} more are not shown", err=to_stderr)
+    if len(listed) > MOST:
+        click.echo(f"{len(listed) - MOST} more are not shown", err=to_stderr)
     errors = sum(diagnostic.is_error for diagnostic in listed)
     if errors:
         click.echo(f"{errors} error{'s' if errors > 1 else ''}", err=to_stderr)

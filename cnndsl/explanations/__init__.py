@@ -1,0 +1,53 @@
+"""What the codes of diagnostics mean: a page of Markdown each, in this folder.
+
+A page may hold a spec that is wrong and the same one put right, in fenced blocks called ``yaml wrong`` and
+``yaml right``, with options of ``cnndsl check`` behind these words; another word is the name of a file beside them.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+
+from cnndsl.diagnostics import Code
+
+_FENCE = re.compile(r"^```yaml (\S+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """``role`` is ``wrong``, ``right``, or the name of a file that these two need."""
+
+    role: str
+    options: tuple[str, ...]
+    text: str
+
+
+def find_code(name: str) -> Code | None:
+    """The code that ``CNN021``, ``cnn021`` or ``21`` names."""
+    digits = name.upper().removeprefix("CNN")
+    return next(
+        (code for code in Code if digits.isascii() and digits.isdigit() and code.id == f"CNN{int(digits):03}"), None
+    )
+
+
+def explain(code: str) -> str:
+    """The page of a code such as ``CNN021``: what it means, and mostly a wrong spec and a right one.
+
+    Raises ValueError where there is no such code.
+    """
+    found = find_code(code)
+    if found is None:
+        raise ValueError(f"there is no code `{code}`")
+    return f"# {found.id}: {found.title}\n\n{_text(found)}"
+
+
+def examples(code: Code) -> tuple[Example, ...]:
+    """The fenced blocks of a code's page."""
+    found = _FENCE.finditer(_text(code))
+    return tuple(Example(fence[1], tuple((fence[2] or "").split()), fence[3]) for fence in found)
+
+
+def _text(code: Code) -> str:
+    return files(__name__).joinpath(f"{code.id}.md").read_text(encoding="utf-8")
