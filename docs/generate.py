@@ -40,6 +40,7 @@ def _page(code: Code) -> str:
     heading, text = explain(code.id).removeprefix("# ").split("\n", 1)
     for role in ("wrong", "right"):
         text = text.replace(f"```yaml {role}", f"{role.capitalize()}:\n\n```yaml")
+    text = text.replace("```yaml base.yaml", "with `base.yaml`\n\n```yaml")
     told = "\n\n".join(diagnostic.render() for diagnostic in said_of(code, "wrong"))
     if told:
         text = text.replace("\nRight:", f"\n```text\n{told}\n```\n\nRight:")

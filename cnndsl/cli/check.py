@@ -46,6 +46,9 @@ def check(specs: Sequence[str], form: str, strict: bool, params: Sequence[str], 
         found += diagnostics
     if form != "text" and (text := FORMATS[form](found)):
         click.echo(text)
+    if form == "text" and found:
+        codes = sorted({diagnostic.code.id for diagnostic in found})
+        click.echo(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
     if missing:
         sys.exit(USAGE)
     if any(diagnostic.is_error for diagnostic in found):
