@@ -16,6 +16,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
 from cnndsl.spec.document import read_document
+from cnndsl.spec.silence import silence
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,9 @@ def compile_spec(
         faults += check_graph(graph)
         faults += check_fit(graph, recipe) if recipe else []
         graph = None if any(fault.is_error for fault in faults) else graph
-    return Compilation(graph, ordered(faults), elaboration.partial, recipe)
+    # Warnings are all known once there are no errors; only then can a comment be said to silence nothing.
+    said = silence(ordered(faults), reading.document.source if graph else None)
+    return Compilation(graph, ordered(said), elaboration.partial, recipe)
 
 
 @dataclass(frozen=True)

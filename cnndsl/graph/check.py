@@ -8,6 +8,7 @@ from dataclasses import fields, is_dataclass
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.graph.contract import broken_contracts
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, Split, operations, walk
+from cnndsl.graph.habits import doubtful_habits
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
 from cnndsl.source import Source, Span
@@ -24,6 +25,7 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
         *_unfit_initializations(graph),
         *_unused_definitions(graph),
         *_unused_tensors(graph),
+        *doubtful_habits(graph),
     ]
 
 

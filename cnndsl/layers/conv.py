@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import prod
 
 from cnndsl.layers.kinds import BOOLEAN, NATURAL, POSITIVE, Choice, PerAxis
-from cnndsl.layers.shape import Refused, Shape, window
+from cnndsl.layers.shape import Refused, Shape, unseen, window
 from cnndsl.layers.table import Layer, argument, inferred, layer
 
 
@@ -52,6 +52,11 @@ class _Conv(_Convolution):
             window(size, k, s, p, d) for size, k, s, p, d in zip(x.spatial, kernel, stride, paddings, dilation)
         )
         return x.with_channels(self.out_channels).with_spatial(spatial)
+
+    def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
+        near = tuple(padding // 2 for padding in self.paddings())
+        settings = (self.axes(self.kernel_size), self.axes(self.stride), near, self.axes(self.dilation))
+        return tuple(map(unseen, x.spatial, out.spatial, *settings))
 
     def _check_padding_mode(self, x: Shape, paddings: tuple[int, ...]) -> None:
         """Reflection takes less than the input has, wrapping around at most all of it."""

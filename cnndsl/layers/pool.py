@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NATURAL, NULL, NUMBER, POSITIVE, Never, PerAxis
-from cnndsl.layers.shape import Refused, Shape, window
+from cnndsl.layers.shape import Refused, Shape, unseen, window
 from cnndsl.layers.table import Layer, argument, layer
 
 _NO_INDICES = Never("the indices would be a second output")
@@ -19,6 +19,12 @@ class _Pool(Layer):
         kernel, stride = self.values["kernel_size"], self.values["stride"]
         settings = (kernel, kernel if stride is None else stride, padding, dilation)
         return x.with_spatial(tuple(map(self._positions, x.spatial, *map(self.axes, settings))))
+
+    def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
+        kernel, stride = self.values["kernel_size"], self.values["stride"]
+        padding, dilation = self.values.get("padding", 0), self.values.get("dilation", 1)
+        settings = (kernel, kernel if stride is None else stride, padding, dilation)
+        return tuple(map(unseen, x.spatial, out.spatial, *map(self.axes, settings)))
 
     def _positions(self, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
         if 2 * padding > kernel:

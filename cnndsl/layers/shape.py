@@ -92,6 +92,13 @@ def window(
     return (padded - span) // stride + 1
 
 
+def unseen(size: int, positions: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
+    """How many values at the end of an axis none of a window's ``positions`` reaches, ``padding`` being that
+    of the near side. None for windows with gaps between them, which are meant to pass values over."""
+    span = dilation * (kernel - 1) + 1
+    return 0 if stride > span else max(size + padding - (positions - 1) * stride - span, 0)
+
+
 def _arithmetic(kernel: int, dilation: int, span: int) -> str:
     return f"{kernel}" if dilation == 1 else f"{dilation} * ({kernel} - 1) + 1 = {span}"
 

@@ -234,6 +234,10 @@ class Layer:
         """Multiply-accumulates of one forward pass over the whole batch, without the bias."""
         return 0
 
+    def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
+        """For each axis of an image, how many values at its end no window reaches; nothing without windows."""
+        return ()
+
 
 LAYERS: dict[str, type[Layer]] = {}
 L = TypeVar("L", bound=Layer)

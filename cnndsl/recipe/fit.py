@@ -8,7 +8,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.elaborate import Elaboration, elaborate
-from cnndsl.graph.graph import Graph
+from cnndsl.graph.graph import Apply, Graph, walk
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.optimizers import OPTIMIZERS
@@ -23,6 +23,9 @@ from cnndsl.spec.values import ListValue, Literal
 Size = tuple[int, ...]
 #: Transforms that give images of another size: the argument that says it.
 _SIZED = {"CenterCrop": "size", "RandomCrop": "size", "RandomResizedCrop": "size"}
+
+#: Layers that make probabilities of scores.
+_OF_PROBABILITIES = ("Softmax", "Softmax2d", "LogSoftmax", "Sigmoid", "LogSigmoid")
 
 
 def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
@@ -44,7 +47,8 @@ def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     if trained is not None and trained.graph is None:
         note = Note(f"so it is at the size of training, {list(training)}; as the spec's input says, all is well")
         return [replace(fault, notes=(*fault.notes, note)) for fault in trained.faults if fault.is_error]
-    return _unfit_output(trained.graph if trained and trained.graph else graph, recipe)
+    graph = trained.graph if trained and trained.graph else graph
+    return [*_unfit_output(graph, recipe), *_unfit_scores(graph, recipe)]
 
 
 def at_size(document: Document, shape: Size) -> Elaboration:
@@ -129,6 +133,23 @@ def _unfit_schedule(recipe: Recipe) -> list[Diagnostic]:
         return []
     message = f"`{call.name}` moves the momentum, and `{recipe.optimizer.name}` has none"
     return [Diagnostic(Code.RECIPE, message, call.span.first_line, "`cycle_momentum: false`")]
+
+
+def _unfit_scores(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    """A loss that takes the softmax itself learns badly behind another; one that does not wants log-probabilities."""
+    (output,) = graph.outputs.values()
+    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply)]
+    last = next((item for item in reversed(layers) if item.output is output), None)
+    loss, kind = recipe.loss.name, last.kind if last else ""
+    if loss == "NLLLoss" and kind != "LogSoftmax":
+        message = "`NLLLoss` takes log-probabilities, and the network does not end with `LogSoftmax`"
+        span, help = recipe.loss.span.first_line, "end with `LogSoftmax`, or write `loss: CrossEntropyLoss`"
+    elif loss != "NLLLoss" and last and kind in _OF_PROBABILITIES:
+        message = f"`{loss}` takes scores of any size, and `{kind}` squeezes them before it"
+        span, help = last.step.span, f"remove `{kind}`: `predict` gives probabilities all the same"
+    else:
+        return []
+    return [Diagnostic(Code.SCORES, message, span, help)]
 
 
 def _unfit_output(graph: Graph, recipe: Recipe) -> list[Diagnostic]:

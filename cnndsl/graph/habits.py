@@ -1,0 +1,110 @@
+"""What compiles and is seldom meant: warnings about layers that go badly together.
+
+Every rule is a function of one layer and its surroundings, in :data:`RULES`; its docstring says why it is a rule.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from cnndsl.diagnostics import Code, Diagnostic
+from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, walk
+
+_AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """Which operations take each tensor, and which tensors have had their dimensions permuted."""
+
+    takers: dict[int, list[Operation]]
+    permuted: set[int]
+    returned: set[int]
+
+    @staticmethod
+    def of(graph: Graph) -> Surroundings:
+        takers: dict[int, list[Operation]] = defaultdict(list)
+        permuted: set[int] = set()
+        for _, operation in walk(graph.root.body):
+            if isinstance(operation, Module):  # what is in it takes the tensor
+                continue
+            for tensor in operation.inputs:
+                takers[id(tensor)].append(operation)
+            if operation.kind == "Permute" or any(id(tensor) in permuted for tensor in operation.inputs):
+                permuted.update(map(id, _outputs(operation)))
+        return Surroundings(takers, permuted, {id(tensor) for tensor in graph.outputs.values()})
+
+    def only_taker(self, layer: Apply) -> str:
+        """The kind of the one layer that takes what ``layer`` gives, "" where there is not just one."""
+        takers = self.takers[id(layer.output)]
+        alone = len(takers) == 1 and id(layer.output) not in self.returned
+        return takers[0].kind if alone else ""
+
+
+def _outputs(operation: Operation) -> tuple[Tensor, ...]:
+    return operation.outputs if hasattr(operation, "outputs") else (operation.output,)
+
+
+Rule = Callable[[Apply, Surroundings], Diagnostic | None]
+
+
+def doubtful_habits(graph: Graph) -> Iterator[Diagnostic]:
+    """Each step is warned of once, however often its block is used."""
+    around = Surroundings.of(graph)
+    warned: set[tuple[Code, object]] = set()
+    for _, item in walk(graph.root.body):
+        if not isinstance(item, Apply):
+            continue
+        for rule in RULES:
+            warning = rule(item, around)
+            if warning and (warning.code, item.step) not in warned:
+                warned.add((warning.code, item.step))
+                yield warning
+
+
+def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
+    """A batch normalisation subtracts the mean, and with it any bias before it (Ioffe and Szegedy, 2015,
+    arXiv:1502.03167, section 3.2): the bias is learned for nothing."""
+    weighted = item.layer.family == "convolution" or item.kind == "Linear"
+    if not (weighted and "bias" in item.layer.parameters() and around.only_taker(item).startswith("BatchNorm")):
+        return None
+    message = f"the batch normalisation behind `{item.kind}` takes its bias away again"
+    return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`")
+
+
+def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
+    """A stride that does not divide what is left of an axis leaves its end unread, and its edge undetected."""
+    unseen = item.layer.unseen(item.input.shape, item.output.shape)
+    if not any(unseen):
+        return None
+    counts = [
+        f"the last {axis}" if count == 1 else f"the last {count} {axis}s"
+        for axis, count in zip(_AXES[len(unseen)], unseen)
+        if count
+    ]
+    message = f"`{item.kind}` never sees {' and '.join(counts)} of its input {item.input.shape}"
+    help = "another padding or input size, or `ceil_mode: true` for a pooling"
+    return Diagnostic(Code.UNSEEN, message, item.step.span, help)
+
+
+def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:
+    """A linear layer works on the last dimension alone: of an image, on each row of pixels by itself."""
+    shape = item.input.shape
+    if item.kind != "Linear" or shape.rank < 4 or id(item.input) in around.permuted:
+        return None
+    message = f"`Linear` works on the last dimension of {shape} alone, on each row of the image by itself"
+    return Diagnostic(Code.UNFLATTENED, message, item.step.span, "put `Flatten` before it")
+
+
+def _dropout_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
+    """Dropout changes the variance in training and not in use, while batch normalisation keeps the one it saw
+    in training (Li et al., 2018, arXiv:1801.05134)."""
+    if "Dropout" not in item.kind or not around.only_taker(item).startswith("BatchNorm"):
+        return None
+    message = f"`{item.kind}` right before a batch normalisation shifts the variance that it learns"
+    return Diagnostic(Code.DROPOUT, message, item.step.span, "put it behind the last batch normalisation")
+
+
+RULES: tuple[Rule, ...] = (_bias_before_batch_norm, _unseen_pixels, _linear_on_image, _dropout_before_batch_norm)
