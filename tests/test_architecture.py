@@ -13,7 +13,20 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
-ORDER = ["source", "diagnostics", "writing", "layers", "spec", "graph", "recipe", "emit", "network", "training", "cli"]
+ORDER = [
+    "source",
+    "diagnostics",
+    "writing",
+    "layers",
+    "spec",
+    "graph",
+    "recipe",
+    "emit",
+    "network",
+    "fmt",
+    "training",
+    "cli",
+]
 
 
 def imports(path: Path) -> set[str]:
@@ -67,6 +80,7 @@ def test_the_graph_knows_no_yaml_and_the_spec_no_graph() -> None:
         ["shapes", "archs/resnet18.yaml"],
         ["draw", "archs/lenet.yaml", "-o", "{tmp}/lenet.svg"],
         ["schema"],
+        ["fmt", "--check", "archs/resnet18.yaml"],
         ["layers", "Conv2d"],
         ["runs", "--runs", "{tmp}"],
         ["build", "archs/lenet.yaml", "-o", "{tmp}/lenet"],

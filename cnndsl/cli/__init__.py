@@ -16,6 +16,7 @@ from cnndsl.cli.check import check
 from cnndsl.cli.draw import draw
 from cnndsl.cli.eval import evaluate
 from cnndsl.cli.export import export
+from cnndsl.cli.fmt import fmt
 from cnndsl.cli.inspect import inspect
 from cnndsl.cli.layers import layers
 from cnndsl.cli.predict import predict
@@ -31,7 +32,7 @@ def cli() -> None:
     """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
 
 
-for command in (build, shapes, draw, check, train, list_runs, evaluate, predict, inspect, export, layers, schema):
+for command in (build, shapes, draw, check, fmt, train, list_runs, evaluate, predict, inspect, export, layers, schema):
     cli.add_command(command)
 
 

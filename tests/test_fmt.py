@@ -1,0 +1,115 @@
+"""One layout for specs: settled, nothing lost, and archs/ stands in it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import cnndsl
+
+ROOT = Path(__file__).parent.parent
+WILD = """\
+# head
+{"name": 'wild', input: [1, 28,28], # shape
+ network: [
+   # first
+   {Conv2d: {out_channels: 6, kernel_size: 5}}, # conv
+   Flatten,
+
+   'Linear': "10"   ,
+   ], # end
+}
+# tail
+"""
+TIDY = """\
+# head
+name: wild
+input: [1, 28, 28]  # shape
+
+network:
+  # first
+  - Conv2d: {out_channels: 6, kernel_size: 5}  # conv
+  - Flatten
+
+  - Linear: "10"
+# end
+# tail
+"""
+
+
+def run(*arguments: str | Path, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cnndsl", "fmt", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, timeout=120)
+
+
+def test_the_layout() -> None:
+    assert cnndsl.format(WILD) == TIDY
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        TIDY,
+        "\ufeffinput: [1, 2, 2]\r\nnetwork:\r\n- Flatten # a\r\n-   Linear: 3\r\n",
+        "input: &size [4]\nnetwork:\n  - Linear: 3 # 1\nexpect: {output: *size}\n",
+        "description: | # why\n  two\n    lines # no comment\n# after\ninput: [4]\nnetwork: [Linear: 3]\n",
+        "description: >-\n    folded\n    text\n\ninput: [4]\nnetwork: [Linear: 3]\n",
+        "description: 'it # is: \"no\" comment'\ninput:\n# a\n  - 4 # b\n"
+        "network:\n  - # c\n    Linear: # d\n      3 # e\n",
+        "name: 'no'\ndescription: a\n  b\ninput: [4]\nnetwork: [ReLU, {ReLU: }, {name: a, ReLU: }]\n",
+    ],
+)
+def test_it_settles_at_once(text: str) -> None:
+    once = cnndsl.format(text)
+    assert cnndsl.format(once) == once
+    assert text.count("#") == once.count("#")
+
+
+CASES = [*ROOT.glob("tests/cases/err/*.yaml"), *ROOT.glob("tests/torchvision_specs/*.yaml")]
+
+
+def test_specs_with_faults_settle_too() -> None:
+    formatted = 0
+    for path in CASES:
+        try:
+            once = cnndsl.format(path.read_bytes().decode())
+        except (cnndsl.SpecError, UnicodeDecodeError):
+            continue
+        formatted += 1
+        assert cnndsl.format(once) == once, path
+    assert formatted > 50
+
+
+def test_broken_yaml_is_refused_with_its_diagnostics() -> None:
+    with pytest.raises(cnndsl.SpecError):
+        cnndsl.format("input: [1\nnetwork: }\n")
+
+
+def test_archs_stand_in_the_layout() -> None:
+    done = run("--check", "archs")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_files_are_changed_only_where_they_differ(tmp_path: Path) -> None:
+    path, link = tmp_path / "wild.yaml", tmp_path / "link.yaml"
+    path.write_text(WILD)
+    path.chmod(0o640)
+    link.symlink_to(path)
+    assert run("--check", path).returncode == 1
+    assert "+name: wild" in run("--diff", path).stdout
+    assert path.read_text() == WILD
+    assert run(link).returncode == 0
+    assert (path.read_text(), path.stat().st_mode & 0o777, link.is_symlink()) == (TIDY, 0o640, True)
+    before = path.stat().st_ino
+    assert run(path).returncode == 0
+    assert path.stat().st_ino == before
+
+
+def test_a_pipe_and_a_missing_file(tmp_path: Path) -> None:
+    assert run("-", given=WILD).stdout == TIDY
+    missing = run(tmp_path / "none.yaml")
+    assert missing.returncode == 2
+    assert "CNN001" in missing.stderr
