@@ -5,8 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from spec_grammar import spec
 
 import cnndsl
 
@@ -81,6 +87,48 @@ def test_specs_with_faults_settle_too() -> None:
         formatted += 1
         assert cnndsl.format(once) == once, path
     assert formatted > 50
+
+
+def written(rng: Random) -> str:
+    """A random spec in one of YAML's many styles, with comments wherever they leave its values alone."""
+    values = spec(rng)
+    style: dict[str, Any] = {
+        "default_flow_style": rng.choice([True, False, None]),
+        "default_style": rng.choice([None, None, '"', "'"]),
+        "width": rng.choice([20, 60, 1000]),
+        "indent": rng.choice([2, 3, 6]),
+    }
+    if style["default_style"]:  # quoted numbers would want tags
+        values = {"name": "quoted", "description": str(values)}
+    text = str(yaml.safe_dump(values, sort_keys=False, **style))
+    lines = text.splitlines()
+    for number in range(len(lines)):
+        if rng.random() < 0.4:
+            comment = rng.choice(["  # it's: [a] {comment}", " #", "\n# own", "\n      # indented", "\n"])
+            tried = [*lines[:number], lines[number] + comment, *lines[number + 1 :]]
+            if _loads("\n".join(tried)) == values:
+                lines = tried
+    return rng.choice(["\n", "\r\n"]).join("\n".join(lines).split("\n")) + rng.choice(["", "\n\n"])
+
+
+def _loads(text: str) -> Any:
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.randoms(use_true_random=False))
+def test_random_specs_in_many_styles_settle(rng: Random) -> None:
+    text = written(rng)
+    try:
+        once = cnndsl.format(text)
+    except cnndsl.SpecError:
+        return
+    assert cnndsl.format(once) == once
+    assert yaml.safe_load(once) == yaml.safe_load(text)
+    assert list(yaml.safe_load(once)) == list(yaml.safe_load(text))
 
 
 def test_broken_yaml_is_refused_with_its_diagnostics() -> None:

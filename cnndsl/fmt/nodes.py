@@ -54,7 +54,7 @@ def parse(text: str) -> tuple[Node, list[Comment]]:
 def _node(event: Any, events: Any, scalars: list[Node]) -> Node:
     start, end = event.start_mark, event.end_mark
     if isinstance(event, yaml.AliasEvent):
-        return Node("alias", start, end, value=event.anchor)
+        return Node("alias", start, end, value=str(event.anchor))
     if isinstance(event, yaml.ScalarEvent):
         node = Node("scalar", start, end, event.anchor or "", value=event.value, style=event.style or "")
         scalars.append(node)
