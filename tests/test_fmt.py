@@ -15,6 +15,8 @@ from hypothesis import strategies as st
 from spec_grammar import spec
 
 import cnndsl
+from cnndsl.fmt import Unchanged
+from cnndsl.fmt.layout import Layout
 
 ROOT = Path(__file__).parent.parent
 WILD = """\
@@ -122,10 +124,7 @@ def _loads(text: str) -> Any:
 @given(st.randoms(use_true_random=False))
 def test_random_specs_in_many_styles_settle(rng: Random) -> None:
     text = written(rng)
-    try:
-        once = cnndsl.format(text)
-    except cnndsl.SpecError:
-        return
+    once = cnndsl.format(text)
     assert cnndsl.format(once) == once
     assert yaml.safe_load(once) == yaml.safe_load(text)
     assert list(yaml.safe_load(once)) == list(yaml.safe_load(text))
@@ -134,6 +133,22 @@ def test_random_specs_in_many_styles_settle(rng: Random) -> None:
 def test_broken_yaml_is_refused_with_its_diagnostics() -> None:
     with pytest.raises(cnndsl.SpecError):
         cnndsl.format("input: [1\nnetwork: }\n")
+
+
+@pytest.mark.parametrize("old, new", [("# tail", ""), ('"10"', "10"), ("Flatten", "ReLU"), ("\n", "\n- ")])
+def test_a_layout_that_loses_something_is_not_used(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    sound = Layout.document
+    monkeypatch.setattr(Layout, "document", lambda layout, root: sound(layout, root).replace(old, new))
+    with pytest.raises(Unchanged):
+        cnndsl.format(WILD)
+
+
+def test_both_texts_are_compiled_where_the_spec_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "base.yaml").write_text(TIDY.replace('"10"', "10"))
+    sources = iter(["one", "another"])
+    monkeypatch.setattr("cnndsl.emit.python.source", lambda graph: next(sources))
+    with pytest.raises(Unchanged, match="compile"):
+        cnndsl.format("extends:   base.yaml\nname:  other\n", folder=tmp_path)
 
 
 def test_archs_stand_in_the_layout() -> None:
@@ -154,6 +169,15 @@ def test_files_are_changed_only_where_they_differ(tmp_path: Path) -> None:
     before = path.stat().st_ino
     assert run(path).returncode == 0
     assert path.stat().st_ino == before
+
+
+def test_a_folder_stands_for_the_specs_in_it(tmp_path: Path) -> None:
+    (tmp_path / "inner").mkdir()
+    (tmp_path / "inner" / "a.yaml").write_text("input:   [4]\nnetwork: [Linear: 3]\n")
+    (tmp_path / "other.yaml").write_text("jobs:   {}\n")
+    assert run(tmp_path).returncode == 0
+    assert (tmp_path / "other.yaml").read_text() == "jobs:   {}\n"
+    assert (tmp_path / "inner" / "a.yaml").read_text() == "input: [4]\n\nnetwork:\n  - Linear: 3\n"
 
 
 def test_a_pipe_and_a_missing_file(tmp_path: Path) -> None:

@@ -51,15 +51,23 @@ def _files(name: str) -> Iterator[Path]:
         yield folder
         return
     for path in sorted(folder.rglob("*.yaml")):
-        if path.is_file() and _SPEC.search(path.read_bytes().decode("utf-8", "replace")):
+        if path.is_file() and _is_spec(path):
             yield path
+
+
+def _is_spec(path: Path) -> bool:
+    """Whether a file looks like a spec; one that cannot be read may be, and its fault is told later."""
+    try:
+        return bool(_SPEC.search(path.read_bytes().decode("utf-8-sig", "replace")))
+    except OSError:
+        return True
 
 
 def _format(path: Path, check: bool, diff: bool) -> bool:
     """Formats one file; whether it changes."""
     piped = str(path) == "-"
     old = _stdin() if piped else read_text(path).text
-    new = format(old, "<stdin>" if piped else str(path))
+    new = format(old, "<stdin>" if piped else str(path), path.parent)
     changed = (not piped and path.read_bytes() != new.encode()) or old != new
     if diff:
         lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), str(path), f"{path}, formatted")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 from cnndsl.diagnostics import SpecError
@@ -17,8 +18,9 @@ class Unchanged(Exception):
     """The layout would not have kept what the text says, so it was not used."""
 
 
-def format(text: str, name: str = "<text>") -> str:
-    """The same spec in the one layout. Raises :class:`SpecError` where the text is not sound YAML."""
+def format(text: str, name: str = "<text>", folder: Path | None = None) -> str:
+    """The same spec in the one layout; ``folder`` is where it finds what it extends. Raises :class:`SpecError`
+    where the text is not sound YAML, :class:`Unchanged` where no layout could be proved to keep it."""
     text = re.sub(r"\r\n?", "\n", text.removeprefix("\ufeff"))
     tree = _read(text, name)
     laid = text
@@ -30,7 +32,7 @@ def format(text: str, name: str = "<text>") -> str:
             break
     else:
         raise Unchanged("the layout does not settle")
-    if laid != text and _compiled(text) != _compiled(laid):
+    if laid != text and _compiled(text, folder) != _compiled(laid, folder):
         raise Unchanged("the spec would compile to something else")
     return laid
 
@@ -65,9 +67,10 @@ def _values(tree: Tree) -> Any:
     return type(tree.value).__name__, tree.value
 
 
-def _compiled(text: str) -> Any:
+def _compiled(text: str, folder: Path | None) -> Any:
+    """What a spec compiles to: its diagnostics' codes, and its source where there is one."""
     from cnndsl.emit.python import source
 
-    compilation = compile_spec(text)
+    compilation = compile_spec(f"{text}\n", folder=folder)  # a text of one line would be a path
     codes = sorted(diagnostic.code.name for diagnostic in compilation.diagnostics)
     return codes, source(compilation.graph) if compilation.graph else None
