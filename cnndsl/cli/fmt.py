@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import ERRORS, USAGE, fail, tell
-from cnndsl.diagnostics import Code, SpecError
+from cnndsl.diagnostics import Code, Diagnostic, SpecError
 from cnndsl.fmt import Unchanged, format
 from cnndsl.spec.files import read_text
 from cnndsl.spec.tree import Unreadable
@@ -82,7 +82,11 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
 
 
 def _stdin() -> str:
-    return sys.stdin.buffer.read().decode("utf-8-sig", "replace")
+    try:
+        return sys.stdin.buffer.read().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        fault = Diagnostic(Code.ENCODING, f"the text is not UTF-8, at offset {error.start}", help="save it as UTF-8")
+        raise Unreadable(fault) from None
 
 
 def _write(path: Path, text: str) -> None:
