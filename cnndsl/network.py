@@ -43,15 +43,17 @@ def compile_spec(
     given: Sequence[str] = (),
     settings: Sequence[str] = (),
     batch: int = 1,
+    folder: Path | None = None,
 ) -> Compilation:
     """Text -> steps -> graph.
 
     The recipe that its ``train`` is, if it has one, is checked against the network. ``params`` are
     Python values for the spec's parameters, ``given`` the same as ``name=value``
-    texts, and ``settings`` are ``a.b=value`` texts for any key. Raises :class:`SpecError` only where
+    texts, and ``settings`` are ``a.b=value`` texts for any key. ``folder`` is where a text
+    finds what it extends. Raises :class:`SpecError` only where
     there is no file to read.
     """
-    reading = read_document(path_or_text, params, settings, given)
+    reading = read_document(path_or_text, params, settings, given, folder)
     if reading.document is None:
         return Compilation(None, ordered(reading.faults))
     elaboration = elaborate(reading.document, batch)

@@ -15,7 +15,7 @@ PACKAGE = ROOT / "cnndsl"
 #: Each part may import from itself and from those before it.
 ORDER = [
     "source", "diagnostics", "explanations", "telling", "writing", "layers", "spec", "graph", "recipe", "emit",
-    "network", "training", "cli",
+    "network", "fmt", "training", "cli",
 ]  # fmt: skip
 
 
@@ -70,6 +70,7 @@ def test_the_graph_knows_no_yaml_and_the_spec_no_graph() -> None:
         ["shapes", "archs/resnet18.yaml"],
         ["draw", "archs/lenet.yaml", "-o", "{tmp}/lenet.svg"],
         ["schema"],
+        ["fmt", "--check", "archs/resnet18.yaml"],
         ["layers", "Conv2d"],
         ["runs", "--runs", "{tmp}"],
         ["build", "archs/lenet.yaml", "-o", "{tmp}/lenet"],

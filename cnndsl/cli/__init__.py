@@ -17,6 +17,7 @@ from cnndsl.cli.draw import draw
 from cnndsl.cli.eval import evaluate
 from cnndsl.cli.explain import explain
 from cnndsl.cli.export import export
+from cnndsl.cli.fmt import fmt
 from cnndsl.cli.inspect import inspect
 from cnndsl.cli.layers import layers
 from cnndsl.cli.predict import predict
@@ -32,21 +33,12 @@ def cli() -> None:
     """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
 
 
-for command in (
-    build,
-    shapes,
-    draw,
-    check,
-    explain,
-    train,
-    list_runs,
-    evaluate,
-    predict,
-    inspect,
-    export,
-    layers,
-    schema,
-):
+VERBS = (
+    *(build, shapes, draw, check, explain, fmt),
+    *(train, list_runs, evaluate, predict, inspect, export),
+    *(layers, schema),
+)
+for command in VERBS:
     cli.add_command(command)
 
 

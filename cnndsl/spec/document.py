@@ -86,15 +86,16 @@ def read_document(
     params: MappingType[str, Any] | None = None,
     settings: Sequence[str] = (),
     given: Sequence[str] = (),
+    folder: Path | None = None,
 ) -> Reading:
     """Reads a spec from a file, or from a text that holds a line break.
 
     ``params`` are Python values for the document's parameters, ``given`` the same as
-    ``name=value`` texts, ``settings`` are ``a.b=value`` for any key. Raises :class:`SpecError` only
-    where there is no file.
+    ``name=value`` texts, ``settings`` are ``a.b=value`` for any key. ``folder`` is where a text
+    finds what it extends and uses. Raises :class:`SpecError` only where there is no file.
     """
     path = None if isinstance(path_or_text, str) and "\n" in path_or_text else Path(path_or_text)
-    folder = path.parent if path else Path()
+    folder = path.parent if path else folder or Path()
     assembly = Assembly(folder)
     try:
         source = read_text(path) if path else Source("<text>", str(path_or_text).removeprefix("\ufeff"))

@@ -1,0 +1,164 @@
+"""Nodes and comments -> lines in the one layout."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from cnndsl.fmt.nodes import Comment, Node
+from cnndsl.spec.tree import scalar_value
+
+WIDTH = 120
+#: Keys of the document that stand apart, with a blank line around.
+SECTIONS = ("blocks", "network", "train")
+_BARE = re.compile(r"[A-Za-z_$][^\n\t\"'\\]*")
+#: Words that are texts here and truth values to readers of YAML 1.1, so quotes around them stay.
+_YAML_1_1 = re.compile("(?i)y|n|yes|no|on|off")
+
+
+def scalar(node: Node, flow: bool) -> str:
+    """A scalar on one line, with quotes where it needs them."""
+    if node.kind == "alias":
+        return f"*{node.value} " if flow else f"*{node.value}"
+    prefix = f"&{node.anchor} " if node.anchor else ""
+    if not node.style and not (flow and re.search(r"[,\[\]{}]", node.value)):
+        return (prefix + node.value).rstrip()
+    return prefix + (node.value if _may_be_bare(node.value, flow) else _quoted(node.value))
+
+
+def _may_be_bare(text: str, flow: bool) -> bool:
+    if not _BARE.fullmatch(text) or text != text.strip() or text.endswith(":") or _YAML_1_1.fullmatch(text):
+        return False
+    if ": " in text or " #" in text or (flow and re.search(r"[,\[\]{}?:]", text)):
+        return False
+    return scalar_value(text) == text
+
+
+def _quoted(text: str) -> str:
+    if '"' not in text and "\\" not in text and text.isprintable():
+        return f'"{text}"'
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    return json.dumps(text, ensure_ascii=False)
+
+
+def inline(node: Node) -> str:
+    """A node on one line."""
+    if node.kind in ("scalar", "alias"):
+        return scalar(node, flow=True)
+    prefix = f"&{node.anchor} " if node.anchor else ""
+    if node.kind == "list":
+        return f"{prefix}[{', '.join(_item(item) for item in node.items)}]"
+    pairs = (f"{inline(key)}: {inline(value)}" for key, value in node.pairs)
+    return f"{prefix}{{{', '.join(pairs)}}}"
+
+
+def _item(item: Node) -> str:
+    if item.kind == "map" and len(item.items) == 2 and not item.anchor and inline(item.items[1]):
+        return inline(item)[1:-1]
+    return inline(item) or "null"
+
+
+class Layout:
+    """Lays a document out in the order of its text, so that each comment finds the line it goes with."""
+
+    def __init__(self, text: str, comments: list[Comment]) -> None:
+        self.source = text.split("\n")
+        self.comments = list(comments)
+        self.lines: list[str] = []
+        self.levels: list[tuple[int, int]] = []  # columns there, indents here, of the entries that are open
+        self.last = (-1, -1)  # the lines of the source that the last line here was made of
+        self.closed = True  # whether no comment may follow on the last line
+
+    def document(self, root: Node) -> str:
+        if root.kind in ("scalar", "alias"):
+            self._line(scalar(root, flow=False), root, root)
+        else:
+            self._block(root, 0, ())
+        self._flush(len("\n".join(self.source)) + 1, 0)
+        return "\n".join(self.lines).strip("\n") + "\n"
+
+    def _line(self, text: str, first: Node, last: Node) -> None:
+        self.lines.append(text)
+        self.last, self.closed = (first.start.line, last.end.line), False
+
+    def _blank_before(self, line: int) -> None:
+        if self.lines and self.lines[-1] and line > 0 and not self.source[line - 1].strip():
+            self.lines.append("")
+
+    def _flush(self, until: int, indent: int) -> None:
+        """Writes the comments that stand before an offset."""
+        while self.comments and self.comments[0].offset < until:
+            comment = self.comments.pop(0)
+            if not comment.own and not self.closed and self.last[0] <= comment.line <= self.last[1]:
+                source = self.source[comment.line][: comment.column]
+                gap = max(2, comment.column - len(self.lines[-1])) if source.endswith("  ") else 2
+                self.lines[-1] += " " * gap + comment.text
+            else:
+                self._blank_before(comment.line) if comment.own else None
+                deeper = [new for old, new in self.levels if old <= comment.column] if comment.own else []
+                self.lines.append(" " * max([indent, *deeper]) + comment.text)
+            self.closed = True
+
+    def _block(self, node: Node, indent: int, path: tuple[str, ...], lead: str = "") -> None:
+        """The entries of a list or a map; the first goes on after ``lead``, the ``- `` of an item."""
+        entries = node.pairs if node.kind == "map" else [(item, item) for item in node.items]
+        spaced = path in ((), ("blocks",)) and node.kind == "map"
+        was_long = False
+        for number, (key, value) in enumerate(entries):
+            first = lead if number == 0 and lead else " " * indent
+            start = len(self.lines)
+            if not (number == 0 and lead):
+                self._flush(key.start.index, indent)
+                self._blank_before(key.start.line) if number else None
+            self.levels = [level for level in self.levels if level[1] < indent]
+            self.levels.append((key.start.column, indent))
+            begun = len(self.lines)
+            if node.kind == "map":
+                self._value(f"{first}{scalar(key, False)}:", key, value, indent + 2, (*path, key.value))
+            else:
+                self._item(f"{first}-", value, indent, path)
+            is_long = len(self.lines) > begun + 1 and (path != () or key.value in SECTIONS)
+            if spaced and number and (is_long or was_long):
+                self._separate(start)
+            was_long = is_long
+
+    def _separate(self, start: int) -> None:
+        if self.lines[start - 1] and self.lines[start]:
+            self.lines.insert(start, "")
+
+    def _item(self, head: str, item: Node, indent: int, path: tuple[str, ...]) -> None:
+        alone = item.kind == "map" and len(item.items) == 2 and inline(item.items[1]) != ""
+        if not item.anchor and item.items and (alone or not self._fits(item, f"{head} ", (*path, "-"))):
+            self._block(item, indent + 2, (*path, "-"), f"{head} ")
+        else:
+            self._value(head, item, item, indent + 2, (*path, "-"))
+
+    def _fits(self, node: Node, head: str, path: tuple[str, ...]) -> bool:
+        inside = any(node.start.index < comment.offset < node.end.index for comment in self.comments)
+        always_block = path in (("network",), ("blocks",))
+        return node.flow and not inside and not always_block and len(head + inline(node)) <= WIDTH
+
+    def _value(self, head: str, key: Node, value: Node, indent: int, path: tuple[str, ...]) -> None:
+        if value.items and not self._fits(value, f"{head} ", path):
+            self._line(head + (f" &{value.anchor}" if value.anchor else ""), key, key)
+            self._block(value, indent, path)
+        elif value.style in ("|", ">") and (block := self._scalar_block(value, indent)):
+            self._line(f"{head} {block[0]}", key, key)
+            self.lines += block[1:]
+            self.closed = True
+        else:
+            text = inline(value) if value.items or value.kind in ("list", "map") else scalar(value, flow=False)
+            self._line(f"{head} {text or 'null'}" if head.endswith("-") else f"{head} {text}".rstrip(), key, value)
+
+    def _scalar_block(self, node: Node, indent: int) -> list[str]:
+        """A text of several lines as it stands, moved; empty where only quotes would keep it."""
+        if not node.value.strip() or node.value.endswith("\n\n") or node.value[0].isspace() or node.anchor:
+            return []
+        chomp = "" if node.value.endswith("\n") else "-"
+        written = self.source[node.start.line + 1 : node.end.line + (node.end.column > 0)]
+        margin = len(written[0]) - len(written[0].lstrip()) if written else 0
+        while written and not written[-1].strip():
+            written.pop()
+        moved = [(" " * indent + line[margin:]).rstrip() for line in written]
+        return [node.style + chomp, *moved]
