@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import chdir
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
 from cnndsl.explanations import examples, explain
 from cnndsl.network import compile_spec
+from cnndsl.spec.editor import editor_schema
 
 DOCS = Path(__file__).parent
 ARCHS = DOCS.parent / "archs"
@@ -20,6 +22,7 @@ ARCHS = DOCS.parent / "archs"
 def main() -> None:
     (DOCS / "layers.md").write_text(layer_reference())
     (DOCS / "errors.md").write_text(error_reference())
+    (DOCS / "schema.json").write_text(json.dumps(editor_schema(), indent=1) + "\n")
     (DOCS / "recipes.md").write_text(recipe_reference())
     images = DOCS / "images"
     images.mkdir(exist_ok=True)

@@ -10,6 +10,6 @@ import click
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of specs, so that editors complete, explain and check them."""
-    from cnndsl.spec.schema import schema as json_schema
+    from cnndsl.spec.editor import editor_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    click.echo(json.dumps(editor_schema(), indent=2))

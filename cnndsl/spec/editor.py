@@ -1,0 +1,53 @@
+"""The JSON Schema as editors want it: every key explained, and nothing in it but JSON Schema's own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cnndsl.layers import LAYERS, Layer
+from cnndsl.spec.schema import schema
+
+#: Keywords of ours, which are for the messages of the compiler.
+_OURS = ("expects", "subject", "argument")
+
+
+def editor_schema() -> dict[str, Any]:
+    """:func:`cnndsl.spec.schema.schema` with a ``description`` of every property."""
+    explained: dict[str, Any] = _explained(schema())
+    for name, layer in LAYERS.items():
+        for argument, described in explained["$defs"][name].get("properties", {}).items():
+            described["description"] = _of_argument(layer, argument)
+    return explained
+
+
+def _explained(part: Any, is_property: bool = False) -> Any:
+    if isinstance(part, list):
+        return [_explained(item) for item in part]
+    if not isinstance(part, dict):
+        return part
+    found: dict[str, Any] = {}
+    for key, value in part.items():
+        if key in ("properties", "$defs", "patternProperties"):  # names of ours, not keywords
+            found[key] = {name: _explained(inner, key == "properties") for name, inner in value.items()}
+        elif key not in _OURS:
+            found[key] = _explained(value)
+    if is_property and "$ref" not in part:
+        found.setdefault("description", _sentence(part.get("expects", "")))
+    return found
+
+
+def _of_argument(layer: type[Layer], name: str) -> str:
+    """What an argument must be and what it is where it is not written."""
+    argument = layer.arguments[name]
+    expects = _sentence(argument.kind.expects(layer.dims or 0))
+    if argument.infer is not None:
+        return f"{expects} Inferred from the input; if written, it must be true."
+    return f"{expects} Required." if argument.required else f"{expects} Default: {_yaml(argument.default)}."
+
+
+def _yaml(value: object) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
