@@ -235,14 +235,20 @@ def got(value: object) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Help that names the known word nearest to ``word``, or nothing."""
-    return _did_you_mean(word, tuple(known)) if len(word) <= SHOWN else ""
+    meant = nearest(word, known)
+    return f"did you mean `{meant}`?" if meant else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that ``word`` is most like, "" where it is like none."""
+    return _nearest(word, tuple(known)) if len(word) <= SHOWN else ""
 
 
 @lru_cache(1000)
-def _did_you_mean(word: str, candidates: tuple[str, ...]) -> str:
+def _nearest(word: str, candidates: tuple[str, ...]) -> str:
     folded = {candidate.lower(): candidate for candidate in candidates}
     if word.lower() in folded:
-        return f"did you mean `{folded[word.lower()]}`?"
-    close = get_close_matches(word, candidates, 1, 0.6)
-    close = close or [folded[match] for match in get_close_matches(word.lower(), folded, 1, 0.6)]
-    return f"did you mean `{close[0]}`?" if close else ""
+        return folded[word.lower()]
+    if close := get_close_matches(word, candidates, 1, 0.6):
+        return close[0]
+    return next((folded[match] for match in get_close_matches(word.lower(), folded, 1, 0.6)), "")

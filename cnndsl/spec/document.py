@@ -17,6 +17,7 @@ from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable
+from cnndsl.spec.repair import repaired
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import StepParser, Steps
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable
@@ -113,6 +114,10 @@ def read_document(
     faults += more
     if not isinstance(tree, Mapping):
         return Reading(None, tuple(faults))
+    if (meant := repaired(tree)) is not tree:
+        tree = meant
+        more, faulty = validate(tree)
+        faults += more
     parser = _DocumentParser(source, path.stem if path else "network", faults, faulty, assembly.missing)
     document = parser.document(tree)
     return Reading(None if "extends" in assembly.missing else document, tuple(faults))

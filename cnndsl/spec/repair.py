@@ -1,0 +1,63 @@
+"""Misspelt keys read as what was meant, so that the faults behind them are told in the same run.
+
+The misspelling itself has been reported; nothing that is repaired compiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from cnndsl.diagnostics import nearest
+from cnndsl.spec.schema import schema
+from cnndsl.spec.steps import COMMON, STRUCTURE
+from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
+
+
+def repaired(tree: Mapping) -> Mapping:
+    """The document with its own keys and those of its steps as they were meant; itself where none is misspelt."""
+    entries = [(key, _sections(str(key.value), value)) for key, value in _renamed(tree, schema()["properties"]).entries]
+    return _with(tree, entries)
+
+
+def _sections(key: str, value: Tree) -> Tree:
+    if key == "blocks" and isinstance(value, Mapping):
+        return _with(value, [(name, _steps(steps)) for name, steps in value.entries])
+    return _steps(value) if key == "network" else value
+
+
+def _steps(steps: Tree) -> Tree:
+    """A list of steps, or of branches, which are such lists."""
+    if isinstance(steps, Listing):
+        items = tuple(map(_steps, steps.items))
+        return steps if items == steps.items else Listing(items, steps.span)
+    if not isinstance(steps, Mapping):
+        return steps
+    step = _renamed(steps, _options(steps))
+    entries = [(key, _steps(value) if isinstance(value, Listing) else value) for key, value in step.entries]
+    return _with(steps, entries)
+
+
+def _options(step: Mapping) -> tuple[str, ...]:
+    """The lowercase keys that a step may have beside the word that it has, or all where that is what is misspelt."""
+    words = [key for key in step.by_key if key in STRUCTURE or not key[:1].islower()]
+    options = [option for word in words or STRUCTURE for option in STRUCTURE.get(word, ())]
+    return (*COMMON, *(words or STRUCTURE), *options)
+
+
+def _renamed(tree: Mapping, known: Collection[str]) -> Mapping:
+    """What is no known key is called as the nearest one, if that is not there already."""
+    taken = set(tree.by_key)
+    entries = []
+    for key, value in tree.entries:
+        word = str(key.value)
+        meant = nearest(word, known) if word not in known and word[:1].islower() else ""
+        if meant and meant not in taken:
+            taken.add(meant)
+            key = Scalar(meant, key.span)
+        entries.append((key, value))
+    return _with(tree, entries)
+
+
+def _with(tree: Mapping, entries: list[tuple[Scalar, Tree]]) -> Mapping:
+    """Nodes are compared by identity, so that a tree without misspellings stays the same object."""
+    return tree if tuple(entries) == tree.entries else Mapping(tuple(entries), tree.span)
