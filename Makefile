@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow docs clean
+.PHONY: demo test test-slow fuzz docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/cnndsl build archs/vgg11.yaml
@@ -18,6 +18,11 @@ test: $(VENV)/tested-with
 # The recipes of archs/, at their real size, and LeNet to its end on real data: another ten minutes.
 test-slow: $(VENV)/tested-with
 	$(BIN)/python -m pytest -n 2 -m slow
+
+# Specs that nobody would write, for as long as one likes: `make fuzz SECONDS=600`.
+SECONDS ?= 60
+fuzz: $(VENV)/tested-with
+	$(BIN)/python tests/fuzzing.py --seconds $(SECONDS)
 
 # The pages and pictures in docs/ that are generated.
 docs: $(VENV)/installed

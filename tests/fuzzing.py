@@ -1,0 +1,103 @@
+"""Specs nobody would write: bytes of good and bad ones changed, and the language's words thrown together.
+
+    python tests/fuzzing.py --seconds 600
+
+Every input ends in a network or in coded diagnostics. What does not is written to ``build/fuzz``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from mutants import ARCHS, edits, mutated
+
+from cnndsl.emit.python import source
+from cnndsl.emit.table import Table
+from cnndsl.network import compile_spec
+
+SEEDS = [*sorted(ARCHS.glob("*.yaml")), *sorted((Path(__file__).parent / "cases" / "err").glob("*.yaml"))]
+FAILURES = Path(__file__).parent.parent / "build" / "fuzz"
+#: What changes the meaning of YAML, of an expression or of a size.
+TOKENS = [
+    b"[", b"]", b"{", b"}", b": ", b"- ", b"\n", b"\n  ", b"$", b"$(", b")", b"'", b'"', b"#", b" #", b"&a ", b"*a",
+    b"<<: ", b"!!int ", b"|\n", b">-\n", b"?", b"%", b"\t", b"\x00", b"\xff", b"\xe2\x80\xae", b"\xef\xbb\xbf", b"\r\n",
+    b"-1", b"0", b"1e400", b".nan", b"9" * 400, b"$(9**9**9)", b"$(__import__('os'))", b"$(input.channels)", b"$(1/0)",
+    b"$([0] * 10**9)", b"null", b"~", b"true", b"no", b"times: 1000000000", b"repeat: ", b"branch: ", b"residual: ",
+    b"dense: ", b"from: ", b"reuse: ", b"when: ", b"else: ", b"let: ", b"extends: ", b"use: ", b"../", b"/dev/zero",
+    b"Conv2d", b"Linear: 1000000",
+]  # fmt: skip
+
+
+def changed_bytes(random: Random) -> bytes:
+    """A spec of ours with one to eight places of it deleted, doubled, moved, or replaced by a token."""
+    data = random.choice(SEEDS).read_bytes()
+    for _ in range(random.randint(1, 8)):
+        start = random.randrange(len(data) + 1)
+        end = min(len(data), start + random.choice((0, 1, 1, 4, 20, 200)))
+        other = random.choice(SEEDS).read_bytes()
+        at = random.randrange(len(other) + 1)
+        piece = random.choice((b"", random.choice(TOKENS), bytes([random.randrange(256)]), data[start:end] * 2))
+        piece = other[at : at + 80] if random.random() < 0.1 else piece
+        data = data[:start] + piece + data[end:]
+    return data
+
+
+def broken_steps(random: Random) -> bytes:
+    """A spec of ours with up to ten well-placed faults."""
+    path = random.choice(SEEDS[: len(list(ARCHS.glob("*.yaml")))])
+    chosen = {change.span.line: change for change in random.choices(list(edits(path, random)), k=random.randint(1, 10))}
+    return mutated(path.read_text(), list(chosen.values()))[0].encode()
+
+
+FUZZERS: dict[str, Callable[[Random], bytes]] = {"bytes": changed_bytes, "steps": broken_steps}
+
+
+def outcome(data: bytes, folder: Path) -> str:
+    """The first code that is told of a spec, or "ok"; anything else is raised."""
+    path = folder / "net.yaml"
+    path.write_bytes(data)
+    compilation = compile_spec(path)
+    if compilation.graph is None:
+        assert any(item.is_error for item in compilation.diagnostics)
+        for item in compilation.diagnostics:
+            item.render()
+        return next(item.code.id for item in compilation.diagnostics if item.is_error)
+    Table.of(compilation.graph)
+    compile(source(compilation.graph), "net.py", "exec", dont_inherit=True)
+    return "ok"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60, help="of each fuzzer")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    FAILURES.mkdir(parents=True, exist_ok=True)
+    failed = 0
+    for name, fuzzer in FUZZERS.items():
+        random, outcomes, slowest = Random(f"{name} {options.seed}"), Counter[str](), 0.0
+        end = time.monotonic() + options.seconds
+        while time.monotonic() < end:
+            data, began = fuzzer(random), time.process_time()
+            try:
+                outcomes[outcome(data, FAILURES)] += 1
+            except Exception as error:
+                failed += 1
+                (FAILURES / f"{name}-{failed}.yaml").write_bytes(data)
+                print(f"{name}-{failed}.yaml: {type(error).__name__}: {error}"[:300])
+            slowest = max(slowest, time.process_time() - began)
+        print(f"{name}: {outcomes.total()} inputs, the slowest {slowest:.2f} s; {dict(outcomes.most_common())}")
+    print(f"{failed} failed" + (f", see {FAILURES}" if failed else ""))
+    sys.exit(failed > 0)
+
+
+if __name__ == "__main__":
+    main()
