@@ -44,7 +44,7 @@ def changed_bytes(random: Random) -> bytes:
         end = min(len(data), start + random.choice((0, 1, 1, 4, 20, 200)))
         other = random.choice(SEEDS).read_bytes()
         at = random.randrange(len(other) + 1)
-        piece = random.choice((b"", random.choice(TOKENS), bytes([random.randrange(256)]), data[start:end] * 2))
+        piece = random.choice((b"", random.choice(TOKENS), bytes([random.randrange(32, 127)]), data[start:end] * 2))
         piece = other[at : at + 80] if random.random() < 0.1 else piece
         data = data[:start] + piece + data[end:]
     return data

@@ -161,3 +161,11 @@ def test_signatures_and_the_places_in_them() -> None:
 def test_signatures_that_are_refused(text: str) -> None:
     with pytest.raises(Fault):
         signature(text)
+
+
+def test_blocks_past_the_limit_are_refused_and_nothing_else_is_said() -> None:
+    names = [f"Block{number}" for number in range(1002)]
+    blocks = "".join(f"  {name}: [ReLU]\n" for name in names)
+    text = "input: [1, 8, 8]\nblocks:\n" + blocks + "network:\n" + "".join(f"  - {name}\n" for name in names)
+    (fault,) = cnndsl.check(text)
+    assert (fault.code, fault.message) == (Code.LIMIT, "more than 1000 blocks")

@@ -28,6 +28,9 @@ from cnndsl.spec.write import write
 __all__ = ["Block", "Document", "Parameter", "Reading", "read_document"]
 
 
+MAX_BLOCKS = 1000
+
+
 @dataclass(frozen=True, eq=False)
 class Block:
     """A block's definition."""
@@ -252,7 +255,12 @@ class _DocumentParser:
 
     def _blocks(self, tree: Tree | None) -> dict[str, Block]:
         blocks: dict[str, Block] = {}
-        for key, value in tree.entries if isinstance(tree, Mapping) else ():
+        entries = tree.entries if isinstance(tree, Mapping) else ()
+        for key, value in entries:
+            if len(blocks) == MAX_BLOCKS:
+                self.fault(Code.LIMIT, f"more than {MAX_BLOCKS} blocks", key.span)
+                self.lost.update(defined_name(other) for other, _ in entries)
+                break
             steps = self.steps.steps(value)
             try:
                 name, parameters = parse_signature(str(key.value), key.span)
