@@ -15,6 +15,7 @@ It is trained by the recipe in its spec, and the run that this leaves gives the 
 from cnndsl.diagnostics import Diagnostic, RunError, SpecError
 from cnndsl.explanations import explain
 from cnndsl.fmt import format
+from cnndsl.limits import Limits
 from cnndsl.network import Network, check, load
 from cnndsl.training.api import train
 from cnndsl.training.run import Run, load_run
@@ -22,6 +23,7 @@ from cnndsl.training.run import Run, load_run
 __version__ = "0.1.0"
 __all__ = [
     "Diagnostic",
+    "Limits",
     "Network",
     "Run",
     "RunError",

@@ -12,6 +12,7 @@ from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
+from cnndsl.limits import LIMITS, Limits
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
@@ -44,6 +45,7 @@ def compile_spec(
     settings: Sequence[str] = (),
     batch: int = 1,
     folder: Path | None = None,
+    limits: Limits = LIMITS,
 ) -> Compilation:
     """Text -> steps -> graph.
 
@@ -53,7 +55,7 @@ def compile_spec(
     finds what it extends. Raises :class:`SpecError` only where
     there is no file to read.
     """
-    reading = read_document(path_or_text, params, settings, given, folder)
+    reading = read_document(path_or_text, params, settings, given, folder, limits)
     if reading.document is None:
         return Compilation(None, ordered(reading.faults))
     elaboration = elaborate(reading.document, batch)
@@ -126,23 +128,23 @@ class Network:
         return f"{self.diagram().svg()}\n{self.shapes()._repr_html_()}"
 
 
-def load(path_or_text: str | Path, /, **params: Any) -> Network:
+def load(path_or_text: str | Path, /, *, limits: Limits = LIMITS, **params: Any) -> Network:
     """Compiles a spec, given as a file's path or as a text of several lines.
 
-    ``params`` replace the defaults of the spec's own ``params``. Raises :class:`SpecError` with all
-    errors of the spec, each with its place.
+    ``params`` replace the defaults of the spec's own ``params``; ``limits`` bound the work. Raises
+    :class:`SpecError` with all errors of the spec, each with its place.
 
     >>> net = cnndsl.load("archs/vgg11.yaml", classes=100)
     """
-    compilation = compile_spec(path_or_text, params)
+    compilation = compile_spec(path_or_text, params, limits=limits)
     if compilation.graph is None:
         raise SpecError(compilation.diagnostics, compilation.partial)
     return Network(compilation.graph, compilation.recipe)
 
 
-def check(path_or_text: str | Path, /, **params: Any) -> list[Diagnostic]:
+def check(path_or_text: str | Path, /, *, limits: Limits = LIMITS, **params: Any) -> list[Diagnostic]:
     """All that is to be said of a spec, errors and warnings, sorted by place. Empty: all is well.
 
     Raises :class:`SpecError` where the file cannot be read.
     """
-    return compile_spec(path_or_text, params).diagnostics
+    return compile_spec(path_or_text, params, limits=limits).diagnostics

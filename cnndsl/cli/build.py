@@ -8,9 +8,10 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, fail, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import ERRORS, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import NotOurs, write_folder
 from cnndsl.graph.graph import Graph
+from cnndsl.limits import Limits
 
 
 @click.command()
@@ -23,11 +24,18 @@ from cnndsl.graph.graph import Graph
     help="Print what this stage of the compiler made, and write nothing.",
 )
 @spec_options
+@limits_option
 def build(
-    spec: str, output: Path | None, force: bool, stop_after: str | None, params: Sequence[str], settings: Sequence[str]
+    spec: str,
+    output: Path | None,
+    force: bool,
+    stop_after: str | None,
+    params: Sequence[str],
+    settings: Sequence[str],
+    limits: Limits,
 ) -> None:
     """Compile SPEC: write its PyTorch source, its diagram and its shapes as CSV."""
-    compilation = read_spec(spec, params, settings)
+    compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
     if compilation.graph is None:
         sys.exit(ERRORS)

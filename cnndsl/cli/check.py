@@ -8,8 +8,9 @@ from dataclasses import replace
 
 import click
 
-from cnndsl.cli.common import ERRORS, USAGE, spec_options, tell
+from cnndsl.cli.common import ERRORS, USAGE, limits_option, spec_options, tell
 from cnndsl.diagnostics import Diagnostic, SpecError
+from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
 from cnndsl.telling import FORMATS
 
@@ -26,7 +27,10 @@ from cnndsl.telling import FORMATS
 )
 @click.option("--strict", is_flag=True, help="Warnings are errors.")
 @spec_options
-def check(specs: Sequence[str], form: str, strict: bool, params: Sequence[str], settings: Sequence[str]) -> None:
+@limits_option
+def check(
+    specs: Sequence[str], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
+) -> None:
     """Check SPECs: every fault with its place, and what to write instead.
 
     Nothing is built and no memory is taken for weights.
@@ -35,7 +39,7 @@ def check(specs: Sequence[str], form: str, strict: bool, params: Sequence[str], 
     missing = False
     for spec in specs:
         try:
-            diagnostics, is_file = compile_spec(spec, given=params, settings=settings).diagnostics, True
+            diagnostics, is_file = compile_spec(spec, given=params, settings=settings, limits=limits).diagnostics, True
         except SpecError as error:
             diagnostics, is_file, missing = error.diagnostics, False, True
         diagnostics = [replace(diagnostic, strict=strict) for diagnostic in diagnostics]

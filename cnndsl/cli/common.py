@@ -11,6 +11,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from cnndsl.diagnostics import MOST, Code, Diagnostic, RunError, SpecError
+from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation, compile_spec
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -37,6 +38,13 @@ checkpoint_option = click.option(
 )
 
 
+def _limits(context: click.Context, option: click.Parameter, text: str | None) -> Limits:
+    try:
+        return LIMITS.changed(text) if text else LIMITS
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
 def spec_options(command: F) -> F:
     """``-p`` and ``--set``, wherever a spec is read."""
     command = click.option(
@@ -47,10 +55,18 @@ def spec_options(command: F) -> F:
     )(command)
 
 
-def read_spec(spec: str, params: Sequence[str], settings: Sequence[str], batch: int = 1) -> Compilation:
+limits_option = click.option(
+    "--limits",
+    callback=_limits,
+    metavar="NAME=N,...",
+    help="Raise or lower the limits of the work that a spec may make, as steps=40000.",
+)
+
+
+def read_spec(spec: str, params: Sequence[str], settings: Sequence[str], limits: Limits, batch: int = 1) -> Compilation:
     """Compiles a spec; ends the program where there is no file to read."""
     try:
-        return compile_spec(spec, given=params, settings=settings, batch=batch)
+        return compile_spec(spec, given=params, settings=settings, batch=batch, limits=limits)
     except SpecError as error:
         tell(error.diagnostics)
         sys.exit(USAGE)

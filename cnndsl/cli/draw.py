@@ -9,8 +9,9 @@ from typing import Literal, TypeAlias
 
 import click
 
-from cnndsl.cli.common import ERRORS, fail, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import ERRORS, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign
+from cnndsl.limits import Limits
 from cnndsl.writing import write_file
 
 Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
@@ -33,6 +34,7 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 @click.option("--fold/--no-fold", default=True, help="Draw repeated parts once, with their number.")
 @click.option("--force", is_flag=True, help="Write over a file that is no picture of ours.")
 @spec_options
+@limits_option
 def draw(
     spec: str,
     output: Path | None,
@@ -44,6 +46,7 @@ def draw(
     force: bool,
     params: Sequence[str],
     settings: Sequence[str],
+    limits: Limits,
 ) -> None:
     """Draw SPEC as a graph: modules as clusters, layers with their arguments, shapes on the edges.
 
@@ -52,7 +55,7 @@ def draw(
     from cnndsl.emit.diagram import diagram
     from cnndsl.emit.diagram.render import FORMATS, NoFonts
 
-    compilation = read_spec(spec, params, settings)
+    compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
     if compilation.graph is None:
         sys.exit(ERRORS)

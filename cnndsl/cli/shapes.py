@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import click
 
-from cnndsl.cli.common import ERRORS, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import ERRORS, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_rich
+from cnndsl.limits import Limits
 
 
 @click.command()
@@ -24,13 +25,16 @@ from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_
     help="For terminals, for diffs, or for other programs.",
 )
 @spec_options
-def shapes(spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str]) -> None:
+@limits_option
+def shapes(
+    spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
+) -> None:
     """Show every layer of SPEC with its output shape, parameters and MACs.
 
     MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. Where the
     spec fails, the rows up to the fault are shown.
     """
-    compilation = read_spec(spec, params, settings, batch)
+    compilation = read_spec(spec, params, settings, limits, batch)
     if compilation.graph is not None:
         _show(Table.of(compilation.graph, depth), form)
     elif compilation.partial is not None:

@@ -13,15 +13,13 @@ from cnndsl.graph.graph import Apply, Body, Item, Merge, Module, Split, Tensor, 
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.layers import LAYERS, Layer, Refused, Shape
 from cnndsl.layers.table import take
+from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
-
-MAX_CALLS = 32
-MAX_ELEMENTS = 2**31
 
 #: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
 NOTHING = Tensor(Shape())
@@ -161,9 +159,12 @@ class Calls:
     def _fits(self, layer: Layer, output: Shape, span: Span) -> bool:
         """Whether no tensor of a layer is past the limit. Nothing is allocated."""
         for name, shape in (("output", tuple(output)), *layer.parameters().items()):
-            if prod(shape) > MAX_ELEMENTS:
-                message = f"the {name} of this `{type(layer).__name__}` has {prod(shape)} elements, the limit is 2^31"
-                self.context.fault(Code.LIMIT, message, span, "", Note(f"its shape is {Shape(shape)}"))
+            if prod(shape) > (limit := self.context.limits.elements):
+                message = (
+                    f"the {name} of this `{type(layer).__name__}` has {prod(shape)} elements, the limit is {limit}"
+                )
+                help = how_to_raise("elements")
+                self.context.fault(Code.LIMIT, message, span, help, Note(f"its shape is {Shape(shape)}"))
                 return False
         if not self.context.reusing:
             self.context.spend_parameters(layer, span)
@@ -180,8 +181,9 @@ class Calls:
             note = Note("it is defined here", block.span)
             context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, "use `repeat`", note)
             return None
-        if len(context.calls) >= MAX_CALLS:
-            context.fault(Code.LIMIT, f"blocks call each other more than {MAX_CALLS} deep", span)
+        if len(context.calls) >= (limit := context.limits.calls):
+            message = f"blocks call each other more than {limit} deep"
+            context.fault(Code.LIMIT, message, span, how_to_raise("calls"))
             return None
         found = self._arguments(given, block, site)
         unknown = dict.fromkeys((parameter.name for parameter in block.parameters), UNKNOWN)

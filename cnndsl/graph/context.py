@@ -13,6 +13,7 @@ from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, got, shorte
 from cnndsl.graph.graph import Item, Tensor
 from cnndsl.graph.scope import TAKEN, Named, Scope
 from cnndsl.layers import LAYERS, Layer
+from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document, Parameter
@@ -22,10 +23,6 @@ from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, Literal, Value, expressions_in
 
 MAX_NESTING = 100
-MAX_STEPS = 20_000
-MAX_EDGES = 100_000
-MAX_EVALUATION = 1_000_000
-MAX_PARAMETERS = 10**10
 MAX_FAULTS = 1000
 
 
@@ -57,6 +54,7 @@ class Context:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        self.limits = document.limits
         self.callables = dict.fromkeys((*LAYERS, *document.blocks))
         #: The document's parameters, once they are known.
         self.params: Mapping[str, Any] = {}
@@ -102,15 +100,15 @@ class Context:
         """Counts work before it is done; past the limits nothing more is."""
         self.steps += 1
         self.edges += edges
-        if self.steps > MAX_STEPS:
-            self.stop(f"the network unrolls to more than {MAX_STEPS} steps", span)
-        if self.edges > MAX_EDGES:
-            self.stop(f"the network unrolls to more than {MAX_EDGES} edges", span)
+        if self.steps > self.limits.steps:
+            self.stop(f"the network unrolls to more than {self.limits.steps} steps", span, "steps")
+        if self.edges > self.limits.edges:
+            self.stop(f"the network unrolls to more than {self.limits.edges} edges", span, "edges")
 
     def spend_parameters(self, layer: Layer, span: Span) -> None:
         self.parameters += sum(map(prod, layer.parameters().values()))
-        if self.parameters > MAX_PARAMETERS:
-            self.stop(f"the network has more than {MAX_PARAMETERS} parameters", span)
+        if self.parameters > self.limits.parameters:
+            self.stop(f"the network has more than {self.limits.parameters} parameters", span, "parameters")
 
     @contextmanager
     def nested(self, span: Span) -> Iterator[None]:
@@ -121,8 +119,8 @@ class Context:
         yield
         self.depth -= 1
 
-    def stop(self, message: str, span: Span) -> None:
-        self.fault(Code.LIMIT, message, span)
+    def stop(self, message: str, span: Span, limit: str = "") -> None:
+        self.fault(Code.LIMIT, message, span, how_to_raise(limit) if limit else "")
         raise Stop
 
     # --- values ----------------------------------------------------------------------------------
@@ -132,8 +130,8 @@ class Context:
     ) -> Any:
         """What a value is worth, with ``worth=holds`` as a condition; UNKNOWN where it cannot be had."""
         self.evaluated += sum(expression.size for expression in expressions_in(value))
-        if self.evaluated > MAX_EVALUATION:
-            self.stop(f"the expressions take more than {MAX_EVALUATION} steps", value.span)
+        if self.evaluated > self.limits.evaluation:
+            self.stop(f"the expressions take more than {self.limits.evaluation} steps", value.span, "evaluation")
         try:
             return worth(value, environment)
         except Unknown:

@@ -12,7 +12,7 @@ from math import prod
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
-from cnndsl.graph.calls import MAX_ELEMENTS, NOTHING, Calls
+from cnndsl.graph.calls import NOTHING, Calls
 from cnndsl.graph.context import Context, Site, Stop
 from cnndsl.graph.graph import Graph, Item, Module, Tensor
 from cnndsl.graph.initialization import initializations
@@ -20,6 +20,7 @@ from cnndsl.graph.params import check_order
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.graph.structure import Structure
 from cnndsl.layers import Shape
+from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment, holds
@@ -94,9 +95,11 @@ class _Elaborator:
             if not (isinstance(sizes, tuple) and sizes and all(type(size) is int and size > 0 for size in sizes)):
                 message = f"an input is a list of positive integers, not {got(sizes)}"
                 self.context.fault(Code.TYPE, message, value.span)
-            elif prod(sizes) * self.batch > MAX_ELEMENTS:
-                message = f"an input of {prod(sizes) * self.batch} elements, the limit is 2^31"
-                self.context.fault(Code.LIMIT, message, value.span)
+            elif prod(sizes) * self.batch > self.document.limits.elements:
+                message = (
+                    f"an input of {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"
+                )
+                self.context.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
             else:
                 tensors[name] = Tensor(Shape((self.batch, *sizes)))
         return tensors

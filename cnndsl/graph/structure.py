@@ -11,11 +11,10 @@ from cnndsl.graph.context import Context, Run, Site
 from cnndsl.graph.graph import Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
 from cnndsl.graph.scope import Scope
 from cnndsl.layers import Refused
+from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
-
-MAX_TIMES = 1024
 
 
 class Structure:
@@ -78,8 +77,9 @@ class Structure:
             self.context.fault(Code.TYPE, f"`in` expects a list, got {got(found)}", value.span, help)
             return None
         rounds = found if counted else len(found)
-        if rounds > MAX_TIMES:
-            self.context.fault(Code.LIMIT, f"{rounds} rounds, the limit is {MAX_TIMES}", value.span)
+        if rounds > (limit := self.context.limits.times):
+            message = f"{rounds} rounds, the limit is {limit}"
+            self.context.fault(Code.LIMIT, message, value.span, how_to_raise("times"))
             return None
         return [{}] * rounds if counted else [self._unpack(loop, element, value) for element in found]
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, SpecError, did_you_mean, shorten
 from cnndsl.layers import LAYERS
+from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
@@ -26,9 +27,6 @@ from cnndsl.spec.values import Fault, Value, parse_value
 from cnndsl.spec.write import write
 
 __all__ = ["Block", "Document", "Parameter", "Reading", "read_document"]
-
-
-MAX_BLOCKS = 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +67,7 @@ class Document:
     expect: Mapping | None = None
     train: Mapping | None = None
     lost: frozenset[str] | None = frozenset()
+    limits: Limits = LIMITS
 
     def resolved(self, *left_out: str) -> str:
         """The spec as one text that needs no other file: what it extends, uses and was given is in it, but
@@ -91,6 +90,7 @@ def read_document(
     settings: Sequence[str] = (),
     given: Sequence[str] = (),
     folder: Path | None = None,
+    limits: Limits = LIMITS,
 ) -> Reading:
     """Reads a spec from a file, or from a text that holds a line break.
 
@@ -100,9 +100,9 @@ def read_document(
     """
     path = None if isinstance(path_or_text, str) and "\n" in path_or_text else Path(path_or_text)
     folder = path.parent if path else folder or Path()
-    assembly = Assembly(folder)
+    assembly = Assembly(folder, limits)
     try:
-        source = read_text(path) if path else Source("<text>", str(path_or_text).removeprefix("\ufeff"))
+        source = read_text(path, limits=limits) if path else Source("<text>", str(path_or_text).removeprefix("\ufeff"))
         tree = assembly.assemble(source, folder, (path.resolve(),) if path else ())
     except FileFault as fault:
         raise SpecError([fault.diagnostic]) from None
@@ -121,7 +121,7 @@ def read_document(
         tree = meant
         more, faulty = validate(tree)
         faults += more
-    parser = _DocumentParser(source, path.stem if path else "network", faults, faulty, assembly.missing)
+    parser = _DocumentParser(source, path.stem if path else "network", faults, faulty, assembly)
     document = parser.document(tree)
     return Reading(None if "extends" in assembly.missing else document, tuple(faults))
 
@@ -160,16 +160,17 @@ def _set(
 
 
 class _DocumentParser:
-    """Reads a document's sections. ``missing`` tells that what it extends or uses could not be read."""
+    """Reads a document's sections. ``assembly`` knows whether what it extends or uses could be read."""
 
     def __init__(
-        self, source: Source, stem: str, faults: list[Diagnostic], faulty: frozenset[int], missing: set[str]
+        self, source: Source, stem: str, faults: list[Diagnostic], faulty: frozenset[int], assembly: Assembly
     ) -> None:
         self.source = source
         self.stem = stem
         self.faults = faults
         self.faulty = faulty
-        self.missing = missing
+        self.missing = assembly.missing
+        self.limits = assembly.limits
         self.lost: set[str] = set()
         self.steps = StepParser(faults.append, faulty)
 
@@ -199,6 +200,7 @@ class _DocumentParser:
             init=self._sound(tree.get("init")),
             expect=self._sound(tree.get("expect")),
             train=train if isinstance(train, Mapping) else None,
+            limits=self.limits,
             lost=None if self.missing else frozenset(self.lost),
         )
 
@@ -257,8 +259,8 @@ class _DocumentParser:
         blocks: dict[str, Block] = {}
         entries = tree.entries if isinstance(tree, Mapping) else ()
         for key, value in entries:
-            if len(blocks) == MAX_BLOCKS:
-                self.fault(Code.LIMIT, f"more than {MAX_BLOCKS} blocks", key.span)
+            if len(blocks) == self.limits.blocks:
+                self.fault(Code.LIMIT, f"more than {self.limits.blocks} blocks", key.span, how_to_raise("blocks"))
                 self.lost.update(defined_name(other) for other, _ in entries)
                 break
             steps = self.steps.steps(value)

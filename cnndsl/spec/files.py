@@ -8,9 +8,10 @@ from functools import cached_property
 from pathlib import Path
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
+from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.merge import defined_name, merged, with_entry, without
-from cnndsl.spec.tree import MAX_FILE, MAX_NODES, Listing, Mapping, Scalar, Tree, Unreadable, measure, read
+from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
 
 #: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
 PROJECT_MARKS = (".git", "pyproject.toml")
@@ -20,21 +21,23 @@ class FileFault(Unreadable):
     """There is no file to read, which is not the spec's fault."""
 
 
-def read_text(path: Path, span: Span | None = None) -> Source:
+def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> Source:
     """The text of a spec, without a byte order mark. ``span`` is where the path is written.
 
     Raises :class:`FileFault` where there is no such file and no span, else :class:`Unreadable`.
     """
     name = shorten(str(path))
     try:
-        data = _read(path)
+        data = _read(path, limits.file + 4)
     except (OSError, ValueError) as error:
         reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {_reason(error)}"
         fault = Diagnostic(Code.FILE, f"{name} {reason}", span)
         raise (Unreadable if span else FileFault)(fault) from None
-    if len(data) > MAX_FILE:
-        message = f"{name} is larger than {MAX_FILE // 1024} KiB"
-        raise Unreadable(Diagnostic(Code.LIMIT, message, span or Span(Source(str(path), ""), 0, 0)))
+    if len(data) > limits.file:
+        message = f"{name} is larger than {limits.file // 1024} KiB"
+        raise Unreadable(
+            Diagnostic(Code.LIMIT, message, span or Span(Source(str(path), ""), 0, 0), how_to_raise("file"))
+        )
     try:
         return Source(str(path), data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
@@ -45,14 +48,14 @@ def read_text(path: Path, span: Span | None = None) -> Source:
         raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
 
 
-def _read(path: Path) -> bytes:
+def _read(path: Path, at_most: int) -> bytes:
     """The bytes of a regular file, a few more than may be. Never waits, as a FIFO would make one."""
     mode = path.stat().st_mode
     if not stat.S_ISREG(mode):
         raise ValueError("it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(MAX_FILE + 4)
+        return file.read(at_most)
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -75,8 +78,9 @@ class Assembly:
     not be followed, so that what is not defined may have been meant to come from there.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, limits: Limits = LIMITS) -> None:
         self.folder = folder
+        self.limits = limits
         self.faults: list[Diagnostic] = []
         self.missing: set[str] = set()
         self.characters = self.nodes = 0
@@ -88,7 +92,7 @@ class Assembly:
 
     def assemble(self, source: Source, folder: Path, chain: tuple[Path, ...] = ()) -> Tree:
         """``chain`` are the files that led here, this one last. Raises :class:`Unreadable`."""
-        tree, faults = read(source)
+        tree, faults = read(source, self.limits)
         self.faults += faults
         self._spend(source, tree)
         if not isinstance(tree, Mapping):
@@ -103,9 +107,10 @@ class Assembly:
     def _spend(self, source: Source, tree: Tree) -> None:
         """Counts what is read; the limits of one file hold for all together."""
         self.characters += len(source.text)
-        self.nodes += measure(tree, MAX_NODES)[0]
-        if self.characters > MAX_FILE or self.nodes > MAX_NODES:
-            message = f"more than {MAX_FILE // 1024} KiB or {MAX_NODES} YAML nodes, with all that is extended and used"
+        file, nodes = self.limits.file, self.limits.nodes
+        self.nodes += measure(tree, nodes)[0]
+        if self.characters > file or self.nodes > nodes:
+            message = f"more than {file // 1024} KiB or {nodes} YAML nodes, with all that is extended and used"
             raise Unreadable(Diagnostic(Code.LIMIT, message, tree.span.first_line))
 
     def _with_used(self, tree: Mapping, folder: Path, chain: tuple[Path, ...]) -> Mapping:
@@ -154,7 +159,9 @@ class Assembly:
                 tree = self.done[target]
             else:
                 path = folder / str(written.value)
-                tree = self.done[target] = self.assemble(read_text(path, written.span), path.parent, (*chain, target))
+                tree = self.done[target] = self.assemble(
+                    read_text(path, written.span, self.limits), path.parent, (*chain, target)
+                )
                 if not isinstance(tree, Mapping):
                     message = f"{shorten(str(path))} is no spec: a spec is a mapping"
                     self.faults.append(Diagnostic(Code.TYPE, message, tree.span.first_line))

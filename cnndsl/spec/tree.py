@@ -17,13 +17,10 @@ from typing import Any, TypeAlias
 import yaml
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
+from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.syntax import syntax_error
 
-MAX_FILE = 256 * 1024
-MAX_DEPTH = 64
-MAX_NODES = 50_000
-MAX_ALIASES = 100
 MAX_SCALAR = 8 * 1024
 MAX_INTEGER = 2**53
 
@@ -104,13 +101,13 @@ def plain(tree: Tree) -> Any:
             return {key.value: plain(value) for key, value in entries}
 
 
-def read(source: Source) -> tuple[Tree, list[Diagnostic]]:
+def read(source: Source, limits: Limits = LIMITS) -> tuple[Tree, list[Diagnostic]]:
     """Parses a text; beside the tree come faults that leave it whole, such as duplicate keys.
 
     Raises :class:`Unreadable` where there is no tree.
     """
-    _check_text(source)
-    reader = _Reader(source)
+    _check_text(source, limits)
+    reader = _Reader(source, limits)
     try:
         tree = reader.read()
     except yaml.YAMLError as error:
@@ -118,11 +115,11 @@ def read(source: Source) -> tuple[Tree, list[Diagnostic]]:
     return tree, reader.faults
 
 
-def _check_text(source: Source) -> None:
+def _check_text(source: Source, limits: Limits) -> None:
     text = source.text
-    if len(text) > MAX_FILE:
-        message = f"the text has {len(text)} characters, the limit is {MAX_FILE}"
-        raise Unreadable(Diagnostic(Code.LIMIT, message, Span(source, 0, 0)))
+    if len(text) > limits.file:
+        message = f"the text has {len(text)} characters, the limit is {limits.file}"
+        raise Unreadable(Diagnostic(Code.LIMIT, message, Span(source, 0, 0), how_to_raise("file")))
     if found := _FORBIDDEN.search(text):
         span = Span(source, found.start(), found.end())
         number = f"U+{ord(found[0]):04X}"
@@ -136,8 +133,9 @@ def _check_text(source: Source) -> None:
 class _Reader:
     """Builds the tree of one document from libyaml's events."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, limits: Limits) -> None:
         self.source = source
+        self.limits = limits
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
         self.events: Iterator[Any] = yaml.parse(source.text, Loader=loader)
         self.anchors: dict[str, Tree] = {}
@@ -168,15 +166,16 @@ class _Reader:
         self.faults.append(Diagnostic(code, message, span, help))
         return Scalar(UNKNOWN, span)
 
-    def _limit(self, message: str, event: Any) -> Unreadable:
-        return Unreadable(Diagnostic(Code.LIMIT, message, self._span(event).first_line))
+    def _limit(self, name: str, message: str, event: Any) -> Unreadable:
+        help = how_to_raise(name) if name else ""
+        return Unreadable(Diagnostic(Code.LIMIT, message, self._span(event).first_line, help))
 
     def _node(self, event: Any, depth: int) -> Tree:
         self.nodes += 1
-        if self.nodes > MAX_NODES:
-            raise self._limit(f"more than {MAX_NODES} YAML nodes", event)
-        if depth > MAX_DEPTH:
-            raise self._limit(f"nested more than {MAX_DEPTH} deep", event)
+        if self.nodes > self.limits.nodes:
+            raise self._limit("nodes", f"more than {self.limits.nodes} YAML nodes", event)
+        if depth > self.limits.nesting:
+            raise self._limit("nesting", f"nested more than {self.limits.nesting} deep", event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         if event.tag is not None:
@@ -201,20 +200,20 @@ class _Reader:
     def _alias(self, event: Any, depth: int) -> Tree:
         self.aliases += 1
         name = shorten(event.anchor)
-        if self.aliases > MAX_ALIASES:
-            raise self._limit(f"more than {MAX_ALIASES} aliases", event)
+        if self.aliases > self.limits.aliases:
+            raise self._limit("aliases", f"more than {self.limits.aliases} aliases", event)
         if event.anchor in self.open_anchors:
             return self._fault(Code.FEATURE, f"`*{name}` stands inside of what it names", event)
         if event.anchor not in self.anchors:
             help = did_you_mean(event.anchor, self.anchors) or f"quote it if it is a text: `'*{name}'`"
             return self._fault(Code.FEATURE, f"`*{name}` has no `&{name}` before it", event, help)
         tree = self.anchors[event.anchor]
-        nodes, height = measure(tree, MAX_NODES - self.nodes)
+        nodes, height = measure(tree, self.limits.nodes - self.nodes)
         self.nodes += nodes
-        if self.nodes > MAX_NODES:
-            raise self._limit(f"more than {MAX_NODES} YAML nodes, aliases written out", event)
-        if depth + height > MAX_DEPTH:
-            raise self._limit(f"nested more than {MAX_DEPTH} deep, aliases written out", event)
+        if self.nodes > self.limits.nodes:
+            raise self._limit("nodes", f"more than {self.limits.nodes} YAML nodes, aliases written out", event)
+        if depth + height > self.limits.nesting:
+            raise self._limit("nesting", f"nested more than {self.limits.nesting} deep, aliases written out", event)
         return tree
 
     def _sequence(self, event: Any, depth: int) -> Listing:
@@ -278,7 +277,7 @@ class _Reader:
         if event.anchor and (anchor := _ANCHOR.match(span.text)):
             span = Span(self.source, span.start + anchor.end(), span.end)
         if len(text) > MAX_SCALAR:
-            raise self._limit(f"a scalar of {len(text)} characters, the limit is {MAX_SCALAR}", event)
+            raise self._limit("", f"a scalar of {len(text)} characters, the limit is {MAX_SCALAR}", event)
         if event.style:  # None or "" for a plain one
             return Scalar(text, span)
         try:

@@ -1,0 +1,66 @@
+"""What bounds the work that a spec can make: counted before the work is done, never measured by a clock.
+
+A spec cannot raise its limits; who compiles it can, by ``--limits steps=40000`` or ``limits=Limits(steps=40_000)``.
+What bounds a single word or expression is fixed, and stands where these are read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields, replace
+
+from cnndsl.diagnostics import did_you_mean, got
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Each limit is the largest number that is allowed."""
+
+    #: Bytes of a spec, with all that it extends and uses.
+    file: int = 256 * 1024
+    #: YAML nodes of the same, aliases written out.
+    nodes: int = 50_000
+    #: Levels of YAML in each other.
+    nesting: int = 64
+    #: Uses of YAML anchors.
+    aliases: int = 100
+    #: Block definitions.
+    blocks: int = 1000
+    #: Blocks that call each other in a chain.
+    calls: int = 32
+    #: Rounds of one loop.
+    times: int = 1024
+    #: Steps of the network when all blocks and loops are written out, and rounds of loops.
+    steps: int = 20_000
+    #: Tensors that concatenations and sums take, counted alike.
+    edges: int = 100_000
+    #: Operations that all expressions together take.
+    evaluation: int = 1_000_000
+    #: Parameters of the whole network.
+    parameters: int = 10**10
+    #: Elements of one tensor.
+    elements: int = 2**31
+
+    def changed(self, text: str) -> Limits:
+        """These with others of ``name=number,name=number``. Raises ValueError for what is none."""
+        known = [field.name for field in fields(self)]
+        changes = {}
+        for part in text.split(","):
+            name, _, number = (word.strip() for word in part.partition("="))
+            if name not in known:
+                raise ValueError(f"there is no limit {got(name)}; {did_you_mean(name, known) or ', '.join(known)}")
+            digits = number.replace("_", "")
+            if not (digits.isascii() and digits.isdigit() and len(digits) <= 18 and int(digits) > 0):
+                raise ValueError(f"the limit `{name}` is a positive integer, not {got(number)}")
+            changes[name] = int(digits)
+        return replace(self, **changes)
+
+    def as_dict(self) -> dict[str, int]:
+        return asdict(self)
+
+
+LIMITS = Limits()
+
+
+def how_to_raise(name: str) -> str:
+    """Help for who means to pass a limit."""
+    return f"if it is meant, `--limits {name}=...` raises the limit"
