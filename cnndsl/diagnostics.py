@@ -5,10 +5,12 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from enum import Enum
 from functools import lru_cache
 from typing import Any
+
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import OSA
 
 from cnndsl.source import Span
 
@@ -16,8 +18,10 @@ from cnndsl.source import Span
 SHOWN = 60
 #: What stands between the stations of a trail: a single angle, pointing right.
 WAY = " \u203a "
-#: How many diagnostics an exception's text holds.
+#: How many diagnostics are shown to people.
 MOST = 50
+#: How many are told at all, and how many each stage of the compiler finds before it gives up.
+ENOUGH = 1000
 
 
 class Code(Enum):
@@ -180,6 +184,14 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     return sorted(unique.values(), key=_place)
 
 
+def foremost(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """The first :data:`ENOUGH` of them in order; where not all can be told, errors before warnings."""
+    found = ordered(diagnostics)
+    if len(found) > ENOUGH:
+        found = ordered(sorted(found, key=lambda item: not item.is_error)[:ENOUGH])
+    return found
+
+
 def _place(diagnostic: Diagnostic) -> tuple[str, int, str, str]:
     span = diagnostic.span
     file, offset = (span.source.name, span.start) if span else ("", 0)
@@ -244,11 +256,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return _nearest(word, tuple(known)) if len(word) <= SHOWN else ""
 
 
-@lru_cache(1000)
+@lru_cache(50)
 def _nearest(word: str, candidates: tuple[str, ...]) -> str:
-    folded = {candidate.lower(): candidate for candidate in candidates}
-    if word.lower() in folded:
-        return folded[word.lower()]
-    if close := get_close_matches(word, candidates, 1, 0.6):
-        return close[0]
-    return next((folded[match] for match in get_close_matches(word.lower(), folded, 1, 0.6)), "")
+    """First by slips of the pen (letters left out, added, replaced or swapped), then by the letters in common."""
+    folded, word = _folded(candidates), word.lower()
+    if word in folded:
+        return folded[word]
+    slips = max(len(word), 3) // 3
+    slip = process.extractOne(word, folded.keys(), scorer=OSA.distance, score_cutoff=slips)
+    found = slip or process.extractOne(word, folded.keys(), scorer=fuzz.ratio, score_cutoff=60)
+    return folded[found[0]] if found else ""
+
+
+@lru_cache(10)
+def _folded(candidates: tuple[str, ...]) -> dict[str, str]:
+    """Each by its lowercase form. Of names that are equally near the first is meant: most networks are of images."""
+    return {name.lower(): name for name in sorted(candidates, key=lambda name: not name.endswith("2d"))}

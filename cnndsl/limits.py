@@ -19,6 +19,8 @@ class Limits:
     file: int = 256 * 1024
     #: YAML nodes of the same, aliases written out.
     nodes: int = 50_000
+    #: Files that a spec extends and uses.
+    files: int = 100
     #: Levels of YAML in each other.
     nesting: int = 64
     #: Uses of YAML anchors.
@@ -33,7 +35,7 @@ class Limits:
     steps: int = 20_000
     #: Tensors that concatenations and sums take, counted alike.
     edges: int = 100_000
-    #: Operations that all expressions together take.
+    #: Operations that all values together take; a list counts as many as it has items.
     evaluation: int = 1_000_000
     #: Parameters of the whole network.
     parameters: int = 10**10

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import gc
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.diagnostics import Diagnostic, SpecError, ordered
+from cnndsl.diagnostics import Diagnostic, SpecError, foremost, ordered
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
@@ -16,7 +18,7 @@ from cnndsl.limits import LIMITS, Limits
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
-from cnndsl.spec.document import read_document
+from cnndsl.spec.document import Reading, read_document
 from cnndsl.spec.silence import silence
 
 if TYPE_CHECKING:
@@ -55,9 +57,13 @@ def compile_spec(
     finds what it extends. Raises :class:`SpecError` only where
     there is no file to read.
     """
-    reading = read_document(path_or_text, params, settings, given, folder, limits)
+    with _no_collection():
+        return _compile(read_document(path_or_text, params, settings, given, folder, limits), batch)
+
+
+def _compile(reading: Reading, batch: int) -> Compilation:
     if reading.document is None:
-        return Compilation(None, ordered(reading.faults))
+        return Compilation(None, foremost(reading.faults))
     elaboration = elaborate(reading.document, batch)
     recipe, unread = read_recipe(reading.document, elaboration.params)
     faults = [*reading.faults, *elaboration.faults, *unread]
@@ -68,7 +74,20 @@ def compile_spec(
         graph = None if any(fault.is_error for fault in faults) else graph
     # Warnings are all known once there are no errors; only then can a comment be said to silence nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
-    return Compilation(graph, ordered(said), elaboration.partial, recipe)
+    return Compilation(graph, foremost(said), elaboration.partial, recipe)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Python's collector goes through all that is alive whenever that has grown by a quarter, in vain: a compile
+    makes data, and hardly any rings of it."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ class Source:
         """The text of a line, counted from 1, without its end."""
         if number > len(self._starts):
             return ""
-        return _LINE_END.split(self.text[self._starts[number - 1] :], 1)[0]
+        end = _LINE_END.search(self.text, start := self._starts[number - 1])
+        return self.text[start : end.start()] if end else self.text[start:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,8 @@ class Span:
     @property
     def first_line(self) -> Span:
         """This span cut at the end of its first line, which is what a caret can point at."""
-        line = _LINE_END.split(self.text, 1)[0]
+        end = _LINE_END.search(self.source.text, self.start, self.end)
+        line = self.source.text[self.start : end.start() if end else self.end]
         return self.part(0, len(line.rstrip()))
 
     def __str__(self) -> str:

@@ -18,6 +18,7 @@ LINEAR = "input: [1, 8, 8]\nnetwork: [Flatten, Linear: 10]\n"
 NEEDED = {
     "file": (len(FLAT), FLAT),
     "nodes": (10, FLAT),
+    "files": (2, "use: [more.yaml, blocks.yaml]\ninput: [1, 8, 8]\nnetwork: [A, B]\n"),
     "nesting": (3, "input: [1, 8, 8]\nnetwork: [Softmax: 1]\n"),
     "aliases": (2, "input: &a [1, 8, 8]\nparams: {b: *a, c: *a}\nnetwork: [ReLU, {when: $(b == c), ReLU: }]\n"),
     "blocks": (2, "input: [1, 8, 8]\nblocks:\n  A: [ReLU]\n  B: [ReLU]\nnetwork: [A, B]\n"),
@@ -25,17 +26,21 @@ NEEDED = {
     "times": (3, "input: [1, 8, 8]\nnetwork:\n  - repeat: [ReLU]\n    times: 3\n"),
     "steps": (3, "input: [1, 8, 8]\nnetwork: [ReLU, ReLU, Flatten]\n"),
     "edges": (2, "input: [1, 8, 8]\nnetwork:\n  - branch: [[], [ReLU]]\n"),
-    "evaluation": (7, "input: [1, 8, 8]\nnetwork: [Flatten, Linear: $(1 + 2 * 3)]\n"),
+    "evaluation": (12, "input: [1, 8, 8]\nnetwork: [Flatten, Linear: $(1 + 2 * 3)]\n"),
     "parameters": (650, LINEAR),
     "elements": (640, LINEAR),
 }
 
 
 @pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
-def test_each_limit_is_kept_to_the_unit_and_named_in_the_help(name: str) -> None:
+def test_each_limit_is_kept_to_the_unit_and_named_in_the_help(name: str, tmp_path: Path) -> None:
     needed, text = NEEDED[name]
-    assert cnndsl.check(text, limits=LIMITS.changed(f"{name}={needed}")) == []
-    (fault,) = cnndsl.check(text, limits=LIMITS.changed(f"{name}={needed - 1}"))
+    spec = tmp_path / "net.yaml"
+    spec.write_text(text)
+    (tmp_path / "blocks.yaml").write_text("blocks: {A: [ReLU]}\n")
+    (tmp_path / "more.yaml").write_text("blocks: {B: [ReLU]}\n")
+    assert cnndsl.check(spec, limits=LIMITS.changed(f"{name}={needed}")) == []
+    (fault,) = cnndsl.check(spec, limits=LIMITS.changed(f"{name}={needed - 1}"))
     assert fault.code is Code.LIMIT
     assert f"`--limits {name}=...`" in fault.help
 

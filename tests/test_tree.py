@@ -83,5 +83,5 @@ def test_any_text_is_read_or_refused_at_a_place(text: str) -> None:
     try:
         read(Source("x", text))
     except Unreadable as unreadable:
-        assert unreadable.diagnostic.span is not None
-        assert unreadable.diagnostic.render()
+        assert unreadable.diagnostics[-1].span is not None
+        assert unreadable.diagnostics[-1].render()

@@ -35,7 +35,7 @@ def fmt(specs: Sequence[str], check: bool, diff: bool) -> None:
             try:
                 changed += _format(path, check, diff)
             except (SpecError, Unreadable) as error:
-                found = error.diagnostics if isinstance(error, SpecError) else [error.diagnostic]
+                found = list(error.diagnostics)
                 tell(found)
                 worst = max(worst, USAGE if any(fault.code is Code.FILE for fault in found) else ERRORS)
             except Unchanged as reason:

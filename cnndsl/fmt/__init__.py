@@ -41,7 +41,7 @@ def _read(text: str, name: str) -> Tree:
     try:
         tree, faults = read(Source(name, text))
     except Unreadable as error:
-        raise SpecError([error.diagnostic]) from None
+        raise SpecError(error.diagnostics) from None
     if faults:
         raise SpecError(faults)
     return tree

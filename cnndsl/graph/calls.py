@@ -46,7 +46,7 @@ class Calls:
         lost = context.document.lost
         if callee is not UNKNOWN and lost is not None and callee not in lost:
             self._unknown(step, callee)
-        context.lose((step,), site)
+        site.scope.lose((step,))
         return None
 
     def _unknown(self, step: spec.Call, callee: object) -> None:
@@ -194,7 +194,7 @@ class Calls:
             note = Note("it is defined here", block.span)
             context.fault(Code.MISSING, f"`{block.name}` needs {needs}", span, _signature(block), note)
         params = context.bind(block.parameters, values, replace(site.environment, names=context.params))
-        inner = Environment({**context.params, **params}, context.callables)
+        inner = context.with_names(context.environment(context.params), params, span)
         child = site.scope.child_name(block.name.lower(), name)
         context.take(site.scope, child, step)
         context.calls.append(block.name)

@@ -9,7 +9,7 @@ from functools import cached_property
 from math import prod
 from typing import Any, Protocol
 
-from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, got, shorten
+from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
 from cnndsl.graph.scope import TAKEN, Named, Scope
 from cnndsl.layers import LAYERS, Layer
@@ -17,13 +17,12 @@ from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document, Parameter
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.expression import Environment, Meter, Unknown, evaluate
 from cnndsl.spec.names import unusable
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Fault, Literal, Value, expressions_in
+from cnndsl.spec.values import Fault, Literal, Value
 
 MAX_NESTING = 100
-MAX_FAULTS = 1000
 
 
 class Stop(Exception):
@@ -65,7 +64,8 @@ class Context:
         self.calls: list[str] = []
         #: Whether what is run has been run before, with the same weights.
         self.reusing = False
-        self.depth = self.steps = self.edges = self.evaluated = self.parameters = 0
+        self.meter = Meter(self.limits.evaluation)
+        self.depth = self.steps = self.edges = self.parameters = 0
 
     # --- faults ----------------------------------------------------------------------------------
 
@@ -78,7 +78,7 @@ class Context:
         if not fault.trail or key not in self.said:
             self.said.add(key)
             self.faults.append(fault)
-        if len(self.faults) >= MAX_FAULTS:
+        if len(self.faults) >= ENOUGH:
             raise Stop
 
     @contextmanager
@@ -129,16 +129,36 @@ class Context:
         self, value: Value, environment: Environment, worth: Callable[[Value, Environment], Any] = evaluate
     ) -> Any:
         """What a value is worth, with ``worth=holds`` as a condition; UNKNOWN where it cannot be had."""
-        self.evaluated += sum(expression.size for expression in expressions_in(value))
-        if self.evaluated > self.limits.evaluation:
-            self.stop(f"the expressions take more than {self.limits.evaluation} steps", value.span, "evaluation")
         try:
             return worth(value, environment)
         except Unknown:
             return UNKNOWN
         except Fault as fault:
             self._add(replace(fault.diagnostic, trail=tuple(self.trail)))
+            if self.meter.exhausted:
+                raise Stop from None
             return UNKNOWN
+
+    def environment(self, names: Mapping[str, Any], has_input: bool = True) -> Environment:
+        """What is known where only ``names`` are."""
+        return Environment(names, self.callables, None, has_input, self.meter)
+
+    def with_names(self, environment: Environment, names: Mapping[str, Any], span: Span) -> Environment:
+        """More names. All that are known are copied, which is work that a spec could make much of."""
+        try:
+            self.meter.spend((len(environment.names) + len(names)) // 16, span)
+        except Fault as fault:
+            self._add(replace(fault.diagnostic, trail=tuple(self.trail)))
+            raise Stop from None
+        return environment.bind(names)
+
+    def let(self, values: Mapping[str, Value], environment: Environment, span: Span) -> Environment:
+        """The names of a ``let``, each over those before it."""
+        names = {**self.with_names(environment, {}, span).names}
+        known = replace(environment, names=names)
+        for name, value in values.items():
+            names[name] = self.value(value, known)
+        return known
 
     def bind(
         self, parameters: tuple[Parameter, ...], given: Mapping[str, Any], environment: Environment
@@ -186,10 +206,6 @@ class Context:
         note = Note("it stands here first", first.span)
         message = f"the name `{shorten(name)}` stands twice in one module"
         self.fault(Code.DUPLICATE, message, second.span, help, note)
-
-    def lose(self, steps: spec.Steps, site: Site) -> None:
-        """Passes steps over because of a fault: the names in them are there, but nothing is known of them."""
-        site.scope.lost += map(spec.name_pattern, spec.names_in(steps))
 
     def find(self, target: Value, site: Site) -> Named | None:
         """The earlier step of this module that a ``from`` or ``reuse`` names, None where it is unknown."""

@@ -62,10 +62,10 @@ class _Elaborator:
         scope = Scope("", chain)
         try:
             params = self.params()
-            inputs = self.inputs(Environment(params, context.callables, has_input=False))
-            self.name_inputs(scope, inputs, Environment(params, context.callables))
+            inputs = self.inputs(context.environment(params, has_input=False))
+            self.name_inputs(scope, inputs, context.environment(params))
             first = next(iter(inputs.values()), None)
-            last = self.run_steps(document.network, first, Site(Environment(params, context.callables), scope, body))
+            last = self.run_steps(document.network, first, Site(context.environment(params), scope, body))
             outputs = self.outputs(scope, last)
         except Stop:
             first = next(iter(inputs.values()), None)
@@ -81,7 +81,7 @@ class _Elaborator:
         """The document's parameters; what is wrong with `init` needs no more than these."""
         context = self.context
         sound = check_order(self.document.params, context.fault)
-        context.params = context.bind(sound, {}, Environment({}, context.callables, has_input=False))
+        context.params = context.bind(sound, {}, context.environment({}, has_input=False))
         context.faults += initializations(self.document, context.params)[1]
         return context.params
 
@@ -136,7 +136,7 @@ class _Elaborator:
             if step.when is not None:
                 decision = context.value(step.when, site.environment, holds)
                 if decision is UNKNOWN:
-                    context.lose((step,), site)
+                    site.scope.lose((step,))
                     x = None
                     continue
                 if not decision:
@@ -144,9 +144,7 @@ class _Elaborator:
                         x = self.run_steps(step.otherwise, x, site)
                     continue
             if isinstance(step, spec.Let):
-                for name, value in step.values.items():
-                    bound = {name: context.value(value, site.environment)}
-                    site = replace(site, environment=site.environment.bind(bound))
+                site = replace(site, environment=context.let(step.values, site.environment, step.span))
             else:
                 with context.nested(step.span):
                     x = self.run_step(step, x, site)
@@ -154,7 +152,7 @@ class _Elaborator:
 
     def run_step(self, step: spec.Step, x: Tensor | None, site: Site) -> Tensor | None:
         if isinstance(step, spec.Invalid):
-            self.context.lose((step,), site)
+            site.scope.lose((step,))
             return None
         name = self.context.name_of(step, site.environment)
         if isinstance(step, spec.Call):

@@ -18,12 +18,14 @@ def check_order(parameters: tuple[Parameter, ...], fault: Callable[..., None]) -
     """
     position = {parameter.name: index for index, parameter in enumerate(parameters)}
     needs = {parameter.name: _names(parameter) & position.keys() for parameter in parameters}
-    rings = {name: ring for ring in _rings(needs) for name in ring}
+    found = _rings(needs)
+    rings = {name: ring for ring in found for name in ring}
+    begins = {min(ring, key=position.__getitem__) for ring in found}
     checked = []
     for index, parameter in enumerate(parameters):
         ring = rings.get(parameter.name, [])
         later = [name for name in needs[parameter.name] if position[name] >= index]
-        if ring and index == min(map(position.__getitem__, ring)):
+        if parameter.name in begins:
             _report_ring(parameter, ring, fault)
         elif later and not ring:
             _report_later(parameter, min(later, key=position.__getitem__), fault)
@@ -71,6 +73,6 @@ def _rings(needs: dict[str, set[str]]) -> list[list[str]]:
             seen[name] = start
             path.append(name)
             name = stuck[name]
-        if name in path:
+        if seen[name] == start:
             rings.append(path[path.index(name) :])
     return rings

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 
 from cnndsl.graph.graph import Apply, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Value
-from cnndsl.spec.steps import Step
+from cnndsl.spec.steps import Step, Steps, WrittenName, may_be, names_in, written_name
 
 _PUBLIC = """
     T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double
@@ -33,6 +32,9 @@ _PRIVATE = """
 #: Attributes of ``torch.nn.Module`` and ``Sequential``, which a child would hide.
 TAKEN = frozenset((*_PUBLIC.split(), *_PRIVATE.split()))
 
+#: Names with values in them that are looked through for one that may have been meant.
+MANY = 100
+
 
 @dataclass(frozen=True, slots=True)
 class Named:
@@ -54,14 +56,25 @@ class Scope:
     names: dict[str, Named] = field(default_factory=dict)
     #: What took each name: the name as written, or an unnamed step.
     taken: dict[str, Value | Step] = field(default_factory=dict)
-    #: Patterns of the names of steps that were passed over because of a fault.
-    lost: list[str] = field(default_factory=list)
+    #: The names of steps that were passed over because of a fault.
+    lost: set[str] = field(default_factory=set)
+    #: The same of names that hold values.
+    lost_templates: list[WrittenName] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     children: int = 0
 
+    def lose(self, steps: Steps) -> None:
+        """Passes steps over because of a fault: the names in them are there, but nothing is known of them."""
+        for name in map(written_name, names_in(steps)):
+            if len(name) == 1:
+                self.lost.add(name[0])
+            else:
+                self.lost_templates.append(name)
+
     def may_have(self, name: str) -> bool:
-        """Whether a step that was passed over may have this name."""
-        return any(re.fullmatch(pattern, name) for pattern in self.lost)
+        """Whether a step that was passed over may have this name; after many, any may be."""
+        many = len(self.lost_templates) > MANY
+        return many or name in self.lost or any(may_be(written, name) for written in self.lost_templates)
 
     def child_name(self, short_name: str, written: str | None) -> str:
         """The name of the next child: the written one, its index in a chain, else kind and count."""

@@ -29,7 +29,7 @@ class Structure:
     def repeat(self, step: spec.Repeat, x: Tensor | None, site: Site) -> Tensor | None:
         bindings = self._bindings(step.loop, site)
         if bindings is None:
-            self.context.lose(step.steps, site)
+            site.scope.lose(step.steps)
             return None
         rounds: list[Body] = []
         for inner in self._rounds(step, bindings, site):
@@ -42,7 +42,7 @@ class Structure:
     def dense(self, step: spec.Dense, x: Tensor | None, site: Site) -> Tensor | None:
         bindings = self._bindings(step.loop, site)
         if bindings is None:
-            self.context.lose(step.steps, site)
+            site.scope.lose(step.steps)
             return None
         rounds: list[tuple[Body, Merge]] = []
         for inner in self._rounds(step, bindings, site):
@@ -99,7 +99,8 @@ class Structure:
         for number, names in enumerate(bindings, 1):
             self.context.spend(step.span)
             with self.context.within(f"round {number} of {len(bindings)} at {self.context.at(step.span)}"):
-                yield Site(site.environment.bind(names) if names else site.environment, site.scope, [])
+                known = self.context.with_names(site.environment, names, step.span) if names else site.environment
+                yield Site(known, site.scope, [])
 
     # --- branches --------------------------------------------------------------------------------
 

@@ -105,9 +105,9 @@ def read_document(
         source = read_text(path, limits=limits) if path else Source("<text>", str(path_or_text).removeprefix("\ufeff"))
         tree = assembly.assemble(source, folder, (path.resolve(),) if path else ())
     except FileFault as fault:
-        raise SpecError([fault.diagnostic]) from None
+        raise SpecError(fault.diagnostics) from None
     except Unreadable as unreadable:
-        return Reading(None, (*assembly.faults, unreadable.diagnostic))
+        return Reading(None, (*assembly.faults, *unreadable.diagnostics))
     faults = assembly.faults
     if isinstance(tree, Mapping):
         tree = _set(tree, params or {}, settings, given, faults, "extends" not in assembly.missing)
@@ -142,7 +142,7 @@ def _set(
             changed = override(tree, name.split("."), value)
             tree = changed if isinstance(changed, Mapping) else tree
         except Unreadable as unreadable:
-            faults.append(unreadable.diagnostic)
+            faults += unreadable.diagnostics
         except KeyError as error:
             message = f"`--set {shorten(name)}` does not fit the spec: {error.args[0]}"
             faults.append(Diagnostic(Code.KEY, message, value.span))
@@ -153,7 +153,7 @@ def _set(
             name, value = read_one()
             values[name] = value
         except Unreadable as unreadable:
-            faults.append(unreadable.diagnostic)
+            faults += unreadable.diagnostics
     tree, unknown = set_params(tree, values)
     faults += unknown if whole else []
     return tree

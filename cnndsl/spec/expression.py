@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cnndsl.diagnostics import Code, did_you_mean, shorten
+from cnndsl.limits import LIMITS, how_to_raise
+from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, MAX_LIST, USAGE
 from cnndsl.spec.tree import MAX_SCALAR, UNKNOWN
 from cnndsl.spec.values import (
@@ -42,6 +44,25 @@ __all__ = [
 MAX_EXPONENT = 64
 
 
+@dataclass(slots=True)
+class Meter:
+    """Counts the operations that the values of a spec take."""
+
+    most: int = LIMITS.evaluation
+    spent: int = 0
+
+    def spend(self, work: int, span: Span) -> None:
+        """Raises :class:`Fault` where it is too much."""
+        self.spent += work
+        if self.exhausted:
+            message = f"the values of this spec take more than {self.most} operations"
+            raise Fault(Code.LIMIT, message, span.first_line, how_to_raise("evaluation"))
+
+    @property
+    def exhausted(self) -> bool:
+        return self.spent > self.most
+
+
 class Unknown(Exception):
     """A value depends on something that an earlier fault left unknown: nothing is to be said."""
 
@@ -57,12 +78,13 @@ class Environment:
     callables: Mapping[str, Any] = field(default_factory=dict)
     input: tuple[int, ...] | None = None
     has_input: bool = True
+    meter: Meter = field(default_factory=Meter)
 
     def bind(self, names: Mapping[str, Any]) -> Environment:
         return replace(self, names={**self.names, **names})
 
     def at(self, shape: tuple[int, ...] | None) -> Environment:
-        return Environment(self.names, self.callables, shape)
+        return Environment(self.names, self.callables, shape, True, self.meter)
 
 
 def evaluate(value: Value, environment: Environment) -> Any:
@@ -72,6 +94,7 @@ def evaluate(value: Value, environment: Environment) -> Any:
     Raises :class:`Fault` for what cannot be worked out, and :class:`Unknown` for what depends on
     something that an earlier fault left unknown.
     """
+    environment.meter.spend(1, value.span)
     match value:
         case Literal(value=literal):
             if literal is UNKNOWN:
@@ -174,6 +197,8 @@ class _Evaluation:
             raise self.failed(node, "it divides by 0") from None
         except OverflowError:
             raise self.fault(Code.LIMIT, "a number past 1e300", node) from None
+        work = len(result) if isinstance(result, (tuple, str)) else 1
+        self.environment.meter.spend(work, self.expression.span)
         if isinstance(result, complex):
             raise self.failed(node, "it is no real number")
         if isinstance(result, (int, float)):

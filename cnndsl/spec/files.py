@@ -15,6 +15,8 @@ from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure
 
 #: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
 PROJECT_MARKS = (".git", "pyproject.toml")
+#: Files that follow each other's `extends` and `use`.
+MAX_CHAIN = 100
 
 
 class FileFault(Unreadable):
@@ -83,8 +85,9 @@ class Assembly:
         self.limits = limits
         self.faults: list[Diagnostic] = []
         self.missing: set[str] = set()
-        self.characters = self.nodes = 0
+        self.files = self.characters = self.nodes = 0
         self.done: dict[Path, Tree] = {}
+        self.stopped = False
 
     @cached_property
     def root(self) -> Path:
@@ -107,45 +110,66 @@ class Assembly:
     def _spend(self, source: Source, tree: Tree) -> None:
         """Counts what is read; the limits of one file hold for all together."""
         self.characters += len(source.text)
-        file, nodes = self.limits.file, self.limits.nodes
-        self.nodes += measure(tree, nodes)[0]
-        if self.characters > file or self.nodes > nodes:
-            message = f"more than {file // 1024} KiB or {nodes} YAML nodes, with all that is extended and used"
-            raise Unreadable(Diagnostic(Code.LIMIT, message, tree.span.first_line))
+        if self.characters > self.limits.file:
+            message = f"more than {self.limits.file // 1024} KiB, with all that is extended and used"
+            self._stop(message, tree.span.first_line, "file")
+        self._spend_nodes(measure(tree, self.limits.nodes)[0], tree.span)
+
+    def _spend_nodes(self, count: int, span: Span) -> None:
+        self.nodes += count
+        if self.nodes > self.limits.nodes:
+            message = f"more than {self.limits.nodes} YAML nodes, with all that is extended and used"
+            self._stop(message, span.first_line, "nodes")
+
+    def _spend_file(self, written: Scalar, depth: int) -> None:
+        self.files += 1
+        if depth > MAX_CHAIN:
+            self._stop(f"more than {MAX_CHAIN} files that extend or use each other in a chain", written.span)
+        if self.files > self.limits.files:
+            self._stop(f"more than {self.limits.files} files that a spec extends and uses", written.span, "files")
+
+    def _stop(self, message: str, span: Span, limit: str = "") -> None:
+        """A limit is passed: no more files are read."""
+        self.stopped = True
+        raise Unreadable(Diagnostic(Code.LIMIT, message, span, how_to_raise(limit) if limit else ""))
 
     def _with_used(self, tree: Mapping, folder: Path, chain: tuple[Path, ...]) -> Mapping:
-        """The tree with the blocks of the specs that it uses. What stands twice is a fault."""
+        """The tree with the blocks of the specs that it uses. What stands twice is a fault; the same block
+        may come on two ways."""
         use = tree.get("use")
+        blocks = tree.get("blocks") or Mapping((), tree.span)
+        if use is None or not isinstance(blocks, Mapping):
+            return tree
+        entries = list(blocks.entries)
+        defined = {defined_name(key): key for key, _ in reversed(entries)}
         for path in use.items if isinstance(use, Listing) else (use,):
             if not isinstance(path, Scalar) or not isinstance(path.value, str):
                 continue
             other = self._follow(path, "use", folder, chain)
-            found, blocks = other and other.get("blocks"), tree.get("blocks") or Mapping((), path.span)
-            if not isinstance(blocks, Mapping):
-                break
+            found = other and other.get("blocks")
             if other and not (isinstance(found, Mapping) and found.entries):
-                message = f"{shorten(str(path.value))} has no blocks to bring in"
+                message = f"{shorten(path.value)} has no blocks to bring in"
                 self.faults.append(Diagnostic(Code.UNUSED, message, path.span))
-            for key, value in found.entries if isinstance(found, Mapping) else ():
-                if self._is_new(blocks, key, path):
-                    blocks = with_entry(blocks, key, value)
-            if blocks.entries:
-                tree = with_entry(tree, tree.keys.get("blocks") or Scalar("blocks", path.span), blocks)
-        return tree
-
-    def _is_new(self, blocks: Mapping, block: Scalar, path: Scalar) -> bool:
-        """Whether a block that ``use`` brings in is not there yet; the same one may come on two ways."""
-        name = defined_name(block)
-        twin = next((key for key in blocks.keys.values() if defined_name(key) == name), None)
-        if twin is not None and twin.span != block.span:
-            message = f"`use` brings in a block `{shorten(name)}` that is defined already"
-            notes = (Note("one is here", twin.span), Note("the other is here", block.span))
-            self.faults.append(Diagnostic(Code.DUPLICATE, message, path.span, "rename one of the two", notes))
-        return twin is None
+            if not isinstance(found, Mapping):
+                continue
+            self._spend_nodes(len(found.entries), path.span)
+            for key, value in found.entries:
+                if (twin := defined.get(name := defined_name(key))) is None:
+                    defined[name] = key
+                    entries.append((key, value))
+                elif twin.span != key.span:
+                    message = f"`use` brings in a block `{shorten(name)}` that is defined already"
+                    notes = (Note("one is here", twin.span), Note("the other is here", key.span))
+                    self.faults.append(Diagnostic(Code.DUPLICATE, message, path.span, "rename one of the two", notes))
+        key = tree.keys.get("blocks") or Scalar("blocks", use.span)
+        return with_entry(tree, key, Mapping(tuple(entries), blocks.span)) if entries else tree
 
     def _follow(self, written: Scalar, key: str, folder: Path, chain: tuple[Path, ...]) -> Mapping | None:
         """The tree of the file that ``written`` names, None where there is a fault."""
         tree: Tree | None = None
+        if self.stopped:
+            self.missing.add(key)
+            return None
         try:
             target = self._target(folder, str(written.value))
             if target is None:
@@ -158,6 +182,7 @@ class Assembly:
             elif target in self.done:
                 tree = self.done[target]
             else:
+                self._spend_file(written, len(chain))
                 path = folder / str(written.value)
                 tree = self.done[target] = self.assemble(
                     read_text(path, written.span, self.limits), path.parent, (*chain, target)
@@ -166,7 +191,7 @@ class Assembly:
                     message = f"{shorten(str(path))} is no spec: a spec is a mapping"
                     self.faults.append(Diagnostic(Code.TYPE, message, tree.span.first_line))
         except Unreadable as unreadable:
-            self.faults.append(unreadable.diagnostic)
+            self.faults += unreadable.diagnostics
         if not isinstance(tree, Mapping):
             self.missing.add(key)
             return None

@@ -6,7 +6,6 @@ nothing more is said of it, only of the steps inside. What a schema cannot say o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeAlias
@@ -158,14 +157,38 @@ def names_in(steps: Steps) -> Iterator[Value]:
             yield from names_in(inner)
 
 
-def name_pattern(name: Value) -> str:
-    """A regular expression for the names that a written one may come out as."""
+#: The texts in a written name around its values: of ``conv$i`` they are ``("conv", "")``.
+WrittenName: TypeAlias = tuple[str, ...]
+
+
+def written_name(name: Value) -> WrittenName:
     match name:
         case Literal(value=str() as value):
-            return re.escape(value)
+            return (value,)
         case Template(parts=parts):
-            return "".join(re.escape(part) if isinstance(part, str) else ".*" for part in parts)
-    return ".*"
+            texts = [""]
+            for part in parts:
+                if isinstance(part, str):
+                    texts[-1] += part
+                else:
+                    texts.append("")
+            return tuple(texts)
+    return "", ""
+
+
+def may_be(written: WrittenName, name: str) -> bool:
+    """Whether a written name may come out as ``name``: its texts stand there in their order."""
+    if len(written) == 1:
+        return written[0] == name
+    first, *between, last = written
+    if not (name.startswith(first) and name.endswith(last) and len(name) >= len(first) + len(last)):
+        return False
+    name = name[len(first) : len(name) - len(last)]
+    for text in between:
+        if (found := name.find(text)) < 0:
+            return False
+        name = name[found + len(text) :]
+    return True
 
 
 class StepParser:

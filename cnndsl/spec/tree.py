@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 
 import yaml
 
-from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
+from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.syntax import syntax_error
@@ -83,11 +83,11 @@ _ANCHOR = re.compile(r"&[^\s,\[\]{}]+(\s+(#[^\n]*)?)*")
 
 
 class Unreadable(Exception):
-    """The text is no tree that a spec can be."""
+    """The text is no tree that a spec can be: what was found until that was known, the reason last."""
 
-    def __init__(self, diagnostic: Diagnostic) -> None:
-        self.diagnostic = diagnostic
-        super().__init__(diagnostic.message)
+    def __init__(self, *diagnostics: Diagnostic) -> None:
+        self.diagnostics = diagnostics
+        super().__init__(diagnostics[-1].message)
 
 
 def plain(tree: Tree) -> Any:
@@ -111,7 +111,9 @@ def read(source: Source, limits: Limits = LIMITS) -> tuple[Tree, list[Diagnostic
     try:
         tree = reader.read()
     except yaml.YAMLError as error:
-        raise Unreadable(syntax_error(source, error)) from None
+        raise Unreadable(*reader.faults, syntax_error(source, error)) from None
+    except Unreadable as unreadable:
+        raise Unreadable(*reader.faults, *unreadable.diagnostics) from None
     return tree, reader.faults
 
 
@@ -163,8 +165,13 @@ class _Reader:
     def _fault(self, code: Code, message: str, event: Any, help: str = "") -> Scalar:
         """Notes a fault; what stands for the faulty node."""
         span = self._span(event).first_line
-        self.faults.append(Diagnostic(code, message, span, help))
+        self._note(Diagnostic(code, message, span, help))
         return Scalar(UNKNOWN, span)
+
+    def _note(self, fault: Diagnostic) -> None:
+        if len(self.faults) == ENOUGH:
+            raise Unreadable(fault)
+        self.faults.append(fault)
 
     def _limit(self, name: str, message: str, event: Any) -> Unreadable:
         help = how_to_raise(name) if name else ""
@@ -240,7 +247,7 @@ class _Reader:
             if key and name in entries:
                 note = Note("it stands here first", entries[name][0].span)
                 message = f"the key `{shorten(name)}` stands twice"
-                self.faults.append(Diagnostic(Code.DUPLICATE_KEY, message, key.span, "keep one of the two", (note,)))
+                self._note(Diagnostic(Code.DUPLICATE_KEY, message, key.span, "keep one of the two", (note,)))
             elif key:
                 entries[name] = key, value
             end = next(self.events)

@@ -11,7 +11,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
+from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, did_you_mean, got, shorten
 from cnndsl.source import Span
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.schema import NAME, PARAMETER, schema
@@ -19,8 +19,6 @@ from cnndsl.spec.steps import COMMON, STRUCTURE, is_word
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
 
-#: How many faults are told of; nobody reads more, and each costs a search for what was meant.
-MAX_FAULTS = 1000
 _STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else"}
 _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 
@@ -35,7 +33,7 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
             continue  # names.py says more of it
         place = _locate(tree, list(error.absolute_path))
         faulty.add(place.enclosing)
-        if error.instance is not UNKNOWN and len(diagnostics) < MAX_FAULTS:
+        if error.instance is not UNKNOWN and len(diagnostics) < ENOUGH:
             rule = error.schema if isinstance(error.schema, dict) else {}
             diagnostics += _diagnose(_Error(error.validator, error.validator_value, error.instance, rule), place, tree)
     return diagnostics, frozenset(faulty)

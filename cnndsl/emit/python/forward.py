@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 
 from cnndsl.emit.python.binder import safe
 from cnndsl.emit.python.flow import Flow, Node, Ref
@@ -55,14 +57,19 @@ class _Writer:
 
     flow: Flow
     lines: list[str] = field(default_factory=list)
+    #: The variable of each value, and the values that each variable has held since it was last assigned.
     variables: dict[Ref, str] = field(default_factory=dict)
+    held: dict[str, list[Ref]] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
     #: How many takers of a value are still to come.
     left: Counter[Ref] = field(default_factory=Counter)
     named: dict[Ref, str] = field(default_factory=dict)
+    #: ``x2`` and so on are live below it.
+    number: int = 2
 
     def write(self) -> list[str]:
-        self.variables |= dict(self.flow.inputs)
+        for ref, name in dict(self.flow.inputs).items():
+            self.assign(name, {ref: name})
         for node in self.flow.nodes:
             self.left.update(node.inputs)
             if is_named(node.item.step) and len(node.item.name) <= MAX_NAME:
@@ -119,14 +126,14 @@ class _Writer:
         operands = self.take(node.inputs)
         if operands[0].operand != flat(operands[0].code) or len(flat(operands[0].code)) > LONG // 2:
             operands = self.settle(node.inputs, operands)
-        count = len(item.sizes)
-        sizes: Code = str(count) if len(set(item.sizes)) == 1 else listing(map(str, item.sizes))
+        parts_count = len(item.sizes)
+        sizes: Code = str(parts_count) if len(set(item.sizes)) == 1 else listing(map(str, item.sizes))
         how = "chunk" if len(set(item.sizes)) == 1 else "split"
-        refs = [(node.key, index) for index in range(count)]
+        refs = [(node.key, index) for index in range(parts_count)]
         names = [self.name(ref, f"branch{index}") if self.left[ref] else "_" for index, ref in enumerate(refs, 1)]
         if len(", ".join(names)) > BODY_WIDTH // 2:
             parts = self.name(refs[0], "parts")
-            self.variables |= {ref: f"{parts}[{index}]" for index, ref in enumerate(refs)}
+            self.assign(parts, {ref: f"{parts}[{index}]" for index, ref in enumerate(refs)})
             names = [parts]
         taken = call(f"{flat(operands[0].code)}.{how}", sizes, "1")
         self.lines += lay_out(taken, 0, f"{', '.join(names)} = ")
@@ -136,8 +143,8 @@ class _Writer:
         self.flush()
         ref = (node.key, 0)
         first, *others = [self.variables[taken] for taken in node.inputs]
-        self.left.subtract(node.inputs)
-        name = self.name(ref, node.arm, frozenset(others), first) if self.left[ref] else ""
+        self.use(node.inputs)
+        name = self.name(ref, node.arm, dict.fromkeys(others, 1), first) if self.left[ref] else ""
         then: Code
         if isinstance(node.item, Merge):
             test, then = f"self.{node.optional}", _infix(node.item, [first, *others])
@@ -165,7 +172,7 @@ class _Writer:
             start = 0
         parts = {part.ref: part for part in self.pending[start:]}
         del self.pending[start:]
-        self.left.subtract(refs)
+        self.use(refs)
         return [parts.get(ref) or self.variable(ref) for ref in refs]
 
     def variable(self, ref: Ref) -> Pending:
@@ -179,26 +186,53 @@ class _Writer:
         self.flush()
         return self.take(refs)
 
+    def use(self, refs: Sequence[Ref]) -> None:
+        """Takes values once. The variables of those that are not needed again are free."""
+        self.left.subtract(refs)
+        for ref in refs:
+            name = self.variables.get(ref, "")
+            if self.left[ref] <= 0 and _NUMBERED.fullmatch(name):
+                self.number = min(self.number, int(name[1:]))
+
     def flush(self) -> None:
         """Gives every pending expression a variable."""
         pending, self.pending = self.pending, []
-        for index, part in enumerate(pending):
-            reads = frozenset().union(*(later.reads for later in pending[index + 1 :]))
+        reads = Counter(name for part in pending for name in part.reads)
+        for part in pending:
+            reads.subtract(part.reads)
             # What nothing takes has to run all the same.
             before = f"{self.name(part.ref, part.arm, reads)} = " if self.left[part.ref] else ""
             self.lines += lay_out(part.code, 0, before)
 
-    def name(self, ref: Ref, arm: str, avoid: frozenset[str] = frozenset(), prefer: str = "") -> str:
+    def name(self, ref: Ref, arm: str, read: Mapping[str, int] = {}, prefer: str = "") -> str:
         """A variable for a value: the name that the spec gives to what is fetched later, one whose
-        value is no longer needed, or a new one."""
-        live = {name.partition("[")[0] for other, name in self.variables.items() if self.left[other] > 0} | avoid
-        live = live.union(*(part.reads for part in self.pending))
+        value is no longer needed, or a new one. None that is ``read`` before the value is known."""
+        pending = frozenset().union(*(part.reads for part in self.pending))
+
+        def is_free(name: str) -> bool:
+            return not self.is_live(name) and not read.get(name) and name not in pending
+
         first = next(iter(self.flow.inputs.values()))
         fetched = self.left[ref] > 1 or (len(self.flow.returned) > 1 and ref in self.flow.returned.values())
         named = self.named.get(ref, "") if fetched else ""
         options = [prefer if prefer.isidentifier() else "", named, *([arm] if arm else [first]), first, "y", "z"]
-        options += [f"x{number}" for number in range(2, len(live) + 3)]
-        name = next(option for option in options if option and option not in live)
-        self.variables = {other: held for other, held in self.variables.items() if held.partition("[")[0] != name}
-        self.variables[ref] = name
+        name = next((option for option in options if option and is_free(option)), "")
+        if not name:
+            self.number = next(number for number in count(self.number) if not self.is_live(f"x{number}"))
+            name = next(name for name in map("x{}".format, count(self.number)) if is_free(name))
+        self.assign(name, {ref: name})
         return name
+
+    def is_live(self, name: str) -> bool:
+        """Whether a variable holds a value that is needed still."""
+        return any(self.left[ref] > 0 for ref in self.held.get(name, ()))
+
+    def assign(self, name: str, variables: Mapping[Ref, str]) -> None:
+        """Puts values into a variable, from which those that it held are gone."""
+        for other in self.held.get(name, ()):
+            self.variables.pop(other, None)
+        self.variables |= variables
+        self.held[name] = [*variables]
+
+
+_NUMBERED = re.compile(r"x\d+")

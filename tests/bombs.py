@@ -1,0 +1,370 @@
+"""Families of specs that would cost the most: each grows with a size, up to what the limits let through or past it.
+
+    python tests/bombs.py FAMILY [SIZE]
+
+compiles one, tells of it as ``cnndsl check`` does, and prints the CPU seconds and the peak of memory that it took.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from math import isqrt
+from pathlib import Path
+
+from cnndsl.diagnostics import MOST
+from cnndsl.network import compile_spec
+from cnndsl.telling import FORMATS
+
+#: A spec, or several of which ``net.yaml`` is compiled.
+Files = dict[str, str]
+Family = tuple[Callable[[int], "str | Files"], int]
+
+
+def net(steps: Iterable[str], before: str = "", input: str = "[8, 8, 8]", after: str = "") -> str:
+    """A spec of steps, one a line."""
+    return f"input: {input}\n{before}network:\n" + "".join(f"  - {step}\n" for step in steps) + after
+
+
+def blocks(definitions: Iterable[str]) -> str:
+    return "blocks:\n" + "".join(f"  {definition}\n" for definition in definitions)
+
+
+def params(values: Iterable[object]) -> str:
+    return "params:\n" + "".join(f"  p{number}: {value}\n" for number, value in enumerate(values))
+
+
+def several(texts: Iterable[str], main: str) -> Files:
+    return {f"f{number}.yaml": text for number, text in enumerate(texts)} | {"net.yaml": main}
+
+
+WEIGHTED = [f"{name}{dims}d" for name in ("Conv", "ConvTranspose", "BatchNorm") for dims in (1, 2, 3)]
+
+
+def nested(opening: str, inner: str, closing: str, depth: int) -> str:
+    return opening * depth + inner + closing * depth
+
+
+def laughs(n: int) -> str:
+    lines = ["a0: &a0 [1, 1]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, n))]
+    return "\n".join(lines) + "\n"
+
+
+def doubling(n: int) -> str:
+    definitions = [f"B{i}: [B{i + 1}, B{i + 1}]" for i in range(n)] + [f"B{n}: [ReLU]"]
+    return net(["B0"], blocks(definitions))
+
+
+def in_loops(step: str, depth: int, times: int = 100) -> str:
+    lines = [f"{'  ' * (2 * i + 1)}- times: {times}\n{'  ' * (2 * i + 2)}repeat:" for i in range(depth)]
+    return "input: [8, 8, 8]\nnetwork:\n" + "\n".join([*lines, "  " * (2 * depth + 1) + "- " + step]) + "\n"
+
+
+def dense(n: int) -> str:
+    """A dense block of ``n`` layers, written without ``dense``: the edges grow as its square."""
+    steps = ["{ReLU: , name: x0}"]
+    for i in range(1, n):
+        steps.append(f"{{branch: [{', '.join(f'[from: x{j}]' for j in range(i))}], merge: add, name: x{i}}}")
+    return net(steps)
+
+
+def diamonds(n: int) -> Files:
+    """Each of ``n`` files uses the next one twice, under two paths."""
+    texts = [
+        f"use: [f{i + 1}.yaml, ./f{i + 1}.yaml]\n" + net([f"C{i}"], blocks([f"C{i}: [ReLU]"])) for i in range(n - 1)
+    ]
+    return several([*texts, net(["C"], blocks(["C: [ReLU]"]))], "use: f0.yaml\n" + net(["C0"]))
+
+
+def chained(n: int) -> Files:
+    texts = [f"extends: f{i + 1}.yaml\nparams: {{p{i}: 1}}\n" for i in range(n - 1)] + [
+        net(["ReLU"], "params: {p: 1}\n")
+    ]
+    return several(texts, "extends: f0.yaml\n")
+
+
+def used(n: int) -> Files:
+    texts = [net(["ReLU"], blocks([f"C{i}: [ReLU]"])) for i in range(n)]
+    return several(texts, f"use: [{', '.join(f'f{i}.yaml' for i in range(n))}]\n" + net(["C0"]))
+
+
+def typos(n: int) -> str:
+    """Names that are each like some of as many others."""
+    half = n // 2
+    return net(
+        (f"ReLU: $parameter{i}x" for i in range(half)),
+        params(()) + "".join(f"  parameter{i}: 1\n" for i in range(half)),
+    )
+
+
+def used_by_all(n: int) -> Files:
+    """Each of ``n`` files uses all after it, and the last has many blocks."""
+    texts = [
+        f"use: [{', '.join(f'f{j}.yaml' for j in range(i + 1, n))}]\n" + net([f"C{i}"], blocks([f"C{i}: [ReLU]"]))
+        for i in range(n - 1)
+    ]
+    last = net(["D0"], blocks(f"D{i}: [ReLU]" for i in range(900)))
+    return several([*texts, last], f"use: [{', '.join(f'f{j}.yaml' for j in range(n))}]\n" + net(["C0"]))
+
+
+def of_one_base(n: int) -> Files:
+    """``n`` files that extend one which has many blocks, all used."""
+    base = net(["C"], blocks([f"C{i}: [ReLU]" for i in range(900)]))
+    others = [f"extends: f0.yaml\nblocks: {{E{i}: [ReLU]}}\n" for i in range(1, n)]
+    return several([base, *others], f"use: [{', '.join(f'f{j}.yaml' for j in range(1, n))}]\n" + net(["E1"]))
+
+
+FAMILIES: dict[str, Family] = {
+    # --- YAML ---
+    "brackets": (lambda n: "[" * n, 160_000),
+    "braces": (lambda n: "{a: " * n, 60_000),
+    "brackets, lines": (lambda n: "[\n" * n, 100_000),
+    "indentation": (lambda n: "".join(" " * i + "a:\n" for i in range(n)), 640),
+    "dashes": (lambda n: "- " * n, 100_000),
+    "question marks": (lambda n: "? " * n, 100_000),
+    "laughs": (laughs, 2_000),
+    "aliases": (lambda n: f"a: &a [{'1, ' * n}]\nb: [{'*a, ' * 100}]\n", 60_000),
+    "unknown aliases": (lambda n: f"a: [{'*abcdef, ' * n}]\n", 20_000),
+    "anchors": (lambda n: "a: [" + "".join(f"&a{i} 1, " for i in range(n)) + "]\n", 20_000),
+    "tags": (lambda n: "a: [" + "!!int 1, " * n + "]\n", 20_000),
+    "nodes": (lambda n: "a: [" + "1, " * n + "]\n", 49_000),
+    "mappings": (lambda n: "a: [" + "{}, " * n + "]\n", 40_000),
+    "duplicate keys": (lambda n: "a: 1\n" * n, 25_000),
+    "keys": (lambda n: "".join(f"k{i}: 1\n" for i in range(n)) + net(["ReLU"]), 20_000),
+    "merge keys": (lambda n: "<<: 1\n" * n, 20_000),
+    "no texts as keys": (lambda n: "".join(f"{i}: 1\n" for i in range(n)), 20_000),
+    "documents": (lambda n: "--- a\n" * n, 40_000),
+    "comment": (lambda n: "#" * n + "\n" + net(["ReLU"]), 260_000),
+    "comments": (lambda n: "#\n" * n + net(["ReLU"]), 130_000),
+    "blank lines": (lambda n: "\n" * n + net(["RELU"]), 260_000),
+    "scalar": (lambda n: net(["ReLU"], f"description: {'a' * n}\n"), 260_000),
+    "octal numbers": (lambda n: "a: [" + "010, " * n + "]\n", 40_000),
+    "digits": (lambda n: net([f"Linear: {'9' * n}"]), 250_000),
+    "wide letters": (lambda n: f"description: '{'漢' * n}'\n" + net(["RELU"]), 8_000),
+    # --- structure ---
+    "unknown layers": (lambda n: net(["Foo"] * n), 20_000),
+    "unknown layers, one line": (lambda n: f"input: [8, 8, 8]\nnetwork: [{'Foo, ' * n}]\n", 40_000),
+    "unlike layers": (lambda n: net(f"Conv2{i}" for i in range(n)), 16_000),
+    "unknown arguments": (lambda n: net(f"Conv2d: {{out_chanels{i}: 1}}" for i in range(n)), 6_000),
+    "arguments": (lambda n: net(["Conv2d: {" + ", ".join(f"a{i}: 1" for i in range(n)) + "}"]), 20_000),
+    "positional": (lambda n: net(["Conv2d: [" + "1, " * n + "]"]), 40_000),
+    "wrong types": (lambda n: net(["ReLU: {inplace: maybe}"] * n), 9_000),
+    "misspelt steps": (lambda n: net(f"{{branhc: [[ReLU]], nmae: a{i}}}" for i in range(n)), 6_000),
+    "two words": (lambda n: net(["{ReLU: , Flatten: , repeat: [ReLU], times: 2}"] * n), 4_500),
+    "long name": (lambda n: net([f"{{ReLU: , name: {'a' * n}}}"]), 8_000),
+    "long layer": (lambda n: net(["C" * n]), 100_000),
+    "long key": (lambda n: "k" * n + ": 1\n" + net(["ReLU"]), 100_000),
+    "long block": (lambda n: net(["ReLU"], blocks([f"? {'B' * n}\n  : [ReLU]"])), 100_000),
+    "names": (lambda n: net((f"{{ReLU: , name: a{i}}}" for i in range(n)), input="[1]"), 9_000),
+    "equal names": (lambda n: net(["{ReLU: , name: a}"] * n), 8_000),
+    "bad names": (lambda n: net(f"{{ReLU: , name: {i}a}}" for i in range(n)), 9_000),
+    "blocks": (lambda n: net((f"B{i}" for i in range(n)), blocks(f"B{i}: [ReLU]" for i in range(n))), 1_000),
+    "unused blocks": (lambda n: net(["ReLU"], blocks(f"B{i}: [ReLU]" for i in range(n))), 1_000),
+    "equal blocks": (lambda n: net(["ReLU"], blocks(f"B(a{i}): [ReLU]" for i in range(n))), 9_000),
+    "block parameters": (
+        lambda n: net(
+            ["B: {" + ", ".join(f"a{i}: 1" for i in range(n)) + "}"],
+            blocks([f"? B({', '.join(f'a{i}' for i in range(n))})\n  : [ReLU]"]),
+        ),
+        1_200,
+    ),
+    "inputs": (lambda n: net(["ReLU"], input="{" + ", ".join(f"x{i}: [1]" for i in range(n)) + "}"), 12_000),
+    "outputs": (
+        lambda n: net(
+            (f"{{ReLU: , name: a{i}}}" for i in range(n)), after=f"outputs: [{', '.join(f'a{i}' for i in range(n))}]\n"
+        ),
+        7_000,
+    ),
+    "unknown outputs": (
+        lambda n: net(
+            (f"{{ReLU: , name: a{i}}}" for i in range(n)), after=f"outputs: [{', '.join(f'b{i}' for i in range(n))}]\n"
+        ),
+        7_000,
+    ),
+    "init": (
+        lambda n: net(
+            ["Linear: 8"] * n,
+            "init:\n" + "".join(f"  {name}: {{weight: zeros, bias: zeros}}\n" for name in ("Linear", *WEIGHTED)),
+        ),
+        11_000,
+    ),
+    "ignored": (lambda n: net(["ReLU  # cnndsl: ignore CNN102"] * n), 7_000),
+    "unused params": (lambda n: net(["ReLU"], params(range(n))), 16_000),
+    "recipe": (
+        lambda n: net(["Flatten", "Linear: 10"], after=f"train:\n  augment: [{'{Resize: 8}, ' * n}]\n"),
+        15_000,
+    ),
+    "recipe keys": (
+        lambda n: net(["Flatten", "Linear: 10"], after="train:\n" + "".join(f"  epochs{i}: 1\n" for i in range(n))),
+        15_000,
+    ),
+    # --- expressions ---
+    "+0": (lambda n: net([f"Linear: $(1{'+0' * n})"]), 4_000),
+    "parentheses": (lambda n: net([f"Linear: $({nested('(', '1', ')', n)})"]), 4_000),
+    "long literal": (lambda n: net([f"Linear: $({'9' * n})"]), 8_000),
+    "squaring": (lambda n: net(["Linear: $p0"], params([9, *(f"$(p{i} * p{i})" for i in range(n))])), 10_000),
+    "texts added": (lambda n: net(["ReLU"], params(["abc", *(f"$(p{i} + p{i})" for i in range(n))])), 10_000),
+    "texts put together": (lambda n: net(["ReLU"], params(["abc", *(f"$p{i}$p{i}" for i in range(n))])), 10_000),
+    "lists added": (lambda n: net(["ReLU"], params(["[1]", *(f"$(p{i} + p{i})" for i in range(n))])), 10_000),
+    "lists nested": (lambda n: net(["ReLU"], params(["[1]", *(f"[$p{i}, $p{i}]" for i in range(n))])), 10_000),
+    "lists in lists": (lambda n: net(["ReLU"], params(["$(range(1000))", *("$([p0])" for _ in range(n))])), 12_000),
+    "text times": (lambda n: net([f"{{ReLU: , name: $('a' * {n})}}"]), 10**9),
+    "list times": (lambda n: net([f"Linear: $([0] * {n})"]), 10**9),
+    "range": (lambda n: net([f"{{repeat: [ReLU], for: i, in: $(range({n}))}}"]), 10**9),
+    "powers": (lambda n: net([f"Linear: $(9**9**{n})"]), 10**9),
+    "params in order": (lambda n: net(["ReLU"], params([1, *(f"$(p{i} + 1)" for i in range(n))])), 10_000),
+    "params in a ring": (lambda n: net(["ReLU"], params(f"$p{(i + 1) % n}" for i in range(n))), 10_000),
+    "params backwards": (lambda n: net(["ReLU"], params([*(f"$p{i + 1}" for i in range(n)), "1"])), 10_000),
+    "typos": (typos, 8_000),
+    "undefined": (lambda n: net(f"Linear: $a{i}" for i in range(n)), 12_000),
+    "let": (lambda n: net([f"let: {{a{i}: {i}}}" for i in range(n)] + ["ReLU"]), 9_000),
+    "let, at once": (lambda n: net(["let: {" + ", ".join(f"a{i}: {i}" for i in range(n)) + "}", "ReLU"]), 15_000),
+    "let, blocks": (
+        lambda n: net(
+            ["let: {" + ", ".join(f"a{i}: {i}" for i in range(n)) + "}", "{times: 1000, repeat: [let: {b: 1}, ReLU]}"]
+        ),
+        15_000,
+    ),
+    "expressions": (lambda n: net(["{times: 1024, repeat: [" + f"Dropout: $({'0+' * 40}0), " * n + "]}"]), 500),
+    "expressions, cheap": (lambda n: net(["{times: 1024, repeat: [" + "Dropout: $(0+0), " * n + "]}"]), 5_000),
+    "lists made": (lambda n: net([f"{{times: {n}, repeat: [{{let: {{a: '$(range(1000) + [1])'}}}}, ReLU]}}"]), 1_000),
+    "lists searched": (
+        lambda n: net(
+            ["let: {a: $(range(1000))}", f"{{times: {n}, repeat: [{{ReLU: , when: \"$({'1001 in a or ' * 15}0)\"}}]}}"]
+        ),
+        1_000,
+    ),
+    "templates": (lambda n: net([f"{{ReLU: , name: {'$a' * n}}}"], "params: {a: a}\n"), 4_000),
+    # --- graph ---
+    "times": (lambda n: net([f"{{times: {n}, repeat: [ReLU]}}"]), 10**9),
+    "nested repeats": (lambda n: in_loops("ReLU", n), 12),
+    "empty repeats": (lambda n: net([nested("{times: 1000, repeat: [", "", "]}", n)]), 14),
+    "doubling blocks": (doubling, 900),
+    "calls": (lambda n: net(["B0"], blocks([*(f"B{i}: [B{i + 1}]" for i in range(n)), f"B{n}: [ReLU]"])), 900),
+    "ring": (lambda n: net(["B0"], blocks(f"B{i}: [B{(i + 1) % n}]" for i in range(n))), 900),
+    "nested sequential": (lambda n: net([nested("{sequential: [", "ReLU", "]}", n)]), 30),
+    "deep": (
+        lambda n: net(
+            ["{times: 1000, repeat: [B0]}"], blocks([*(f"B{i}: [B{i + 1}]" for i in range(n)), f"B{n}: [ReLU]"])
+        ),
+        31,
+    ),
+    "layers": (lambda n: net(["Conv2d: [8, 1]"] * n), 9_900),
+    "layers, unlike": (lambda n: net(f"Conv2d: [{i % 99 + 1}, 1]" for i in range(n)), 9_900),
+    "layers in loops": (lambda n: net([f"{{times: 1000, repeat: [{'ReLU, ' * n}]}}"]), 20),
+    "layers in blocks": (
+        lambda n: net(["{times: 1000, repeat: [B]}"], blocks([f"B: [{'ReLU, ' * n}]"])),
+        20,
+    ),
+    "warnings": (lambda n: net(["Conv2d: [8, 1]", "BatchNorm2d"] * n), 7_000),
+    "unseen": (lambda n: net(["Conv2d: [8, 2, 2]"] * n, input="[8, 1000001, 3]"), 8_200),
+    "shape faults": (lambda n: net(["{branch: [[Conv2d: [8, 9]], []]}"] * n), 6_200),
+    "faults in loops": (lambda n: net([f"{{times: 1000, repeat: [{'{from: x}, ' * n}]}}"]), 20),
+    "dense": (lambda n: net([f"{{times: {n}, dense: [Conv2d: [1, 1]]}}"]), 1_024),
+    "dense, many": (lambda n: net(["{times: 1000, dense: [Conv2d: [1, 1]]}"] * n), 20),
+    "dense by hand": (lambda n: dense(isqrt(2 * n)), 15_000),
+    "wide branches": (lambda n: net([f"branch: [{'[ReLU], ' * n}]"]), 15_000),
+    "wide branches in loops": (
+        lambda n: net([f"{{times: 1000, repeat: [{{branch: [{'[], ' * n}], merge: add}}]}}"]),
+        100,
+    ),
+    "unlike branches": (lambda n: net([f"branch: [{'[AvgPool2d: 2], [ReLU], ' * n}]"]), 7_000),
+    "split": (lambda n: net([f"{{branch: [{'[ReLU], ' * n}], split: true}}"], input=f"[{n}, 2]"), 15_000),
+    "from": (lambda n: net(["{ReLU: , name: a}", *["from: a"] * n]), 15_000),
+    "unknown from": (lambda n: net(f"from: a{i}" for i in range(n)), 15_000),
+    "unknown among names": (
+        lambda n: net([*(f"{{ReLU: , name: name{i}}}" for i in range(n)), *(f"from: name{i}x" for i in range(n))]),
+        5_000,
+    ),
+    "lost names": (
+        lambda n: net([*(f"{{RLU: , name: name{i}}}" for i in range(n)), *(f"from: nam{i}" for i in range(n))]),
+        5_000,
+    ),
+    "lost patterns": (
+        lambda n: net([*["{RLU: , name: " + "$(a)a" * 30 + "b}"] * n, *(f"from: {'a' * 60}" for i in range(n))]),
+        1_500,
+    ),
+    "lost templates": (
+        lambda n: net(
+            [*(f"{{Conv2d: {{a: 1}}, name: b$a-{i}}}" for i in range(n)), *(f"from: b-{i}" for i in range(n))]
+        ),
+        4_000,
+    ),
+    "lost literals": (
+        lambda n: net([*(f"{{Conv2d: {{a: 1}}, name: a{i}}}" for i in range(n)), *(f"from: a{i}" for i in range(n))]),
+        4_000,
+    ),
+    "block defaults": (
+        lambda n: net(
+            ["{times: 1000, repeat: [B]}"], blocks([f"? B({', '.join(f'a{i}=1' for i in range(n))})\n  : [ReLU]"])
+        ),
+        1_000,
+    ),
+    "names bound in loops": (
+        lambda n: net(
+            ["let: {" + ", ".join(f"a{i}: {i}" for i in range(n)) + "}"]
+            + ["{for: i, in: $(range(1000)), repeat: [let: {a: $i}]}"] * 9
+        ),
+        15_000,
+    ),
+    "lists in loops": (lambda n: net([f"{{times: 1000, repeat: [Permute: [{'1, ' * n}]]}}"] * 9), 1_000),
+    "reuse": (lambda n: net(["{ReLU: , name: a}", *["reuse: a"] * n]), 13_000),
+    "reuse of much": (
+        lambda n: net([f"{{sequential: [{'ReLU, ' * n}], name: a}}", "{times: 1000, repeat: [reuse: a]}"]),
+        19,
+    ),
+    "reuse of reused": (
+        lambda n: net(
+            [
+                "{sequential: [ReLU], name: a0}",
+                *(f"{{sequential: [{{reuse: a{i}}}, ReLU], name: a{i + 1}}}" for i in range(n)),
+            ]
+        ),
+        2_500,
+    ),
+    "whens": (lambda n: net(["{ReLU: , when: false}"] * n + ["ReLU"]), 8_000),
+    "parameters": (lambda n: net(["Flatten", *["Linear: 1000"] * n], input="[1000]"), 13_000),
+    "million features": (lambda n: net(["Flatten", f"Linear: {n}"], input="[1, 1000, 1000]"), 1_000_000),
+    "large input": (lambda n: net(["ReLU"], input=f"[{n}, {n}, {n}]"), 2**50),
+    "rank": (lambda n: net(["ReLU"], input=f"[{'1, ' * n}]"), 40_000),
+    "permutation": (lambda n: net([f"Permute: [{', '.join(map(str, range(n)))}]"], input=f"[{'1, ' * n}]"), 1_000),
+    # --- files ---
+    "used files": (used, 100),
+    "chained files": (chained, 100),
+    "diamonds": (diamonds, 100),
+    "files used by all": (used_by_all, 100),
+    "files that extend one": (of_one_base, 100),
+    "one file often": (
+        lambda n: several([net(["C"], blocks(["C: [ReLU]"]))], f"use: [{'f0.yaml, ' * n}]\n" + net(["C"])),
+        20_000,
+    ),
+}  # fmt: skip
+
+
+def compiled(family: str, size: int | None = None) -> dict[str, float | str]:
+    """What a bomb ends in, the CPU seconds that it took and the most MiB that the process ever had."""
+    make, full = FAMILIES[family]
+    made = make(size or full)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, text in ({"net.yaml": made} if isinstance(made, str) else made).items():
+            (Path(folder) / name).write_text(text)
+        began = time.process_time()
+        compilation = compile_spec(Path(folder) / "net.yaml")
+        for item in compilation.diagnostics[:MOST]:
+            item.render()
+        for write in FORMATS.values():
+            write(compilation.diagnostics)
+        seconds = time.process_time() - began
+    codes = sorted({item.code.id for item in compilation.diagnostics if item.is_error})
+    assert bool(codes) is (compilation.graph is None)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"seconds": seconds, "mib": peak, "outcome": " ".join(codes) or "ok"}
+
+
+if __name__ == "__main__":
+    family, *size = sys.argv[1:]
+    print(json.dumps(compiled(family, *map(int, size))))

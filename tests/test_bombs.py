@@ -1,0 +1,35 @@
+"""The worst specs that we could think of: each ends in a network or in diagnostics, within the memory of a compile.
+
+What they take of time is measured by ``benchmarks/bombs.py``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bombs import FAMILIES
+
+ALL = """
+import json, sys
+from bombs import compiled
+for family in sys.argv[1:]:
+    print(json.dumps({"family": family, **compiled(family)}), flush=True)
+"""
+PARTS = 6
+
+
+@pytest.mark.parametrize("part", range(PARTS))
+def test_every_bomb_ends_in_a_network_or_in_diagnostics_within_256_mib(part: int) -> None:
+    families = [*FAMILIES][part::PARTS]
+    command = [sys.executable, "-c", ALL, *families]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, timeout=500)
+    assert done.returncode == 0, done.stderr[-2000:]
+    told = list(map(json.loads, done.stdout.splitlines()))
+    assert [row["family"] for row in told] == families
+    assert all(re.fullmatch(r"ok|CNN0\d\d( CNN0\d\d)*", row["outcome"]) for row in told), told
+    assert max(row["mib"] for row in told) <= 256, max(told, key=lambda row: row["mib"])
