@@ -16,7 +16,7 @@ from cnndsl.source import Span
 
 #: Longest text of a spec that a message repeats.
 SHOWN = 60
-#: What stands between the stations of a trail: a single angle, pointing right.
+#: What stands between a block and the module in it: a single angle, pointing right.
 WAY = " \u203a "
 #: How many diagnostics are shown to people.
 MOST = 50
@@ -68,6 +68,7 @@ class Code(Enum):
     UNFLATTENED = ("CNN104", "a linear layer on an image that nobody flattened")
     DROPOUT = ("CNN105", "a dropout right before a batch normalisation")
     SCORES = ("CNN106", "a network that ends otherwise than its loss expects")
+    MISTAKEN = ("CNN107", "an argument that probably means something else")
     DATA = ("CNN201", "a data set that is not there")
     SAMPLE = ("CNN202", "data that cannot be trained on")
     LOSS = ("CNN203", "a loss that is not finite")
@@ -98,7 +99,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Diagnostic:
-    """One fault of a spec: what, where, the way that led there, and what to write instead."""
+    """One fault of a spec: what, where, the way that led there from inside out, and what to write instead."""
 
     code: Code
     message: str
@@ -136,11 +137,11 @@ class Diagnostic:
     def render(self) -> str:
         """Several lines for people: the message, the line with a caret, the trail, notes and help."""
         lines = [str(self)]
-        if self.span:
+        if self.span and not self.span.source.is_option:
             lines += _excerpt(self.span)
         if self.trail:
             cut = self.trail if len(self.trail) <= 6 else (*self.trail[:3], "…", *self.trail[-2:])
-            lines.append(f"  = in {WAY.join(cut)}")
+            lines += [f"  = in {place}" for place in cut]
         for note in self.notes:
             lines.append(f"  = note: {note.message}" + (f" ({note.span})" if note.span else ""))
         if self.help:
@@ -253,7 +254,7 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The known word that ``word`` is most like, "" where it is like none."""
-    return _nearest(word, tuple(known)) if len(word) <= SHOWN else ""
+    return _nearest(word, tuple(known)) if 0 < len(word) <= SHOWN else ""
 
 
 @lru_cache(50)
@@ -262,9 +263,9 @@ def _nearest(word: str, candidates: tuple[str, ...]) -> str:
     folded, word = _folded(candidates), word.lower()
     if word in folded:
         return folded[word]
-    slips = max(len(word), 3) // 3
+    slips = min(max(len(word) // 3, 1), len(word) - 1)
     slip = process.extractOne(word, folded.keys(), scorer=OSA.distance, score_cutoff=slips)
-    found = slip or process.extractOne(word, folded.keys(), scorer=fuzz.ratio, score_cutoff=60)
+    found = slip or process.extractOne(word, folded.keys(), scorer=fuzz.ratio, score_cutoff=65)
     return folded[found[0]] if found else ""
 
 

@@ -17,6 +17,11 @@ class Source:
     name: str
     text: str
 
+    @property
+    def is_option(self) -> bool:
+        """Whether it was given on the command line, as ``-p classes``: people see it there."""
+        return self.name.startswith("-")
+
     @cached_property
     def _starts(self) -> list[int]:
         """Offset of every line's first character. Lines end as editors see it, so not at U+2028."""
@@ -67,4 +72,4 @@ class Span:
         return self.part(0, len(line.rstrip()))
 
     def __str__(self) -> str:
-        return f"{self.source.name}:{self.line}:{self.column}"
+        return self.source.name if self.source.is_option else f"{self.source.name}:{self.line}:{self.column}"

@@ -112,7 +112,7 @@ def _location(span: Span) -> dict[str, Any]:
 
 def _in_file(span: Span | None) -> Span | None:
     """A span that stands in a file, not in an option such as ``-p`` or a text from Python."""
-    return None if span is None or span.source.name.startswith(("-", "<")) else span
+    return None if span is None or span.source.is_option or span.source.name.startswith("<") else span
 
 
 def _length(span: Span) -> int:

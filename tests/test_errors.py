@@ -142,7 +142,7 @@ FILES = [
              "net.yaml:1:12", "the invisible character U+2028, which shows the text otherwise than it is read"),
     FileCase("large", spec("#" * 300_000 + "\n"), Code.LIMIT, "net.yaml:1:1", "net.yaml is larger than 256 KiB"),
     FileCase("large in all", large_in_all, Code.LIMIT, "other.yaml:1:1",
-             "more than 256 KiB or 50000 YAML nodes, with all that is extended and used"),
+             "more than 256 KiB, with all that is extended and used"),
     FileCase("missing", spec("extends: none.yaml\n"), Code.FILE, "net.yaml:1:10", "none.yaml does not exist"),
     FileCase("folder", folder_used, Code.FILE, "net.yaml:1:6", "parts cannot be read: it is a folder"),
     FileCase("FIFO", fifo_used, Code.FILE, "net.yaml:1:7", "pipe.yaml cannot be read: it is no regular file"),
@@ -267,7 +267,8 @@ def test_a_diagnostic_as_data() -> None:
 
 def test_a_long_way_is_cut_in_its_middle() -> None:
     fault = Diagnostic(Code.SHAPE, "wrong", trail=tuple(f"block {number}" for number in range(9)))
-    assert fault.render().splitlines()[-1] == "  = in block 0 › block 1 › block 2 › … › block 7 › block 8"  # noqa: RUF001
+    told = [line.removeprefix("  = in ") for line in fault.render().splitlines()[1:]]
+    assert told == ["block 0", "block 1", "block 2", "…", "block 7", "block 8"]
 
 
 def test_carets_stand_below_wide_characters_and_tabs() -> None:

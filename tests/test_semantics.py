@@ -61,7 +61,39 @@ def test_arguments_are_checked_where_the_input_is_unknown() -> None:
 def test_the_way_tells_of_blocks_and_rounds_not_of_branches() -> None:
     head = "input: [3, 8, 8]\nblocks:\n  Down: [{branch: [[{MaxPool2d: 3}], []]}]\n"
     (fault,) = faults("- repeat: [Down]\n  times: 2\n", head)
-    assert fault.trail == ("round 1 of 2 at 5:3", "`Down` called at 5:12")
+    assert fault.trail == ("blocks.Down, called at 5:12", "repeat 5:3, round 1 of 2")
+
+
+def test_the_way_tells_of_the_layer_and_of_the_loops_around_it() -> None:
+    head = """\
+input: [3, 8, 8]
+blocks:
+  Inner:
+    - repeat:
+        - {Conv2d: [3, 3], name: conv$i}
+      for: i
+      in: [1, 2, 3, 4]
+  Outer: [sequential: [Inner]]
+"""
+    (fault,) = faults("- repeat: [Outer]\n  times: 2\n", head)
+    assert fault.trail == (
+        "blocks.Inner \u203a conv4, in repeat 4:7, round 4 of 4, called at 8:24",
+        "blocks.Outer \u203a 0.0, called at 10:12",
+        "repeat 10:3, round 1 of 2",
+    )
+
+
+@pytest.mark.parametrize("dims", [1, 2, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("size", [8, 9])
+def test_the_projection_that_a_residual_is_helped_with_mends_it(dims: int, stride: int, size: int) -> None:
+    head = f"input: [3, {', '.join([str(size)] * dims)}]\n"
+    conv = f"Conv{dims}d: {{out_channels: 8, kernel_size: 3, padding: 1, stride: {stride}}}"
+    (fault,) = faults(f"- residual: [{{{conv}}}]\n", head)
+    assert [note.span is not None for note in fault.notes] == [True, True]
+    mended = fault.help.removeprefix("project the input: `").removesuffix("`")
+    assert mended.startswith("shortcut: [Conv")
+    assert faults(f"- residual: [{{{conv}}}]\n  {mended}\n", head) == []
 
 
 # --- names, reuse, values ------------------------------------------------------------------------

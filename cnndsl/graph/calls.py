@@ -18,9 +18,11 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
+from cnndsl.spec.hints import meant_layer
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
 
+_RING = "a block is written out where it is called; `repeat` does the same steps several times"
 #: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
 NOTHING = Tensor(Shape())
 
@@ -53,7 +55,7 @@ class Calls:
         written, span = f"`{shown(callee)}`", step.callee.span
         if isinstance(step.callee, Expression):
             written = f"`{shorten(span.text)}` is {written}, which"
-        help = did_you_mean(str(callee), self.context.callables) or "`cnndsl layers` lists the layers"
+        help = meant_layer(str(callee), self.context.callables) or "`cnndsl layers` lists the layers"
         if " - " in str(callee):
             help = "a line that is indented further goes on with the text above: indent the `- ` alike"
         self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
@@ -92,10 +94,11 @@ class Calls:
         self.context.take(site.scope, child, step)
         if given.whole is not None and layer.takes_list():
             given = replace(given, positional=(given.whole,))
-        found = self._arguments(given, layer, site)
         item = None
-        if found is not None and UNKNOWN not in found[0].values():
-            item = self._apply(step, child, layer, *found, x, site)
+        with self.context.looking_at(site.scope.path_of(child)):
+            found = self._arguments(given, layer, site)
+            if found is not None and UNKNOWN not in found[0].values():
+                item = self._apply(step, child, layer, *found, x, site)
         if item is not None:
             site.body.append(item)
         out = item.output if item else None
@@ -147,6 +150,8 @@ class Calls:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
             if isinstance(given[name], float) and _divides(written[name]):
                 help = "`/` gives a fraction, `//` a whole number"
+        if x is not None and (meant := _order_of_torch(step, layer, given, x)):
+            help = meant
         notes: tuple[Note, ...] = ()
         if code is Code.SHAPE:
             named = message.startswith(f"`{layer.__name__}`")
@@ -179,7 +184,7 @@ class Calls:
         if block.name in context.calls:
             ring = " → ".join([*context.calls[context.calls.index(block.name) :], block.name])
             note = Note("it is defined here", block.span)
-            context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, "use `repeat`", note)
+            context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, _RING, note)
             return None
         if len(context.calls) >= (limit := context.limits.calls):
             message = f"blocks call each other more than {limit} deep"
@@ -198,7 +203,8 @@ class Calls:
         child = site.scope.child_name(block.name.lower(), name)
         context.take(site.scope, child, step)
         context.calls.append(block.name)
-        with context.within(f"`{block.name}` called at {context.at(span)}"):
+        path = site.scope.path_of(child)
+        with context.looking_at(path), context.within(f"blocks.{block.name}", f"called at {context.place(span)}", path):
             out = self._module(step, child, block.name, block.steps, params, written, x, inner, site)
         context.calls.pop()
         return out
@@ -250,7 +256,7 @@ class Calls:
                 context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
         before, context.reusing = context.reusing, True
-        with context.within(f"`reuse` at {context.at(step.span)}"):
+        with context.within("what is used again", f"at {context.place(step.span)}"):
             again = self._again(named.item, named, x, step)
         context.reusing = before
         if again is not None:
@@ -313,6 +319,16 @@ def _code(layer: type[Layer], given: Mapping[str, Any], refused: Refused) -> Cod
 
 def _is_inferred(layer: type[Layer], name: str | None) -> bool:
     return name in layer.arguments and layer.arguments[name].infer is not None
+
+
+def _order_of_torch(step: spec.Call, layer: type[Layer], given: Mapping[str, Any], x: Tensor) -> str:
+    """Help where a list of arguments begins with what is inferred, as PyTorch's own does."""
+    names, count = layer.positional(), len(step.arguments.positional)
+    first = next(iter(layer.arguments.values()))
+    if count < 3 or first.infer is None or given.get(names[0]) != x.shape.channels:
+        return ""
+    rest = ", ".join(got(given[name]) for name in names[1:count] if name in given)
+    return f"`{first.name}` is inferred, and not written: `{layer.__name__}: [{rest}]`"
 
 
 def _divides(value: Value) -> bool:

@@ -12,13 +12,14 @@ from typing import Any, Protocol
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
 from cnndsl.graph.scope import TAKEN, Named, Scope
+from cnndsl.graph.trail import Station, told
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document, Parameter
 from cnndsl.spec.expression import Environment, Meter, Unknown, evaluate
-from cnndsl.spec.names import unusable
+from cnndsl.spec.names import unusable, usable
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, Literal, Value
 
@@ -57,9 +58,13 @@ class Context:
         self.callables = dict.fromkeys((*LAYERS, *document.blocks))
         #: The document's parameters, once they are known.
         self.params: Mapping[str, Any] = {}
+        #: Where each tensor was made, by its identity.
+        self.origins: dict[int, Span] = {}
         self.faults: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
-        self.trail: list[str] = []
+        self.trail: list[Station] = []
+        #: The path of the layer that is looked at.
+        self.at = ""
         #: The blocks that call each other here, outermost first.
         self.calls: list[str] = []
         #: Whether what is run has been run before, with the same weights.
@@ -70,7 +75,7 @@ class Context:
     # --- faults ----------------------------------------------------------------------------------
 
     def fault(self, code: Code, message: str, span: Span, help: str = "", *notes: Note) -> None:
-        self._add(Diagnostic(code, message, span.first_line, help, notes, tuple(self.trail)))
+        self._add(Diagnostic(code, message, span.first_line, help, notes, told(self.trail, self.at)))
 
     def _add(self, fault: Diagnostic) -> None:
         """What is met again in a loop or block is said already."""
@@ -82,16 +87,21 @@ class Context:
             raise Stop
 
     @contextmanager
-    def within(self, place: str) -> Iterator[None]:
-        """What is said in here was met on the way that ``place`` tells."""
-        self.trail.append(place)
-        try:
-            yield
-        finally:
-            self.trail.pop()
+    def within(self, what: str, how: str, path: str | None = None) -> Iterator[None]:
+        """What is said in here was met on the way that a :class:`Station` tells."""
+        self.trail.append(Station(what, how, path))
+        yield
+        self.trail.pop()
 
-    def at(self, span: Span) -> str:
-        """A place as the trail tells it."""
+    @contextmanager
+    def looking_at(self, path: str) -> Iterator[None]:
+        """What is said in here is of the module at ``path``."""
+        before, self.at = self.at, path
+        yield
+        self.at = before
+
+    def place(self, span: Span) -> str:
+        """Line and column, with the file where it is another than the document's."""
         return f"{span.line}:{span.column}" if span.source == self.document.source else str(span)
 
     # --- limits ----------------------------------------------------------------------------------
@@ -134,7 +144,7 @@ class Context:
         except Unknown:
             return UNKNOWN
         except Fault as fault:
-            self._add(replace(fault.diagnostic, trail=tuple(self.trail)))
+            self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
             if self.meter.exhausted:
                 raise Stop from None
             return UNKNOWN
@@ -148,7 +158,7 @@ class Context:
         try:
             self.meter.spend((len(environment.names) + len(names)) // 16, span)
         except Fault as fault:
-            self._add(replace(fault.diagnostic, trail=tuple(self.trail)))
+            self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
             raise Stop from None
         return environment.bind(names)
 
@@ -188,7 +198,8 @@ class Context:
         if name in TAKEN:
             reason = "is an attribute of torch.nn.Module already"
         if reason:
-            self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span)
+            help = usable(str(name), TAKEN)
+            self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
             return None
         return str(name)
 
@@ -238,4 +249,4 @@ class Context:
 
 def shown(name: Any) -> str:
     """What should be a name, as a message shows it."""
-    return shorten(name) if isinstance(name, str) else got(name)
+    return shorten(name) if isinstance(name, str) and name else got(name)

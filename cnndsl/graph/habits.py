@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from math import prod
 
-from cnndsl.diagnostics import Code, Diagnostic
+from cnndsl.diagnostics import Code, Diagnostic, got
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, walk
+from cnndsl.spec.steps import Call
 
 _AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 
@@ -107,4 +109,40 @@ def _dropout_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic 
     return Diagnostic(Code.DROPOUT, message, item.step.span, "put it behind the last batch normalisation")
 
 
-RULES: tuple[Rule, ...] = (_bias_before_batch_norm, _unseen_pixels, _linear_on_image, _dropout_before_batch_norm)
+def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
+    """In PyTorch a list of arguments has in it what is inferred here: ``nn.Conv2d(3, 16, 3)`` is ``Conv2d: [16, 3]``,
+    and ``nn.BatchNorm2d(16)`` is ``BatchNorm2d``. Kernels of 8 and more and an ``eps`` of 1 and more are not used."""
+    given = item.step.arguments.positional if isinstance(item.step, Call) else ()
+    values, names = item.layer.values, item.layer.positional()[: len(given)]
+    kernel = values.get("kernel_size")
+    if "eps" in names and values["eps"] >= 1:
+        what, meant = f"an `eps` of {values['eps']}", [values[name] for name in names[: names.index("eps")]]
+    elif len(names) >= 3 and names[1] == "kernel_size" and isinstance(kernel, int) and kernel >= 8:
+        if values.get("in_channels") != values["out_channels"]:
+            return None
+        what, meant = f"a kernel of {kernel}", [values[name] for name in names[1:]]
+    else:
+        return None
+    inferred = next(name for name, argument in item.layer.arguments.items() if argument.infer)
+    message = f"this `{item.kind}` has {what}: `{inferred}` is inferred, and not written"
+    help = f"`{item.kind}: {got(meant)}`" if meant else f"`{item.kind}`"
+    return Diagnostic(Code.MISTAKEN, message, item.step.span, help)
+
+
+def _upsampling_to_less(item: Apply, around: Surroundings) -> Diagnostic | None:
+    """The first argument of ``Upsample`` is the size that comes out, not how many times as large that is."""
+    shape, out = item.input.shape, item.output.shape
+    if item.kind != "Upsample" or item.layer.values["size"] is None or prod(out) >= prod(shape):
+        return None
+    message = f"this `Upsample` makes {out} of {shape}, which is less"
+    return Diagnostic(Code.MISTAKEN, message, item.step.span, "`Upsample: {scale_factor: 2}` doubles height and width")
+
+
+RULES: tuple[Rule, ...] = (
+    _bias_before_batch_norm,
+    _unseen_pixels,
+    _linear_on_image,
+    _dropout_before_batch_norm,
+    _order_of_torch,
+    _upsampling_to_less,
+)

@@ -10,7 +10,7 @@ from cnndsl.graph.combine import combine, parts
 from cnndsl.graph.context import Context, Run, Site
 from cnndsl.graph.graph import Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
 from cnndsl.graph.scope import Scope
-from cnndsl.layers import Refused
+from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.tree import UNKNOWN
@@ -96,9 +96,10 @@ class Structure:
 
     def _rounds(self, step: spec.Repeat | spec.Dense, bindings: Sequence[dict[str, Any]], site: Site) -> Iterator[Site]:
         """Each round's place, with a body of its own."""
+        loop = f"{step.span.text} {self.context.place(step.span)}"
         for number, names in enumerate(bindings, 1):
             self.context.spend(step.span)
-            with self.context.within(f"round {number} of {len(bindings)} at {self.context.at(step.span)}"):
+            with self.context.within(loop, f"round {number} of {len(bindings)}"):
                 known = self.context.with_names(site.environment, names, step.span) if names else site.environment
                 yield Site(known, site.scope, [])
 
@@ -193,7 +194,7 @@ class Structure:
                 return main
             other = None if wanted is UNKNOWN else x
         if main is not None and other is not None and main.shape != other.shape:
-            self._unlike(step, x, main, other, projected=bool(side.body))
+            self._unlike(step, x, main, other)
             other = None
         if main is None or other is None:
             site.body.extend((*inner.body, *side.body))
@@ -204,18 +205,28 @@ class Structure:
         site.body.append(Residual(step, tuple(inner.body), tuple(side.body), merge))
         return merge.output
 
-    def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor, projected: bool) -> None:
+    def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor) -> None:
         """Says that the sides differ, and which projection of the input would mend it."""
         message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds like shapes"
-        help = "give the shortcut's steps the same channels and strides" if projected else ""
-        dims = main.shape.rank - 2
-        if x is not None and not projected and x.shape.rank == main.shape.rank and 1 <= dims <= 3:
-            strides = {-(-size // out) for size, out in zip(x.shape.spatial, main.shape.spatial)}
-            stride = strides.pop() if len(strides) == 1 else 0
-            if stride and all(-(-size // stride) == out for size, out in zip(x.shape.spatial, main.shape.spatial)):
-                written = f", stride: {stride}" if stride != 1 else ""
-                layer = f"Conv{dims}d: {{out_channels: {main.shape.channels}, kernel_size: 1{written}}}"
-                help = f"project the input: `shortcut: [{layer}]`"
-            else:
-                help = "pad the steps, or give them a stride that the shortcut can have too"
-        self.context.fault(Code.RESIDUAL, message, step.span, help)
+        projection = x and _projection(x.shape, main.shape)
+        help = "pad the steps, or give both sides the same channels and strides"
+        if projection:
+            help = f"project the input: `shortcut: [{projection}]`"
+        origins = self.context.origins
+        short = "the shortcut ends with" if isinstance(step.shortcut, tuple) else "the shortcut is the input"
+        said = {"the steps end with": main, short: other}
+        notes = [Note(f"{what} {tensor.shape}", origins.get(id(tensor))) for what, tensor in said.items()]
+        self.context.fault(Code.RESIDUAL, message, step.span, help, *notes)
+
+
+def _projection(shape: Shape, wanted: Shape) -> str:
+    """The convolution with a kernel of 1 that gives one shape the channels and sizes of the other; "" for none."""
+    dims = wanted.rank - 2
+    if shape.rank != wanted.rank or not 1 <= dims <= 3:
+        return ""
+    strides = {-(-size // out) for size, out in zip(shape.spatial, wanted.spatial)}
+    stride = strides.pop() if len(strides) == 1 else 0
+    if not stride or any(-(-size // stride) != out for size, out in zip(shape.spatial, wanted.spatial)):
+        return ""
+    written = f", stride: {stride}" if stride != 1 else ""
+    return f"Conv{dims}d: {{out_channels: {wanted.channels}, kernel_size: 1{written}}}"

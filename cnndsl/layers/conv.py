@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from math import gcd, prod
 
 from cnndsl.layers.kinds import BOOLEAN, NATURAL, POSITIVE, Choice, PerAxis
 from cnndsl.layers.shape import Refused, Shape, unseen, window
@@ -22,7 +22,10 @@ class _Convolution(Layer):
     def check_groups(self, groups: int) -> None:
         for name in ("in_channels", "out_channels"):
             if self.values[name] % groups:
-                raise Refused(f"{name} {self.values[name]} is not divisible by groups {groups}", "groups")
+                common = gcd(self.values["in_channels"], self.values["out_channels"])
+                listed = ", ".join(str(number) for number in range(1, min(common, 1024) + 1) if common % number == 0)
+                message = f"{name} {self.values[name]} is not divisible by groups {groups}"
+                raise Refused(message, "groups", f"what divides both in_channels and out_channels is {listed}")
 
 
 class _Conv(_Convolution):

@@ -278,5 +278,6 @@ def _mend(cls: type[Layer], x: Shape) -> str:
     """What to do about a tensor of the wrong number of dimensions."""
     sibling = re.sub(r"[123]d$", f"{max(x.rank - 2, 1)}d", cls.__name__)
     if sibling in LAYERS and x.rank in LAYERS[sibling]._ranks():
-        return f"`{sibling}` works on it"
+        image = "; an image has its channels first, as [1, 32, 32]" if (cls.dims, x.rank) == (2, 3) else ""
+        return f"`{sibling}` works on it{image}"
     return "put it before `Flatten`, or give the tensor its axes back with `Unflatten`" if x.rank == 2 else ""

@@ -17,7 +17,7 @@ from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
-from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable
+from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import StepParser, Steps
@@ -185,6 +185,7 @@ class _DocumentParser:
             self.fault(Code.MISSING, "`network` has no steps", tree.keys["network"].span, "a list of steps")
         description = tree.get("description")
         blocks = self._blocks(tree.get("blocks"))
+        whole = tree.get("blocks") is None or isinstance(tree.get("blocks"), Mapping)
         train = tree.get("train")
         return Document(
             name=self._name(tree.get("name")),
@@ -201,7 +202,7 @@ class _DocumentParser:
             expect=self._sound(tree.get("expect")),
             train=train if isinstance(train, Mapping) else None,
             limits=self.limits,
-            lost=None if self.missing else frozenset(self.lost),
+            lost=None if self.missing or not whole else frozenset(self.lost),
         )
 
     def _needs(self, tree: Mapping, key: str, help: str) -> None:
@@ -218,7 +219,7 @@ class _DocumentParser:
 
     def _check_name(self, name: Scalar, reason: str) -> None:
         if reason:
-            self.fault(Code.NAME, f"`{shorten(str(name.value))}` {reason}", name.span)
+            self.fault(Code.NAME, f"`{shorten(str(name.value))}` {reason}", name.span, usable(str(name.value)))
 
     def _variables(self, tree: Mapping) -> None:
         for key, _ in tree.entries:

@@ -222,7 +222,8 @@ class _Evaluation:
             raise self.fault(Code.UNDEFINED, f"`{name}` is a function", node, f"call it: `{USAGE[name]}`")
         known = [*names, *self.environment.callables] if name[:1].isupper() else [*names, "input"]
         listed = ", ".join(shorten(known) for known in [*names][:12]) + (", …" if len(names) > 12 else "")
-        help = did_you_mean(name, known) or (f"what is known here: {listed}" if names else "")
+        nothing = "nothing is defined here: parameters stand under `params`, names of one list of steps in a `let`"
+        help = did_you_mean(name, known) or (f"what is known here: {listed}" if names else nothing)
         raise self.fault(Code.UNDEFINED, f"`{shorten(name)}` is not defined", node, help)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:

@@ -11,6 +11,8 @@ from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.merge import defined_name, merged, with_entry, without
+from cnndsl.spec.repair import renamed
+from cnndsl.spec.schema import schema
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
 
 #: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
@@ -100,8 +102,9 @@ class Assembly:
         self._spend(source, tree)
         if not isinstance(tree, Mapping):
             return tree
-        tree = self._with_used(tree, folder, chain)
-        extends = tree.get("extends")
+        meant = renamed(tree, schema()["properties"])  # so that a misspelt `extends` does not cost all that it brings
+        tree = self._with_used(tree, meant.get("use"), folder, chain)
+        extends = meant.get("extends")
         if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
             return tree
         base = self._follow(extends, "extends", folder, chain)
@@ -133,10 +136,9 @@ class Assembly:
         self.stopped = True
         raise Unreadable(Diagnostic(Code.LIMIT, message, span, how_to_raise(limit) if limit else ""))
 
-    def _with_used(self, tree: Mapping, folder: Path, chain: tuple[Path, ...]) -> Mapping:
+    def _with_used(self, tree: Mapping, use: Tree | None, folder: Path, chain: tuple[Path, ...]) -> Mapping:
         """The tree with the blocks of the specs that it uses. What stands twice is a fault; the same block
         may come on two ways."""
-        use = tree.get("use")
         blocks = tree.get("blocks") or Mapping((), tree.span)
         if use is None or not isinstance(blocks, Mapping):
             return tree

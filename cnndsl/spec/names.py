@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import keyword
+import re
 import unicodedata
+from collections.abc import Container
 
 MAX_NAME = 64
 
@@ -35,6 +37,15 @@ def unusable_variable(name: str) -> str:
         return "means the tensor that flows into a step"
     if name[0].isupper():
         return "begins like a layer; parameters begin with a lowercase letter"
+    return ""
+
+
+def usable(name: str, reserved: Container[str] = ()) -> str:
+    """Help: a name like ``name`` that can be used, and is not ``reserved``; "" where there is none."""
+    cleaned = re.sub(r"\W+", "_", name, flags=re.ASCII)[:MAX_NAME].strip("_")
+    for other in (cleaned, f"{cleaned}_", f"_{cleaned}"):
+        if cleaned and name.isascii() and len(name) <= MAX_NAME and not unusable(other) and other not in reserved:
+            return f"`{other}` can be a name"
     return ""
 
 

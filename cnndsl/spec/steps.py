@@ -213,7 +213,7 @@ class StepParser:
 
     def _mapping(self, tree: Mapping) -> Step:
         word = None if id(tree) in self.faulty else self._word(tree)
-        name = self._value(tree, "name")
+        name = self._value(tree, "name") if isinstance(tree.get("name"), Scalar) else None
         if word is None:
             inner = tuple(step for key, value in tree.entries for step in self._steps_under(str(key.value), value))
             return Invalid(span=tree.span, name=name, inner=inner)

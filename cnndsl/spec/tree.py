@@ -149,7 +149,7 @@ class _Reader:
         next(self.events)  # the stream's start
         event = next(self.events)
         if isinstance(event, yaml.StreamEndEvent):
-            raise Unreadable(Diagnostic(Code.SYNTAX, "the spec is empty", Span(self.source, 0, 0), _MINIMAL))
+            raise Unreadable(Diagnostic(Code.SYNTAX, "the spec is empty", Span(self.source, 0, 0), MINIMAL))
         if event.version or event.tags:
             self._fault(Code.FEATURE, "a directive; specs have none", event, "remove the lines that begin with `%`")
         tree = self._node(next(self.events), 0)
@@ -340,4 +340,4 @@ def measure(tree: Tree, at_most: int) -> tuple[int, int]:
     return count, height
 
 
-_MINIMAL = "the least spec is\ninput: [1, 28, 28]\nnetwork:\n  - Flatten\n  - Linear: 10"
+MINIMAL = "the least spec is\ninput: [1, 28, 28]\nnetwork:\n  - Flatten\n  - Linear: 10"

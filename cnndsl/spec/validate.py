@@ -13,14 +13,21 @@ from jsonschema import Draft202012Validator
 
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, did_you_mean, got, shorten
 from cnndsl.source import Span
+from cnndsl.spec.hints import meant_layer, meant_value
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.schema import NAME, PARAMETER, schema
 from cnndsl.spec.steps import COMMON, STRUCTURE, is_word
-from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, plain
+from cnndsl.spec.tree import MINIMAL, UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
 
+#: Help by what is expected.
+_HELP = {
+    "a list of steps": "each step begins with `- `",
+    "a mapping of signatures to lists of steps": "`Block: [...]`, without a `- ` before it",
+    "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
+    "a mapping with `input` and `network`": MINIMAL,
+}
 _STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else"}
-_BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 
 
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
@@ -57,6 +64,10 @@ class _Error:
     def signature(self) -> str:
         """How the layer is called that the error is of, empty for anything else."""
         return f"`{self.rule['title']}`" if str(self.rule.get("title", "")).endswith(")") else ""
+
+    @property
+    def layer(self) -> str:
+        return str(self.rule.get("title", "")).partition("(")[0] if self.signature else ""
 
     @property
     def extras(self) -> list[str]:
@@ -109,8 +120,12 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     if isinstance(cut, Scalar):
         yield unclosed_fault(str(cut.value), cut.span).diagnostic
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
+        beside = _beside(place.node, error.extras, tree)
+        if beside:
+            yield _to_indent(beside, place.node)
         for name in error.extras:
-            yield _unknown_key(name, place.node, error, place.subject, tree)
+            if name not in beside:
+                yield _unknown_key(name, place.node, error, place.subject, tree)
     elif error.keyword == "required":
         yield from _missing(error, place)
     elif error.keyword == "items" and error.wanted is False and isinstance(place.node, Listing):
@@ -159,9 +174,33 @@ def _unknown_key(name: str, node: Mapping, error: _Error, subject: str, tree: Tr
     return _no_layer(name, span, [*known, *_blocks(tree)])
 
 
+def _beside(step: Mapping, extras: Sequence[str], tree: Tree) -> list[str]:
+    """The keys of a step that are arguments of its layer or block, which has none of its own behind it."""
+    bare = [
+        key for key, value in step.by_key.items() if is_word(key) and isinstance(value, Scalar) and value.value is None
+    ]
+    if len(bare) != 1:
+        return []
+    arguments = schema()["$defs"].get(bare[0], {}).get("properties") or _parameters(bare[0], tree)
+    return [name for name in extras if name in arguments]
+
+
+def _parameters(block: str, tree: Tree) -> list[str]:
+    blocks = tree.get("blocks") if isinstance(tree, Mapping) else None
+    keys = [key for key, _ in blocks.entries] if isinstance(blocks, Mapping) else []
+    return [name for key in keys if defined_name(key) == block for name in re.findall(r"\w+", str(key.value))[1:]]
+
+
+def _to_indent(names: Sequence[str], step: Mapping) -> Diagnostic:
+    word = next(key for key in step.keys if is_word(key))
+    listed = " and ".join(f"`{name}`" for name in names)
+    message = f"{listed} {'stands' if len(names) == 1 else 'stand'} beside `{shorten(word)}`, not in it"
+    return Diagnostic(Code.KEY, message, step.keys[names[0]].span, f"indent further than `{shorten(word)}`")
+
+
 def _no_layer(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
     message = f"`{shorten(name)}` is no layer, no block and no structural word"
-    help = did_you_mean(name, known) or "layers and blocks are CamelCase; `cnndsl layers` lists the layers"
+    help = meant_layer(name, known) or "layers and blocks are CamelCase; `cnndsl layers` lists the layers"
     return Diagnostic(Code.LAYER, message, span, help)
 
 
@@ -173,15 +212,19 @@ def _blocks(tree: Tree) -> list[str]:
 def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
     """A value that is not what it should be."""
     value, rule = error.value, error.rule
-    help = _hint(error) or error.signature
-    if rule.get("expects") == "a list of steps":
-        help = "each step begins with `- `"
+    help = meant_value(value, rule.get("type", ()), error.layer) or error.signature
+    if rule.get("expects") in _HELP:
+        help = _HELP[rule["expects"]]
+        if place.key and place.key.value in ("repeat", "dense") and isinstance(value, int):
+            help = f"`{place.key.value}: [...]`, and `times: {got(value)}` beside it"
     if "patternProperties" in rule:
         if isinstance(value, str) and value not in STRUCTURE:
             return _no_layer(value, place.span, [*rule["properties"], *_blocks(tree)])
         if isinstance(value, dict):
             return Diagnostic(Code.STEP, "an empty step", place.span, "write a layer, a block or a structural word")
         help = f"`{value}: [...]`" if isinstance(value, str) else ""
+    if place.key and place.key.value == "Linear" and rule.get("argument") == "bias" and type(value) is int:
+        help = f"`in_features` is inferred, and not written: `Linear: {value}`"
     expects = rule.get("expects", "something else")
     if "subject" in rule:
         message = f"{rule['subject']} is {expects}, not {got(value)}"
@@ -189,16 +232,3 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         subject = f"`{rule['argument']}`" if "argument" in rule else place.subject
         message = f"{subject} expects {expects}, got {got(value)}"
     return Diagnostic(Code.TYPE, message, place.span, help)
-
-
-def _hint(error: _Error) -> str:
-    """What a text was meant to be, where that shows."""
-    value, types = error.value, error.rule.get("type", ())
-    if not isinstance(value, str):
-        return ""
-    if "boolean" in types and value.lower() in _BOOLEANS:
-        return "in YAML 1.2 this is a text; write true or false"
-    if ("integer" in types or "number" in types) and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
-        number = shorten(value.replace("_", ""))
-        return f"{number} {'without `_`' if '_' in value else 'without quotes'} is a number"
-    return ""

@@ -202,10 +202,13 @@ def _parse_text(text: str, span: Span) -> Value:
 
 
 _NAME = re.compile(r"[^\W\d]\w*")
+_ATTRIBUTE = re.compile(rf"input\.({'|'.join(INPUT_SIZES)}|shape)\b")
 
 
 def _expression_end(text: str, dollar: int, span: Span) -> int:
     """Where the expression that begins with the ``$`` at ``dollar`` ends."""
+    if match := _ATTRIBUTE.match(text, dollar + 1):
+        raise Fault(Code.EXPRESSION, f"`${match[0]}` needs brackets", span, f"`$({match[0]})`")
     if match := _NAME.match(text, dollar + 1):
         return match.end()
     if text[dollar + 1 : dollar + 2] != "(":

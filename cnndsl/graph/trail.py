@@ -1,0 +1,36 @@
+"""The way to a fault: through which blocks and loops, in which round, called from where."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cnndsl.diagnostics import WAY
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """A block that was called, a loop in one of its rounds, or a module that is used again.
+
+    ``path`` is where the module of a block stands in the network, None for anything else.
+    """
+
+    what: str
+    how: str
+    path: str | None = None
+
+
+def told(stations: Iterable[Station], at: str) -> tuple[str, ...]:
+    """A line for each block, the innermost first, with the loops in it; ``at`` is the path of the module that the
+    fault is of."""
+    lines: list[str] = []
+    loops: list[str] = []
+    for station in reversed([*stations]):
+        if station.path is None:
+            loops.append(f"{station.what}, {station.how}")
+            continue
+        inside = at.removeprefix(station.path).removeprefix(".") if at.startswith(station.path) else ""
+        block = WAY.join(filter(None, (station.what, inside)))
+        lines.append(", in ".join((block, *loops)) + f", {station.how}")
+        loops, at = [], station.path
+    return (*lines, *loops)

@@ -1,0 +1,48 @@
+"""What was meant by something that is not in the language: PyTorch's notation, a forgotten bracket, YAML 1.1."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+from cnndsl.diagnostics import did_you_mean, nearest, shorten
+
+_MODULES = re.compile(r"(torch\.)?nn\.|torchvision\.ops\.")
+_CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
+_BOOLEANS = ("yes", "no", "on", "off", "y", "n")
+
+
+def meant_layer(written: str, known: Collection[str]) -> str:
+    """Help for what is no layer and no block: ``nn.Conv2d(8, 3)`` is ``Conv2d: [8, 3]``; "" where there is none."""
+    name = written.removeprefix(found[0]) if (found := _MODULES.match(written)) else written
+    call = _CALL.fullmatch(name)
+    right = nearest(call[1] if call else name, known)
+    if call and right and call[2].strip():
+        return f"arguments stand behind a colon: `{right}: {_arguments(call[2])}`"
+    return did_you_mean(right, known) if right else ""
+
+
+def _arguments(written: str) -> str:
+    """Arguments as Python writes them, as YAML does."""
+    written = shorten(written.strip())
+    if "=" not in written:
+        return f"[{written}]"
+    by_name = ": ".join(re.split(r"\s*=\s*", written))
+    return f"{{{by_name}}}" if re.match(r"\w+\s*=", written) else "{...}"
+
+
+def meant_value(value: Any, types: Collection[str], layer: str) -> str:
+    """Help for a value that is none of the types of JSON Schema that are wanted; ``layer`` is whose argument it is."""
+    if not isinstance(value, str):
+        return ""
+    if "boolean" in types and value.lower() in _BOOLEANS:
+        return "in YAML 1.2 this is a text; write true or false"
+    if ("integer" in types or "number" in types) and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
+        number = shorten(value.replace("_", ""))
+        return f"{number} {'without `_`' if '_' in value else 'without quotes'} is a number"
+    if "array" in types and re.fullmatch(r"[\d\s,-]*,[\d\s,-]*", value):
+        return f"a list stands in brackets: `[{shorten(value)}]`"
+    if layer and re.match(r"\w+\s*=", value):
+        return f"arguments by name are a mapping: `{layer}: {_arguments(value)}`"
+    return ""
