@@ -8,16 +8,22 @@ Every input ends in a network or in coded diagnostics. What does not is written 
 from __future__ import annotations
 
 import argparse
+import copy
 import sys
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
+
+import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mutants import ARCHS, edits, mutated
+from spec_grammar import spec
 
 from cnndsl.emit.python import source
 from cnndsl.emit.table import Table
@@ -57,7 +63,50 @@ def broken_steps(random: Random) -> bytes:
     return mutated(path.read_text(), list(chosen.values()))[0].encode()
 
 
-FUZZERS: dict[str, Callable[[Random], bytes]] = {"bytes": changed_bytes, "steps": broken_steps}
+#: What does not belong where it is put, and what makes much of little.
+JUNK: list[Any] = [
+    None, True, -1, 0, 1.5, 2**40, "", "no", "1", "$", "$(", "$nowhere", "$(1 / 0)", "$(input.channels * 1000)",
+    "$(range(1000))", "$([1, 2])", [], {}, [[]], [[[]]], {"a": 1}, "ReLU", "Block0", {"Conv2d": [8, 3]}, {"ReLU": None},
+    {"repeat": ["ReLU"], "times": 1000}, {"dense": [{"Conv2d": [4, 1]}], "times": 50}, {"from": "a"}, {"reuse": "conv"},
+    {"let": {"c": 3}}, {"sequential": []}, {"branch": [[], []], "merge": "add"}, {"residual": [{"Conv2d": [3, 3]}]},
+]  # fmt: skip
+
+
+def broken_grammar(random: Random) -> bytes:
+    """A spec of the grammar, with up to four of its parts exchanged, left out, doubled, or replaced by what does not
+    belong there."""
+    document = spec(random)
+    for _ in range(random.randint(0, 4)):
+        containers = list(_containers(document))
+        if not containers:
+            break
+        around, other = random.choice(containers), random.choice(containers)
+        key = random.choice([*around] if isinstance(around, dict) else range(len(around)))
+        whole = random.choice([random.choice(JUNK), around[key], copy.deepcopy(other)])
+        if random.random() < 0.2:
+            del around[key]
+        elif isinstance(around, dict) and random.random() < 0.3:
+            around[random.choice([f"{key}x", key[:-1], "name", "when", "times", "ReLU", "branch"])] = whole
+        elif isinstance(around, list) and random.random() < 0.3:
+            around.insert(key, whole)
+        else:
+            around[key] = copy.deepcopy(random.choice(JUNK)) if whole is around[key] else whole
+    return yaml.dump(document, sort_keys=False).encode()
+
+
+def _containers(tree: Any) -> Iterator[dict[str, Any] | list[Any]]:
+    """The mappings and lists of a document that are not empty."""
+    if isinstance(tree, (dict, list)) and tree:
+        yield tree
+        for value in tree.values() if isinstance(tree, dict) else tree:
+            yield from _containers(value)
+
+
+FUZZERS: dict[str, Callable[[Random], bytes]] = {
+    "bytes": changed_bytes,
+    "steps": broken_steps,
+    "grammar": broken_grammar,
+}
 
 
 def outcome(data: bytes, folder: Path) -> str:
@@ -82,13 +131,14 @@ def main() -> None:
     options = parser.parse_args()
     FAILURES.mkdir(parents=True, exist_ok=True)
     failed = 0
+    folder = tempfile.TemporaryDirectory()
     for name, fuzzer in FUZZERS.items():
         random, outcomes, slowest = Random(f"{name} {options.seed}"), Counter[str](), 0.0
         end = time.monotonic() + options.seconds
         while time.monotonic() < end:
             data, began = fuzzer(random), time.process_time()
             try:
-                outcomes[outcome(data, FAILURES)] += 1
+                outcomes[outcome(data, Path(folder.name))] += 1
             except Exception as error:
                 failed += 1
                 (FAILURES / f"{name}-{failed}.yaml").write_bytes(data)

@@ -8,7 +8,9 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from fuzzing import FUZZERS, outcome
+from fuzzing import FUZZERS, broken_grammar, outcome
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 WATCHED = """\
 import ast, sys
@@ -72,6 +74,12 @@ def test_nothing_is_executed_imported_or_opened_but_the_specs(tmp_path: Path) ->
 @pytest.mark.parametrize("number", range(len(HOSTILE)))
 def test_hostile_specs_are_refused(number: int, tmp_path: Path) -> None:
     assert outcome(HOSTILE[number].encode(), tmp_path).startswith("CNN0")
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[*HealthCheck])
+@given(random=st.randoms(use_true_random=False))
+def test_every_spec_of_the_grammar_broken_or_not_ends_well(random: Random, tmp_path: Path) -> None:
+    outcome(broken_grammar(random), tmp_path)
 
 
 @pytest.mark.parametrize("seed", range(4))
