@@ -123,7 +123,8 @@ class Diagnostic:
         return f"{place}{self.severity}[{self.code.id}]: {self.message}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for other programs. Lines and columns are counted from 1."""
+        """Plain data for other programs. Lines and columns are counted from 1, in characters; the end is the one
+        behind the last character."""
         return {
             "code": self.code.id,
             "severity": self.severity,
@@ -200,7 +201,11 @@ def _place(diagnostic: Diagnostic) -> tuple[str, int, str, str]:
 
 
 def _as_dict(span: Span | None) -> dict[str, Any]:
-    return {"file": span.source.name, "line": span.line, "column": span.column} if span else {}
+    if span is None:
+        return {}
+    line, column = span.source.position(span.end)
+    start = {"file": span.source.name, "line": span.line, "column": span.column}
+    return {**start, "end_line": line, "end_column": column}
 
 
 def _excerpt(span: Span) -> list[str]:

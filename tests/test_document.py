@@ -53,6 +53,16 @@ def test_an_overridden_parameter_keeps_its_place(base: Path) -> None:
     assert layers(extended(base, "params: {width: 5}\n"))[0] == ("Stem", (10, 8, 8))
 
 
+def test_a_misspelt_extends_or_use_costs_one_error_not_all_that_it_brings(base: Path) -> None:
+    own = base.with_name("own.yaml")
+    own.write_text("extnds: base.yaml\nuses: parts.yaml\nnetwork: [Stem: 4, Part]\n")
+    base.with_name("parts.yaml").write_text("blocks: {Part: [ReLU]}\n")
+    assert [(item.code.id, item.help) for item in cnndsl.check(own) if item.is_error] == [
+        ("CNN011", "did you mean `extends`?"),
+        ("CNN011", "did you mean `use`?"),
+    ]
+
+
 def test_single_blocks_and_inits_merge_though_they_look_like_calls(base: Path) -> None:
     path = extended(base, "blocks: {Other: [ReLU]}\ninit: {Linear: ones}\n")
     document = read_document(path).document

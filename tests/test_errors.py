@@ -259,8 +259,19 @@ def test_a_diagnostic_as_data() -> None:
         "file": "<text>",
         "line": 4,
         "column": 12,
+        "end_line": 4,
+        "end_column": 13,
         "help": "rename one of the two",
-        "notes": [{"message": "it stands here first", "file": "<text>", "line": 3, "column": 12}],
+        "notes": [
+            {
+                "message": "it stands here first",
+                "file": "<text>",
+                "line": 3,
+                "column": 12,
+                "end_line": 3,
+                "end_column": 13,
+            }
+        ],
         "trail": [],
     }
 

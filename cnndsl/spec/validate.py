@@ -122,7 +122,7 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
         beside = _beside(place.node, error.extras, tree)
         if beside:
-            yield _to_indent(beside, place.node)
+            yield _to_put_in(beside, place.node)
         for name in error.extras:
             if name not in beside:
                 yield _unknown_key(name, place.node, error, place.subject, tree)
@@ -175,13 +175,11 @@ def _unknown_key(name: str, node: Mapping, error: _Error, subject: str, tree: Tr
 
 
 def _beside(step: Mapping, extras: Sequence[str], tree: Tree) -> list[str]:
-    """The keys of a step that are arguments of its layer or block, which has none of its own behind it."""
-    bare = [
-        key for key, value in step.by_key.items() if is_word(key) and isinstance(value, Scalar) and value.value is None
-    ]
-    if len(bare) != 1:
+    """The keys of a step that are arguments of its layer or block."""
+    words = [key for key in step.keys if is_word(key)]
+    if len(words) != 1:
         return []
-    arguments = schema()["$defs"].get(bare[0], {}).get("properties") or _parameters(bare[0], tree)
+    arguments = schema()["$defs"].get(words[0], {}).get("properties") or _parameters(words[0], tree)
     return [name for name in extras if name in arguments]
 
 
@@ -191,11 +189,14 @@ def _parameters(block: str, tree: Tree) -> list[str]:
     return [name for key in keys if defined_name(key) == block for name in re.findall(r"\w+", str(key.value))[1:]]
 
 
-def _to_indent(names: Sequence[str], step: Mapping) -> Diagnostic:
-    word = next(key for key in step.keys if is_word(key))
+def _to_put_in(names: Sequence[str], step: Mapping) -> Diagnostic:
+    word, value = next((key, value) for key, value in step.by_key.items() if is_word(key))
     listed = " and ".join(f"`{name}`" for name in names)
     message = f"{listed} {'stands' if len(names) == 1 else 'stand'} beside `{shorten(word)}`, not in it"
-    return Diagnostic(Code.KEY, message, step.keys[names[0]].span, f"indent further than `{shorten(word)}`")
+    help = f"indent further than `{shorten(word)}`"
+    if not isinstance(value, Scalar) or value.value is not None:
+        help = f"arguments by name stand together: `{shorten(word)}: {{..., {names[0]}: ...}}`"
+    return Diagnostic(Code.KEY, message, step.keys[names[0]].span, help)
 
 
 def _no_layer(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
