@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from cnndsl.diagnostics import Code, Diagnostic, Note, SpecError, did_you_mean, shorten
+from cnndsl.diagnostics import Code, Diagnostic, Note, SpecError, nearest, shorten
 from cnndsl.layers import LAYERS
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
@@ -19,6 +19,7 @@ from cnndsl.spec.files import Assembly, FileFault, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.repair import repaired
+from cnndsl.spec.schema import schema
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import StepParser, Steps
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable
@@ -206,7 +207,8 @@ class _DocumentParser:
         )
 
     def _needs(self, tree: Mapping, key: str, help: str) -> None:
-        meant = any(did_you_mean(other, [key]) for other in tree.keys)
+        known = schema()["properties"]
+        meant = any(other == key or (other not in known and nearest(other, known) == key) for other in tree.keys)
         if not meant and "extends" not in self.missing:
             self.fault(Code.MISSING, f"the spec needs `{key}`", tree.span.first_line, help)
 
