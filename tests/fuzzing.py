@@ -82,7 +82,7 @@ def broken_grammar(random: Random) -> bytes:
             break
         around, other = random.choice(containers), random.choice(containers)
         key = random.choice([*around] if isinstance(around, dict) else range(len(around)))
-        whole = random.choice([random.choice(JUNK), around[key], copy.deepcopy(other)])
+        whole = copy.deepcopy(random.choice([random.choice(JUNK), around[key], other]))
         if random.random() < 0.2:
             del around[key]
         elif isinstance(around, dict) and random.random() < 0.3:
@@ -90,7 +90,7 @@ def broken_grammar(random: Random) -> bytes:
         elif isinstance(around, list) and random.random() < 0.3:
             around.insert(key, whole)
         else:
-            around[key] = copy.deepcopy(random.choice(JUNK)) if whole is around[key] else whole
+            around[key] = whole
     return yaml.dump(document, sort_keys=False).encode()
 
 
@@ -126,13 +126,15 @@ def outcome(data: bytes, folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("fuzzers", nargs="*", choices=[*FUZZERS, []], default=[*FUZZERS], metavar="FUZZER")
     parser.add_argument("--seconds", type=float, default=60, help="of each fuzzer")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     FAILURES.mkdir(parents=True, exist_ok=True)
     failed = 0
     folder = tempfile.TemporaryDirectory()
-    for name, fuzzer in FUZZERS.items():
+    for name in options.fuzzers:
+        fuzzer = FUZZERS[name]
         random, outcomes, slowest = Random(f"{name} {options.seed}"), Counter[str](), 0.0
         end = time.monotonic() + options.seconds
         while time.monotonic() < end:

@@ -49,6 +49,7 @@ REFUSED: dict[str, Refusal] = {
     **{f"InstanceNorm{dims}d": Refusal(_image(dims, 1), {}, None, "one value per channel") for dims in (1, 2, 3)},
     "GroupNorm": Refusal(_image(2), {"num_groups": 3}, "num_groups", "not divisible by 3"),
     "LayerNorm": Refusal(_image(2), {"normalized_shape": (4, 8)}, "normalized_shape", "makes it 8"),
+    "LayerNorm2d": Refusal(_image(2), {"normalized_shape": 8}, "normalized_shape", "makes it 4"),
     "RMSNorm": Refusal(_image(2), {"normalized_shape": (2, 4, 8, 8)}, "normalized_shape", "makes it 8"),
     "LocalResponseNorm": Refusal((2, 8), {"size": 3}, None, "3 dimensions or more"),
     "FrozenBatchNorm2d": Refusal(_image(1), {}, None, "works on [N, C, H, W]"),

@@ -76,7 +76,7 @@ def test_it_settles_at_once(text: str) -> None:
     assert text.count("#") == once.count("#")
 
 
-CASES = [*ROOT.glob("tests/cases/err/*.yaml"), *ROOT.glob("tests/torchvision_specs/*.yaml")]
+CASES = [*ROOT.glob("tests/cases/err/*.yaml"), *ROOT.glob("archs/*/*.yaml")]
 
 
 def test_specs_with_faults_settle_too() -> None:

@@ -449,7 +449,7 @@ def test_definition_is_readable(layer: type[Layer]) -> None:
     assert formatted == layer.definition
     module = torch_class(layer)
     assert module.__doc__
-    for method in (module.__init__, module.forward):
+    for method in (own for name, own in vars(module).items() if name in ("__init__", "forward")):
         hints = inspect.signature(method)
         assert hints.return_annotation is not inspect.Signature.empty
         assert all(p.annotation is not p.empty for name, p in hints.parameters.items() if name != "self")

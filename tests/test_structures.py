@@ -5,13 +5,9 @@ from textwrap import dedent
 
 import pytest
 import torch
-import torchvision.models
 from emitting import assert_faithful, assert_same, ruff_complaints, samples
-from torch import nn
 
 import cnndsl
-
-MODELS = Path(__file__).parent / "torchvision_specs"
 
 #: Specs by name, each with lines that its source must have.
 SPECS: dict[str, tuple[str, list[str]]] = {
@@ -533,8 +529,6 @@ def test_torchscript_takes_it(name: str) -> None:
 def test_all_is_formatted_and_lint_clean(tmp_path: Path) -> None:
     for name in SPECS:
         (tmp_path / f"{name}.py").write_text(network(name).source())
-    for path in MODELS.glob("*.yaml"):
-        (tmp_path / f"{path.stem}.py").write_text(cnndsl.load(path).source())
     assert ruff_complaints(tmp_path) == ""
 
 
@@ -560,28 +554,3 @@ def test_what_would_be_another_module_is_not_used_again(steps: str) -> None:
     network = "[{name: cell, Cell: }, {MaxPool2d: 2}, {reuse: cell}]"
     faults = cnndsl.check(f"input: [8, 8, 8]\nblocks:\n  Cell: {cell}\nnetwork: {network}\n")
     assert [fault.code.id for fault in faults] == ["CNN031"]
-
-
-# --- torchvision -------------------------------------------------------------------------------------------
-
-every_model = pytest.mark.parametrize("name", ["resnet50", "mobilenet_v2", "densenet121"])
-
-
-@every_model
-def test_torchvisions_checkpoints_load(name: str) -> None:
-    """The keys of the state in order, and the same output with the state loaded."""
-    net = cnndsl.load(MODELS / f"{name}.yaml")
-    torch.manual_seed(0)
-    original: nn.Module = getattr(torchvision.models, name)(weights=None).eval()
-    module = net.module()
-    assert [*module.state_dict()] == [*original.state_dict()]
-    module.load_state_dict(original.state_dict())
-    x = torch.randn(2, 3, 64, 64)
-    with torch.no_grad():
-        assert_same(module.eval()(x), original(x))
-    assert net.cost.params == sum(p.numel() for p in original.parameters())
-
-
-@every_model
-def test_what_is_of_torchvisions_size_is_short(name: str) -> None:
-    assert len(cnndsl.load(MODELS / f"{name}.yaml").source().splitlines()) <= 90

@@ -13,9 +13,9 @@ from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
 from cnndsl.source import Source, Span
 from cnndsl.spec.document import Parameter
-from cnndsl.spec.steps import Step
+from cnndsl.spec.steps import Call, Step, Steps, nested
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Expression, expressions_in, parse_text
+from cnndsl.spec.values import Expression, Literal, expressions_in, parse_text
 
 
 def check_graph(graph: Graph) -> list[Diagnostic]:
@@ -63,6 +63,9 @@ def _refused(init: Initialization, layers: Iterable[Apply]) -> Iterator[Diagnost
 def _unused_definitions(graph: Graph) -> Iterator[Diagnostic]:
     document = graph.document
     used = {item.block for _, item in walk(graph.root.body) if isinstance(item, Module)}
+    # A block that is called where `when` is false is used with other parameters.
+    for steps in (document.network, *(document.blocks[name].steps for name in used if name in document.blocks)):
+        used.update(_called_in(steps))
     for block in document.blocks.values():
         if block.span.source != document.source:
             continue
@@ -76,6 +79,15 @@ def _unused_definitions(graph: Graph) -> Iterator[Diagnostic]:
     for parameter in document.params:
         if parameter.name not in mentioned and parameter.span.source == document.source:
             yield _unused_parameter(parameter, "")
+
+
+def _called_in(steps: Steps) -> Iterator[str]:
+    """The blocks and layers that steps name, and those inside of them."""
+    for step in steps:
+        if isinstance(step, Call) and isinstance(step.callee, Literal):
+            yield str(step.callee.value)
+        for inner in nested(step):
+            yield from _called_in(inner)
 
 
 def _unused_parameter(parameter: Parameter, of: str) -> Diagnostic:

@@ -13,6 +13,7 @@ from math import prod
 from cnndsl.diagnostics import Code, Diagnostic, got
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, walk
 from cnndsl.spec.steps import Call
+from cnndsl.spec.values import Literal
 
 _AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 
@@ -68,12 +69,19 @@ def doubtful_habits(graph: Graph) -> Iterator[Diagnostic]:
 
 def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
     """A batch normalisation subtracts the mean, and with it any bias before it (Ioffe and Szegedy, 2015,
-    arXiv:1502.03167, section 3.2): the bias is learned for nothing."""
+    arXiv:1502.03167, section 3.2): the bias is learned for nothing. One that is written out is meant."""
     weighted = item.layer.family == "convolution" or item.kind == "Linear"
-    if not (weighted and "bias" in item.layer.parameters() and around.only_taker(item).startswith("BatchNorm")):
+    written = item.written.get("bias")
+    if (
+        not weighted
+        or "bias" not in item.layer.parameters()
+        or (isinstance(written, Literal) and written.value is True)
+    ):
+        return None
+    if not around.only_taker(item).startswith("BatchNorm"):
         return None
     message = f"the batch normalisation behind `{item.kind}` takes its bias away again"
-    return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`")
+    return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`, or `bias: true` where it is meant")
 
 
 def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.layers.kinds import BOOLEAN, NUMBER, POSITIVE
+from cnndsl.layers.kinds import BOOLEAN, NATURAL, NUMBER, POSITIVE
 from cnndsl.layers.shape import Shape
 from cnndsl.layers.table import Layer, argument, inferred, layer
 
@@ -37,6 +37,8 @@ class Linear(Layer):
 class Scale(Layer):
     """A learned factor for each channel, dimension 1, which begins as ``init``.
 
+    The weight has the shape ``(C, 1, 1)`` for images, ``(C,)`` and a 1 for each spatial axis for anything else.
+
     At the end of a residual's steps and with a small ``init``, it is LayerScale.
 
     Touvron et al., 2021.
@@ -47,16 +49,18 @@ class Scale(Layer):
 class Scale(nn.Module):
     """Multiplies each channel by a learned factor."""
 
-    def __init__(self, num_channels: int, init: float = 1.0) -> None:
+    def __init__(self, num_channels: int, spatial_dims: int, init: float = 1.0) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.full((num_channels,), float(init)))
+        shape = (num_channels, *[1] * spatial_dims)
+        self.weight = nn.Parameter(torch.full(shape, float(init)))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x * self.weight.view([-1] + [1] * (x.dim() - 2))
+        return x * self.weight
 '''
 
     num_channels = inferred(POSITIVE, lambda cls, x: x.channels)
+    spatial_dims = inferred(NATURAL, lambda cls, x: x.rank - 2)
     init = argument(NUMBER, 1.0)
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        return {"weight": (self.num_channels,)}
+        return {"weight": (self.num_channels, *(1,) * self.spatial_dims)}

@@ -177,6 +177,33 @@ class LayerNorm(_FeatureNorm):
 
 
 @layer
+class LayerNorm2d(_Normalization):
+    """:class:`LayerNorm` of the channels of each pixel, as ConvNeXt has it: ``(N, C, H, W)`` keeps its shape.
+
+    Liu et al., 2022.
+    """
+
+    dims = 2
+    definition = '''\
+class LayerNorm2d(nn.LayerNorm):
+    """Normalises the channels of each pixel."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x, shape = x.permute(0, 2, 3, 1), self.normalized_shape
+        x = nn.functional.layer_norm(x, shape, self.weight, self.bias, self.eps)
+        return x.permute(0, 3, 1, 2)
+'''
+
+    normalized_shape = inferred(POSITIVE, lambda cls, x: x.channels)
+    eps = argument(NUMBER, 1e-5)
+    elementwise_affine = argument(BOOLEAN, True)
+    bias = argument(BOOLEAN, True)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return self.affine_parameters((self.normalized_shape,), self.elementwise_affine, self.bias)
+
+
+@layer
 class RMSNorm(_FeatureNorm):
     """Divides the last dimension of every sample by its root mean square, then applies a learned scale.
 

@@ -18,11 +18,12 @@ from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
+from cnndsl.spec.renaming import Renaming
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import StepParser, Steps
-from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable
+from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value
 from cnndsl.spec.write import write
@@ -67,6 +68,7 @@ class Document:
     init: Mapping | None = None
     expect: Mapping | None = None
     train: Mapping | None = None
+    rename: tuple[Renaming, ...] = ()
     lost: frozenset[str] | None = frozenset()
     limits: Limits = LIMITS
 
@@ -202,6 +204,7 @@ class _DocumentParser:
             init=self._sound(tree.get("init")),
             expect=self._sound(tree.get("expect")),
             train=train if isinstance(train, Mapping) else None,
+            rename=self._renamings(self._sound(tree.get("rename"))),
             limits=self.limits,
             lost=None if self.missing or not whole else frozenset(self.lost),
         )
@@ -246,6 +249,15 @@ class _DocumentParser:
 
     def _sound(self, tree: Tree | None) -> Mapping | None:
         return tree if isinstance(tree, Mapping) and id(tree) not in self.faulty else None
+
+    def _renamings(self, tree: Mapping | None) -> tuple[Renaming, ...]:
+        entries = tree.entries if tree else ()
+        found = [Renaming(str(key.value), str(plain(value)), key.span) for key, value in entries]
+        for renaming in found:
+            if renaming.fault:
+                help = "`block*_*: block*-*`"
+                self.fault(Code.TYPE, f"`{shorten(renaming.ours)}`: {renaming.fault}", renaming.span, help)
+        return tuple(renaming for renaming in found if not renaming.fault)
 
     def _outputs(self, tree: Tree | None) -> tuple[tuple[str, Span], ...]:
         items = tree.items if isinstance(tree, Listing) and id(tree) not in self.faulty else ()

@@ -286,8 +286,17 @@ class _Evaluation:
             left = right
         return True
 
+    def visit_Slice(self, node: ast.Slice) -> slice:
+        ends = [None if end is None else self.visit(end) for end in (node.lower, node.upper)]
+        for end in ends:
+            if end is not None and type(end) is not int:
+                raise self.failed(node, f"{kind_of(end)} is no position", "`list[1:3]`, `list[:3]` or `list[1:]`")
+        return slice(*ends)
+
     def visit_Subscript(self, node: ast.Subscript) -> Any:
         value, index = self.visit(node.value), self.visit(node.slice)
+        if isinstance(value, (tuple, str)) and isinstance(index, slice):
+            return value[index]
         if not isinstance(value, (tuple, str)) or type(index) is not int:
             raise self.failed(node, f"{kind_of(value)} has no index that is {kind_of(index)}", "`list[0]` is the first")
         if not -len(value) <= index < len(value):

@@ -122,6 +122,12 @@ def _document() -> dict[str, Any]:
             "expects": "a mapping with `output`, `params` and `macs`",
             "description": "Contracts. A spec that breaks its own does not compile.",
         },
+        "rename": {
+            "type": "object",
+            "additionalProperties": text,
+            "expects": "a mapping of names here to names in a checkpoint",
+            "description": "What checkpoints call tensors, as `layer_scale.weight: layer_scale`; `*` is any text.",
+        },
         "train": _train(),
     }
 

@@ -289,18 +289,18 @@ def parse_expression(text: str, span: Span, offset: int | None = None) -> Expres
 
 _ALLOWED = (
     ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript,
-    ast.List, ast.Tuple, ast.Call, ast.Attribute, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load,
+    ast.Slice, ast.List, ast.Tuple, ast.Call, ast.Attribute, ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load,
 )  # fmt: skip
 _REFUSED: dict[type[ast.AST], str] = {
     **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), "comprehensions"),
-    ast.Lambda: "lambdas", ast.JoinedStr: "f-strings", ast.NamedExpr: "`:=`", ast.Slice: "slices",
+    ast.Lambda: "lambdas", ast.JoinedStr: "f-strings", ast.NamedExpr: "`:=`",
     ast.Starred: "`*` before a list", ast.Dict: "mappings", ast.Set: "sets", ast.MatMult: "`@`",
     ast.LShift: "`<<`", ast.RShift: "`>>`", ast.BitOr: "`|`", ast.BitAnd: "`&`", ast.Invert: "`~`",
     ast.BitXor: "`^`; a power is written `**`",
 }  # fmt: skip
 _HAS = (
     "there are numbers, texts, lists, `+ - * / // % **`, comparisons, `and or not`, `a if c else b`, "
-    f"indexing and {', '.join(FUNCTIONS)}"
+    f"`list[0]`, `list[1:3]` and {', '.join(FUNCTIONS)}"
 )
 
 
@@ -321,6 +321,8 @@ def _check(expression: Expression, node: ast.AST, depth: int) -> None:
         _check_call(node, place)
     elif isinstance(node, ast.Compare):
         _check_identity(node, place)
+    elif isinstance(node, ast.Slice) and node.step is not None:
+        raise Fault(Code.EXPRESSION, "a slice has no step", place, "`list[1:3]`, `list[:3]` or `list[1:]`")
     for child in _parts(node):
         operator = isinstance(child, (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load))
         _check(expression, child, depth + (not operator))

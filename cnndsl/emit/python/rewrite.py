@@ -139,6 +139,8 @@ class _Rewriter(ast.NodeVisitor):
         return ast.Name(self.names[INPUT], ast.Load())
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        if isinstance(node.slice, ast.Slice):
+            raise Unlike
         return ast.Subscript(self.visit(node.value), self.visit(node.slice), ast.Load())
 
     def visit_List(self, node: ast.List | ast.Tuple) -> ast.expr:
