@@ -20,7 +20,7 @@ from cnndsl.network import compile_spec
 
 BEYOND = Path(__file__).parent.parent / "archs" / "beyond"
 
-#: Each network by hand, and its exact number of parameters: of U-Net, the pyramid and the siamese network as published.
+#: Each network by hand, and its exact number of parameters.
 NETWORKS: dict[str, tuple[Callable[..., nn.Module], int]] = {
     "unet": (UNet, 31_030_658),
     "fpn_resnet50": (Pyramid, 26_852_416),
