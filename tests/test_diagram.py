@@ -112,6 +112,15 @@ def test_a_chain() -> None:
     assert drawn.title == ["net"]
 
 
+def test_the_sides_of_a_padding_are_not_those_of_a_window() -> None:
+    drawn = draw("input: [3, 16, 16]\nnetwork: [ZeroPad2d: -4, ZeroPad2d: [1, 2, 3, 4], AvgPool2d: 2]")
+    assert list(drawn.nodes.values())[1:-1] == [
+        ["ZeroPad2d", "-4"],
+        ["ZeroPad2d", "[1, 2, 3, 4]"],
+        ["AvgPool2d", f"2{X}2"],
+    ]
+
+
 def test_shapes_can_be_left_out() -> None:
     drawn = draw(CHAIN, show_shapes=False)
     assert len(drawn.edges) == 6

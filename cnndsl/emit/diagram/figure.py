@@ -327,9 +327,10 @@ def _detail(apply: Apply) -> str:
         return f"the weights of {apply.name}"
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
+        kind = layer.arguments[name].kind
         if not layer.arguments[name].required:
             texts.append(f"{name} {_plain(value)}")
-        elif isinstance(layer.arguments[name].kind, PerAxis):
+        elif isinstance(kind, PerAxis) and not kind.per_side:
             texts.append(TIMES.join(map(_plain, layer.axes(value))))
         else:
             texts.append(_plain(value))
