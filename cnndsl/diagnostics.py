@@ -79,6 +79,7 @@ class Code(Enum):
     DEVICE = ("CNN208", "a device that cannot be used")
     RANKS = ("CNN209", "processes of one training that do not agree")
     EXPORT = ("CNN210", "a module that cannot be exported")
+    WEIGHTS = ("CNN212", "weights that cannot be read, or do not fit the network")
 
     def __init__(self, id: str, title: str) -> None:
         self.id = id

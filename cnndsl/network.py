@@ -22,10 +22,11 @@ from cnndsl.spec.document import Reading, read_document
 from cnndsl.spec.silence import silence
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from cnndsl.emit.diagram import Diagram
     from cnndsl.emit.table import Table
+    from cnndsl.weights import Fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,12 +129,28 @@ class Network:
 
         return source(self.graph)
 
-    def module(self) -> nn.Module:
+    def module(self, weights: str | Path | Mapping[str, Tensor] | None = None, *, partial: bool = False) -> nn.Module:
         """The network as an ``nn.Module``: :meth:`source`, run. Its weights are initialised as the
-        spec's ``init`` says, else as torch does."""
+        spec's ``init`` says, else as torch does.
+
+        ``weights`` are put in place of these: a safetensors or torch file, ``torchvision:IMAGENET1K_V1``, or a
+        ``state_dict``, in the names of the module or as the spec's ``rename`` says. All have to fit, or with
+        ``partial`` some; else :class:`RunError` tells which do not.
+        """
         from cnndsl.emit.module import build
 
-        return build(self.graph)
+        module = build(self.graph)
+        if weights is not None:
+            self.load_weights(module, weights, partial=partial)
+        return module
+
+    def load_weights(
+        self, module: nn.Module, weights: str | Path | Mapping[str, Tensor], *, partial: bool = False
+    ) -> Fit:
+        """Puts weights into a module of this network, as :meth:`module` does, and tells what fitted."""
+        from cnndsl.weights import load_weights, read_weights
+
+        return load_weights(module, read_weights(weights, self.name), self.graph.document.rename, partial=partial)
 
     def diagram(self, **options: Any) -> Diagram:
         """A ``graphviz.Digraph`` that renders itself without Graphviz installed; ``save(path)`` writes

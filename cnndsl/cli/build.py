@@ -8,10 +8,11 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, fail, limits_option, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import ERRORS, ending, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import NotOurs, write_folder
 from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
+from cnndsl.network import Network
 
 
 @click.command()
@@ -23,6 +24,8 @@ from cnndsl.limits import Limits
     type=click.Choice(["steps", "graph", "source"]),
     help="Print what this stage of the compiler made, and write nothing.",
 )
+@click.option("--weights", metavar="FILE", help="Put weights in: a file, or torchvision:IMAGENET1K_V1.")
+@click.option("--partial", is_flag=True, help="Take the weights that fit, and list the others.")
 @spec_options
 @limits_option
 def build(
@@ -30,11 +33,16 @@ def build(
     output: Path | None,
     force: bool,
     stop_after: str | None,
+    weights: str | None,
+    partial: bool,
     params: Sequence[str],
     settings: Sequence[str],
     limits: Limits,
 ) -> None:
-    """Compile SPEC: write its PyTorch source, its diagram and its shapes as CSV."""
+    """Compile SPEC: write its PyTorch source, its diagram and its shapes as CSV.
+
+    With --weights, which have to fit the network, also these, by the names of the source's module, as safetensors.
+    """
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
     if compilation.graph is None:
@@ -47,13 +55,31 @@ def build(
         return
     name = graph.document.name
     folder = output or Path("build") / name
+    files = _files(graph)
+    if weights is not None:
+        files[f"{name}.safetensors"] = _weights(graph, weights, partial)
     try:
-        write_folder(folder, _files(graph), force)
+        write_folder(folder, files, force)
     except NotOurs as error:
         fail(f"{error} was not written by cnndsl, or was changed since", "move it away, or write over it with --force")
     except OSError as error:
         fail(f"{error.filename or folder} cannot be written: {error.strerror}")
-    _report(graph, folder)
+    _report(graph, folder, weights)
+
+
+def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
+    """The weights that fit, as a file; what does not is listed, or ends the program."""
+    from safetensors.torch import save
+
+    from cnndsl.emit.module import build as module_of
+
+    network = Network(graph)
+    with ending():
+        module = module_of(graph)
+        fit = network.load_weights(module, weights, partial=partial)
+        for line in fit.table:
+            click.echo(line, err=True)
+        return save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
 
 
 def _files(graph: Graph) -> dict[str, bytes]:
@@ -69,12 +95,14 @@ def _files(graph: Graph) -> dict[str, bytes]:
     }
 
 
-def _report(graph: Graph, folder: Path) -> None:
+def _report(graph: Graph, folder: Path, weights: str | None) -> None:
     from cnndsl.emit.table import Table, human
 
     table = Table.of(graph)
     name = graph.document.name
     click.secho(f"{name}: {human(table.total.params)} parameters, {human(table.total.macs)} MACs", bold=True)
     made = {".py": "the network in PyTorch", ".svg": "its diagram", ".csv": f"its shapes, {len(table.rows)} rows"}
-    for ending, what in made.items():
-        click.echo(f"  {folder / (name + ending)}  {what}")
+    if weights is not None:
+        made[".safetensors"] = f"weights of {weights}"
+    for suffix, what in made.items():
+        click.echo(f"  {folder / (name + suffix)}  {what}")

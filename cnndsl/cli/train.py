@@ -25,6 +25,10 @@ KEYS = {
     "precision": ("NAME", "fp32, bf16 or fp16."),
     "clip_grad_norm": ("X", "Largest norm of the gradient."),
     "accumulate": ("N", "Batches to one step of the optimizer."),
+    "freeze": (
+        "PATTERN",
+        "Modules or parameters that are not trained, as features or 'layer[12].*'; a list in brackets.",
+    ),
 }
 
 
@@ -49,6 +53,8 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Save within an epoch, every N batches.")
 @click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run.")
+@click.option("--weights", metavar="FILE", help="Begin with weights: a file, or torchvision:IMAGENET1K_V1.")
+@click.option("--partial", is_flag=True, help="Take the weights that fit, and list the others.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @spec_options
 def train(
@@ -66,6 +72,8 @@ def train(
     checkpoint_every: int | None,
     tensorboard: bool,
     quiet: bool,
+    weights: str | None,
+    partial: bool,
     **recipe: str | None,
 ) -> None:
     """Train the network of SPEC by its recipe, the spec's `train`.
@@ -89,5 +97,7 @@ def train(
         from cnndsl.training.options import Options
         from cnndsl.training.train import run_training
 
-        options = Options(runs, data_dir, workers, device, resume, checkpoint_every or 0, tensorboard, quiet)
+        options = Options(
+            runs, data_dir, workers, device, resume, checkpoint_every or 0, tensorboard, quiet, weights, partial
+        )
         run_training(spec, [*given, *settings], options, params)

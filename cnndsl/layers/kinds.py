@@ -151,6 +151,17 @@ class Choice(Kind[str]):
         return _alternatives([f'"{choice}"' for choice in self.choices])
 
 
+class Text(Kind[str]):
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["string"]}
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return isinstance(value, str)
+
+    def expects(self, dims: int) -> str:
+        return "a text"
+
+
 class Listing(Kind[tuple[T, ...]]):
     """A list of ``item``s, of any length or of one of ``lengths``."""
 
@@ -218,6 +229,7 @@ PROBABILITY = Number(0, 1)
 NOT_NEGATIVE = Number(0)
 ABOVE_ZERO = Number(above=0)
 BOOLEAN = Boolean()
+TEXT = Text()
 NULL = Null()
 
 
@@ -226,4 +238,4 @@ def _alternatives(words: list[str]) -> str:
 
 
 def _plural(words: str) -> str:
-    return re.sub(r"\b(number|integer)\b", r"\1s", words.removeprefix("an ").removeprefix("a "), count=1)
+    return re.sub(r"\b(number|integer|text)\b", r"\1s", words.removeprefix("an ").removeprefix("a "), count=1)

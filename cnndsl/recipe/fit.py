@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from typing import Any
 
-from cnndsl.diagnostics import Code, Diagnostic, Note
+from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.graph.elaborate import Elaboration, elaborate
 from cnndsl.graph.graph import Apply, Graph, walk
 from cnndsl.recipe.datasets import DATASETS
@@ -30,7 +31,7 @@ _OF_PROBABILITIES = ("Softmax", "Softmax2d", "LogSoftmax", "Sigmoid", "LogSigmoi
 
 def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     """What keeps a network from being trained by its recipe."""
-    faults = [*_one_of_each(graph, recipe), *_unfit_schedule(recipe)]
+    faults = [*_one_of_each(graph, recipe), *_unfit_schedule(recipe), *_unfit_freezing(graph, recipe)]
     if faults:
         return faults
     (x,) = graph.inputs.values()
@@ -49,6 +50,27 @@ def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
         return [replace(fault, notes=(*fault.notes, note)) for fault in trained.faults if fault.is_error]
     graph = trained.graph if trained and trained.graph else graph
     return [*_unfit_output(graph, recipe), *_unfit_scores(graph, recipe)]
+
+
+def frozen(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
+    """The parameters that ``freeze`` means: a module stands for all of its own, `*` and `?` for any characters."""
+    asked = [*patterns]
+    return [name for name in names if any(fnmatchcase(name, p) or name.startswith(f"{p}.") for p in asked)]
+
+
+def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
+    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
+    names = [f"{item.path}.{tensor}" for item in layers for tensor in item.layer.parameters()]
+    written = graph.document.train.get("freeze") if graph.document.train else None
+    span = written.span.first_line if written else recipe.optimizer.span
+    for pattern in recipe.freeze:
+        if not frozen(names, [pattern]):
+            modules = {name[:end] for name in names for end in range(len(name)) if name[end] == "."}
+            help = did_you_mean(pattern, [*sorted(modules), *names]) or "`cnndsl shapes SPEC` lists the modules"
+            message = f"`freeze` names `{shorten(pattern)}`, which no parameter of the network is"
+            yield Diagnostic(Code.RECIPE, message, span, help)
+    if names and len(frozen(names, recipe.freeze)) == len(names):
+        yield Diagnostic(Code.RECIPE, "`freeze` leaves nothing to train", span, "name less")
 
 
 def at_size(document: Document, shape: Size) -> Elaboration:

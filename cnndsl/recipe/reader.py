@@ -7,7 +7,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.layers.function import Function
-from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, INTEGER, POSITIVE, Choice, Listing
+from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, INTEGER, POSITIVE, TEXT, Choice, Listing
 from cnndsl.layers.shape import Refused
 from cnndsl.layers.table import argument
 from cnndsl.recipe.datasets import DATASETS
@@ -36,6 +36,7 @@ VALUES = Function(
         "precision": argument(Choice(*PRECISIONS), "fp32"),
         "compile": argument(BOOLEAN, False),
         "clip_grad_norm": argument(ABOVE_ZERO, None),
+        "freeze": argument(TEXT | Listing(TEXT), ()),
     },
 )
 CALLS = {
@@ -93,6 +94,8 @@ class _Reader:
             found["augment"] = (*found.get("augment", ()), calls.call(item, TRANSFORM))
         if self.faults or UNKNOWN in found.values() or not found.keys() >= set(NEEDED):
             return None
+        if isinstance(frozen := found.get("freeze"), str):
+            found["freeze"] = (frozen,)
         found.setdefault("loss", FunctionCall(_DEFAULT_LOSS, {}, self.train.span.first_line))
         return Recipe(**found)
 

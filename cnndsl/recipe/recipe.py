@@ -16,6 +16,7 @@ class Recipe:
     ``batch_size`` counts the samples of one forward pass over all processes together. ``accumulate``
     batches go into one step of the optimizer. ``resize`` is the size of the images that the network
     is given: one number is the shorter side, cropped to a square; None leaves them as they are.
+    ``freeze`` are modules, tensors, or patterns of their names, whose parameters are not trained.
     """
 
     dataset: FunctionCall
@@ -31,6 +32,7 @@ class Recipe:
     compile: bool = False
     clip_grad_norm: float | None = None
     accumulate: int = 1
+    freeze: tuple[str, ...] = ()
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -138,6 +138,8 @@ def _set(
     whole: bool,
 ) -> Mapping:
     """The tree with parameters and settings put in. ``whole`` tells that all of the spec is there."""
+    if params or given:  # a contract is of the network with the spec's own parameters
+        tree = without(tree, "expect")
     values: dict[str, Tree] = {}
     for text in settings:
         try:

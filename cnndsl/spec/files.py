@@ -17,6 +17,8 @@ from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure
 
 #: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
 PROJECT_MARKS = (".git", "pyproject.toml")
+#: What a spec that extends another does not take from it. A contract is of one network.
+_OWN = ("name", "extends", "use", "expect")
 #: Files that follow each other's `extends` and `use`.
 MAX_CHAIN = 100
 
@@ -108,7 +110,7 @@ class Assembly:
         if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
             return tree
         base = self._follow(extends, "extends", folder, chain)
-        return tree if base is None else merged(without(base, "name", "extends", "use"), tree)
+        return tree if base is None else merged(without(base, *_OWN), tree)
 
     def _spend(self, source: Source, tree: Tree) -> None:
         """Counts what is read; the limits of one file hold for all together."""

@@ -148,6 +148,7 @@ def _train() -> dict[str, Any]:
         "compile": "Whether torch.compile compiles the module.",
         "clip_grad_norm": "The largest norm that the gradient may have.",
         "accumulate": "How many batches go into one step of the optimizer.",
+        "freeze": "Modules, or patterns of the names of parameters, that are not trained: [features, layer1.*].",
     }
     keys: dict[str, Any] = {key: {"description": text} for key, text in described.items()}
     keys["augment"] |= {"type": "array", "expects": "a list of transforms"}

@@ -22,6 +22,8 @@ def train(
     checkpoint_every: int = 0,
     tensorboard: bool = False,
     quiet: bool = False,
+    weights: str | Path | None = None,
+    partial: bool = False,
     **recipe: Any,
 ) -> Run:
     """Trains the network of a spec by its recipe, the spec's ``train``, and gives the run.
@@ -44,5 +46,7 @@ def train(
         checkpoint_every,
         tensorboard,
         quiet,
+        str(weights) if weights else None,
+        partial,
     )
     return run_training(path_or_text, [f"train.{key}={json.dumps(value)}" for key, value in recipe.items()], options)

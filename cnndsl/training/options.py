@@ -12,7 +12,8 @@ class Options:
 
     ``runs`` is the folder of all runs, ``data_dir`` one with data sets, ``workers`` the number of processes
     that decode pictures (None: as many as there are cores), ``resume`` a run to go on with. A checkpoint
-    is written after each epoch, and in it every ``checkpoint_every`` batches.
+    is written after each epoch, and in it every ``checkpoint_every`` batches. ``weights`` are what a training that
+    is not resumed begins with, all of them or, with ``partial``, those that fit.
     """
 
     runs: Path = Path("runs")
@@ -23,3 +24,5 @@ class Options:
     checkpoint_every: int = 0
     tensorboard: bool = False
     quiet: bool = False
+    weights: str | None = None
+    partial: bool = False

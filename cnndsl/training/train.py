@@ -7,15 +7,17 @@ import platform
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from cnndsl.diagnostics import Code, RunError, SpecError
 from cnndsl.network import Network, compile_spec
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.fit import frozen
 from cnndsl.recipe.reader import not_whole
 from cnndsl.spec.calls import FunctionCall
 from cnndsl.training import devices
@@ -32,6 +34,7 @@ from cnndsl.training.report import Report, closing_lines, report_for
 from cnndsl.training.resume import check_same, last_checkpoint
 from cnndsl.training.run import Run
 from cnndsl.training.writer import RunWriter, launcher, new_folder, restarted
+from cnndsl.weights import Fit
 
 
 def run_training(spec: str | Path | None, settings: Sequence[str], options: Options, given: Sequence[str] = ()) -> Run:
@@ -51,6 +54,7 @@ def run_training(spec: str | Path | None, settings: Sequence[str], options: Opti
         ranks.agree("the spec", hashlib.sha256(text.encode()).hexdigest())
         if checkpoint is not None:
             check_same(checkpoint, network, recipe)
+            options = replace(options, weights=None)  # it has its own
         session = _Session(network, recipe, text, options, Place(device, ranks, stop))
         return session.run(folder, checkpoint, trouble)
 
@@ -80,6 +84,7 @@ class _Session:
         if recipe.batch_size < place.ranks.size:
             message = f"a batch of {recipe.batch_size} samples cannot be dealt out to {place.ranks.size} processes"
             raise RunError(Code.RANKS, message, f"`--batch-size {place.ranks.size}` or more")
+        self.fit: Fit | None = None
         self.data = self._open(network)
         self.network = network.at_size(self.data.shape)
         self.learner = self._learner()
@@ -98,9 +103,24 @@ class _Session:
 
     def _learner(self) -> Learner:
         torch.manual_seed(derived(self.recipe.seed, "weights"))
-        module = devices.placed(self.network.module(), self.place.device, self.recipe.precision)
+        module = self._with_weights(self.network.module())
+        for name, parameter in module.named_parameters():
+            parameter.requires_grad_(name not in frozen([name], self.recipe.freeze))
+        module = devices.placed(module, self.place.device, self.recipe.precision)
         steps = steps_in_epoch(len(self.data.train), self.recipe, self.place.ranks.size) * self.recipe.epochs
         return Learner.of(module, self.recipe, self.place.device, steps)
+
+    def _with_weights(self, module: nn.Module) -> nn.Module:
+        """The first process loads first, as it may have to download."""
+        weights, ranks = self.options.weights, self.place.ranks
+        if weights is None:
+            return module
+        if not ranks.first:
+            ranks.wait()
+        self.fit = self.network.load_weights(module, weights, partial=self.options.partial)
+        if ranks.first:
+            ranks.wait()
+        return module
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -190,12 +210,17 @@ class _Session:
             "parameters": self.network.cost.params,
             "sample": list(self.data.shape),
             "classes": list(self.data.classes),
+            "weights": self.options.weights or Run(path).info.get("weights"),
             "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
         }
 
     def _announce(self, report: Report, path: Path, progress: Progress, trouble: str) -> None:
         if trouble:
             report.message(f"{trouble}; going on from the checkpoint before it")
+        if self.fit:
+            report.message(f"weights of {self.fit.origin}: {self.fit.summary}")
+            for line in self.fit.table:
+                report.message(f"  {line}")
         begun = f", from epoch {len(progress.epochs) + 1}" if progress.epochs or progress.batches else ""
         begun += f", batch {progress.batches + 1}" if progress.batches else ""
         report.message(f"{self.network.name} on {self.recipe.dataset.name}, {self.place.device}: {path}{begun}")
