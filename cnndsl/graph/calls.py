@@ -18,7 +18,7 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
-from cnndsl.spec.hints import meant_layer
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
 
@@ -55,7 +55,7 @@ class Calls:
         written, span = f"`{shown(callee)}`", step.callee.span
         if isinstance(step.callee, Expression):
             written = f"`{shorten(span.text)}` is {written}, which"
-        help = meant_layer(str(callee), self.context.callables) or "`cnndsl layers` lists the layers"
+        help = meant_layer(str(callee), self.context.callables) or WHERE_LAYERS_ARE
         if " - " in str(callee):
             help = "a line that is indented further goes on with the text above: indent the `- ` alike"
         self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
