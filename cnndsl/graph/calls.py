@@ -324,8 +324,10 @@ def _is_inferred(layer: type[Layer], name: str | None) -> bool:
 def _order_of_torch(step: spec.Call, layer: type[Layer], given: Mapping[str, Any], x: Tensor) -> str:
     """Help where a list of arguments begins with what is inferred, as PyTorch's own does."""
     names, count = layer.positional(), len(step.arguments.positional)
+    if count < 3:
+        return ""
     first = next(iter(layer.arguments.values()))
-    if count < 3 or first.infer is None or given.get(names[0]) != x.shape.channels:
+    if first.infer is None or given.get(names[0]) != x.shape.channels:
         return ""
     rest = ", ".join(got(given[name]) for name in names[1:count] if name in given)
     return f"`{first.name}` is inferred, and not written: `{layer.__name__}: [{rest}]`"
