@@ -211,6 +211,15 @@ def test_bad_rules_are_told_at_the_step(plugin: Plugin, rule: str, message: str)
     assert fault.startswith("CNN030 4: ") and message in fault
 
 
+@pytest.mark.parametrize("rule", ["1 / 0", "'x'", "2.5"])
+def test_a_bad_rule_of_macs_is_told_at_the_step_too(plugin: Plugin, rule: str) -> None:
+    plugin(
+        f"@cnndsl.layer(macs=lambda x: {rule})\nclass Ruled(nn.Module):\n    def forward(self, x): return x\n", "ruled"
+    )
+    (fault,) = faults("ReLU", "Ruled")
+    assert fault.startswith("CNN030 4: `Ruled`: the macs rule of `Ruled` fails on [1, 8, 12, 12]: ")
+
+
 @pytest.mark.parametrize(
     ("forward", "message"),
     [

@@ -1,4 +1,4 @@
-"""The live module: the emitted source, executed. With ``train/`` the only place that imports torch."""
+"""The live module: the emitted source, executed. With ``training/`` and ``plugins/meta.py`` all that imports torch."""
 
 from __future__ import annotations
 

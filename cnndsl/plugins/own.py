@@ -52,6 +52,9 @@ class OwnLayer(Layer):
         name = type(self).__name__
         with _refusing(f"`{name}` cannot be built"):
             meta.built(self._call)  # even where its shape is known: it has to be, and its parameters are needed
+        if self.rules.macs is not None:
+            with _refusing(f"the macs rule of `{name}` fails on {x}"):
+                self.macs(x, x)  # asked for later, where nobody could tell the place
         if self.rules.shape is not None:
             with _refusing(f"`{name}` does not take {x}"):
                 return _shape(self._ruled("shape", self.rules.shape, x), x, "its shape rule gives")
@@ -71,7 +74,7 @@ class OwnLayer(Layer):
 
     def macs(self, x: Shape, out: Shape) -> int:
         if self.rules.macs is not None:
-            return int(self._ruled("macs", self.rules.macs, x))
+            return index(self._ruled("macs", self.rules.macs, x))
         from cnndsl.plugins import meta
 
         return meta.macs(self._call, tuple(x))
