@@ -10,6 +10,8 @@ It is trained by the recipe in its spec, and the run that this leaves gives the 
 
     run = cnndsl.train("archs/lenet.yaml", epochs=3)
     cnndsl.load_run(run.path).module()
+
+A class of one's own becomes a layer by ``@cnndsl.layer``.
 """
 
 from cnndsl.diagnostics import Diagnostic, RunError, SpecError
@@ -17,6 +19,7 @@ from cnndsl.explanations import explain
 from cnndsl.fmt import format
 from cnndsl.limits import Limits
 from cnndsl.network import Network, check, load
+from cnndsl.plugins import layer
 from cnndsl.training.api import train
 from cnndsl.training.run import Run, load_run
 
@@ -31,6 +34,7 @@ __all__ = [
     "check",
     "explain",
     "format",
+    "layer",
     "load",
     "load_run",
     "train",

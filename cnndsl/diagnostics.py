@@ -27,7 +27,7 @@ ENOUGH = 1000
 class Code(Enum):
     """Every kind of diagnostic: a code that stays the same, and what it means.
 
-    Below 100 are errors of specs, past it warnings, past 200 what goes wrong with runs.
+    Below 100 are errors of specs, past it warnings, past 200 what goes wrong with runs and plugins.
     """
 
     FILE = ("CNN001", "a file cannot be read")
@@ -79,6 +79,7 @@ class Code(Enum):
     DEVICE = ("CNN208", "a device that cannot be used")
     RANKS = ("CNN209", "processes of one training that do not agree")
     EXPORT = ("CNN210", "a module that cannot be exported")
+    PLUGIN = ("CNN211", "layers of one's own that are not there")
     WEIGHTS = ("CNN212", "weights that cannot be read, or do not fit the network")
 
     def __init__(self, id: str, title: str) -> None:
@@ -168,7 +169,7 @@ class SpecError(Exception):
 
 
 class RunError(Exception):
-    """Something went wrong with a run or its data; ``diagnostic`` says what, and what to do."""
+    """Something went wrong with a run, its data, or a plugin; ``diagnostic`` says what, and what to do."""
 
     def __init__(self, code: Code, message: str, help: str = "", notes: Iterable[str] = (), span: Span | None = None):
         self.diagnostic = Diagnostic(code, message, span, help, tuple(map(Note, notes)))

@@ -15,6 +15,7 @@ from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.limits import LIMITS, Limits
+from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
@@ -56,8 +57,9 @@ def compile_spec(
     Python values for the spec's parameters, ``given`` the same as ``name=value``
     texts, and ``settings`` are ``a.b=value`` texts for any key. ``folder`` is where a text
     finds what it extends. Raises :class:`SpecError` only where
-    there is no file to read.
+    there is no file to read, :class:`RunError` where the layers of an installed package cannot be loaded.
     """
+    load_installed()
     with _no_collection():
         return _compile(read_document(path_or_text, params, settings, given, folder, limits), batch)
 

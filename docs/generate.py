@@ -34,7 +34,8 @@ def error_reference() -> str:
     """The page of every code, and what is said of its wrong spec."""
     head = (
         "# Errors and warnings\n\nGenerated from `cnndsl/explanations`, which `cnndsl explain CODE` shows too. "
-        "Codes from CNN001 are errors of specs,\nfrom CNN101 warnings, from CNN201 what goes wrong with runs.\n"
+        "Codes from CNN001 are errors of specs,\nfrom CNN101 warnings, "
+        "from CNN201 what goes wrong with runs and plugins.\n"
     )
     return "\n".join([head, *map(_page, Code)])
 

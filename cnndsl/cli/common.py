@@ -13,12 +13,13 @@ import click
 from cnndsl.diagnostics import MOST, Code, Diagnostic, RunError, SpecError
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation, compile_spec
+from cnndsl.plugins import load_installed, load_plugin
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 OK, ERRORS, USAGE = 0, 1, 2
 #: What goes wrong with files or usage, not with what stands in them.
-_OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER}
+_OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
 
 spec_argument = click.argument("spec", type=click.Path(path_type=str))
 
@@ -45,8 +46,33 @@ def _limits(context: click.Context, option: click.Parameter, text: str | None) -
         raise click.BadParameter(str(error)) from None
 
 
+def _plugins(context: click.Context, option: click.Parameter, names: Sequence[str]) -> None:
+    """Before any spec is read: what a spec says cannot bring anything in."""
+    if context.resilient_parsing:  # only to complete the command line
+        return
+    try:
+        load_installed()
+        for name in names:
+            load_plugin(name)
+    except RunError as error:
+        tell([error.diagnostic])
+        sys.exit(USAGE)
+
+
+#: Wherever layers are known by their names.
+plugin_option = click.option(
+    "--plugin",
+    multiple=True,
+    metavar="MODULE",
+    expose_value=False,
+    callback=_plugins,
+    help="A Python module with layers of your own, as mypackage.layers. May be given several times.",
+)
+
+
 def spec_options(command: F) -> F:
-    """``-p`` and ``--set``, wherever a spec is read."""
+    """``-p``, ``--set`` and ``--plugin``, wherever a spec is read."""
+    command = plugin_option(command)
     command = click.option(
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override any key of the spec, as train.epochs=3."
     )(command)

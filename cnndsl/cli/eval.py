@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import checkpoint_option, device_option, ending, run_argument
+from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument
 from cnndsl.cli.grid import Grid
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ FEW = 20
 @click.command("eval")
 @run_argument
 @checkpoint_option
+@plugin_option
 @device_option
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or are to be downloaded to.")
 @click.option("--data", metavar="FOLDER", help="Pictures to test with, in a folder as that of `train --data`.")

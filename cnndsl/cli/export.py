@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import checkpoint_option, ending, fail, run_argument
+from cnndsl.cli.common import checkpoint_option, ending, fail, plugin_option, run_argument
 from cnndsl.cli.output import is_signed
 
 FORMATS = ("onnx", "pt2", "torchscript", "safetensors")
@@ -28,6 +28,7 @@ FORMATS = ("onnx", "pt2", "torchscript", "safetensors")
     help="File to write. Default: NAME.onnx, .pt2, .pt, .safetensors.",
 )
 @checkpoint_option
+@plugin_option
 @click.option("--batch", metavar="N", help="For onnx and pt2: samples in a batch, or dynamic, the default.")
 @click.option("--force", is_flag=True, help="Write over a file that is not ours.")
 def export(run: Path, form: str, output: Path | None, which: str, batch: str | None, force: bool) -> None:

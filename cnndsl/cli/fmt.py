@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, USAGE, fail, tell
+from cnndsl.cli.common import ERRORS, USAGE, fail, plugin_option, tell
 from cnndsl.diagnostics import Code, Diagnostic, SpecError
 from cnndsl.fmt import Unchanged, format
 from cnndsl.spec.files import read_text
@@ -24,6 +24,7 @@ _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
 @click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=str), metavar="SPEC...")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
+@plugin_option
 def fmt(specs: Sequence[str], check: bool, diff: bool) -> None:
     """Write SPECs in the one layout, and all specs of a folder; `-` is stdin to stdout.
 

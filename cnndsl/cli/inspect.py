@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import checkpoint_option, ending, run_argument
+from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument
 from cnndsl.cli.grid import Grid
 
 if TYPE_CHECKING:
@@ -21,6 +21,7 @@ _COLUMNS = ("tensor", "of", ">shape", ">mean", ">std", ">min", ">max", ">zeros",
 @run_argument
 @click.argument("layer", required=False)
 @checkpoint_option
+@plugin_option
 @click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
 def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
     """Show the tensors of the network of RUN with their statistics.

@@ -6,13 +6,14 @@ import sys
 
 import click
 
-from cnndsl.cli.common import USAGE
+from cnndsl.cli.common import USAGE, plugin_option
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.layers import LAYERS
 
 
 @click.command()
 @click.argument("name", required=False)
+@plugin_option
 def layers(name: str | None) -> None:
     """List the layers, or show the page of the layer NAME: arguments, defaults and shapes."""
     from rich.console import Console

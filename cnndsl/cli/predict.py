@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, run_argument, tell
+from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, plugin_option, run_argument, tell
 from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import Code, RunError
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
 @click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to show for each.")
 @checkpoint_option
+@plugin_option
 @device_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:

@@ -6,8 +6,11 @@ import json
 
 import click
 
+from cnndsl.cli.common import plugin_option
+
 
 @click.command()
+@plugin_option
 def schema() -> None:
     """Print the JSON Schema of specs, so that editors complete, explain and check them."""
     from cnndsl.spec.editor import editor_schema

@@ -1,4 +1,4 @@
-"""The live module: the emitted source, executed. With ``train/`` the only place that imports torch."""
+"""The live module: the emitted source, executed. With ``training/`` and ``plugins/meta.py`` all that imports torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from types import ModuleType
 from torch import nn
 
 from cnndsl.emit.python import emit
-from cnndsl.graph.graph import Graph
+from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.plugins import OwnLayer
 
 
 def build(graph: Graph) -> nn.Module:
@@ -20,7 +21,7 @@ def build(graph: Graph) -> nn.Module:
     text = emitted.source
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     name = f"cnndsl._emitted.{graph.document.name}_{digest}"
-    if name not in sys.modules:
+    if name not in sys.modules or _is_stale(sys.modules[name], graph):
         filename = f"<{name}>"
         linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
         namespace = ModuleType(name, f"Emitted by cnndsl from the spec {graph.document.name}.")
@@ -30,3 +31,10 @@ def build(graph: Graph) -> nn.Module:
     network = getattr(sys.modules[name], emitted.class_name)()
     assert isinstance(network, nn.Module)
     return network
+
+
+def _is_stale(namespace: ModuleType, graph: Graph) -> bool:
+    """Whether what was imported there has been defined anew since: a cell of a notebook was run again."""
+    layers = (item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply))
+    own = (layer for layer in layers if isinstance(layer, OwnLayer))
+    return any(vars(namespace)[type(layer).__name__] is not layer.rules.made for layer in own)

@@ -10,6 +10,7 @@ from typing import Any
 
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Shape
 from cnndsl.layers.table import Argument, show
+from cnndsl.plugins import OwnLayer
 
 #: The families in the order of the page, with their headings.
 FAMILIES = {
@@ -88,6 +89,8 @@ def _default(argument: Argument[Any]) -> str:
 
 
 def _example(layer: type[Layer]) -> str:
+    if issubclass(layer, OwnLayer):
+        return ""  # nobody has said on what to show it
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
     written = ", ".join(f"{name}: {_written(value)}" for name, value in layer.example.items())
@@ -99,6 +102,8 @@ def _example(layer: type[Layer]) -> str:
 def _origin(layer: type[Layer]) -> str:
     if layer.definition:
         return f"Neither torch nor torchvision has it, so the emitted source does:\n\n```python\n{layer.definition}```"
+    if issubclass(layer, OwnLayer):
+        return f"Brought in by a plugin: `{layer.imports}`."
     name = f"{layer.package or 'torch.nn'}.{layer.__name__}"
     site = "vision" if layer.package else "docs"
     return f"In torch: [{name}](https://docs.pytorch.org/{site}/stable/generated/{name}.html)."

@@ -18,7 +18,7 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
-from cnndsl.spec.hints import meant_layer
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
 
@@ -55,7 +55,7 @@ class Calls:
         written, span = f"`{shown(callee)}`", step.callee.span
         if isinstance(step.callee, Expression):
             written = f"`{shorten(span.text)}` is {written}, which"
-        help = meant_layer(str(callee), self.context.callables) or "`cnndsl layers` lists the layers"
+        help = meant_layer(str(callee), self.context.callables) or WHERE_LAYERS_ARE
         if " - " in str(callee):
             help = "a line that is indented further goes on with the text above: indent the `- ` alike"
         self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
@@ -324,8 +324,10 @@ def _is_inferred(layer: type[Layer], name: str | None) -> bool:
 def _order_of_torch(step: spec.Call, layer: type[Layer], given: Mapping[str, Any], x: Tensor) -> str:
     """Help where a list of arguments begins with what is inferred, as PyTorch's own does."""
     names, count = layer.positional(), len(step.arguments.positional)
+    if count < 3:
+        return ""
     first = next(iter(layer.arguments.values()))
-    if count < 3 or first.infer is None or given.get(names[0]) != x.shape.channels:
+    if first.infer is None or given.get(names[0]) != x.shape.channels:
         return ""
     rest = ", ".join(got(given[name]) for name in names[1:count] if name in given)
     return f"`{first.name}` is inferred, and not written: `{layer.__name__}: [{rest}]`"

@@ -153,13 +153,28 @@ class Choice(Kind[str]):
 
 class Text(Kind[str]):
     def schema(self, dims: int) -> dict[str, Any]:
-        return {"type": ["string"]}
+        return {"type": ["string"], "pattern": "^"}  # without a pattern, that of an expression would hold for all
 
     def accepts(self, value: object, dims: int) -> bool:
         return isinstance(value, str)
 
     def expects(self, dims: int) -> str:
         return "a text"
+
+
+class Anything(Kind[Any]):
+    """Whatever a spec can say but a layer with arguments: nothing, true, false, numbers, texts, lists."""
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["null", "boolean", "number", "string", "array"], "pattern": "^", "items": {}}
+
+    def accepts(self, value: object, dims: int) -> bool:
+        if isinstance(value, tuple):
+            return all(self.accepts(item, dims) for item in value)
+        return value is None or isinstance(value, (bool, int, float, str))
+
+    def expects(self, dims: int) -> str:
+        return "any value"
 
 
 class Listing(Kind[tuple[T, ...]]):
@@ -231,6 +246,7 @@ ABOVE_ZERO = Number(above=0)
 BOOLEAN = Boolean()
 TEXT = Text()
 NULL = Null()
+ANYTHING = Anything()
 
 
 def _alternatives(words: list[str]) -> str:
@@ -238,4 +254,4 @@ def _alternatives(words: list[str]) -> str:
 
 
 def _plural(words: str) -> str:
-    return re.sub(r"\b(number|integer|text)\b", r"\1s", words.removeprefix("an ").removeprefix("a "), count=1)
+    return re.sub(r"\b(number|integer|text|value)\b", r"\1s", words.removeprefix("an ").removeprefix("a "), count=1)

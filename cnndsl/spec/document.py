@@ -289,7 +289,8 @@ class _DocumentParser:
                 continue
             if name in LAYERS:
                 help = "name it otherwise: both would be called alike"
-                self.fault(Code.DUPLICATE, f"the block `{name}` is named like a layer of torch", key.span, help)
+                whose = LAYERS[name].package or "torch"
+                self.fault(Code.DUPLICATE, f"the block `{name}` is named like a layer of {whose}", key.span, help)
             elif name in blocks:
                 note = Note("it is defined here first", blocks[name].span)
                 self.fault(Code.DUPLICATE, f"the block `{name}` is defined twice", key.span, "rename one", note)

@@ -8,6 +8,9 @@ from typing import Any
 
 from cnndsl.diagnostics import did_you_mean, nearest, shorten
 
+#: Help for a name that is like none.
+WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` brings in your own"
+
 _MODULES = re.compile(r"(torch\.)?nn\.|torchvision\.ops\.")
 _CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
 _BOOLEANS = ("yes", "no", "on", "off", "y", "n")

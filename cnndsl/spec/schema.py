@@ -9,8 +9,9 @@ name is said in :mod:`cnndsl.spec.names`.
 
 from __future__ import annotations
 
-from functools import cache
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, TypeAlias
 
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.layers.kinds import EXPRESSION, merge
@@ -18,6 +19,8 @@ from cnndsl.spec.steps import MERGES
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 PARAMETER = r"^[a-z_][A-Za-z0-9_]*$"
+#: The layers that a schema knows, in order.
+Layers: TypeAlias = tuple[type[Layer], ...]
 _STEPS: dict[str, Any] = {"$ref": "#/$defs/steps"}
 
 
@@ -30,9 +33,14 @@ def _value(expects: str, description: str = "", **schema: Any) -> dict[str, Any]
     return value
 
 
-@cache
 def schema() -> dict[str, Any]:
-    """The whole schema, Draft 2020-12."""
+    """The whole schema, Draft 2020-12, of the layers that there are now: plugins bring more."""
+    return schema_of(tuple(LAYERS.values()))
+
+
+@lru_cache(1)
+def schema_of(layers: Layers) -> dict[str, Any]:
+    """The schema of specs that know ``layers``."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cnndsl",
@@ -50,8 +58,8 @@ def schema() -> dict[str, Any]:
                 "subject": "a branch",
                 "expects": "a list of steps, such as `- - Conv2d: [64, 3]`",
             },
-            "step": _step(),
-            **{name: _layer(layer) for name, layer in LAYERS.items()},
+            "step": _step(layers),
+            **{layer.__name__: _layer(layer) for layer in layers},
         },
     }
 
@@ -161,7 +169,7 @@ def _train() -> dict[str, Any]:
     }
 
 
-def _step() -> dict[str, Any]:
+def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
     any_value = {"description": "true, false or an expression", "expects": "true, false or an expression"}
     branches = {
         "type": "array",
@@ -215,7 +223,7 @@ def _step() -> dict[str, Any]:
             "expects": "a mapping of names to values",
             "description": "Binds names for the rest of the list.",
         },
-        **{name: {"$ref": f"#/$defs/{name}"} for name in LAYERS},
+        **{layer.__name__: {"$ref": f"#/$defs/{layer.__name__}"} for layer in layers},
     }
     return {
         "type": ["string", "object"],

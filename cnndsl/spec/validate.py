@@ -5,17 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, did_you_mean, got, shorten
+from cnndsl.layers import LAYERS
 from cnndsl.source import Span
-from cnndsl.spec.hints import meant_layer, meant_value
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_value
 from cnndsl.spec.merge import defined_name
-from cnndsl.spec.schema import NAME, PARAMETER, schema
+from cnndsl.spec.schema import NAME, PARAMETER, Layers, schema, schema_of
 from cnndsl.spec.steps import COMMON, STRUCTURE, is_word
 from cnndsl.spec.tree import MINIMAL, UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
@@ -35,7 +36,7 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     steps, or the sections of the document."""
     diagnostics: list[Diagnostic] = []
     faulty: set[int] = set()
-    for error in _validator().iter_errors(plain(tree)):
+    for error in _validator(tuple(LAYERS.values())).iter_errors(plain(tree)):
         if error.validator == "pattern" and error.validator_value in (NAME, PARAMETER):
             continue  # names.py says more of it
         place = _locate(tree, list(error.absolute_path))
@@ -46,9 +47,9 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     return diagnostics, frozenset(faulty)
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(schema())
+@lru_cache(1)
+def _validator(layers: Layers) -> Draft202012Validator:
+    return Draft202012Validator(schema_of(layers))
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,7 @@ def _to_put_in(names: Sequence[str], step: Mapping) -> Diagnostic:
 
 def _no_layer(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
     message = f"`{shorten(name)}` is no layer, no block and no structural word"
-    help = meant_layer(name, known) or "layers and blocks are CamelCase; `cnndsl layers` lists the layers"
+    help = meant_layer(name, known) or f"layers and blocks are CamelCase; {WHERE_LAYERS_ARE}"
     return Diagnostic(Code.LAYER, message, span, help)
 
 

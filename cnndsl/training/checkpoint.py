@@ -10,13 +10,15 @@ import hashlib
 import io
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from cnndsl.diagnostics import Code, RunError
+from cnndsl.diagnostics import Code, RunError, shorten
+from cnndsl.layers import LAYERS
+from cnndsl.plugins import load_installed
 from cnndsl.training.progress import Progress
 from cnndsl.writing import write_file
 
@@ -30,7 +32,8 @@ _COMMENT = len(_MARK) + 64
 @dataclass(frozen=True)
 class Checkpoint:
     """``spec`` is the resolved spec, ``sample`` the shape of what its network is given, ``classes`` the
-    labels' names. ``learner`` holds the states of optimizer, scheduler and scaler."""
+    labels' names. ``learner`` holds the states of optimizer, scheduler and scaler, ``plugins`` the modules that the
+    network's own layers are of, by their names."""
 
     spec: str
     sample: tuple[int, ...]
@@ -39,6 +42,7 @@ class Checkpoint:
     learner: Mapping[str, Any]
     progress: Progress
     versions: Mapping[str, str]
+    plugins: Mapping[str, str] = field(default_factory=dict)
 
 
 def encode(checkpoint: Checkpoint) -> bytes:
@@ -52,6 +56,7 @@ def encode(checkpoint: Checkpoint) -> bytes:
         "learner": dict(checkpoint.learner),
         "progress": checkpoint.progress.as_dict(),
         "versions": dict(checkpoint.versions),
+        "plugins": dict(checkpoint.plugins),
     }
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -103,6 +108,8 @@ def _checkpoint(path: Path, content: Any) -> Checkpoint:
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         found = content.get("format") if isinstance(content, dict) else None
         raise RunError(Code.CHECKPOINT, f"{path} has the format {found}, this version reads {FORMAT}")
+    plugins = content.get("plugins", {})
+    _check_plugins(path, plugins)
     return Checkpoint(
         content["spec"],
         tuple(content["sample"]),
@@ -111,4 +118,16 @@ def _checkpoint(path: Path, content: Any) -> Checkpoint:
         content["learner"],
         Progress.from_dict(content["progress"]),
         content["versions"],
+        plugins,
     )
+
+
+def _check_plugins(path: Path, plugins: Mapping[str, str]) -> None:
+    """Raises :class:`RunError` where a layer has not been brought in. A checkpoint may be a stranger's, so what it
+    names is told, and never imported."""
+    load_installed()
+    for name, module in plugins.items():
+        if name not in LAYERS:
+            message = f"{path} was trained with the layer `{shorten(name)}` of `{shorten(module)}`, which is not there"
+            help = f"if you trust it, bring it in: `--plugin {shorten(module)}`, or `import {shorten(module)}`"
+            raise RunError(Code.PLUGIN, message, help)

@@ -24,6 +24,8 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
         try:
             return load_checkpoint(path), "; ".join(trouble)
         except RunError as error:
+            if error.diagnostic.code is Code.PLUGIN:
+                raise  # nothing is wrong with the checkpoint
             if path.exists() or not trouble:
                 trouble.append(error.diagnostic.message)
     message = f"{folder} has no checkpoint to go on from: {'; '.join(trouble)}"

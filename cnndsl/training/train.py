@@ -15,7 +15,9 @@ import torch
 from torch import nn
 
 from cnndsl.diagnostics import Code, RunError, SpecError
+from cnndsl.graph.graph import Apply, Graph, walk
 from cnndsl.network import Network, compile_spec
+from cnndsl.plugins import OwnLayer
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import frozen
 from cnndsl.recipe.reader import not_whole
@@ -182,6 +184,7 @@ class _Session:
             self.learner.state(),
             progress,
             versions(),
+            own_layers(self.network.graph),
         )
         best = not progress.batches and progress.best is not None and progress.best is progress.epochs[-1]
         writer.checkpoint(encode(checkpoint), best)
@@ -207,6 +210,7 @@ class _Session:
             "launcher": launcher(),
             "seed": self.recipe.seed,
             "versions": dict(versions()),
+            "plugins": own_layers(self.network.graph),
             "parameters": self.network.cost.params,
             "sample": list(self.data.shape),
             "classes": list(self.data.classes),
@@ -232,6 +236,12 @@ def versions() -> dict[str, str]:
 
     found = {"cnndsl": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
     return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
+
+
+def own_layers(graph: Graph) -> dict[str, str]:
+    """The modules that a network's own layers are of, by the layers' names."""
+    layers = (item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply))
+    return {type(layer).__name__: layer.package for layer in layers if isinstance(layer, OwnLayer)}
 
 
 def _note_end(writer: RunWriter, error: BaseException) -> None:

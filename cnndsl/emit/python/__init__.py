@@ -17,6 +17,7 @@ from cnndsl.emit.python.text import WIDTH, Code, Group, call, lay_out, literal
 from cnndsl.graph.graph import Apply, Graph, Tensor, walk
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.layers import LAYERS, Layer
+from cnndsl.plugins import OwnLayer
 
 #: Stands for a space at which a line is not broken.
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -33,7 +34,8 @@ class Emitted:
 
 
 def source(graph: Graph) -> str:
-    """The network as Python source: formatted, and importing torch and torchvision only."""
+    """The network as Python source: formatted, and importing torch, torchvision and the modules of one's own
+    layers only."""
     return emit(graph).source
 
 
@@ -61,8 +63,7 @@ def _header(graph: Graph, used: list[type[Layer]], code: str) -> Iterator[str]:
     yield ""
     if "torch" in mentioned:
         yield "import torch"
-    yield "from torch import Tensor, nn" if "Tensor" in mentioned else "from torch import nn"
-    modules: dict[str, list[str]] = {}
+    modules = {"torch": ["Tensor", "nn"] if "Tensor" in mentioned else ["nn"]}
     for layer in used:
         if layer.imports:
             module, _, name = layer.imports.removeprefix("from ").partition(" import ")
@@ -119,7 +120,9 @@ def _init_function(inits: Iterable[Initialization], applied: Sequence[Layer]) ->
             tensor = f"module.{init.tensor}"
             arguments = (f"{name}={literal(value)}" for name, value in init.arguments.items())
             code = call(f"nn.init.{init.function}_", tensor, *arguments)
-            guard = "" if all(having) else f"{tensor} is not None"
+            # What layers of one's own are made of is initialised too, and may be without a bias.
+            sure = all(having) and not any(isinstance(layer, OwnLayer) for layer in applied)
+            guard = "" if sure else f"{tensor} is not None"
             by_layer.setdefault(LAYERS[init.layer].constructor, []).append((code, guard))
     alike: dict[tuple[tuple[Group, str], ...], list[str]] = {}
     for constructor, calls in by_layer.items():

@@ -215,14 +215,16 @@ class ClassPlanner:
 
 
 def _layer_arguments(item: Apply) -> Iterator[Given]:
+    positional = True  # until one is not: what follows that has its name
     for name, argument in item.layer.arguments.items():
         needed = argument.infer is not None or argument.required
+        positional = positional and needed and not argument.keyword
         yield Given(
             name,
             item.layer.values[name],
             item.written.get(name),
             inferred=argument.infer is not None and name not in item.written,
-            positional=needed,
+            positional=positional,
             default=NO_DEFAULT if needed else argument.default,
         )
 

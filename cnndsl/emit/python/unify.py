@@ -153,7 +153,7 @@ def _argument(name: str, given: Sequence[tuple[Given, ...] | None]) -> Slot:
     if len(known) < len(found):
         raise Unlike
     each = iter(known)
-    values = tuple(ABSENT if arguments is None else reference(next(each).value) for arguments in given)
+    values = tuple(ABSENT if arguments is None else next(each).value for arguments in given)
     first = known[0]
     default = first.default if len({literal(g.default) for g in known}) == 1 else NO_DEFAULT
     return Slot(name, values, first.written, first.inferred, first.positional, default)

@@ -1,0 +1,7 @@
+"""One's own layers: a Python class becomes an entry of the layer table. No torch until one is measured."""
+
+from cnndsl.plugins.decorator import layer
+from cnndsl.plugins.loading import load_installed, load_plugin
+from cnndsl.plugins.own import OwnLayer
+
+__all__ = ["OwnLayer", "layer", "load_installed", "load_plugin"]
