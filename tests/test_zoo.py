@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -16,6 +20,7 @@ from torchvision.models import get_model_weights
 
 import cnndsl
 from cnndsl.spec.renaming import renamed
+from cnndsl.zoo import family, find, specs
 
 #: The smallest member of each family, and others that differ in kind, with the size of image at which they are run.
 SMALL = {
@@ -39,7 +44,9 @@ def compiled(name: str) -> cnndsl.Network:
 
 
 def named_as_theirs(net: cnndsl.Network, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {renamed(name, net.graph.document.rename): tensor for name, tensor in tensors.items()}
+    """By torchvision's names; those of DenseNet's renaming are of its checkpoints alone."""
+    renamings = () if net.name.startswith("densenet") else net.graph.document.rename
+    return {renamed(name, renamings): tensor for name, tensor in tensors.items()}
 
 
 def pair(name: str) -> tuple[nn.Module, nn.Module]:
@@ -54,9 +61,7 @@ def pair(name: str) -> tuple[nn.Module, nn.Module]:
             module.running_mean.normal_(0, 0.1)
             module.running_var.uniform_(0.5, 1.5)
     state = other.state_dict()
-    mine = {name: state[renamed(name, net.graph.document.rename)].clone() for name in ours.state_dict()}
-    assert len(mine) == len(state)
-    ours.load_state_dict(mine, strict=True, assign=True)
+    assert net.load_weights(ours.to_empty(device="cpu"), state).is_whole
     return ours, other
 
 
@@ -122,6 +127,15 @@ def test_outputs_and_gradients_in_training_are_torchvisions(name: str) -> None:
     assert all(torch.equal(buffers.pop(key), tensor) for key, tensor in other.named_buffers()) and not buffers
 
 
+def test_checkpoints_of_densenet_have_older_names() -> None:
+    net = compiled("densenet121")
+    module = net.module()
+    state = {renamed(name, net.graph.document.rename): torch.rand_like(t) for name, t in module.named_parameters()}
+    state |= {renamed(name, net.graph.document.rename): t for name, t in module.named_buffers() if t.dim()}
+    assert "features.denseblock1.denselayer1.norm.1.weight" in state
+    assert net.load_weights(module, state).is_whole
+
+
 LINES = {"resnet50": 60, "densenet121": 75, "mobilenet_v2": 90, "efficientnet_b0": 140, "mobilenet_v3_large": 135}
 
 
@@ -138,3 +152,85 @@ def test_sources_are_clean(tmp_path: Path) -> None:
     for name in NAMES:
         (tmp_path / f"{name}.py").write_text(compiled(name).source())
     assert ruff_complaints(tmp_path) == ""
+
+
+# --- by name, from anywhere --------------------------------------------------------------------------------
+
+
+def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cnndsl", *arguments]
+    env = {**os.environ, **environment}
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+
+
+def test_every_spec_has_one_name() -> None:
+    found = specs()
+    assert len(set(found.values())) == len(found) == len([*FOLDER.parent.rglob("*.yaml")])
+    assert find("zoo:resnet18") == FOLDER / "resnet18.yaml"
+    assert find("zoo:lenet") == find("zoo:classic/lenet") == FOLDER.parent / "lenet.yaml"
+    assert find("zoo:resnet") is None
+    assert {family(name) for name in ("resnet18", "wide_resnet50_2", "vgg11_bn")} == {"resnet", "wide_resnet", "vgg"}
+
+
+def test_specs_of_the_zoo_are_read_extended_and_used_from_any_folder(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("extends: zoo:vgg16_bn\nparams: {classes: 7}\n")
+    (tmp_path / "block.yaml").write_text("use: zoo:resnet18\ninput: [3, 8, 8]\nnetwork: [Block: 4]\n")
+    assert cnndsl.load(tmp_path / "own.yaml").graph.outputs["output"].shape == (1, 7)
+    assert cnndsl.check(tmp_path / "block.yaml") == []
+    assert cnndsl.load("zoo:resnet18", classes=5).name == "resnet18"
+    with pytest.raises(cnndsl.SpecError, match="did you mean `resnet18`"):
+        cnndsl.load("zoo:resnet19")
+    (tmp_path / "none.yaml").write_text("extends: zoo:resnett18\n")
+    (fault,) = cnndsl.check(tmp_path / "none.yaml")
+    assert (fault.code.id, fault.span and fault.span.column) == ("CNN001", 10)
+    for outside in ("zoo:../pyproject.toml", "zoo:torchvision/../../pyproject", "zoo:/etc/passwd"):
+        assert find(outside) is None
+
+
+def test_the_zoo_is_listed_with_its_costs(tmp_path: Path) -> None:
+    listed = run("zoo", "resnet18", folder=tmp_path).stdout
+    assert [line.split()[:4] for line in listed.splitlines() if "resnet18" in line] == [
+        ["resnet", "resnet18", "11.69", "M"],
+        ["classic", "classic/resnet18", "11.18", "M"],
+    ]
+    assert len(run("zoo", folder=tmp_path).stdout.splitlines()) >= len(specs())
+    assert run("zoo", "nothing", folder=tmp_path).returncode == 2
+
+
+def test_one_begins_with_a_small_network_or_with_one_of_the_zoo(tmp_path: Path) -> None:
+    assert run("new", "mine", folder=tmp_path).returncode == 0
+    assert cnndsl.check(tmp_path / "mine.yaml") == []
+    assert run("new", "other", "--from", "zoo:regnet_y_400mf", folder=tmp_path).returncode == 0
+    assert cnndsl.check(tmp_path / "other.yaml") == []
+    assert cnndsl.load(tmp_path / "other.yaml", classes=3).name == "other"
+    before = (tmp_path / "mine.yaml").read_text()
+    for wrong in (["mine"], ["a-b"], ["again", "--from", "zoo:nothing"], ["again", "--from", "none.yaml"]):
+        done = run("new", *wrong, folder=tmp_path)
+        assert done.returncode == 2 and "error[" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine.yaml", "other.yaml"]
+    assert (tmp_path / "mine.yaml").read_text() == before
+
+
+def test_the_wheel_has_the_specs(tmp_path: Path) -> None:
+    root = FOLDER.parent.parent
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=300)
+    (wheel,) = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(tmp_path / "installed")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code = "import cnndsl; print(cnndsl.__file__); print(cnndsl.load('zoo:resnet18').cost.params)"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
+    done = subprocess.run([sys.executable, "-c", code], cwd=empty, env=env, capture_output=True, text=True, timeout=300)
+    assert done.stdout.splitlines() == [str(tmp_path / "installed" / "cnndsl" / "__init__.py"), "11689512"], done.stderr
+
+
+def test_the_page_of_the_zoo_is_current() -> None:
+    sys.path.insert(0, str(FOLDER.parent.parent / "docs"))
+    try:
+        from generate import zoo_reference
+    finally:
+        sys.path.pop(0)
+    page = (FOLDER.parent.parent / "docs" / "zoo.md").read_text()
+    assert page.partition("## Lines")[0] == zoo_reference().partition("## Lines")[0], "run `make docs`"

@@ -25,6 +25,7 @@ from cnndsl.cli.runs import list_runs
 from cnndsl.cli.schema import schema
 from cnndsl.cli.shapes import shapes
 from cnndsl.cli.train import train
+from cnndsl.cli.zoo import new, zoo
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -36,7 +37,7 @@ def cli() -> None:
 VERBS = (
     *(build, shapes, draw, check, explain, fmt),
     *(train, list_runs, evaluate, predict, inspect, export),
-    *(layers, schema),
+    *(zoo, new, layers, schema),
 )
 for command in VERBS:
     cli.add_command(command)

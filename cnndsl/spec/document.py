@@ -15,7 +15,7 @@ from cnndsl.diagnostics import Code, Diagnostic, Note, SpecError, nearest, short
 from cnndsl.layers import LAYERS
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
-from cnndsl.spec.files import Assembly, FileFault, read_text
+from cnndsl.spec.files import Assembly, FileFault, not_in_zoo, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.renaming import Renaming
@@ -27,6 +27,7 @@ from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value
 from cnndsl.spec.write import write
+from cnndsl.zoo import find, is_of_zoo
 
 __all__ = ["Block", "Document", "Parameter", "Reading", "read_document"]
 
@@ -101,7 +102,7 @@ def read_document(
     ``name=value`` texts, ``settings`` are ``a.b=value`` for any key. ``folder`` is where a text
     finds what it extends and uses. Raises :class:`SpecError` only where there is no file.
     """
-    path = None if isinstance(path_or_text, str) and "\n" in path_or_text else Path(path_or_text)
+    path = None if isinstance(path_or_text, str) and "\n" in path_or_text else _found(path_or_text)
     folder = path.parent if path else folder or Path()
     assembly = Assembly(folder, limits)
     try:
@@ -127,6 +128,16 @@ def read_document(
     parser = _DocumentParser(source, path.stem if path else "network", faults, faulty, assembly)
     document = parser.document(tree)
     return Reading(None if "extends" in assembly.missing else document, tuple(faults))
+
+
+def _found(path: str | Path) -> Path:
+    """The file that is meant. Raises :class:`SpecError` for a ``zoo:NAME`` that is not there."""
+    if not is_of_zoo(str(path)):
+        return Path(path)
+    found = find(str(path))
+    if found is None:
+        raise SpecError([not_in_zoo(str(path))])
+    return found
 
 
 def _set(

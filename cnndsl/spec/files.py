@@ -7,13 +7,14 @@ import stat
 from functools import cached_property
 from pathlib import Path
 
-from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
+from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.merge import defined_name, merged, with_entry, without
 from cnndsl.spec.repair import renamed
 from cnndsl.spec.schema import schema
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
+from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
 
 #: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
 PROJECT_MARKS = (".git", "pyproject.toml")
@@ -75,6 +76,13 @@ def project_root(folder: Path) -> Path:
         if any(os.path.lexists(candidate / mark) for mark in PROJECT_MARKS):
             return candidate
     return folder
+
+
+def not_in_zoo(text: str, span: Span | None = None) -> Diagnostic:
+    """The fault that there is no such ``zoo:NAME``."""
+    name = shorten(text.removeprefix(PREFIX))
+    help = did_you_mean(name, specs()) or "`cnndsl zoo` lists the specs"
+    return Diagnostic(Code.FILE, f"there is no spec `{name}` in the zoo", span, help)
 
 
 class Assembly:
@@ -176,7 +184,9 @@ class Assembly:
             return None
         try:
             target = self._target(folder, str(written.value))
-            if target is None:
+            if target is None and is_of_zoo(str(written.value)):
+                self.faults.append(not_in_zoo(str(written.value), written.span))
+            elif target is None:
                 message = f"`{shorten(str(written.value))}` is outside of the project"
                 help = f"a path relative to this file, within the folder `{self.root.name or self.root}`"
                 self.faults.append(Diagnostic(Code.PATH, message, written.span, help))
@@ -187,7 +197,7 @@ class Assembly:
                 tree = self.done[target]
             else:
                 self._spend_file(written, len(chain))
-                path = folder / str(written.value)
+                path = target if is_of_zoo(str(written.value)) else folder / str(written.value)
                 tree = self.done[target] = self.assemble(
                     read_text(path, written.span, self.limits), path.parent, (*chain, target)
                 )
@@ -203,10 +213,13 @@ class Assembly:
 
     def _target(self, folder: Path, text: str) -> Path | None:
         """The file that is meant, links followed; None for one that the project does not hold."""
+        if is_of_zoo(text):
+            found = find(text)
+            return found and found.resolve()
         if Path(text).is_absolute() or "://" in text:
             return None
         try:
             target = (folder / text).resolve()
         except (OSError, RuntimeError, ValueError):  # a ring of links, a NUL
             return None
-        return target if target.is_relative_to(self.root) else None
+        return target if target.is_relative_to(self.root) or target.is_relative_to(FOLDER.resolve()) else None
