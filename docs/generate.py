@@ -91,7 +91,7 @@ folder:
 $ cnndsl zoo resnet
 $ cnndsl shapes zoo:resnet50
 $ cnndsl new mine --from zoo:resnet18
-$ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial --freeze '[conv1, bn1, layer*]'
+$ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial
 ```
 
 Torchvision's networks have torchvision's names for every parameter and buffer, so that its checkpoints load as they
