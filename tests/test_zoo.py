@@ -95,6 +95,18 @@ def test_parameters_and_macs_are_those_that_torchvision_publishes(name: str) -> 
     assert net.cost.macs / 1e9 == pytest.approx(weights.meta["_ops"], abs=0.0006)
 
 
+@pytest.mark.parametrize("name", ["resnet18", "squeezenet1_1", "densenet121", "mobilenet_v2", "efficientnet_b0"])
+def test_parameters_and_macs_are_those_that_fvcore_counts(name: str) -> None:
+    from fvcore.nn import FlopCountAnalysis
+
+    net = compiled(name)
+    module = net.module().eval()
+    shape = net.graph.inputs["x"].shape
+    counted = FlopCountAnalysis(module, torch.zeros(*shape)).unsupported_ops_warnings(False).by_operator()
+    assert net.cost.macs == counted["conv"] + counted["linear"]
+    assert net.cost.params == sum(parameter.numel() for parameter in module.parameters())
+
+
 @pytest.mark.parametrize("name", SMALL)
 @torch.no_grad()
 def test_outputs_in_evaluation_are_torchvisions_bit_for_bit(name: str) -> None:

@@ -234,7 +234,7 @@ class _Evaluation:
             raise Unknown
         if node.attr == "shape":
             return shape
-        if node.attr in ("height", "width") and len(shape) < 3:
+        if len(shape) < {"height": 3, "width": 3, "depth": 4}.get(node.attr, 1):
             raise self.fault(Code.EVALUATION, f"`input` has no {node.attr}: its shape is {list(shape)}", node)
         return shape[INPUT_SIZES[node.attr]]
 

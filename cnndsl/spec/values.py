@@ -25,8 +25,8 @@ MAX_TEXT = 256
 MAX_DEPTH = 16
 
 #: Attributes of ``input``, each with the place of its size in the shape of one sample.
-INPUT_SIZES = {"channels": 0, "height": -2, "width": -1, "features": -1}
-INPUT_HELP = "there are `input.channels`, `input.height`, `input.width`, `input.features` and `input.shape`"
+INPUT_SIZES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "features": -1}
+INPUT_HELP = f"there are {', '.join(f'`input.{name}`' for name in INPUT_SIZES)} and `input.shape`"
 
 Report: TypeAlias = Callable[[Diagnostic], None]
 

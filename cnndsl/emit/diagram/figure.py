@@ -230,7 +230,8 @@ class _Planner:
         if isinstance(item, Module):
             self._module(item, into, depth, bypass, [other for other in run if isinstance(other, Module)])
         elif isinstance(item, Apply):
-            node = Node(item.path, "layer", item.kind, _detail(item), len(run) or 1, item.layer.family)
+            detail = _detail(item, self.members.get(item, ()))
+            node = Node(item.path, "layer", item.kind, detail, len(run) or 1, item.layer.family)
             self._operation(item, into, node, bypass)
         elif isinstance(item, (Merge, Split)):
             self._operation(item, into, Node(item.path, "merge", item.kind), bypass)
@@ -321,14 +322,18 @@ class _Planner:
         self.source.update(dict.fromkeys(inner, node))
 
 
-def _detail(apply: Apply) -> str:
-    """A layer's arguments, those that have to be written without their names: ``64, 7x7, stride 2``."""
+def _detail(apply: Apply, members: Sequence[Operation]) -> str:
+    """A layer's arguments, those that have to be written without their names: ``64, 7x7, stride 2``. Where those
+    of the members differ, from the first to the last."""
     if apply.reuse and apply.layer.parameters():
         return f"the weights of {apply.name}"
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
         kind = layer.arguments[name].kind
-        if not layer.arguments[name].required:
+        ends = [member.layer.values[name] for member in (*members[:1], *members[-1:]) if isinstance(member, Apply)]
+        if len(set(map(repr, ends))) > 1:
+            texts.append(f"{name} {ends[0]:.3g} \u2026 {ends[1]:.3g}")
+        elif not layer.arguments[name].required:
             texts.append(f"{name} {_plain(value)}")
         elif isinstance(kind, PerAxis) and not kind.per_side:
             texts.append(TIMES.join(map(_plain, layer.axes(value))))

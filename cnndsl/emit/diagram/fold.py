@@ -51,7 +51,7 @@ def made(operation: Operation) -> tuple[Tensor, ...]:
 class Folding:
     """Finds runs of equal parts in a graph: of the same layers with the same arguments, wired alike,
     each working on what the one before it gives, and with nothing else of them used. Names and inferred
-    arguments may differ.
+    arguments may differ, and the probabilities of dropout, which grow with the depth.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -97,6 +97,7 @@ class Folding:
     def _read(self, body: Body) -> _Pattern:
         taken: dict[Tensor, int] = {}
         local: dict[Tensor, int] = {}
+        paths: dict[str, int] = {}
         tokens: list[Hashable] = []
 
         def read(items: Body) -> None:
@@ -111,7 +112,10 @@ class Folding:
                     (True, local[tensor]) if tensor in local else (False, taken.setdefault(tensor, len(taken)))
                     for tensor in item.inputs
                 )
-                tokens.append((self._what(item), wires))
+                reused = isinstance(item, (Apply, Module)) and item.reuse
+                again: Hashable = paths.get(item.path, item.path) if reused else ""
+                paths.setdefault(item.path, len(paths))
+                tokens.append((self._what(item), again, wires))
                 for tensor in made(item):
                     local[tensor] = len(local)
 
@@ -122,10 +126,12 @@ class Folding:
         """All that is drawn of an operation but for its name."""
         if isinstance(operation, (Split, Merge)):
             return operation.kind, repr(arguments(operation))
-        again = operation.path if operation.reuse else ""
         if isinstance(operation, Apply):
-            return operation.kind, repr(arguments(operation)), again
-        return operation.kind, self._pattern(operation.body).key, again
+            told = arguments(operation)
+            if operation.layer.family == "dropout":
+                told.pop("p", None)
+            return operation.kind, repr(told)
+        return operation.kind, self._pattern(operation.body).key
 
     def _intern(self, key: Hashable) -> int:
         return self._keys.setdefault(key, len(self._keys))
