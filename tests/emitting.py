@@ -55,7 +55,7 @@ def _run(body: g.Body, module: nn.Module, known: dict[int, Tensor]) -> None:
         else:
             result = taken[0]
             for other in taken[1:]:
-                result = result + other if op.kind == "add" else result * other
+                result = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul}[op.kind](result, other)
             known[id(op.output)] = result
         outputs = op.outputs if isinstance(op, g.Split) else (op.output,)
         for tensor in outputs:

@@ -112,8 +112,7 @@ class Pyramid(nn.Module):
 
 
 class Siamese(nn.Module):
-    """Koch et al., 2015, with a product of embeddings between -1 and 1 in place of the distance of such between 0
-    and 1."""
+    """Koch et al., 2015."""
 
     def __init__(self, width: int = 64, features: int = 4096) -> None:
         super().__init__()
@@ -128,10 +127,10 @@ class Siamese(nn.Module):
         for convolution in (self.conv1, self.conv2, self.conv3):
             x = F.max_pool2d(F.relu(convolution(x)), 2)
         x = F.relu(self.conv4(x))
-        return torch.tanh(self.embedding(x.flatten(1)))
+        return torch.sigmoid(self.embedding(x.flatten(1)))
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        output: Tensor = self.head(self.embed(left) * self.embed(right))
+        output: Tensor = self.head((self.embed(left) - self.embed(right)).abs())
         return output
 
 

@@ -25,7 +25,7 @@ REFUSED: dict[str, Refusal] = {
     },
     **{
         name: Refusal(_image(2), {"inplace": True}, "inplace", "has no argument `inplace`")
-        for name in ["Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "Softsign"]
+        for name in ["Abs", "Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "Softsign"]
     },
     "PReLU": Refusal(_image(2), {"num_parameters": 3}, "num_parameters", "3 slopes do not go with the input's 4"),
     "RReLU": Refusal(_image(2), {"lower": 0.5, "upper": 0.25}, "lower", "above upper"),

@@ -228,7 +228,7 @@ def branch(place: Place) -> Step:
     if place.often(0.35):
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
         arms = [[*arm, convolution(place, out, True)] for arm in arms]
-        return {"branch": arms, "merge": place.pick(["add", "multiply"])}
+        return {"branch": arms, "merge": place.pick(["add", "multiply", *["subtract"] * (count == 2)])}
     if place.often(0.5):
         arms[place.rng.randrange(count)] = []
     return {"branch": arms, **({"dim": 1} if place.often(0.1) else {})}

@@ -174,7 +174,7 @@ def test_it_does_not_matter_which_of_a_pair_comes_first() -> None:
     module = load("siamese", **SMALL["siamese"][0]).module()
     left, right = torch.randn(2, 3, 1, 105, 105)
     torch.testing.assert_close(module(left, right), module(right, left))
-    assert [key for key, _ in module.named_children()] == ["tower", "linear1"]
+    assert [key for key, _ in module.named_children()] == ["tower", "abs1", "linear1"]
 
 
 # --- some of them, trained -------------------------------------------------------------------------------

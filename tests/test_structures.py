@@ -11,6 +11,20 @@ import cnndsl
 
 #: Specs by name, each with lines that its source must have.
 SPECS: dict[str, tuple[str, list[str]]] = {
+    "differences": (
+        """
+        input: [4, 6, 6]
+        network:
+          - {name: a, Conv2d: [4, 1]}
+          - branch:
+              - []
+              - [{branch: [[ReLU], [{from: a}, Sigmoid]], merge: subtract}]
+            merge: subtract
+          - Abs
+          - {branch: [[], [{from: a}]], merge: subtract}
+        """,
+        ["class Abs(nn.Module):", " - ("],
+    ),
     "shortcuts": (
         """
         input: [4, 6, 6]

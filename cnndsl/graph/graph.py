@@ -91,7 +91,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merge:
-    """Several tensors become one: ``concat`` along ``dim``, ``add`` or ``multiply``."""
+    """Several tensors become one: ``concat`` along ``dim``, ``add``, ``subtract`` or ``multiply``."""
 
     step: Step
     name: str

@@ -189,6 +189,19 @@ class Hardtanh(_Activation):
 
 
 @layer
+class Abs(_Activation):
+    """``|x|``: how much there is, or of a difference how far apart two are."""
+
+    definition = '''\
+class Abs(nn.Module):
+    """Gives the magnitude of each value."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.abs()
+'''
+
+
+@layer
 class Sigmoid(_Activation):
     """``1 / (1 + exp(-x))``."""
 

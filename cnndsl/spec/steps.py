@@ -29,7 +29,7 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
 }
 #: Options that any step may have.
 COMMON = ("name", "when", "else")
-MERGES = ("concat", "add", "multiply")
+MERGES = ("concat", "add", "subtract", "multiply")
 
 _NO_ARGUMENTS = Arguments()
 
@@ -267,9 +267,13 @@ class StepParser:
             self._check_variable(name)
         return Let(span=span, values={str(name.value): parse_value(given, self.report) for name, given in bound})
 
-    def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch:
+    def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch | Invalid:
         branches = value.items if isinstance(value, Listing) else ()
         merge = tree.get("merge")
+        if isinstance(merge, Scalar) and merge.value == "subtract" and len(branches) != 2:
+            message = f"`subtract` takes two branches, the second from the first, got {len(branches)}"
+            self.fault(Code.BRANCH, message, merge.span, "`branch: [[...], [...]]`")
+            return Invalid(span=span, inner=tuple(step for branch in branches for step in self.steps(branch)))
         return Branch(
             span=span,
             branches=tuple(map(self.steps, branches)),

@@ -33,7 +33,7 @@ FAMILIES = {
 OTHER = ("#ECECEC", "#A8A8A8")
 #: Backgrounds of modules, from the outermost in; the deepest starts over.
 CLUSTERS = ("#F7F8FA", "#EEF1F4", "#E5E9EE", "#DCE1E7")
-SIGNS = {"add": "+", "multiply": TIMES}
+SIGNS = {"add": "+", "subtract": "\N{MINUS SIGN}", "multiply": TIMES}
 
 GRAPH = {
     "fontname": FONT,

@@ -19,7 +19,7 @@ from cnndsl.graph.graph import Apply, Merge, Split
 LONG, LONG_INFIX, DEEP = 66, 52, 3
 #: Variables do not take longer names of the spec.
 MAX_NAME = 24
-INFIX = {"add": "+", "multiply": "*"}
+INFIX = {"add": "+", "subtract": "-", "multiply": "*"}
 
 
 @dataclass(slots=True)
