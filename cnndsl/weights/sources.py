@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cnndsl.diagnostics import Code, RunError, did_you_mean, shorten
+from cnndsl.diagnostics import Code, RunError, did_you_mean, nearest, shorten
 
 #: What marks torchvision's own weights: ``torchvision:IMAGENET1K_V1``, or with the model that they are of.
 TORCHVISION = "torchvision:"
@@ -73,9 +73,7 @@ def _of_torchvision(source: str, network: str) -> Weights:
     models = torchvision.models.list_models(module=torchvision.models)
     if model not in models:
         message = f"torchvision has no model `{shorten(model)}`"
-        help = (
-            did_you_mean(model, models) or f"`{TORCHVISION}MODEL/{name or 'IMAGENET1K_V1'}` names another than the spec"
-        )
+        help = f"`{TORCHVISION}{nearest(model, models) or 'MODEL'}/{name}` names another"
         raise RunError(Code.WEIGHTS, message, help)
     known = {found.name: found for found in torchvision.models.get_model_weights(model)}
     if name not in known and name != "DEFAULT":
