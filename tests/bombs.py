@@ -202,6 +202,16 @@ FAMILIES: dict[str, Family] = {
         lambda n: net(["Flatten", "Linear: 10"], after="train:\n" + "".join(f"  epochs{i}: 1\n" for i in range(n))),
         15_000,
     ),
+    "renamings": (lambda n: net(["Linear: 8"], "rename:\n" + "".join(f"  a{i}*: b{i}*\n" for i in range(n))), 15_000),
+    "frozen": (
+        lambda n: net(
+            ["Flatten", *["Linear: 8"] * n, "Linear: 10"],
+            "train: {dataset: Synthetic, epochs: 1, batch_size: 1, optimizer: {SGD: {lr: 1}}, freeze: ["
+            + ", ".join(f"a{i}" for i in range(n))
+            + "]}\n",
+        ),
+        8_000,
+    ),
     # --- expressions ---
     "+0": (lambda n: net([f"Linear: $(1{'+0' * n})"]), 4_000),
     "parentheses": (lambda n: net([f"Linear: $({nested('(', '1', ')', n)})"]), 4_000),

@@ -25,6 +25,8 @@ Size = tuple[int, ...]
 #: Transforms that give images of another size: the argument that says it.
 _SIZED = {"CenterCrop": "size", "RandomCrop": "size", "RandomResizedCrop": "size"}
 
+#: Each pattern of `freeze` is held against the name of each parameter.
+MAX_FROZEN = 100
 #: Layers that make probabilities of scores.
 _OF_PROBABILITIES = ("Softmax", "Softmax2d", "LogSoftmax", "Sigmoid", "LogSigmoid")
 
@@ -63,6 +65,10 @@ def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
     names = [f"{item.path}.{tensor}" for item in layers for tensor in item.layer.parameters()]
     written = graph.document.train.get("freeze") if graph.document.train else None
     span = written.span.first_line if written else recipe.optimizer.span
+    if len(recipe.freeze) > MAX_FROZEN:
+        message = f"`freeze` has {len(recipe.freeze)} patterns, the limit is {MAX_FROZEN}"
+        yield Diagnostic(Code.LIMIT, message, span, "a module stands for all of its parameters, `*` for any text")
+        return
     for pattern in recipe.freeze:
         if not frozen(names, [pattern]):
             modules = {name[:end] for name in names for end in range(len(name)) if name[end] == "."}

@@ -18,7 +18,7 @@ from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, not_in_zoo, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
-from cnndsl.spec.renaming import Renaming
+from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
 from cnndsl.spec.signature import Parameter, parse_signature
@@ -265,6 +265,10 @@ class _DocumentParser:
 
     def _renamings(self, tree: Mapping | None) -> tuple[Renaming, ...]:
         entries = tree.entries if tree else ()
+        if tree and len(entries) > MAX_RENAMINGS:
+            message = f"{len(entries)} lines of `rename`, the limit is {MAX_RENAMINGS}"
+            self.fault(Code.LIMIT, message, entries[MAX_RENAMINGS][0].span, "a `*` says many names in one line")
+            return ()
         found = [Renaming(str(key.value), str(plain(value)), key.span) for key, value in entries]
         for renaming in found:
             if renaming.fault:

@@ -20,6 +20,8 @@ from functools import cached_property
 from cnndsl.source import Span
 
 MAX_PATTERN = 128
+#: Each line is held against the name of each tensor.
+MAX_RENAMINGS = 100
 #: More of them could be matched in too many ways.
 MAX_STARS = 4
 
