@@ -2,62 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from cnndsl.cli.common import fail, tell
+from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import SpecError
+from cnndsl.emit.table import human
 from cnndsl.network import Network, load
 from cnndsl.spec.names import unusable, usable
 from cnndsl.spec.tree import Mapping
 from cnndsl.spec.write import write
 from cnndsl.zoo import PREFIX, family, specs
 
-if TYPE_CHECKING:
-    from rich.table import Table
+_COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "")
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...")
-def zoo(words: tuple[str, ...]) -> None:
+@click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
+def zoo(words: tuple[str, ...], form: str) -> None:
     """List the specs that come with cnndsl, or those whose name or family holds a WORD.
 
     Each is read as zoo:NAME wherever a SPEC is: cnndsl shapes zoo:resnet50.
     """
-    from rich.console import Console
-
     chosen = [name for name in specs() if not words or any(word in name or word in family(name) for word in words)]
     if not chosen:
         fail(f"there is no spec of {' or '.join(words)}", "`cnndsl zoo` lists all")
-    console = Console()
-    Console(width=None if console.is_terminal else 160).print(_table(chosen))
+    found = {name: load(f"{PREFIX}{name}") for name in chosen}
+    if form == "json":
+        click.echo(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
+        return
+    rows = [_cells(name, net) for name, net in found.items()]
+    # A family is named once, where it begins.
+    families = [row[0] if index == 0 or rows[index - 1][0] != row[0] else "" for index, row in enumerate(rows)]
+    named = [(kind, *row[1:]) for kind, row in zip(families, rows)] if form == "table" else rows
+    Grid(_COLUMNS, named, ("", ">input")).show(form)
 
 
-def _table(names: list[str]) -> Table:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _plain(name: str, net: Network) -> dict[str, object]:
+    return {
+        "name": name,
+        "family": family(name),
+        "parameters": net.cost.params,
+        "macs": net.cost.macs,
+        "inputs": {key: list(tensor.shape.sample) for key, tensor in net.graph.inputs.items()},
+        "description": net.graph.document.description,
+    }
 
-    from cnndsl.emit.table import human
 
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("family", "name"):
-        table.add_column(column, no_wrap=True)
-    for column in ("parameters", "MACs", "input"):
-        table.add_column(column, no_wrap=True, justify="right")
-    table.add_column("")
-    before = ""
-    for name in names:
-        net = load(f"{PREFIX}{name}")
-        inputs = ", ".join("x".join(map(str, tensor.shape.sample)) for tensor in net.graph.inputs.values())
-        shown = family(name) if family(name) != before else ""
-        described = Text(net.graph.document.description, overflow="ellipsis", no_wrap=True)
-        table.add_row(shown, name, human(net.cost.params), human(net.cost.macs), inputs, described)
-        before = family(name)
-    return table
+def _cells(name: str, net: Network) -> tuple[str, ...]:
+    inputs = ", ".join("x".join(map(str, tensor.shape.sample)) for tensor in net.graph.inputs.values())
+    cost = net.cost
+    return family(name), name, human(cost.params), human(cost.macs), inputs, net.graph.document.description
 
 
 @click.command()
