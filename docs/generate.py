@@ -78,7 +78,8 @@ def zoo_reference() -> str:
     """Every network with its costs, and the lines of YAML of each family against torchvision's of Python."""
     rows = [_network_row(name) for name in specs()]
     families = sorted({family(name) for name in specs() if specs()[name].parent.name == "torchvision"})
-    return ZOO.format(networks="\n".join(rows), lines="\n".join(map(_lines_row, families)))
+    shared = sum(_lines_of_yaml(path) for path in (ARCHS / "torchvision" / "blocks").glob("*.yaml"))
+    return ZOO.format(shared=shared, networks="\n".join(rows), lines="\n".join(map(_lines_row, families)))
 
 
 ZOO = """\
@@ -110,8 +111,8 @@ torchvision has none of that name.
 ## Lines
 
 Lines that are neither empty nor comments or docstrings: of a family's specs, and of torchvision's module of the
-same networks without its tables of weights. What several of its modules share, `Conv2dNormActivation` and
-`SqueezeExcitation`, is not counted there.
+same networks without its tables of weights. What several families share is not counted: here the blocks in
+`archs/torchvision/blocks`, {shared} lines, there those of `torchvision.ops.misc`.
 
 | family | networks | lines of YAML | lines of Python |
 | --- | ---: | ---: | ---: |
@@ -135,12 +136,15 @@ def _network_row(name: str) -> str:
 
 def _lines_row(kind: str) -> str:
     members = [path for name, path in specs().items() if path.parent.name == "torchvision" and family(name) == kind]
-    texts = [path.read_text().splitlines() for path in members]
-    yaml = sum(bool(line.strip()) and not line.lstrip().startswith("#") for text in texts for line in text)
+    yaml = sum(map(_lines_of_yaml, members))
     if kind in ("resnext", "wide_resnet"):
         return f"| {kind} | {len(members)} | {yaml} | in resnet's |"
     modules = MODULES.get(kind, kind).split()
     return f"| {kind} | {len(members)} | {yaml} | {sum(map(_lines_of_python, modules))} |"
+
+
+def _lines_of_yaml(path: Path) -> int:
+    return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in path.read_text().splitlines())
 
 
 def _lines_of_python(module: str) -> int:

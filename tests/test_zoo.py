@@ -177,7 +177,8 @@ def run(*arguments: str, folder: Path, **environment: str) -> subprocess.Complet
 
 def test_every_spec_has_one_name() -> None:
     found = specs()
-    assert len(set(found.values())) == len(found) == len([*FOLDER.parent.rglob("*.yaml")])
+    assert len(set(found.values())) == len(found)
+    assert {*FOLDER.parent.rglob("*.yaml")} - {*found.values()} == {*(FOLDER / "blocks").glob("*.yaml")}
     assert find("zoo:resnet18") == FOLDER / "resnet18.yaml"
     assert find("zoo:lenet") == find("zoo:classic/lenet") == FOLDER.parent / "lenet.yaml"
     assert find("zoo:resnet") is None
