@@ -167,7 +167,7 @@ class Network:
 
 
 def load(path_or_text: str | Path, /, *, limits: Limits = LIMITS, **params: Any) -> Network:
-    """Compiles a spec, given as a file's path or as a text of several lines.
+    """Compiles a spec, given as a file's path, as a text of several lines, or as ``zoo:NAME``.
 
     ``params`` replace the defaults of the spec's own ``params``; ``limits`` bound the work. Raises
     :class:`SpecError` with all errors of the spec, each with its place.
