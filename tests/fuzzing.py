@@ -126,14 +126,14 @@ def outcome(data: bytes, folder: Path) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("fuzzers", nargs="*", choices=[*FUZZERS, []], default=[*FUZZERS], metavar="FUZZER")
+    parser.add_argument("fuzzers", nargs="*", metavar="FUZZER", help=f"{', '.join(FUZZERS)}; default: all")
     parser.add_argument("--seconds", type=float, default=60, help="of each fuzzer")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     FAILURES.mkdir(parents=True, exist_ok=True)
     failed = 0
     folder = tempfile.TemporaryDirectory()
-    for name in options.fuzzers:
+    for name in options.fuzzers or FUZZERS:
         fuzzer = FUZZERS[name]
         random, outcomes, slowest = Random(f"{name} {options.seed}"), Counter[str](), 0.0
         end = time.monotonic() + options.seconds

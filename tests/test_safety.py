@@ -76,6 +76,13 @@ def test_hostile_specs_are_refused(number: int, tmp_path: Path) -> None:
     assert outcome(HOSTILE[number].encode(), tmp_path).startswith("CNN0")
 
 
+def test_fuzzing_goes_on_for_as_long_as_one_likes() -> None:
+    command = [sys.executable, "tests/fuzzing.py", "--seconds", "0.5"]
+    done = subprocess.run(command, cwd=Path(__file__).parent.parent, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [line.split(":")[0] for line in done.stdout.splitlines()] == [*FUZZERS, "0 failed"]
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[*HealthCheck])
 @given(random=st.randoms(use_true_random=False))
 def test_every_spec_of_the_grammar_broken_or_not_ends_well(random: Random, tmp_path: Path) -> None:
