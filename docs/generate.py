@@ -98,8 +98,9 @@ $ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K
 Torchvision's networks have torchvision's names for every parameter and buffer, so that its checkpoints load as they
 are; where a name there cannot be one here, the spec's `rename` says so. Outputs in evaluation are torchvision's bit
 for bit. `googlenet` and `inception_v3` have no auxiliary heads, `googlenet_aux` and `inception_v3_aux` have them as
-outputs. Torchvision changes the images for these two before they go in, when it gives them its own weights; here
-they are to come normalised with a mean and a standard deviation of 0.5.
+outputs; torchvision's checkpoints have them too, and load into these, or with `--partial` into the others.
+Torchvision changes the images for these two before they go in, when it gives them its own weights; here they are to
+come normalised with a mean and a standard deviation of 0.5.
 
 The classic networks, for images of Fashion-MNIST, have `classic/` before their names, which may be left out where
 torchvision has none of that name.
