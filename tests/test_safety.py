@@ -93,5 +93,5 @@ def test_every_spec_of_the_grammar_broken_or_not_ends_well(random: Random, tmp_p
 @pytest.mark.parametrize("fuzzer", FUZZERS)
 def test_every_input_ends_in_a_network_or_in_diagnostics(fuzzer: str, seed: int, tmp_path: Path) -> None:
     random = Random(f"{fuzzer} in the suite {seed}")
-    outcomes = [outcome(FUZZERS[fuzzer](random), tmp_path) for _ in range(150)]
+    outcomes = [outcome(FUZZERS[fuzzer](random), tmp_path) for _ in range(500)]
     assert len(set(outcomes)) > 5
