@@ -64,8 +64,11 @@ def _unused_definitions(graph: Graph) -> Iterator[Diagnostic]:
     document = graph.document
     used = {item.block for _, item in walk(graph.root.body) if isinstance(item, Module)}
     # A block that is called where `when` is false is used with other parameters.
-    for steps in (document.network, *(document.blocks[name].steps for name in used if name in document.blocks)):
-        used.update(_called_in(steps))
+    pending = [document.network, *(block.steps for name, block in document.blocks.items() if name in used)]
+    while pending:
+        for name in {*_called_in(pending.pop())} & document.blocks.keys() - used:
+            used.add(name)
+            pending.append(document.blocks[name].steps)
     for block in document.blocks.values():
         if block.span.source != document.source:
             continue

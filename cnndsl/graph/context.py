@@ -58,8 +58,8 @@ class Context:
         self.callables = dict.fromkeys((*LAYERS, *document.blocks))
         #: The document's parameters, once they are known.
         self.params: Mapping[str, Any] = {}
-        #: Where each tensor was made, by its identity.
-        self.origins: dict[int, Span] = {}
+        #: Where each tensor was made.
+        self.origins: dict[Tensor, Span] = {}
         self.faults: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
         self.trail: list[Station] = []

@@ -102,7 +102,7 @@ class _Elaborator:
                 self.context.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
             else:
                 tensors[name] = made = Tensor(Shape((self.batch, *sizes)))
-                self.context.origins[id(made)] = value.span.first_line
+                self.context.origins[made] = value.span.first_line
         return tensors
 
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
@@ -150,7 +150,7 @@ class _Elaborator:
                 with context.nested(step.span):
                     x = self.run_step(step, x, site)
                 if x is not None:
-                    context.origins.setdefault(id(x), step.span)
+                    context.origins.setdefault(x, step.span)
         return x
 
     def run_step(self, step: spec.Step, x: Tensor | None, site: Site) -> Tensor | None:

@@ -72,11 +72,8 @@ def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | N
     arXiv:1502.03167, section 3.2): the bias is learned for nothing. One that is written out is meant."""
     weighted = item.layer.family == "convolution" or item.kind == "Linear"
     written = item.written.get("bias")
-    if (
-        not weighted
-        or "bias" not in item.layer.parameters()
-        or (isinstance(written, Literal) and written.value is True)
-    ):
+    meant = isinstance(written, Literal) and written.value is True
+    if meant or not (weighted and "bias" in item.layer.parameters()):
         return None
     if not around.only_taker(item).startswith("BatchNorm"):
         return None

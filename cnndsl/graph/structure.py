@@ -215,7 +215,7 @@ class Structure:
         origins = self.context.origins
         short = "the shortcut ends with" if isinstance(step.shortcut, tuple) else "the shortcut is the input"
         said = {"the steps end with": main, short: other}
-        notes = [Note(f"{what} {tensor.shape}", origins.get(id(tensor))) for what, tensor in said.items()]
+        notes = [Note(f"{what} {tensor.shape}", origins.get(tensor)) for what, tensor in said.items()]
         self.context.fault(Code.RESIDUAL, message, step.span, help, *notes)
 
 
