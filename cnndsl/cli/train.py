@@ -25,10 +25,6 @@ KEYS = {
     "precision": ("NAME", "fp32, bf16 or fp16."),
     "clip_grad_norm": ("X", "Largest norm of the gradient."),
     "accumulate": ("N", "Batches to one step of the optimizer."),
-    "freeze": (
-        "PATTERN",
-        "Modules or parameters that are not trained, as features or 'layer[12].*'; a list in brackets.",
-    ),
 }
 
 
@@ -53,6 +49,12 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Save within an epoch, every N batches.")
 @click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run.")
+@click.option(
+    "--freeze",
+    multiple=True,
+    metavar="PATTERN",
+    help="Do not train a module or parameters, as 'layer[12].*'; repeatable.",
+)
 @click.option("--weights", metavar="FILE", help="Begin with weights: a file, or torchvision:IMAGENET1K_V1.")
 @click.option("--partial", is_flag=True, help="Take the weights that fit, and list the others.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -72,6 +74,7 @@ def train(
     checkpoint_every: int | None,
     tensorboard: bool,
     quiet: bool,
+    freeze: Sequence[str],
     weights: str | None,
     partial: bool,
     **recipe: str | None,
@@ -91,6 +94,8 @@ def train(
         given.append(f"train.compile={str(compile_).lower()}")
     if data is not None:
         given.append(f"train.dataset={json.dumps({'ImageFolder': {'root': data}})}")
+    if freeze:
+        given.append(f"train.freeze={json.dumps(freeze)}")
     if lr is not None:
         given.append(f"train.optimizer.*.lr={lr}")
     with ending():
