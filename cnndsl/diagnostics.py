@@ -9,9 +9,6 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from rapidfuzz import fuzz, process
-from rapidfuzz.distance import OSA
-
 from cnndsl.source import Span
 
 #: Longest text of a spec that a message repeats.
@@ -239,6 +236,13 @@ def shorten(text: str) -> str:
     return flat if len(text) <= SHOWN else f"{flat}… ({len(text)} characters)"
 
 
+def unreadable(error: OSError | ValueError) -> str:
+    """Why a file cannot be read, to follow its name."""
+    if isinstance(error, FileNotFoundError):
+        return "does not exist"
+    return f"cannot be read: {(isinstance(error, OSError) and error.strerror) or error}"
+
+
 def got(value: object) -> str:
     """A value that is not what it should be, as a spec would write it or in words."""
     if isinstance(value, Mapping):
@@ -270,6 +274,9 @@ def _nearest(word: str, candidates: tuple[str, ...]) -> str:
     folded, word = _folded(candidates), word.lower()
     if word in folded:
         return folded[word]
+    from rapidfuzz import fuzz, process  # here, because only who makes a mistake needs it
+    from rapidfuzz.distance import OSA
+
     slips = min(max(len(word) // 3, 1), len(word) - 1)
     slip = process.extractOne(word, folded.keys(), scorer=OSA.distance, score_cutoff=slips)
     found = slip or process.extractOne(word, folded.keys(), scorer=fuzz.ratio, score_cutoff=65)

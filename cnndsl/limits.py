@@ -64,5 +64,5 @@ LIMITS = Limits()
 
 
 def how_to_raise(name: str) -> str:
-    """Help for who means to pass a limit."""
-    return f"if it is meant, `--limits {name}=...` raises the limit"
+    """Help for who means to pass a limit; "" for one that has no name, because it is fixed."""
+    return f"if it is meant, `--limits {name}=...` raises the limit" if name else ""

@@ -24,6 +24,8 @@ from cnndsl.telling import FORMATS
 Files = dict[str, str]
 Family = tuple[Callable[[int], "str | Files"], int]
 
+WEIGHTED = [f"{name}{dims}d" for name in ("Conv", "ConvTranspose", "BatchNorm") for dims in (1, 2, 3)]
+
 
 def net(steps: Iterable[str], before: str = "", input: str = "[8, 8, 8]", after: str = "") -> str:
     """A spec of steps, one a line."""
@@ -38,11 +40,13 @@ def params(values: Iterable[object]) -> str:
     return "params:\n" + "".join(f"  p{number}: {value}\n" for number, value in enumerate(values))
 
 
+def files(numbers: Iterable[int]) -> str:
+    """A list of the files that :func:`several` makes."""
+    return f"[{', '.join(f'f{number}.yaml' for number in numbers)}]"
+
+
 def several(texts: Iterable[str], main: str) -> Files:
     return {f"f{number}.yaml": text for number, text in enumerate(texts)} | {"net.yaml": main}
-
-
-WEIGHTED = [f"{name}{dims}d" for name in ("Conv", "ConvTranspose", "BatchNorm") for dims in (1, 2, 3)]
 
 
 def nested(opening: str, inner: str, closing: str, depth: int) -> str:
@@ -89,7 +93,7 @@ def chained(n: int) -> Files:
 
 def used(n: int) -> Files:
     texts = [net(["ReLU"], blocks([f"C{i}: [ReLU]"])) for i in range(n)]
-    return several(texts, f"use: [{', '.join(f'f{i}.yaml' for i in range(n))}]\n" + net(["C0"]))
+    return several(texts, f"use: {files(range(n))}\n" + net(["C0"]))
 
 
 def typos(n: int) -> str:
@@ -103,19 +107,16 @@ def typos(n: int) -> str:
 
 def used_by_all(n: int) -> Files:
     """Each of ``n`` files uses all after it, and the last has many blocks."""
-    texts = [
-        f"use: [{', '.join(f'f{j}.yaml' for j in range(i + 1, n))}]\n" + net([f"C{i}"], blocks([f"C{i}: [ReLU]"]))
-        for i in range(n - 1)
-    ]
+    texts = [f"use: {files(range(i + 1, n))}\n" + net([f"C{i}"], blocks([f"C{i}: [ReLU]"])) for i in range(n - 1)]
     last = net(["D0"], blocks(f"D{i}: [ReLU]" for i in range(900)))
-    return several([*texts, last], f"use: [{', '.join(f'f{j}.yaml' for j in range(n))}]\n" + net(["C0"]))
+    return several([*texts, last], f"use: {files(range(n))}\n" + net(["C0"]))
 
 
 def of_one_base(n: int) -> Files:
     """``n`` files that extend one which has many blocks, all used."""
     base = net(["C"], blocks([f"C{i}: [ReLU]" for i in range(900)]))
     others = [f"extends: f0.yaml\nblocks: {{E{i}: [ReLU]}}\n" for i in range(1, n)]
-    return several([base, *others], f"use: [{', '.join(f'f{j}.yaml' for j in range(1, n))}]\n" + net(["E1"]))
+    return several([base, *others], f"use: {files(range(1, n))}\n" + net(["E1"]))
 
 
 FAMILIES: dict[str, Family] = {

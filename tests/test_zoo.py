@@ -172,10 +172,9 @@ def test_sources_are_clean(tmp_path: Path) -> None:
 # --- by name, from anywhere --------------------------------------------------------------------------------
 
 
-def run(*arguments: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cnndsl", *arguments]
-    env = {**os.environ, **environment}
-    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
 
 
 def test_every_spec_has_one_name() -> None:

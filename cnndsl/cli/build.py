@@ -8,7 +8,17 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, ending, fail, limits_option, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import (
+    ERRORS,
+    ending,
+    fail,
+    limits_option,
+    read_spec,
+    spec_argument,
+    spec_options,
+    tell,
+    weights_options,
+)
 from cnndsl.cli.output import NotOurs, write_folder
 from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
@@ -24,8 +34,7 @@ from cnndsl.network import Network
     type=click.Choice(["steps", "graph", "source"]),
     help="Print what this stage of the compiler made, and write nothing.",
 )
-@click.option("--weights", metavar="FILE", help="Put weights in: a file, or torchvision:IMAGENET1K_V1.")
-@click.option("--partial", is_flag=True, help="Take the weights that fit, and list the others.")
+@weights_options
 @spec_options
 @limits_option
 def build(
@@ -71,11 +80,9 @@ def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
     """The weights that fit, as a file; what does not is listed, or ends the program."""
     from safetensors.torch import save
 
-    from cnndsl.emit.module import build as module_of
-
     network = Network(graph)
     with ending():
-        module = module_of(graph)
+        module = network.module()
         fit = network.load_weights(module, weights, partial=partial)
         for line in fit.table:
             click.echo(line, err=True)

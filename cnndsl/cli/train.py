@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cnndsl.cli.common import device_option, ending, runs_option, spec_options
+from cnndsl.cli.common import device_option, ending, runs_option, spec_options, weights_options
 
 #: Keys of the recipe that have an option of their own, with what stands behind it.
 KEYS = {
@@ -55,8 +55,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="PATTERN",
     help="Do not train a module or parameters, as 'layer[12].*'; repeatable.",
 )
-@click.option("--weights", metavar="FILE", help="Begin with weights: a file, or torchvision:IMAGENET1K_V1.")
-@click.option("--partial", is_flag=True, help="Take the weights that fit, and list the others.")
+@weights_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @spec_options
 def train(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import fail, tell
+from cnndsl.cli.common import USAGE, fail, tell
 from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
@@ -16,6 +17,7 @@ from cnndsl.network import Network, load
 from cnndsl.spec.names import unusable, usable
 from cnndsl.spec.tree import Mapping
 from cnndsl.spec.write import write
+from cnndsl.writing import write_file
 from cnndsl.zoo import PREFIX, family, specs
 
 _COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "")
@@ -68,15 +70,14 @@ def new(name: str, base: str | None) -> None:
     path = Path(f"{name.removesuffix('.yaml')}.yaml")
     if reason := unusable(path.stem):
         fail(f"`{path.stem}` {reason}", usable(path.stem))
+    if os.path.lexists(path):
+        fail(f"{path} is there already", "choose another name, or move it away")
     try:
         text = _extending(path.stem, base, load(base)) if base else _SMALL.format(name=path.stem)
-        with path.open("x") as file:
-            file.write(text)
+        write_file(path, text.encode())
     except SpecError as error:
         tell(error.diagnostics)
-        sys.exit(2)
-    except FileExistsError:
-        fail(f"{path} is there already", "choose another name, or move it away")
+        sys.exit(USAGE)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
     click.echo(f"{path}: look at it, then `cnndsl shapes {path}`")

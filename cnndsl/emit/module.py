@@ -35,6 +35,10 @@ def build(graph: Graph) -> nn.Module:
 
 def _is_stale(namespace: ModuleType, graph: Graph) -> bool:
     """Whether what was imported there has been defined anew since: a cell of a notebook was run again."""
+    return any(vars(namespace)[type(layer).__name__] is not layer.rules.made for layer in own_layers(graph))
+
+
+def own_layers(graph: Graph) -> list[OwnLayer]:
+    """The layers of a network that classes of somebody's own say."""
     layers = (item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply))
-    own = (layer for layer in layers if isinstance(layer, OwnLayer))
-    return any(vars(namespace)[type(layer).__name__] is not layer.rules.made for layer in own)
+    return [layer for layer in layers if isinstance(layer, OwnLayer)]

@@ -18,7 +18,7 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
-from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
 
@@ -326,11 +326,10 @@ def _order_of_torch(step: spec.Call, layer: type[Layer], given: Mapping[str, Any
     names, count = layer.positional(), len(step.arguments.positional)
     if count < 3:
         return ""
-    first = next(iter(layer.arguments.values()))
-    if first.infer is None or given.get(names[0]) != x.shape.channels:
+    if next(iter(layer.arguments.values())).infer is None or given.get(names[0]) != x.shape.channels:
         return ""
     rest = ", ".join(got(given[name]) for name in names[1:count] if name in given)
-    return f"`{first.name}` is inferred, and not written: `{layer.__name__}: [{rest}]`"
+    return f"{not_written(layer)}: `{layer.__name__}: [{rest}]`"
 
 
 def _divides(value: Value) -> bool:

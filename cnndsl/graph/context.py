@@ -130,7 +130,7 @@ class Context:
         self.depth -= 1
 
     def stop(self, message: str, span: Span, limit: str = "") -> None:
-        self.fault(Code.LIMIT, message, span, how_to_raise(limit) if limit else "")
+        self.fault(Code.LIMIT, message, span, how_to_raise(limit))
         raise Stop
 
     # --- values ----------------------------------------------------------------------------------
@@ -144,31 +144,39 @@ class Context:
         except Unknown:
             return UNKNOWN
         except Fault as fault:
-            self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
-            if self.meter.exhausted:
-                raise Stop from None
+            self._failed(fault)
             return UNKNOWN
+
+    def _failed(self, fault: Fault) -> None:
+        """Says that a value cannot be had; where it is for too much work, nothing more is done."""
+        self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
+        if self.meter.exhausted:
+            raise Stop
 
     def environment(self, names: Mapping[str, Any], has_input: bool = True) -> Environment:
         """What is known where only ``names`` are."""
         return Environment(names, self.callables, None, has_input, self.meter)
 
     def with_names(self, environment: Environment, names: Mapping[str, Any], span: Span) -> Environment:
-        """More names. All that are known are copied, which is work that a spec could make much of."""
-        try:
-            self.meter.spend((len(environment.names) + len(names)) // 16, span)
-        except Fault as fault:
-            self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
-            raise Stop from None
+        """More names."""
+        self._spend_names(len(environment.names) + len(names), span)
         return environment.bind(names)
 
     def let(self, values: Mapping[str, Value], environment: Environment, span: Span) -> Environment:
         """The names of a ``let``, each over those before it."""
-        names = {**self.with_names(environment, {}, span).names}
+        self._spend_names(len(environment.names), span)
+        names = {**environment.names}
         known = replace(environment, names=names)
         for name, value in values.items():
             names[name] = self.value(value, known)
         return known
+
+    def _spend_names(self, count: int, span: Span) -> None:
+        """Names that are copied, which is work that a spec could make much of."""
+        try:
+            self.meter.spend(count // 16, span)
+        except Fault as fault:
+            self._failed(fault)
 
     def bind(
         self, parameters: tuple[Parameter, ...], given: Mapping[str, Any], environment: Environment

@@ -12,6 +12,7 @@ from math import prod
 
 from cnndsl.diagnostics import Code, Diagnostic, got
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, walk
+from cnndsl.spec.hints import not_written
 from cnndsl.spec.steps import Call
 from cnndsl.spec.values import Literal
 
@@ -128,8 +129,7 @@ def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
         what, meant = f"a kernel of {kernel}", [values[name] for name in names[1:]]
     else:
         return None
-    inferred = next(name for name, argument in item.layer.arguments.items() if argument.infer)
-    message = f"this `{item.kind}` has {what}: `{inferred}` is inferred, and not written"
+    message = f"this `{item.kind}` has {what}: {not_written(type(item.layer))}"
     help = f"`{item.kind}: {got(meant)}`" if meant else f"`{item.kind}`"
     return Diagnostic(Code.MISTAKEN, message, item.step.span, help)
 

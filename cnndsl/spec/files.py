@@ -7,11 +7,11 @@ import stat
 from functools import cached_property
 from pathlib import Path
 
-from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
+from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten, unreadable
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.merge import defined_name, merged, with_entry, without
-from cnndsl.spec.repair import renamed
+from cnndsl.spec.repair import respelt
 from cnndsl.spec.schema import schema
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
 from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
@@ -37,8 +37,7 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> 
     try:
         data = _read(path, limits.file + 4)
     except (OSError, ValueError) as error:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {_reason(error)}"
-        fault = Diagnostic(Code.FILE, f"{name} {reason}", span)
+        fault = Diagnostic(Code.FILE, f"{name} {unreadable(error)}", span)
         raise (Unreadable if span else FileFault)(fault) from None
     if len(data) > limits.file:
         message = f"{name} is larger than {limits.file // 1024} KiB"
@@ -63,10 +62,6 @@ def _read(path: Path, at_most: int) -> bytes:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     with os.fdopen(descriptor, "rb") as file:
         return file.read(at_most)
-
-
-def _reason(error: OSError | ValueError) -> str:
-    return (isinstance(error, OSError) and error.strerror) or str(error)
 
 
 def project_root(folder: Path) -> Path:
@@ -112,7 +107,7 @@ class Assembly:
         self._spend(source, tree)
         if not isinstance(tree, Mapping):
             return tree
-        meant = renamed(tree, schema()["properties"])  # so that a misspelt `extends` does not cost all that it brings
+        meant = respelt(tree, schema()["properties"])  # so that a misspelt `extends` does not cost all that it brings
         tree = self._with_used(tree, meant.get("use"), folder, chain)
         extends = meant.get("extends")
         if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
@@ -144,7 +139,7 @@ class Assembly:
     def _stop(self, message: str, span: Span, limit: str = "") -> None:
         """A limit is passed: no more files are read."""
         self.stopped = True
-        raise Unreadable(Diagnostic(Code.LIMIT, message, span, how_to_raise(limit) if limit else ""))
+        raise Unreadable(Diagnostic(Code.LIMIT, message, span, how_to_raise(limit)))
 
     def _with_used(self, tree: Mapping, use: Tree | None, folder: Path, chain: tuple[Path, ...]) -> Mapping:
         """The tree with the blocks of the specs that it uses. What stands twice is a fault; the same block

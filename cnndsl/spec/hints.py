@@ -6,7 +6,8 @@ import re
 from collections.abc import Collection
 from typing import Any
 
-from cnndsl.diagnostics import did_you_mean, nearest, shorten
+from cnndsl.diagnostics import nearest, shorten
+from cnndsl.layers import Layer
 
 #: Help for a name that is like none.
 WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` brings in your own"
@@ -23,7 +24,13 @@ def meant_layer(written: str, known: Collection[str]) -> str:
     right = nearest(call[1] if call else name, known)
     if call and right and call[2].strip():
         return f"arguments stand behind a colon: `{right}: {_arguments(call[2])}`"
-    return did_you_mean(right, known) if right else ""
+    return f"did you mean `{right}`?" if right else ""
+
+
+def not_written(layer: type[Layer]) -> str:
+    """What a list of arguments in PyTorch's order has too much, of a layer that something is inferred of."""
+    inferred = next(name for name, argument in layer.arguments.items() if argument.infer)
+    return f"`{inferred}` is inferred, and not written"
 
 
 def _arguments(written: str) -> str:

@@ -15,7 +15,7 @@ from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 
 def repaired(tree: Mapping) -> Mapping:
     """The document with its own keys and those of its steps as they were meant; itself where none is misspelt."""
-    entries = [(key, _sections(str(key.value), value)) for key, value in renamed(tree, schema()["properties"]).entries]
+    entries = [(key, _sections(str(key.value), value)) for key, value in respelt(tree, schema()["properties"]).entries]
     return _with(tree, entries)
 
 
@@ -32,7 +32,7 @@ def _steps(steps: Tree) -> Tree:
         return steps if items == steps.items else Listing(items, steps.span)
     if not isinstance(steps, Mapping):
         return steps
-    step = renamed(steps, _options(steps))
+    step = respelt(steps, _options(steps))
     entries = [(key, _steps(value) if isinstance(value, Listing) else value) for key, value in step.entries]
     return _with(steps, entries)
 
@@ -44,7 +44,7 @@ def _options(step: Mapping) -> tuple[str, ...]:
     return (*COMMON, *(words or STRUCTURE), *options)
 
 
-def renamed(tree: Mapping, known: Collection[str]) -> Mapping:
+def respelt(tree: Mapping, known: Collection[str]) -> Mapping:
     """The mapping with what is no known key called as the nearest one, if that is not there already."""
     taken = set(tree.by_key)
     entries = []

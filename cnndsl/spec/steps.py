@@ -177,9 +177,7 @@ def written_name(name: Value) -> WrittenName:
 
 
 def may_be(written: WrittenName, name: str) -> bool:
-    """Whether a written name may come out as ``name``: its texts stand there in their order."""
-    if len(written) == 1:
-        return written[0] == name
+    """Whether a written name with values in it may come out as ``name``: its texts stand there in their order."""
     first, *between, last = written
     if not (name.startswith(first) and name.endswith(last) and len(name) >= len(first) + len(last)):
         return False

@@ -174,8 +174,7 @@ class _Reader:
         self.faults.append(fault)
 
     def _limit(self, name: str, message: str, event: Any) -> Unreadable:
-        help = how_to_raise(name) if name else ""
-        return Unreadable(Diagnostic(Code.LIMIT, message, self._span(event).first_line, help))
+        return Unreadable(Diagnostic(Code.LIMIT, message, self._span(event).first_line, how_to_raise(name)))
 
     def _node(self, event: Any, depth: int) -> Tree:
         self.nodes += 1

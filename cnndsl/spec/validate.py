@@ -14,7 +14,7 @@ from jsonschema import Draft202012Validator
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, did_you_mean, got, shorten
 from cnndsl.layers import LAYERS
 from cnndsl.source import Span
-from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_value
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_value, not_written
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.schema import NAME, PARAMETER, Layers, schema, schema_of
 from cnndsl.spec.steps import COMMON, STRUCTURE, is_word
@@ -185,9 +185,8 @@ def _beside(step: Mapping, extras: Sequence[str], tree: Tree) -> list[str]:
 
 
 def _parameters(block: str, tree: Tree) -> list[str]:
-    blocks = tree.get("blocks") if isinstance(tree, Mapping) else None
-    keys = [key for key, _ in blocks.entries] if isinstance(blocks, Mapping) else []
-    return [name for key in keys if defined_name(key) == block for name in re.findall(r"\w+", str(key.value))[1:]]
+    signatures = [str(key.value) for key in _signatures(tree) if defined_name(key) == block]
+    return [name for signature in signatures for name in re.findall(r"\w+", signature)[1:]]
 
 
 def _to_put_in(names: Sequence[str], step: Mapping) -> Diagnostic:
@@ -207,8 +206,12 @@ def _no_layer(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
 
 
 def _blocks(tree: Tree) -> list[str]:
+    return [defined_name(key) for key in _signatures(tree)]
+
+
+def _signatures(tree: Tree) -> list[Scalar]:
     blocks = tree.get("blocks") if isinstance(tree, Mapping) else None
-    return [defined_name(key) for key, _ in blocks.entries] if isinstance(blocks, Mapping) else []
+    return [key for key, _ in blocks.entries] if isinstance(blocks, Mapping) else []
 
 
 def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
@@ -226,7 +229,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
             return Diagnostic(Code.STEP, "an empty step", place.span, "write a layer, a block or a structural word")
         help = f"`{value}: [...]`" if isinstance(value, str) else ""
     if place.key and place.key.value == "Linear" and rule.get("argument") == "bias" and type(value) is int:
-        help = f"`in_features` is inferred, and not written: `Linear: {value}`"
+        help = f"{not_written(LAYERS['Linear'])}: `Linear: {value}`"
     expects = rule.get("expects", "something else")
     if "subject" in rule:
         message = f"{rule['subject']} is {expects}, not {got(value)}"

@@ -63,11 +63,6 @@ class Expression:
         names = (node for node in ast.walk(self.node) if isinstance(node, ast.Name))
         return frozenset(node.id for node in names if id(node) not in called)
 
-    @cached_property
-    def size(self) -> int:
-        """How many steps it takes at the most to work it out."""
-        return sum(1 for _ in ast.walk(self.node))
-
     def place(self, node: ast.AST) -> Span:
         """The span of a part of the expression."""
         if self.offset is None:

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from cnndsl.diagnostics import Code, RunError, shorten
+from cnndsl.diagnostics import Code, RunError, shorten, unreadable
 from cnndsl.layers import LAYERS
 from cnndsl.plugins import load_installed
 from cnndsl.training.progress import Progress
@@ -82,8 +82,7 @@ def load(path: Path) -> Checkpoint:
     try:
         data = path.read_bytes()
     except OSError as error:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise RunError(Code.CHECKPOINT, f"{path} {reason}") from None
+        raise RunError(Code.CHECKPOINT, f"{path} {unreadable(error)}") from None
     body, comment = data[:-_COMMENT], data[-_COMMENT:]
     if not comment.startswith(_MARK):
         raise RunError(Code.CHECKPOINT, f"{path} is {_kind(data)}")

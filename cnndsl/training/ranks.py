@@ -62,6 +62,15 @@ class Ranks:
         if self.size > 1:
             dist.barrier(group=self.control)
 
+    @contextmanager
+    def first_alone(self) -> Iterator[None]:
+        """The first process goes before the others: what has to be downloaded is downloaded once."""
+        if not self.first:
+            self.wait()
+        yield
+        if self.first:
+            self.wait()
+
     def agree(self, what: str, text: str) -> None:
         """Raises :class:`RunError` where not all processes have the same ``text``."""
         if self.size == 1:

@@ -12,12 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from cnndsl.diagnostics import Code, RunError, SpecError
-from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.emit.module import own_layers
 from cnndsl.network import Network, compile_spec
-from cnndsl.plugins import OwnLayer
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import frozen
 from cnndsl.recipe.reader import not_whole
@@ -92,37 +90,24 @@ class _Session:
         self.learner = self._learner()
 
     def _open(self, network: Network) -> Data:
-        """The first process looks first: what has to be downloaded is downloaded once."""
-        graph, ranks = network.graph, self.place.ranks
+        graph = network.graph
         (x,), (out,) = graph.inputs.values(), graph.outputs.values()
         places = Places(self.options.data_dir, self.options.workers)
-        if not ranks.first:
-            ranks.wait()
-        data = open_data(self.recipe, x.shape.sample, out.shape.sample, places, self.place.device)
-        if ranks.first:
-            ranks.wait()
-        return data
+        with self.place.ranks.first_alone():
+            return open_data(self.recipe, x.shape.sample, out.shape.sample, places, self.place.device)
 
     def _learner(self) -> Learner:
         torch.manual_seed(derived(self.recipe.seed, "weights"))
-        module = self._with_weights(self.network.module())
-        for name, parameter in module.named_parameters():
-            parameter.requires_grad_(name not in frozen([name], self.recipe.freeze))
+        module = self.network.module()
+        if self.options.weights is not None:
+            with self.place.ranks.first_alone():
+                self.fit = self.network.load_weights(module, self.options.weights, partial=self.options.partial)
+        parameters = dict(module.named_parameters())
+        for name in frozen(parameters, self.recipe.freeze):
+            parameters[name].requires_grad_(False)
         module = devices.placed(module, self.place.device, self.recipe.precision)
         steps = steps_in_epoch(len(self.data.train), self.recipe, self.place.ranks.size) * self.recipe.epochs
         return Learner.of(module, self.recipe, self.place.device, steps)
-
-    def _with_weights(self, module: nn.Module) -> nn.Module:
-        """The first process loads first, as it may have to download."""
-        weights, ranks = self.options.weights, self.place.ranks
-        if weights is None:
-            return module
-        if not ranks.first:
-            ranks.wait()
-        self.fit = self.network.load_weights(module, weights, partial=self.options.partial)
-        if ranks.first:
-            ranks.wait()
-        return module
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -184,7 +169,7 @@ class _Session:
             self.learner.state(),
             progress,
             versions(),
-            own_layers(self.network.graph),
+            self._plugins(),
         )
         best = not progress.batches and progress.best is not None and progress.best is progress.epochs[-1]
         writer.checkpoint(encode(checkpoint), best)
@@ -210,13 +195,17 @@ class _Session:
             "launcher": launcher(),
             "seed": self.recipe.seed,
             "versions": dict(versions()),
-            "plugins": own_layers(self.network.graph),
+            "plugins": self._plugins(),
             "parameters": self.network.cost.params,
             "sample": list(self.data.shape),
             "classes": list(self.data.classes),
             "weights": self.options.weights or Run(path).info.get("weights"),
             "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
         }
+
+    def _plugins(self) -> dict[str, str]:
+        """The modules that the network's own layers are of, by the layers' names."""
+        return {type(layer).__name__: layer.package for layer in own_layers(self.network.graph)}
 
     def _announce(self, report: Report, path: Path, progress: Progress, trouble: str) -> None:
         if trouble:
@@ -236,12 +225,6 @@ def versions() -> dict[str, str]:
 
     found = {"cnndsl": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
     return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
-
-
-def own_layers(graph: Graph) -> dict[str, str]:
-    """The modules that a network's own layers are of, by the layers' names."""
-    layers = (item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply))
-    return {type(layer).__name__: layer.package for layer in layers if isinstance(layer, OwnLayer)}
 
 
 def _note_end(writer: RunWriter, error: BaseException) -> None:

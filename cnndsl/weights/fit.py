@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from torch import Tensor, nn
@@ -29,27 +29,27 @@ class Fit:
     unlike: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
 
     @property
+    def misfits(self) -> dict[str, Sequence[str]]:
+        """What does not fit, by how."""
+        unlike = [f"{name}: {list(there)} there, {list(here)} here" for name, there, here in self.unlike]
+        return {"missing": self.missing, "unexpected": self.unexpected, "of another shape": unlike}
+
+    @property
     def is_whole(self) -> bool:
-        return not (self.missing or self.unexpected or self.unlike)
+        return not any(self.misfits.values())
 
     @property
     def summary(self) -> str:
-        counts = {
-            "missing": len(self.missing),
-            "unexpected": len(self.unexpected),
-            "of another shape": len(self.unlike),
-        }
-        told = [f"{count} {what}" for what, count in counts.items() if count]
-        return f"{len(self.taken)} tensors fit" + "".join(f", {text}" for text in told)
+        counts = [f"{len(names)} {how}" for how, names in self.misfits.items() if names]
+        return ", ".join([f"{len(self.taken)} tensors fit", *counts])
 
     @property
     def table(self) -> list[str]:
         """A line for each tensor that does not fit, :data:`MOST` of a kind."""
-        unlike = [f"{name}: {list(there)} there, {list(here)} here" for name, there, here in self.unlike]
         rows = []
-        for what, names in (("missing", self.missing), ("unexpected", self.unexpected), ("of another shape", unlike)):
-            rows += [f"{what}: {name}" for name in names[:MOST]]
-            rows += [f"{what}: {len(names) - MOST} more"] if len(names) > MOST else []
+        for how, names in self.misfits.items():
+            rows += [f"{how}: {name}" for name in names[:MOST]]
+            rows += [f"{how}: {len(names) - MOST} more"] if len(names) > MOST else []
         return rows
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from cnndsl.diagnostics import Code, RunError, did_you_mean, nearest, shorten
+from cnndsl.diagnostics import Code, RunError, did_you_mean, nearest, shorten, unreadable
 
 #: What marks torchvision's own weights: ``torchvision:IMAGENET1K_V1``, or with the model that they are of.
 TORCHVISION = "torchvision:"
@@ -45,8 +45,7 @@ def read_weights(source: str | Path | Mapping[str, Tensor], network: str) -> Wei
             return Weights(str(path), _of_safetensors(path))
         content = torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        reason = "does not exist" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
-        raise RunError(Code.WEIGHTS, f"{path} {reason}") from None
+        raise RunError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
     except pickle.UnpicklingError as error:
         message = f"{path} is no file of weights, or holds more than tensors and plain values; nothing in it is run"
         raise RunError(Code.WEIGHTS, message, notes=[str(error).splitlines()[0]]) from None
@@ -75,11 +74,12 @@ def _of_torchvision(source: str, network: str) -> Weights:
         message = f"torchvision has no model `{shorten(model)}`"
         help = f"`{TORCHVISION}{nearest(model, models) or 'MODEL'}/{name}` names another"
         raise RunError(Code.WEIGHTS, message, help)
-    known = {found.name: found for found in torchvision.models.get_model_weights(model)}
+    choices = torchvision.models.get_model_weights(model)
+    known = {found.name: found for found in choices}
     if name not in known and name != "DEFAULT":
         message = f"torchvision has no weights `{shorten(name)}` of {model}"
         raise RunError(Code.WEIGHTS, message, did_you_mean(name, known) or f"there are {', '.join(known)}")
-    weights = known.get(name) or torchvision.models.get_model_weights(model).DEFAULT
+    weights = known.get(name) or choices.DEFAULT
     try:
         return Weights(f"{weights}", weights.get_state_dict(progress=False, check_hash=True))
     except (OSError, RuntimeError) as error:

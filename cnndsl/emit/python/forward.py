@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import count
+from itertools import count as numbers_from
 
 from cnndsl.emit.python.binder import safe
 from cnndsl.emit.python.flow import Flow, Node, Ref
@@ -68,7 +68,7 @@ class _Writer:
     number: int = 2
 
     def write(self) -> list[str]:
-        for ref, name in dict(self.flow.inputs).items():
+        for ref, name in self.flow.inputs.items():
             self.assign(name, {ref: name})
         for node in self.flow.nodes:
             self.left.update(node.inputs)
@@ -126,10 +126,10 @@ class _Writer:
         operands = self.take(node.inputs)
         if operands[0].operand != flat(operands[0].code) or len(flat(operands[0].code)) > LONG // 2:
             operands = self.settle(node.inputs, operands)
-        parts_count = len(item.sizes)
-        sizes: Code = str(parts_count) if len(set(item.sizes)) == 1 else listing(map(str, item.sizes))
+        count = len(item.sizes)
+        sizes: Code = str(count) if len(set(item.sizes)) == 1 else listing(map(str, item.sizes))
         how = "chunk" if len(set(item.sizes)) == 1 else "split"
-        refs = [(node.key, index) for index in range(parts_count)]
+        refs = [(node.key, index) for index in range(count)]
         names = [self.name(ref, f"branch{index}") if self.left[ref] else "_" for index, ref in enumerate(refs, 1)]
         if len(", ".join(names)) > BODY_WIDTH // 2:
             parts = self.name(refs[0], "parts")
@@ -218,8 +218,8 @@ class _Writer:
         options = [prefer if prefer.isidentifier() else "", named, *([arm] if arm else [first]), first, "y", "z"]
         name = next((option for option in options if option and is_free(option)), "")
         if not name:
-            self.number = next(number for number in count(self.number) if not self.is_live(f"x{number}"))
-            name = next(name for name in map("x{}".format, count(self.number)) if is_free(name))
+            self.number = next(number for number in numbers_from(self.number) if not self.is_live(f"x{number}"))
+            name = next(name for name in map("x{}".format, numbers_from(self.number)) if is_free(name))
         self.assign(name, {ref: name})
         return name
 
