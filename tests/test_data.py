@@ -31,6 +31,7 @@ from cnndsl.source import Source, Span
 from cnndsl.spec.calls import FunctionCall
 from cnndsl.training.data import Batch, Data, Places, open_data, prepare_image, sources
 from cnndsl.training.data.idx import read_idx
+from cnndsl.training.data.pictures import Unreadable, decode
 
 CPU = torch.device("cpu")
 PLACE = Span(Source("small.yaml", "train"), 0, 5)
@@ -211,6 +212,20 @@ def test_data_that_does_not_go_with_the_network(tmp_path: Path) -> None:
     assert "`RandomCrop` does not take samples of shape [1, 28, 28]: a crop of [30, 30] is larger" in message
     grey = recipe("FashionMNIST", call("Grayscale", num_output_channels=3))
     assert opened(grey, places, (3, 28, 28)).shape == (3, 28, 28)
+
+
+@pytest.mark.parametrize("split", ["train", "t10k"])
+def test_images_of_another_size_than_the_sets_own(split: str, tmp_path: Path) -> None:
+    content = arrays()
+    content[f"{split}-images-idx3-ubyte"] = content[f"{split}-images-idx3-ubyte"][:, 1:]
+    places = Places(write(tmp_path, content))
+    what = {"train": "training", "t10k": "test"}[split]
+    message = error(Code.SAMPLE, lambda: opened(recipe(), places))
+    assert f"the {what} images of `FashionMNIST` have the shape [1, 27, 28], not [1, 28, 28]" in message
+    assert "`resize: 28`" in message
+    data = opened(recipe(resize=28), places)
+    for split_of_data in (data.train, data.test):
+        assert next(iter(split_of_data.batches(plan([0]))))[0].shape == (1, 1, 28, 28)
 
 
 # Downloads
@@ -637,6 +652,87 @@ def test_a_picture_that_cannot_be_read_is_named(workers: int, tmp_path: Path) ->
     assert f"{broken} cannot be read as a picture: cannot identify" in message
     broken.unlink()
     assert str(broken) in error(Code.SAMPLE, lambda: [*data.train.batches(plan([1]))])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_pictures_that_cannot_be_read_are_passed_over_on_request(workers: int, tmp_path: Path) -> None:
+    folder(tmp_path / "train", {"a": 3, "b": 2})
+    folder(tmp_path / "test", {"a": 2, "b": 1})
+    broken = [tmp_path / name for name in ("test/a/1.png", "train/a/0.png", "train/b/1.png")]
+    for path in broken:
+        path.write_bytes(path.read_bytes()[:200])
+    state = torch.get_rng_state()
+    asked = recipe(call("ImageFolder", root=str(tmp_path), skip_unreadable=True))
+    data = opened(asked, Places(workers=workers), (3, 8, 8), (2,))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert (len(data.train), len(data.test)) == (3, 2)
+    assert sorted(line.partition(" cannot be read as a picture: ")[0] for line in data.skipped) == [*map(str, broken)]
+    ((_, labels),) = data.train.batches(plan(range(3)))
+    assert labels.tolist() == [0, 0, 1]
+    (tmp_path / "train/b/0.png").write_text("text")
+    message = error(Code.SAMPLE, lambda: opened(asked, Places(workers=workers), (3, 8, 8), (2,)))
+    assert f"no pictures in {tmp_path}/train for `b`" in message
+
+
+def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        folder(tmp_path / split, {"cat": 2, "dog": 2, "__MACOSX": 1})
+        for hidden in (".ipynb_checkpoints/0.png", "._0.png", "more/.thumbnails/0.png", "__MACOSX/0.png"):
+            picture(tmp_path / split / "cat" / hidden)
+        picture(tmp_path / split / "cat/more/5.png")
+    data = opened(pictures(tmp_path / ".." / tmp_path.name), HERE, (3, 8, 8), (2,))
+    assert (data.classes, len(data.train), len(data.test)) == (("cat", "dog"), 5, 5)
+
+
+# Pictures as a viewer shows them
+
+
+def decoded(path: Path, channels: int = 1) -> Tensor:
+    pixels = decode(str(path), channels)
+    assert isinstance(pixels, Tensor)
+    return pixels
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("ending", ["png", "tif", "pgm"])
+def test_deep_grey_is_scaled_to_8_bits(ending: str, channels: int, tmp_path: Path) -> None:
+    """The oracle is torchvision's conversion of integers."""
+    values = np.array([[0, 255, 2_000, 40_000, 65_535]], dtype=np.uint16)
+    path = tmp_path / f"deep.{ending}"
+    Image.fromarray(values).save(path)
+    expected = v2.functional.to_dtype(torch.from_numpy(values)[None], torch.uint8, scale=True)
+    assert torch.equal(decoded(path, channels), expected.expand(channels, -1, -1))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_pixels_without_a_known_white_are_refused_by_name(dtype: type, tmp_path: Path) -> None:
+    Image.fromarray(np.array([[0, 500]], dtype=dtype)).save(tmp_path / "raw.tif")
+    found = decode(str(tmp_path / "raw.tif"), 1)
+    assert isinstance(found, Unreadable) and "32-bit numbers" in str(found) and "raw.tif" in str(found)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
+def test_pictures_are_turned_as_their_exif_data_say(ending: str, orientation: int, tmp_path: Path) -> None:
+    upright = np.kron(np.array([[0, 90, 255], [180, 40, 130]], dtype=np.uint8), np.ones((8, 8), dtype=np.uint8))
+    # What a camera stores for each orientation (CIPA DC-008, 4.6.4): the inverse of how it is shown.
+    stored = {
+        **{1: upright, 2: np.fliplr(upright), 3: np.rot90(upright, 2), 4: np.flipud(upright), 5: upright.T},
+        **{6: np.rot90(upright), 7: np.rot90(upright, 2).T, 8: np.rot90(upright, -1)},
+    }
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    path = tmp_path / f"turned.{ending}"
+    Image.fromarray(np.ascontiguousarray(stored[orientation])).save(path, exif=exif, compression="tiff_lzw")
+    pixels = decoded(path)[0].int()
+    assert pixels.shape == upright.shape and (pixels - torch.from_numpy(upright).int()).abs().max() < 12
+
+
+@pytest.mark.filterwarnings("error")
+def test_damaged_exif_data_are_ignored(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    Image.new("L", (16, 8), 100).save(path, exif=b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01garbage")
+    assert decoded(path).shape == (1, 8, 16)
 
 
 def test_folders_that_have_no_classes_or_no_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,7 +166,7 @@ def test_arguments_are_torchs(function: Function) -> None:
         return
     wanted = {parameter.name: parameter for parameter in parameters(function)}
     shared = [name for name in function.arguments if name in wanted]
-    assert set(function.arguments) - set(shared) <= {"test_fraction"}
+    assert set(function.arguments) - set(shared) <= {"test_fraction", "skip_unreadable"}
     assert shared == [name for name in wanted if name in shared], "in torch's order"
     for name in shared:
         default = function.arguments[name].default

@@ -226,6 +226,26 @@ def test_predict_tells_shares_where_each_pixel_has_a_class(pixels: Run, tmp_path
     assert "shares of its pixels" in cnndsl_("predict", pixels.path, path, "--device", "cpu").stdout
 
 
+def test_pictures_that_are_passed_over_are_listed(pets: Path, tmp_path: Path) -> None:
+    """By `train`, in its run, and by `eval`."""
+    shutil.copytree(pets, tmp_path / "pets")
+    broken = next((tmp_path / "pets").rglob("*.png"))
+    broken.write_text("text")
+    spec = tmp_path / "pets.yaml"
+    spec.write_text(FOLDER)
+    asked = ("--data", tmp_path / "pets", "--workers", 0)
+    assert "cannot be read as a picture" in cnndsl_("train", spec, "--runs", tmp_path / "a", *asked, code=1).stderr
+    done = cnndsl_("train", spec, "--runs", tmp_path / "b", *asked, "--skip-unreadable")
+    line = f"{broken} cannot be read as a picture: "
+    assert "1 picture passed over\n" in done.stdout and f"  {line}" in done.stdout
+    (path,) = (tmp_path / "b").glob("*/*")
+    (listed,) = Run(path).info["skipped"]
+    assert listed.startswith(line)
+    assert line in cnndsl_("eval", path, "--workers", 0).stdout
+    again = cnndsl_("eval", path, *asked, "--skip-unreadable", "--format", "json")
+    assert json.loads(again.stdout)["skipped"] == [listed]
+
+
 def test_eval_with_pictures_of_another_folder(pets: Path, pets_run: Run, tmp_path: Path) -> None:
     there = shutil.copytree(pets, tmp_path / "moved")
     shutil.rmtree(there / "test" / "cat")

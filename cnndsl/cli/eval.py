@@ -25,6 +25,7 @@ FEW = 20
 @device_option
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or are to be downloaded to.")
 @click.option("--data", metavar="FOLDER", help="Pictures to test with, in a folder as that of `train --data`.")
+@click.option("--skip-unreadable", is_flag=True, help="Pass over pictures that cannot be read, and list them.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that decode pictures.")
 @click.option("--classes/--no-classes", default=None, help=f"Show each class. Default: if there are {FEW} at most.")
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -34,6 +35,7 @@ def evaluate(
     device: str | None,
     data_dir: Path | None,
     data: str | None,
+    skip_unreadable: bool,
     workers: int | None,
     classes: bool | None,
     form: str,
@@ -45,14 +47,17 @@ def evaluate(
     """
     with ending():
         from cnndsl.training.evaluate import evaluate_trained
+        from cnndsl.training.report import skipped_lines
         from cnndsl.training.run import load_run
         from cnndsl.training.trained import Trained
 
         trained = Trained.of(load_run(run), which)
-        result = evaluate_trained(trained, device, data_dir, data, workers)
+        result = evaluate_trained(trained, device, data_dir, data, workers, skip_unreadable)
     if form == "json":
         click.echo(json.dumps(_plain(result), indent=2))
         return
+    for line in skipped_lines(result.skipped):
+        click.echo(line)
     click.echo(f"{trained.title}, on {result.samples:,} test samples of {result.dataset}, {result.device}")
     click.echo(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
     if classes if classes is not None else len(result.classes) <= FEW:
@@ -81,4 +86,4 @@ def _plain(result: Evaluation) -> dict[str, object]:
         for each in result.classes
     ]
     facts = {key: getattr(result, key) for key in ("name", "epoch", "dataset", "device", "samples", "loss", "accuracy")}
-    return {**facts, "classes": classes, "confusion": result.confusion}
+    return {**facts, "skipped": result.skipped, "classes": classes, "confusion": result.confusion}

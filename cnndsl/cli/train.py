@@ -40,6 +40,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @_recipe_options
 @click.option("--compile/--no-compile", "compile_", default=None, help="Compile the module with torch.compile.")
 @click.option("--data", metavar="FOLDER", help="Train on the pictures in a folder: FOLDER/train/CLASS/*.png.")
+@click.option("--skip-unreadable", is_flag=True, help="Pass over pictures that cannot be read, and list them.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or are to be downloaded to.")
 @click.option("--workers", type=click.IntRange(0), help="Processes that decode pictures.")
 @device_option
@@ -65,6 +66,7 @@ def train(
     data: str | None,
     params: Sequence[str],
     settings: Sequence[str],
+    skip_unreadable: bool,
     data_dir: Path | None,
     workers: int | None,
     device: str | None,
@@ -93,6 +95,8 @@ def train(
         given.append(f"train.compile={str(compile_).lower()}")
     if data is not None:
         given.append(f"train.dataset={json.dumps({'ImageFolder': {'root': data}})}")
+    if skip_unreadable:
+        given.append("train.dataset.*.skip_unreadable=true")
     if freeze:
         given.append(f"train.freeze={json.dumps(freeze)}")
     if lr is not None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.layers.function import Function, by_name
-from cnndsl.layers.kinds import NOT_NEGATIVE, POSITIVE
+from cnndsl.layers.kinds import BOOLEAN, NOT_NEGATIVE, POSITIVE
 from cnndsl.layers.table import Argument, argument
 from cnndsl.recipe.table import INSIDE_0_AND_1, Text
 
@@ -101,10 +101,12 @@ DATASETS = by_name(
         DataSet(
             "ImageFolder",
             "Images in the folder ``root``, in one subfolder for each class. Where it is not split into training "
-            "and test samples, the share ``test_fraction`` of its images is for tests.",
+            "and test samples, the share ``test_fraction`` of its images is for tests. With ``skip_unreadable`` every "
+            "image is decoded once before training, and those that cannot be are listed and passed over.",
             {
                 "root": argument(Text("the path of a folder")),
                 "test_fraction": argument(INSIDE_0_AND_1, 0.2, keyword=True),
+                "skip_unreadable": argument(BOOLEAN, False, keyword=True),
             },
         ),
         DataSet(

@@ -39,7 +39,7 @@ class ClassResult:
 class Evaluation:
     """``loss`` is the mean over the ``samples`` of the test set, ``accuracy`` that over its labels, of which there
     are more where each pixel has one. ``confusion`` counts labels: a row for each true class, a column for each
-    that the network found."""
+    that the network found. ``skipped`` lists the pictures that were passed over, and why."""
 
     name: str
     epoch: int
@@ -50,6 +50,7 @@ class Evaluation:
     accuracy: float
     classes: tuple[ClassResult, ...]
     confusion: tuple[tuple[int, ...], ...]
+    skipped: tuple[str, ...] = ()
 
 
 def evaluate_trained(
@@ -58,6 +59,7 @@ def evaluate_trained(
     data_dir: Path | None = None,
     folder: str | None = None,
     workers: int | None = None,
+    skip_unreadable: bool = False,
 ) -> Evaluation:
     """The test set of the data that a network was trained on, or of the pictures in ``folder``.
 
@@ -66,7 +68,7 @@ def evaluate_trained(
     """
     device = devices.choose(device_name)
     devices.make_repeatable(device)
-    data = trained.data(Places(data_dir, workers), device, folder)
+    data = trained.data(Places(data_dir, workers), device, folder, skip_unreadable)
     # Of a learner only module and loss are asked here: no schedule is begun.
     learner = Learner.of(trained.module(device), replace(trained.recipe, scheduler=None), device, steps=0)
     out = next(iter(trained.network.graph.outputs.values())).shape.sample
@@ -84,6 +86,7 @@ def evaluate_trained(
         sums.accuracy,
         tuple(_class_result(names, label, row) for label, row in enumerate(confusion)),
         tuple(map(tuple, confusion)),
+        data.skipped,
     )
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
+from cnndsl.diagnostics import MOST
 from cnndsl.training.progress import Progress, Sums
 
 #: Seconds between two looks at loss and accuracy.
@@ -103,6 +104,15 @@ def _epoch_line(progress: Progress, epochs: int) -> str:
         f"epoch {line.epoch}/{epochs}: loss {line.loss:.3f}, train acc {line.train_acc:.3f}, "
         f"test acc {line.test_acc:.3f}, {line.examples_per_s:,.0f} examples/s, {line.seconds:.1f} s"
     )
+
+
+def skipped_lines(skipped: Sequence[str]) -> Iterator[str]:
+    """The pictures that were passed over, as many as are of use at once."""
+    if skipped:
+        yield f"{len(skipped)} picture{'s' * (len(skipped) > 1)} passed over"
+        yield from (f"  {line}" for line in skipped[:MOST])
+    if len(skipped) > MOST:
+        yield f"  and {len(skipped) - MOST} more"
 
 
 def closing_lines(progress: Progress, device: str) -> tuple[str, str]:

@@ -30,7 +30,7 @@ from cnndsl.training.options import Options
 from cnndsl.training.plan import derived, steps_in_epoch
 from cnndsl.training.progress import Progress
 from cnndsl.training.ranks import joined
-from cnndsl.training.report import Report, closing_lines, report_for
+from cnndsl.training.report import Report, closing_lines, report_for, skipped_lines
 from cnndsl.training.resume import check_same, last_checkpoint
 from cnndsl.training.run import Run
 from cnndsl.training.writer import RunWriter, launcher, new_folder, restarted
@@ -199,6 +199,7 @@ class _Session:
             "parameters": self.network.cost.params,
             "sample": list(self.data.shape),
             "classes": list(self.data.classes),
+            "skipped": list(self.data.skipped),
             "weights": self.options.weights or Run(path).info.get("weights"),
             "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
         }
@@ -214,6 +215,8 @@ class _Session:
             report.message(f"weights of {self.fit.origin}: {self.fit.summary}")
             for line in self.fit.table:
                 report.message(f"  {line}")
+        for line in skipped_lines(self.data.skipped):
+            report.message(line)
         begun = f", from epoch {len(progress.epochs) + 1}" if progress.epochs or progress.batches else ""
         begun += f", batch {progress.batches + 1}" if progress.batches else ""
         report.message(f"{self.network.name} on {self.recipe.dataset.name}, {self.place.device}: {path}{begun}")

@@ -72,14 +72,17 @@ class Trained:
         # Laid out as in training: other kernels may round otherwise.
         return devices.placed(module, device, self.recipe.precision).eval()
 
-    def data(self, places: Places, device: torch.device, folder: str | None = None) -> Data:
+    def data(
+        self, places: Places, device: torch.device, folder: str | None = None, skip_unreadable: bool = False
+    ) -> Data:
         """The data that it was trained on, or pictures of the same classes in ``folder``. Raises :class:`RunError`."""
-        recipe = self.recipe
+        dataset = self.recipe.dataset
         if folder is not None:
-            call = recipe.dataset
-            kept = call.arguments if call.name == "ImageFolder" else {}
-            recipe = replace(recipe, dataset=replace(call, name="ImageFolder", arguments={**kept, "root": folder}))
-        data = open_data(recipe, *self.shapes, places, device)
+            kept = dataset.arguments if dataset.name == "ImageFolder" else {}
+            dataset = replace(dataset, name="ImageFolder", arguments={**kept, "root": folder})
+        if skip_unreadable and dataset.name == "ImageFolder":
+            dataset = replace(dataset, arguments={**dataset.arguments, "skip_unreadable": True})
+        data = open_data(replace(self.recipe, dataset=dataset), *self.shapes, places, device)
         if data.classes != self.checkpoint.classes:
             trained, found = (
                 f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"

@@ -10,7 +10,7 @@ from torch import Tensor
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.datasets import DATASETS
-from cnndsl.training.data.folder import FolderSplit, Pictures
+from cnndsl.training.data.folder import FolderSplit, Pictures, find_unreadable
 from cnndsl.training.data.layout import Files, read_folder
 from cnndsl.training.data.memory import MemorySplit
 from cnndsl.training.data.pictures import check_pictures, natural_size, prepare_image
@@ -50,8 +50,9 @@ def _in_memory(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: 
         sets = torchvision_set(name, places)
     for what, samples in zip(("training", "test"), sets):
         _check_labels(recipe, what, samples.labels, output_shape, str)
-    images = sets[0].images
-    shape, prepared = _prepared(recipe, tuple(images.shape[1:]), input_shape, None)
+    shape, prepared = _prepared(recipe, DATASETS[name].shape or input_shape, input_shape, None)
+    for what, samples, prepare in zip(("training", "test"), sets, prepared):
+        _check_size(recipe, what, tuple(samples.images.shape[1:]), prepare, shape)
     train, test = (MemorySplit.on(device, samples, prepare) for samples, prepare in zip(sets, prepared))
     return Data(name, classes, shape, train, test)
 
@@ -59,7 +60,16 @@ def _in_memory(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: 
 def _folder(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
     check_pictures(input_shape)
     values = DATASETS["ImageFolder"].bind(recipe.dataset.arguments)
-    folder = read_folder(values["root"], places, values["test_fraction"], recipe.seed)
+    skipped: list[str] = []
+
+    def readable(files: Files) -> Files:
+        unreadable = find_unreadable([path for path, _ in files], input_shape[0], places.processes())
+        skipped.extend(map(str, unreadable))
+        left_out = {found.path for found in unreadable}
+        return [file for file in files if file[0] not in left_out]
+
+    sieve = readable if values["skip_unreadable"] else list
+    folder = read_folder(values["root"], places, values["test_fraction"], recipe.seed, sieve)
     shape, prepared = _prepared(recipe, input_shape, input_shape, natural_size(input_shape))
 
     def split(what: str, files: Files, prepare: Preparation) -> FolderSplit:
@@ -68,7 +78,7 @@ def _folder(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Pla
         return FolderSplit(Pictures(paths, labels, input_shape[0], prepare), device, places.processes())
 
     train, test = split("training", folder.train, prepared[0]), split("test", folder.test, prepared[1])
-    return Data(recipe.dataset.name, folder.classes, shape, train, test)
+    return Data(recipe.dataset.name, folder.classes, shape, train, test, tuple(skipped))
 
 
 def _prepared(
@@ -86,6 +96,18 @@ def _prepared(
         help = f"`augment: [Grayscale: {input_shape[0]}]`" if input_shape[0] in (1, 3) else ""
         raise RunError(Code.RECIPE, message, help, span=span)
     return shapes[0], (train, test)
+
+
+def _check_size(recipe: Recipe, what: str, found: Shape, prepare: Preparation, shape: Shape) -> None:
+    """Raises :class:`RunError` for files of other images than the data set's own, unless they are brought to a size."""
+    if shape_after(prepare, found, recipe) == shape:
+        return
+    name = recipe.dataset.name
+    wanted = DATASETS[name].shape or shape
+    message = f"the {what} images of `{name}` have the shape {list(found)}, not {list(wanted)}"
+    raise RunError(
+        Code.SAMPLE, message, f"put the data set's own files there, or bring them to a size: `resize: {wanted[-1]}`"
+    )
 
 
 def _check_labels(recipe: Recipe, what: str, labels: Tensor, output_shape: Shape, of: Callable[[int], str]) -> None:

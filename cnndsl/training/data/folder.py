@@ -85,6 +85,29 @@ class FolderSplit:
         )
 
 
+@dataclass(frozen=True)
+class _Trial(Dataset[Unreadable | None]):
+    """What keeps each file from being read."""
+
+    files: tuple[str, ...]
+    channels: int
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: int) -> Unreadable | None:
+        read = decode(self.files[index], self.channels)
+        return read if isinstance(read, Unreadable) else None
+
+
+def find_unreadable(files: Sequence[str], channels: int, workers: int) -> tuple[Unreadable, ...]:
+    """The pictures that cannot be decoded, in order. All are read once, by ``workers`` processes."""
+    trial = _Trial(tuple(files), channels)
+    # Before a training draws its weights: the loader must not draw its seed from torch's own generator.
+    loader = DataLoader(trial, batch_size=None, num_workers=workers, worker_init_fn=_apart, generator=torch.Generator())
+    return tuple(found for found in loader if found is not None)
+
+
 class _Keys(Sampler[Key]):
     """The batches of the plan that is set at the time."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,10 @@ from cnndsl.training.data.places import Places
 
 #: Files with their labels.
 Files = list[tuple[str, int]]
+#: Leaves out the files that are not to be used.
+Sieve = Callable[[Files], Files]
+#: The folder that macOS adds to archives, with a shadow of each file.
+_SHADOWS = "__MACOSX"
 LAYOUT = "ROOT/train/CLASS/PICTURE and ROOT/test/CLASS/PICTURE, or ROOT/CLASS/PICTURE"
 
 
@@ -25,30 +30,30 @@ class Folder:
     test: Files
 
 
-def read_folder(root: str, places: Places, test_fraction: float, seed: int) -> Folder:
+def read_folder(root: str, places: Places, test_fraction: float, seed: int, sieve: Sieve = list) -> Folder:
     """``root/train/<class>/`` with ``root/test`` or ``root/val``; else a share of each class in ``root/train`` or
     ``root`` is held out, another one for another seed. Raises :class:`RunError` where there is nothing to read."""
     top = find_root(root, places)
     try:
-        return _read(top, test_fraction, seed)
+        return _read(top, test_fraction, seed, sieve)
     except OSError as error:
         raise RunError(Code.DATA, f"the pictures in {top} cannot be read: {error}") from error
 
 
-def _read(top: Path, test_fraction: float, seed: int) -> Folder:
+def _read(top: Path, test_fraction: float, seed: int, sieve: Sieve) -> Folder:
     train = top / "train" if (top / "train").is_dir() else top
     tests = [top / name for name in ("test", "val") if train != top and (top / name).is_dir()]
     classes = _subfolders(train)
     if not classes:
         raise RunError(Code.SAMPLE, f"{train} has no folders: each class needs one", f"put pictures in {LAYOUT}")
-    files = _files(train, classes)
+    files = sieve(_files(train, classes))
     empty = sorted(set(range(len(classes))) - {label for _, label in files})
     if empty:
         shown = ", ".join(f"`{classes[label]}`" for label in empty[:5])
         raise RunError(Code.SAMPLE, f"there are no pictures in {train} for {shown}", "add some, or remove the folder")
     if not tests:
         return Folder(classes, *_held_out(train, files, classes, test_fraction, seed))
-    return Folder(classes, files, _test_files(tests[0], train, classes))
+    return Folder(classes, files, sieve(_test_files(tests[0], train, classes)))
 
 
 def find_root(root: str, places: Places) -> Path:
@@ -74,16 +79,21 @@ def _test_files(folder: Path, train: Path, classes: tuple[str, ...]) -> Files:
 
 def _subfolders(folder: Path) -> tuple[str, ...]:
     """Names of folders that are not hidden, in order."""
-    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not path.name.startswith(".")))
+    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not _hidden(path.name)))
 
 
 def _files(folder: Path, classes: tuple[str, ...]) -> Files:
-    """What torchvision takes for pictures, in order."""
+    """What torchvision takes for pictures, in order, less hidden files and all in hidden folders: notebooks, macOS
+    and photo managers leave copies there."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
     labels = {name: label for label, name in enumerate(classes)}
     files: Files = make_dataset(folder, labels, extensions=IMG_EXTENSIONS, allow_empty=True) if labels else []
-    return files
+    return [file for file in files if not any(map(_hidden, Path(file[0]).relative_to(folder).parts))]
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == _SHADOWS
 
 
 def _held_out(folder: Path, files: Files, classes: tuple[str, ...], fraction: float, seed: int) -> tuple[Files, Files]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +17,9 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.training.augment import Dice, Resize
 from cnndsl.training.prepare import preparation
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 #: What Pillow calls pictures of so many channels.
 MODES = {1: "L", 3: "RGB"}
@@ -27,20 +34,50 @@ class Unreadable:
     why: str
 
     def error(self) -> RunError:
-        return RunError(Code.SAMPLE, f"{self.path} cannot be read as a picture: {self.why}", "replace it, or remove it")
+        help = "replace it or remove it; `skip_unreadable: true` of `ImageFolder` passes over such pictures"
+        return RunError(Code.SAMPLE, str(self), help)
+
+    def __str__(self) -> str:
+        return f"{self.path} cannot be read as a picture: {self.why}"
 
 
 def decode(path: str, channels: int) -> Tensor | Unreadable:
-    """A picture in grey or RGB, uint8, ``(channels, H, W)``."""
+    """A picture in grey or RGB as a viewer shows it, uint8, ``(channels, H, W)``: turned as its EXIF data say, with
+    16 bits per channel scaled to 8. Transparency is ignored, as by torchvision's ``default_loader``."""
     from PIL import Image
     from torchvision.transforms.v2 import functional
 
     try:
-        with Image.open(path) as image:
-            pixels: Tensor = functional.pil_to_tensor(image.convert(MODES[channels]))
-    except Exception as error:  # Pillow's decoders raise about anything of what they do not understand
+        # What matters is an error; a warning, of damaged EXIF data say, would appear once in each process.
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+            _turn_upright(image)
+            pixels: Tensor = functional.pil_to_tensor(_in_8_bits(image).convert(MODES[channels]))
+    except Exception as error:  # Pillow's decoders raise almost anything for what they do not understand
         return Unreadable(path, str(error) or type(error).__name__)
     return pixels
+
+
+def _turn_upright(image: Image) -> None:
+    """Turns a picture as its EXIF orientation says. Viewers ignore EXIF data that are damaged, and so does this."""
+    from PIL.ImageOps import exif_transpose
+
+    image.load()  # a damaged picture must not pass for one with damaged EXIF data
+    with suppress(Exception):  # Pillow's reader of EXIF data raises almost anything too
+        exif_transpose(image, in_place=True)
+
+
+def _in_8_bits(image: Image) -> Image:
+    """The high byte of 16-bit grey, as Pillow takes it of 16-bit colour and torchvision's ``to_dtype`` of any integers.
+    Pillow itself clips grey to 255. Raises ValueError for 32-bit pixels, which have no known white."""
+    from PIL import Image as images
+
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
+        return images.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ("I", "F"):
+        raise ValueError(
+            "its pixels are 32-bit numbers, whose white is not known: save it with 8 or 16 bits per channel"
+        )
+    return image
 
 
 def natural_size(shape: tuple[int, ...]) -> int | tuple[int, int]:

@@ -33,10 +33,14 @@ class Split(Protocol):
 
 @dataclass(frozen=True)
 class Data:
-    """A data set that was opened: the names of its classes by label, the shape of a prepared sample, its splits."""
+    """A data set that was opened: the names of its classes by label, the shape of a prepared sample, its splits.
+
+    ``skipped`` tells of the files that were passed over, and why.
+    """
 
     name: str
     classes: tuple[str, ...]
     shape: tuple[int, ...]
     train: Split
     test: Split
+    skipped: tuple[str, ...] = ()
