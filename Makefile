@@ -3,6 +3,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+# Where torch comes from, if not from the usual index: https://download.pytorch.org/whl/cpu has it without CUDA.
+TORCH_INDEX ?=
 
 .PHONY: demo test test-slow fuzz docs clean
 
@@ -15,16 +18,16 @@ test: $(VENV)/tested-with
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2
 
-# The recipes of archs/, at their real size, and LeNet to its end on real data: another ten minutes.
+# The recipes of archs/ at their real size, and LeNet to its end on real data: another ten minutes.
 test-slow: $(VENV)/tested-with
 	$(BIN)/python -m pytest -n 2 -m slow
 
-# Specs that nobody would write, for as long as one likes: `make fuzz SECONDS=600`.
+# Unlikely specs, for as many seconds as you like: `make fuzz SECONDS=600`.
 SECONDS ?= 60
 fuzz: $(VENV)/tested-with
 	$(BIN)/python tests/fuzzing.py --seconds $(SECONDS)
 
-# The pages and pictures in docs/ that are generated.
+# The generated pages and pictures in docs/.
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
@@ -35,9 +38,12 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable .
+	@echo "Installing cnndsl into $(VENV). Torch takes minutes and gigabytes; README.md says how to install it without CUDA."
+	$(if $(TORCH_INDEX),$(PIP) torch torchvision --index-url $(TORCH_INDEX))
+	$(PIP) --editable .
 	touch $@
 
 $(VENV)/tested-with: pyproject.toml $(VENV)/installed
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@echo "Installing the development tools into $(VENV)."
+	$(PIP) --editable '.[dev]'
 	touch $@

@@ -37,11 +37,11 @@ def main() -> None:
 
 
 def error_reference() -> str:
-    """The page of every code, and what is said of its wrong spec."""
+    """The page of every code, with the diagnostics of its wrong spec."""
     head = (
-        "# Errors and warnings\n\nGenerated from `cnndsl/explanations`, which `cnndsl explain CODE` shows too. "
-        "Codes from CNN001 are errors of specs,\nfrom CNN101 warnings, "
-        "from CNN201 what goes wrong with runs and plugins.\n"
+        "# Errors and warnings\n\nGenerated from `cnndsl/explanations`; `cnndsl explain CODE` prints the same. "
+        "Codes from CNN001 are errors of specs,\nfrom CNN100 warnings, "
+        "from CNN201 errors of runs and plugins.\n"
     )
     return "\n".join([head, *map(_page, Code)])
 
@@ -58,9 +58,9 @@ def _page(code: Code) -> str:
 
 
 def said_of(code: Code, role: str) -> list[Diagnostic]:
-    """What the compiler says of the wrong or the right spec on the page of a code."""
+    """The diagnostics of the wrong or the right spec on the page of a code."""
     with TemporaryDirectory() as temporary:
-        folder = Path(temporary, "project")  # a name that stays the same, for messages that tell it
+        folder = Path(temporary, "project")  # a fixed name, since messages contain it
         folder.mkdir()
         with chdir(folder):
             options: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ def said_of(code: Code, role: str) -> list[Diagnostic]:
 
 
 def zoo_reference() -> str:
-    """Every network with its costs, and the lines of YAML of each family against torchvision's of Python."""
+    """Every network with its costs, and the lines of YAML per family beside torchvision's lines of Python."""
     rows = [_network_row(name) for name in specs()]
     families = sorted({family(name) for name in specs() if specs()[name].parent.name == "torchvision"})
     shared = sum(_lines_of_yaml(path) for path in (ARCHS / "torchvision" / "blocks").glob("*.yaml"))
@@ -85,7 +85,7 @@ def zoo_reference() -> str:
 ZOO = """\
 # The zoo
 
-Generated from `archs/`. These specs come with the package, and are read by name wherever a spec is, from any
+Generated from `archs/`. These specs come with the package. Every command that reads a spec finds them by name, from any
 folder:
 
 ```console
@@ -95,15 +95,15 @@ $ cnndsl new mine --from zoo:resnet18
 $ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial
 ```
 
-Torchvision's networks have torchvision's names for every parameter and buffer, so that its checkpoints load as they
-are; where a name there cannot be one here, the spec's `rename` says so. Outputs in evaluation are torchvision's bit
-for bit. `googlenet` and `inception_v3` have no auxiliary heads, `googlenet_aux` and `inception_v3_aux` have them as
-outputs; torchvision's checkpoints have them too, and load into these, or with `--partial` into the others.
-Torchvision changes the images for these two before they go in, when it gives them its own weights; here they are to
-come normalised with a mean and a standard deviation of 0.5.
+In torchvision's networks every parameter and buffer has torchvision's name, so its checkpoints load without changes; if a
+name cannot be used here, the spec's `rename` maps it. Outputs in evaluation equal torchvision's bit
+for bit. `googlenet` and `inception_v3` have no auxiliary heads; `googlenet_aux` and `inception_v3_aux` have them as
+outputs. Torchvision's checkpoints include the heads, so they load into these, or with `--partial` into the others.
+With its own weights for these two, torchvision renormalises the images before the first layer; here, normalise them
+with a mean and a standard deviation of 0.5.
 
-The classic networks, for images of Fashion-MNIST, have `classic/` before their names, which may be left out where
-torchvision has none of that name.
+The classic networks, for Fashion-MNIST images, have `classic/` before their names; you may omit it if
+torchvision has no network of that name.
 
 | network | parameters | MACs | input | |
 | --- | ---: | ---: | --- | --- |
@@ -111,15 +111,15 @@ torchvision has none of that name.
 
 ## Lines
 
-Lines that are neither empty nor comments or docstrings: of a family's specs, and of torchvision's module of the
-same networks without its tables of weights. What several families share is not counted: here the blocks in
-`archs/torchvision/blocks`, {shared} lines, there those of `torchvision.ops.misc`.
+Lines that are neither empty nor comments nor docstrings, of a family's specs and of torchvision's module for the
+same networks without its tables of weights. Code that several families share is not counted: here the blocks in
+`archs/torchvision/blocks`, {shared} lines, there `torchvision.ops.misc`.
 
 | family | networks | lines of YAML | lines of Python |
 | --- | ---: | ---: | ---: |
 {lines}
 """
-#: The modules of torchvision in which families are defined that have none of their own name.
+#: The modules of torchvision for families that have no module of their own name.
 MODULES = {"mobilenet": "mobilenetv2 mobilenetv3", "shufflenet": "shufflenetv2"}
 
 
@@ -147,7 +147,7 @@ def _lines_of_yaml(path: Path) -> int:
 
 
 def _lines_of_python(module: str) -> int:
-    """Lines of the classes and functions of a module of torchvision's that are no tables of weights."""
+    """Lines of the classes and functions in a module of torchvision's, without its tables of weights."""
     text = inspect.getsource(import_module(f"torchvision.models.{module}"))
     lines: set[int] = set()
     for node in ast.parse(text).body:

@@ -1,6 +1,6 @@
-"""The reference of what a recipe may name, written from the tables of ``cnndsl/recipe/``.
+"""The reference of the names in a recipe, generated from the tables of ``cnndsl/recipe/``.
 
-``python -m cnndsl.emit.recipe_reference > docs/recipes.md`` brings the page up to date.
+``python -m cnndsl.emit.recipe_reference > docs/recipes.md`` updates the page.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ F = TypeVar("F", bound=Function)
 _INTRODUCTION = """\
 # Recipes
 
-What the `train` of a spec may name, written from the tables in `cnndsl/recipe/` by
+Everything that the `train` of a spec may name, generated from the tables in `cnndsl/recipe/` by
 `python -m cnndsl.emit.recipe_reference`. Names, arguments, order and defaults are those of torch and
-torchvision. What a training knows by itself, such as the parameters of an optimizer or the optimizer
-of a scheduler, is no argument.
+torchvision. The training supplies the parameters of an optimizer and the optimizer of a scheduler, so
+these are not arguments.
 
 ```yaml
 train:
-  dataset: FashionMNIST                             # a name alone, where no argument is needed
+  dataset: FashionMNIST                             # a name alone, if no argument is required
   epochs: 10
   batch_size: 256
   augment: [RandomHorizontalFlip, {RandomCrop: {size: 28, padding: 4}}]
@@ -39,35 +39,34 @@ train:
 """
 
 _DATASETS = """\
-`dataset`. The samples are those for training and those for tests. Where neither they nor classes are
-said, the data tell.
+`dataset`. The samples are counted as training + test. Cells are empty where they depend on your data.
 """
 
 _TRANSFORMS = """\
-`augment`, a list of them, done in its order. Values count from 0 to 255 until the first of `Normalize`,
-`GaussianNoise` and `RandomErasing`, and from 0 to 1 there and after it. `size` is one number for a square,
-or height and width; `padding` one number for all sides, or two for left and right and for top and bottom,
-or left, top, right and bottom; `fill` is the value of what lies outside of the image.
+`augment`, a list of transforms, applied in order. Pixel values run from 0 to 255 before the first of `Normalize`,
+`GaussianNoise` and `RandomErasing`, and from 0 to 1 from there on. `size` is one number for a square,
+or height and width. `padding` is one number for all sides, or two for left and right and for top and bottom,
+or left, top, right and bottom. `fill` is the value outside the image.
 """
 
-_OPTIMIZERS = "`optimizer`. Variants such as `fused` are no arguments: the fastest one is taken.\n"
+_OPTIMIZERS = "`optimizer`. Variants such as `fused` are not arguments: the fastest one is used.\n"
 
 _SCHEDULERS = """\
-`scheduler`. It moves on after each epoch or after each step of the optimizer. `SequentialLR` and
-`ChainedScheduler` take a list of those that stand above `CyclicLR` in the table: `{SequentialLR:
+`scheduler`. It steps after each epoch or after each step of the optimizer. `SequentialLR` and
+`ChainedScheduler` take a list of schedulers from the rows above `CyclicLR`: `{SequentialLR:
 {schedulers: [{LinearLR: {total_iters: 5}}, {CosineAnnealingLR: {T_max: 95}}], milestones: [5]}}`.
 """
 
-_LOSSES = "`loss`, averaged over the samples. Without one, it is `CrossEntropyLoss`.\n"
+_LOSSES = "`loss`, averaged over the samples. The default is `CrossEntropyLoss`.\n"
 
 
 def recipe_reference() -> str:
     """The whole page, in Markdown."""
     sections = (
         _section("Data sets", _DATASETS, DATASETS, _DATASET_COLUMNS),
-        _section("Transforms", _TRANSFORMS, TRANSFORMS, {"done to": _done_to}),
+        _section("Transforms", _TRANSFORMS, TRANSFORMS, {"applies to": _applies_to}),
         _section("Optimizers", _OPTIMIZERS, OPTIMIZERS, {}),
-        _section("Schedulers", _SCHEDULERS, SCHEDULERS, {"moves on": lambda scheduler: f"each {scheduler.per}"}),
+        _section("Schedulers", _SCHEDULERS, SCHEDULERS, {"steps": lambda scheduler: f"each {scheduler.per}"}),
         _section("Losses", _LOSSES, LOSSES, {"scores": _scores}),
     )
     return "\n".join((_INTRODUCTION, *sections))
@@ -93,7 +92,7 @@ def _signature(function: Function) -> str:
     return f"[{written}](https://docs.pytorch.org/{site}/stable/generated/{function.path}.html)"
 
 
-def _done_to(transform: Transform) -> str:
+def _applies_to(transform: Transform) -> str:
     return "training samples" if transform.random else "all samples"
 
 

@@ -1,6 +1,6 @@
-"""The reference of all layers and initializers, written from the layer table.
+"""The reference of all layers and initializers, generated from the layer table.
 
-``python -m cnndsl.emit.reference > docs/layers.md`` brings the page up to date.
+``python -m cnndsl.emit.reference > docs/layers.md`` updates the page.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ FAMILIES = {
 _INTRODUCTION = """\
 # Layers
 
-Every layer that a spec may name, written from the layer table by `python -m cnndsl.emit.reference`.
-Names, arguments, order and defaults are those of `torch.nn` and `torchvision.ops`. Shapes have the
-batch, `N`, in front; no layer touches it. An inferred argument is known from the input: it may be
-left out, is not counted in a list of arguments, and must be true if it is written.
+Every layer that a spec may name, generated from the layer table by `python -m cnndsl.emit.reference`.
+Names, arguments, order and defaults are those of `torch.nn` and `torchvision.ops`. Shapes start with
+the batch, `N`, which no layer changes. An inferred argument follows from the input: a spec may omit it,
+a list of arguments does not count it, and it must match if it is written.
 """
 
 _INITIALIZERS = """\
 ## Initializers
 
-What `init` may name: the functions of `torch.nn.init`, without their underscore.
+`init` may name these functions of `torch.nn.init`, without their underscore.
 
 | initializer | what it does | fills tensors of |
 | --- | --- | --- |
@@ -90,20 +90,20 @@ def _default(argument: Argument[Any]) -> str:
 
 def _example(layer: type[Layer]) -> str:
     if issubclass(layer, OwnLayer):
-        return ""  # nobody has said on what to show it
+        return ""  # its author gave no example
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
     written = ", ".join(f"{name}: {_written(value)}" for name, value in layer.example.items())
     call = f"{layer.__name__}: {{{written}}}" if written else layer.__name__
     tensors = ", ".join(f"`{name}` {list(shape)}" for name, shape in bound.parameters().items())
-    return f"`{call}` makes `{bound.output(x)}` of `{x}`{f', with parameters {tensors}' if tensors else ''}."
+    return f"`{call}` turns `{x}` into `{bound.output(x)}`{f', with parameters {tensors}' if tensors else ''}."
 
 
 def _origin(layer: type[Layer]) -> str:
     if layer.definition:
-        return f"Neither torch nor torchvision has it, so the emitted source does:\n\n```python\n{layer.definition}```"
+        return f"Neither torch nor torchvision has it, so the emitted source defines it:\n\n```python\n{layer.definition}```"
     if issubclass(layer, OwnLayer):
-        return f"Brought in by a plugin: `{layer.imports}`."
+        return f"Defined by a plugin: `{layer.imports}`."
     name = f"{layer.package or 'torch.nn'}.{layer.__name__}"
     site = "vision" if layer.package else "docs"
     return f"In torch: [{name}](https://docs.pytorch.org/{site}/stable/generated/{name}.html)."
@@ -122,7 +122,7 @@ def _link(name: str) -> str:
 
 
 def _written(value: object) -> str:
-    """A value as a spec has it: strings without quotes, which the layers' need not."""
+    """A value as a spec writes it: strings without quotes, since those of layers need none."""
     return value if isinstance(value, str) else show(value)
 
 
