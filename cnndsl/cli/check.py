@@ -13,6 +13,7 @@ from cnndsl.diagnostics import Diagnostic, SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
 from cnndsl.telling import FORMATS
+from cnndsl.terminal import say, show
 
 
 @click.command()
@@ -46,13 +47,13 @@ def check(
         if form == "text":
             tell(diagnostics, to_stderr=not is_file)
         if not diagnostics:
-            click.echo(f"{spec}: ok", err=True)
+            say(f"{spec}: ok", err=True)
         found += diagnostics
-    if form != "text" and (text := FORMATS[form](found)):
-        click.echo(text)
+    if form != "text":
+        show(FORMATS[form](found))
     if form == "text" and found:
         codes = sorted({diagnostic.code.id for diagnostic in found})
-        click.echo(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
+        say(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
     if missing:
         sys.exit(USAGE)
     if any(diagnostic.is_error for diagnostic in found):

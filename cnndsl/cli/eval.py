@@ -10,6 +10,7 @@ import click
 
 from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument
 from cnndsl.cli.grid import Grid
+from cnndsl.terminal import say, show
 
 if TYPE_CHECKING:
     from cnndsl.training.evaluate import Evaluation
@@ -51,12 +52,12 @@ def evaluate(
         trained = Trained.of(load_run(run), which)
         result = evaluate_trained(trained, device, data_dir, data, workers)
     if form == "json":
-        click.echo(json.dumps(_plain(result), indent=2))
+        show(json.dumps(_plain(result), indent=2))
         return
-    click.echo(f"{trained.title}, on {result.samples:,} test samples of {result.dataset}, {result.device}")
-    click.echo(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
+    say(f"{trained.title}, on {result.samples:,} test samples of {result.dataset}, {result.device}")
+    say(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
     if classes if classes is not None else len(result.classes) <= FEW:
-        click.echo()
+        say()
         _grid(result).show("table")
 
 

@@ -17,6 +17,7 @@ from cnndsl.network import Network, load
 from cnndsl.spec.names import unusable, usable
 from cnndsl.spec.tree import Mapping
 from cnndsl.spec.write import write
+from cnndsl.terminal import say, show
 from cnndsl.writing import write_file
 from cnndsl.zoo import PREFIX, family, specs
 
@@ -36,7 +37,7 @@ def zoo(words: tuple[str, ...], form: str) -> None:
         fail(f"there is no spec of {' or '.join(words)}", "`cnndsl zoo` lists all")
     found = {name: load(f"{PREFIX}{name}") for name in chosen}
     if form == "json":
-        click.echo(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
+        show(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
         return
     rows = [_cells(name, net) for name, net in found.items()]
     # A family is named once, where it begins.
@@ -80,7 +81,7 @@ def new(name: str, base: str | None) -> None:
         sys.exit(USAGE)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
-    click.echo(f"{path}: look at it, then `cnndsl shapes {path}`")
+    say(f"{path}: look at it, then `cnndsl shapes {path}`")
 
 
 def _extending(name: str, base: str, net: Network) -> str:

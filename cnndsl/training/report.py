@@ -6,6 +6,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from cnndsl.printable import one_line
+from cnndsl.terminal import console, moves, say
 from cnndsl.training.progress import Progress, Sums
 
 #: Seconds between two looks at loss and accuracy.
@@ -38,36 +40,37 @@ class LineReport(Report):
         self.epochs = epochs
 
     def epoch(self, progress: Progress) -> None:
-        print(_epoch_line(progress, self.epochs), flush=True)
+        self.message(_epoch_line(progress, self.epochs))
 
     def message(self, text: str) -> None:
-        print(text, flush=True)
+        say(text)
 
 
-class TerminalReport(Report):
+class TerminalReport(LineReport):
     """The same lines, and below them a bar with loss, accuracy, examples/s and the time that is left."""
 
     def __init__(self, epochs: int) -> None:
-        from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        self.epochs = epochs
-        self.console = Console()
+        super().__init__(epochs)
         columns = (
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[sums]}"),
             TimeRemainingColumn(compact=True),
         )
-        self.bars = Bars(*columns, console=self.console, transient=True)
-        self.task = self.bars.add_task("", epoch=1, epochs=epochs, sums="")
+        # It is drawn when there is something new: no thread that draws meets a fork, or a terminal that has gone.
+        self.bars = Bars(*columns, console=console(), transient=True, auto_refresh=False, redirect_stderr=False)
         self.read_at = 0.0
         self.bars.start()
 
     def begin(self, epoch: int, batches: int, done: int) -> None:
-        self.bars.reset(self.task, total=batches, completed=done, epoch=epoch + 1, sums="")
+        for before in self.bars.task_ids:
+            self.bars.remove_task(before)
+        self.task = self.bars.add_task(f"epoch {epoch + 1}/{self.epochs}", total=batches, completed=done, sums="")
+        self.bars.refresh()
 
     def batch(self, done: int, read: Callable[[], Sums] | None) -> None:
         now = time.monotonic()
@@ -79,12 +82,12 @@ class TerminalReport(Report):
             sums = read()
             shown = f"loss {sums.mean_loss:.3f}  acc {sums.accuracy:.3f}  {sums.examples_per_s:,.0f} examples/s"
             self.bars.update(self.task, sums=shown)
-
-    def epoch(self, progress: Progress) -> None:
-        self.bars.print(_epoch_line(progress, self.epochs), highlight=False)
+        self.bars.refresh()
 
     def message(self, text: str) -> None:
-        self.bars.print(text, highlight=False, markup=False)
+        from rich.text import Text
+
+        self.bars.print(Text(one_line(text)), soft_wrap=True)
 
     def close(self) -> None:
         self.bars.stop()
@@ -94,7 +97,7 @@ def report_for(epochs: int, first: bool, quiet: bool) -> Report:
     """What suits where stdout goes."""
     if quiet or not first:
         return Report()
-    return TerminalReport(epochs) if sys.stdout.isatty() else LineReport(epochs)
+    return TerminalReport(epochs) if moves(sys.stdout) else LineReport(epochs)
 
 
 def _epoch_line(progress: Progress, epochs: int) -> str:
