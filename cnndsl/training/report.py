@@ -47,50 +47,40 @@ class LineReport(Report):
 
 
 class TerminalReport(LineReport):
-    """The same lines, and below them a bar with loss, accuracy, examples/s and the time that is left."""
+    """The same lines, and below them a bar."""
 
     def __init__(self, epochs: int) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bars
+        from cnndsl.training.bars import Bar
 
         super().__init__(epochs)
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[sums]}"),
-            TimeRemainingColumn(compact=True),
-        )
-        # It is drawn when there is something new: no thread that draws meets a fork, or a terminal that has gone.
-        self.bars = Bars(*columns, console=console(), transient=True, auto_refresh=False, redirect_stderr=False)
+        self.console = console()
+        self.bar = Bar(self.console)
         self.read_at = 0.0
-        self.bars.start()
 
     def begin(self, epoch: int, batches: int, done: int) -> None:
-        for before in self.bars.task_ids:
-            self.bars.remove_task(before)
-        self.task = self.bars.add_task(f"epoch {epoch + 1}/{self.epochs}", total=batches, completed=done, sums="")
-        self.bars.refresh()
+        self.bar.begin(f"epoch {epoch + 1}/{self.epochs}", batches, done)
 
     def batch(self, done: int, read: Callable[[], Sums] | None) -> None:
         now = time.monotonic()
         if now - self.read_at < PAUSE:
             return
         self.read_at = now
-        self.bars.update(self.task, completed=done)
-        if read is not None:
-            sums = read()
-            shown = f"loss {sums.mean_loss:.3f}  acc {sums.accuracy:.3f}  {sums.examples_per_s:,.0f} examples/s"
-            self.bars.update(self.task, sums=shown)
-        self.bars.refresh()
+        self.bar.update(done, **(_shown(read()) if read else {}))
 
     def message(self, text: str) -> None:
         from rich.text import Text
 
-        self.bars.print(Text(one_line(text)), soft_wrap=True)
+        self.console.print(Text(one_line(text)), soft_wrap=True)
 
     def close(self) -> None:
-        self.bars.stop()
+        self.bar.close()
+
+
+def _shown(sums: Sums) -> dict[str, str]:
+    return {
+        "scores": f"loss {sums.mean_loss:.3f}  acc {sums.accuracy:.3f}",
+        "rate": f"{sums.examples_per_s:,.0f} examples/s",
+    }
 
 
 def report_for(epochs: int, first: bool, quiet: bool) -> Report:
