@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.live import Live
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
-from rich.table import Column, Table
+from rich.table import Column
 
 #: Columns of a bar that says anything.
 _SHORTEST = 10
+#: Columns that are left free: Ctrl-C is echoed there, twice too. Past the end of the line, the line would stay.
+_ECHO = 4
 
 
 class Bar:
@@ -22,43 +24,45 @@ class Bar:
     """
 
     def __init__(self, console: Console) -> None:
-        self._line = _Line(console=console, transient=True, auto_refresh=False, redirect_stderr=False)
-        self._line.start()
+        self._progress = Progress(console=console)
+        self._live = Live(self, console=console, transient=True, auto_refresh=False, redirect_stderr=False)
+        self._live.start()
 
     def begin(self, title: str, total: int, done: int) -> None:
         """Another bar in the place of that before it."""
-        for before in self._line.task_ids:
-            self._line.remove_task(before)
-        self._line.add_task(title, total=total, completed=done, scores="", rate="")
-        self._line.refresh()
+        for before in self._progress.task_ids:
+            self._progress.remove_task(before)
+        self._progress.add_task(title, total=total, completed=done, scores="", rate="")
+        self._live.refresh()
 
     def update(self, done: int, **fields: Any) -> None:
         """``scores`` and ``rate`` stay as they were where they are not given."""
-        (task,) = self._line.task_ids
-        self._line.update(task, completed=done, refresh=True, **fields)
+        (task,) = self._progress.task_ids
+        self._progress.update(task, completed=done, **fields)
+        self._live.refresh()
 
     def close(self) -> None:
         """The line is gone."""
-        self._line.stop()
+        self._live.stop()
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Where not all columns fit, the less telling ones are left out."""
+        room = options.max_width - _ECHO
+        for task in self._progress.tasks:
+            for columns in _layouts():
+                if sum(_width(column, task, console) + 1 for column in columns) - 1 <= room:
+                    self._progress.columns = columns
+                    table = self._progress.make_tasks_table([task])
+                    table.width = room if any(isinstance(column, BarColumn) for column in columns) else None
+                    yield table
+                    return
 
 
-class _Line(Progress):
-    """Where not all columns fit, the less telling ones are left out."""
-
-    def make_tasks_table(self, tasks: Iterable[Task]) -> Table:
-        for task in tasks:
-            fitting = next((some for some in _layouts() if self._width(some, task) <= self.console.width), ())
-            self.columns, self.expand = fitting, any(isinstance(column, BarColumn) for column in fitting)
-        return super().make_tasks_table(tasks)
-
-    def _width(self, columns: tuple[ProgressColumn, ...], task: Task) -> int:
-        """The columns of the terminal that these take at least, with gaps of one."""
-        return sum(self._width_of(column, task) for column in columns) + len(columns) - 1
-
-    def _width_of(self, column: ProgressColumn, task: Task) -> int:
-        if isinstance(column, BarColumn):
-            return _SHORTEST
-        return Measurement.get(self.console, self.console.options.update(max_width=1000), column(task)).maximum
+def _width(column: ProgressColumn, task: Task, console: Console) -> int:
+    """How many columns of the terminal it takes at least."""
+    if isinstance(column, BarColumn):
+        return _SHORTEST
+    return Measurement.get(console, console.options.update(max_width=1000), column(task)).maximum
 
 
 def _layouts() -> list[tuple[ProgressColumn, ...]]:
