@@ -37,6 +37,7 @@ def check(
     Nothing is built and no memory is taken for weights.
     """
     found: list[Diagnostic] = []
+    sound: list[str] = []
     missing = False
     for spec in specs:
         try:
@@ -47,10 +48,12 @@ def check(
         if form == "text":
             tell(diagnostics, to_stderr=not is_file)
         if not diagnostics:
-            say(f"{spec}: ok", err=True)
+            sound.append(spec)
         found += diagnostics
     if form != "text":
         show(FORMATS[form](found))
+    for spec in sound:
+        say(f"{spec}: ok", err=True)
     if form == "text" and found:
         codes = sorted({diagnostic.code.id for diagnostic in found})
         say(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
