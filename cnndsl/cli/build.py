@@ -39,7 +39,7 @@ from cnndsl.terminal import say, show
 @spec_options
 @limits_option
 def build(
-    spec: str,
+    spec: Path,
     output: Path | None,
     force: bool,
     stop_after: str | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -17,7 +18,7 @@ from cnndsl.terminal import say, show
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=str), metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...")
 @click.option(
     "--format",
     "form",
@@ -30,14 +31,14 @@ from cnndsl.terminal import say, show
 @spec_options
 @limits_option
 def check(
-    specs: Sequence[str], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
+    specs: Sequence[Path], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
     """Check SPECs: every fault with its place, and what to write instead.
 
     Nothing is built and no memory is taken for weights.
     """
     found: list[Diagnostic] = []
-    sound: list[str] = []
+    sound: list[Path] = []
     missing = False
     for spec in specs:
         try:

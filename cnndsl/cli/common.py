@@ -22,7 +22,8 @@ OK, ERRORS, USAGE = 0, 1, 2
 #: What goes wrong with files or usage, not with what stands in them.
 _OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
 
-spec_argument = click.argument("spec", type=click.Path(path_type=str))
+#: A path or `zoo:NAME`; never a text, whatever its name holds.
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 
 
 device_option = click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps. Default: what torch finds.")
@@ -98,7 +99,9 @@ limits_option = click.option(
 )
 
 
-def read_spec(spec: str, params: Sequence[str], settings: Sequence[str], limits: Limits, batch: int = 1) -> Compilation:
+def read_spec(
+    spec: Path, params: Sequence[str], settings: Sequence[str], limits: Limits, batch: int = 1
+) -> Compilation:
     """Compiles a spec; ends the program where there is no file to read."""
     try:
         return compile_spec(spec, given=params, settings=settings, batch=batch, limits=limits)

@@ -37,7 +37,7 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 @spec_options
 @limits_option
 def draw(
-    spec: str,
+    spec: Path,
     output: Path | None,
     depth: int | None,
     rankdir: Direction,

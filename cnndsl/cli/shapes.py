@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
@@ -28,7 +29,7 @@ from cnndsl.terminal import console, show
 @spec_options
 @limits_option
 def shapes(
-    spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
+    spec: Path, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
     """Show every layer of SPEC with its output shape, parameters and MACs.
 
