@@ -9,6 +9,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from cnndsl.printable import as_encoded, one_line
 from cnndsl.source import Span
 
 #: Longest text of a spec that a message repeats.
@@ -119,7 +120,7 @@ class Diagnostic:
 
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""
-        return f"{place}{self.severity}[{self.code.id}]: {self.message}"
+        return f"{place}{self.severity}[{self.code.id}]: {one_line(self.message)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for other programs. Lines and columns are counted from 1, in characters; the end is the one
@@ -134,18 +135,19 @@ class Diagnostic:
             "trail": list(self.trail),
         }
 
-    def render(self) -> str:
-        """Several lines for people: the message, the line with a caret, the trail, notes and help."""
+    def render(self, encoding: str = "utf-8") -> str:
+        """Several lines for people: the message, the line with a caret, the trail, notes and help. The caret is
+        right where they are printed in ``encoding``."""
         lines = [str(self)]
         if self.span and not self.span.source.is_option:
-            lines += _excerpt(self.span)
+            lines += _excerpt(self.span, encoding)
         if self.trail:
             cut = self.trail if len(self.trail) <= 6 else (*self.trail[:3], "…", *self.trail[-2:])
-            lines += [f"  = in {place}" for place in cut]
+            lines += [f"  = in {one_line(place)}" for place in cut]
         for note in self.notes:
-            lines.append(f"  = note: {note.message}" + (f" ({note.span})" if note.span else ""))
+            lines.append(f"  = note: {one_line(note.message)}" + (f" ({note.span})" if note.span else ""))
         if self.help:
-            first, *rest = self.help.splitlines()
+            first, *rest = map(one_line, self.help.split("\n"))
             lines += [f"  = help: {first}", *(f"          {line}" for line in rest)]
         return "\n".join(lines)
 
@@ -207,7 +209,7 @@ def _as_dict(span: Span | None) -> dict[str, Any]:
     return {**start, "end_line": line, "end_column": column}
 
 
-def _excerpt(span: Span) -> list[str]:
+def _excerpt(span: Span, encoding: str) -> list[str]:
     """The line of a span with carets under it; a very long line is cut around them."""
     number = str(span.line)
     text, column = span.source.line(span.line), span.column - 1
@@ -217,13 +219,16 @@ def _excerpt(span: Span) -> list[str]:
         text, column = text[cut : cut + 160], column - cut
     marked = text[column : column + width] or " "
     shown = "".join(character if character == "\t" or character.isprintable() else "\ufffd" for character in text)
-    pad = "".join("\t" if character == "\t" else " " * _cells(character) for character in text[:column])
+    pad = "".join("\t" if character == "\t" else " " * _cells(character, encoding) for character in text[:column])
+    carets = "^" * sum(_cells(character, encoding) for character in marked)
     gutter = " " * len(number)
-    return [f" {gutter} |", f" {number} | {shown}", f" {gutter} | {pad}{'^' * sum(map(_cells, marked))}"]
+    return [f" {gutter} |", f" {number} | {shown}", f" {gutter} | {pad}{carets}"]
 
 
-def _cells(character: str) -> int:
-    """How many cells of a terminal a character takes."""
+def _cells(character: str, encoding: str) -> int:
+    """How many cells of a terminal a character takes, itself or the escape that is printed for it."""
+    if len(printed := as_encoded(character, encoding)) > 1:
+        return len(printed)
     if unicodedata.combining(character):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
@@ -231,8 +236,7 @@ def _cells(character: str) -> int:
 
 def shorten(text: str) -> str:
     """``text`` fit to be shown in a message: printable, one line, not longer than :data:`SHOWN`."""
-    cut = text[:SHOWN]
-    flat = cut if cut.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in cut)
+    flat = one_line(text[:SHOWN])
     return flat if len(text) <= SHOWN else f"{flat}… ({len(text)} characters)"
 
 

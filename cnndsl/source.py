@@ -7,6 +7,8 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property
 
+from cnndsl.printable import one_line
+
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
@@ -72,4 +74,5 @@ class Span:
         return self.part(0, len(line.rstrip()))
 
     def __str__(self) -> str:
-        return self.source.name if self.source.is_option else f"{self.source.name}:{self.line}:{self.column}"
+        name = one_line(self.source.name)
+        return name if self.source.is_option else f"{name}:{self.line}:{self.column}"

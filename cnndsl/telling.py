@@ -8,12 +8,15 @@ end of its first one. For people, see :meth:`Diagnostic.render`.
 from __future__ import annotations
 
 import json
+import os
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from cnndsl.diagnostics import MOST, Code, Diagnostic
+from cnndsl.printable import one_line
 from cnndsl.source import Span
 
 
@@ -56,7 +59,9 @@ def _annotation(diagnostic: Diagnostic) -> str:
 
 
 def _escaped(value: object, escapes: Mapping[str, str]) -> str:
-    return "".join(escapes.get(character, character) for character in str(value))
+    """The protocol's escapes, and ours for other control characters; unusual spaces in names are kept."""
+    text = "".join(escapes.get(character, character) for character in str(value))
+    return "".join(one_line(c) if unicodedata.category(c).startswith("C") else c for c in text)
 
 
 # --- SARIF ---------------------------------------------------------------------------------------
@@ -102,7 +107,7 @@ def _result(diagnostic: Diagnostic, rule: int) -> dict[str, Any]:
 
 def _location(span: Span) -> dict[str, Any]:
     path = Path(span.source.name)
-    uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    uri = path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))
     region = {"startLine": span.line, "startColumn": span.column, "endColumn": span.column + _length(span)}
     return {"artifactLocation": {"uri": uri}, "region": region}
 

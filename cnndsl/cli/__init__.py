@@ -6,6 +6,7 @@ cannot be read or written; 128 and a signal's number, stopped by it.
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import click
@@ -24,8 +25,10 @@ from cnndsl.cli.predict import predict
 from cnndsl.cli.runs import list_runs
 from cnndsl.cli.schema import schema
 from cnndsl.cli.shapes import shapes
+from cnndsl.cli.streams import standard_streams
 from cnndsl.cli.train import train
 from cnndsl.cli.zoo import new, zoo
+from cnndsl.printable import one_line
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -45,9 +48,17 @@ for command in VERBS:
 
 def main() -> None:
     """The entry point of the console script."""
+    with standard_streams():
+        sys.exit(_exit_code())
+
+
+def _exit_code() -> int:
     try:
-        cli(prog_name="cnndsl")
-    except BrokenPipeError:
-        # Who read our output, `head` say, has gone; there is nobody left to tell.
-        sys.stderr.close()
-        sys.exit(141)
+        # A command returns nothing; what ends early, as `--help`, returns its exit code.
+        return cli.main(prog_name="cnndsl", standalone_mode=False) or 0
+    except click.ClickException as error:
+        error.message = one_line(error.message)  # type: ignore[misc, unused-ignore]
+        error.show()
+        return error.exit_code
+    except click.Abort:  # click's word for Ctrl-C
+        return 128 + signal.SIGINT

@@ -23,6 +23,7 @@ from cnndsl.cli.output import NotOurs, write_folder
 from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
 from cnndsl.network import Network
+from cnndsl.terminal import say, show
 
 
 @click.command()
@@ -38,7 +39,7 @@ from cnndsl.network import Network
 @spec_options
 @limits_option
 def build(
-    spec: str,
+    spec: Path,
     output: Path | None,
     force: bool,
     stop_after: str | None,
@@ -58,9 +59,9 @@ def build(
         sys.exit(ERRORS)
     graph = compilation.graph
     if stop_after is not None:
-        from cnndsl.cli.stages import show
+        from cnndsl.cli.stages import stage
 
-        click.echo(show(graph, stop_after), nl=False)
+        show(stage(graph, stop_after))
         return
     name = graph.document.name
     folder = output or Path("build") / name
@@ -85,7 +86,7 @@ def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
         module = network.module()
         fit = network.load_weights(module, weights, partial=partial)
         for line in fit.table:
-            click.echo(line, err=True)
+            say(line, err=True)
         return save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
 
 
@@ -107,9 +108,9 @@ def _report(graph: Graph, folder: Path, weights: str | None) -> None:
 
     table = Table.of(graph)
     name = graph.document.name
-    click.secho(f"{name}: {human(table.total.params)} parameters, {human(table.total.macs)} MACs", bold=True)
+    say(f"{name}: {human(table.total.params)} parameters, {human(table.total.macs)} MACs", bold=True)
     made = {".py": "the network in PyTorch", ".svg": "its diagram", ".csv": f"its shapes, {len(table.rows)} rows"}
     if weights is not None:
         made[".safetensors"] = f"weights of {weights}"
     for suffix, what in made.items():
-        click.echo(f"  {folder / (name + suffix)}  {what}")
+        say(f"  {folder / (name + suffix)}  {what}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -13,10 +14,11 @@ from cnndsl.diagnostics import Diagnostic, SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
 from cnndsl.telling import FORMATS
+from cnndsl.terminal import say, show
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=str), metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...")
 @click.option(
     "--format",
     "form",
@@ -29,13 +31,14 @@ from cnndsl.telling import FORMATS
 @spec_options
 @limits_option
 def check(
-    specs: Sequence[str], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
+    specs: Sequence[Path], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
     """Check SPECs: every fault with its place, and what to write instead.
 
     Nothing is built and no memory is taken for weights.
     """
     found: list[Diagnostic] = []
+    sound: list[Path] = []
     missing = False
     for spec in specs:
         try:
@@ -46,13 +49,15 @@ def check(
         if form == "text":
             tell(diagnostics, to_stderr=not is_file)
         if not diagnostics:
-            click.echo(f"{spec}: ok", err=True)
+            sound.append(spec)
         found += diagnostics
-    if form != "text" and (text := FORMATS[form](found)):
-        click.echo(text)
+    if form != "text":
+        show(FORMATS[form](found))
+    for spec in sound:
+        say(f"{spec}: ok", err=True)
     if form == "text" and found:
         codes = sorted({diagnostic.code.id for diagnostic in found})
-        click.echo(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
+        say(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
     if missing:
         sys.exit(USAGE)
     if any(diagnostic.is_error for diagnostic in found):

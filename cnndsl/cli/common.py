@@ -14,6 +14,7 @@ from cnndsl.diagnostics import MOST, Code, Diagnostic, RunError, SpecError
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation, compile_spec
 from cnndsl.plugins import load_installed, load_plugin
+from cnndsl.terminal import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -21,7 +22,8 @@ OK, ERRORS, USAGE = 0, 1, 2
 #: What goes wrong with files or usage, not with what stands in them.
 _OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
 
-spec_argument = click.argument("spec", type=click.Path(path_type=str))
+#: A path or `zoo:NAME`; never a text, whatever its name holds.
+spec_argument = click.argument("spec", type=click.Path(path_type=Path))
 
 
 device_option = click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps. Default: what torch finds.")
@@ -97,7 +99,9 @@ limits_option = click.option(
 )
 
 
-def read_spec(spec: str, params: Sequence[str], settings: Sequence[str], limits: Limits, batch: int = 1) -> Compilation:
+def read_spec(
+    spec: Path, params: Sequence[str], settings: Sequence[str], limits: Limits, batch: int = 1
+) -> Compilation:
     """Compiles a spec; ends the program where there is no file to read."""
     try:
         return compile_spec(spec, given=params, settings=settings, batch=batch, limits=limits)
@@ -109,16 +113,17 @@ def read_spec(spec: str, params: Sequence[str], settings: Sequence[str], limits:
 def tell(diagnostics: Iterable[Diagnostic], to_stderr: bool = True) -> None:
     """Prints diagnostics for people, as many as are of use at once."""
     listed = list(diagnostics)
+    encoding = (sys.stderr if to_stderr else sys.stdout).encoding
     for diagnostic in listed[:MOST]:
-        for number, line in enumerate(diagnostic.render().splitlines()):
+        for number, line in enumerate(diagnostic.render(encoding).split("\n")):
             colour = {"error": "red", "warning": "yellow"}[diagnostic.severity] if number == 0 else None
-            click.secho(line, fg=colour, bold=number == 0, err=to_stderr)
-        click.echo(err=to_stderr)
+            say(line, fg=colour, bold=number == 0, err=to_stderr)
+        say(err=to_stderr)
     if len(listed) > MOST:
-        click.echo(f"{len(listed) - MOST} more are not shown", err=to_stderr)
+        say(f"{len(listed) - MOST} more are not shown", err=to_stderr)
     errors = sum(diagnostic.is_error for diagnostic in listed)
     if errors:
-        click.echo(f"{errors} error{'s' if errors > 1 else ''}", err=to_stderr)
+        say(f"{errors} error{'s' if errors > 1 else ''}", err=to_stderr)
 
 
 def fail(message: str, help: str = "") -> NoReturn:
@@ -143,5 +148,5 @@ def ending() -> Iterator[None]:
         tell([error.diagnostic])
         sys.exit(USAGE if error.diagnostic.code in _OF_FILES else ERRORS)
     except Stopped as stopped:
-        click.echo(str(stopped), err=True)
+        say(stopped, err=True)
         sys.exit(128 + stopped.number)

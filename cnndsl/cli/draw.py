@@ -12,6 +12,7 @@ import click
 from cnndsl.cli.common import ERRORS, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign
 from cnndsl.limits import Limits
+from cnndsl.terminal import say
 from cnndsl.writing import write_file
 
 Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
@@ -36,7 +37,7 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 @spec_options
 @limits_option
 def draw(
-    spec: str,
+    spec: Path,
     output: Path | None,
     depth: int | None,
     rankdir: Direction,
@@ -71,4 +72,4 @@ def draw(
         fail(str(error))
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
-    click.echo(path)
+    say(path)

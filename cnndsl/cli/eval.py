@@ -10,6 +10,7 @@ import click
 
 from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument
 from cnndsl.cli.grid import Grid
+from cnndsl.terminal import say, show
 
 if TYPE_CHECKING:
     from cnndsl.training.evaluate import Evaluation
@@ -54,14 +55,14 @@ def evaluate(
         trained = Trained.of(load_run(run), which)
         result = evaluate_trained(trained, device, data_dir, data, workers, skip_unreadable)
     if form == "json":
-        click.echo(json.dumps(_plain(result), indent=2))
+        show(json.dumps(_plain(result), indent=2))
         return
     for line in skipped_lines(result.skipped):
-        click.echo(line)
-    click.echo(f"{trained.title}, on {result.samples:,} test samples of {result.dataset}, {result.device}")
-    click.echo(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
+        say(line)
+    say(f"{trained.title}, on {result.samples:,} test samples of {result.dataset}, {result.device}")
+    say(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
     if classes if classes is not None else len(result.classes) <= FEW:
-        click.echo()
+        say()
         _grid(result).show("table")
 
 

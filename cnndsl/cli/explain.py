@@ -9,6 +9,7 @@ import click
 from cnndsl import explanations
 from cnndsl.cli.common import USAGE
 from cnndsl.diagnostics import Code, did_you_mean
+from cnndsl.terminal import console, say, show
 
 
 @click.command()
@@ -17,20 +18,17 @@ def explain(code: str | None) -> None:
     """Explain CODE, such as CNN021, with a wrong spec and a right one; without CODE, list all codes."""
     if code is None:
         for known in Code:
-            click.echo(f"{known.id}  {known.severity:7}  {known.title}")
+            say(f"{known.id}  {known.severity:7}  {known.title}")
         return
     try:
         page = explanations.explain(code)
     except ValueError as error:
         near = did_you_mean(code.upper(), [known.id for known in Code])
-        click.echo(f"{error}; {near or 'see `cnndsl explain`'}", err=True)
+        say(f"{error}; {near or 'see `cnndsl explain`'}", err=True)
         sys.exit(USAGE)
-    from rich.console import Console
-
-    console = Console()
-    if console.is_terminal:
+    if (terminal := console()).is_terminal:
         from rich.markdown import Markdown
 
-        console.print(Markdown(page))
+        terminal.print(Markdown(page))
     else:
-        click.echo(page, nl=False)
+        show(page)

@@ -8,6 +8,7 @@ import click
 
 from cnndsl.cli.common import checkpoint_option, ending, fail, plugin_option, run_argument
 from cnndsl.cli.output import is_signed
+from cnndsl.terminal import say
 
 FORMATS = ("onnx", "pt2", "torchscript", "safetensors")
 
@@ -48,9 +49,9 @@ def export(run: Path, form: str, output: Path | None, which: str, batch: str | N
         if path.exists() and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "give another name with -o, or --force")
         done = export(trained, form, path, size)
-    click.echo(path)
+    say(path)
     same = "equal to the module" if not done.difference else f"within {done.difference:.0e} of the module"
-    click.echo(f"checked ({done.checked}): {same}", err=True)
+    say(f"checked ({done.checked}): {same}", err=True)
 
 
 def _batch(batch: str | None, form: str) -> int | None:

@@ -11,10 +11,13 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import ERRORS, USAGE, fail, plugin_option, tell
+from cnndsl.cli.streams import Lost
 from cnndsl.diagnostics import Code, Diagnostic, SpecError
 from cnndsl.fmt import Unchanged, format
+from cnndsl.printable import one_line
 from cnndsl.spec.files import read_text
 from cnndsl.spec.tree import Unreadable
+from cnndsl.terminal import say, show, show_exactly
 from cnndsl.writing import write_file
 
 _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
@@ -40,7 +43,7 @@ def fmt(specs: Sequence[str], check: bool, diff: bool) -> None:
                 tell(found)
                 worst = max(worst, USAGE if any(fault.code is Code.FILE for fault in found) else ERRORS)
             except Unchanged as reason:
-                click.echo(f"{path}: left as it is, {reason}", err=True)
+                say(f"{path}: left as it is, {reason}", err=True)
                 worst = max(worst, ERRORS)
     if worst or (check and changed):
         sys.exit(worst or ERRORS)
@@ -71,12 +74,13 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
     new = format(old, "<stdin>" if piped else str(path), path.parent)
     changed = (not piped and path.read_bytes() != new.encode()) or old != new
     if diff:
-        lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), str(path), f"{path}, formatted")
-        click.echo("".join(line if line.endswith("\n") else f"{line}\n" for line in lines), nl=False)
+        name = one_line(str(path))
+        lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), name, f"{name}, formatted")
+        show("".join(line if line.endswith("\n") else f"{line}\n" for line in lines))
     elif piped and not check:
-        click.echo(new, nl=False)
+        show_exactly(new)
     elif changed:
-        click.echo(f"{path}: would change" if check else f"{path}: formatted", err=True)
+        say(f"{path}: would change" if check else f"{path}: formatted", err=True)
     if changed and not (piped or check or diff):
         _write(path.resolve(), new)
     return changed
@@ -85,6 +89,8 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
 def _stdin() -> str:
     try:
         return sys.stdin.buffer.read().decode("utf-8-sig")
+    except OSError as error:
+        raise Lost("stdin cannot be read", error) from None
     except UnicodeDecodeError as error:
         fault = Diagnostic(Code.ENCODING, f"the text is not UTF-8, at offset {error.start}", help="save it as UTF-8")
         raise Unreadable(fault) from None

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import click
-
-from cnndsl.emit.table import one_line
-
-#: The columns of a file or a pipe, which has no width that a row would have to be broken for.
-WIDE = 200
+from cnndsl.printable import one_line
+from cnndsl.terminal import console, show
 
 
 @dataclass(frozen=True)
@@ -26,7 +21,7 @@ class Grid:
     def show(self, form: str) -> None:
         """Prints it as ``table`` or ``plain``."""
         if form == "plain":
-            click.echo(self.plain())
+            show(self.plain())
         else:
             self._rich()
 
@@ -58,16 +53,14 @@ class Grid:
 
     def _rich(self) -> None:
         from rich import box
-        from rich.console import Console
         from rich.table import Table
         from rich.text import Text
 
-        console = Console(width=None if sys.stdout.isatty() else WIDE)
-        shown = self._fitting(console.width)
+        shown = self._fitting((terminal := console()).width)
         head, *rows = shown._lines()
         table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
         for name, column in zip(head, shown.columns):
             table.add_column(name, justify="right" if column.startswith(">") else "left", overflow="fold")
         for row in rows:
             table.add_row(*map(Text, row))
-        console.print(table)
+        terminal.print(table)

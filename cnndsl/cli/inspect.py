@@ -10,6 +10,7 @@ import click
 
 from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument
 from cnndsl.cli.grid import Grid
+from cnndsl.terminal import say, show
 
 if TYPE_CHECKING:
     from cnndsl.training.tensors import TensorInfo
@@ -37,18 +38,19 @@ def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
         trained = Trained.of(load_run(run), which)
         found = tensors(trained.network, trained.checkpoint.module, layer)
     if form == "json":
-        click.echo(json.dumps([_plain(info, values=layer is not None) for info in found], indent=2))
+        show(json.dumps([_plain(info, values=layer is not None) for info in found], indent=2))
         return
-    click.echo(f"{trained.title}: {_counted(found, layer)}")
+    say(f"{trained.title}: {_counted(found, layer)}")
     if not found:
         return
-    click.echo()
+    say()
     sound = not any(info.statistics.nonfinite for info in found)
     optional = (*((">nan/inf",) if sound else ()), ">zeros", "of", ">std")
     Grid(_COLUMNS, [_row(info) for info in found], optional).show(form)
     for info in found if layer is not None else ():
-        click.secho(f"\n{info.name}" + (f", the learned {info.role}" if info.role else ""), bold=True)
-        click.echo(str(info.value))
+        say()
+        say(f"{info.name}" + (f", the learned {info.role}" if info.role else ""), bold=True)
+        show(str(info.value))
 
 
 def _counted(found: list[TensorInfo], layer: str | None) -> str:

@@ -9,6 +9,7 @@ import click
 from cnndsl.cli.common import USAGE, plugin_option
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.layers import LAYERS
+from cnndsl.terminal import console, say, show
 
 
 @click.command()
@@ -16,25 +17,21 @@ from cnndsl.layers import LAYERS
 @plugin_option
 def layers(name: str | None) -> None:
     """List the layers, or show the page of the layer NAME: arguments, defaults and shapes."""
-    from rich.console import Console
-
-    console = Console()
     if name is None:
-        width = None if console.is_terminal else 160
-        Console(width=width).print(_table())
+        console(160).print(_table())
         return
     if name not in LAYERS:
-        click.echo(f"there is no layer `{name}`; {did_you_mean(name, LAYERS) or 'see `cnndsl layers`'}", err=True)
+        say(f"there is no layer `{name}`; {did_you_mean(name, LAYERS) or 'see `cnndsl layers`'}", err=True)
         sys.exit(USAGE)
     from cnndsl.emit.reference import layer_page
 
     page = layer_page(name)
-    if console.is_terminal:
+    if (terminal := console()).is_terminal:
         from rich.markdown import Markdown
 
-        console.print(Markdown(page))
+        terminal.print(Markdown(page))
     else:
-        click.echo(page)
+        show(page)
 
 
 def _table() -> object:

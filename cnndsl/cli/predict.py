@@ -13,6 +13,7 @@ import click
 from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, plugin_option, run_argument, tell
 from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import Code, RunError
+from cnndsl.terminal import say, show
 
 if TYPE_CHECKING:
     from cnndsl.training.predict import Prediction, Predictor
@@ -46,7 +47,7 @@ def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: s
                 _show(results[-1], top)
     if form == "json":
         plain = [{"picture": str(picture), **_plain(result, top)} for picture, result in zip(pictures, results)]
-        click.echo(json.dumps(plain, indent=2))
+        show(json.dumps(plain, indent=2))
     if any(isinstance(result, RunError) for result in results):
         sys.exit(USAGE)
 
@@ -64,7 +65,7 @@ def _show(result: Prediction | RunError, top: int) -> None:
     if isinstance(result, RunError):
         tell([result.diagnostic])
         return
-    click.secho(f"{result.path}{', shares of its pixels' * result.pixels}", bold=True)
+    say(f"{result.path}{', shares of its pixels' * result.pixels}", bold=True)
     Grid(("", ">"), [(f"  {guess.name}", f"{guess.probability:.4f}") for guess in result.guesses[:top]]).show("plain")
 
 

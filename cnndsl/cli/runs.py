@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import sys
 from dataclasses import asdict, fields
@@ -14,6 +15,7 @@ import click
 from cnndsl.cli.common import USAGE, runs_option
 from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import did_you_mean
+from cnndsl.terminal import say, show
 
 if TYPE_CHECKING:
     from cnndsl.training.listing import RunRow
@@ -38,7 +40,7 @@ def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
 
     rows = run_rows(runs, name, sort)
     if form == "json":
-        click.echo(json.dumps([_plain(row) for row in rows], indent=2))
+        show(json.dumps([_plain(row) for row in rows], indent=2))
     elif form == "csv":
         _write_csv(rows)
     elif rows:
@@ -49,14 +51,12 @@ def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
 
 def _say_none(name: str | None, runs: Path) -> None:
     if name is None:
-        click.echo(
-            f"there are no runs in {runs}: `cnndsl train SPEC` makes one, `--runs` names another folder", err=True
-        )
+        say(f"there are no runs in {runs}: `cnndsl train SPEC` makes one, `--runs` names another folder", err=True)
         return
     from cnndsl.training.listing import run_rows
 
     help = did_you_mean(name, {row.name for row in run_rows(runs)}) or "`cnndsl runs` lists all"
-    click.echo(f"there are no runs of `{name}` in {runs}; {help}", err=True)
+    say(f"there are no runs of `{name}` in {runs}; {help}", err=True)
     sys.exit(USAGE)
 
 
@@ -81,6 +81,8 @@ def _plain(row: RunRow) -> dict[str, object]:
 def _write_csv(rows: list[RunRow]) -> None:
     from cnndsl.training.listing import RunRow
 
-    writer = csv.DictWriter(sys.stdout, [field.name for field in fields(RunRow)], lineterminator="\n")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [field.name for field in fields(RunRow)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(map(_plain, rows))
+    show(text.getvalue())

@@ -7,6 +7,7 @@ import json
 import click
 
 from cnndsl.cli.common import plugin_option
+from cnndsl.terminal import show
 
 
 @click.command()
@@ -15,4 +16,4 @@ def schema() -> None:
     """Print the JSON Schema of specs, so that editors complete, explain and check them."""
     from cnndsl.spec.editor import editor_schema
 
-    click.echo(json.dumps(editor_schema(), indent=2))
+    show(json.dumps(editor_schema(), indent=2))

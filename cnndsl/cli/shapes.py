@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from cnndsl.cli.common import ERRORS, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_rich
 from cnndsl.limits import Limits
+from cnndsl.terminal import console, show
 
 
 @click.command()
@@ -27,7 +29,7 @@ from cnndsl.limits import Limits
 @spec_options
 @limits_option
 def shapes(
-    spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
+    spec: Path, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
     """Show every layer of SPEC with its output shape, parameters and MACs.
 
@@ -46,10 +48,7 @@ def shapes(
 
 def _show(table: Table, form: str) -> None:
     if form == "table":
-        from rich.console import Console
-
-        # A file or a pipe has no width that a row would have to be broken for.
-        Console(width=None if sys.stdout.isatty() else 200).print(as_rich(table))
+        console().print(as_rich(table))
         return
     write = {"plain": as_plain, "json": as_json, "csv": as_csv, "markdown": as_markdown}[form]
-    click.echo(write(table), nl=False)
+    show(write(table))

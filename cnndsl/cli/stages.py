@@ -8,11 +8,11 @@ from cnndsl.spec.document import Document
 from cnndsl.spec.steps import Branch, Residual, Steps
 
 
-def show(graph: Graph, stage: str) -> str:
+def stage(graph: Graph, name: str) -> str:
     """The text of a stage: ``steps``, ``graph`` or ``source``."""
-    if stage == "steps":
+    if name == "steps":
         return "\n".join(_document(graph.document)) + "\n"
-    return source(graph) if stage == "source" else _graph(graph)
+    return source(graph) if name == "source" else _graph(graph)
 
 
 def _document(document: Document) -> list[str]:

@@ -35,7 +35,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command()
-@click.argument("spec", required=False, type=click.Path(path_type=str))
+@click.argument("spec", required=False, type=click.Path(path_type=Path))
 @click.option("--lr", metavar="X", help="Learning rate of the recipe's optimizer.")
 @_recipe_options
 @click.option("--compile/--no-compile", "compile_", default=None, help="Compile the module with torch.compile.")
@@ -60,7 +60,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @spec_options
 def train(
-    spec: str | None,
+    spec: Path | None,
     lr: str | None,
     compile_: bool | None,
     data: str | None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -14,9 +15,11 @@ from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
 from cnndsl.network import Network, load
+from cnndsl.printable import one_line
 from cnndsl.spec.names import unusable, usable
 from cnndsl.spec.tree import Mapping
 from cnndsl.spec.write import write
+from cnndsl.terminal import say, show
 from cnndsl.writing import write_file
 from cnndsl.zoo import PREFIX, family, specs
 
@@ -36,7 +39,7 @@ def zoo(words: tuple[str, ...], form: str) -> None:
         fail(f"there is no spec of {' or '.join(words)}", "`cnndsl zoo` lists all")
     found = {name: load(f"{PREFIX}{name}") for name in chosen}
     if form == "json":
-        click.echo(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
+        show(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
         return
     rows = [_cells(name, net) for name, net in found.items()]
     # A family is named once, where it begins.
@@ -64,8 +67,14 @@ def _cells(name: str, net: Network) -> tuple[str, ...]:
 
 @click.command()
 @click.argument("name")
-@click.option("--from", "base", metavar="SPEC", help="What it begins with: zoo:resnet18, or a spec's path.")
-def new(name: str, base: str | None) -> None:
+@click.option(
+    "--from",
+    "base",
+    type=click.Path(path_type=Path),
+    metavar="SPEC",
+    help="What it begins with: zoo:resnet18, or a spec's path.",
+)
+def new(name: str, base: Path | None) -> None:
     """Write NAME.yaml, a spec to begin with: a small network, or one that extends another."""
     path = Path(f"{name.removesuffix('.yaml')}.yaml")
     if reason := unusable(path.stem):
@@ -80,16 +89,32 @@ def new(name: str, base: str | None) -> None:
         sys.exit(USAGE)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
-    click.echo(f"{path}: look at it, then `cnndsl shapes {path}`")
+    say(f"{path}: look at it, then `cnndsl shapes {path}`")
 
 
-def _extending(name: str, base: str, net: Network) -> str:
+def _extending(name: str, base: Path, net: Network) -> str:
     params = net.graph.document.tree.get("params")
     listed = "".join(f"  {line}\n" for line in write(params).splitlines()) if isinstance(params, Mapping) else ""
     head = (
-        f"# What stands here goes over {base}: params, blocks by their names, train.\nextends: {base}\nname: {name}\n"
+        f"# What stands here goes over {one_line(str(base))}: params, blocks by their names, train.\n"
+        f"extends: {_quoted(str(base))}\nname: {name}\n"
     )
     return head + (f"\n# All that it has; what stays as it is may be deleted.\nparams:\n{listed}" if listed else "")
+
+
+def _quoted(path: str) -> str:
+    """A path as YAML has it, in JSON's quotes where it may need them."""
+    if not _encodable(path):
+        fail(f"{path} cannot be named in a spec: its name is not UTF-8", "rename it")
+    return path if re.fullmatch(r"[A-Za-z./][\w:./-]*", path, re.ASCII) else json.dumps(path, ensure_ascii=False)
+
+
+def _encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _SMALL = """\

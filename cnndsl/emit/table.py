@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, operations
 from cnndsl.layers import LAYERS, Shape
+from cnndsl.printable import one_line
 
 if TYPE_CHECKING:
     import rich.table
@@ -314,12 +315,7 @@ def _literal(value: object) -> str:
 
 
 def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def one_line(text: str) -> str:
-    """``text`` with what would break a line, or steer a terminal, written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return json.dumps(value, default=str)
 
 
 def _markdown(text: str) -> str:

@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 
 from cnndsl.diagnostics import MOST
+from cnndsl.printable import one_line
+from cnndsl.terminal import console, moves, say
 from cnndsl.training.progress import Progress, Sums
 
 #: Seconds between two looks at loss and accuracy.
@@ -39,63 +41,54 @@ class LineReport(Report):
         self.epochs = epochs
 
     def epoch(self, progress: Progress) -> None:
-        print(_epoch_line(progress, self.epochs), flush=True)
+        self.message(_epoch_line(progress, self.epochs))
 
     def message(self, text: str) -> None:
-        print(text, flush=True)
+        say(text)
 
 
-class TerminalReport(Report):
-    """The same lines, and below them a bar with loss, accuracy, examples/s and the time that is left."""
+class TerminalReport(LineReport):
+    """The same lines, and below them a bar."""
 
     def __init__(self, epochs: int) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
-        from rich.progress import Progress as Bars
+        from cnndsl.training.bars import Bar
 
-        self.epochs = epochs
-        self.console = Console()
-        columns = (
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[sums]}"),
-            TimeRemainingColumn(compact=True),
-        )
-        self.bars = Bars(*columns, console=self.console, transient=True)
-        self.task = self.bars.add_task("", epoch=1, epochs=epochs, sums="")
+        super().__init__(epochs)
+        self.console = console()
+        self.bar = Bar(self.console)
         self.read_at = 0.0
-        self.bars.start()
 
     def begin(self, epoch: int, batches: int, done: int) -> None:
-        self.bars.reset(self.task, total=batches, completed=done, epoch=epoch + 1, sums="")
+        self.bar.begin(f"epoch {epoch + 1}/{self.epochs}", batches, done)
 
     def batch(self, done: int, read: Callable[[], Sums] | None) -> None:
         now = time.monotonic()
         if now - self.read_at < PAUSE:
             return
         self.read_at = now
-        self.bars.update(self.task, completed=done)
-        if read is not None:
-            sums = read()
-            shown = f"loss {sums.mean_loss:.3f}  acc {sums.accuracy:.3f}  {sums.examples_per_s:,.0f} examples/s"
-            self.bars.update(self.task, sums=shown)
-
-    def epoch(self, progress: Progress) -> None:
-        self.bars.print(_epoch_line(progress, self.epochs), highlight=False)
+        self.bar.update(done, **(_shown(read()) if read else {}))
 
     def message(self, text: str) -> None:
-        self.bars.print(text, highlight=False, markup=False)
+        from rich.text import Text
+
+        self.console.print(Text(one_line(text)), soft_wrap=True)
 
     def close(self) -> None:
-        self.bars.stop()
+        self.bar.close()
+
+
+def _shown(sums: Sums) -> dict[str, str]:
+    return {
+        "scores": f"loss {sums.mean_loss:.3f}  acc {sums.accuracy:.3f}",
+        "rate": f"{sums.examples_per_s:,.0f} examples/s",
+    }
 
 
 def report_for(epochs: int, first: bool, quiet: bool) -> Report:
     """What suits where stdout goes."""
     if quiet or not first:
         return Report()
-    return TerminalReport(epochs) if sys.stdout.isatty() else LineReport(epochs)
+    return TerminalReport(epochs) if moves(sys.stdout) else LineReport(epochs)
 
 
 def _epoch_line(progress: Progress, epochs: int) -> str:

@@ -20,6 +20,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import frozen
 from cnndsl.recipe.reader import not_whole
 from cnndsl.spec.calls import FunctionCall
+from cnndsl.terminal import say
 from cnndsl.training import devices
 from cnndsl.training.checkpoint import Checkpoint, encode
 from cnndsl.training.data import Data, Places, open_data
@@ -142,7 +143,8 @@ class _Session:
             if writer:
                 writer.close()
         if ranks.first and not self.options.quiet:
-            print(*closing_lines(progress, str(self.place.device)), sep="\n", flush=True)
+            for line in closing_lines(progress, str(self.place.device)):
+                say(line)
         return Run(path)
 
     def _train(self, progress: Progress, writer: RunWriter | None, report: Report) -> Progress:
@@ -232,7 +234,7 @@ def versions() -> dict[str, str]:
 
 def _note_end(writer: RunWriter, error: BaseException) -> None:
     """Leaves word in ``run.json`` of how a training ended, if that can still be written."""
-    state = "interrupted" if isinstance(error, (Stopped, KeyboardInterrupt)) else "failed"
+    state = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
     message = error.diagnostic.message if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
     with suppress(RunError):  # the error that is under way says more
         writer.note(state=state, message=message)

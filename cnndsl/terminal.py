@@ -1,0 +1,79 @@
+"""How everything is printed: the only place that writes to stdout and stderr.
+
+Whatever a text holds, a terminal gets no escape sequence from it: each is shown, and ours are added after that.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, TextIO
+
+import click
+
+from cnndsl.printable import lines, one_line
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+#: The columns of a file or a pipe, which has no width that a row would have to be broken for.
+WIDE = 200
+
+
+def say(text: object = "", *, err: bool = False, fg: str | None = None, bold: bool = False) -> None:
+    """Prints one line, a message to stderr with ``err``. A line break within it, as of a file's name, is escaped."""
+    stream = sys.stderr if err else sys.stdout
+    line = one_line(str(text))
+    _print(f"{click.style(line, fg=fg, bold=bold) if line and coloured(stream) else line}\n", stream)
+
+
+def show(text: str) -> None:
+    """Prints a text of any lines, none too."""
+    _print(lines(text if text.endswith("\n") or not text else f"{text}\n"), sys.stdout)
+
+
+def show_exactly(text: str) -> None:
+    """Prints a text that is a file's: as UTF-8 and unchanged, whatever people's terminals can say."""
+    sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
+    _print(text, sys.stdout)
+
+
+def _print(text: str, stream: TextIO) -> None:
+    stream.write(text)
+    stream.flush()
+
+
+def coloured(stream: TextIO) -> bool:
+    """Whether text is coloured or bold there: on terminals, unless the environment asks otherwise.
+
+    See https://no-color.org, https://force-color.org and https://bixense.com/clicolors, in this order.
+    """
+    environment = os.environ
+    if environment.get("NO_COLOR"):
+        return False
+    if environment.get("FORCE_COLOR") or environment.get("CLICOLOR_FORCE", "0") not in ("", "0"):
+        return True
+    return environment.get("CLICOLOR") != "0" and moves(stream)
+
+
+def moves(stream: TextIO) -> bool:
+    """Whether it is a terminal that takes escape sequences."""
+    return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+
+
+def console(wide: int = WIDE) -> Console:
+    """Rich's console on stdout, which draws boxes in ASCII where the encoding has no others. A file or a pipe is
+    ``wide`` columns wide."""
+    from rich.console import Console
+
+    stream = sys.stdout
+    colours = ("auto" if moves(stream) else "standard") if coloured(stream) else None
+    return Console(
+        file=stream,
+        force_terminal=stream.isatty(),
+        color_system=colours,  # type: ignore[arg-type]
+        width=None if stream.isatty() else wide,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )
