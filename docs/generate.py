@@ -95,9 +95,9 @@ $ cnndsl new mine --from zoo:resnet18
 $ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial
 ```
 
-In torchvision's networks every parameter and buffer has torchvision's name, so its checkpoints load without changes; if a
-name cannot be used here, the spec's `rename` maps it. Outputs in evaluation equal torchvision's bit
-for bit. `googlenet` and `inception_v3` have no auxiliary heads; `googlenet_aux` and `inception_v3_aux` have them as
+In torchvision's networks every parameter and buffer has torchvision's name, so its checkpoints load without changes; if
+a name cannot be used here, the spec's `rename` maps it. Outputs in evaluation equal torchvision's bit for
+bit. `googlenet` and `inception_v3` have no auxiliary heads; `googlenet_aux` and `inception_v3_aux` have them as
 outputs. Torchvision's checkpoints include the heads, so they load into these, or with `--partial` into the others.
 With its own weights for these two, torchvision renormalises the images before the first layer; here, normalise them
 with a mean and a standard deviation of 0.5.

@@ -101,7 +101,7 @@ def _example(layer: type[Layer]) -> str:
 
 def _origin(layer: type[Layer]) -> str:
     if layer.definition:
-        return f"Neither torch nor torchvision has it, so the emitted source defines it:\n\n```python\n{layer.definition}```"
+        return f"Torch and torchvision lack it, so the emitted source defines it:\n\n```python\n{layer.definition}```"
     if issubclass(layer, OwnLayer):
         return f"Defined by a plugin: `{layer.imports}`."
     name = f"{layer.package or 'torch.nn'}.{layer.__name__}"
