@@ -120,9 +120,11 @@ def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
     and ``nn.BatchNorm2d(16)`` is ``BatchNorm2d``. Kernels of 8 and more and an ``eps`` of 1 and more are not used."""
     given = item.step.arguments.positional if isinstance(item.step, Call) else ()
     values, names = item.layer.values, item.layer.positional()[: len(given)]
-    kernel = values.get("kernel_size")
-    if "eps" in names and values["eps"] >= 1:
-        what, meant = f"an `eps` of {values['eps']}", [values[name] for name in names[: names.index("eps")]]
+    kernel, eps = values.get("kernel_size"), values.get("eps")
+    if not any(argument.infer for argument in item.layer.arguments.values()):
+        return None
+    if "eps" in names and eps is not None and eps >= 1:
+        what, meant = f"an `eps` of {eps:g}", [values[name] for name in names[: names.index("eps")]]
     elif len(names) >= 3 and names[1] == "kernel_size" and isinstance(kernel, int) and kernel >= 8:
         if values.get("in_channels") != values["out_channels"]:
             return None

@@ -149,6 +149,8 @@ class Structure:
         except Refused as refused:
             self.context.fault(Code.BRANCH, refused.message, step.split.span, refused.help)
             return None, [None] * count
+        if count == 1:  # all channels: there is nothing to deal out
+            return None, [x]
         name = site.scope.label("split")
         outputs = tuple(Tensor(x.shape.with_channels(size)) for size in sizes)
         return Split(step, name, site.scope.path_of(name), sizes, x, outputs), outputs

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import isfinite
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 U = TypeVar("U")
+
+#: The largest number of float32, which tensors are made of.
+MAX_NUMBER = (2 - 2.0**-23) * 2.0**127
 
 #: Anything that begins with ``$`` is a value still to be worked out.
 EXPRESSION: dict[str, Any] = {"type": ["string"], "pattern": r"^\$"}
@@ -48,6 +50,12 @@ class Kind(Generic[T]):
         """In words, to follow "expected"."""
         raise NotImplementedError
 
+    def convert(self, value: Any, dims: int) -> T:
+        """An accepted value in the type that torch names: 0 as a number is 0.0, for ``torch.jit.script``
+        takes no int for a float."""
+        converted: T = value
+        return converted
+
     def __or__(self, other: Kind[U]) -> Kind[T | U]:
         return Union(self, other)
 
@@ -69,7 +77,7 @@ class Integer(Kind[int]):
 
 
 class Number(Kind[float]):
-    """A finite number, ``above`` being a bound that it may not touch."""
+    """A number of float32, ``above`` being a bound that it may not touch."""
 
     def __init__(
         self, minimum: float | None = None, maximum: float | None = None, *, above: float | None = None
@@ -84,11 +92,14 @@ class Number(Kind[float]):
         return (
             isinstance(value, (int, float))
             and not isinstance(value, bool)
-            and (isinstance(value, int) or isfinite(value))
+            and abs(value) <= MAX_NUMBER
             and (self.minimum is None or value >= self.minimum)
             and (self.maximum is None or value <= self.maximum)
             and (self.above is None or value > self.above)
         )
+
+    def convert(self, value: Any, dims: int) -> float:
+        return float(value)
 
     def expects(self, dims: int) -> str:
         if self.minimum is not None and self.maximum is not None:
@@ -195,6 +206,9 @@ class Listing(Kind[tuple[T, ...]]):
             and all(self.item.accepts(item, dims) for item in value)
         )
 
+    def convert(self, value: Any, dims: int) -> tuple[T, ...]:
+        return tuple(self.item.convert(item, dims) for item in value)
+
     def expects(self, dims: int) -> str:
         count = _alternatives([str(length) for length in self.lengths]) + " " if self.lengths else ""
         return f"a list of {count}{_plural(self.item.expects(dims))}"
@@ -215,6 +229,10 @@ class PerAxis(Kind[T | tuple[T, ...]]):
     def accepts(self, value: object, dims: int) -> bool:
         return self.item.accepts(value, dims) or self.listing(dims).accepts(value, dims)
 
+    def convert(self, value: Any, dims: int) -> T | tuple[T, ...]:
+        kind = self.listing(dims) if isinstance(value, tuple) else self.item
+        return kind.convert(value, dims)
+
     def expects(self, dims: int) -> str:
         (length,) = self.listing(dims).lengths
         each = "" if length == 1 else ", one for each side" if self.per_side else ", one for each axis"
@@ -231,6 +249,9 @@ class Union(Kind[T | U]):
 
     def accepts(self, value: object, dims: int) -> bool:
         return any(kind.accepts(value, dims) for kind in self.alternatives)
+
+    def convert(self, value: Any, dims: int) -> T | U:
+        return next(kind for kind in self.alternatives if kind.accepts(value, dims)).convert(value, dims)
 
     def expects(self, dims: int) -> str:
         return ", or ".join(kind.expects(dims) for kind in self.alternatives)

@@ -18,6 +18,12 @@ class _Normalization(Layer):
         return {name: shape for name in ("weight", "bias")[: 1 + bias] if affine}
 
 
+def _more_than_one(values: int, x: Shape, group: str, argument: str | None, help: str) -> None:
+    """Refuses to normalize single ``values``, as torch does with a batch of one: their variance is 0."""
+    if values == 1:
+        raise Refused(f"the input {x} has one value per {group}, whose variance is 0", argument, help)
+
+
 class _Statistics(_Normalization):
     """Normalizes every channel by its mean and variance, which may be kept from batch to batch."""
 
@@ -42,6 +48,12 @@ class _BatchNorm(_Statistics):
 
     eps = argument(ABOVE_ZERO, 1e-5)
 
+    def output(self, x: Shape) -> Shape:
+        if not self.track_running_stats:
+            help = "with running statistics, evaluation needs none of the batch"
+            _more_than_one(prod(x.spatial), x, "channel", "track_running_stats", help)
+        return x
+
 
 @layer
 class BatchNorm1d(_BatchNorm):
@@ -57,7 +69,8 @@ class BatchNorm2d(_BatchNorm):
 
     ``weight * (x - mean) / sqrt(var + eps) + bias``, with ``weight`` and ``bias`` of shape ``(C,)``. In
     training mean and var are those of the batch, which must hold more than one value per channel; running
-    averages of them, ``running = (1 - momentum) * running + momentum * batch``, serve in evaluation.
+    averages of them, ``running = (1 - momentum) * running + momentum * batch``, serve in evaluation, unless
+    ``track_running_stats: false`` takes those of the batch there too.
     ``momentum: null`` averages over all batches alike.
 
     Ioffe and Szegedy, 2015.
@@ -78,12 +91,8 @@ class _InstanceNorm(_Statistics):
     track_running_stats = argument(BOOLEAN, False)
 
     def output(self, x: Shape) -> Shape:
-        if prod(x.spatial) == 1:
-            raise Refused(
-                f"the input {x} has one value per channel, whose variance is 0",
-                None,
-                "`LayerNorm` and `GroupNorm` take a sample's channels together",
-            )
+        help = "`LayerNorm` and `GroupNorm` take a sample's channels together"
+        _more_than_one(prod(x.spatial), x, "channel", None, help)
         return x
 
 
@@ -120,7 +129,8 @@ class GroupNorm(_Normalization):
     """Gives every group of channels of every sample mean 0 and variance 1, then a learned scale and shift.
 
     ``num_groups`` must divide the channels; with 1 it takes all of them together, with as many as there
-    are channels it is instance normalization. ``weight`` and ``bias`` have shape ``(C,)``.
+    are channels it is instance normalization. A group must hold more than one value. ``weight`` and ``bias``
+    have shape ``(C,)``.
 
     Wu and He, 2018.
     """
@@ -136,6 +146,8 @@ class GroupNorm(_Normalization):
     def output(self, x: Shape) -> Shape:
         if self.num_channels % self.num_groups:
             raise Refused(f"{self.num_channels} channels are not divisible by {self.num_groups} groups", "num_groups")
+        help = "fewer groups take more channels together"
+        _more_than_one(prod(x.sample) // self.num_groups, x, "group", "num_groups", help)
         return x
 
     def parameters(self) -> dict[str, tuple[int, ...]]:

@@ -87,7 +87,8 @@ def inferred(
 
 
 def take(name: str, arguments: Mapping[str, Argument[Any]], given: Mapping[str, Any], dims: int = 0) -> dict[str, Any]:
-    """``given`` checked, with defaults; the arguments that are inferred are left out if not written.
+    """``given``, checked and in torch's types, with defaults; the arguments that are inferred are left out if
+    not written.
 
     ``name`` is what they are the arguments of. Raises :class:`Refused`.
     """
@@ -100,7 +101,7 @@ def take(name: str, arguments: Mapping[str, Argument[Any]], given: Mapping[str, 
     if missing:
         raise Refused(f"`{name}` needs {' and '.join(f'`{key}`' for key in missing)}", None, call)
     defaults = {key: arg.default for key, arg in arguments.items() if arg.infer is None}
-    return defaults | dict(given)
+    return defaults | {key: arguments[key].kind.convert(value, dims) for key, value in given.items()}
 
 
 def signature(arguments: Mapping[str, Argument[Any]]) -> str:

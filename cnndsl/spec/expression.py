@@ -18,6 +18,7 @@ from cnndsl.spec.values import (
     INPUT_HELP,
     INPUT_SIZES,
     MAX_DEPTH,
+    TOO_LARGE,
     CallValue,
     Expression,
     Fault,
@@ -196,7 +197,7 @@ class _Evaluation:
         except ZeroDivisionError:
             raise self.failed(node, "it divides by 0") from None
         except OverflowError:
-            raise self.fault(Code.LIMIT, "a number past 1e300", node) from None
+            raise self.fault(Code.LIMIT, TOO_LARGE, node) from None
         work = len(result) if isinstance(result, (tuple, str)) else 1
         self.environment.meter.spend(work, self.expression.span)
         if isinstance(result, complex):

@@ -11,12 +11,12 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from math import isfinite
 from typing import Any, TypeAlias
 
 import yaml
 
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, shorten
+from cnndsl.layers.kinds import MAX_NUMBER
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.syntax import syntax_error
@@ -311,8 +311,8 @@ def scalar_value(text: str) -> str | int | float | bool | None:
         return _bounded(int(text, 0) if len(text) <= 32 else MAX_INTEGER + 1, text)
     if _FLOAT.fullmatch(text):
         number = float(text)
-        if not isfinite(number):
-            raise ValueError(f"the number {shorten(text)} is too large for a float", "the largest is about 1.8e308")
+        if abs(number) > MAX_NUMBER:
+            raise ValueError(f"the number {shorten(text)} is too large for float32", "the largest is about 3.4e38")
         return number
     if _SPECIAL.fullmatch(text):
         raise ValueError(f"`{text}` is no finite number", "arguments are finite numbers")

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.layers.kinds import MAX_NUMBER
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
 from cnndsl.spec.names import odd_character
@@ -23,6 +24,7 @@ from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tre
 
 MAX_TEXT = 256
 MAX_DEPTH = 16
+TOO_LARGE = "a number past 3.4e38, the largest of float32"
 
 #: Attributes of ``input``, each with the place of its size in the shape of one sample.
 INPUT_SIZES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "features": -1}
@@ -346,8 +348,8 @@ def check_number(number: float, place: Span) -> None:
     if isinstance(number, int):
         if abs(number) > MAX_INTEGER:
             raise Fault(Code.LIMIT, "an integer past 2^53", place)
-    elif not abs(number) <= 1e300:
-        raise Fault(Code.LIMIT, "a number past 1e300", place)
+    elif not abs(number) <= MAX_NUMBER:
+        raise Fault(Code.LIMIT, TOO_LARGE, place)
 
 
 def _check_attribute(node: ast.Attribute, place: Span) -> None:

@@ -134,7 +134,8 @@ class Binder:
             elif isinstance(given, Expression) and given.text in LAYERS:
                 default = reference(given.text)
         called = safe(name, {*self.taken_names, *self.now})
-        self._add(name, Parameter(called, tuple(map(reference, values)), default, name))
+        default, *known = _alike((default, *map(reference, values)))
+        self._add(name, Parameter(called, tuple(known), default, name))
 
     def _add(self, name: str, parameter: Parameter) -> None:
         self.candidates[parameter.name] = parameter
@@ -275,6 +276,13 @@ class Binder:
         loop.counted = loop.counted or mentions(text, self.counter)
         self.loop = loop
         return text
+
+
+def _alike(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Whole numbers among fractions as floats, which is the type of them all."""
+    if not any(isinstance(value, float) for value in values):
+        return values
+    return tuple(float(value) if type(value) is int else value for value in values)
 
 
 def _factor(values: tuple[Any, ...], others: tuple[Any, ...]) -> int | None:
