@@ -18,7 +18,7 @@ from training_cases import SPEC, assert_same_weights, by_hand, data_of, first_we
 import cnndsl
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe.schedulers import SCHEDULERS
-from cnndsl.training.plan import epoch_plan, evaluation_plan, sizes, steps_in_epoch
+from cnndsl.training.plan import epoch_plan, evaluation_plan, in_steps, sizes, steps_in_epoch
 
 QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
 
@@ -156,13 +156,9 @@ def test_every_sample_is_seen_once(ranks: int, accumulate: int) -> None:
     assert sorted(seen.tolist()) == list(range(150))
     assert sum(item.steps for item in plans[0]) == steps_in_epoch(150, recipe, ranks)
     assert plans[0][-1].steps
-    # What is averaged over processes and added up to a step has the weight of one in all.
-    weight = 0.0
-    for items in zip(*plans):
-        weight += sum(item.share for item in items) / ranks
-        if items[0].steps:
-            assert weight == pytest.approx(1.0)
-            weight = 0.0
+    # All processes step after the same batches.
+    assert all([item.steps for item in plan] == [item.steps for item in plans[0]] for plan in plans)
+    assert [len(step) for step in in_steps(plans[0])] == ([1] * 5 if accumulate == 1 else [3, 2])
 
 
 def test_what_is_left_of_an_epoch() -> None:
