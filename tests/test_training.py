@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import torch
 from torch import nn, optim
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from training_cases import SPEC, assert_same_weights, by_hand, data_of, first_weights, spec_file
 
 import cnndsl
@@ -92,14 +93,26 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 @pytest.mark.filterwarnings("ignore:The epoch parameter")
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_schedule_survives_a_resumption(name: str, tmp_path: Path) -> None:
-    """Its state goes through a checkpoint, and the rates are those of a run in one go."""
+    """Its state goes through a checkpoint, and the rates are those of a run in one go, as its steps used them."""
     spec = SPEC.replace("size: 150", "size: 64")
     scheduler = {name: SCHEDULES[name]}
+    used: list[float] = []
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: used.append(optimizer.param_groups[0]["lr"]))
     whole = cnndsl.train(spec, runs=tmp_path / "whole", scheduler=scheduler, **QUIET)
+    hook.remove()
     checkpoint = cut_short(spec, tmp_path / "cut", scheduler=scheduler)
     resumed = cnndsl.train(resume=checkpoint, **QUIET)
     assert_same_weights(whole.module("last"), resumed.module("last"))
     assert [row["lr"] for row in rows(whole)] == [row["lr"] for row in rows(resumed)]
+    # Two steps to an epoch: its rate is that which the last of them used.
+    assert [float(row["lr"]) for row in rows(whole)] == used[1::2]
+
+
+def test_one_cycle_ends_with_its_lowest_rate(tmp_path: Path) -> None:
+    """Four steps, and torch's rates of them."""
+    spec = SPEC.replace("size: 150", "size: 32").replace("epochs: 3", "epochs: 4")
+    run = cnndsl.train(spec, runs=tmp_path, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET)
+    assert [float(row["lr"]) for row in rows(run)] == pytest.approx([0.004, 0.08118, 0.02832, 4e-07], rel=1e-3)
 
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:

@@ -14,19 +14,18 @@ class Criterion(nn.Module):
     """A loss of torch's, and the mass that a batch has in it.
 
     Torch divides a sum over labels by their mass: the sum of the weights of the labels that are not ignored, or the
-    number of labels where the loss has no weighted mean. So means of several batches, each times its share of the
-    mass, add up to the mean of all of them as one batch. Formulas: https://docs.pytorch.org/docs/stable/nn.html#loss-functions.
+    number of labels where the loss has no weighted mean. So a step is the sum over all of its batches, on all
+    processes, divided by the mass of them all. Formulas: https://docs.pytorch.org/docs/stable/nn.html#loss-functions.
     """
 
     def __init__(self, loss: nn.Module, *, by_weight: bool, summed: bool) -> None:
-        """``loss`` gives means; ``summed``: a step goes by their sum all the same."""
+        """``loss`` gives means or sums; ``summed``: a step is a sum, and not divided."""
         super().__init__()
         self.loss = loss
         self.by_weight = by_weight
         self.summed = summed
-        ignored = getattr(loss, "ignore_index", None)
         #: The label that does not count; None where no label of a data set is it.
-        self.ignored: int | None = None if ignored is None or ignored < 0 else ignored
+        self.ignored = _ignored(loss)
 
     @classmethod
     def of(cls, call: FunctionCall) -> Criterion:
@@ -35,7 +34,12 @@ class Criterion(nn.Module):
         summed = given.pop("reduction", "mean") == "sum"
         if given.get("weight") is not None:
             given["weight"] = torch.tensor(given["weight"], dtype=torch.float32)
-        return cls(getattr(nn, call.name)(**given), by_weight=LOSSES[call.name].by_weight, summed=summed)
+        loss = getattr(nn, call.name)(**given)
+        # Torch's mean of a batch without mass is 0 / 0. Where no batch can be without, it is taken, because it rounds
+        # as in a loop written by hand.
+        if summed or _ignored(loss) is not None or (loss.weight is not None and not loss.weight.all()):
+            loss.reduction = "sum"
+        return cls(loss, by_weight=LOSSES[call.name].by_weight, summed=summed)
 
     def counted(self, labels: Tensor) -> Tensor:
         """Which labels count, bool, of the shape of ``labels``."""
@@ -44,19 +48,24 @@ class Criterion(nn.Module):
     def mass(self, labels: Tensor) -> Tensor:
         """What ``labels``, (N,) or (N, ...), count together: a scalar, 0 where none does."""
         exact = exact_dtype(labels.device)
-        weight = getattr(self.loss, "weight", None) if self.by_weight else None
         masses = self.counted(labels).to(exact)
+        weight: Tensor | None = self.loss.weight if self.by_weight else None  # type: ignore[assignment]
         return (masses if weight is None else masses * weight.to(exact)[labels]).sum()
 
-    def forward(self, scores: Tensor, labels: Tensor, mass: Tensor) -> Tensor:
-        """``scores`` (N, classes, ...) and ``labels`` (N, ...) of a certain mass to their mean loss.
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
+        """``scores`` (N, classes, ...) and ``labels`` (N, ...) to torch's loss; times :meth:`scale` it is the sum."""
+        value: Tensor = self.loss(scores, labels)
+        return value
 
-        Without mass torch's mean is 0 / 0. It is 0 here, and has no gradient, not even one of NaN.
-        """
-        counts = mass > 0
-        scores = torch.where(counts, scores, scores.detach())
-        return torch.where(counts, self.loss(scores, labels), 0.0)
+    def scale(self, mass: Tensor) -> Tensor:
+        """What makes a sum over labels of this mass of the loss of a batch."""
+        return mass if self.loss.reduction == "mean" else torch.ones_like(mass)
 
     def share(self, mass: Tensor, total: Tensor) -> Tensor:
-        """What the mean over a batch counts in a step whose batches have the mass ``total`` together."""
-        return mass if self.summed else mass / torch.where(total > 0, total, 1)
+        """What the loss of a batch counts in a step whose batches have the mass ``total`` together."""
+        return self.scale(mass) if self.summed else torch.where(total > 0, self.scale(mass) / total, 0)
+
+
+def _ignored(loss: nn.Module) -> int | None:
+    ignored = getattr(loss, "ignore_index", None)
+    return ignored if isinstance(ignored, int) and ignored >= 0 else None

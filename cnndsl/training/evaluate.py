@@ -97,11 +97,11 @@ class Tally(Criterion):
         super().__init__(criterion.loss, by_weight=criterion.by_weight, summed=criterion.summed)
         self.register_buffer("counts", torch.zeros(classes, classes, dtype=torch.int64))
 
-    def forward(self, scores: Tensor, labels: Tensor, mass: Tensor) -> Tensor:
+    def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
         classes = len(self.counts)
         pairs = (labels * classes + scores.argmax(1))[self.counted(labels)]
         self.counts += torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
-        return super().forward(scores, labels, mass)
+        return super().forward(scores, labels)
 
 
 def named(classes: Sequence[str], outputs: int) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnndsl.training.criterion import Criterion
 from cnndsl.training.devices import DTYPES
 
-#: Images, labels and their mass to the mean loss, and a vector of sums: loss, mass, correct labels, labels.
+#: Images, labels and their mass to the loss, and a vector of sums: loss, mass, correct labels, labels.
 Forward: TypeAlias = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
@@ -30,11 +30,13 @@ def forward_pass(
         with torch.autocast(device.type, dtype, enabled=mixed):
             scores = module(images)
         # The loss is taken in full precision, as autocast would have it on its own.
-        value = criterion(scores.float(), labels, mass)
+        value = criterion(scores.float(), labels)
         with torch.no_grad():
             counted = criterion.counted(labels)
             right = counted & (scores.argmax(1) == labels)
-            sums = torch.stack((value * mass, mass, right.sum().to(mass.dtype), counted.sum().to(mass.dtype)))
+            sums = torch.stack(
+                (value * criterion.scale(mass), mass, right.sum().to(mass.dtype), counted.sum().to(mass.dtype))
+            )
         return value, sums
 
     return forward
