@@ -27,15 +27,15 @@ _GUARD = (
 @contextmanager
 def explained(device: torch.device, module: nn.Module | None = None) -> Iterator[None]:
     """Raises :class:`RunError` for a lack of memory on ``device``, for a process that ended while it read pictures
-    and, where a ``module`` is computed, for what torch refuses. Torch's own error is the cause."""
+    and, where a ``module`` is computed, for what torch refuses; its own error is then the cause."""
     try:
         yield
     except (MemoryError, RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
         text = str(error)
         if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in text for words in _NO_MEMORY):
-            raise _no_memory(error, device) from error
+            raise _no_memory(error, device) from None
         if _READER_ENDED in text:
-            raise _no_reader(error) from error
+            raise _no_reader(error) from None
         if module is None or is_of_others(error) or _READER_RAISED in text:
             raise
         raise _refused(error, device, module) from error
