@@ -79,6 +79,7 @@ class Code(Enum):
     EXPORT = ("CNN210", "a module that cannot be exported")
     PLUGIN = ("CNN211", "layers of one's own that are not there")
     WEIGHTS = ("CNN212", "weights that cannot be read, or do not fit the network")
+    BROKEN = ("CNN213", "a training that cannot go on")
 
     def __init__(self, id: str, title: str) -> None:
         self.id = id

@@ -1,7 +1,8 @@
 """One process of several: what ``test_ranks.py`` starts, under torchrun or by itself.
 
 ``ranked.py FOLDER`` trains, and leaves what each rank ended with; after ``--unlike`` each rank has a spec of its
-own; after ``--die N`` the last rank dies in its first life after N batches.
+own; after ``--die N`` the last rank dies in its first life after N batches; after ``--losses`` it trains with each loss
+in turn, and with an average of the weights.
 """
 
 from __future__ import annotations
@@ -13,15 +14,24 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from training_cases import SPEC
+from training_cases import LOSSES, PLAIN
 
 import cnndsl
 from cnndsl.cli.common import ending
 from cnndsl.training import loop
 
-#: Without what differs between one process and two: batch statistics and dropout.
-PLAIN = SPEC.replace("  - BatchNorm2d\n", "").replace("  - Dropout: 0.2\n", "")
 RANK, SIZE = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
+
+
+def losses(folder: Path) -> None:
+    """Batches of 16, four to a step, the last one of 6: each process has 3 samples of it."""
+    for number, (name, case) in enumerate(LOSSES.items()):
+        # Each training finds the others anew in torchrun's store, as after a restart.
+        os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
+        more = {"ema": 0.9, "early_stopping": {"patience": 1, "min_delta": 10}, "epochs": 4} if name == "plain" else {}
+        cnndsl.train(
+            case.spec, runs=folder / name, device="cpu", batch_size=16, accumulate=4, loss=case.call, quiet=True, **more
+        )
 
 
 def main(folder: Path, *more: str) -> None:
@@ -39,6 +49,8 @@ def main(folder: Path, *more: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return step(self, *arguments)
 
+    if more[:1] == ("--losses",):
+        return losses(folder)
     loop.Loop.run = leaving  # type: ignore[method-assign]
     if more[:1] == ("--die",):
         loop.Loop._step = dying  # type: ignore[method-assign]

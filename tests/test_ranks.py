@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ranked import PLAIN
-from training_cases import data_of
+from training_cases import LOSSES, PLAIN, data_of, furthest
 
 import cnndsl
 from cnndsl.training.plan import evaluation_plan
@@ -57,6 +56,35 @@ def test_two_processes_learn_what_one_learns(two: Path, tmp_path: Path) -> None:
         torch.testing.assert_close(weights(two, 0)[name], tensor, rtol=1e-4, atol=1e-6)
     figures = [[row["train_acc"], row["test_acc"]] for each in (run, alone) for row in rows(each)]
     assert figures[:3] == figures[3:]
+
+
+@pytest.fixture(scope="module")
+def each_loss(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Trainings of two processes, one with each loss."""
+    folder = tmp_path_factory.mktemp("losses")
+    done = torchrun(folder, "--losses")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.mark.parametrize("name", [name for name in LOSSES if name != "plain"])
+def test_a_loss_means_the_same_on_two_ranks(name: str, each_loss: Path, tmp_path: Path) -> None:
+    """Four batches of two processes to a step, against whole batches in one."""
+    (path,) = each_loss.glob(f"{name}/*/*")
+    case, run = LOSSES[name], cnndsl.load_run(path)
+    alone = cnndsl.train(case.spec, runs=tmp_path, quiet=True, device="cpu", batch_size=64, loss=case.call)
+    assert furthest(run.module("last"), alone.module("last")) < 1e-6
+    for figure in ("loss", "test_loss"):
+        assert float(rows(run)[-1][figure]) == pytest.approx(float(rows(alone)[-1][figure]), rel=1e-5)
+
+
+def test_two_ranks_average_and_stop_together(each_loss: Path, tmp_path: Path) -> None:
+    (path,) = each_loss.glob("plain/*/*")
+    run = cnndsl.load_run(path)
+    case = LOSSES["plain"]
+    alone = cnndsl.train(case.spec, runs=tmp_path, quiet=True, device="cpu", batch_size=64, epochs=2, ema=0.9)
+    assert run.state == "finished" and len(rows(run)) == 2
+    assert furthest(run.module("last"), alone.module("last")) < 1e-6
 
 
 def rows(run: cnndsl.Run) -> list[dict[str, str]]:

@@ -13,12 +13,13 @@ from typing import Any
 import pytest
 import torch
 from torch import nn, optim
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 from training_cases import SPEC, assert_same_weights, by_hand, data_of, first_weights, spec_file
 
 import cnndsl
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe.schedulers import SCHEDULERS
-from cnndsl.training.plan import epoch_plan, evaluation_plan, sizes, steps_in_epoch
+from cnndsl.training.plan import epoch_plan, evaluation_plan, in_steps, sizes, steps_in_epoch
 
 QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
 
@@ -92,14 +93,26 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 @pytest.mark.filterwarnings("ignore:The epoch parameter")
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_schedule_survives_a_resumption(name: str, tmp_path: Path) -> None:
-    """Its state goes through a checkpoint, and the rates are those of a run in one go."""
+    """Its state goes through a checkpoint, and the rates are those of a run in one go, as its steps used them."""
     spec = SPEC.replace("size: 150", "size: 64")
     scheduler = {name: SCHEDULES[name]}
+    used: list[float] = []
+    hook = register_optimizer_step_pre_hook(lambda optimizer, *_: used.append(optimizer.param_groups[0]["lr"]))
     whole = cnndsl.train(spec, runs=tmp_path / "whole", scheduler=scheduler, **QUIET)
+    hook.remove()
     checkpoint = cut_short(spec, tmp_path / "cut", scheduler=scheduler)
     resumed = cnndsl.train(resume=checkpoint, **QUIET)
     assert_same_weights(whole.module("last"), resumed.module("last"))
     assert [row["lr"] for row in rows(whole)] == [row["lr"] for row in rows(resumed)]
+    # Two steps to an epoch: its rate is that which the last of them used.
+    assert [float(row["lr"]) for row in rows(whole)] == used[1::2]
+
+
+def test_one_cycle_ends_with_its_lowest_rate(tmp_path: Path) -> None:
+    """Four steps, and torch's rates of them."""
+    spec = SPEC.replace("size: 150", "size: 32").replace("epochs: 3", "epochs: 4")
+    run = cnndsl.train(spec, runs=tmp_path, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET)
+    assert [float(row["lr"]) for row in rows(run)] == pytest.approx([0.004, 0.08118, 0.02832, 4e-07], rel=1e-3)
 
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
@@ -156,13 +169,9 @@ def test_every_sample_is_seen_once(ranks: int, accumulate: int) -> None:
     assert sorted(seen.tolist()) == list(range(150))
     assert sum(item.steps for item in plans[0]) == steps_in_epoch(150, recipe, ranks)
     assert plans[0][-1].steps
-    # What is averaged over processes and added up to a step has the weight of one in all.
-    weight = 0.0
-    for items in zip(*plans):
-        weight += sum(item.share for item in items) / ranks
-        if items[0].steps:
-            assert weight == pytest.approx(1.0)
-            weight = 0.0
+    # All processes step after the same batches.
+    assert all([item.steps for item in plan] == [item.steps for item in plans[0]] for plan in plans)
+    assert [len(step) for step in in_steps(plans[0])] == ([1] * 5 if accumulate == 1 else [3, 2])
 
 
 def test_what_is_left_of_an_epoch() -> None:

@@ -25,6 +25,8 @@ KEYS = {
     "precision": ("NAME", "fp32, bf16 or fp16."),
     "clip_grad_norm": ("X", "Largest norm of the gradient."),
     "accumulate": ("N", "Batches to one step of the optimizer."),
+    "ema": ("X", "Decay of a moving average of the weights, as 0.999."),
+    "early_stopping": ("MAP", "When to stop early, as '{patience: 5}'."),
 }
 
 

@@ -1,6 +1,6 @@
 """What a spec's ``train`` says: torch's optimizers, schedules, losses, transforms and data sets by name,
 checked without torch."""
 
-from cnndsl.recipe.recipe import Recipe
+from cnndsl.recipe.recipe import EarlyStopping, Recipe
 
-__all__ = ["Recipe"]
+__all__ = ["EarlyStopping", "Recipe"]

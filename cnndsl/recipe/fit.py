@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from math import prod
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
@@ -51,7 +52,23 @@ def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
         note = Note(f"so it is at the size of training, {list(training)}; as the spec's input says, all is well")
         return [replace(fault, notes=(*fault.notes, note)) for fault in trained.faults if fault.is_error]
     graph = trained.graph if trained and trained.graph else graph
-    return [*_unfit_output(graph, recipe), *_unfit_scores(graph, recipe)]
+    return [*_unfit_output(graph, recipe), *_unfit_scores(graph, recipe), *unfit_batch(graph, recipe)]
+
+
+def unfit_batch(graph: Graph, recipe: Recipe, processes: int = 1) -> Iterator[Diagnostic]:
+    """A batch normalisation needs two values per channel, and where its input has no area each sample gives one. A
+    batch is dealt out evenly to ``processes``; a smaller one at the end of an epoch is left out before it gives a
+    process a single sample."""
+    if recipe.batch_size // processes > 1:
+        return
+    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply)]
+    norms = [item for item in layers if item.kind.startswith("BatchNorm") and prod(item.input.shape.spatial) == 1]
+    if norms:
+        whose = "a batch of 1" if processes == 1 else f"a batch of {recipe.batch_size} on {processes} processes"
+        message = f"{whose} gives `{norms[0].kind}` one value per channel, which has no variance"
+        help = f"`batch_size: {2 * processes}` or more, or a layer that normalizes each sample by itself: `LayerNorm`"
+        note = Note(f"the layer is given {norms[0].input.shape}", norms[0].step.span)
+        yield Diagnostic(Code.RECIPE, message, _key_span(graph, recipe, "batch_size"), help, (note,))
 
 
 def frozen(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
@@ -63,8 +80,7 @@ def frozen(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
 def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
     names = [f"{item.path}.{tensor}" for item in layers for tensor in item.layer.parameters()]
-    written = graph.document.train.get("freeze") if graph.document.train else None
-    span = written.span.first_line if written else recipe.optimizer.span
+    span = _key_span(graph, recipe, "freeze")
     if len(recipe.freeze) > MAX_FROZEN:
         message = f"`freeze` has {len(recipe.freeze)} patterns, the limit is {MAX_FROZEN}"
         yield Diagnostic(Code.LIMIT, message, span, "a module stands for all of its parameters, `*` for any text")
@@ -77,6 +93,12 @@ def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.RECIPE, message, span, help)
     if names and len(frozen(names, recipe.freeze)) == len(names):
         yield Diagnostic(Code.RECIPE, "`freeze` leaves nothing to train", span, "name less")
+
+
+def _key_span(graph: Graph, recipe: Recipe, key: str) -> Span:
+    """The place of what a key of the recipe says."""
+    written = graph.document.train.get(key) if graph.document.train else None
+    return written.span.first_line if written else recipe.optimizer.span
 
 
 def at_size(document: Document, shape: Size) -> Elaboration:

@@ -7,14 +7,15 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.layers.function import Function
-from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, INTEGER, POSITIVE, TEXT, Choice, Listing
+from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, INTEGER, NATURAL, NOT_NEGATIVE, POSITIVE, TEXT, Choice, Listing
 from cnndsl.layers.shape import Refused
 from cnndsl.layers.table import argument
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.optimizers import OPTIMIZERS
-from cnndsl.recipe.recipe import PRECISIONS, Recipe
+from cnndsl.recipe.recipe import MONITORED, PRECISIONS, EarlyStopping, Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
+from cnndsl.recipe.table import INSIDE_0_AND_1
 from cnndsl.recipe.transforms import TRANSFORMS
 from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
@@ -37,6 +38,17 @@ VALUES = Function(
         "compile": argument(BOOLEAN, False),
         "clip_grad_norm": argument(ABOVE_ZERO, None),
         "freeze": argument(TEXT | Listing(TEXT), ()),
+        "ema": argument(INSIDE_0_AND_1, None),
+    },
+)
+EARLY_STOPPING = Function(
+    "early_stopping",
+    "When a training ends before its last epoch.",
+    {
+        "monitor": argument(Choice(*MONITORED), EarlyStopping.monitor, keyword=True),
+        "patience": argument(NATURAL, EarlyStopping.patience, keyword=True),
+        "min_delta": argument(NOT_NEGATIVE, EarlyStopping.min_delta, keyword=True),
+        "mode": argument(Choice("auto", "min", "max"), EarlyStopping.mode, keyword=True),
     },
 )
 CALLS = {
@@ -82,13 +94,16 @@ class _Reader:
     def read(self) -> Recipe | None:
         found: dict[str, Any] = {}
         for name in VALUES.arguments:
-            if (written := self.train.get(name)) is not None:
+            if (written := self.written(name)) is not None:
                 found[name] = self.value(name, written)
                 self.environment = self.environment.bind({name: found[name]})
         calls = CallReader(self.environment, self.faults)
         for name, vocabulary in CALLS.items():
-            if (written := self.train.get(name)) is not None:
+            if (written := self.written(name)) is not None:
                 found[name] = calls.call(written, vocabulary) or UNKNOWN
+        if (written := self.written("early_stopping")) is not None:
+            stopping = calls.arguments(EARLY_STOPPING, written)
+            found["early_stopping"] = UNKNOWN if stopping is None else EarlyStopping(**stopping)
         augment = self.train.get("augment")
         for item in augment.items if isinstance(augment, tree.Listing) else ():
             found["augment"] = (*found.get("augment", ()), calls.call(item, TRANSFORM))
@@ -98,6 +113,12 @@ class _Reader:
             found["freeze"] = (frozen,)
         found.setdefault("loss", FunctionCall(_DEFAULT_LOSS, {}, self.train.span.first_line))
         return Recipe(**found)
+
+    def written(self, name: str) -> tree.Tree | None:
+        """What stands behind a key, None where nothing does: ``scheduler: null`` clears what a base spec says."""
+        found = self.train.get(name)
+        empty = isinstance(found, tree.Scalar) and found.value is None and name not in NEEDED
+        return None if empty else found
 
     def value(self, name: str, written: tree.Tree) -> Any:
         """What a key is worth, UNKNOWN where that cannot be had."""

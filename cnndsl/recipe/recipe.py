@@ -7,6 +7,29 @@ from dataclasses import dataclass
 from cnndsl.spec.calls import FunctionCall
 
 PRECISIONS = ("fp32", "bf16", "fp16")
+#: Figures of an epoch that a training may be stopped by. Losses should fall, accuracies rise.
+MONITORED = ("test_loss", "test_acc", "loss", "train_acc")
+
+
+@dataclass(frozen=True)
+class EarlyStopping:
+    """When a training ends before its last epoch: the figure ``monitor`` has not improved by more than ``min_delta``
+    for ``patience`` epochs. ``mode`` says what improves it, ``auto``: what its name says. Names as in Keras and
+    Lightning."""
+
+    monitor: str = "test_loss"
+    patience: int = 3
+    min_delta: float = 0.0
+    mode: str = "auto"
+
+    @property
+    def rising(self) -> bool:
+        """Whether more is better."""
+        return self.mode == "max" or (self.mode == "auto" and self.monitor.endswith("acc"))
+
+    def improves(self, value: float, best: float) -> bool:
+        """Whether ``value`` is better than ``best``. NaN never is."""
+        return value > best + self.min_delta if self.rising else value < best - self.min_delta
 
 
 @dataclass(frozen=True)
@@ -17,6 +40,7 @@ class Recipe:
     batches go into one step of the optimizer. ``resize`` is the size of the images that the network
     is given: one number is the shorter side, cropped to a square; None leaves them as they are.
     ``freeze`` are modules, tensors, or patterns of their names, whose parameters are not trained.
+    ``ema`` is the decay of an exponential moving average of the weights, which is then what is tested and kept.
     """
 
     dataset: FunctionCall
@@ -33,6 +57,8 @@ class Recipe:
     clip_grad_norm: float | None = None
     accumulate: int = 1
     freeze: tuple[str, ...] = ()
+    ema: float | None = None
+    early_stopping: EarlyStopping | None = None
 
     @property
     def size(self) -> tuple[int, int] | None:

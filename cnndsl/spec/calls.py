@@ -65,6 +65,10 @@ class CallReader:
             return None
         return self._named(str(named.value), parse_arguments(arguments, self.faults.append), named.span, vocabulary)
 
+    def arguments(self, function: Function, written: tree.Tree) -> dict[str, Any] | None:
+        """The arguments of a function that has a key to itself; None where something is wrong with them."""
+        return self._arguments(function, parse_arguments(written, self.faults.append), written.span)
+
     def _named(self, written: str, arguments: Arguments, span: Span, vocabulary: Vocabulary) -> FunctionCall | None:
         name = written.removesuffix("_")
         function = vocabulary.functions.get(name)

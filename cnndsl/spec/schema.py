@@ -157,6 +157,8 @@ def _train() -> dict[str, Any]:
         "clip_grad_norm": "The largest norm that the gradient may have.",
         "accumulate": "How many batches go into one step of the optimizer.",
         "freeze": "Modules, or patterns of the names of parameters, that are not trained: [features, layer1.*].",
+        "ema": "The decay of an exponential moving average of the weights, as 0.999: the average is tested and kept.",
+        "early_stopping": "When to stop before the last epoch, as {monitor: test_loss, patience: 5, min_delta: 0}.",
     }
     keys: dict[str, Any] = {key: {"description": text} for key, text in described.items()}
     keys["augment"] |= {"type": "array", "expects": "a list of transforms"}

@@ -32,8 +32,9 @@ _COMMENT = len(_MARK) + 64
 @dataclass(frozen=True)
 class Checkpoint:
     """``spec`` is the resolved spec, ``sample`` the shape of what its network is given, ``classes`` the
-    labels' names. ``learner`` holds the states of optimizer, scheduler and scaler, ``plugins`` the modules that the
-    network's own layers are of, by their names."""
+    labels' names. ``module`` is the state of what was tested: with ``ema`` the averaged weights, and then
+    ``learner`` holds those that learn, beside the states of optimizer, scheduler and scaler. ``plugins`` are the
+    modules that the network's own layers are of, by their names."""
 
     spec: str
     sample: tuple[int, ...]

@@ -50,6 +50,11 @@ def make_repeatable(device: torch.device) -> None:
     torch.use_deterministic_algorithms(True, warn_only=True)
 
 
+def exact_dtype(device: torch.device) -> torch.dtype:
+    """What sums over many samples are kept in."""
+    return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
+
+
 def memory_format(module: nn.Module, device: torch.device, precision: str) -> torch.memory_format:
     """Channels last where it is faster: half precision on CUDA's tensor cores, and the CPU, but for batch
     normalisation of few channels, over which its kernel there runs. See

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from cnndsl.training import devices
+from cnndsl.training.criterion import Criterion
 from cnndsl.training.data import Places
+from cnndsl.training.failures import check_guarded, explained
 from cnndsl.training.interrupt import StopRequest
-from cnndsl.training.learner import Learner
 from cnndsl.training.loop import Place, evaluate
 from cnndsl.training.ranks import Ranks
 from cnndsl.training.trained import Trained
@@ -37,9 +38,10 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``loss`` is the mean over the ``samples`` of the test set, ``accuracy`` that over its labels, of which there
-    are more where each pixel has one. ``confusion`` counts labels: a row for each true class, a column for each
-    that the network found. ``skipped`` lists the pictures that were passed over, and why."""
+    """``loss`` is the mean over the labels of the ``samples`` of the test set, each by its weight in the recipe's loss,
+    ``accuracy`` that over its labels, of which there are more where each pixel has one. ``confusion`` counts
+    labels: a row for each true class, a column for each that the network found. ``skipped`` lists the pictures that
+    were passed over, and why."""
 
     name: str
     epoch: int
@@ -66,14 +68,14 @@ def evaluate_trained(
     The same computation as after an epoch of training, so on the same kind of device the figures are equal
     to those in ``metrics.csv``. Raises :class:`RunError`.
     """
+    check_guarded()
     device = devices.choose(device_name)
     devices.make_repeatable(device)
     data = trained.data(Places(data_dir, workers), device, folder, skip_unreadable)
-    # Of a learner only module and loss are asked here: no schedule is begun.
-    learner = Learner.of(trained.module(device), replace(trained.recipe, scheduler=None), device, steps=0)
     out = next(iter(trained.network.graph.outputs.values())).shape.sample
-    tally = Tally(learner.loss, out[0]).to(device)
-    sums = evaluate(replace(learner, loss=tally), data, trained.recipe, Place(device, Ranks(), StopRequest()))
+    tally, module = Tally(Criterion.of(trained.recipe.loss), out[0]).to(device), trained.module(device)
+    with explained(device, module):
+        sums = evaluate(module, tally, data, trained.recipe, Place(device, Ranks(), StopRequest()))
     confusion = tally.counts.tolist()
     names = named(trained.checkpoint.classes, out[0])
     return Evaluation(
@@ -90,27 +92,20 @@ def evaluate_trained(
     )
 
 
-class Tally(nn.Module):
+class Tally(Criterion):
     """A loss that counts, on its way, which class is taken for which: ``counts``, ``(classes, classes)``."""
 
     counts: Tensor
 
-    def __init__(self, loss: nn.Module, classes: int) -> None:
-        super().__init__()
-        self.loss = loss
-        #: As the loss has it: labels that do not count.
-        self.ignore_index = getattr(loss, "ignore_index", None)
+    def __init__(self, criterion: Criterion, classes: int) -> None:
+        super().__init__(criterion.loss, by_weight=criterion.by_weight, summed=criterion.summed)
         self.register_buffer("counts", torch.zeros(classes, classes, dtype=torch.int64))
 
     def forward(self, scores: Tensor, labels: Tensor) -> Tensor:
-        """``scores`` (N, classes, ...) and ``labels`` (N, ...) to the loss."""
         classes = len(self.counts)
-        pairs = labels * classes + scores.argmax(1)
-        if self.ignore_index is not None:
-            pairs = pairs[labels != self.ignore_index]
-        self.counts += torch.bincount(pairs.flatten(), minlength=classes * classes).view(classes, classes)
-        value: Tensor = self.loss(scores, labels)
-        return value
+        pairs = (labels * classes + scores.argmax(1))[self.counted(labels)]
+        self.counts += torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
+        return super().forward(scores, labels)
 
 
 def named(classes: Sequence[str], outputs: int) -> tuple[str, ...]:

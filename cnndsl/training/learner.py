@@ -1,4 +1,4 @@
-"""What learns: a module with its optimizer, schedule and scaler, as a recipe names them."""
+"""What learns: a module with its optimizer, schedule, scaler and average, as a recipe names them."""
 
 from __future__ import annotations
 
@@ -9,25 +9,28 @@ from typing import Any
 import torch
 from torch import nn, optim
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.layers import Refused
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.spec.calls import FunctionCall
+from cnndsl.training.criterion import Criterion
 
 
 @dataclass(frozen=True)
 class Learner:
-    """``loss`` is the mean over a batch. ``scheduler`` is stepped after each step of the optimizer where
-    ``each_step``, else after each epoch."""
+    """``scheduler`` is stepped after each step of the optimizer where ``each_step``, else after each epoch.
+    ``average`` follows the module's weights, with ``ema``."""
 
     module: nn.Module
-    loss: nn.Module
+    criterion: Criterion
     optimizer: optim.Optimizer
     scheduler: LRScheduler | None
     scaler: torch.amp.GradScaler
     each_step: bool
+    average: AveragedModel | None = None
 
     @classmethod
     def of(cls, module: nn.Module, recipe: Recipe, device: torch.device, steps: int) -> Learner:
@@ -35,12 +38,18 @@ class Learner:
         optimizer = _optimizer(recipe.optimizer, module)
         return cls(
             module,
-            _loss(recipe.loss).to(device),
+            Criterion.of(recipe.loss).to(device),
             optimizer,
             _scheduler(recipe.scheduler, optimizer, steps) if recipe.scheduler else None,
             torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16"),
             recipe.scheduler is not None and SCHEDULERS[recipe.scheduler.name].per == "step",
+            None if recipe.ema is None else _average(module, recipe.ema),
         )
+
+    @property
+    def result(self) -> nn.Module:
+        """What is tested, kept and used: the averaged module, or the one that learns."""
+        return self.average.module if self.average else self.module
 
     @property
     def lr(self) -> float:
@@ -59,14 +68,22 @@ class Learner:
             self.scheduler.step()
 
     def state(self) -> dict[str, Any]:
-        """All but the module's own state: tensors and plain values."""
+        """All but the state of :attr:`result`: tensors and plain values."""
         return {
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict() if self.scheduler else None,
             "scaler": self.scaler.state_dict(),
+            "averaged": {"steps": int(self.average.n_averaged), "module": self.module.state_dict()}
+            if self.average
+            else None,
         }
 
-    def load(self, state: Mapping[str, Any]) -> None:
+    def load(self, result: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
+        """Goes on from the state of :attr:`result` and that of all else."""
+        self.result.load_state_dict(dict(result))
+        if self.average:
+            self.average.n_averaged.fill_(state["averaged"]["steps"])
+            self.module.load_state_dict(state["averaged"]["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         if self.scheduler:
             self.scheduler.load_state_dict(state["scheduler"])
@@ -119,13 +136,10 @@ def _check_cycle(call: FunctionCall, arguments: Mapping[str, Any], steps: int) -
         raise RunError(Code.RECIPE, message, "leave `total_steps` out", span=call.span.first_line)
 
 
-def _loss(call: FunctionCall) -> nn.Module:
-    arguments = _plain(call.arguments)
-    if arguments.get("weight") is not None:
-        arguments["weight"] = torch.tensor(arguments["weight"], dtype=torch.float32)
-    made = getattr(nn, call.name)(**arguments)
-    assert isinstance(made, nn.Module)
-    return made
+def _average(module: nn.Module, decay: float) -> AveragedModel:
+    """Buffers are averaged as weights are, as in torchvision's references: the statistics of a batch normalisation
+    belong to the weights that they were met with."""
+    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:

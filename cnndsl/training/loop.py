@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from cnndsl.recipe import Recipe
+from cnndsl.training.criterion import Criterion
 from cnndsl.training.data import Data
-from cnndsl.training.devices import memory_format
+from cnndsl.training.devices import exact_dtype, memory_format
+from cnndsl.training.failures import explained
 from cnndsl.training.forward import Forward, forward_pass
 from cnndsl.training.guard import Guard
 from cnndsl.training.interrupt import Stopped, StopRequest
 from cnndsl.training.learner import Learner, can_skip
-from cnndsl.training.plan import Planned, epoch_plan, evaluation_plan, seeded
-from cnndsl.training.progress import Epoch, Progress, Sums
+from cnndsl.training.plan import Planned, epoch_plan, evaluation_plan, in_steps
+from cnndsl.training.progress import Epoch, Progress, Sums, early_end
 from cnndsl.training.ranks import Ranks
 from cnndsl.training.report import Report
 
 #: How often in an epoch an accelerator is asked how it is going; each time it has to be waited for.
 READS = 4
+#: Images and labels, and these with the mass of the labels.
+Loaded: TypeAlias = tuple[Tensor, Tensor]
+Weighed: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -54,23 +59,31 @@ class Loop:
     ) -> None:
         self.learner, self.data, self.recipe, self.place = learner, data, recipe, place
         self.report, self.save, self.checkpoint_every = report, save, checkpoint_every
+        #: The rate of the last step.
+        self.lr = learner.lr
         self.parallel = _parallel(learner.module, place)
         shape = memory_format(learner.module, place.device, recipe.precision)
-        forward = forward_pass(self.parallel, learner.loss, place.device, recipe.precision, shape)
+        forward = forward_pass(self.parallel, learner.criterion, place.device, recipe.precision, shape)
         self.eager = forward
         # One shape, one compilation: what is smaller, the last batch of an epoch, is run as it is.
         self.forward: Forward = torch.compile(forward, dynamic=False) if recipe.compile else forward
 
     def run(self, progress: Progress) -> Progress:
         """All epochs that are left. Raises :class:`Stopped` where a signal has asked for it."""
-        while len(progress.epochs) < self.recipe.epochs:
-            progress = self.train(progress)
-            progress = self.finish(progress)
+        while not self.is_over(progress):
+            with explained(self.place.device, self.learner.module):
+                progress = self.train(progress)
+                progress = self.finish(progress)
             self.save(progress)
             self.report.epoch(progress)
             asked = self.place.ranks.any(bool(self.place.stop.number))
-            self._stop(asked and len(progress.epochs) < self.recipe.epochs)
+            self._stop(asked and not self.is_over(progress))
         return progress
+
+    def is_over(self, progress: Progress) -> bool:
+        """Whether no epoch is left, or one process finds that no more is of use: they all end together."""
+        early = bool(early_end(self.recipe.early_stopping, progress.epochs))
+        return len(progress.epochs) >= self.recipe.epochs or self.place.ranks.any(early)
 
     # --- an epoch --------------------------------------------------------------------------------
 
@@ -93,11 +106,13 @@ class Loop:
         self.learner.module.train()
         self.report.begin(epoch, len(plan), done)
         batches = self.data.train.batches([item.batch for item in left])
-        for item, (images, labels) in zip(seeded(left), batches):
-            sums += self._step(item, images, labels, done, guard)
-            done += 1
-            self.report.batch(done, so_far if done % every == 0 else None)
-            if not item.steps or done == len(plan):
+        for step in in_steps(left):
+            for item, loaded, share in self._shared(zip(step, batches)):
+                sums += self._batch(item, loaded, share, done, guard)
+                done += 1
+                self.report.batch(done, so_far if done % every == 0 else None)
+            self._step(guard)
+            if done == len(plan):
                 continue
             asked = ranks.any(bool(self.place.stop.number))
             if asked or (self.checkpoint_every and done % self.checkpoint_every == 0):
@@ -107,23 +122,40 @@ class Loop:
         guard.check()
         return replace(progress, batches=len(plan), sums=so_far(everywhere=True))
 
-    def _step(self, item: Planned, images: Tensor, labels: Tensor, number: int, guard: Guard) -> Tensor:
-        """One batch; the optimizer's step too, where one is due. Its sums: loss, correct, counted."""
-        learner = self.learner
+    def _shared(self, step: Iterable[tuple[Planned, Loaded]]) -> Iterator[tuple[Planned, Weighed, Tensor]]:
+        """The batches of a step, each with its mass and the share that it has in the step, over all processes.
+        All are loaded before the first is run: only then the mass of the whole step is known."""
+        criterion = self.learner.criterion
+        weighed = [(item, (images, labels, criterion.mass(labels))) for item, (images, labels) in step]
+        total = self.place.ranks.add(torch.stack([mass for _, (_, _, mass) in weighed]).sum())
+        for item, loaded in weighed:
+            yield item, loaded, criterion.share(loaded[2], total)
+
+    def _batch(self, item: Planned, loaded: Weighed, share: Tensor, number: int, guard: Guard) -> Tensor:
+        """The gradient of one batch. Gives its sums: loss, mass, correct, counted."""
+        torch.manual_seed(item.batch.seed)  # for what the network draws, such as dropout
         with self._without_exchange(item):
-            loss, sums = (self.forward if item.whole else self.eager)(images, labels)
+            loss, sums = (self.forward if item.whole else self.eager)(*loaded)
             guard.watch(loss, number)
-            learner.scaler.scale(loss if item.share == 1.0 else loss * item.share).backward()  # type: ignore[no-untyped-call]
-        if item.steps:
-            if self.recipe.clip_grad_norm is not None:
-                learner.scaler.unscale_(learner.optimizer)
-                nn.utils.clip_grad_norm_(learner.module.parameters(), self.recipe.clip_grad_norm)
-            guard.before_step()
-            learner.scaler.step(learner.optimizer)
-            learner.scaler.update()
-            learner.optimizer.zero_grad()
-            learner.schedule_step()
+            # DDP takes the mean over the processes.
+            part = loss * (share * self.place.ranks.size).to(loss.dtype)
+            self.learner.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
         return sums
+
+    def _step(self, guard: Guard) -> None:
+        """The optimizer's step by the gradients of its batches."""
+        learner = self.learner
+        self.lr = learner.lr
+        if self.recipe.clip_grad_norm is not None:
+            learner.scaler.unscale_(learner.optimizer)
+            nn.utils.clip_grad_norm_(learner.module.parameters(), self.recipe.clip_grad_norm)
+        guard.before_step()
+        learner.scaler.step(learner.optimizer)
+        learner.scaler.update()
+        learner.optimizer.zero_grad()
+        learner.schedule_step()
+        if learner.average:
+            learner.average.update_parameters(learner.module)
 
     def _without_exchange(self, item: Planned) -> AbstractContextManager[Any]:
         """Gradients that more batches are added to need not be sent to the other processes yet."""
@@ -133,7 +165,7 @@ class Loop:
 
     def finish(self, progress: Progress) -> Progress:
         """The test set after an epoch, and the epoch's line."""
-        sums, lr = progress.sums, self.learner.lr
+        sums = progress.sums
         test = self.evaluate()
         self.learner.schedule_epoch(test.mean_loss)
         line = Epoch(
@@ -142,7 +174,7 @@ class Loop:
             train_acc=sums.accuracy,
             test_loss=test.mean_loss,
             test_acc=test.accuracy,
-            lr=lr,
+            lr=self.lr,
             examples_per_s=sums.examples_per_s,
             seconds=sums.seconds,
         )
@@ -150,8 +182,9 @@ class Loop:
 
     def evaluate(self) -> Sums:
         """The test set, every sample once however many processes there are."""
-        _share_buffers(self.parallel)
-        return evaluate(self.learner, self.data, self.recipe, self.place)
+        if self.place.ranks.size > 1:
+            _share_buffers(self.learner.result)
+        return evaluate(self.learner.result, self.learner.criterion, self.data, self.recipe, self.place)
 
     # --- what is seen from outside ---------------------------------------------------------------
 
@@ -159,11 +192,11 @@ class Loop:
         """The sums as numbers, of this process or of all. Waits for the device."""
         ranks = self.place.ranks
         total = ranks.add(sums.clone()) if everywhere else sums
-        loss, correct, counted = total.tolist()
+        loss, mass, correct, counted = total.tolist()
         samples = sum(len(item.batch.indices) for item in plan)
         if everywhere and ranks.size > 1:
             samples = int(ranks.add(torch.tensor(samples, device=sums.device)).item())
-        return Sums(loss, int(correct), int(counted), samples, clock.seconds())
+        return Sums(loss, mass, int(correct), int(counted), samples, clock.seconds())
 
     def _stop(self, asked: bool) -> None:
         """Ends what has just been saved. The signal may have come to another process."""
@@ -171,21 +204,20 @@ class Loop:
             raise Stopped(self.place.stop.number or signal.SIGTERM)
 
 
-def evaluate(learner: Learner, data: Data, recipe: Recipe, place: Place) -> Sums:
+def evaluate(module: nn.Module, criterion: Criterion, data: Data, recipe: Recipe, place: Place) -> Sums:
     """Loss and accuracy of a module over the test set of its data."""
     ranks = place.ranks
-    module = learner.module
-    shape = memory_format(learner.module, place.device, recipe.precision)
-    forward = forward_pass(module, learner.loss, place.device, recipe.precision, shape)
+    shape = memory_format(module, place.device, recipe.precision)
+    forward = forward_pass(module, criterion, place.device, recipe.precision, shape)
     plan = evaluation_plan(len(data.test), recipe.batch_size, ranks.rank, ranks.size)
     total = _tensor(Sums(), place.device)
     began = time.perf_counter()
     module.eval()
     with torch.inference_mode():
         for images, labels in data.test.batches(plan):
-            total += forward(images, labels)[1]
-    loss, correct, counted = ranks.add(total).tolist()
-    return Sums(loss, int(correct), int(counted), len(data.test), time.perf_counter() - began)
+            total += forward(images, labels, criterion.mass(labels))[1]
+    loss, mass, correct, counted = ranks.add(total).tolist()
+    return Sums(loss, mass, int(correct), int(counted), len(data.test), time.perf_counter() - began)
 
 
 class _Clock:
@@ -202,8 +234,8 @@ class _Clock:
 
 
 def _tensor(sums: Sums, device: torch.device) -> Tensor:
-    exact = torch.float32 if device.type == "mps" else torch.float64
-    return torch.tensor([sums.loss, sums.correct, sums.counted], dtype=exact, device=device)
+    figures = [sums.loss, sums.mass, sums.correct, sums.counted]
+    return torch.tensor(figures, dtype=exact_dtype(device), device=device)
 
 
 def _parallel(module: nn.Module, place: Place) -> nn.Module:
@@ -215,6 +247,5 @@ def _parallel(module: nn.Module, place: Place) -> nn.Module:
 
 def _share_buffers(module: nn.Module) -> None:
     """Running statistics differ between processes after the last step; those of the first are kept."""
-    if isinstance(module, DistributedDataParallel):
-        for buffer in module.module.buffers():
-            torch.distributed.broadcast(buffer, 0)
+    for buffer in module.buffers():
+        torch.distributed.broadcast(buffer, 0)

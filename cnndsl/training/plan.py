@@ -14,12 +14,10 @@ from cnndsl.training.data import Batch
 
 @dataclass(frozen=True)
 class Planned:
-    """A batch of one process. ``share`` is what its mean gradient counts in the optimizer's step, over
-    the mean of all processes; ``steps`` tells that the step follows this batch, ``whole`` that it is as
+    """A batch of one process. ``steps`` tells that the optimizer's step follows it, ``whole`` that it is as
     large as a batch should be."""
 
     batch: Batch
-    share: float
     steps: bool
     whole: bool
 
@@ -30,12 +28,17 @@ def derived(*parts: object) -> int:
     return int.from_bytes(digest[:8], "little") >> 1
 
 
+def least(batch_size: int, ranks: int) -> int:
+    """The smallest batch that is trained on: two samples for each process where a whole batch has as many, since batch
+    normalisation can make nothing of one, else one."""
+    return min(2, batch_size // ranks) * ranks
+
+
 def sizes(samples: int, batch_size: int, ranks: int) -> list[int]:
-    """Samples of each batch of an epoch, over all processes. The last may be smaller; it is left out
-    where a process would get less than two, of which batch normalisation can make nothing."""
+    """Samples of each batch of an epoch, over all processes. The last may be smaller; it is left out where it is
+    smaller than the :func:`least`."""
     full, rest = divmod(samples, batch_size)
-    least = min(2, batch_size // ranks) * ranks
-    return [batch_size] * full + ([rest] if rest >= max(least, 1) else [])
+    return [batch_size] * full + ([rest] if rest and rest >= least(batch_size, ranks) else [])
 
 
 def steps_in_epoch(samples: int, recipe: Recipe, ranks: int) -> int:
@@ -50,24 +53,23 @@ def epoch_plan(samples: int, recipe: Recipe, epoch: int, rank: int = 0, ranks: i
     counts = sizes(samples, recipe.batch_size, ranks)
     planned = []
     for number, indices in enumerate(torch.split(order[: sum(counts)], counts)):
-        first = number - number % recipe.accumulate
-        group = counts[first : first + recipe.accumulate]
-        mine = indices.tensor_split(ranks)[rank]
-        batch = Batch(mine, derived(recipe.seed, "batch", epoch, number, rank))
-        share = len(mine) * ranks / sum(group)
-        steps = number == first + len(group) - 1
-        planned.append(Planned(batch, share, steps, whole=counts[number] == recipe.batch_size))
+        batch = Batch(indices.tensor_split(ranks)[rank], derived(recipe.seed, "batch", epoch, number, rank))
+        steps = (number + 1) % recipe.accumulate == 0 or number + 1 == len(counts)
+        planned.append(Planned(batch, steps, whole=counts[number] == recipe.batch_size))
     return planned
+
+
+def in_steps(planned: Sequence[Planned]) -> Iterator[list[Planned]]:
+    """The batches of each of the optimizer's steps."""
+    step = []
+    for item in planned:
+        step.append(item)
+        if item.steps:
+            yield step
+            step = []
 
 
 def evaluation_plan(samples: int, batch_size: int, rank: int = 0, ranks: int = 1) -> list[Batch]:
     """Every sample once, in order, over all processes."""
     mine = torch.arange(samples).tensor_split(ranks)[rank]
     return [Batch(indices, 0) for indices in torch.split(mine, batch_size) if len(indices)]
-
-
-def seeded(planned: Sequence[Planned]) -> Iterator[Planned]:
-    """Each batch, with torch's own generators seeded for what its step draws, such as dropout."""
-    for item in planned:
-        torch.manual_seed(item.batch.seed)
-        yield item

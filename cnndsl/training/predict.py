@@ -10,6 +10,7 @@ import torch
 from cnndsl.training import devices
 from cnndsl.training.data import prepare_image
 from cnndsl.training.evaluate import named
+from cnndsl.training.failures import explained
 from cnndsl.training.trained import Trained
 
 
@@ -43,7 +44,7 @@ class Predictor:
         """What a picture file shows, all classes of it. It is prepared as test samples are; probabilities are the
         softmax of the network's scores. Raises :class:`RunError` for a file that cannot be read as a picture."""
         image = prepare_image(picture, self.trained.recipe, self.trained.shapes[0]).to(self.device)
-        with torch.inference_mode():
+        with explained(self.device, self.module), torch.inference_mode():
             scores = self.module(image)[0].float().cpu()
         return Prediction(picture, _guesses(self.trained, scores), pixels=scores.dim() > 1)
 

@@ -6,7 +6,10 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from math import inf
 from typing import Any
+
+from cnndsl.recipe import EarlyStopping
 
 
 @dataclass(frozen=True)
@@ -14,8 +17,8 @@ class Epoch:
     """One line of ``metrics.csv``.
 
     ``loss`` and ``train_acc`` are means over the epoch's training samples, as they were met;
-    ``test_loss`` and ``test_acc`` are those of the test set after it. ``lr`` is the rate of the epoch's
-    last step, ``examples_per_s`` and ``seconds`` are of training alone.
+    ``test_loss`` and ``test_acc`` are those of the test set after it. ``lr`` is the rate that the epoch's
+    last step used, ``examples_per_s`` and ``seconds`` are of training alone.
     """
 
     epoch: int
@@ -28,11 +31,29 @@ class Epoch:
     seconds: float
 
 
+def early_end(rule: EarlyStopping | None, epochs: Sequence[Epoch]) -> str:
+    """Why no epoch follows ``epochs`` by an early stopping; empty where one may. A function of the figures alone,
+    so that a resumed training stops where it would have."""
+    if rule is None or not epochs:
+        return ""
+    best, since = -inf if rule.rising else inf, 0
+    for epoch in epochs:
+        value = getattr(epoch, rule.monitor)
+        better = rule.improves(value, best)
+        best, since = (value, 0) if better else (best, since + 1)
+    if since < max(rule.patience, 1):
+        return ""
+    if since == len(epochs):
+        return f"`{rule.monitor}` has never been a number"
+    return f"`{rule.monitor}` has not improved since epoch {len(epochs) - since}, when it was {best:.4g}"
+
+
 @dataclass(frozen=True)
 class Sums:
-    """What has been added up in an epoch: ``loss`` over samples, ``correct`` of ``counted`` labels."""
+    """What has been added up in an epoch: ``loss`` over labels of this ``mass``, ``correct`` of ``counted`` labels."""
 
     loss: float = 0.0
+    mass: float = 0.0
     correct: int = 0
     counted: int = 0
     samples: int = 0
@@ -40,7 +61,7 @@ class Sums:
 
     @property
     def mean_loss(self) -> float:
-        return self.loss / max(self.samples, 1)
+        return self.loss / self.mass if self.mass else 0.0
 
     @property
     def accuracy(self) -> float:
@@ -76,7 +97,8 @@ class Progress:
     @classmethod
     def from_dict(cls, plain: Mapping[str, Any]) -> Progress:
         epochs = tuple(Epoch(**epoch) for epoch in plain["epochs"])
-        return cls(epochs, plain["batches"], Sums(**plain["sums"]))
+        sums = plain["sums"]
+        return cls(epochs, plain["batches"], Sums(**{"mass": sums["samples"], **sums}))  # once, a loss was over samples
 
 
 def as_csv(epochs: Sequence[Epoch]) -> str:

@@ -107,16 +107,20 @@ def joined(device: torch.device) -> Iterator[Ranks]:
         dist.init_process_group(backend, store=life, rank=rank, world_size=size, timeout=PATIENCE, device_id=chosen)
         control = cast(dist.ProcessGroup, dist.new_group(backend="gloo", timeout=PATIENCE))
         yield Ranks(dist.get_rank(), dist.get_world_size(), control)
-    except dist.DistError as error:
-        raise _gone(error) from error
     except RuntimeError as error:
-        # gloo says with a plain RuntimeError that a connection is closed or took too long.
-        if any(word in str(error) for word in ("Connection", "onnect", "Timed out", "timed out", "gloo", "NCCL")):
+        if is_of_others(error):
             raise _gone(error) from error
         raise
     finally:
         if dist.is_initialized():
             dist.destroy_process_group()
+
+
+def is_of_others(error: BaseException) -> bool:
+    """Whether an error says that another process has gone, or does not answer."""
+    # gloo says with a plain RuntimeError that a connection is closed or took too long.
+    words = ("onnect", "imed out", "gloo", "NCCL")
+    return isinstance(error, dist.DistError) or (dist.is_initialized() and any(word in str(error) for word in words))
 
 
 def _gone(error: Exception) -> RunError:

@@ -12,6 +12,9 @@ from cnndsl.training.checkpoint import Checkpoint
 from cnndsl.training.checkpoint import load as load_checkpoint
 from cnndsl.training.run import BEFORE, LAST, load_run
 
+#: What a recipe may say otherwise when a run goes on: when it ends.
+CHANGEABLE = ("epochs", "early_stopping")
+
 
 def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
     """The newest checkpoint of a run that can be loaded, and what was wrong with a newer one.
@@ -34,12 +37,12 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
 
 def check_same(checkpoint: Checkpoint, network: Network, recipe: Recipe) -> None:
     """Raises :class:`RunError` where the network and its recipe are not what was trained so far. A recipe
-    may be given more epochs."""
+    may be given another end."""
     trained = load(checkpoint.spec + "\n")  # a text of one line would be taken for a path
     assert trained.recipe is not None
     changes = [*_network_changes(trained, network), *_recipe_changes(trained.recipe, recipe)]
     if changes:
-        help = "train it as a new run; only `epochs` may change"
+        help = f"train it as a new run; only {' and '.join(f'`{key}`' for key in CHANGEABLE)} may change"
         if recipe.epochs != trained.recipe.epochs and all("scheduler" in change for change in changes):
             help = "it depends on `epochs`; `--set train.scheduler...` gives it the value that it had"
         raise RunError(Code.RESUME, "the spec has changed since the checkpoint", help, changes[:20])
@@ -63,7 +66,7 @@ def _recipe_changes(trained: Recipe, given: Recipe) -> list[str]:
     changes = []
     for key, was in vars(trained).items():
         now = getattr(given, key)
-        if was != now and key != "epochs":
+        if was != now and key not in CHANGEABLE:
             changes += [f"-{key}: {_written(was)}", f"+{key}: {_written(now)}"]
     return changes
 

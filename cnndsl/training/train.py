@@ -16,20 +16,21 @@ import torch
 from cnndsl.diagnostics import Code, RunError, SpecError
 from cnndsl.emit.module import own_layers
 from cnndsl.network import Network, compile_spec
-from cnndsl.recipe import Recipe
-from cnndsl.recipe.fit import frozen
+from cnndsl.recipe import EarlyStopping, Recipe
+from cnndsl.recipe.fit import frozen, unfit_batch
 from cnndsl.recipe.reader import not_whole
 from cnndsl.spec.calls import FunctionCall
 from cnndsl.terminal import say
 from cnndsl.training import devices
 from cnndsl.training.checkpoint import Checkpoint, encode
 from cnndsl.training.data import Data, Places, open_data
+from cnndsl.training.failures import check_guarded, explained
 from cnndsl.training.interrupt import Stopped, listening
 from cnndsl.training.learner import Learner
 from cnndsl.training.loop import Loop, Place
 from cnndsl.training.options import Options
-from cnndsl.training.plan import derived, steps_in_epoch
-from cnndsl.training.progress import Progress
+from cnndsl.training.plan import derived, least, steps_in_epoch
+from cnndsl.training.progress import Progress, early_end
 from cnndsl.training.ranks import joined
 from cnndsl.training.report import Report, closing_lines, report_for, skipped_lines
 from cnndsl.training.resume import check_same, last_checkpoint
@@ -43,6 +44,7 @@ def run_training(spec: str | Path | None, settings: Sequence[str], options: Opti
 
     Raises :class:`Stopped` where a signal asked for it; the run is saved then.
     """
+    check_guarded()
     device = devices.choose(options.device)
     devices.make_repeatable(device)
     with listening() as stop, joined(device) as ranks:
@@ -56,7 +58,8 @@ def run_training(spec: str | Path | None, settings: Sequence[str], options: Opti
         if checkpoint is not None:
             check_same(checkpoint, network, recipe)
             options = replace(options, weights=None)  # it has its own
-        session = _Session(network, recipe, text, options, Place(device, ranks, stop))
+        with explained(device):
+            session = _Session(network, recipe, text, options, Place(device, ranks, stop))
         return session.run(folder, checkpoint, trouble)
 
 
@@ -88,6 +91,7 @@ class _Session:
         self.fit: Fit | None = None
         self.data = self._open(network)
         self.network = network.at_size(self.data.shape)
+        self.steps = self._steps()
         self.learner = self._learner()
 
     def _open(self, network: Network) -> Data:
@@ -96,6 +100,21 @@ class _Session:
         places = Places(self.options.data_dir, self.options.workers)
         with self.place.ranks.first_alone():
             return open_data(self.recipe, x.shape.sample, out.shape.sample, places, self.place.device)
+
+    def _steps(self) -> int:
+        """The number of the optimizer's steps in an epoch. Raises :class:`RunError` where there is none, and where
+        what a process gets of a batch is too little for the network."""
+        samples, processes = len(self.data.train), self.place.ranks.size
+        for fault in unfit_batch(self.network.graph, self.recipe, processes):
+            raise RunError(fault.code, fault.message, fault.help, [note.message for note in fault.notes], fault.span)
+        steps = steps_in_epoch(samples, self.recipe, processes)
+        if not steps:
+            at_least = least(self.recipe.batch_size, processes)
+            has = f"`{self.data.name}` has {samples} training sample{'s' * (samples != 1)}"
+            message = f"{has}, and a batch needs {at_least}"
+            help = f"more samples, or `--batch-size {processes}`: one sample for each process"
+            raise RunError(Code.SAMPLE, message, help)
+        return steps
 
     def _learner(self) -> Learner:
         torch.manual_seed(derived(self.recipe.seed, "weights"))
@@ -107,8 +126,7 @@ class _Session:
         for name in frozen(parameters, self.recipe.freeze):
             parameters[name].requires_grad_(False)
         module = devices.placed(module, self.place.device, self.recipe.precision)
-        steps = steps_in_epoch(len(self.data.train), self.recipe, self.place.ranks.size) * self.recipe.epochs
-        return Learner.of(module, self.recipe, self.place.device, steps)
+        return Learner.of(module, self.recipe, self.place.device, self.steps * self.recipe.epochs)
 
     # --- the run ---------------------------------------------------------------------------------
 
@@ -129,6 +147,9 @@ class _Session:
                 elif progress.epochs:  # the run may have ended before these were written
                     writer.metrics(progress)
             progress = self._train(progress, writer, report)
+            early = early_end(self.recipe.early_stopping, progress.epochs)
+            if early:
+                report.message(f"stopped early: {early}")
         except BaseException as error:
             if writer:
                 _note_end(writer, error)
@@ -137,7 +158,7 @@ class _Session:
             raise
         else:
             if writer:
-                writer.note(state="finished")
+                writer.note(state="finished", message=early)
         finally:
             report.close()
             if writer:
@@ -167,7 +188,7 @@ class _Session:
             self.text,
             self.data.shape,
             self.data.classes,
-            self.learner.module.state_dict(),
+            self.learner.result.state_dict(),
             self.learner.state(),
             progress,
             versions(),
@@ -177,12 +198,15 @@ class _Session:
         writer.checkpoint(encode(checkpoint), best)
 
     def _restore(self, checkpoint: Checkpoint, path: Path) -> Progress:
-        done = len(checkpoint.progress.epochs)
-        if done >= self.recipe.epochs and Run(path).info.get("state") == "finished":
-            message = f"all {done} epochs are done"
-            raise RunError(Code.RESUME, message, f"`--epochs {done + 10}` trains on")
-        self.learner.module.load_state_dict(dict(checkpoint.module))
-        self.learner.load(checkpoint.learner)
+        epochs, rule = checkpoint.progress.epochs, self.recipe.early_stopping
+        if Run(path).info.get("state") == "finished":
+            if len(epochs) >= self.recipe.epochs:
+                message, help = f"all {len(epochs)} epochs are done", f"`--epochs {len(epochs) + 10}` trains on"
+                raise RunError(Code.RESUME, message, help)
+            if rule and (early := early_end(rule, epochs)):
+                help = f"`--set train.early_stopping.patience={rule.patience + 10}` trains on"
+                raise RunError(Code.RESUME, f"the training was stopped early: {early}", help)
+        self.learner.load(checkpoint.module, checkpoint.learner)
         return checkpoint.progress
 
     def _info(self, path: Path) -> dict[str, Any]:
@@ -242,6 +266,8 @@ def _note_end(writer: RunWriter, error: BaseException) -> None:
 
 def _written(value: Any) -> Any:
     """A recipe's value as JSON has it: a call is a mapping with one key."""
+    if isinstance(value, EarlyStopping):
+        return asdict(value)
     if isinstance(value, FunctionCall):
         return {value.name: {key: _written(item) for key, item in value.arguments.items()}}
     return [_written(item) for item in value] if isinstance(value, tuple) else value

@@ -1,0 +1,93 @@
+"""What ends a computation of torch's, told so that people can mend it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.training.ranks import is_of_others
+
+#: What torch and its libraries say of a lack of memory where they have no class for it.
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
+#: What a loader says of a process that has ended, and of one that passes an exception on.
+_READER_ENDED, _READER_RAISED = "DataLoader worker (pid", "in DataLoader worker process"
+_GUARD = (
+    'put what the script does under `if __name__ == "__main__":`: the processes that read pictures run the script '
+    "again as they start; `workers=0` needs none"
+)
+
+
+@contextmanager
+def explained(device: torch.device, module: nn.Module | None = None) -> Iterator[None]:
+    """Raises :class:`RunError` for a lack of memory on ``device``, for a process that ended while it read pictures
+    and, where a ``module`` is computed, for what torch refuses; its own error is then the cause."""
+    try:
+        yield
+    except (MemoryError, RuntimeError, ValueError, TypeError, IndexError, NotImplementedError) as error:
+        text = str(error)
+        if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or any(words in text for words in _NO_MEMORY):
+            raise _no_memory(error, device) from None
+        if _READER_ENDED in text:
+            raise _no_reader(error) from None
+        if module is None or is_of_others(error) or _READER_RAISED in text:
+            raise
+        raise _refused(error, device, module) from error
+
+
+def check_guarded() -> None:
+    """Ends a process that was started to read pictures and, on its way, runs the script that started it."""
+    # The mark by which multiprocessing itself finds that out, in spawned processes and those of a fork server.
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        message = "the script trains or tests a network wherever it is imported"
+        raise SystemExit(str(RunError(Code.BROKEN, message, _GUARD)))  # of this process: no traceback is of use
+
+
+def _no_memory(error: BaseException, device: torch.device) -> RunError:
+    help = (
+        "a smaller `--batch-size`, with `--accumulate` for the same step; `--precision bf16`; or end what else uses "
+        "the memory"
+    )
+    return RunError(Code.BROKEN, f"{device} is out of memory", help, _said(error))
+
+
+def _no_reader(error: BaseException) -> RunError:
+    help = "see what it printed; fewer `--workers` need less memory, and `--workers 0` reads in the main process"
+    if multiprocessing.get_start_method() != "fork":
+        help += f"\nin a script, {_GUARD}"
+    return RunError(Code.BROKEN, "a process that reads pictures has ended", help, _said(error))
+
+
+def _refused(error: BaseException, device: torch.device, module: nn.Module) -> RunError:
+    notes = [*_said(error), *_layer(error, module), *_own_line(error)]
+    help = "`cnndsl shapes SPEC` shows what each layer is given"
+    return RunError(Code.BROKEN, f"torch cannot compute the step on {device}", help, notes)
+
+
+def _said(error: BaseException) -> list[str]:
+    """The first line of what torch says. Advice for those who call it follows there."""
+    return [(str(error).strip() or type(error).__name__).splitlines()[0]]
+
+
+def _layer(error: BaseException, module: nn.Module) -> list[str]:
+    """The layer that was at work."""
+    paths = {layer: path for path, layer in module.named_modules() if path}
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    at_work = [layer for frame in frames if isinstance(layer := frame.f_locals.get("self"), nn.Module)]
+    found = next((layer for layer in reversed(at_work) if layer in paths), None)
+    return [] if found is None else [f"in layer `{paths[found]}`, {type(found).__name__}({found.extra_repr()})"]
+
+
+def _own_line(error: BaseException) -> list[str]:
+    """The line that raised it, where that is neither torch's nor ours but in a layer of one's own."""
+    frames = traceback.extract_tb(error.__traceback__)
+    libraries = [Path(torch.__file__).parent, Path(__file__).parent]
+    raised = Path(frames[-1].filename)
+    strange = raised.exists() and not any(raised.is_relative_to(folder) for folder in libraries)
+    return [f"raised at {raised}:{frames[-1].lineno}"] if strange else []
