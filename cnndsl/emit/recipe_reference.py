@@ -58,7 +58,11 @@ _SCHEDULERS = """\
 {schedulers: [{LinearLR: {total_iters: 5}}, {CosineAnnealingLR: {T_max: 95}}], milestones: [5]}}`.
 """
 
-_LOSSES = "`loss`, averaged over the samples. Without one, it is `CrossEntropyLoss`.\n"
+_LOSSES = """\
+`loss`. Without one, it is `CrossEntropyLoss`. Its mean over a step is the same however the samples are dealt out to
+batches and processes, and the figures of a run are means with `reduction: sum` too. A batch without a counted label
+counts nothing.
+"""
 
 
 def recipe_reference() -> str:
