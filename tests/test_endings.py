@@ -6,6 +6,7 @@ import csv
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from training_cases import SPEC, assert_same_weights, by_hand, data_of
 import cnndsl
 from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
 from cnndsl.recipe import EarlyStopping
+from cnndsl.recipe.fit import unfit_batch
 from cnndsl.training import loop
 from cnndsl.training.failures import explained
 from cnndsl.training.plan import evaluation_plan
@@ -203,6 +205,19 @@ def test_one_sample_has_no_variance(norm: str, tmp_path: Path) -> None:
     assert fault.code is Code.RECIPE and "one value per channel" in fault.message
     assert fault.span is not None and "batch_size" in str(fault.span) and fault.notes[0].span is not None
     assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(("batch_size", "processes"), [(2, 2), (3, 2), (7, 4), (4, 2), (2, 1)])
+def test_one_sample_of_a_process_has_none_either(batch_size: int, processes: int) -> None:
+    net = cnndsl.load(POOLED)
+    assert net.recipe is not None
+    faults = list(unfit_batch(net.graph, replace(net.recipe, batch_size=batch_size), processes))
+    if batch_size // processes > 1:
+        assert not faults
+        return
+    (fault,) = faults
+    assert fault.message.startswith(f"a batch of {batch_size} on {processes} processes gives `BatchNorm2d` one value")
+    assert fault.help.startswith(f"`batch_size: {2 * processes}` or more")
 
 
 def test_one_sample_with_an_area_has_a_variance(tmp_path: Path) -> None:

@@ -148,7 +148,7 @@ LEFT_OUT = {
     "of gains, not of losses": {"maximize"},
     "for resuming, which checkpoints do": {"last_epoch"},
     "Python functions": {"scale_fn", "scale_mode", "transform", "target_transform", "loader", "is_valid_file"},
-    "not the mean": {"size_average", "reduce", "reduction"},
+    "deprecated for `reduction`": {"size_average", "reduce"},
     "how pixels are interpolated": {"interpolation", "antialias"},
     "would change sizes, or what is in the middle": {"expand", "center", "pad_if_needed"},
     "without meaning for a batch of floats": {"inplace", "clip"},

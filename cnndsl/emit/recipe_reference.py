@@ -57,7 +57,11 @@ _SCHEDULERS = """\
 {schedulers: [{LinearLR: {total_iters: 5}}, {CosineAnnealingLR: {T_max: 95}}], milestones: [5]}}`.
 """
 
-_LOSSES = "`loss`, averaged over the samples. The default is `CrossEntropyLoss`.\n"
+_LOSSES = """\
+`loss`. The default is `CrossEntropyLoss`. Its mean over a step does not depend on how the samples are divided into
+batches and processes, and the figures of a run are means with `reduction: sum` too. A batch without a counted label
+counts nothing.
+"""
 
 
 def recipe_reference() -> str:

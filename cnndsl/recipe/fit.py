@@ -66,7 +66,7 @@ def unfit_batch(graph: Graph, recipe: Recipe, processes: int = 1) -> Iterator[Di
     if norms:
         whose = "a batch of 1" if processes == 1 else f"a batch of {recipe.batch_size} on {processes} processes"
         message = f"{whose} gives `{norms[0].kind}` one value per channel, which has no variance"
-        help = f"`batch_size: {2 * processes}` or more, or a layer that normalizes each sample by itself: `LayerNorm`"
+        help = f"`batch_size: {2 * processes}` or more; `GroupNorm: 1` normalizes each sample by itself"
         note = Note(f"the layer is given {norms[0].input.shape}", norms[0].step.span)
         yield Diagnostic(Code.RECIPE, message, _key_span(graph, recipe, "batch_size"), help, (note,))
 

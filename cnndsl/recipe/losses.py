@@ -28,7 +28,7 @@ class Loss(Function):
         per_pixel: bool = True,
         by_weight: bool = True,
     ) -> None:
-        super().__init__(name, documentation, {**arguments, "reduction": _reduction()}, path=f"torch.nn.{name}")
+        super().__init__(name, documentation, arguments, path=f"torch.nn.{name}")
         self.per_pixel = per_pixel
         self.by_weight = by_weight
 
@@ -53,18 +53,28 @@ LOSSES = by_name(
             {
                 "weight": _weight(),
                 "ignore_index": argument(INTEGER, -100, keyword=True),
+                "reduction": _reduction(),
                 "label_smoothing": argument(PROBABILITY, 0.0, keyword=True),
             },
         ),
         Loss(
             "NLLLoss",
             "The same of log-probabilities: for networks that end with ``LogSoftmax``.",
-            {"weight": _weight(), "ignore_index": argument(INTEGER, -100, keyword=True)},
+            {
+                "weight": _weight(),
+                "ignore_index": argument(INTEGER, -100, keyword=True),
+                "reduction": _reduction(),
+            },
         ),
         Loss(
             "MultiMarginLoss",
             "How far the scores of other classes come within ``margin`` of the right one's, to the power of ``p``.",
-            {"p": argument(OneOf(1, 2), 1), "margin": argument(NUMBER, 1.0), "weight": _weight()},
+            {
+                "p": argument(OneOf(1, 2), 1),
+                "margin": argument(NUMBER, 1.0),
+                "weight": _weight(),
+                "reduction": _reduction(),
+            },
             per_pixel=False,
             by_weight=False,
         ),

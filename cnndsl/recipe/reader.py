@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic
@@ -60,6 +61,8 @@ CALLS = {
 TRANSFORM = Vocabulary(TRANSFORMS, "transform of torchvision.transforms.v2", "`{RandomCrop: {size: 28, padding: 4}}`")
 NEEDED = ("dataset", "epochs", "batch_size", "optimizer")
 _DEFAULT_LOSS = "CrossEntropyLoss"
+#: Keys that a recipe may be without altogether.
+_CLEARED = {key.name for key in fields(Recipe) if key.default is None}
 
 
 def read_recipe(document: Document, params: Mapping[str, Any]) -> tuple[Recipe | None, list[Diagnostic]]:
@@ -115,10 +118,9 @@ class _Reader:
         return Recipe(**found)
 
     def written(self, name: str) -> tree.Tree | None:
-        """What stands behind a key, None where nothing does: ``scheduler: null`` clears what a base spec says."""
+        """The value of a key, None where there is none: ``scheduler: null`` clears what a base spec says."""
         found = self.train.get(name)
-        empty = isinstance(found, tree.Scalar) and found.value is None and name not in NEEDED
-        return None if empty else found
+        return None if name in _CLEARED and isinstance(found, tree.Scalar) and found.value is None else found
 
     def value(self, name: str, written: tree.Tree) -> Any:
         """What a key is worth, UNKNOWN where that cannot be had."""
