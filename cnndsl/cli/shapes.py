@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from cnndsl.cli.common import ERRORS, limits_option, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import exit_code, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_rich
 from cnndsl.limits import Limits
 
@@ -41,7 +41,7 @@ def shapes(
         _show(Table.partial(compilation.partial, depth), form)
     tell(compilation.diagnostics)
     if compilation.graph is None:
-        sys.exit(ERRORS)
+        sys.exit(exit_code(compilation.diagnostics))
 
 
 def _show(table: Table, form: str) -> None:

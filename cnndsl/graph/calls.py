@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -20,7 +20,7 @@ from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Arguments, CallValue, Expression, Value
+from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
 _RING = "a block is written out where it is called; `repeat` does the same steps several times"
 #: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
@@ -69,11 +69,13 @@ class Calls:
             names = known = tuple(parameter.name for parameter in of.parameters)
         else:
             names, known = of.positional(), tuple(of.arguments)
-        written = dict(zip(names, given.positional))
-        if len(given.positional) > len(names):
+        positional = self._positional(given, names, site)
+        written = {name: value for name, (value, _) in zip(names, positional)}
+        values = {name: worth for name, (_, worth) in zip(names, positional)}
+        if len(positional) > len(names):
             takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at the most" if names else "no arguments"
-            message = f"{callee} takes {takes}, got {len(given.positional)}"
-            context.fault(Code.ARGUMENT, message, given.positional[len(names)].span, _signature(of))
+            message = f"{callee} takes {takes}, got {len(positional)}"
+            context.fault(Code.ARGUMENT, message, positional[len(names)][0].span, _signature(of))
             sound = False
         for keyword in given.keywords:
             if keyword.name not in known:
@@ -82,8 +84,19 @@ class Calls:
                 context.fault(Code.ARGUMENT, message, keyword.span, help)
                 sound = False
             written[keyword.name] = keyword.value
-        values = {name: context.value(value, site.environment) for name, value in written.items()}
+            values[keyword.name] = context.value(keyword.value, site.environment)
         return (values, written) if sound else None
+
+    def _positional(self, given: Arguments, names: Sequence[str], site: Site) -> list[tuple[Value, Any]]:
+        """Arguments by their order, as written and worked out. A list that is worked out is dealt out over the
+        arguments as a written one is, where there are several."""
+        values, worths = given.positional, [self.context.value(value, site.environment) for value in given.positional]
+        if len(names) > 1 and given.alone:
+            if isinstance(worths[0], tuple):
+                values, worths = dealt(given.alone, worths[0]), [*worths[0]]
+            elif worths[0] is UNKNOWN:  # it may be a list
+                values, worths = values * len(names), worths * len(names)
+        return [*zip(values, worths)]
 
     # --- layers ----------------------------------------------------------------------------------
 

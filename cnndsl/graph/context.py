@@ -195,12 +195,13 @@ class Context:
 
     # --- names -----------------------------------------------------------------------------------
 
-    def name_of(self, step: spec.Step, environment: Environment) -> str | None:
+    def name_of(self, step: spec.Step, site: Site) -> str | None:
         """The written name of a step, None where it has none or one that cannot be used."""
         if step.name is None:
             return None
-        name = self.value(step.name, environment)
+        name = self.value(step.name, site.environment)
         if name is UNKNOWN:
+            site.scope.lose_name(step.name)
             return None
         reason = unusable(name) if isinstance(name, str) else "is no text"
         if name in TAKEN:
@@ -208,6 +209,7 @@ class Context:
         if reason:
             help = usable(str(name), TAKEN)
             self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
+            site.scope.lost.add(shown(name))
             return None
         return str(name)
 

@@ -106,8 +106,8 @@ class _Elaborator:
         return tensors
 
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
-        """Inputs after the first are reached by their names."""
-        for name, tensor in list(inputs.items())[1:]:
+        """Inputs that have names are reached by them."""
+        for name, tensor in inputs.items() if self.document.names_inputs else ():
             span = self.document.inputs[name].span
             scope.names[name] = Named(spec.Invalid(span=span), span, tensor, environment)
             scope.taken[name] = self.document.inputs[name]
@@ -157,7 +157,7 @@ class _Elaborator:
         if isinstance(step, spec.Invalid):
             site.scope.lose((step,))
             return None
-        name = self.context.name_of(step, site.environment)
+        name = self.context.name_of(step, site)
         if isinstance(step, spec.Call):
             return self.calls.call(step, name, x, site)
         if isinstance(step, spec.Sequential):

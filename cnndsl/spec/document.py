@@ -73,6 +73,11 @@ class Document:
     lost: frozenset[str] | None = frozenset()
     limits: Limits = LIMITS
 
+    @property
+    def names_inputs(self) -> bool:
+        """Whether the inputs have names; a single one may do without."""
+        return isinstance(self.tree.get("input"), Mapping)
+
     def resolved(self, *left_out: str) -> str:
         """The spec as one text that needs no other file: what it extends, uses and was given is in it, but
         not the keys that are ``left_out``."""

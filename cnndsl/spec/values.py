@@ -8,6 +8,7 @@ refused here, wherever it stands, before anything is worked out.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -104,9 +105,22 @@ class Arguments:
     whole: Value | None = None
 
     @property
+    def alone(self) -> Value | None:
+        """The one value that is given without brackets, which may be worth a list."""
+        return self.whole if self.positional == (self.whole,) and not isinstance(self.whole, ListValue) else None
+
+    @property
     def values(self) -> Iterator[Value]:
         yield from self.positional
         yield from (keyword.value for keyword in self.keywords)
+
+
+def dealt(whole: Value, items: tuple[Any, ...]) -> tuple[Value, ...]:
+    """The ``items`` that a value is worth, each as a value of its own: of ``$row`` they are ``$(row[0])`` and so on."""
+    if not isinstance(whole, Expression):
+        return tuple(Literal(item, whole.span) for item in items)
+    nodes = (ast.Subscript(whole.node, ast.Constant(index), ast.Load()) for index in range(len(items)))
+    return tuple(Expression(ast.unparse(node), node, whole.span) for node in nodes)
 
 
 @dataclass(frozen=True)
@@ -252,7 +266,15 @@ def _parse_dollar(text: str, dollar: int, end: int, span: Span) -> Expression:
     bracketed = text[dollar + 1] == "("
     start, stop = (dollar + 2, end - 1) if bracketed else (dollar + 1, end)
     written = span.text.find(text)
-    return parse_expression(text[start:stop], span, written + start if written >= 0 else None)
+    offset = written + start if written >= 0 else None
+    if not bracketed and _is_keyword(name := text[start:stop]):
+        return Expression(name, ast.Name(name, ast.Load(), col_offset=0, end_col_offset=len(name)), span, offset)
+    return parse_expression(text[start:stop], span, offset)
+
+
+def _is_keyword(text: str) -> bool:
+    """Whether a name is a word of Python's that has no value. It is refused where it is defined."""
+    return keyword.iskeyword(text) and text not in ("True", "False", "None")
 
 
 def parse_expression(text: str, span: Span, offset: int | None = None) -> Expression:
