@@ -11,6 +11,7 @@ from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
 from cnndsl.graph.context import Context, Run, Site, shown
 from cnndsl.graph.graph import Apply, Body, Item, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.scope import Named, Scope
+from cnndsl.graph.torch_order import meant_channels
 from cnndsl.layers import LAYERS, Layer, Refused, Shape
 from cnndsl.layers.table import take
 from cnndsl.limits import how_to_raise
@@ -18,7 +19,7 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
-from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, not_written
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, torch_order
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
@@ -137,7 +138,7 @@ class Calls:
             bound = layer.bind(given, x.shape)
             output = bound.output(x.shape)
         except Refused as refused:
-            self._refuse(step, layer, given, written, x, refused)
+            self._refuse(step, layer, given, written, x, refused, site)
             if refused.argument not in given or not _is_inferred(layer, refused.argument):
                 return None
             del given[refused.argument]
@@ -145,7 +146,14 @@ class Calls:
         if not self._fits(bound, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        return Apply(step, name, path, bound, written, x, Tensor(output), self.context.reusing)
+        item = Apply(step, name, path, bound, written, x, Tensor(output), self.context.reusing)
+        self.context.dims.add(layer.dims)
+        meant = meant_channels(item) or (
+            self.context.meant_channels.get(x) if output.channels == x.shape.channels else 0
+        )
+        if meant:
+            self.context.meant_channels[item.output] = meant
+        return item
 
     def _refuse(
         self,
@@ -155,16 +163,15 @@ class Calls:
         written: Mapping[str, Value],
         x: Tensor | None,
         refused: Refused,
+        site: Site,
     ) -> None:
         """Says what a layer refused, at the argument that it is about."""
         name = refused.argument or ""
         code, message, help = _code(layer, given, refused), refused.message, refused.help
         if code is Code.TYPE:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
-            if isinstance(given[name], float) and _divides(written[name]):
-                help = "`/` gives a fraction, `//` a whole number"
-        if x is not None and (meant := _order_of_torch(step, layer, given, x)):
-            help = meant
+            help = meant_by(written[name], given[name], site.environment.names) or help
+        help = self._order_of_torch(step, layer, given, written, x, code) or self._batch(layer, x, refused) or help
         notes: tuple[Note, ...] = ()
         if code is Code.SHAPE:
             named = message.startswith(f"`{layer.__name__}`")
@@ -173,6 +180,37 @@ class Calls:
                 notes = (Note(f"its input is {x.shape}"),)
         span = written[name].span if name in written else step.callee.span
         self.context.fault(code, message, span, help, *notes)
+
+    def _order_of_torch(
+        self,
+        step: spec.Call,
+        layer: type[Layer],
+        given: Mapping[str, Any],
+        written: Mapping[str, Value],
+        x: Tensor | None,
+        code: Code,
+    ) -> str:
+        """Help where a list of arguments is in PyTorch's order. One of the right types is so where it begins with the
+        channels of its input, or with what these were meant to be."""
+        arguments = step.arguments
+        names = [name for name in layer.positional() if name in written] if arguments.positional else []
+        values = [given[name] for name in names]
+        if x is not None and code is not Code.TYPE:
+            likely = values[:1] in ([x.shape.channels], [self.context.meant_channels.get(x)])
+            if not likely or next(iter(layer.arguments)) in names:
+                return ""
+        dealt_out = arguments.alone is not None and len(names) > 1
+        texts = [got(given[name]) if dealt_out else written[name].span.text for name in names]
+        return torch_order(layer, values, texts)
+
+    def _batch(self, layer: type[Layer], x: Tensor | None, refused: Refused) -> str:
+        """Help where a layer refuses a tensor for the batch that the spec's input has in it."""
+        sizes = self.context.sample
+        if x is None or refused.argument is not None or layer.dims is None or x.shape.rank != layer.dims + 3:
+            return ""
+        if len(sizes) != layer.dims + 2 or layer.dims + 1 in self.context.dims or (layer.dims == 1 and sizes[0] != 1):
+            return ""
+        return f"an input has no batch: `{list(sizes[1:])}`"
 
     def _fits(self, layer: Layer, output: Shape, span: Span) -> bool:
         """Whether no tensor of a layer is past the limit. Nothing is allocated."""
@@ -332,21 +370,6 @@ def _code(layer: type[Layer], given: Mapping[str, Any], refused: Refused) -> Cod
 
 def _is_inferred(layer: type[Layer], name: str | None) -> bool:
     return name in layer.arguments and layer.arguments[name].infer is not None
-
-
-def _order_of_torch(step: spec.Call, layer: type[Layer], given: Mapping[str, Any], x: Tensor) -> str:
-    """Help where a list of arguments begins with what is inferred, as PyTorch's own does."""
-    names, count = layer.positional(), len(step.arguments.positional)
-    if count < 3:
-        return ""
-    if next(iter(layer.arguments.values())).infer is None or given.get(names[0]) != x.shape.channels:
-        return ""
-    rest = ", ".join(got(given[name]) for name in names[1:count] if name in given)
-    return f"{not_written(layer)}: `{layer.__name__}: [{rest}]`"
-
-
-def _divides(value: Value) -> bool:
-    return isinstance(value, Expression) and "/" in value.text.replace("//", "")
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:

@@ -60,6 +60,11 @@ class Context:
         self.params: Mapping[str, Any] = {}
         #: Where each tensor was made.
         self.origins: dict[Tensor, Span] = {}
+        #: The channels that tensors would have if the layers before were not in PyTorch's order.
+        self.meant_channels: dict[Tensor, int] = {}
+        #: The shape of one sample of the first input, and the spatial axes of the layers so far.
+        self.sample: tuple[int, ...] = ()
+        self.dims: set[int | None] = set()
         self.faults: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
         self.trail: list[Station] = []
@@ -242,6 +247,8 @@ class Context:
         if not help and scope.names:
             listed = ", ".join(map(shorten, [*scope.names][:12])) + (", …" if len(scope.names) > 12 else "")
             help = f"the names so far: {listed}"
+        if isinstance(name, str) and name in site.environment.names:
+            help = f"did you mean `${shown(name)}`?"
         message = f"no earlier step of this module is named `{shown(name)}`"
         self.fault(Code.FROM, message, target.span, help or "give the step that is meant a `name`", *notes)
         return None

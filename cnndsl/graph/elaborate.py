@@ -24,6 +24,7 @@ from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment, holds
+from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 
 
@@ -65,6 +66,7 @@ class _Elaborator:
             inputs = self.inputs(context.environment(params, has_input=False))
             self.name_inputs(scope, inputs, context.environment(params))
             first = next(iter(inputs.values()), None)
+            context.sample = first.shape.sample if first else ()
             last = self.run_steps(document.network, first, Site(context.environment(params), scope, body))
             outputs = self.outputs(scope, last)
         except Stop:
@@ -94,7 +96,7 @@ class _Elaborator:
                 continue
             if not (isinstance(sizes, tuple) and sizes and all(type(size) is int and size > 0 for size in sizes)):
                 message = f"an input is a list of positive integers, not {got(sizes)}"
-                self.context.fault(Code.TYPE, message, value.span)
+                self.context.fault(Code.TYPE, message, value.span, meant_by(value, sizes, environment.names))
             elif prod(sizes) * self.batch > self.document.limits.elements:
                 message = (
                     f"an input of {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"

@@ -15,11 +15,13 @@ from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.recipe import PRECISIONS, Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
+from cnndsl.recipe.stray import stray_keys
 from cnndsl.recipe.transforms import TRANSFORMS
 from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, parse_value
 
@@ -81,6 +83,7 @@ class _Reader:
 
     def read(self) -> Recipe | None:
         found: dict[str, Any] = {}
+        self.faults += stray_keys(self.train, CALLS)
         for name in VALUES.arguments:
             if (written := self.train.get(name)) is not None:
                 found[name] = self.value(name, written)
@@ -104,12 +107,14 @@ class _Reader:
         before = len(self.faults)
         span = written.span.first_line
         try:
-            value = evaluate(parse_value(written, self.faults.append), self.environment)
+            parsed = parse_value(written, self.faults.append)
+            value = evaluate(parsed, self.environment)
             VALUES.arguments[name].check(value, 0)
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
-            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, refused.help))
+            help = meant_by(parsed, value, self.environment.names) or refused.help
+            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, help))
         except Unknown:
             pass
         else:

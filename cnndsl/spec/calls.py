@@ -12,6 +12,7 @@ from cnndsl.layers.function import Calls, Function
 from cnndsl.source import Span
 from cnndsl.spec import tree
 from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.hints import meant_by
 from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, dealt, parse_arguments
 
 
@@ -80,6 +81,7 @@ class CallReader:
         """The arguments of a function as they were given, None where something is wrong with them."""
         before = len(self.faults)
         written: dict[str, Value] = {}
+        values: dict[str, Any] = {}
         try:
             written = self._by_name(function, given)
             values = {name: self._value(function, name, value) for name, value in written.items()}
@@ -91,7 +93,12 @@ class CallReader:
         except Refused as refused:
             at = written[refused.argument].span if refused.argument in written else span
             code = Code.TYPE if refused.argument in written else Code.MISSING
-            self._fault(code, refused.message, at, refused.help)
+            help = (
+                meant_by(written[refused.argument], values[refused.argument], self.environment.names)
+                if refused.argument in values
+                else ""
+            )
+            self._fault(code, refused.message, at, help or refused.help)
         except Unknown:
             pass
         return None

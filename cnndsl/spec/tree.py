@@ -79,6 +79,8 @@ _FORBIDDEN = re.compile(
 #: Line ends to some readers and characters to others; and what turns the direction of writing, so
 #: that a reviewer would read one thing and the compiler another.
 _MISLEADING = frozenset("\x85\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: What stands before the second item of a tuple in Python's notation.
+_IN_TUPLE = re.compile(r": *\([^()\n]*, *\Z")
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]+(\s+(#[^\n]*)?)*")
 
 
@@ -267,7 +269,10 @@ class _Reader:
         elif not isinstance(key.value, str):
             written = shorten(event.value)
             message = f"a key must be a text, `{written}` is none" if written else "a `:` without a key before it"
-            self._fault(Code.TYPE, message, event, f'"{written}": quoted it is a text' if written else "")
+            help = f'"{written}": quoted it is a text' if written else ""
+            if _IN_TUPLE.search(self.source.text, max(event.start_mark.index - 100, 0), event.start_mark.index):
+                help = "a list stands in brackets, as `[1, 1]`"
+            self._fault(Code.TYPE, message, event, help)
         else:
             return key
         return None

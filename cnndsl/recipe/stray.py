@@ -1,0 +1,60 @@
+"""Keys that a recipe does not have: arguments beside the call that they are of, and words of other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.layers.function import Function
+from cnndsl.spec import tree
+from cnndsl.spec.calls import Vocabulary
+from cnndsl.spec.foreign import OPTIONS, RECIPE, entry
+from cnndsl.spec.notation import step
+from cnndsl.spec.schema import schema
+
+
+def stray_keys(train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> Iterator[Diagnostic]:
+    """What is said of each key of ``train`` that is none. ``calls`` are the keys whose values are calls."""
+    known = schema()["properties"]["train"]["properties"]
+    strays = {RECIPE.get(entry(key), key): key for key in train.keys if key not in known}
+    for name, key in strays.items():
+        help = _argument(name, strays, train, calls) or _other(name, key, known)
+        message = f"`train` has no key `{shorten(key)}`"
+        yield Diagnostic(Code.KEY, message, train.keys[key].span, help)
+
+
+def _argument(name: str, strays: Mapping[str, str], train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> str:
+    """Help for an argument of what a key of the recipe calls: the call with all that stands beside it in it."""
+    for place, vocabulary in calls.items():
+        function, given = _called(train.get(place), vocabulary)
+        if function is None or name not in function.arguments:
+            continue
+        beside = {other: train.by_key[key] for other, key in strays.items() if other in function.arguments}
+        texts = {argument: value.span.first_line.text for argument, value in (given | beside).items()}
+        return f"`{place}: {{{step(function.name, (), texts)}}}`"
+    return ""
+
+
+def _called(written: tree.Tree | None, vocabulary: Vocabulary) -> tuple[Function | None, dict[str, tree.Tree]]:
+    """The function that a key calls, and the arguments that it has."""
+    arguments: tree.Tree | None = None
+    if isinstance(written, tree.Mapping) and len(written.entries) == 1:
+        written, arguments = written.entries[0]
+    function = vocabulary.functions.get(str(written.value)) if isinstance(written, tree.Scalar) else None
+    if function is None or arguments is None:
+        return function, {}
+    if isinstance(arguments, tree.Mapping):
+        return function, dict(arguments.by_key)
+    listed = arguments.items if isinstance(arguments, tree.Listing) else (arguments,)
+    given = [item for item in listed if not (isinstance(item, tree.Scalar) and item.value is None)]
+    return function, dict(zip(function.positional(), given))
+
+
+def _other(name: str, key: str, known: Mapping[str, object]) -> str:
+    if option := OPTIONS.get(entry(key)):
+        return f"it is an option of the command, `cnndsl train {option}`"
+    if name in known:
+        return f"did you mean `{name}`?"
+    if name in ("lr", "weight_decay", "momentum", "betas"):
+        return f"it is an argument of the optimizer: `optimizer: {{SGD: {{lr: 0.1}}}}`"
+    return did_you_mean(key, known) or f"it may have {', '.join(known)}"
