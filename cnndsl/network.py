@@ -77,7 +77,7 @@ def _compile(reading: Reading, batch: int) -> Compilation:
         faults += check_fit(graph, recipe) if recipe else []
         graph = None if any(fault.is_error for fault in faults) else graph
     elif elaboration.partial is not None:
-        faults += explanations(reading.document, elaboration.partial)
+        faults += explanations(reading.document, elaboration.partial, faults)
     # Warnings are all known once there are no errors; only then can a comment be said to silence nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
     return Compilation(graph, foremost(said), elaboration.partial, recipe)

@@ -52,6 +52,9 @@ def _outputs(operation: Operation) -> tuple[Tensor, ...]:
     return operation.outputs if hasattr(operation, "outputs") else (operation.output,)
 
 
+#: Errors that tell of shapes.
+_OF_SHAPES = {Code.SHAPE, Code.INFERRED, Code.CONCAT, Code.RESIDUAL, Code.BRANCH}
+
 Rule = Callable[[Apply, Surroundings], Diagnostic | None]
 
 
@@ -60,9 +63,10 @@ def doubtful_habits(graph: Graph) -> Iterator[Diagnostic]:
     yield from _doubts(graph.document, graph.root, graph.outputs.values(), RULES)
 
 
-def explanations(document: Document, partial: Module) -> Iterator[Diagnostic]:
-    """What may explain the errors of a network whose shapes are known as far as ``partial`` goes."""
-    yield from _doubts(document, partial, (), EXPLAINING)
+def explanations(document: Document, partial: Module, errors: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """What may explain that shapes do not fit, in a network whose shapes are known as far as ``partial`` goes."""
+    if any(error.code in _OF_SHAPES for error in errors):
+        yield from _doubts(document, partial, (), EXPLAINING)
 
 
 def _doubts(document: Document, root: Module, outputs: Iterable[Tensor], rules: Iterable[Rule]) -> Iterator[Diagnostic]:

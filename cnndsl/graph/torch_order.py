@@ -21,8 +21,9 @@ def mistaken(item: Apply) -> tuple[str, str] | None:
     line = in_torch_order(type(item.layer), [values[name] for name in names], [got(values[name]) for name in names])
     if not line:
         return None
-    if "eps" in names and values["eps"] >= 1:
-        return f"an `eps` of {values['eps']}", line
+    eps = values["eps"] if "eps" in names else None
+    if isinstance(eps, (int, float)) and eps >= 1:
+        return f"an `eps` of {eps}", line
     same = values.get("in_channels") == values.get("out_channels", 0)
     return (f"a kernel of {values['kernel_size']}", line) if same and _odd_window(item) else None
 

@@ -16,9 +16,9 @@ from cnndsl.spec.schema import schema
 def stray_keys(train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> Iterator[Diagnostic]:
     """What is said of each key of ``train`` that is none. ``calls`` are the keys whose values are calls."""
     known = schema()["properties"]["train"]["properties"]
-    strays = {RECIPE.get(entry(key), key): key for key in train.keys if key not in known}
-    for name, key in strays.items():
-        help = _argument(name, strays, train, calls) or _other(name, key, known)
+    strays = {key: RECIPE.get(entry(key), key) for key in train.keys if key not in known}
+    for key, name in strays.items():
+        help = _argument(name, strays, train, calls) or _other(name, key, known, calls)
         message = f"`train` has no key `{shorten(key)}`"
         yield Diagnostic(Code.KEY, message, train.keys[key].span, help)
 
@@ -29,7 +29,7 @@ def _argument(name: str, strays: Mapping[str, str], train: tree.Mapping, calls: 
         function, given = _called(train.get(place), vocabulary)
         if function is None or name not in function.arguments:
             continue
-        beside = {other: train.by_key[key] for other, key in strays.items() if other in function.arguments}
+        beside = {other: train.by_key[key] for key, other in strays.items() if other in function.arguments}
         texts = {argument: value.span.first_line.text for argument, value in (given | beside).items()}
         return f"`{place}: {{{step(function.name, (), texts)}}}`"
     return ""
@@ -50,11 +50,12 @@ def _called(written: tree.Tree | None, vocabulary: Vocabulary) -> tuple[Function
     return function, dict(zip(function.positional(), given))
 
 
-def _other(name: str, key: str, known: Mapping[str, object]) -> str:
+def _other(name: str, key: str, known: Mapping[str, object], calls: Mapping[str, Vocabulary]) -> str:
     if option := OPTIONS.get(entry(key)):
         return f"it is an option of the command, `cnndsl train {option}`"
     if name in known:
         return f"did you mean `{name}`?"
-    if name in ("lr", "weight_decay", "momentum", "betas"):
-        return f"it is an argument of the optimizer: `optimizer: {{SGD: {{lr: 0.1}}}}`"
+    for place, vocabulary in calls.items():
+        if any(name in function.arguments for function in vocabulary.functions.values()):
+            return f"it is an argument of what `{place}` calls, as {vocabulary.example}"
     return did_you_mean(key, known) or f"it may have {', '.join(known)}"

@@ -93,11 +93,8 @@ class CallReader:
         except Refused as refused:
             at = written[refused.argument].span if refused.argument in written else span
             code = Code.TYPE if refused.argument in written else Code.MISSING
-            help = (
-                meant_by(written[refused.argument], values[refused.argument], self.environment.names)
-                if refused.argument in values
-                else ""
-            )
+            name = refused.argument or ""
+            help = meant_by(written[name], values[name], self.environment.names) if name in values else ""
             self._fault(code, refused.message, at, help or refused.help)
         except Unknown:
             pass

@@ -12,6 +12,7 @@ from cnndsl.layers import LAYERS, Layer
 from cnndsl.spec import foreign, notation
 from cnndsl.spec.foreign import entry
 from cnndsl.spec.notation import SOME, Unwritable, python
+from cnndsl.spec.slips import with_colon
 from cnndsl.spec.values import Expression, Literal, Template, Value
 
 #: Help for a name that is like none.
@@ -101,25 +102,24 @@ def torch_order(layer: type[Layer] | None, values: Sequence[Any], texts: Sequenc
 
 # --- slips of the pen ----------------------------------------------------------------------------
 
-_GLUED = re.compile(r"(\w+):(?=[^\s:/\\])(.+)", re.DOTALL)
-_EQUALS = re.compile(r"(\w+)\s*=(?!=)\s*(\S.*)", re.DOTALL)
-
 
 def meant_slip(text: str) -> str:
     """Help for a text that would be a key with its value, or a name, but for one character; "" where it would not."""
-    if match := _GLUED.fullmatch(text):
-        return f"a space after the colon: `{shorten(f'{match[1]}: {match[2]}')}`"
-    if match := _EQUALS.fullmatch(text):
-        return f"a key and its value stand with a colon: `{shorten(f'{match[1]}: {match[2]}')}`"
+    if found := with_colon(text):
+        place, meant = found
+        what = "a space after the colon" if text[place] == ":" else "a colon between a key and its value"
+        return f"{what}: `{shorten(meant)}`"
     if re.fullmatch(r"[\w$]+,", text):
         return f"without the comma: `{shorten(text[:-1])}`"
+    if match := re.match(r"([a-z]\w*|\w+\([^()]*\)) - ", text):
+        return f"a `:` is missing: `{match[1]}:`"
     return ""
 
 
 def slipped_key(key: str) -> str:
     """The key that is meant by one that has its value in it, as ``out_channels:16``; "" for others."""
-    match = _GLUED.fullmatch(key) or _EQUALS.fullmatch(key)
-    return match[1] if match else ""
+    found = with_colon(key)
+    return found[1].partition(":")[0] if found else ""
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -138,8 +138,8 @@ def meant_value(value: Any, types: Collection[str], layer: str, names: Container
     number = "integer" in types or "number" in types
     if number and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
         return f"{shorten(value.replace('_', ''))} {'without `_`' if '_' in value else 'without quotes'} is a number"
-    if number and re.fullmatch(r"[-+]?[0-9.]+,", value):
-        return f"without the comma: `{shorten(value[:-1])}`"
+    if number and (match := re.fullmatch(r"[\"']?([-+]?[0-9.]+)[,\"']", value)):
+        return f"without the `{value[-1]}`: `{shorten(match[1])}`"
     if "array" in types and (listed := _list(value)):
         return f"a list stands in brackets: `{shorten(listed)}`"
     if layer and re.match(r"\w+\s*=", value):

@@ -19,6 +19,7 @@ import yaml
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
+from cnndsl.spec.slips import other_value
 from cnndsl.spec.syntax import syntax_error
 
 MAX_SCALAR = 8 * 1024
@@ -265,6 +266,9 @@ class _Reader:
             return None
         if isinstance(event, yaml.AliasEvent) or not isinstance(key, Scalar):
             help = "quote a `[`, `{` or `*` that is meant literally"
+            line, column = self.source.position(event.start_mark.index)
+            if meant := other_value(self.source.line(line), column - 1):
+                help = f"a value is taken by `{meant[2]}`"
             self._fault(Code.TYPE, "a key must be a text", event, help)
         elif not isinstance(key.value, str):
             written = shorten(event.value)

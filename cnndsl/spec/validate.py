@@ -181,8 +181,10 @@ def _torch_order(layer: str, arguments: Tree | None) -> Diagnostic | None:
         return None
     texts = [item.span.text for item in arguments.items]
     line = in_torch_order(LAYERS[layer], list(map(_known, arguments.items)), texts)
+    if not line:
+        return None
     message = f"the arguments of this `{layer}` are in PyTorch's order: {not_written(LAYERS[layer])}"
-    return Diagnostic(Code.ARGUMENT, message, arguments.span.first_line, f"`{line}`") if line else None
+    return Diagnostic(Code.TYPE, message, arguments.span.first_line, f"`{line}`")
 
 
 def _known(item: Tree) -> Any:
@@ -292,7 +294,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
     types = rule.get("type", ())
     help = _unfit_input(place) or meant_value(value, types, error.layer, place.names) or error.signature
     if rule.get("expects") in _HELP:
-        help = _HELP[rule["expects"]]
+        help = (isinstance(value, str) and meant_slip(value)) or _HELP[rule["expects"]]
         if place.key and place.key.value in ("repeat", "dense") and isinstance(value, int):
             help = f"`{place.key.value}: [...]`, and `times: {got(value)}` beside it"
     if "patternProperties" in rule:

@@ -20,6 +20,7 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
 from cnndsl.spec.names import odd_character
+from cnndsl.spec.slips import other_value
 from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree
 
 MAX_TEXT = 256
@@ -221,7 +222,8 @@ def _expression_end(text: str, dollar: int, span: Span) -> int:
     if match := _NAME.match(text, dollar + 1):
         return match.end()
     if text[dollar + 1 : dollar + 2] != "(":
-        help = "`$channels` or `$(2 * channels)`"
+        meant = other_value(text, dollar)
+        help = f"`{meant[2]}`" if meant else "`$channels` or `$(2 * channels)`"
         raise Fault(Code.EXPRESSION, "`$` needs a name or `(...)` behind it", span, help)
     end = _closing(text, dollar)
     if end is None:
