@@ -11,7 +11,7 @@ from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
 from cnndsl.graph.context import Context, Run, Site, shown
 from cnndsl.graph.graph import Apply, Body, Item, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.scope import Named, Scope
-from cnndsl.graph.torch_order import meant_channels
+from cnndsl.graph.torch_order import meant_channels, meant_step
 from cnndsl.layers import LAYERS, Layer, Refused, Shape
 from cnndsl.layers.table import take
 from cnndsl.limits import how_to_raise
@@ -19,7 +19,7 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
-from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, torch_order
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
@@ -41,12 +41,12 @@ class Calls:
         callee, given = context.value(step.callee, site.environment), step.arguments
         if isinstance(callee, CallValue):
             given, callee = _together(callee.arguments, given), callee.name
-        known = isinstance(callee, str) and callee in context.callables
+        lost = context.document.lost
+        known = isinstance(callee, str) and callee in context.callables and not (lost and callee in lost)
         if known and callee in context.document.blocks:
             return self._block(step, given, name, context.document.blocks[callee], x, site)
         if known:
             return self._layer(step, given, name, LAYERS[callee], x, site)
-        lost = context.document.lost
         if callee is not UNKNOWN and lost is not None and callee not in lost:
             self._unknown(step, callee)
         site.scope.lose((step,))
@@ -56,7 +56,8 @@ class Calls:
         written, span = f"`{shown(callee)}`", step.callee.span
         if isinstance(step.callee, Expression):
             written = f"`{shorten(span.text)}` is {written}, which"
-        help = meant_layer(str(callee), self.context.callables) or WHERE_LAYERS_ARE
+        as_value = isinstance(step.callee, Expression)
+        help = meant_layer(str(callee), self.context.callables, as_value=as_value) or WHERE_LAYERS_ARE
         if " - " in str(callee):
             help = "a line that is indented further goes on with the text above: indent the `- ` alike"
         self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
@@ -171,6 +172,8 @@ class Calls:
         if code is Code.TYPE:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
             help = meant_by(written[name], given[name], site.environment.names) or help
+        if code is Code.INFERRED and x is not None and x.shape.rank > 2 and given[name] == prod(x.shape.sample):
+            help = "put `Flatten` before it"
         help = self._order_of_torch(step, layer, given, written, x, code) or self._batch(layer, x, refused) or help
         notes: tuple[Note, ...] = ()
         if code is Code.SHAPE:
@@ -192,16 +195,14 @@ class Calls:
     ) -> str:
         """Help where a list of arguments is in PyTorch's order. One of the right types is so where it begins with the
         channels of its input, or with what these were meant to be."""
-        arguments = step.arguments
-        names = [name for name in layer.positional() if name in written] if arguments.positional else []
-        values = [given[name] for name in names]
+        first, *_ = layer.arguments
         if x is not None and code is not Code.TYPE:
-            likely = values[:1] in ([x.shape.channels], [self.context.meant_channels.get(x)])
-            if not likely or next(iter(layer.arguments)) in names:
+            begins = next((given[name] for name in layer.positional() if name in written), None)
+            likely = begins in (x.shape.channels, self.context.meant_channels.get(x, x.shape.channels))
+            if not likely or layer.arguments[first].infer is None:
                 return ""
-        dealt_out = arguments.alone is not None and len(names) > 1
-        texts = [got(given[name]) if dealt_out else written[name].span.text for name in names]
-        return torch_order(layer, values, texts)
+        line = meant_step(layer, given, written, step.arguments)
+        return f"{not_written(layer)}: `{line}`" if line else ""
 
     def _batch(self, layer: type[Layer], x: Tensor | None, refused: Refused) -> str:
         """Help where a layer refuses a tensor for the batch that the spec's input has in it."""

@@ -6,19 +6,36 @@ In PyTorch a list of arguments has in it what is inferred here: ``nn.Conv2d(3, 1
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from cnndsl.diagnostics import got
 from cnndsl.graph.graph import Apply
+from cnndsl.layers import Layer
 from cnndsl.spec.notation import in_torch_order
 from cnndsl.spec.steps import Call
+from cnndsl.spec.values import Arguments, Value
+
+
+def meant_step(
+    layer: type[Layer], values: Mapping[str, Any], written: Mapping[str, Value], arguments: Arguments
+) -> str:
+    """The step that was meant if the list of ``arguments`` is in PyTorch's order, "" where it cannot be.
+
+    ``values`` are the arguments by name, ``written`` the same as they were written.
+    """
+    names = [name for name in layer.positional() if name in written] if arguments.positional else []
+    dealt_out = arguments.alone is not None and len(names) > 1
+    texts = [got(values[name]) if dealt_out else written[name].span.first_line.text for name in names]
+    return in_torch_order(layer, [values[name] for name in names], texts)
 
 
 def mistaken(item: Apply) -> tuple[str, str] | None:
     """What is odd about the list of arguments of a layer, and the step that was meant; None where nothing is."""
     if not isinstance(item.step, Call) or not item.step.arguments.positional:
         return None
-    values = item.layer.values
-    names = [name for name in item.layer.positional() if name in item.written]
-    line = in_torch_order(type(item.layer), [values[name] for name in names], [got(values[name]) for name in names])
+    values, line = item.layer.values, meant_step(type(item.layer), item.layer.values, item.written, item.step.arguments)
+    names = item.layer.positional()[: len(item.written)]
     if not line:
         return None
     eps = values["eps"] if "eps" in names else None

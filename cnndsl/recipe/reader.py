@@ -83,14 +83,15 @@ class _Reader:
 
     def read(self) -> Recipe | None:
         found: dict[str, Any] = {}
-        self.faults += stray_keys(self.train, CALLS)
+        faults, incomplete = stray_keys(self.train, CALLS)
+        self.faults += faults
         for name in VALUES.arguments:
             if (written := self.train.get(name)) is not None:
                 found[name] = self.value(name, written)
                 self.environment = self.environment.bind({name: found[name]})
         calls = CallReader(self.environment, self.faults)
         for name, vocabulary in CALLS.items():
-            if (written := self.train.get(name)) is not None:
+            if name not in incomplete and (written := self.train.get(name)) is not None:
                 found[name] = calls.call(written, vocabulary) or UNKNOWN
         augment = self.train.get("augment")
         for item in augment.items if isinstance(augment, tree.Listing) else ():

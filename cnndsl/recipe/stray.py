@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.layers.function import Function
@@ -13,26 +13,38 @@ from cnndsl.spec.notation import step
 from cnndsl.spec.schema import schema
 
 
-def stray_keys(train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> Iterator[Diagnostic]:
-    """What is said of each key of ``train`` that is none. ``calls`` are the keys whose values are calls."""
+def stray_keys(train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> tuple[list[Diagnostic], set[str]]:
+    """What is said of each key of ``train`` that is none, and the keys whose calls lack an argument because of it.
+
+    ``calls`` are the keys whose values are calls.
+    """
     known = schema()["properties"]["train"]["properties"]
     strays = {key: RECIPE.get(entry(key), key) for key in train.keys if key not in known}
+    places = {key: _place(name, train, calls) for key, name in strays.items()}
+    faults = []
     for key, name in strays.items():
-        help = _argument(name, strays, train, calls) or _other(name, key, known, calls)
-        message = f"`train` has no key `{shorten(key)}`"
-        yield Diagnostic(Code.KEY, message, train.keys[key].span, help)
+        help = _with_beside(places[key], strays, train, calls) or _other(name, key, known, calls)
+        faults.append(Diagnostic(Code.KEY, f"`train` has no key `{shorten(key)}`", train.keys[key].span, help))
+    return faults, {*places.values()}
 
 
-def _argument(name: str, strays: Mapping[str, str], train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> str:
-    """Help for an argument of what a key of the recipe calls: the call with all that stands beside it in it."""
+def _place(name: str, train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> str:
+    """The key whose call has an argument of this name, "" where there is none."""
     for place, vocabulary in calls.items():
-        function, given = _called(train.get(place), vocabulary)
-        if function is None or name not in function.arguments:
-            continue
-        beside = {other: train.by_key[key] for key, other in strays.items() if other in function.arguments}
-        texts = {argument: value.span.first_line.text for argument, value in (given | beside).items()}
-        return f"`{place}: {{{step(function.name, (), texts)}}}`"
+        function, _ = _called(train.get(place), vocabulary)
+        if function and name in function.arguments:
+            return place
     return ""
+
+
+def _with_beside(place: str, strays: Mapping[str, str], train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> str:
+    """Help that writes the call at a place with its arguments, those that stand beside it too."""
+    function, given = _called(train.get(place), calls[place]) if place else (None, {})
+    if function is None:
+        return ""
+    beside = {name: train.by_key[key] for key, name in strays.items() if name in function.arguments}
+    texts = {argument: value.span.first_line.text for argument, value in (given | beside).items()}
+    return f"`{place}: {{{step(function.name, (), texts)}}}`"
 
 
 def _called(written: tree.Tree | None, vocabulary: Vocabulary) -> tuple[Function | None, dict[str, tree.Tree]]:

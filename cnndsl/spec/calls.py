@@ -12,7 +12,7 @@ from cnndsl.layers.function import Calls, Function
 from cnndsl.source import Span
 from cnndsl.spec import tree
 from cnndsl.spec.expression import Environment, Unknown, evaluate
-from cnndsl.spec.hints import meant_by
+from cnndsl.spec.hints import meant_by, meant_function
 from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, dealt, parse_arguments
 
 
@@ -71,7 +71,7 @@ class CallReader:
         function = vocabulary.functions.get(name)
         if function is None:
             known = vocabulary.functions
-            help = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            help = meant_function(written, known) or did_you_mean(name, known) or f"there are {', '.join(known)}"
             self._fault(Code.LAYER, f"`{shorten(name)}` is no {vocabulary.what}", span, help)
             return None
         values = self._arguments(function, arguments, span)

@@ -311,6 +311,7 @@ class _DocumentParser:
                 help = "name it otherwise: both would be called alike"
                 whose = LAYERS[name].package or "torch"
                 self.fault(Code.DUPLICATE, f"the block `{name}` is named like a layer of {whose}", key.span, help)
+                self.lost.add(name)
             elif name in blocks:
                 note = Note("it is defined here first", blocks[name].span)
                 self.fault(Code.DUPLICATE, f"the block `{name}` is defined twice", key.span, "rename one", note)

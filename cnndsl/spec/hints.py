@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Container, Sequence
+from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 from cnndsl.diagnostics import nearest, shorten
 from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers.function import Function
 from cnndsl.spec import foreign, notation
 from cnndsl.spec.foreign import entry
 from cnndsl.spec.notation import SOME, Unwritable, python
@@ -25,11 +26,13 @@ _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 # --- layers --------------------------------------------------------------------------------------
 
 
-def meant_layer(written: str, known: Collection[str]) -> str:
+def meant_layer(written: str, known: Collection[str], *, as_value: bool = False) -> str:
     """Help for what is no layer and no block: ``nn.Conv2d(8, 16, 3)`` is ``Conv2d: [16, 3]``; "" where there is none.
 
-    ``known`` are the names of layers and blocks, and whatever else may stand in the place of one.
+    ``known`` are the names of layers and blocks, and whatever else may stand in the place of one. ``as_value`` tells
+    that it is the value of a parameter.
     """
+    written = re.sub(r"^[\w.]+\s*=\s*(?=[\w.]+\()", "", written)
     if slip := meant_slip(written):
         return slip
     node = python(written)
@@ -37,19 +40,19 @@ def meant_layer(written: str, known: Collection[str]) -> str:
     name = written.partition("(")[0].strip()
     module, _, name = name.rpartition(".")
     if right := _same(name, known):
-        return _as_step(call, right, module)
-    if help := _foreign(call, name, module):
+        return _as_step(call, right, module, as_value)
+    if help := _foreign(call, name, module, as_value):
         return help
     right = nearest(name, known)
-    return _as_step(call, right, module) if right else ""
+    return _as_step(call, right, module, as_value) if right else ""
 
 
-def _foreign(call: ast.Call | None, name: str, module: str) -> str:
+def _foreign(call: ast.Call | None, name: str, module: str, as_value: bool) -> str:
     """Help for a word of another tool, "" for other words."""
     line = foreign.LAYERS.get(entry(name), "")
     here = line.partition(":")[0]
     if call and line and (call.args or call.keywords):
-        return _as_step(call, here, module)
+        return _as_step(call, here, module, as_value)
     as_in = f", as in `{line}`" if line != here else ""
     return f"here it is `{here}`{as_in}" if line else foreign.STRUCTURE.get(entry(name), "")
 
@@ -61,7 +64,7 @@ def _same(name: str, known: Collection[str]) -> str:
     return next((other for other in known if other.lower() == name.lower().replace("_", "")), "")
 
 
-def _as_step(call: ast.Call | None, name: str, module: str) -> str:
+def _as_step(call: ast.Call | None, name: str, module: str, as_value: bool) -> str:
     """Help that names a layer or block, and writes a call of Python's as the step that it is."""
     line = ""
     if call and name[:1].isupper():
@@ -70,7 +73,9 @@ def _as_step(call: ast.Call | None, name: str, module: str) -> str:
             line = _function(call, name, module) if functional else notation.call_of(call, LAYERS, name)
         except Unwritable:
             pass
-    return f"as a step of a spec: `{line}`" if line not in ("", name) else f"did you mean `{name}`?"
+    if line in ("", name):
+        return f"did you mean `{name}`?"
+    return f"as a value of a spec: `{{{line}}}`" if as_value else f"as a step of a spec: `{line}`"
 
 
 def _function(call: ast.Call, name: str, module: str) -> str:
@@ -94,10 +99,19 @@ def not_written(layer: type[Layer]) -> str:
     return f"`{inferred}` is inferred, and not written"
 
 
-def torch_order(layer: type[Layer] | None, values: Sequence[Any], texts: Sequence[str]) -> str:
-    """Help for a list of arguments that is in PyTorch's order; "" where it is not."""
-    line = notation.in_torch_order(layer, values, texts) if layer else ""
-    return f"{not_written(layer)}: `{line}`" if layer and line else ""
+def meant_function(written: str, known: Mapping[str, Function]) -> str:
+    """Help for a function or class of torch's in Python's notation: ``Adam(model.parameters(), lr=0.1)`` is
+    ``{Adam: {lr: 0.1}}``; "" for other texts."""
+    node = python(written)
+    call = node if isinstance(node, ast.Call) else None
+    name = _same(written.partition("(")[0].strip().rpartition(".")[2].removesuffix("_"), known)
+    if not name:
+        return ""
+    try:
+        line = notation.function_of(call, known[name]) if call else ""
+    except Unwritable:
+        line = ""
+    return f"as a spec writes it: `{{{line}}}`" if line not in ("", name) else f"did you mean `{name}`?"
 
 
 # --- slips of the pen ----------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers.function import Function
 from cnndsl.source import Source, Span
 from cnndsl.spec.foreign import meant_argument
 from cnndsl.spec.tree import scalar_value
@@ -155,6 +156,19 @@ def call_of(call: ast.Call, layers: Mapping[str, type[Layer]], name: str = "") -
         if len(call.args) <= len(names) and _takes(layer, given):
             return _with_arguments(layer, given, bool(keywords))
     raise Unwritable
+
+
+def function_of(call: ast.Call, function: Function) -> str:
+    """The call of a function or class of torch's, without the tensor, the parameters or the optimizer that it is of.
+
+    Raises :class:`Unwritable` for arguments that it does not have.
+    """
+    given = call.args[1:] if call.args and literal(call.args[0]) is SOME else call.args
+    keywords = {str(keyword.arg): keyword.value for keyword in call.keywords}
+    if len(given) > len(function.positional()) or not keywords.keys() <= function.arguments.keys():
+        raise Unwritable
+    by_name = dict(zip(function.positional(), given)) | keywords
+    return step(function.name, (), {name: written(value) for name, value in by_name.items()})
 
 
 def by_name(name: str, call: ast.Call) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import yaml
 
@@ -99,8 +100,11 @@ def _slip(source: Source, index: int) -> Diagnostic | None:
     number, column = source.position(index)
     line, start = source.line(number), index - column + 1
     if found := other_value(line, column - 1):
-        message = f"`{shorten(line[found[0] : found[1]])}` is not how a spec takes a value"
-        return _slipped(source, start, found, message)
+        written = line[found[0] : found[1]]
+        slip = _slipped(source, start, found, f"`{shorten(written)}` is not how a spec takes a value")
+        if written[1:].isidentifier():
+            slip = replace(slip, help=f"{slip.help}; or quote a text that begins with `{written[0]}`")
+        return slip
     if found := flow_expression(line, column - 1):
         message = "an expression with a bracket or comma wants quotes in `[...]` and `{...}`"
         return _slipped(source, start, found, message)

@@ -246,7 +246,7 @@ class _Reader:
             name = str(key.value) if key else ""
             if key is None and depth > 0:
                 broken = Scalar(UNKNOWN, self._span(start))
-            if key and name in entries:
+            if key and name in entries and not _ends_tuple(key):
                 note = Note("it stands here first", entries[name][0].span)
                 message = f"the key `{shorten(name)}` stands twice"
                 self._note(Diagnostic(Code.DUPLICATE_KEY, message, key.span, "keep one of the two", (note,)))
@@ -274,7 +274,7 @@ class _Reader:
             written = shorten(event.value)
             message = f"a key must be a text, `{written}` is none" if written else "a `:` without a key before it"
             help = f'"{written}": quoted it is a text' if written else ""
-            if _IN_TUPLE.search(self.source.text, max(event.start_mark.index - 100, 0), event.start_mark.index):
+            if _ends_tuple(Scalar(written, self._span(event))):
                 help = "a list stands in brackets, as `[1, 1]`"
             self._fault(Code.TYPE, message, event, help)
         else:
@@ -332,6 +332,11 @@ def _bounded(number: int, text: str) -> int:
     if abs(number) > MAX_INTEGER:
         raise ValueError(f"the integer {shorten(text)} is past 2^53", "no size of a network is that large")
     return number
+
+
+def _ends_tuple(key: Scalar) -> bool:
+    """Whether a key is the end of a tuple in Python's notation, which is said where that begins."""
+    return _IN_TUPLE.search(key.span.source.text, max(key.span.start - 100, 0), key.span.start) is not None
 
 
 def measure(tree: Tree, at_most: int) -> tuple[int, int]:

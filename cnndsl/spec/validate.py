@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import accumulate, chain
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, did_you_mean, got, nearest, shorten
+from cnndsl.diagnostics import ENOUGH, SHOWN, Code, Diagnostic, did_you_mean, got, nearest, shorten
 from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.foreign import BATCH, MERGES, RECIPE, SECTIONS, STEP_OPTIONS, entry, meant_argument
@@ -31,6 +31,8 @@ _HELP = {
     "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
     "a mapping with `input` and `network`": MINIMAL,
 }
+#: In how many pieces YAML may have cut a value.
+_PIECES = 12
 _STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else"}
 
 
@@ -40,14 +42,17 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     diagnostics: list[Diagnostic] = []
     faulty: set[int] = set()
     scopes = Scopes(tree)
+    twofold = {*_blocks(tree)} & LAYERS.keys()
     for error in _validator(tuple(LAYERS.values())).iter_errors(plain(tree)):
         if error.validator == "pattern" and error.validator_value in (NAME, PARAMETER):
             continue  # names.py says more of it
         path = tuple(error.absolute_path)
         if error.validator == "additionalProperties" and path == ("train",):
             continue  # the recipe's reader says more of it
+        if not twofold.isdisjoint(path[1:]):
+            continue  # a call of a block that is named like a layer, which is said where it is defined
         place = _locate(tree, path, scopes.at(path))
-        faulty.add(place.enclosing)
+        faulty |= {place.enclosing, id(place.cut)}
         if error.instance is not UNKNOWN and len(diagnostics) < ENOUGH:
             rule = error.schema if isinstance(error.schema, dict) else {}
             diagnostics += _diagnose(_Error(error.validator, error.validator_value, error.instance, rule), place, tree)
@@ -95,6 +100,14 @@ class _Place:
     enclosing: int
     path: tuple[str | int, ...]
     names: Container[str]
+    #: The items of the innermost list up to the one that the error is in.
+    before: tuple[Tree, ...]
+
+    @cached_property
+    def cut(self) -> Scalar | None:
+        """The first part of an expression or of Python's notation that YAML has cut at its commas."""
+        pieces = chain(self.before, chain.from_iterable(map(_children, self.around)))
+        return next((piece for piece in pieces if isinstance(piece, Scalar) and _is_cut(piece.value)), None)
 
     @property
     def span(self) -> Span:
@@ -109,6 +122,7 @@ class _Place:
 
 def _locate(tree: Tree, path: Sequence[str | int], names: Container[str]) -> _Place:
     around, key, enclosing = [tree], None, id(tree)
+    before: tuple[Tree, ...] = ()
     lists = 0  # how many lists the steps are below here
     for depth, part in enumerate(path):
         node = around[-1]
@@ -117,19 +131,20 @@ def _locate(tree: Tree, path: Sequence[str | int], names: Container[str]) -> _Pl
             below_block = depth == 1 and path[0] == "blocks"
             lists = 2 if part == "branch" else 1 if part in _STEP_LISTS or below_block else 0
         elif isinstance(node, Listing):
+            before = node.items[max(int(part) - _PIECES, 0) : int(part) + 1]
             node = node.items[int(part)]
             lists -= 1
         around.append(node)
         if depth == 0 or (lists == 0 and isinstance(part, int)):
             around, enclosing = [node], id(node)
     in_list = bool(path) and isinstance(path[-1], int)
-    return _Place(around[-1], tuple(around), key, in_list, enclosing, tuple(path), names)
+    return _Place(around[-1], tuple(around), key, in_list, enclosing, tuple(path), names, before)
 
 
 def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
-    cut = next(filter(_is_cut, chain.from_iterable(map(_children, place.around))), None)
-    if isinstance(cut, Scalar):
-        yield _to_put_together(cut, place.names)
+    if place.cut:
+        known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
+        yield _to_put_together(place.cut, place.names, known)
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
         beside = _beside(place.node, error.extras, tree)
         if beside:
@@ -155,23 +170,24 @@ def _children(node: Tree) -> Iterable[Tree]:
     return node.items if isinstance(node, Listing) else node.by_key.values() if isinstance(node, Mapping) else ()
 
 
-def _is_cut(node: Tree) -> bool:
-    """Whether this is the first part of an expression or a tuple that YAML has cut at a comma."""
-    if not isinstance(node, Scalar) or not isinstance(node.value, str):
+def _is_cut(value: object) -> bool:
+    if not isinstance(value, str):
         return False
-    return unclosed(node.value) or (node.value[:1] == "(" and node.value.count("(") > node.value.count(")"))
+    return unclosed(value) or (re.match(r"[\w.]*\(", value) is not None and value.count("(") > value.count(")"))
 
 
-def _to_put_together(cut: Scalar, names: Container[str]) -> Diagnostic:
+def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -> Diagnostic:
     """What is said of a value that YAML has cut at a comma."""
     if unclosed(str(cut.value)):
         return unclosed_fault(str(cut.value), cut.span).diagnostic
     source, start = cut.span.source, cut.span.start
-    line = source.text[start:].splitlines()[0]
+    line = source.text[start : start + SHOWN * 4].splitlines()[0]
     depths = accumulate((character == "(") - (character == ")") for character in line)
-    end = next((index for index, depth in enumerate(depths, 1) if depth == 0), len(str(cut.value)))
-    help = meant_value(line[:end], ("array",), "", names) or "a list stands in brackets: `[1, 1]`"
+    opened = line.index("(")
+    end = next((i for i, depth in enumerate(depths) if depth == 0 and i > opened), len(str(cut.value)) - 1) + 1
+    help = meant_value(line[:end], ("array",), "", names) if opened == 0 else meant_layer(line[:end], known)
     message = f"`{shorten(line[:end])}` is Python's notation, which YAML cuts at the comma"
+    help = help or "a list stands in brackets, as `[1, 1]`"
     return Diagnostic(Code.TYPE, message, Span(source, start, start + end), help)
 
 

@@ -20,7 +20,7 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
 from cnndsl.spec.names import odd_character
-from cnndsl.spec.slips import other_value
+from cnndsl.spec.slips import flow_expression, other_value
 from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree
 
 MAX_TEXT = 256
@@ -257,10 +257,9 @@ def _closing(text: str, dollar: int) -> int | None:
 
 
 def unclosed_fault(text: str, span: Span) -> Fault:
-    help = (
-        "a `)` is missing; or YAML has cut it at a comma: inside of `{...}` and `[...]` "
-        'an expression with a comma wants quotes, `"$(max(a, b))"`'
-    )
+    line, column = span.source.line(span.line), span.column - 1 + max(text.find("$"), 0)
+    whole = flow_expression(line, column)
+    help = f"YAML has cut it at a comma; in quotes it is whole: `{whole[2]}`" if whole else "a `)` is missing"
     return Fault(Code.EXPRESSION, f"the expression `{shorten(text)}` is cut off", span, help)
 
 
