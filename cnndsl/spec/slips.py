@@ -38,13 +38,14 @@ def other_value(text: str, column: int) -> tuple[int, int, str] | None:
 
 def flow_expression(text: str, column: int) -> tuple[int, int, str] | None:
     """Where in a line, around ``column``, an expression stands that is cut at one of its brackets or commas."""
-    for match in re.finditer(r"(?<![\"'])\$\(", text):
+    for match in re.finditer(r"(?<![\"'])\$(?P<name>\w*)[(\[]", text):
         depth = 0
         for end in range(match.end() - 1, len(text)):
             depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text[end], 0)
             if depth == 0:
                 if match.start() <= column <= end:
-                    return match.start(), end + 1, taken(text[match.end() : end])
+                    inner = text[match.start() + 1 : end + 1]
+                    return match.start(), end + 1, taken(inner if match["name"] else inner[1:-1])
                 break
     return None
 

@@ -220,6 +220,8 @@ def _expression_end(text: str, dollar: int, span: Span) -> int:
     if match := _ATTRIBUTE.match(text, dollar + 1):
         raise Fault(Code.EXPRESSION, f"`${match[0]}` needs brackets", span, f"`$({match[0]})`")
     if match := _NAME.match(text, dollar + 1):
+        if (whole := flow_expression(text, dollar)) and (text[match.end()] == "[" or match[0] in FUNCTIONS):
+            raise Fault(Code.EXPRESSION, f"`{shorten(text[dollar : whole[1]])}` needs brackets", span, f"`{whole[2]}`")
         return match.end()
     if text[dollar + 1 : dollar + 2] != "(":
         meant = other_value(text, dollar)
@@ -257,10 +259,13 @@ def _closing(text: str, dollar: int) -> int | None:
 
 
 def unclosed_fault(text: str, span: Span) -> Fault:
-    line, column = span.source.line(span.line), span.column - 1 + max(text.find("$"), 0)
-    whole = flow_expression(line, column)
-    help = f"YAML has cut it at a comma; in quotes it is whole: `{whole[2]}`" if whole else "a `)` is missing"
-    return Fault(Code.EXPRESSION, f"the expression `{shorten(text)}` is cut off", span, help)
+    """That an expression is cut off, at all of it where YAML has cut it."""
+    line, dollar = span.source.line(span.line), span.column - 1 + max(text.find("$"), 0)
+    message, help = f"the expression `{shorten(text)}` is cut off", "a `)` is missing"
+    if whole := flow_expression(line, dollar):
+        help = f"YAML has cut it at a comma; in quotes it is whole: `{whole[2]}`"
+        span = span.part(whole[0] - span.column + 1, whole[1] - span.column + 1)
+    return Fault(Code.EXPRESSION, message, span, help)
 
 
 def _parse_dollar(text: str, dollar: int, end: int, span: Span) -> Expression:
