@@ -14,6 +14,7 @@ from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
+from cnndsl.graph.habits import explanations
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
@@ -75,6 +76,8 @@ def _compile(reading: Reading, batch: int) -> Compilation:
         faults += check_graph(graph)
         faults += check_fit(graph, recipe) if recipe else []
         graph = None if any(fault.is_error for fault in faults) else graph
+    elif elaboration.partial is not None:
+        faults += explanations(reading.document, elaboration.partial, faults)
     # Warnings are all known once there are no errors; only then can a comment be said to silence nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
     return Compilation(graph, foremost(said), elaboration.partial, recipe)

@@ -34,6 +34,10 @@ class Source:
         line = bisect_right(self._starts, min(offset, len(self.text)))
         return line, offset - self._starts[line - 1] + 1
 
+    def offset(self, number: int) -> int:
+        """Where a line begins, counted from 1."""
+        return self._starts[number - 1]
+
     def line(self, number: int) -> str:
         """The text of a line, counted from 1, without its end."""
         if number > len(self._starts):

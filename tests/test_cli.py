@@ -145,7 +145,7 @@ def test_params_and_settings(folder: Path) -> None:
     assert params("--set", "params.classes=3") == 156 + 3 * linear
     assert params("--set", "network.0.Conv2d.bias=false") == 150 + 10 * linear
     wrong = cnndsl("shapes", "small.yaml", "-p", "clases=3", cwd=folder)
-    assert wrong.returncode == 1
+    assert wrong.returncode == 2
     assert "did you mean `classes`?" in wrong.stderr
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import (
-    ERRORS,
     ending,
+    exit_code,
     fail,
     limits_option,
     read_spec,
@@ -56,7 +56,7 @@ def build(
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
     if compilation.graph is None:
-        sys.exit(ERRORS)
+        sys.exit(exit_code(compilation.diagnostics))
     graph = compilation.graph
     if stop_after is not None:
         from cnndsl.cli.stages import stage

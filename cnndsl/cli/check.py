@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, USAGE, limits_option, spec_options, tell
+from cnndsl.cli.common import OK, exit_code, limits_option, spec_options, tell
 from cnndsl.diagnostics import Diagnostic, SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
@@ -39,12 +39,11 @@ def check(
     """
     found: list[Diagnostic] = []
     sound: list[Path] = []
-    missing = False
     for spec in specs:
         try:
             diagnostics, is_file = compile_spec(spec, given=params, settings=settings, limits=limits).diagnostics, True
         except SpecError as error:
-            diagnostics, is_file, missing = error.diagnostics, False, True
+            diagnostics, is_file = error.diagnostics, False
         diagnostics = [replace(diagnostic, strict=strict) for diagnostic in diagnostics]
         if form == "text":
             tell(diagnostics, to_stderr=not is_file)
@@ -58,7 +57,5 @@ def check(
     if form == "text" and found:
         codes = sorted({diagnostic.code.id for diagnostic in found})
         say(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
-    if missing:
-        sys.exit(USAGE)
-    if any(diagnostic.is_error for diagnostic in found):
-        sys.exit(ERRORS)
+    errors = [diagnostic for diagnostic in found if diagnostic.is_error]
+    sys.exit(exit_code(errors) if errors else OK)

@@ -133,6 +133,13 @@ def fail(message: str, help: str = "") -> NoReturn:
     sys.exit(USAGE)
 
 
+def exit_code(errors: Iterable[Diagnostic]) -> int:
+    """How a program ends that found these errors: wrong usage where one is in what the command line gives, the
+    name of the spec or an option."""
+    given = [error.span.source.is_option if error.span else error.code is Code.FILE for error in errors]
+    return USAGE if any(given) else ERRORS
+
+
 @contextmanager
 def ending() -> Iterator[None]:
     """What a training or a trained network ends with becomes a message and an exit code."""
@@ -142,8 +149,7 @@ def ending() -> Iterator[None]:
         yield
     except SpecError as error:
         tell(error.diagnostics)
-        missing = all(diagnostic.code is Code.FILE for diagnostic in error.diagnostics)
-        sys.exit(USAGE if missing else ERRORS)
+        sys.exit(exit_code(error.diagnostics))
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE if error.diagnostic.code in _OF_FILES else ERRORS)

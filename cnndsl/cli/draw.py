@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 import click
 
-from cnndsl.cli.common import ERRORS, fail, limits_option, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import exit_code, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign
 from cnndsl.limits import Limits
 from cnndsl.terminal import say
@@ -59,7 +59,7 @@ def draw(
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
     if compilation.graph is None:
-        sys.exit(ERRORS)
+        sys.exit(exit_code(compilation.diagnostics))
     path = output or Path(f"{compilation.graph.document.name}.svg")
     if path.suffix not in FORMATS:
         raise click.BadParameter(f"{path} should end in {', '.join(FORMATS)}", param_hint="--output")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, limits_option, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import exit_code, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_rich
 from cnndsl.limits import Limits
 from cnndsl.terminal import console, show
@@ -43,7 +43,7 @@ def shapes(
         _show(Table.partial(compilation.partial, depth), form)
     tell(compilation.diagnostics)
     if compilation.graph is None:
-        sys.exit(ERRORS)
+        sys.exit(exit_code(compilation.diagnostics))
 
 
 def _show(table: Table, form: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
 from typing import Any
@@ -11,6 +11,7 @@ from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
 from cnndsl.graph.context import Context, Run, Site, shown
 from cnndsl.graph.graph import Apply, Body, Item, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.scope import Named, Scope
+from cnndsl.graph.torch_order import meant_channels, meant_step
 from cnndsl.layers import LAYERS, Layer, Refused, Shape
 from cnndsl.layers.table import take
 from cnndsl.limits import how_to_raise
@@ -18,9 +19,9 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
-from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, not_written
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Arguments, CallValue, Expression, Value
+from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
 _RING = "a block is written out where it is called; `repeat` does the same steps several times"
 #: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
@@ -40,12 +41,12 @@ class Calls:
         callee, given = context.value(step.callee, site.environment), step.arguments
         if isinstance(callee, CallValue):
             given, callee = _together(callee.arguments, given), callee.name
-        known = isinstance(callee, str) and callee in context.callables
+        lost = context.document.lost
+        known = isinstance(callee, str) and callee in context.callables and not (lost and callee in lost)
         if known and callee in context.document.blocks:
             return self._block(step, given, name, context.document.blocks[callee], x, site)
         if known:
             return self._layer(step, given, name, LAYERS[callee], x, site)
-        lost = context.document.lost
         if callee is not UNKNOWN and lost is not None and callee not in lost:
             self._unknown(step, callee)
         site.scope.lose((step,))
@@ -55,7 +56,8 @@ class Calls:
         written, span = f"`{shown(callee)}`", step.callee.span
         if isinstance(step.callee, Expression):
             written = f"`{shorten(span.text)}` is {written}, which"
-        help = meant_layer(str(callee), self.context.callables) or WHERE_LAYERS_ARE
+        as_value = isinstance(step.callee, Expression)
+        help = meant_layer(str(callee), self.context.callables, as_value=as_value) or WHERE_LAYERS_ARE
         if " - " in str(callee):
             help = "a line that is indented further goes on with the text above: indent the `- ` alike"
         self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
@@ -69,11 +71,13 @@ class Calls:
             names = known = tuple(parameter.name for parameter in of.parameters)
         else:
             names, known = of.positional(), tuple(of.arguments)
-        written = dict(zip(names, given.positional))
-        if len(given.positional) > len(names):
+        positional = self._positional(given, names, site)
+        written = {name: value for name, (value, _) in zip(names, positional)}
+        values = {name: worth for name, (_, worth) in zip(names, positional)}
+        if len(positional) > len(names):
             takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at the most" if names else "no arguments"
-            message = f"{callee} takes {takes}, got {len(given.positional)}"
-            context.fault(Code.ARGUMENT, message, given.positional[len(names)].span, _signature(of))
+            message = f"{callee} takes {takes}, got {len(positional)}"
+            context.fault(Code.ARGUMENT, message, positional[len(names)][0].span, _signature(of))
             sound = False
         for keyword in given.keywords:
             if keyword.name not in known:
@@ -82,8 +86,19 @@ class Calls:
                 context.fault(Code.ARGUMENT, message, keyword.span, help)
                 sound = False
             written[keyword.name] = keyword.value
-        values = {name: context.value(value, site.environment) for name, value in written.items()}
+            values[keyword.name] = context.value(keyword.value, site.environment)
         return (values, written) if sound else None
+
+    def _positional(self, given: Arguments, names: Sequence[str], site: Site) -> list[tuple[Value, Any]]:
+        """Arguments by their order, as written and worked out. A list that is worked out is dealt out over the
+        arguments as a written one is, where there are several."""
+        values, worths = given.positional, [self.context.value(value, site.environment) for value in given.positional]
+        if len(names) > 1 and given.alone:
+            if isinstance(worths[0], tuple):
+                values, worths = dealt(given.alone, worths[0]), [*worths[0]]
+            elif worths[0] is UNKNOWN:  # it may be a list
+                values, worths = values * len(names), worths * len(names)
+        return [*zip(values, worths)]
 
     # --- layers ----------------------------------------------------------------------------------
 
@@ -124,7 +139,7 @@ class Calls:
             bound = layer.bind(given, x.shape)
             output = bound.output(x.shape)
         except Refused as refused:
-            self._refuse(step, layer, given, written, x, refused)
+            self._refuse(step, layer, given, written, x, refused, site)
             if refused.argument not in given or not _is_inferred(layer, refused.argument):
                 return None
             del given[refused.argument]
@@ -132,7 +147,14 @@ class Calls:
         if not self._fits(bound, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        return Apply(step, name, path, bound, written, x, Tensor(output), self.context.reusing)
+        item = Apply(step, name, path, bound, written, x, Tensor(output), self.context.reusing)
+        self.context.dims.add(layer.dims)
+        meant = meant_channels(item) or (
+            self.context.meant_channels.get(x) if output.channels == x.shape.channels else 0
+        )
+        if meant:
+            self.context.meant_channels[item.output] = meant
+        return item
 
     def _refuse(
         self,
@@ -142,16 +164,17 @@ class Calls:
         written: Mapping[str, Value],
         x: Tensor | None,
         refused: Refused,
+        site: Site,
     ) -> None:
         """Says what a layer refused, at the argument that it is about."""
         name = refused.argument or ""
         code, message, help = _code(layer, given, refused), refused.message, refused.help
         if code is Code.TYPE:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
-            if isinstance(given[name], float) and _divides(written[name]):
-                help = "`/` gives a fraction, `//` a whole number"
-        if x is not None and (meant := _order_of_torch(step, layer, given, x)):
-            help = meant
+            help = meant_by(written[name], given[name], site.environment.names) or help
+        if code is Code.INFERRED and x is not None and x.shape.rank > 2 and given[name] == prod(x.shape.sample):
+            help = "put `Flatten` before it"
+        help = self._order_of_torch(step, layer, given, written, x, code) or self._batch(layer, x, refused) or help
         notes: tuple[Note, ...] = ()
         if code is Code.SHAPE:
             named = message.startswith(f"`{layer.__name__}`")
@@ -160,6 +183,35 @@ class Calls:
                 notes = (Note(f"its input is {x.shape}"),)
         span = written[name].span if name in written else step.callee.span
         self.context.fault(code, message, span, help, *notes)
+
+    def _order_of_torch(
+        self,
+        step: spec.Call,
+        layer: type[Layer],
+        given: Mapping[str, Any],
+        written: Mapping[str, Value],
+        x: Tensor | None,
+        code: Code,
+    ) -> str:
+        """Help where a list of arguments is in PyTorch's order. One of the right types is so where it begins with the
+        channels of its input, or with what these were meant to be."""
+        first, *_ = layer.arguments
+        if x is not None and code is not Code.TYPE:
+            begins = next((given[name] for name in layer.positional() if name in written), None)
+            likely = begins in (x.shape.channels, self.context.meant_channels.get(x, x.shape.channels))
+            if not likely or layer.arguments[first].infer is None:
+                return ""
+        line = meant_step(layer, given, written, step.arguments)
+        return f"{not_written(layer)}: `{line}`" if line else ""
+
+    def _batch(self, layer: type[Layer], x: Tensor | None, refused: Refused) -> str:
+        """Help where a layer refuses a tensor for the batch that the spec's input has in it."""
+        sizes = self.context.sample
+        if x is None or refused.argument is not None or layer.dims is None or x.shape.rank != layer.dims + 3:
+            return ""
+        if len(sizes) != layer.dims + 2 or layer.dims + 1 in self.context.dims or (layer.dims == 1 and sizes[0] != 1):
+            return ""
+        return f"an input has no batch: `{list(sizes[1:])}`"
 
     def _fits(self, layer: Layer, output: Shape, span: Span) -> bool:
         """Whether no tensor of a layer is past the limit. Nothing is allocated."""
@@ -319,21 +371,6 @@ def _code(layer: type[Layer], given: Mapping[str, Any], refused: Refused) -> Cod
 
 def _is_inferred(layer: type[Layer], name: str | None) -> bool:
     return name in layer.arguments and layer.arguments[name].infer is not None
-
-
-def _order_of_torch(step: spec.Call, layer: type[Layer], given: Mapping[str, Any], x: Tensor) -> str:
-    """Help where a list of arguments begins with what is inferred, as PyTorch's own does."""
-    names, count = layer.positional(), len(step.arguments.positional)
-    if count < 3:
-        return ""
-    if next(iter(layer.arguments.values())).infer is None or given.get(names[0]) != x.shape.channels:
-        return ""
-    rest = ", ".join(got(given[name]) for name in names[1:count] if name in given)
-    return f"{not_written(layer)}: `{layer.__name__}: [{rest}]`"
-
-
-def _divides(value: Value) -> bool:
-    return isinstance(value, Expression) and "/" in value.text.replace("//", "")
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:

@@ -60,6 +60,11 @@ class Context:
         self.params: Mapping[str, Any] = {}
         #: Where each tensor was made.
         self.origins: dict[Tensor, Span] = {}
+        #: The channels that tensors would have if the layers before were not in PyTorch's order.
+        self.meant_channels: dict[Tensor, int] = {}
+        #: The shape of one sample of the first input, and the spatial axes of the layers so far.
+        self.sample: tuple[int, ...] = ()
+        self.dims: set[int | None] = set()
         self.faults: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
         self.trail: list[Station] = []
@@ -195,12 +200,13 @@ class Context:
 
     # --- names -----------------------------------------------------------------------------------
 
-    def name_of(self, step: spec.Step, environment: Environment) -> str | None:
+    def name_of(self, step: spec.Step, site: Site) -> str | None:
         """The written name of a step, None where it has none or one that cannot be used."""
         if step.name is None:
             return None
-        name = self.value(step.name, environment)
+        name = self.value(step.name, site.environment)
         if name is UNKNOWN:
+            site.scope.lose_name(step.name)
             return None
         reason = unusable(name) if isinstance(name, str) else "is no text"
         if name in TAKEN:
@@ -208,6 +214,7 @@ class Context:
         if reason:
             help = usable(str(name), TAKEN)
             self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
+            site.scope.lost.add(shown(name))
             return None
         return str(name)
 
@@ -240,6 +247,8 @@ class Context:
         if not help and scope.names:
             listed = ", ".join(map(shorten, [*scope.names][:12])) + (", …" if len(scope.names) > 12 else "")
             help = f"the names so far: {listed}"
+        if isinstance(name, str) and name in site.environment.names:
+            help = f"did you mean `${shown(name)}`?"
         message = f"no earlier step of this module is named `{shown(name)}`"
         self.fault(Code.FROM, message, target.span, help or "give the step that is meant a `name`", *notes)
         return None

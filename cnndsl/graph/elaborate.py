@@ -24,6 +24,7 @@ from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment, holds
+from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 
 
@@ -65,6 +66,7 @@ class _Elaborator:
             inputs = self.inputs(context.environment(params, has_input=False))
             self.name_inputs(scope, inputs, context.environment(params))
             first = next(iter(inputs.values()), None)
+            context.sample = first.shape.sample if first else ()
             last = self.run_steps(document.network, first, Site(context.environment(params), scope, body))
             outputs = self.outputs(scope, last)
         except Stop:
@@ -94,7 +96,7 @@ class _Elaborator:
                 continue
             if not (isinstance(sizes, tuple) and sizes and all(type(size) is int and size > 0 for size in sizes)):
                 message = f"an input is a list of positive integers, not {got(sizes)}"
-                self.context.fault(Code.TYPE, message, value.span)
+                self.context.fault(Code.TYPE, message, value.span, meant_by(value, sizes, environment.names))
             elif prod(sizes) * self.batch > self.document.limits.elements:
                 message = (
                     f"an input of {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"
@@ -106,8 +108,8 @@ class _Elaborator:
         return tensors
 
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
-        """Inputs after the first are reached by their names."""
-        for name, tensor in list(inputs.items())[1:]:
+        """Inputs that have names are reached by them."""
+        for name, tensor in inputs.items() if self.document.names_inputs else ():
             span = self.document.inputs[name].span
             scope.names[name] = Named(spec.Invalid(span=span), span, tensor, environment)
             scope.taken[name] = self.document.inputs[name]
@@ -157,7 +159,7 @@ class _Elaborator:
         if isinstance(step, spec.Invalid):
             site.scope.lose((step,))
             return None
-        name = self.context.name_of(step, site.environment)
+        name = self.context.name_of(step, site)
         if isinstance(step, spec.Call):
             return self.calls.call(step, name, x, site)
         if isinstance(step, spec.Sequential):

@@ -6,14 +6,15 @@ Every rule is a function of one layer and its surroundings, in :data:`RULES`; it
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
-from cnndsl.diagnostics import Code, Diagnostic, got
+from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, walk
+from cnndsl.graph.torch_order import mistaken
+from cnndsl.spec.document import Document
 from cnndsl.spec.hints import not_written
-from cnndsl.spec.steps import Call
 from cnndsl.spec.values import Literal
 
 _AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
@@ -28,17 +29,17 @@ class Surroundings:
     returned: set[int]
 
     @staticmethod
-    def of(graph: Graph) -> Surroundings:
+    def of(root: Module, outputs: Iterable[Tensor]) -> Surroundings:
         takers: dict[int, list[Operation]] = defaultdict(list)
         permuted: set[int] = set()
-        for _, operation in walk(graph.root.body):
+        for _, operation in walk(root.body):
             if isinstance(operation, Module):  # what is in it takes the tensor
                 continue
             for tensor in operation.inputs:
                 takers[id(tensor)].append(operation)
             if operation.kind == "Permute" or any(id(tensor) in permuted for tensor in operation.inputs):
                 permuted.update(map(id, _outputs(operation)))
-        return Surroundings(takers, permuted, {id(tensor) for tensor in graph.outputs.values()})
+        return Surroundings(takers, permuted, {id(tensor) for tensor in outputs})
 
     def only_taker(self, layer: Apply) -> str:
         """The kind of the one layer that takes what ``layer`` gives, "" where there is not just one."""
@@ -51,21 +52,47 @@ def _outputs(operation: Operation) -> tuple[Tensor, ...]:
     return operation.outputs if hasattr(operation, "outputs") else (operation.output,)
 
 
+#: Errors that tell of shapes.
+_OF_SHAPES = {Code.SHAPE, Code.INFERRED, Code.CONCAT, Code.RESIDUAL, Code.BRANCH}
+
 Rule = Callable[[Apply, Surroundings], Diagnostic | None]
 
 
 def doubtful_habits(graph: Graph) -> Iterator[Diagnostic]:
     """Each step is warned of once, however often its block is used."""
-    around = Surroundings.of(graph)
+    yield from _doubts(graph.document, graph.root, graph.outputs.values(), RULES)
+
+
+def explanations(document: Document, partial: Module, errors: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
+    """What may explain that shapes do not fit, in a network whose shapes are known as far as ``partial`` goes."""
+    if any(error.code in _OF_SHAPES for error in errors):
+        yield from _doubts(document, partial, (), EXPLAINING)
+
+
+def _doubts(document: Document, root: Module, outputs: Iterable[Tensor], rules: Iterable[Rule]) -> Iterator[Diagnostic]:
+    yield from _channels_last(document, root)
+    around = Surroundings.of(root, outputs)
     warned: set[tuple[Code, object]] = set()
-    for _, item in walk(graph.root.body):
+    for _, item in walk(root.body):
         if not isinstance(item, Apply):
             continue
-        for rule in RULES:
+        for rule in rules:
             warning = rule(item, around)
             if warning and (warning.code, item.step) not in warned:
                 warned.add((warning.code, item.step))
                 yield warning
+
+
+def _channels_last(document: Document, root: Module) -> Iterator[Diagnostic]:
+    """Images are channels first here, as everywhere in PyTorch; elsewhere they come last, 1 or 3 of them."""
+    shape = root.input.shape.sample
+    permuted = any(operation.kind == "Permute" for _, operation in walk(root.body))
+    if len(shape) != 3 or permuted or min(shape[:2]) < 8:
+        return
+    if shape[2] == 3 or (shape[2] == 1 and shape[0] == shape[1]):
+        message = f"the input {[*shape]} looks like height, width and channels: the channels come first"
+        span = next(iter(document.inputs.values())).span.first_line
+        yield Diagnostic(Code.MISTAKEN, message, span, f"`{[shape[2], *shape[:2]]}`")
 
 
 def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
@@ -116,24 +143,13 @@ def _dropout_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic 
 
 
 def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
-    """In PyTorch a list of arguments has in it what is inferred here: ``nn.Conv2d(3, 16, 3)`` is ``Conv2d: [16, 3]``,
-    and ``nn.BatchNorm2d(16)`` is ``BatchNorm2d``. Kernels of 8 and more and an ``eps`` of 1 and more are not used."""
-    given = item.step.arguments.positional if isinstance(item.step, Call) else ()
-    values, names = item.layer.values, item.layer.positional()[: len(given)]
-    kernel, eps = values.get("kernel_size"), values.get("eps")
-    if not any(argument.infer for argument in item.layer.arguments.values()):
+    """In PyTorch a list of arguments has in it what is inferred here: :mod:`cnndsl.graph.torch_order`."""
+    found = mistaken(item)
+    if found is None:
         return None
-    if "eps" in names and eps is not None and eps >= 1:
-        what, meant = f"an `eps` of {eps:g}", [values[name] for name in names[: names.index("eps")]]
-    elif len(names) >= 3 and names[1] == "kernel_size" and isinstance(kernel, int) and kernel >= 8:
-        if values.get("in_channels") != values["out_channels"]:
-            return None
-        what, meant = f"a kernel of {kernel}", [values[name] for name in names[1:]]
-    else:
-        return None
+    what, meant = found
     message = f"this `{item.kind}` has {what}: {not_written(type(item.layer))}"
-    help = f"`{item.kind}: {got(meant)}`" if meant else f"`{item.kind}`"
-    return Diagnostic(Code.MISTAKEN, message, item.step.span, help)
+    return Diagnostic(Code.MISTAKEN, message, item.step.span, f"`{meant}`")
 
 
 def _upsampling_to_less(item: Apply, around: Surroundings) -> Diagnostic | None:
@@ -153,3 +169,5 @@ RULES: tuple[Rule, ...] = (
     _order_of_torch,
     _upsampling_to_less,
 )
+#: Those that may be why a later step does not fit.
+EXPLAINING: tuple[Rule, ...] = (_linear_on_image, _order_of_torch, _upsampling_to_less)

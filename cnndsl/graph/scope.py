@@ -65,11 +65,16 @@ class Scope:
 
     def lose(self, steps: Steps) -> None:
         """Passes steps over because of a fault: the names in them are there, but nothing is known of them."""
-        for name in map(written_name, names_in(steps)):
-            if len(name) == 1:
-                self.lost.add(name[0])
-            else:
-                self.lost_templates.append(name)
+        for name in names_in(steps):
+            self.lose_name(name)
+
+    def lose_name(self, name: Value) -> None:
+        """The name of a step of which nothing is known."""
+        written = written_name(name)
+        if len(written) == 1:
+            self.lost.add(written[0])
+        else:
+            self.lost_templates.append(written)
 
     def may_have(self, name: str) -> bool:
         """Whether a step that was passed over may have this name; after many, any may be."""

@@ -13,6 +13,7 @@ from cnndsl.graph.scope import Scope
 from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
+from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
 
@@ -68,12 +69,12 @@ class Structure:
         if found is UNKNOWN:
             return None
         if counted and (type(found) is not int or found < 0):
-            help = "`//` divides to whole numbers" if isinstance(found, float) else ""
+            help = meant_by(value, found, site.environment.names)
             message = f"`times` expects an integer, 0 or more, got {got(found)}"
             self.context.fault(Code.TYPE, message, value.span, help)
             return None
         if not counted and not isinstance(found, tuple):
-            help = "`[64, 128]`, or `$(range(4))`"
+            help = meant_by(value, found, site.environment.names) or "`[64, 128]`, or `$(range(4))`"
             self.context.fault(Code.TYPE, f"`in` expects a list, got {got(found)}", value.span, help)
             return None
         rounds = found if counted else len(found)
@@ -120,7 +121,8 @@ class Structure:
             bodies.append(tuple(inner.body))
         dim = 1 if step.dim is None else self.context.value(step.dim, site.environment)
         if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
-            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span)
+            help = meant_by(step.dim, dim, site.environment.names)
+            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span, help)
             dim = UNKNOWN
         notes = [
             Note(f"branch {number} gives {end and end.shape}", span)
@@ -189,7 +191,8 @@ class Structure:
             wanted = self.context.value(step.shortcut, site.environment)
             if wanted is not UNKNOWN and type(wanted) is not bool:
                 message = f"`shortcut` expects a list of steps, true or false, got {got(wanted)}"
-                self.context.fault(Code.TYPE, message, step.shortcut.span)
+                help = meant_by(step.shortcut, wanted, site.environment.names)
+                self.context.fault(Code.TYPE, message, step.shortcut.span, help)
                 wanted = UNKNOWN
             if wanted is False:
                 site.body.append(Residual(step, tuple(inner.body), (), None))

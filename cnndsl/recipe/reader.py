@@ -16,12 +16,14 @@ from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.recipe import MONITORED, PRECISIONS, EarlyStopping, Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
+from cnndsl.recipe.stray import stray_keys
 from cnndsl.recipe.table import INSIDE_0_AND_1
 from cnndsl.recipe.transforms import TRANSFORMS
 from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, parse_value
 
@@ -96,13 +98,15 @@ class _Reader:
 
     def read(self) -> Recipe | None:
         found: dict[str, Any] = {}
+        faults, incomplete = stray_keys(self.train, CALLS)
+        self.faults += faults
         for name in VALUES.arguments:
             if (written := self.written(name)) is not None:
                 found[name] = self.value(name, written)
                 self.environment = self.environment.bind({name: found[name]})
         calls = CallReader(self.environment, self.faults)
         for name, vocabulary in CALLS.items():
-            if (written := self.written(name)) is not None:
+            if name not in incomplete and (written := self.written(name)) is not None:
                 found[name] = calls.call(written, vocabulary) or UNKNOWN
         if (written := self.written("early_stopping")) is not None:
             stopping = calls.arguments(EARLY_STOPPING, written)
@@ -127,12 +131,14 @@ class _Reader:
         before = len(self.faults)
         span = written.span.first_line
         try:
-            value = evaluate(parse_value(written, self.faults.append), self.environment)
+            parsed = parse_value(written, self.faults.append)
+            value = evaluate(parsed, self.environment)
             VALUES.arguments[name].check(value, 0)
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
-            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, refused.help))
+            help = meant_by(parsed, value, self.environment.names) or refused.help
+            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, help))
         except Unknown:
             pass
         else:

@@ -12,7 +12,8 @@ from cnndsl.layers.function import Calls, Function
 from cnndsl.source import Span
 from cnndsl.spec import tree
 from cnndsl.spec.expression import Environment, Unknown, evaluate
-from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, parse_arguments
+from cnndsl.spec.hints import meant_by, meant_function
+from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, dealt, parse_arguments
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class CallReader:
         function = vocabulary.functions.get(name)
         if function is None:
             known = vocabulary.functions
-            help = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            help = meant_function(written, known) or did_you_mean(name, known) or f"there are {', '.join(known)}"
             self._fault(Code.LAYER, f"`{shorten(name)}` is no {vocabulary.what}", span, help)
             return None
         values = self._arguments(function, arguments, span)
@@ -83,8 +84,10 @@ class CallReader:
     def _arguments(self, function: Function, given: Arguments, span: Span) -> dict[str, Any] | None:
         """The arguments of a function as they were given, None where something is wrong with them."""
         before = len(self.faults)
-        written = self._by_name(function, given)
+        written: dict[str, Value] = {}
+        values: dict[str, Any] = {}
         try:
+            written = self._by_name(function, given)
             values = {name: self._value(function, name, value) for name, value in written.items()}
             if len(self.faults) == before:
                 function.bind(values)
@@ -94,7 +97,9 @@ class CallReader:
         except Refused as refused:
             at = written[refused.argument].span if refused.argument in written else span
             code = Code.TYPE if refused.argument in written else Code.MISSING
-            self._fault(code, refused.message, at, refused.help)
+            name = refused.argument or ""
+            help = meant_by(written[name], values[name], self.environment.names) if name in values else ""
+            self._fault(code, refused.message, at, help or refused.help)
         except Unknown:
             pass
         return None
@@ -102,9 +107,7 @@ class CallReader:
     def _by_name(self, function: Function, given: Arguments) -> dict[str, Value]:
         """The arguments by their names, those that the function does not have reported and left out."""
         names = function.positional()
-        positional = given.positional
-        if function.takes_list() and given.whole is not None:
-            positional = (given.whole,)
+        positional = self._positional(function, given)
         written: dict[str, Value] = dict(zip(names, positional))
         signature = f"`{function.name}({function.signature()})`"
         if len(positional) > len(names):
@@ -117,6 +120,15 @@ class CallReader:
                 self._fault(Code.ARGUMENT, message, keyword.span, help)
             written[keyword.name] = keyword.value
         return written
+
+    def _positional(self, function: Function, given: Arguments) -> tuple[Value, ...]:
+        """Arguments by their order. A list that is worked out is dealt out as a written one is."""
+        if function.takes_list() and given.whole is not None:
+            return (given.whole,)
+        if given.alone and len(function.positional()) > 1:
+            worth = evaluate(given.alone, self.environment)
+            return dealt(given.alone, worth) if isinstance(worth, tuple) else given.positional
+        return given.positional
 
     def _value(self, function: Function, name: str, value: Value) -> Any:
         kind = function.arguments[name].kind if name in function.arguments else None

@@ -73,6 +73,11 @@ class Document:
     lost: frozenset[str] | None = frozenset()
     limits: Limits = LIMITS
 
+    @property
+    def names_inputs(self) -> bool:
+        """Whether the inputs have names; a single one may do without."""
+        return isinstance(self.tree.get("input"), Mapping)
+
     def resolved(self, *left_out: str) -> str:
         """The spec as one text that needs no other file: what it extends, uses and was given is in it, but
         not the keys that are ``left_out``."""
@@ -306,6 +311,7 @@ class _DocumentParser:
                 help = "name it otherwise: both would be called alike"
                 whose = LAYERS[name].package or "torch"
                 self.fault(Code.DUPLICATE, f"the block `{name}` is named like a layer of {whose}", key.span, help)
+                self.lost.add(name)
             elif name in blocks:
                 note = Note("it is defined here first", blocks[name].span)
                 self.fault(Code.DUPLICATE, f"the block `{name}` is defined twice", key.span, "rename one", note)

@@ -13,6 +13,7 @@ from cnndsl.diagnostics import Code, did_you_mean, shorten
 from cnndsl.limits import LIMITS, how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, MAX_LIST, USAGE
+from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import MAX_SCALAR, UNKNOWN
 from cnndsl.spec.values import (
     INPUT_HELP,
@@ -174,7 +175,8 @@ def holds(value: Value, environment: Environment) -> bool:
     """Whether a condition is true: anything but a text has a truth, as in Python."""
     found = evaluate(value, environment)
     if isinstance(found, str) and found not in environment.callables:
-        raise Fault(Code.TYPE, f"the text {shorten(found)!r} is no condition", value.span, CONDITION_HELP)
+        help = meant_by(value, found, environment.names) or CONDITION_HELP
+        raise Fault(Code.TYPE, f"the text {shorten(found)!r} is no condition", value.span, help)
     return bool(found)
 
 

@@ -2,29 +2,95 @@
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Container, Mapping
 from typing import Any
 
 from cnndsl.diagnostics import nearest, shorten
-from cnndsl.layers import Layer
+from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers.function import Function
+from cnndsl.spec import foreign, notation
+from cnndsl.spec.foreign import entry
+from cnndsl.spec.notation import SOME, Unwritable, python
+from cnndsl.spec.slips import with_colon
+from cnndsl.spec.values import Expression, Literal, Template, Value
 
 #: Help for a name that is like none.
 WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` brings in your own"
-
-_MODULES = re.compile(r"(torch\.)?nn\.|torchvision\.ops\.")
-_CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
+#: Where functions of tensors are, whose first argument is the tensor.
+_FUNCTIONAL = ("F", "functional", "nn.functional", "torch.nn.functional", "torch")
 _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 
 
-def meant_layer(written: str, known: Collection[str]) -> str:
-    """Help for what is no layer and no block: ``nn.Conv2d(8, 3)`` is ``Conv2d: [8, 3]``; "" where there is none."""
-    name = written.removeprefix(found[0]) if (found := _MODULES.match(written)) else written
-    call = _CALL.fullmatch(name)
-    right = nearest(call[1] if call else name, known)
-    if call and right and call[2].strip():
-        return f"arguments stand behind a colon: `{right}: {_arguments(call[2])}`"
-    return f"did you mean `{right}`?" if right else ""
+# --- layers --------------------------------------------------------------------------------------
+
+
+def meant_layer(written: str, known: Collection[str], *, as_value: bool = False) -> str:
+    """Help for what is no layer and no block: ``nn.Conv2d(8, 16, 3)`` is ``Conv2d: [16, 3]``; "" where there is none.
+
+    ``known`` are the names of layers and blocks, and whatever else may stand in the place of one. ``as_value`` tells
+    that it is the value of a parameter.
+    """
+    written = re.sub(r"^[\w.]+\s*=\s*(?=[\w.]+\()", "", written)
+    if slip := meant_slip(written):
+        return slip
+    node = python(written)
+    call = node if isinstance(node, ast.Call) else None
+    name = written.partition("(")[0].strip()
+    module, _, name = name.rpartition(".")
+    if right := _same(name, known):
+        return _as_step(call, right, module, as_value)
+    if help := _foreign(call, name, module, as_value):
+        return help
+    right = nearest(name, known)
+    return _as_step(call, right, module, as_value) if right else ""
+
+
+def _foreign(call: ast.Call | None, name: str, module: str, as_value: bool) -> str:
+    """Help for a word of another tool, "" for other words."""
+    line = foreign.LAYERS.get(entry(name), "")
+    here = line.partition(":")[0]
+    if call and line and (call.args or call.keywords):
+        return _as_step(call, here, module, as_value)
+    as_in = f", as in `{line}`" if line != here else ""
+    return f"here it is `{here}`{as_in}" if line else foreign.STRUCTURE.get(entry(name), "")
+
+
+def _same(name: str, known: Collection[str]) -> str:
+    """The known name that differs in case and underscores at most: of ``max_pool2d`` it is ``MaxPool2d``."""
+    if name in known:
+        return name
+    return next((other for other in known if other.lower() == name.lower().replace("_", "")), "")
+
+
+def _as_step(call: ast.Call | None, name: str, module: str, as_value: bool) -> str:
+    """Help that names a layer or block, and writes a call of Python's as the step that it is."""
+    line = ""
+    if call and name[:1].isupper():
+        try:
+            functional = module in _FUNCTIONAL or (isinstance(call.func, ast.Name) and call.func.id.islower())
+            line = _function(call, name, module) if functional else notation.call_of(call, LAYERS, name)
+        except Unwritable:
+            pass
+    if line in ("", name):
+        return f"did you mean `{name}`?"
+    return f"as a value of a spec: `{{{line}}}`" if as_value else f"as a step of a spec: `{line}`"
+
+
+def _function(call: ast.Call, name: str, module: str) -> str:
+    """A function of a tensor as the layer of its name. The arguments of both agree up to the first flag."""
+    layer = LAYERS.get(name)
+    if layer is None:
+        return name
+    tensor = module in _FUNCTIONAL or (call.args and notation.literal(call.args[0]) is SOME)
+    given = call.args[1:] if tensor else call.args
+    learns = any(argument.infer for argument in layer.arguments.values())
+    values = list(map(notation.literal, given))
+    if learns or SOME in values or any(isinstance(value, bool) for value in values):
+        return name
+    own = [keyword for keyword in call.keywords if keyword.arg in layer.arguments]
+    return notation.call_of(ast.Call(call.func, [*given], own), LAYERS, name)
 
 
 def not_written(layer: type[Layer]) -> str:
@@ -33,26 +99,117 @@ def not_written(layer: type[Layer]) -> str:
     return f"`{inferred}` is inferred, and not written"
 
 
-def _arguments(written: str) -> str:
-    """Arguments as Python writes them, as YAML does."""
-    written = shorten(written.strip())
-    if "=" not in written:
-        return f"[{written}]"
-    by_name = ": ".join(re.split(r"\s*=\s*", written))
-    return f"{{{by_name}}}" if re.match(r"\w+\s*=", written) else "{...}"
+def meant_function(written: str, known: Mapping[str, Function]) -> str:
+    """Help for a function or class of torch's in Python's notation: ``Adam(model.parameters(), lr=0.1)`` is
+    ``{Adam: {lr: 0.1}}``; "" for other texts."""
+    node = python(written)
+    call = node if isinstance(node, ast.Call) else None
+    name = _same(written.partition("(")[0].strip().rpartition(".")[2].removesuffix("_"), known)
+    if not name:
+        return ""
+    try:
+        line = notation.function_of(call, known[name]) if call else ""
+    except Unwritable:
+        line = ""
+    return f"as a spec writes it: `{{{line}}}`" if line not in ("", name) else f"did you mean `{name}`?"
 
 
-def meant_value(value: Any, types: Collection[str], layer: str) -> str:
-    """Help for a value that is none of the types of JSON Schema that are wanted; ``layer`` is whose argument it is."""
+# --- slips of the pen ----------------------------------------------------------------------------
+
+
+def meant_slip(text: str) -> str:
+    """Help for a text that would be a key with its value, or a name, but for one character; "" where it would not."""
+    if found := with_colon(text):
+        place, meant = found
+        what = "a space after the colon" if text[place] == ":" else "a colon between a key and its value"
+        return f"{what}: `{shorten(meant)}`"
+    if re.fullmatch(r"[\w$]+,", text):
+        return f"without the comma: `{shorten(text[:-1])}`"
+    if match := re.match(r"([a-z]\w*|\w+\([^()]*\)) - ", text):
+        return f"a `:` is missing: `{match[1]}:`"
+    return ""
+
+
+def slipped_key(key: str) -> str:
+    """The key that is meant by one that has its value in it, as ``out_channels:16``; "" for others."""
+    found = with_colon(key)
+    return found[1].partition(":")[0] if found else ""
+
+
+# --- values --------------------------------------------------------------------------------------
+
+
+def meant_value(value: Any, types: Collection[str], layer: str, names: Container[str] = ()) -> str:
+    """Help for a value that is none of the types of JSON Schema that are wanted; ``layer`` is whose argument it is,
+    ``names`` are what ``$`` takes a value from where it stands."""
+    if isinstance(value, dict) and len(value) == 1:  # `{width}` is a mapping of `width` to nothing
+        ((name, inner),) = value.items()
+        return f"did you mean `${name}`?" if inner is None and name in names else ""
     if not isinstance(value, str):
         return ""
-    if "boolean" in types and value.lower() in _BOOLEANS:
+    if "boolean" in types and value.lower() in _BOOLEANS and value not in names:
         return "in YAML 1.2 this is a text; write true or false"
-    if ("integer" in types or "number" in types) and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
-        number = shorten(value.replace("_", ""))
-        return f"{number} {'without `_`' if '_' in value else 'without quotes'} is a number"
-    if "array" in types and re.fullmatch(r"[\d\s,-]*,[\d\s,-]*", value):
-        return f"a list stands in brackets: `[{shorten(value)}]`"
+    number = "integer" in types or "number" in types
+    if number and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
+        return f"{shorten(value.replace('_', ''))} {'without `_`' if '_' in value else 'without quotes'} is a number"
+    if number and (match := re.fullmatch(r"[\"']?([-+]?[0-9.]+)[,\"']", value)):
+        return f"without the `{value[-1]}`: `{shorten(match[1])}`"
+    if "array" in types and (listed := _list(value)):
+        return f"a list stands in brackets: `{shorten(listed)}`"
     if layer and re.match(r"\w+\s*=", value):
-        return f"arguments by name are a mapping: `{layer}: {_arguments(value)}`"
+        return _by_name(layer, value)
+    return meant_expression(value, names) or (_tuple(value, names) if "array" in types else "")
+
+
+def _list(text: str) -> str:
+    """Numbers in a row as a list: ``3, 32``, ``3x32``; "" for other texts."""
+    found = re.fullmatch(r"\d+(\s*[,x]\s*\d+)+|-?\d+(\s*,\s*-?\d+)+", text.strip().strip("()"))
+    return f"[{', '.join(re.findall(r'-?[0-9]+', text))}]" if found else ""
+
+
+def _tuple(text: str, names: Container[str]) -> str:
+    node = python(text)
+    if not isinstance(node, ast.Tuple) or not all(name in names for name in notation.names_in(node)):
+        return ""
+    try:
+        return f"a list stands in brackets: `{shorten(notation.written(node))}`"
+    except Unwritable:
+        return ""
+
+
+def _by_name(layer: str, text: str) -> str:
+    """``out_channels=8, kernel_size=3`` as the mapping that it is."""
+    call = python(f"{layer}({text})")
+    try:
+        line = notation.by_name(layer, call) if isinstance(call, ast.Call) else ""
+    except Unwritable:
+        line = ""
+    return f"arguments by name are a mapping: `{line or f'{layer}: {{...}}'}`"
+
+
+def meant_expression(text: str, names: Container[str]) -> str:
+    """Help for a text that would be a value if it had its ``$``: a name, or something to work out; "" for others."""
+    stripped = re.sub(r"\$(?=\w)|\$(?=\()", "", text)
+    node = python(stripped)
+    if node is None or isinstance(node, (ast.Tuple, ast.List)):
+        return ""
+    taken = notation.names_in(node)
+    if not all(name in names or name == "input" for name in taken) or not (taken or notation.is_calculation(node)):
+        return ""
+    try:
+        line = f"${stripped}" if isinstance(node, ast.Name) else notation.expression(ast.unparse(node))
+    except Unwritable:
+        return ""
+    return f"did you mean `{line}`?"
+
+
+def meant_by(value: Value, worth: Any, names: Container[str]) -> str:
+    """Help for a value that is worked out and not what is wanted, by how it is written; "" where there is none."""
+    if isinstance(value, Template):
+        line = notation.of_template(value)
+        return f"all of it stands in the brackets: `{line}`" if line else ""
+    if isinstance(value, Expression) and isinstance(worth, float) and "/" in value.text.replace("//", ""):
+        return "`/` gives a fraction, `//` a whole number"
+    if isinstance(worth, str) and (help := meant_expression(worth, names)):
+        return help if isinstance(value, Literal) else f"{help} It was given as a text"
     return ""

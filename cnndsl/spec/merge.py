@@ -141,6 +141,7 @@ def set_params(tree: Mapping, given: dict[str, Tree]) -> tuple[Mapping, list[Dia
             params = with_entry(params, params.keys[name], value)
             continue
         listed = ", ".join(f"`{shorten(key)}`" for key in params.keys)
-        help = did_you_mean(name, params.keys) or (f"it has {listed}" if listed else "it has no `params`")
+        there = f"there are {listed}" if listed else "it has no `params`"
+        help = " ".join(filter(None, (did_you_mean(name, params.keys), there)))
         faults.append(Diagnostic(Code.PARAM, f"the spec has no parameter `{shorten(name)}`", value.span, help))
     return (with_entry(tree, tree.keys["params"], params) if params.entries else tree), faults

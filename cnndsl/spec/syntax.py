@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import yaml
 
-from cnndsl.diagnostics import Code, Diagnostic, Note
+from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.source import Source, Span
+from cnndsl.spec.slips import flow_expression, glued_bracket, other_value, with_colon
 
 _COLON = ("a `:` where no key can stand", "indent the line as its neighbours are, or quote a text that holds `: `")
-_TAB = ("a tab; YAML is indented with spaces", "replace it")
+_TAB = ("a tab; YAML is indented with spaces", "write spaces instead")
 _QUOTE = "this quote is not closed"
+_GLUED = "a `:` without a space behind it"
 
 #: What libyaml says -> what we say, and what to do about it.
 _WORDS = {
@@ -66,7 +71,13 @@ def syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
     message, help = _WORDS.get(problem, (problem, ""))
     opener = message.startswith("this ")
     notes: tuple[Note, ...] = ()
-    if _tab_before(source.text, index) and message != _QUOTE:
+    if message != _QUOTE and (slip := _slip(source, index)):
+        return slip
+    if message == _COLON[0] and (slip := _without_colon(source, index)):
+        return slip
+    if problem.startswith("could not find") and context and (slip := _glued_line(source, context.index)):
+        return slip
+    if (_tab_before(source.text, index) or source.text[index : index + 1] == "\t") and message != _QUOTE:
         message, help = _TAB
     elif problem == "did not find expected key" and (behind := _behind_value(source, index)):
         message, help = behind
@@ -79,6 +90,79 @@ def syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
         if "$(" in source.line(source.position(index)[0]):
             help += "; inside of `{...}` and `[...]`, `$(a, b)` wants quotes"
     return Diagnostic(Code.SYNTAX, message, _at(source, index), help, notes)
+
+
+# --- slips ---------------------------------------------------------------------------------------
+
+
+def _slip(source: Source, index: int) -> Diagnostic | None:
+    """What is said where one character of a line is wrong, at its place; None where it is not as simple as that."""
+    number, column = source.position(index)
+    line, start = source.line(number), index - column + 1
+    if found := other_value(line, column - 1):
+        written = line[found[0] : found[1]]
+        slip = _slipped(source, start, found, f"`{shorten(written)}` is not how a spec takes a value")
+        if written[1:].isidentifier():
+            slip = replace(slip, help=f"{slip.help}; or quote a text that begins with `{written[0]}`")
+        return slip
+    if found := flow_expression(line, column - 1):
+        message = "an expression with a bracket or comma wants quotes in `[...]` and `{...}`"
+        return _slipped(source, start, found, message)
+    if found := glued_bracket(line, column - 1):
+        return _slipped(source, start, found, _GLUED)
+    if merge := re.fullmatch(r".*\bmerge: *(-)\s*", line[:column]):
+        return _slipped(source, start, (*merge.span(1), "merge: subtract"), "a `-` begins an item of a list")
+    return None
+
+
+def _slipped(source: Source, start: int, found: tuple[int, int, str], message: str) -> Diagnostic:
+    """``found`` is where in the line that begins at ``start`` the slip is, and what is meant."""
+    first, last, meant = found
+    return Diagnostic(Code.SYNTAX, message, Span(source, start + first, start + last), f"`{meant}`")
+
+
+_ITEM = re.compile(r"(?P<before> *(?:- +)*)(?P<text>[^\s#].*?)\s*(?:\s#.*)?")
+
+
+def _glued_line(source: Source, index: int) -> Diagnostic | None:
+    """What is said of a line whose key has no space behind its colon, or a `=` for it."""
+    number, _ = source.position(index)
+    match = _ITEM.fullmatch(source.line(number))
+    found = with_colon(match["text"]) if match else None
+    if match is None or found is None:
+        return None
+    place, meant = found
+    slip = _GLUED if match["text"][place] == ":" else "a `=` where a `:` is meant"
+    first = len(match["before"]) + place
+    return _slipped(source, source.offset(number), (first, first + 1, shorten(meant)), slip)
+
+
+def _without_colon(source: Source, index: int) -> Diagnostic | None:
+    """What is said of a line above that is no key for want of a colon, which the one at ``index`` shows."""
+    number, column = source.position(index)
+    line = source.line(number)
+    if re.search(r"\S:\s", line[: column - 1]):
+        return None  # the line has a key already
+    indent = len(line) - len(line.lstrip())
+    for above in range(number - 1, max(number - 100, 0), -1):
+        match = _ITEM.fullmatch(source.line(above))
+        if match is None or 0 < indent < len(match["before"].rstrip("- ")) + len(match["before"]):
+            continue
+        if glued := _glued_line(source, source.offset(above)):
+            return glued
+        if _wants_colon(match["text"], "-" in match["before"], line.lstrip().startswith("- ")):
+            start = len(match["before"])
+            found = (start, start + len(match["text"]), f"{shorten(match['text'])}:")
+            return _slipped(source, source.offset(above), found, "a `:` is missing behind this")
+        return None
+    return None
+
+
+def _wants_colon(text: str, in_list: bool, before_list: bool) -> bool:
+    """Whether a text is a key: a definition, a structural word before its steps, a layer before its arguments."""
+    if not re.fullmatch(r"\w+(\(.*\))?", text):
+        return False
+    return not in_list or before_list == text[0].islower()
 
 
 def _at(source: Source, index: int) -> Span:
@@ -97,6 +181,8 @@ def _behind_value(source: Source, index: int) -> tuple[str, str] | None:
     before, character = source.line(line)[: column - 1].strip(), source.text[index : index + 1]
     if not before:
         return None
+    if character == ",":
+        return "a `,` behind the end of a value", "remove it"
     if character in ("]", "}"):
         return f"a `{character}` that closes nothing", "remove it, or open it before"
     return "text behind a quote or bracket that is closed already", "remove it, or put it inside"

@@ -19,6 +19,7 @@ from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, sho
 from cnndsl.layers.kinds import MAX_NUMBER
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
+from cnndsl.spec.slips import other_value
 from cnndsl.spec.syntax import syntax_error
 
 MAX_SCALAR = 8 * 1024
@@ -79,6 +80,8 @@ _FORBIDDEN = re.compile(
 #: Line ends to some readers and characters to others; and what turns the direction of writing, so
 #: that a reviewer would read one thing and the compiler another.
 _MISLEADING = frozenset("\x85\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+#: What stands before the second item of a tuple in Python's notation.
+_IN_TUPLE = re.compile(r": *\([^()\n]*, *\Z")
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]+(\s+(#[^\n]*)?)*")
 
 
@@ -243,7 +246,7 @@ class _Reader:
             name = str(key.value) if key else ""
             if key is None and depth > 0:
                 broken = Scalar(UNKNOWN, self._span(start))
-            if key and name in entries:
+            if key and name in entries and not _ends_tuple(key):
                 note = Note("it stands here first", entries[name][0].span)
                 message = f"the key `{shorten(name)}` stands twice"
                 self._note(Diagnostic(Code.DUPLICATE_KEY, message, key.span, "keep one of the two", (note,)))
@@ -263,11 +266,17 @@ class _Reader:
             return None
         if isinstance(event, yaml.AliasEvent) or not isinstance(key, Scalar):
             help = "quote a `[`, `{` or `*` that is meant literally"
+            line, column = self.source.position(event.start_mark.index)
+            if meant := other_value(self.source.line(line), column - 1):
+                help = f"a value is taken by `{meant[2]}`"
             self._fault(Code.TYPE, "a key must be a text", event, help)
         elif not isinstance(key.value, str):
             written = shorten(event.value)
             message = f"a key must be a text, `{written}` is none" if written else "a `:` without a key before it"
-            self._fault(Code.TYPE, message, event, f'"{written}": quoted it is a text' if written else "")
+            help = f'"{written}": quoted it is a text' if written else ""
+            if _ends_tuple(Scalar(written, self._span(event))):
+                help = "a list stands in brackets, as `[1, 1]`"
+            self._fault(Code.TYPE, message, event, help)
         else:
             return key
         return None
@@ -323,6 +332,11 @@ def _bounded(number: int, text: str) -> int:
     if abs(number) > MAX_INTEGER:
         raise ValueError(f"the integer {shorten(text)} is past 2^53", "no size of a network is that large")
     return number
+
+
+def _ends_tuple(key: Scalar) -> bool:
+    """Whether a key is the end of a tuple in Python's notation, which is said where that begins."""
+    return _IN_TUPLE.search(key.span.source.text, max(key.span.start - 100, 0), key.span.start) is not None
 
 
 def measure(tree: Tree, at_most: int) -> tuple[int, int]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from itertools import chain
+from functools import cached_property, lru_cache
+from itertools import accumulate, chain
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, did_you_mean, got, shorten
+from cnndsl.diagnostics import ENOUGH, SHOWN, Code, Diagnostic, did_you_mean, got, nearest, shorten
 from cnndsl.layers import LAYERS
 from cnndsl.source import Span
-from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_value, not_written
+from cnndsl.spec.foreign import BATCH, MERGES, RECIPE, SECTIONS, STEP_OPTIONS, entry, meant_argument
+from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_slip, meant_value, not_written, slipped_key
 from cnndsl.spec.merge import defined_name
+from cnndsl.spec.notation import SOME, in_torch_order
 from cnndsl.spec.schema import NAME, PARAMETER, Layers, schema, schema_of
+from cnndsl.spec.scopes import Scopes
 from cnndsl.spec.steps import COMMON, STRUCTURE, is_word
 from cnndsl.spec.tree import MINIMAL, UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
@@ -28,6 +31,8 @@ _HELP = {
     "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
     "a mapping with `input` and `network`": MINIMAL,
 }
+#: In how many pieces YAML may have cut a value.
+_PIECES = 12
 _STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else"}
 
 
@@ -36,11 +41,18 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     steps, or the sections of the document."""
     diagnostics: list[Diagnostic] = []
     faulty: set[int] = set()
+    scopes = Scopes(tree)
+    twofold = {*_blocks(tree)} & LAYERS.keys()
     for error in _validator(tuple(LAYERS.values())).iter_errors(plain(tree)):
         if error.validator == "pattern" and error.validator_value in (NAME, PARAMETER):
             continue  # names.py says more of it
-        place = _locate(tree, list(error.absolute_path))
-        faulty.add(place.enclosing)
+        path = tuple(error.absolute_path)
+        if error.validator == "additionalProperties" and path == ("train",):
+            continue  # the recipe's reader says more of it
+        if not twofold.isdisjoint(path[1:]):
+            continue  # a call of a block that is named like a layer, which is said where it is defined
+        place = _locate(tree, path, scopes.at(path))
+        faulty |= {place.enclosing, id(place.cut)}
         if error.instance is not UNKNOWN and len(diagnostics) < ENOUGH:
             rule = error.schema if isinstance(error.schema, dict) else {}
             diagnostics += _diagnose(_Error(error.validator, error.validator_value, error.instance, rule), place, tree)
@@ -78,13 +90,24 @@ class _Error:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an error is: its node, those around it up to the step, the last key, the innermost step's id."""
+    """Where an error is: its node, those around it up to the step, the last key, the innermost step's id, and the
+    names that ``$`` takes a value from there."""
 
     node: Tree
     around: tuple[Tree, ...]
     key: Scalar | None
     in_list: bool
     enclosing: int
+    path: tuple[str | int, ...]
+    names: Container[str]
+    #: The items of the innermost list up to the one that the error is in.
+    before: tuple[Tree, ...]
+
+    @cached_property
+    def cut(self) -> Scalar | None:
+        """The first part of an expression or of Python's notation that YAML has cut at its commas."""
+        pieces = chain(self.before, chain.from_iterable(map(_children, self.around)))
+        return next((piece for piece in pieces if isinstance(piece, Scalar) and _is_cut(piece.value)), None)
 
     @property
     def span(self) -> Span:
@@ -97,8 +120,9 @@ class _Place:
         return f"`{shorten(str(self.key.value))}`" if self.key else "the spec"
 
 
-def _locate(tree: Tree, path: Sequence[str | int]) -> _Place:
+def _locate(tree: Tree, path: Sequence[str | int], names: Container[str]) -> _Place:
     around, key, enclosing = [tree], None, id(tree)
+    before: tuple[Tree, ...] = ()
     lists = 0  # how many lists the steps are below here
     for depth, part in enumerate(path):
         node = around[-1]
@@ -107,29 +131,33 @@ def _locate(tree: Tree, path: Sequence[str | int]) -> _Place:
             below_block = depth == 1 and path[0] == "blocks"
             lists = 2 if part == "branch" else 1 if part in _STEP_LISTS or below_block else 0
         elif isinstance(node, Listing):
+            before = node.items[max(int(part) - _PIECES, 0) : int(part) + 1]
             node = node.items[int(part)]
             lists -= 1
         around.append(node)
         if depth == 0 or (lists == 0 and isinstance(part, int)):
             around, enclosing = [node], id(node)
     in_list = bool(path) and isinstance(path[-1], int)
-    return _Place(around[-1], tuple(around), key, in_list, enclosing)
+    return _Place(around[-1], tuple(around), key, in_list, enclosing, tuple(path), names, before)
 
 
 def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
-    cut = next(filter(_is_cut, chain.from_iterable(map(_children, place.around))), None)
-    if isinstance(cut, Scalar):
-        yield unclosed_fault(str(cut.value), cut.span).diagnostic
+    if place.cut:
+        known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
+        yield _to_put_together(place.cut, place.names, known)
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
         beside = _beside(place.node, error.extras, tree)
         if beside:
             yield _to_put_in(beside, place.node)
         for name in error.extras:
             if name not in beside:
-                yield _unknown_key(name, place.node, error, place.subject, tree)
+                yield _unknown_key(name, place, place.node, error, tree)
     elif error.keyword == "required":
         yield from _missing(error, place)
     elif error.keyword == "items" and error.wanted is False and isinstance(place.node, Listing):
+        if fault := _torch_order(error.layer, place.node):
+            yield fault
+            return
         most = len(error.rule["prefixItems"])
         takes = f"{most} argument{'s' if most > 1 else ''} at the most"
         message = f"{place.subject} takes {takes}, got {len(error.value)}"
@@ -142,37 +170,99 @@ def _children(node: Tree) -> Iterable[Tree]:
     return node.items if isinstance(node, Listing) else node.by_key.values() if isinstance(node, Mapping) else ()
 
 
-def _is_cut(node: Tree) -> bool:
-    """Whether this is the first part of an expression that YAML has cut at a comma."""
-    return isinstance(node, Scalar) and isinstance(node.value, str) and unclosed(node.value)
+def _is_cut(value: object) -> bool:
+    if not isinstance(value, str):
+        return False
+    return unclosed(value) or (re.match(r"[\w.]*\(", value) is not None and value.count("(") > value.count(")"))
+
+
+def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -> Diagnostic:
+    """What is said of a value that YAML has cut at a comma."""
+    if unclosed(str(cut.value)):
+        return unclosed_fault(str(cut.value), cut.span).diagnostic
+    source, start = cut.span.source, cut.span.start
+    line = source.text[start : start + SHOWN * 4].splitlines()[0]
+    depths = accumulate((character == "(") - (character == ")") for character in line)
+    opened = line.index("(")
+    end = next((i for i, depth in enumerate(depths) if depth == 0 and i > opened), len(str(cut.value)) - 1) + 1
+    help = meant_value(line[:end], ("array",), "", names) if opened == 0 else meant_layer(line[:end], known)
+    message = f"`{shorten(line[:end])}` is Python's notation, which YAML cuts at the comma"
+    help = help or "a list stands in brackets, as `[1, 1]`"
+    return Diagnostic(Code.TYPE, message, Span(source, start, start + end), help)
+
+
+def _torch_order(layer: str, arguments: Tree | None) -> Diagnostic | None:
+    """What is said, once, of a list of arguments in PyTorch's order that is none in ours."""
+    if layer not in LAYERS or not isinstance(arguments, Listing):
+        return None
+    texts = [item.span.text for item in arguments.items]
+    line = in_torch_order(LAYERS[layer], list(map(_known, arguments.items)), texts)
+    if not line:
+        return None
+    message = f"the arguments of this `{layer}` are in PyTorch's order: {not_written(LAYERS[layer])}"
+    return Diagnostic(Code.TYPE, message, arguments.span.first_line, f"`{line}`")
+
+
+def _known(item: Tree) -> Any:
+    """What is known of a value before it is worked out, with tuples for lists."""
+    if isinstance(item, Listing):
+        inner = tuple(map(_known, item.items))
+        return SOME if SOME in inner else inner
+    return SOME if isinstance(item, Mapping) or str(item.value)[:1] == "$" else item.value
+
+
+def _meant(word: str, known: Sequence[str]) -> str:
+    """The argument that a key which is none was meant to be, "" where it is like none."""
+    return slipped_key(word) if slipped_key(word) in known else meant_argument(word, known) or nearest(word, known)
 
 
 def _missing(error: _Error, place: _Place) -> Iterator[Diagnostic]:
     """All missing arguments in one, but for those that an unknown one was meant to be."""
-    missing = [
-        name
-        for name in error.wanted
-        if name not in error.value and not any(did_you_mean(extra, [name]) for extra in error.extras)
-    ]
-    if missing:
+    known = list(error.rule.get("properties", ()))
+    meant = {_meant(extra, known) for extra in error.extras}
+    missing = [name for name in error.wanted if name not in error.value and name not in meant]
+    if missing and not any(extra in place.names for extra in error.extras):
         message = f"{place.subject} needs {' and '.join(f'`{name}`' for name in missing)}"
         yield Diagnostic(Code.MISSING, message, place.key.span if place.key else place.span, error.signature)
 
 
-def _unknown_key(name: str, node: Mapping, error: _Error, subject: str, tree: Tree) -> Diagnostic:
+def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: Tree) -> Diagnostic:
     span, known = node.keys[name].span, list(error.rule["properties"])
     written = f"`{shorten(name)}`"
     if error.signature:
-        help = did_you_mean(name, known) or error.signature
-        return Diagnostic(Code.ARGUMENT, f"{subject} has no argument {written}", span, help)
+        help = _meant_key(name, node, place.names, known) or error.signature
+        return Diagnostic(Code.ARGUMENT, f"{place.subject} has no argument {written}", span, help)
     if "patternProperties" not in error.rule:
-        help = did_you_mean(name, known) or f"it may have {', '.join(known)}"
-        return Diagnostic(Code.KEY, f"{subject} has no key {written}", span, help)
+        help = _meant_section(name) if node is tree else ""
+        help = help or did_you_mean(name, known) or f"it may have {', '.join(known)}"
+        return Diagnostic(Code.KEY, f"{place.subject} has no key {written}", span, help)
     if any(is_word(key) for key in node.keys):
         options = [option for option in known if not is_word(option)]
-        help = did_you_mean(name, options) or f"options of any step are {', '.join(COMMON)}"
+        help = STEP_OPTIONS.get(entry(name)) or _meant_key(name, node, place.names, options)
+        help = help or f"options of any step are {', '.join(COMMON)}"
         return Diagnostic(Code.KEY, f"a step has no key {written}", span, help)
     return _no_layer(name, span, [*known, *_blocks(tree)])
+
+
+def _meant_key(name: str, node: Mapping, names: Container[str], known: Sequence[str]) -> str:
+    """Help for an argument or option that is none."""
+    value = node.by_key[name]
+    if isinstance(value, Scalar) and value.value is None:
+        if name in names:
+            return f"did you mean `${name}`?"
+        if slip := meant_slip(name):
+            return slip
+    meant = _meant(name, known)
+    return f"did you mean `{meant}`?" if meant else ""
+
+
+def _meant_section(name: str) -> str:
+    """Help for a key of the document that is none."""
+    if meant := SECTIONS.get(entry(name)):
+        return f"did you mean `{meant}`?"
+    if name in schema()["properties"]["train"]["properties"] or entry(name) in RECIPE:
+        return "it belongs to the recipe, `train: {...}`"
+    return ""
 
 
 def _beside(step: Mapping, extras: Sequence[str], tree: Tree) -> list[str]:
@@ -217,9 +307,10 @@ def _signatures(tree: Tree) -> list[Scalar]:
 def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
     """A value that is not what it should be."""
     value, rule = error.value, error.rule
-    help = meant_value(value, rule.get("type", ()), error.layer) or error.signature
+    types = rule.get("type", ())
+    help = _unfit_input(place) or meant_value(value, types, error.layer, place.names) or error.signature
     if rule.get("expects") in _HELP:
-        help = _HELP[rule["expects"]]
+        help = (isinstance(value, str) and meant_slip(value)) or _HELP[rule["expects"]]
         if place.key and place.key.value in ("repeat", "dense") and isinstance(value, int):
             help = f"`{place.key.value}: [...]`, and `times: {got(value)}` beside it"
     if "patternProperties" in rule:
@@ -228,8 +319,10 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         if isinstance(value, dict):
             return Diagnostic(Code.STEP, "an empty step", place.span, "write a layer, a block or a structural word")
         help = f"`{value}: [...]`" if isinstance(value, str) else ""
-    if place.key and place.key.value == "Linear" and rule.get("argument") == "bias" and type(value) is int:
-        help = f"{not_written(LAYERS['Linear'])}: `Linear: {value}`"
+    if place.in_list and place.key and (fault := _torch_order(str(place.key.value), (None, *place.around)[-2])):
+        return fault
+    if error.keyword == "enum" and (merge := MERGES.get(entry(str(value)))):
+        help = f"`merge: {merge}`"
     expects = rule.get("expects", "something else")
     if "subject" in rule:
         message = f"{rule['subject']} is {expects}, not {got(value)}"
@@ -237,3 +330,17 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         subject = f"`{rule['argument']}`" if "argument" in rule else place.subject
         message = f"{subject} expects {expects}, got {got(value)}"
     return Diagnostic(Code.TYPE, message, place.span, help)
+
+
+def _unfit_input(place: _Place) -> str:
+    """Help for the shape of an input that holds the batch, or is no list."""
+    if place.path[:1] != ("input",):
+        return ""
+    sizes = place.around[-2] if place.in_list else place.node
+    if isinstance(sizes, Scalar) and type(sizes.value) is int:
+        return f"a list stands in brackets: `[{sizes.value}]`"
+    texts = [item.span.text for item in sizes.items] if isinstance(sizes, Listing) else []
+    first = texts[0].strip("\"'") if texts else ""
+    if place.path[-1] == 0 and len(texts) > 1 and entry(first) in BATCH:
+        return f"leave the batch out: `[{', '.join(texts[1:])}]`"
+    return ""

@@ -8,6 +8,7 @@ refused here, wherever it stands, before anything is worked out.
 from __future__ import annotations
 
 import ast
+import keyword
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,7 @@ from cnndsl.layers.kinds import MAX_NUMBER
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
 from cnndsl.spec.names import odd_character
+from cnndsl.spec.slips import flow_expression, other_value
 from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree
 
 MAX_TEXT = 256
@@ -106,9 +108,22 @@ class Arguments:
     whole: Value | None = None
 
     @property
+    def alone(self) -> Value | None:
+        """The one value that is given without brackets, which may be worth a list."""
+        return self.whole if self.positional == (self.whole,) and not isinstance(self.whole, ListValue) else None
+
+    @property
     def values(self) -> Iterator[Value]:
         yield from self.positional
         yield from (keyword.value for keyword in self.keywords)
+
+
+def dealt(whole: Value, items: tuple[Any, ...]) -> tuple[Value, ...]:
+    """The ``items`` that a value is worth, each as a value of its own: of ``$row`` they are ``$(row[0])`` and so on."""
+    if not isinstance(whole, Expression):
+        return tuple(Literal(item, whole.span) for item in items)
+    nodes = (ast.Subscript(whole.node, ast.Constant(index), ast.Load()) for index in range(len(items)))
+    return tuple(Expression(ast.unparse(node), node, whole.span) for node in nodes)
 
 
 @dataclass(frozen=True)
@@ -207,9 +222,12 @@ def _expression_end(text: str, dollar: int, span: Span) -> int:
     if match := _ATTRIBUTE.match(text, dollar + 1):
         raise Fault(Code.EXPRESSION, f"`${match[0]}` needs brackets", span, f"`$({match[0]})`")
     if match := _NAME.match(text, dollar + 1):
+        if (whole := flow_expression(text, dollar)) and (text[match.end()] == "[" or match[0] in FUNCTIONS):
+            raise Fault(Code.EXPRESSION, f"`{shorten(text[dollar : whole[1]])}` needs brackets", span, f"`{whole[2]}`")
         return match.end()
     if text[dollar + 1 : dollar + 2] != "(":
-        help = "`$channels` or `$(2 * channels)`"
+        meant = other_value(text, dollar)
+        help = f"`{meant[2]}`" if meant else "`$channels` or `$(2 * channels)`"
         raise Fault(Code.EXPRESSION, "`$` needs a name or `(...)` behind it", span, help)
     end = _closing(text, dollar)
     if end is None:
@@ -243,18 +261,28 @@ def _closing(text: str, dollar: int) -> int | None:
 
 
 def unclosed_fault(text: str, span: Span) -> Fault:
-    help = (
-        "a `)` is missing; or YAML has cut it at a comma: inside of `{...}` and `[...]` "
-        'an expression with a comma wants quotes, `"$(max(a, b))"`'
-    )
-    return Fault(Code.EXPRESSION, f"the expression `{shorten(text)}` is cut off", span, help)
+    """That an expression is cut off, at all of it where YAML has cut it."""
+    line, dollar = span.source.line(span.line), span.column - 1 + max(text.find("$"), 0)
+    message, help = f"the expression `{shorten(text)}` is cut off", "a `)` is missing"
+    if whole := flow_expression(line, dollar):
+        help = f"YAML has cut it at a comma; in quotes it is whole: `{whole[2]}`"
+        span = span.part(whole[0] - span.column + 1, whole[1] - span.column + 1)
+    return Fault(Code.EXPRESSION, message, span, help)
 
 
 def _parse_dollar(text: str, dollar: int, end: int, span: Span) -> Expression:
     bracketed = text[dollar + 1] == "("
     start, stop = (dollar + 2, end - 1) if bracketed else (dollar + 1, end)
     written = span.text.find(text)
-    return parse_expression(text[start:stop], span, written + start if written >= 0 else None)
+    offset = written + start if written >= 0 else None
+    if not bracketed and _is_keyword(name := text[start:stop]):
+        return Expression(name, ast.Name(name, ast.Load(), col_offset=0, end_col_offset=len(name)), span, offset)
+    return parse_expression(text[start:stop], span, offset)
+
+
+def _is_keyword(text: str) -> bool:
+    """Whether a name is a word of Python's that has no value. It is refused where it is defined."""
+    return keyword.iskeyword(text) and text not in ("True", "False", "None")
 
 
 def parse_expression(text: str, span: Span, offset: int | None = None) -> Expression:

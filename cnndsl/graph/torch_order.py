@@ -1,0 +1,60 @@
+"""Lists of arguments that compile and are probably in PyTorch's order.
+
+In PyTorch a list of arguments has in it what is inferred here: ``nn.Conv2d(3, 16, 3)`` is ``Conv2d: [16, 3]``, and
+``nn.BatchNorm2d(16)`` is ``BatchNorm2d``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cnndsl.diagnostics import got
+from cnndsl.graph.graph import Apply
+from cnndsl.layers import Layer
+from cnndsl.spec.notation import in_torch_order
+from cnndsl.spec.steps import Call
+from cnndsl.spec.values import Arguments, Value
+
+
+def meant_step(
+    layer: type[Layer], values: Mapping[str, Any], written: Mapping[str, Value], arguments: Arguments
+) -> str:
+    """The step that was meant if the list of ``arguments`` is in PyTorch's order, "" where it cannot be.
+
+    ``values`` are the arguments by name, ``written`` the same as they were written.
+    """
+    names = [name for name in layer.positional() if name in written] if arguments.positional else []
+    dealt_out = arguments.alone is not None and len(names) > 1
+    texts = [got(values[name]) if dealt_out else written[name].span.first_line.text for name in names]
+    return in_torch_order(layer, [values[name] for name in names], texts)
+
+
+def mistaken(item: Apply) -> tuple[str, str] | None:
+    """What is odd about the list of arguments of a layer, and the step that was meant; None where nothing is."""
+    if not isinstance(item.step, Call) or not item.step.arguments.positional:
+        return None
+    values, line = item.layer.values, meant_step(type(item.layer), item.layer.values, item.written, item.step.arguments)
+    names = item.layer.positional()[: len(item.written)]
+    if not line:
+        return None
+    eps = values["eps"] if "eps" in names else None
+    if isinstance(eps, (int, float)) and eps >= 1:
+        return f"an `eps` of {eps:g}", line
+    same = values.get("in_channels") == values.get("out_channels", 0)
+    return (f"a kernel of {values['kernel_size']}", line) if same and _odd_window(item) else None
+
+
+def _odd_window(item: Apply) -> bool:
+    """Whether a kernel is a number of channels, and the stride a kernel: kernels of 8 and more, and even ones with a
+    stride of 3 and more other than themselves, are not used."""
+    kernel, stride = item.layer.values.get("kernel_size"), item.layer.values.get("stride")
+    if not isinstance(kernel, int) or not isinstance(stride, int):
+        return False
+    return kernel >= 8 or (kernel >= 4 and kernel % 2 == 0 and stride >= 3 and stride != kernel)
+
+
+def meant_channels(item: Apply) -> int | None:
+    """How many channels a layer would give if its arguments were not in PyTorch's order; None where they are not."""
+    kernel = item.layer.values.get("kernel_size")
+    return kernel if isinstance(kernel, int) and mistaken(item) else None

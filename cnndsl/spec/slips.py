@@ -1,0 +1,68 @@
+"""Slips of the pen in the text of a spec, which leave YAML that is none, or that says something else."""
+
+from __future__ import annotations
+
+import re
+
+#: Values as other tools write them: ``${w}``, ``{{ w }}``, ``${{ w }}``, ``%(w)s``, ``@w``.
+_OTHER_VALUES = re.compile(
+    r"\$\{+\s*(?P<a>[^{}]+?)\s*\}+|\{\{\s*(?P<b>[^{}]+?)\s*\}\}|%\((?P<c>[^()]+)\)[sd]?|[@%](?P<d>[^\W\d]\w*)%?"
+)
+#: A quoted value that goes on: ``"$w" + 1``.
+_QUOTED_PART = re.compile(r"""(?P<quote>["'])(?P<inner>\$[^"']+)(?P=quote)\s*(?P<rest>(?:\*\*|//|[-+*/%])[^,\]}#]+)""")
+#: A key and its value without a space between them: ``kernel_size:3``.
+GLUED = re.compile(r"(?P<key>\w+):(?=[^\s:/\\])(?P<value>.+)", re.DOTALL)
+#: A key and its value in Python's notation: ``kernel_size=3``.
+EQUALS = re.compile(r"(?P<key>\w+)\s*=(?!=)\s*(?P<value>\S.*)", re.DOTALL)
+
+
+def taken(expression: str) -> str:
+    """How the value of a name, or of an expression, is taken; in quotes where it could stand in ``{...}`` or not."""
+    if re.fullmatch(r"[^\W\d]\w*", expression):
+        return f"${expression}"
+    value = f"$({expression})"
+    return f'"{value}"' if re.search(r"[,\[\]{}]|: | #", value) and '"' not in value else value
+
+
+def other_value(text: str, column: int) -> tuple[int, int, str] | None:
+    """Where in a line, around ``column``, a value is taken as another tool does it, and how it is taken here."""
+    for match in _OTHER_VALUES.finditer(text):
+        if match.start() <= column < match.end():
+            return match.start(), match.end(), taken(next(filter(None, match.groups())))
+    for match in _QUOTED_PART.finditer(text):
+        if match.start() <= column < match.end():
+            inner = re.sub(r"\$(?=[\w(])", "", match["inner"])
+            return match.start(), match.end(), taken(f"{inner} {match['rest'].strip()}")
+    return None
+
+
+def flow_expression(text: str, column: int) -> tuple[int, int, str] | None:
+    """Where in a line, around ``column``, an expression stands that is cut at one of its brackets or commas."""
+    for match in re.finditer(r"(?<![\"'])\$(?P<name>\w*)[(\[]", text):
+        depth = 0
+        for end in range(match.end() - 1, len(text)):
+            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text[end], 0)
+            if depth == 0:
+                if match.start() <= column <= end:
+                    inner = text[match.start() + 1 : end + 1]
+                    return match.start(), end + 1, taken(inner if match["name"] else inner[1:-1])
+                break
+    return None
+
+
+def with_colon(text: str) -> tuple[int, str] | None:
+    """Where in a text the colon is that wants a space behind it, or the ``=`` that should be one, and the text so."""
+    for pattern in (GLUED, EQUALS):
+        if match := pattern.fullmatch(text):
+            return match.end("key"), f"{match['key']}: {match['value']}"
+    return None
+
+
+def glued_bracket(text: str, column: int) -> tuple[int, int, str] | None:
+    """Where in a line, at ``column``, a colon stands right before a bracket or quote, and its key and value."""
+    match = re.match(r":(?=[\[{\"'])", text[column:])
+    key = re.search(r"\w+\Z", text[:column])
+    if not match or not key:
+        return None
+    value = re.match(r"\[[^\[\]]*\]|\{[^{}]*\}|\"[^\"]*\"|'[^']*'", text[column + 1 :])
+    return column, column + 1, f"{key[0]}: {value[0] if value else '...'}"
