@@ -34,15 +34,21 @@ def mistaken(item: Apply) -> tuple[str, str] | None:
     """What is odd about the list of arguments of a layer, and the step that was meant; None where nothing is."""
     if not isinstance(item.step, Call) or not item.step.arguments.positional:
         return None
-    values, line = item.layer.values, meant_step(type(item.layer), item.layer.values, item.written, item.step.arguments)
+    values = {name: _as_count(value) for name, value in item.layer.values.items()}
+    line = meant_step(type(item.layer), values, item.written, item.step.arguments)
     names = item.layer.positional()[: len(item.written)]
     if not line:
         return None
     eps = values["eps"] if "eps" in names else None
     if isinstance(eps, (int, float)) and eps >= 1:
-        return f"an `eps` of {eps:g}", line
+        return f"an `eps` of {eps}", line
     same = values.get("in_channels") == values.get("out_channels", 0)
     return (f"a kernel of {values['kernel_size']}", line) if same and _odd_window(item) else None
+
+
+def _as_count(value: Any) -> Any:
+    """A number that a layer took as a float, and that may have been written as a number of channels."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _odd_window(item: Apply) -> bool:
