@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument
-from cnndsl.cli.grid import Grid
+from cnndsl.cli.stdout import show
+from cnndsl.grid import GONE, Grid
 
 if TYPE_CHECKING:
     from cnndsl.training.evaluate import Evaluation
@@ -57,7 +58,7 @@ def evaluate(
     click.echo(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
     if classes if classes is not None else len(result.classes) <= FEW:
         click.echo()
-        _grid(result).show("table")
+        show(_grid(result))
 
 
 def _grid(result: Evaluation) -> Grid:
@@ -68,11 +69,13 @@ def _grid(result: Evaluation) -> Grid:
             each.name,
             f"{each.count:,}",
             "" if each.accuracy is None else f"{each.accuracy:.3f}",
-            f"{each.taken_for} {each.taken / each.count:.1%}" if each.taken_for else "",
+            each.taken_for or "",
+            f"{each.taken / each.count:.1%}" if each.taken_for else "",
         )
         for each in result.classes
     ]
-    return Grid(("class", f">{counted}", ">accuracy", "mostly taken for"), rows)
+    gives = (("mostly taken for", 16), ("class", 12), (">share", GONE), ("mostly taken for", GONE), ("class", 6))
+    return Grid(("class", f">{counted}", ">accuracy", "mostly taken for", ">share"), rows, gives)
 
 
 def _plain(result: Evaluation) -> dict[str, object]:

@@ -7,7 +7,9 @@ import sys
 import click
 
 from cnndsl.cli.common import USAGE, plugin_option
+from cnndsl.cli.stdout import show
 from cnndsl.diagnostics import did_you_mean
+from cnndsl.grid import GONE, Grid
 from cnndsl.layers import LAYERS
 
 
@@ -16,12 +18,8 @@ from cnndsl.layers import LAYERS
 @plugin_option
 def layers(name: str | None) -> None:
     """List the layers, or show the page of the layer NAME: arguments, defaults and shapes."""
-    from rich.console import Console
-
-    console = Console()
     if name is None:
-        width = None if console.is_terminal else 160
-        Console(width=width).print(_table())
+        show(_grid())
         return
     if name not in LAYERS:
         click.echo(f"there is no layer `{name}`; {did_you_mean(name, LAYERS) or 'see `cnndsl layers`'}", err=True)
@@ -29,6 +27,9 @@ def layers(name: str | None) -> None:
     from cnndsl.emit.reference import layer_page
 
     page = layer_page(name)
+    from rich.console import Console
+
+    console = Console()
     if console.is_terminal:
         from rich.markdown import Markdown
 
@@ -37,16 +38,12 @@ def layers(name: str | None) -> None:
         click.echo(page)
 
 
-def _table() -> object:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("family", "layer", "arguments"):
-        table.add_column(column, overflow="fold")
+def _grid() -> Grid:
+    rows: list[tuple[str, ...]] = []
     family = ""
     for layer in sorted(LAYERS.values(), key=lambda layer: layer.family):
-        table.add_row(layer.family if layer.family != family else "", layer.__name__, Text(layer.signature()))
+        rows.append((layer.family if layer.family != family else "", layer.__name__, layer.signature()))
         family = layer.family
-    return table
+    return Grid(
+        ("family", "layer", "arguments"), rows, gives=(("arguments", 20), ("family", GONE), ("arguments", GONE))
+    )

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, plugin_option, run_argument, tell
-from cnndsl.cli.grid import Grid
+from cnndsl.cli.stdout import show
 from cnndsl.diagnostics import Code, RunError
+from cnndsl.grid import Grid
 
 if TYPE_CHECKING:
     from cnndsl.training.predict import Prediction, Predictor
@@ -65,7 +66,8 @@ def _show(result: Prediction | RunError, top: int) -> None:
         tell([result.diagnostic])
         return
     click.secho(f"{result.path}{', shares of its pixels' * result.pixels}", bold=True)
-    Grid(("", ">"), [(f"  {guess.name}", f"{guess.probability:.4f}") for guess in result.guesses[:top]]).show("plain")
+    rows = [(f"  {guess.name}", f"{guess.probability:.4f}") for guess in result.guesses[:top]]
+    show(Grid(("", ">"), rows, gives=(("", 8),)))
 
 
 def _plain(result: Prediction | RunError, top: int) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import click
 
 from cnndsl.cli.common import ERRORS, limits_option, read_spec, spec_argument, spec_options, tell
-from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_rich
+from cnndsl.cli.stdout import medium, paint
+from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_text
 from cnndsl.limits import Limits
 
 
@@ -45,11 +46,5 @@ def shapes(
 
 
 def _show(table: Table, form: str) -> None:
-    if form == "table":
-        from rich.console import Console
-
-        # A file or a pipe has no width that a row would have to be broken for.
-        Console(width=None if sys.stdout.isatty() else 200).print(as_rich(table))
-        return
-    write = {"plain": as_plain, "json": as_json, "csv": as_csv, "markdown": as_markdown}[form]
-    click.echo(write(table), nl=False)
+    write = {"plain": as_plain, "json": as_json, "csv": as_csv, "markdown": as_markdown}
+    click.echo(as_text(table, medium(), paint()) if form == "table" else write[form](table), nl=False)

@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import USAGE, fail, tell
-from cnndsl.cli.grid import Grid
+from cnndsl.cli.stdout import show
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
+from cnndsl.grid import GONE, Grid
 from cnndsl.network import Network, load
 from cnndsl.spec.names import unusable, usable
 from cnndsl.spec.tree import Mapping
@@ -20,7 +21,8 @@ from cnndsl.spec.write import write
 from cnndsl.writing import write_file
 from cnndsl.zoo import PREFIX, family, specs
 
-_COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "")
+_COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "description")
+_GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family", GONE))
 
 
 @click.command()
@@ -42,7 +44,7 @@ def zoo(words: tuple[str, ...], form: str) -> None:
     # A family is named once, where it begins.
     families = [row[0] if index == 0 or rows[index - 1][0] != row[0] else "" for index, row in enumerate(rows)]
     named = [(kind, *row[1:]) for kind, row in zip(families, rows)] if form == "table" else rows
-    Grid(_COLUMNS, named, ("", ">input")).show(form)
+    show(Grid(_COLUMNS, named, _GIVES), form)
 
 
 def _plain(name: str, net: Network) -> dict[str, object]:

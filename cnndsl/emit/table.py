@@ -6,17 +6,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, operations
+from cnndsl.grid import FILE, GONE, UNICODE, Cell, Grid, Marks, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
-
-if TYPE_CHECKING:
-    import rich.table
+from cnndsl.text import one_line
 
 #: One shape, or those of several tensors: what a merge takes, what a split gives.
 Shapes: TypeAlias = Shape | tuple[Shape, ...]
@@ -215,63 +214,55 @@ def as_html(table: Table) -> str:
 
     head = line("th", ("path", "layer", "output", "params", "MACs"))
     body = "\n".join(line("td", cells, row.depth - 1) for row, cells in zip(table.rows, _cells(table.rows)))
-    foot = line("th", ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}"))
-    title = escape(f"{one_line(table.name)}, input {one_line(_input(table))}: {_summary(table)}")
+    foot = line("th", _totals(table))
+    title = escape(f"{_title(table)}: {_summary(table)}")
     caption = f"<caption>{title}</caption>"
     return f"<table>\n{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n"
 
 
 def as_plain(table: Table) -> str:
     """Aligned text with nothing drawn around it: the same on every terminal, and good to compare."""
-    indented = [("  " * (row.depth - 1) + path, *rest) for row, (path, *rest) in zip(table.rows, _cells(table.rows))]
-    foot = ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}")
-    lines = [("path", "layer", "output", "params", "MACs"), *indented, foot]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    aligned = [
-        "  ".join((*map(str.ljust, line[:3], widths), *map(str.rjust, line[3:], widths[3:]))).rstrip() for line in lines
-    ]
-    title = f"{one_line(table.name)}, input {one_line(_input(table))}"
-    return "\n".join((title, "", *aligned, "", _summary(table))) + "\n"
+    rows = [("  " * (row.depth - 1) + path, *rest) for row, (path, *rest) in zip(table.rows, _cells(table.rows))]
+    grid = Grid(("path", *_COLUMNS), [*rows, _totals(table)])
+    return f"{_title(table)}\n\n{grid.plain()}\n\n{_summary(table)}\n"
 
 
-def as_rich(table: Table) -> rich.table.Table:
-    """A table for terminals: names as a tree, modules in bold, totals below."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
+#: What follows the names, and how it gives way: arguments first, then costs; names and shapes never.
+_COLUMNS = ("layer", "output", ">params", ">MACs")
+_GIVES = (("layer", 12), (">MACs", GONE), ("layer", 6), (">params", GONE), ("layer", GONE))
 
-    drawn = RichTable(
-        title=Text.assemble((one_line(table.name), "bold"), f"  input {one_line(_input(table))}"),
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        show_footer=True,
-    )
-    drawn.add_column("name", "total", no_wrap=True)
-    drawn.add_column("layer", overflow="fold")
-    drawn.add_column("output", no_wrap=True)
-    for name, number in (("params", table.total.params), ("MACs", table.total.macs)):
-        drawn.add_column(name, f"{number:,}\n{human(number)}", justify="right", no_wrap=True)
+
+def as_grid(table: Table, marks: Marks = UNICODE, number: Callable[[int], str] = "{:,}".format) -> Grid:
+    """A table for terminals: names as a tree, modules in bold, totals below; numbers as ``number`` writes them."""
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
-    for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
-        path, call, output, params, macs = cells
-        layer = one_line(row.layer)
-        drawn.add_row(
-            Text.assemble((bars, "dim"), path.rpartition(".")[2]),
-            Text.assemble(layer, (call.removeprefix(layer), "not bold dim")),
-            *map(Text, (output, params, macs)),
-            style="bold" if has_rows else "",
-        )
-    return drawn
+    rows: list[tuple[Cell, ...]] = []
+    for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows, marks), _cells(table.rows), (*inner, False)):
+        path, call, output = cells[:3]
+        layer, style = one_line(row.layer), "bold" if has_rows else ""
+        name, arguments = path.rpartition(".")[2], call.removeprefix(layer)
+        costs = (number(cost) if cost else "" for cost in (row.params, row.macs))
+        styled = (((cell, style),) for cell in (output, *costs))
+        rows.append((((bars, "dim"), (name, style)), ((layer, style), (arguments, "dim")), *styled))
+    total = ("total", "", "", number(table.total.params), number(table.total.macs))
+    return Grid(("name", *_COLUMNS), rows, _GIVES, [total])
 
 
-def _tree(rows: Sequence[Row]) -> list[str]:
+def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> str:
+    """:func:`as_grid` with a title above and a summary below. Before a column of numbers goes, they are rounded."""
+    grid = as_grid(table, medium.marks)
+    if grid.hidden(medium):
+        grid = as_grid(table, medium.marks, human)
+    title = paint(medium.shown(one_line(table.name)), "bold") + f"  input {medium.shown(_input(table))}"
+    return f"{title}\n\n{grid.text(medium, paint)}\n\n{_summary(table)}\n"
+
+
+def _tree(rows: Sequence[Row], marks: Marks) -> list[str]:
     """The lines that stand before each name in a tree; none before children of the root."""
     drawn: list[str] = []
     below: set[int] = set()  # depths at which a row of the same module follows
     for row in reversed(rows):
-        bars = "".join("│ " if depth in below else "  " for depth in range(2, row.depth))
-        end = "├ " if row.depth in below else "└ "
+        bars = "".join(marks.bar if depth in below else "  " for depth in range(2, row.depth))
+        end = marks.fork if row.depth in below else marks.last
         drawn.append(bars + end if row.depth > 1 else "")
         below = {depth for depth in below if depth < row.depth} | {row.depth}
     return drawn[::-1]
@@ -282,6 +273,14 @@ def _cells(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str, str]]:
     for row in rows:
         params, macs = (f"{number:,}" if number else "" for number in (row.params, row.macs))
         yield one_line(row.path), one_line(row.call), _shown(row.output), params, macs
+
+
+def _title(table: Table) -> str:
+    return f"{one_line(table.name)}, input {one_line(_input(table))}"
+
+
+def _totals(table: Table) -> tuple[str, ...]:
+    return "total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}"
 
 
 def _input(table: Table) -> str:
@@ -315,11 +314,6 @@ def _literal(value: object) -> str:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def one_line(text: str) -> str:
-    """``text`` with what would break a line, or steer a terminal, written as an escape."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def _markdown(text: str) -> str:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.emit.table import one_line
+from cnndsl.text import one_line
 from cnndsl.training.trained import Trained
 from cnndsl.writing import write_file
 
