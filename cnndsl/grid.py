@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 from cnndsl.text import head, one_line, width
 
-#: A text with the style that it is shown in: ``bold``, ``dim``, or ``""``.
+#: A text with the style that it is shown in: ``bold``, ``dim``, ``failed``, or ``""``.
 Styled: TypeAlias = tuple[str, str]
 #: What stands in a row's column: a text, or several in a style each.
 Cell: TypeAlias = str | tuple[Styled, ...]

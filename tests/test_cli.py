@@ -130,7 +130,7 @@ def test_shapes_in_other_forms(folder: Path, form: str) -> None:
 def test_rows_up_to_the_fault_are_shown_with_the_error(folder: Path) -> None:
     done = cnndsl("shapes", "wrong.yaml", "--format", "json", cwd=folder)
     assert done.returncode == 1
-    assert [row["layer"] for row in json.loads(done.stdout)["rows"]] == ["Conv2d"]
+    assert [row["layer"] for row in json.loads(done.stdout)["rows"]] == ["Conv2d", "MaxPool2d"]
     assert "wrong.yaml:4:16: error[CNN030]" in done.stderr
 
 

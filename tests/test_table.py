@@ -143,11 +143,51 @@ def test_the_rows_of_a_network_that_fails_end_at_the_fault() -> None:
     with pytest.raises(cnndsl.SpecError) as raised:
         cnndsl.load(text)
     partial = Table.partial(raised.value.partial)  # type: ignore[arg-type]
-    assert [row.path for row in partial.rows] == ["0", "1", "1.0"]
+    assert [(row.path, row.failed) for row in partial.rows] == [
+        ("0", False),
+        ("1", False),
+        ("1.0", False),
+        ("1.1", True),
+    ]
     assert partial.rows[1].output == Shape()
     assert as_plain(partial).splitlines()[4].split() == ["1", "Sequential", "?"]
+    assert as_plain(partial).splitlines()[6].split() == ["1.1", "Conv2d", "fails"]
     assert json.loads(as_json(partial))["rows"][1]["output"] is None
+    assert json.loads(as_json(partial))["rows"][3]["failed"] is True
     assert partial.total == Cost(4 * 2 * 9 + 4, 0, 4 * 36 * 18)
+
+
+@pytest.mark.parametrize(
+    ("steps", "failing"),
+    [
+        ("- MaxPool2d: 40", ("1", "MaxPool2d")),
+        ("- Conv2dd: [6, 5]", ("1", "Conv2dd")),
+        ("- {name: odd, Conv2d: [6, 5, 0]}", ("odd", "Conv2d")),
+        ("- Conv2d: {out_channels: $none, kernel_size: 1}", ("1", "Conv2d")),
+        ("- branch: [[Conv2d: [6, 5]], [Conv2d: [6, 3]]]", ("concat1", "concat")),
+        ("- {branch: [[], []], split: [1, 2]}", ("split1", "split")),
+        ("- residual: [Conv2d: [6, 5]]", ("add1", "add")),
+        ("- dense: [Conv2d: [6, 5]]\n  times: 2", ("concat1", "concat")),
+        ("- {reuse: first}\n- {reuse: first}", ("first", "Conv2d")),
+        ("- {name: inner, sequential: [ReLU, MaxPool2d: 40, ReLU]}", ("inner.1", "MaxPool2d")),
+    ],
+)
+def test_what_fails_is_marked_once_and_the_total_is_one_so_far(steps: str, failing: tuple[str, str]) -> None:
+    text = f"input: [3, 9, 9]\nnetwork:\n- {{name: first, Conv2d: [4, 3]}}\n{steps}\n- ReLU"
+    with pytest.raises(cnndsl.SpecError) as raised:
+        cnndsl.load(text)
+    partial = Table.partial(raised.value.partial)  # type: ignore[arg-type]
+    assert [(row.path, row.layer) for row in partial.rows if row.failed] == [failing]
+    assert partial.total.params >= 4 * 27 + 4
+    assert "\ntotal so far " in as_plain(partial) and "\ntotal so far " in as_text(partial)
+    assert as_plain(partial).endswith(" MACs, so far\n")
+    assert "| **total so far** |" in as_markdown(partial)
+    assert json.loads(as_json(partial))["complete"] is False
+
+
+def test_a_network_without_faults_has_a_whole_total() -> None:
+    assert "so far" not in as_plain(table(SPEC)) + as_text(table(SPEC)) + as_markdown(table(SPEC))
+    assert json.loads(as_json(table(SPEC)))["complete"] is True
 
 
 # --- forms ---------------------------------------------------------------------------------------
@@ -182,7 +222,7 @@ def test_json_names_the_inputs_where_there_are_several() -> None:
 
 
 def test_json_has_a_line_for_each_row_and_takes_a_network_without_any() -> None:
-    assert len(as_json(table(SPEC)).splitlines()) == len(table(SPEC).rows) + 7
+    assert len(as_json(table(SPEC)).splitlines()) == len(table(SPEC).rows) + 8
     assert json.loads(as_json(replace(table(SPEC), rows=())))["rows"] == []
 
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import click
 
 from cnndsl.grid import Grid, Medium, Paint, unpainted
+
+_STYLES: Mapping[str, Mapping[str, Any]] = {
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "failed": {"fg": "red", "bold": True},
+}
 
 
 def medium() -> Medium:
@@ -22,7 +30,7 @@ def paint() -> Paint:
 
 
 def _styled(text: str, style: str) -> str:
-    return click.style(text, **{style: True}) if style else text
+    return click.style(text, **_STYLES[style]) if style else text
 
 
 def show(grid: Grid, form: str = "table") -> None:

@@ -12,7 +12,7 @@ from html import escape
 from typing import Any, TypeAlias
 
 from cnndsl.graph.cost import Cost, cost
-from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, operations
+from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, operations
 from cnndsl.grid import FILE, GONE, UNICODE, Cell, Grid, Marks, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
 from cnndsl.text import one_line
@@ -28,7 +28,7 @@ class Row:
     """One operation. ``depth`` 1 is a child of the root; a module's row counts all that is in it.
 
     ``arguments`` are a layer's, without those that the input tells or that are torch's defaults, or a
-    block's. A shape that a fault left unknown has no sizes.
+    block's. A shape that a fault left unknown has no sizes; ``failed`` is the row of an operation that has the fault.
     """
 
     path: str
@@ -40,6 +40,7 @@ class Row:
     params: int
     buffers: int
     macs: int
+    failed: bool = False
 
     @property
     def call(self) -> str:
@@ -54,12 +55,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """The rows of a network down to some depth, and what all of it costs."""
+    """The rows of a network down to some depth, and what all of it costs. One with faults is not ``complete``."""
 
     name: str
     inputs: Mapping[str, Shape]
     rows: tuple[Row, ...]
     total: Cost
+    complete: bool = True
 
     @classmethod
     def of(cls, graph: Graph, depth: int | None = None) -> Table:
@@ -69,7 +71,7 @@ class Table:
     @classmethod
     def partial(cls, root: Module, depth: int | None = None) -> Table:
         """The table of a network that fails, as far as it came."""
-        return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root))
+        return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root), complete=False)
 
     def __str__(self) -> str:
         return as_plain(self)
@@ -96,7 +98,13 @@ def _inside(module: Module, depth: int) -> tuple[list[Row], Cost]:
             own = cost(operation)
         found += [_row(operation, depth, own), *below]
         together += own
-    return found, together
+    return [*found, *(_failed(each, depth) for each in module.failed)], together
+
+
+def _failed(operation: Failed, depth: int) -> Row:
+    first, *others = (tensor.shape for tensor in operation.inputs)
+    takes = (first, *others) if others else first
+    return Row(operation.path, operation.kind, depth, {}, takes, Shape(), 0, 0, 0, failed=True)
 
 
 def _row(operation: Operation, depth: int, own: Cost) -> Row:
@@ -160,10 +168,12 @@ def as_dict(table: Table) -> dict[str, Any]:
                 "params": row.params,
                 "buffers": row.buffers,
                 "macs": row.macs,
+                **({"failed": True} if row.failed else {}),
             }
             for row in table.rows
         ],
         "total": {"params": table.total.params, "buffers": table.total.buffers, "macs": table.total.macs},
+        "complete": table.complete,
     }
 
 
@@ -181,7 +191,7 @@ def as_csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_HEADER)
     for row in table.rows:
-        writer.writerow((row.path, row.layer, row.depth, _shown(row.input), _shown(row.output), row.params, row.macs))
+        writer.writerow((row.path, row.layer, row.depth, _shown(row.input), _output(row), row.params, row.macs))
     return text.getvalue()
 
 
@@ -196,7 +206,7 @@ def as_markdown(table: Table) -> str:
         "| path | layer | output | params | MACs |",
         "| --- | --- | --- | ---: | ---: |",
         *(f"| {' | '.join(map(_markdown, cells))} |" for cells in _cells(table.rows)),
-        f"| **total** | | | **{table.total.params:,}** | **{table.total.macs:,}** |",
+        f"| **{_total(table)}** | | | **{table.total.params:,}** | **{table.total.macs:,}** |",
         "",
         _summary(table),
     ]
@@ -238,12 +248,12 @@ def as_grid(table: Table, marks: Marks = UNICODE, number: Callable[[int], str] =
     rows: list[tuple[Cell, ...]] = []
     for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows, marks), _cells(table.rows), (*inner, False)):
         path, call, output = cells[:3]
-        layer, style = one_line(row.layer), "bold" if has_rows else ""
+        layer, style = one_line(row.layer), "failed" if row.failed else "bold" if has_rows else ""
         name, arguments = path.rpartition(".")[2], call.removeprefix(layer)
         costs = (number(cost) if cost else "" for cost in (row.params, row.macs))
         styled = (((cell, style),) for cell in (output, *costs))
         rows.append((((bars, "dim"), (name, style)), ((layer, style), (arguments, "dim")), *styled))
-    total = ("total", "", "", number(table.total.params), number(table.total.macs))
+    total = (_total(table), "", "", number(table.total.params), number(table.total.macs))
     return Grid(("name", *_COLUMNS), rows, _GIVES, [total])
 
 
@@ -272,15 +282,19 @@ def _cells(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str, str]]:
     """Path, layer, output, parameters and MACs, each as a line of text; a zero is left out."""
     for row in rows:
         params, macs = (f"{number:,}" if number else "" for number in (row.params, row.macs))
-        yield one_line(row.path), one_line(row.call), _shown(row.output), params, macs
+        yield one_line(row.path), one_line(row.call), _output(row), params, macs
 
 
 def _title(table: Table) -> str:
     return f"{one_line(table.name)}, input {one_line(_input(table))}"
 
 
+def _total(table: Table) -> str:
+    return "total" if table.complete else "total so far"
+
+
 def _totals(table: Table) -> tuple[str, ...]:
-    return "total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}"
+    return _total(table), "", "", f"{table.total.params:,}", f"{table.total.macs:,}"
 
 
 def _input(table: Table) -> str:
@@ -290,7 +304,12 @@ def _input(table: Table) -> str:
 
 
 def _summary(table: Table) -> str:
-    return f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs"
+    so_far = "" if table.complete else ", so far"
+    return f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs{so_far}"
+
+
+def _output(row: Row) -> str:
+    return "fails" if row.failed else _shown(row.output)
 
 
 def _shown(shapes: Shapes) -> str:

@@ -55,12 +55,22 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Failed:
+    """A layer or merge that a fault kept from running. What it would have been is not known."""
+
+    path: str
+    kind: str
+    inputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Module:
     """A block, a ``sequential`` or the whole network, applied to a tensor: a child module.
 
     ``block`` is the block's name, "" for a ``sequential``. ``params`` are the block's parameters
     with their values, ``written`` those as the call has them. ``chain`` tells that the steps are a
-    plain chain, an ``nn.Sequential``. ``steps`` is the definition that this is one use of.
+    plain chain, an ``nn.Sequential``. ``steps`` is the definition that this is one use of. ``failed``
+    is what is missing in the body because of faults; a network without any has none.
     """
 
     step: Step | None
@@ -75,6 +85,7 @@ class Module:
     input: Tensor
     output: Tensor
     reuse: bool = False
+    failed: tuple[Failed, ...] = ()
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:

@@ -118,9 +118,11 @@ class Let(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Invalid(Step):
-    """A step with a fault that has been reported. ``inner`` are the steps that were read inside of it."""
+    """A step with a fault that has been reported. ``inner`` are the steps that were read inside of it,
+    ``word`` is what it says first of what it does."""
 
     inner: Steps = ()
+    word: str = ""
 
 
 def is_chain(steps: Steps) -> bool:
@@ -206,7 +208,7 @@ class StepParser:
         if isinstance(tree, Mapping):
             return self._mapping(tree)
         if id(tree) in self.faulty or not isinstance(tree, Scalar) or tree.value is UNKNOWN:
-            return Invalid(span=tree.span)
+            return Invalid(span=tree.span, word=tree.span.first_line.text)
         return Call(span=tree.span, callee=parse_text(str(tree.value), tree.span, self.report))
 
     def _mapping(self, tree: Mapping) -> Step:
@@ -214,7 +216,7 @@ class StepParser:
         name = self._value(tree, "name") if isinstance(tree.get("name"), Scalar) else None
         if word is None:
             inner = tuple(step for key, value in tree.entries for step in self._steps_under(str(key.value), value))
-            return Invalid(span=tree.span, name=name, inner=inner)
+            return Invalid(span=tree.span, name=name, inner=inner, word=next(filter(is_word, tree.keys), ""))
         self._check_options(tree, word)
         when, otherwise = self._value(tree, "when"), self.steps(tree.get("else"))
         if "else" in tree.keys and when is None:
