@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +10,6 @@ from functools import lru_cache
 from typing import Any
 
 from cnndsl.source import Span
-from cnndsl.text import width
 
 #: Longest text of a spec that a message repeats.
 SHOWN = 60
@@ -211,15 +211,22 @@ def _excerpt(span: Span) -> list[str]:
     """The line of a span with carets under it; a very long line is cut around them."""
     number = str(span.line)
     text, column = span.source.line(span.line), span.column - 1
-    length = max(len(span.first_line.text), 1)
+    width = max(len(span.first_line.text), 1)
     if len(text) > 160:
         cut = max(column - 60, 0)
         text, column = text[cut : cut + 160], column - cut
-    marked = text[column : column + length] or " "
+    marked = text[column : column + width] or " "
     shown = "".join(character if character == "\t" or character.isprintable() else "\ufffd" for character in text)
-    pad = "".join("\t" if character == "\t" else " " * width(character) for character in text[:column])
+    pad = "".join("\t" if character == "\t" else " " * _cells(character) for character in text[:column])
     gutter = " " * len(number)
-    return [f" {gutter} |", f" {number} | {shown}", f" {gutter} | {pad}{'^' * width(marked)}"]
+    return [f" {gutter} |", f" {number} | {shown}", f" {gutter} | {pad}{'^' * sum(map(_cells, marked))}"]
+
+
+def _cells(character: str) -> int:
+    """How many cells of a terminal a character takes."""
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
 def shorten(text: str) -> str:

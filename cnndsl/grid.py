@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
-from cnndsl.text import head, one_line, width
+from cnndsl.cells import head, width
+from cnndsl.printable import as_encoded, one_line
 
 #: A text with the style that it is shown in: ``bold``, ``dim``, ``failed``, or ``""``.
 Styled: TypeAlias = tuple[str, str]
@@ -25,19 +26,8 @@ GONE = 0
 _GAP = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
-    """What a table is drawn with, beside its texts."""
-
-    ellipsis: str
-    rule: str
-    bar: str
-    fork: str
-    last: str
-
-
-UNICODE = Marks("…", "─", "│ ", "├ ", "└ ")
-ASCII = Marks("...", "-", "| ", "|-", "`-")
+#: Where a cell is cut, and between head, rows and foot.
+_ELLIPSIS, _RULE = "…", "─"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +37,12 @@ class Medium:
     width: int | None = None
     encoding: str = "utf-8"
 
-    @property
-    def marks(self) -> Marks:
-        drawn = _drawn(UNICODE)
-        return UNICODE if self.shown(drawn) == drawn else ASCII
-
     def shown(self, text: str) -> str:
-        """``text`` as one line, with what the encoding does not have written as an escape."""
-        line = one_line(text)
-        return line if line.isascii() else line.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        """``text`` as it appears in a line there."""
+        return text if text.isascii() and text.isprintable() else as_encoded(one_line(text), self.encoding)
 
 
 FILE = Medium()
-
-
-def _drawn(marks: Marks) -> str:
-    return "".join((marks.ellipsis, marks.rule, marks.bar, marks.fork, marks.last))
 
 
 def unpainted(text: str, style: str) -> str:
@@ -123,10 +103,6 @@ class _Printed:
         return ((shown(cell), ""),) if isinstance(cell, str) else tuple((shown(text), style) for text, style in cell)
 
     @cached_property
-    def ellipsis(self) -> str:
-        return self.medium.marks.ellipsis
-
-    @cached_property
     def full(self) -> dict[str, int]:
         """The width of each column where nothing is cut."""
         lines = (*self.head, *self.rows, *self.foot)
@@ -155,7 +131,7 @@ class _Printed:
         return [_name(column) for column in self.grid.columns if column not in self.widths]
 
     def lines(self, paint: Paint) -> Iterator[str]:
-        rule = paint(self.medium.marks.rule * _total(self.widths), "dim")
+        rule = paint(self.medium.shown(_RULE) * _total(self.widths), "dim")
         yield from (self.line(row, paint) for row in self.head)
         yield from [rule] * len(self.head)
         yield from (self.line(row, paint) for row in self.rows)
@@ -184,14 +160,14 @@ class _Printed:
         """A cell that fits, with an ellipsis where it ends too early."""
         if _width(cell) <= room:
             return cell
-        left, kept = room - width(self.ellipsis), []
+        left, kept = room - 1, []
         for text, style in cell:
             part = head(text, left)
             left -= width(part)
             kept.append((part, style))
             if part != text:
                 break
-        return (*kept, (self.ellipsis, kept[-1][1]))
+        return (*kept, (self.medium.shown(_ELLIPSIS), kept[-1][1]))
 
 
 _Row: TypeAlias = list[tuple[Styled, ...]]

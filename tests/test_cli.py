@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -210,6 +211,30 @@ def test_draw_by_ending_and_over_its_own_pictures_only(folder: Path, ending: str
     assert cnndsl("draw", "small.yaml", "-o", path, cwd=folder).returncode == 2
     assert path.read_bytes() == b"mine"
     assert cnndsl("draw", "small.yaml", "-o", path, "--force", cwd=folder).returncode == 0
+
+
+@pytest.mark.parametrize("command", [["draw", "small.yaml", "-o", "none/x.svg"], ["new", "none/x"]])
+def test_only_build_makes_folders(folder: Path, command: list[str]) -> None:
+    before = {path.name for path in folder.iterdir()}
+    done = cnndsl(*command, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no folder none" in done.stderr
+    assert {path.name for path in folder.iterdir()} == before
+    assert cnndsl("build", "small.yaml", "-o", "none/inner", cwd=folder).returncode == 0
+
+
+def test_a_picture_that_becomes_smaller_says_so(folder: Path) -> None:
+    many = "input: [8, 2, 2]\nnetwork:\n" + "".join(f"- Conv2d: [{1 + number % 7}, 1]\n" for number in range(300))
+    (folder / "many.yaml").write_text(many)
+    done = cnndsl("draw", "many.yaml", "-o", "many.png", "--dpi", "300", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "many.png\n")
+    assert re.fullmatch(
+        r"many.png: .* \d+ dots per inch in place of 300; SVG and PDF have no such bound\n", done.stderr
+    )
+    (folder / "more.yaml").write_text(many + many.partition("network:\n")[2] * 4)
+    done = cnndsl("draw", "more.yaml", "-o", "more.png", cwd=folder)
+    assert done.returncode == 2
+    assert "take SVG or PDF" in done.stderr and not (folder / "more.png").exists()
 
 
 def test_draw_needs_no_graphviz_on_the_path(folder: Path) -> None:

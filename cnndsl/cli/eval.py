@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument
-from cnndsl.cli.stdout import show
+from cnndsl.cli.stdout import show_grid
 from cnndsl.grid import GONE, Grid
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def evaluate(
     click.echo(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
     if classes if classes is not None else len(result.classes) <= FEW:
         click.echo()
-        show(_grid(result))
+        show_grid(_grid(result))
 
 
 def _grid(result: Evaluation) -> Grid:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument
-from cnndsl.cli.stdout import show
+from cnndsl.cli.stdout import show_grid
 from cnndsl.grid import GONE, Grid
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
     click.echo()
     sound = not any(info.statistics.nonfinite for info in found)
     gives = (("of", 12), *(((">nan/inf", GONE),) if sound else ()), *_GIVES)
-    show(Grid(_COLUMNS, [_row(info) for info in found], gives), form)
+    show_grid(Grid(_COLUMNS, [_row(info) for info in found], gives), form)
     for info in found if layer is not None else ():
         click.secho(f"\n{info.name}" + (f", the learned {info.role}" if info.role else ""), bold=True)
         click.echo(str(info.value))

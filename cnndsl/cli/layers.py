@@ -7,7 +7,7 @@ import sys
 import click
 
 from cnndsl.cli.common import USAGE, plugin_option
-from cnndsl.cli.stdout import show
+from cnndsl.cli.stdout import show_grid
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.grid import GONE, Grid
 from cnndsl.layers import LAYERS
@@ -19,7 +19,7 @@ from cnndsl.layers import LAYERS
 def layers(name: str | None) -> None:
     """List the layers, or show the page of the layer NAME: arguments, defaults and shapes."""
     if name is None:
-        show(_grid())
+        show_grid(_grid())
         return
     if name not in LAYERS:
         click.echo(f"there is no layer `{name}`; {did_you_mean(name, LAYERS) or 'see `cnndsl layers`'}", err=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, plugin_option, run_argument, tell
-from cnndsl.cli.stdout import show
+from cnndsl.cli.stdout import show_grid
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.grid import Grid
 
@@ -67,7 +67,7 @@ def _show(result: Prediction | RunError, top: int) -> None:
         return
     click.secho(f"{result.path}{', shares of its pixels' * result.pixels}", bold=True)
     rows = [(f"  {guess.name}", f"{guess.probability:.4f}") for guess in result.guesses[:top]]
-    show(Grid(("", ">"), rows, gives=(("", 8),)))
+    show_grid(Grid(("", ">"), rows, gives=(("", 8),)))
 
 
 def _plain(result: Prediction | RunError, top: int) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.common import USAGE, runs_option
-from cnndsl.cli.stdout import show
+from cnndsl.cli.stdout import show_grid
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.grid import GONE, Grid
 
@@ -44,7 +44,7 @@ def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
     elif form == "csv":
         _write_csv(rows)
     elif rows:
-        show(Grid(_COLUMNS, [_cells(row) for row in rows], _GIVES), form)
+        show_grid(Grid(_COLUMNS, [_cells(row) for row in rows], _GIVES), form)
     if not rows:
         _say_none(name, runs)
 

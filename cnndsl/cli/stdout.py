@@ -33,6 +33,6 @@ def _styled(text: str, style: str) -> str:
     return click.style(text, **_STYLES[style]) if style else text
 
 
-def show(grid: Grid, form: str = "table") -> None:
+def show_grid(grid: Grid, form: str = "table") -> None:
     """Prints a grid as ``table`` or ``plain``."""
     click.echo(grid.plain() if form == "plain" else grid.text(medium(), paint()))

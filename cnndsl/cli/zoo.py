@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import USAGE, fail, tell
-from cnndsl.cli.stdout import show
+from cnndsl.cli.stdout import show_grid
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
 from cnndsl.grid import GONE, Grid
@@ -44,7 +44,7 @@ def zoo(words: tuple[str, ...], form: str) -> None:
     # A family is named once, where it begins.
     families = [row[0] if index == 0 or rows[index - 1][0] != row[0] else "" for index, row in enumerate(rows)]
     named = [(kind, *row[1:]) for kind, row in zip(families, rows)] if form == "table" else rows
-    show(Grid(_COLUMNS, named, _GIVES), form)
+    show_grid(Grid(_COLUMNS, named, _GIVES), form)
 
 
 def _plain(name: str, net: Network) -> dict[str, object]:

@@ -13,9 +13,9 @@ from typing import Any, TypeAlias
 
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, operations
-from cnndsl.grid import FILE, GONE, UNICODE, Cell, Grid, Marks, Medium, Paint, unpainted
+from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
-from cnndsl.text import one_line
+from cnndsl.printable import one_line
 
 #: One shape, or those of several tensors: what a merge takes, what a split gives.
 Shapes: TypeAlias = Shape | tuple[Shape, ...]
@@ -242,11 +242,11 @@ _COLUMNS = ("layer", "output", ">params", ">MACs")
 _GIVES = (("layer", 12), (">MACs", GONE), ("layer", 6), (">params", GONE), ("layer", GONE))
 
 
-def as_grid(table: Table, marks: Marks = UNICODE, number: Callable[[int], str] = "{:,}".format) -> Grid:
+def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
     """A table for terminals: names as a tree, modules in bold, totals below; numbers as ``number`` writes them."""
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     rows: list[tuple[Cell, ...]] = []
-    for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows, marks), _cells(table.rows), (*inner, False)):
+    for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
         path, call, output = cells[:3]
         layer, style = one_line(row.layer), "failed" if row.failed else "bold" if has_rows else ""
         name, arguments = path.rpartition(".")[2], call.removeprefix(layer)
@@ -259,20 +259,20 @@ def as_grid(table: Table, marks: Marks = UNICODE, number: Callable[[int], str] =
 
 def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     """:func:`as_grid` with a title above and a summary below. Before a column of numbers goes, they are rounded."""
-    grid = as_grid(table, medium.marks)
+    grid = as_grid(table)
     if grid.hidden(medium):
-        grid = as_grid(table, medium.marks, human)
-    title = paint(medium.shown(one_line(table.name)), "bold") + f"  input {medium.shown(_input(table))}"
+        grid = as_grid(table, human)
+    title = paint(medium.shown(table.name), "bold") + f"  input {medium.shown(_input(table))}"
     return f"{title}\n\n{grid.text(medium, paint)}\n\n{_summary(table)}\n"
 
 
-def _tree(rows: Sequence[Row], marks: Marks) -> list[str]:
+def _tree(rows: Sequence[Row]) -> list[str]:
     """The lines that stand before each name in a tree; none before children of the root."""
     drawn: list[str] = []
     below: set[int] = set()  # depths at which a row of the same module follows
     for row in reversed(rows):
-        bars = "".join(marks.bar if depth in below else "  " for depth in range(2, row.depth))
-        end = marks.fork if row.depth in below else marks.last
+        bars = "".join("│ " if depth in below else "  " for depth in range(2, row.depth))
+        end = "├ " if row.depth in below else "└ "
         drawn.append(bars + end if row.depth > 1 else "")
         below = {depth for depth in below if depth < row.depth} | {row.depth}
     return drawn[::-1]

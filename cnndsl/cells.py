@@ -1,16 +1,9 @@
-"""Texts on terminals: what a line may hold, and how many cells it takes."""
+"""How much room text takes on a terminal, in cells."""
 
 from __future__ import annotations
 
 import unicodedata
 from functools import lru_cache
-
-
-def one_line(text: str) -> str:
-    """``text`` with what would break a line, or steer a terminal, written as an escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def width(text: str) -> int:

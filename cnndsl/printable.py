@@ -1,0 +1,49 @@
+"""Text made fit to be printed: on one line, without what steers a terminal, in the encoding that there is."""
+
+from __future__ import annotations
+
+import codecs
+
+#: The error handler for encodings that cannot say all that is printed.
+FALLBACK = "cnndsl.ascii"
+
+#: ASCII forms of what we print beyond ASCII ourselves. Each takes one cell as its original does, so that columns stay
+#: aligned. Whatever else an encoding cannot say becomes an escape.
+_ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd", "--|+`~>>x*~--''\"\"?")  # noqa: RUF001
+
+
+def one_line(text: str) -> str:
+    """``text`` with what would break a line, or steer a terminal, written as an escape.
+
+    File names that are not UTF-8 reach Python with their odd bytes as surrogates (PEP 383); they are shown as bytes.
+
+    >>> one_line("a\\nb\\x1b[31m\\udcff")
+    'a\\\\nb\\\\x1b[31m\\\\xff'
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _escape(c) for c in text)
+
+
+def lines(text: str) -> str:
+    """The same for a text of several lines: their ends, and tabs, stay."""
+    return "".join(c if c in "\n\t" or c.isprintable() else _escape(c) for c in text)
+
+
+def as_encoded(text: str, encoding: str) -> str:
+    """``text`` as it appears where only ``encoding`` can be printed."""
+    return text.encode(encoding, FALLBACK).decode(encoding)
+
+
+def _escape(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def _fall_back(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(c if c.isascii() else _escape(c) for c in missing.translate(_ASCII)), error.end
+
+
+codecs.register_error(FALLBACK, _fall_back)
