@@ -167,6 +167,32 @@ def test_check_says_all_and_exits_by_it(folder: Path) -> None:
     ]
 
 
+def test_a_folder_is_its_specs(folder: Path) -> None:
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "deep.yaml").write_text(SMALL)
+    (inner / "other.yaml").write_text("jobs: {}\n")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "theirs.yaml").write_text(WRONG)
+    whole = cnndsl("check", ".", cwd=folder)
+    assert whole.returncode == 1
+    assert whole.stdout.startswith("wrong.yaml:4:16: error[CNN030]") and whole.stdout.count("error[") == 1
+    assert {line for line in whole.stderr.splitlines() if line.endswith(": ok")} == {
+        "small.yaml: ok",
+        "inner/deep.yaml: ok",
+    }
+    assert cnndsl("check", "inner", cwd=folder).returncode == 0
+    assert cnndsl("fmt", "--check", "inner", cwd=folder).stderr == "inner/deep.yaml: would change\n"
+
+
+@pytest.mark.parametrize("verb", ["check", "fmt"])
+def test_a_folder_without_specs_is_wrong_usage(folder: Path, verb: str) -> None:
+    (folder / "empty").mkdir()
+    done = cnndsl(verb, "small.yaml", "empty", cwd=folder)
+    assert done.returncode == 2
+    assert "there are no specs in the folder empty" in done.stderr
+
+
 def test_explain_shows_the_page_of_a_code(folder: Path) -> None:
     assert cnndsl("explain", "cnn014", cwd=folder).stdout.startswith("# CNN014: an unknown layer")
     assert len(cnndsl("explain", cwd=folder).stdout.splitlines()) > 40

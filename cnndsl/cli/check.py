@@ -9,6 +9,7 @@ from dataclasses import replace
 import click
 
 from cnndsl.cli.common import ERRORS, USAGE, limits_option, spec_options, tell
+from cnndsl.cli.specs import spec_paths
 from cnndsl.diagnostics import Diagnostic, SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
@@ -31,13 +32,13 @@ from cnndsl.telling import FORMATS
 def check(
     specs: Sequence[str], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
-    """Check SPECs: every fault with its place, and what to write instead.
+    """Find the faults of SPECs, each with its place and its fix.
 
-    Nothing is built and no memory is taken for weights.
+    A folder is all the specs in it. Nothing is built and no memory is taken for weights.
     """
     found: list[Diagnostic] = []
     missing = False
-    for spec in specs:
+    for spec in spec_paths(specs):
         try:
             diagnostics, is_file = compile_spec(spec, given=params, settings=settings, limits=limits).diagnostics, True
         except SpecError as error:
