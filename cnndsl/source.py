@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
@@ -15,7 +15,7 @@ class Source:
     """A text and how to call it: a file's path, or ``<text>``, or ``-p classes``."""
 
     name: str
-    text: str
+    text: str = field(repr=False)
 
     @property
     def is_option(self) -> bool:
@@ -40,7 +40,7 @@ class Source:
         return self.text[start : end.start()] if end else self.text[start:]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Span:
     """Characters ``start`` to ``end`` (exclusive) of a source."""
 
@@ -70,6 +70,9 @@ class Span:
         end = _LINE_END.search(self.source.text, self.start, self.end)
         line = self.source.text[self.start : end.start() if end else self.end]
         return self.part(0, len(line.rstrip()))
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         return self.source.name if self.source.is_option else f"{self.source.name}:{self.line}:{self.column}"

@@ -53,7 +53,7 @@ class Row:
         return f"{self.layer}({shown})" if shown else self.layer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
     """The rows of a network down to some depth, and what all of it costs. One with faults is not ``complete``."""
 
@@ -73,7 +73,7 @@ class Table:
         """The table of a network that fails, as far as it came."""
         return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root), complete=False)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return as_plain(self)
 
     def _repr_html_(self) -> str:
@@ -213,12 +213,16 @@ def as_markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
+#: What a notebook is written on, in Jupyter and VS Code, in dark themes too.
+_PAPER = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
+
+
 def as_html(table: Table) -> str:
     """A table as notebooks show it."""
 
     def line(tag: str, cells: Sequence[str], indent: int = 0) -> str:
         first = f"text-align:left;padding-left:{indent + 0.5}em"
-        styles = (first, "text-align:left", "text-align:left", "text-align:right", "text-align:right")
+        styles = (first, "text-align:left;white-space:normal", "text-align:left", *["text-align:right"] * 2)
         styled = (f'<{tag} style="{style}">{escape(cell)}</{tag}>' for style, cell in zip(styles, cells))
         return f"<tr>{''.join(styled)}</tr>"
 
@@ -226,8 +230,13 @@ def as_html(table: Table) -> str:
     body = "\n".join(line("td", cells, row.depth - 1) for row, cells in zip(table.rows, _cells(table.rows)))
     foot = line("th", _totals(table))
     title = escape(f"{_title(table)}: {_summary(table)}")
-    caption = f"<caption>{title}</caption>"
-    return f"<table>\n{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n"
+    caption = f'<caption style="text-align:left;padding:0.3em 0.5em">{title}</caption>'
+    parts = (
+        f'<table cellpadding="3" style="white-space:nowrap">\n{caption}',
+        f'<thead style="position:sticky;top:0;background:{_PAPER}">{head}</thead>',
+        f"<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n",
+    )
+    return "\n".join(parts)
 
 
 def as_plain(table: Table) -> str:

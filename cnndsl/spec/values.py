@@ -11,7 +11,7 @@ import ast
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -81,7 +81,7 @@ class Template:
 
 @dataclass(frozen=True)
 class ListValue:
-    items: tuple[Value, ...]
+    items: tuple[Value, ...] = field(repr=False)
     span: Span
 
 

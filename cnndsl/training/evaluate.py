@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -48,8 +48,8 @@ class Evaluation:
     samples: int
     loss: float
     accuracy: float
-    classes: tuple[ClassResult, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    classes: tuple[ClassResult, ...] = field(repr=False)
+    confusion: tuple[tuple[int, ...], ...] = field(repr=False)
 
 
 def evaluate_trained(
