@@ -13,6 +13,7 @@ import click
 from cnndsl import __version__
 from cnndsl.cli.build import build
 from cnndsl.cli.check import check
+from cnndsl.cli.completion import install
 from cnndsl.cli.draw import draw
 from cnndsl.cli.eval import evaluate
 from cnndsl.cli.explain import explain
@@ -41,6 +42,7 @@ VERBS = (
 )
 for command in VERBS:
     cli.add_command(command)
+install()
 
 
 def main() -> None:

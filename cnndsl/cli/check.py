@@ -9,6 +9,7 @@ from dataclasses import replace
 import click
 
 from cnndsl.cli.common import ERRORS, USAGE, limits_option, spec_options, tell
+from cnndsl.cli.completion import complete_spec
 from cnndsl.cli.specs import spec_paths
 from cnndsl.diagnostics import Diagnostic, SpecError
 from cnndsl.limits import Limits
@@ -17,7 +18,9 @@ from cnndsl.telling import FORMATS
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=str), metavar="SPEC...")
+@click.argument(
+    "specs", nargs=-1, required=True, type=click.Path(path_type=str), metavar="SPEC...", shell_complete=complete_spec
+)
 @click.option(
     "--format",
     "form",

@@ -8,11 +8,12 @@ import click
 
 from cnndsl import explanations
 from cnndsl.cli.common import USAGE
+from cnndsl.cli.completion import one_of
 from cnndsl.diagnostics import Code, did_you_mean
 
 
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=one_of(lambda: [code.id for code in Code]))
 def explain(code: str | None) -> None:
     """Explain CODE, such as CNN021, with a wrong spec and a right one; without CODE, list all codes."""
     if code is None:

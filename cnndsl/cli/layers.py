@@ -7,6 +7,7 @@ import sys
 import click
 
 from cnndsl.cli.common import USAGE, plugin_option
+from cnndsl.cli.completion import one_of
 from cnndsl.cli.stdout import show_grid
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.grid import GONE, Grid
@@ -14,7 +15,7 @@ from cnndsl.layers import LAYERS
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=one_of(lambda: LAYERS))
 @plugin_option
 def layers(name: str | None) -> None:
     """List the layers, or show the page of the layer NAME: arguments, defaults and shapes."""

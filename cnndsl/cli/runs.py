@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.common import USAGE, runs_option
+from cnndsl.cli.completion import complete_network
 from cnndsl.cli.stdout import show_grid
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.grid import GONE, Grid
@@ -25,7 +26,7 @@ _GIVES = tuple((column, GONE) for column in ("device", ">examples/s", ">train ac
 
 
 @click.command("runs")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_network)
 @runs_option
 @click.option("--sort", type=click.Choice(["time", "test_acc"]), default="time", show_default=True)
 @click.option(

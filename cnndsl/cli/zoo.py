@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import USAGE, fail, tell
+from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.cli.stdout import show_grid
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
@@ -26,7 +27,7 @@ _GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=one_of(families))
 @click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
 def zoo(words: tuple[str, ...], form: str) -> None:
     """List the specs that come with cnndsl, or those whose name or family holds a WORD.
@@ -66,7 +67,13 @@ def _cells(name: str, net: Network) -> tuple[str, ...]:
 
 @click.command()
 @click.argument("name")
-@click.option("--from", "base", metavar="SPEC", help="What it begins with: zoo:resnet18, or a spec's path.")
+@click.option(
+    "--from",
+    "base",
+    metavar="SPEC",
+    shell_complete=complete_spec,
+    help="What it begins with: zoo:resnet18, or a spec's path.",
+)
 def new(name: str, base: str | None) -> None:
     """Write NAME.yaml, a spec to begin with: a small network, or one that extends another."""
     path = Path(f"{name.removesuffix('.yaml')}.yaml")
