@@ -293,6 +293,22 @@ def test_layers_lists_and_explains(folder: Path) -> None:
     assert "did you mean `Conv2d`?" in unknown.stderr
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_the_list_of_verbs_has_whole_sentences(columns: int) -> None:
+    from click.testing import CliRunner
+
+    from cnndsl.cli import VERBS, cli
+
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=columns).output.partition("Commands:\n")[2]
+    assert "..." not in listed
+    assert max(map(len, listed.splitlines())) <= columns
+    for verb in VERBS:
+        sentence = (verb.help or "").partition("\n\n")[0].removesuffix(".")
+        assert f"{verb.name} {sentence}" in " ".join(listed.split())
+        if columns == 80:  # one line each
+            assert re.search(rf"^  {verb.name} +{re.escape(sentence)}\.$", listed, re.MULTILINE), verb.name
+
+
 def test_completion_script_is_given() -> None:
     environment = {**os.environ, "_CNNDSL_COMPLETE": "bash_source"}
     command = [sys.executable, "-c", "from cnndsl.cli import cli; cli(prog_name='cnndsl')"]

@@ -29,7 +29,15 @@ from cnndsl.cli.train import train
 from cnndsl.cli.zoo import new, zoo
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Verbs(click.Group):
+    """Lists the verbs with the whole first sentences of their help, where click's own cuts them."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.get_short_help_str(1_000)) for name, verb in sorted(self.commands.items())])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="cnndsl")
 def cli() -> None:
     """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""

@@ -50,9 +50,9 @@ def draw(
     settings: Sequence[str],
     limits: Limits,
 ) -> None:
-    """Draw SPEC as a graph: modules as clusters, layers with their arguments, shapes on the edges.
+    """Draw SPEC as SVG, PNG, PDF or DOT.
 
-    Graphviz needn't be installed.
+    Modules are clusters, layers have their arguments, and edges their shapes. Graphviz needn't be installed.
     """
     from cnndsl.emit.diagram import diagram
     from cnndsl.emit.diagram.render import FORMATS, NoFonts, TooLarge

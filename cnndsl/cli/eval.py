@@ -39,7 +39,7 @@ def evaluate(
     classes: bool | None,
     form: str,
 ) -> None:
-    """Test the network of RUN: loss and accuracy on the test set, and how it does on each class.
+    """Test the network of RUN: loss, accuracy, and each class.
 
     RUN is a run's folder, or a checkpoint. On the device of the training, the figures are those of
     the training.

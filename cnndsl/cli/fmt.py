@@ -27,9 +27,10 @@ from cnndsl.writing import write_file
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @plugin_option
 def fmt(specs: Sequence[str], check: bool, diff: bool) -> None:
-    """Write SPECs in the one layout, and all specs of a folder; `-` is stdin to stdout.
+    """Write SPECs in one layout.
 
-    Comments are kept. A file whose meaning would change is left as it is.
+    A folder is all the specs in it, `-` is stdin to stdout. Comments are kept. A file whose meaning would
+    change is left as it is.
     """
     worst, changed = 0, 0
     for path in map(Path, spec_paths(specs)):

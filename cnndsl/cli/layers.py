@@ -18,7 +18,7 @@ from cnndsl.layers import LAYERS
 @click.argument("name", required=False, shell_complete=one_of(lambda: LAYERS))
 @plugin_option
 def layers(name: str | None) -> None:
-    """List the layers, or show the page of the layer NAME: arguments, defaults and shapes."""
+    """List the layers, or show the page of the layer NAME."""
     if name is None:
         show_grid(_grid())
         return

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @device_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:
-    """Tell the classes of PICTUREs with their probabilities, by the network of RUN.
+    """Classify PICTUREs with the network of RUN.
 
     Pictures are brought to the size of the training, and to its colours or to grey, as test samples are;
     nothing is inverted: for Fashion-MNIST and MNIST they have to be light on black. One that cannot be read is

@@ -12,7 +12,7 @@ from cnndsl.cli.common import plugin_option
 @click.command()
 @plugin_option
 def schema() -> None:
-    """Print the JSON Schema of specs, so that editors complete, explain and check them."""
+    """Print the JSON Schema of specs, for editors."""
     from cnndsl.spec.editor import editor_schema
 
     click.echo(json.dumps(editor_schema(), indent=2))

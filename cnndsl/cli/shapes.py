@@ -30,7 +30,7 @@ from cnndsl.limits import Limits
 def shapes(
     spec: str, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
-    """Show every layer of SPEC with its output shape, parameters and MACs.
+    """Show the layers of SPEC with output shapes, parameters, MACs.
 
     MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. Where the
     spec fails, the rows up to the fault are shown.

@@ -30,9 +30,10 @@ _GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family
 @click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=one_of(families))
 @click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
 def zoo(words: tuple[str, ...], form: str) -> None:
-    """List the specs that come with cnndsl, or those whose name or family holds a WORD.
+    """List the specs that come with cnndsl.
 
-    Each is read as zoo:NAME wherever a SPEC is: cnndsl shapes zoo:resnet50.
+    With WORDs, those whose name or family holds one of them. Each is read as zoo:NAME wherever a SPEC is:
+    cnndsl shapes zoo:resnet50.
     """
     chosen = [name for name in specs() if not words or any(word in name or word in family(name) for word in words)]
     if not chosen:
@@ -75,7 +76,10 @@ def _cells(name: str, net: Network) -> tuple[str, ...]:
     help="What it begins with: zoo:resnet18, or a spec's path.",
 )
 def new(name: str, base: str | None) -> None:
-    """Write NAME.yaml, a spec to begin with: a small network, or one that extends another."""
+    """Write NAME.yaml, a spec to begin with.
+
+    It is a small network, or one that extends the SPEC of --from.
+    """
     path = Path(f"{name.removesuffix('.yaml')}.yaml")
     if reason := unusable(path.stem):
         fail(f"`{path.stem}` {reason}", usable(path.stem))
