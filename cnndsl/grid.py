@@ -70,7 +70,7 @@ class Grid:
         return "\n".join(map(printed.line, (*printed.head, *printed.rows, *printed.foot)))
 
     def hidden(self, medium: Medium) -> list[str]:
-        """The names of the columns that there is no room for."""
+        """The names of the columns that there is no room for, if there is anything in them."""
         return _Printed(self, medium).hidden
 
     def text(self, medium: Medium = FILE, paint: Paint = unpainted) -> str:
@@ -128,7 +128,8 @@ class _Printed:
 
     @property
     def hidden(self) -> list[str]:
-        return [_name(column) for column in self.grid.columns if column not in self.widths]
+        gone = [(i, column) for i, column in enumerate(self.grid.columns) if column not in self.widths]
+        return [_name(column) for i, column in gone if any(_width(row[i]) for row in self.rows)]
 
     def lines(self, paint: Paint) -> Iterator[str]:
         rule = paint(self.medium.shown(_RULE) * _total(self.widths), "dim")

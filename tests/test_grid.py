@@ -80,6 +80,12 @@ def test_a_style_is_painted_around_what_is_left_of_a_text() -> None:
     assert grid.text(Medium(10), lambda text, style: f"<{style}>{text}</>") == "<bold>Conv2d</><dim>(64</><dim>…</>"
 
 
+def test_a_column_without_anything_in_it_is_not_missed() -> None:
+    grid = Grid(("a", "b", "c"), [("x" * 8, "", "y" * 8)], (("b", GONE), ("c", GONE)))
+    assert lines(grid, 18)[2:] == ["xxxxxxxx  yyyyyyyy"]
+    assert lines(grid, 17)[2:] == ["xxxxxxxx", "no room for: c"]
+
+
 def test_nothing_at_all() -> None:
     assert lines(Grid(("a", ">b"), [])) == ["a  b", "────"]
     assert lines(Grid(("", ">"), [])) == []
