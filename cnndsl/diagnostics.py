@@ -98,7 +98,7 @@ class Note:
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Diagnostic:
     """One fault of a spec: what, where, the way that led there from inside out, and what to write instead."""
 
@@ -118,6 +118,9 @@ class Diagnostic:
     @property
     def is_error(self) -> bool:
         return self.severity == "error"
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         place = f"{self.span}: " if self.span else ""

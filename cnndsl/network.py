@@ -96,9 +96,9 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Network:
-    """A compiled network. In a notebook it shows its diagram and its table."""
+    """A compiled network. In a notebook it shows its table and its diagram."""
 
     graph: Graph
     recipe: Recipe | None = None
@@ -165,8 +165,17 @@ class Network:
 
         return diagram(self.graph, **options)
 
+    def __repr__(self) -> str:
+        from cnndsl.emit.table import human
+
+        cost = self.cost
+        name, sides = self.graph.signature
+        return f"<Network {name}: {human(cost.params)} parameters, {human(cost.macs)} MACs, {sides}>"
+
     def _repr_html_(self) -> str:
-        return f"{self.diagram().svg()}\n{self.shapes()._repr_html_()}"
+        from cnndsl.emit.notebook import as_notebook
+
+        return as_notebook(self.graph)
 
 
 def load(path_or_text: str | Path, /, *, limits: Limits = LIMITS, **params: Any) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from cnndsl.printable import one_line
@@ -17,7 +17,7 @@ class Source:
     """A text and how to call it: a file's path, or ``<text>``, or ``-p classes``."""
 
     name: str
-    text: str
+    text: str = field(repr=False)
 
     @property
     def is_option(self) -> bool:
@@ -46,7 +46,7 @@ class Source:
         return self.text[start : end.start()] if end else self.text[start:]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Span:
     """Characters ``start`` to ``end`` (exclusive) of a source."""
 
@@ -76,6 +76,9 @@ class Span:
         end = _LINE_END.search(self.source.text, self.start, self.end)
         line = self.source.text[self.start : end.start() if end else self.end]
         return self.part(0, len(line.rstrip()))
+
+    def __repr__(self) -> str:
+        return f"<{self}>"
 
     def __str__(self) -> str:
         name = one_line(self.source.name)

@@ -6,11 +6,14 @@ Whatever a text holds, a terminal gets no escape sequence from it: each is shown
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from cnndsl.grid import Grid, Medium, Paint, unpainted
 from cnndsl.printable import lines, one_line
 
 if TYPE_CHECKING:
@@ -18,6 +21,12 @@ if TYPE_CHECKING:
 
 #: The columns of a file or a pipe, which has no width that a row would have to be broken for.
 WIDE = 200
+
+_STYLES: Mapping[str, Mapping[str, Any]] = {
+    "bold": {"bold": True},
+    "dim": {"dim": True},
+    "failed": {"fg": "red", "bold": True},
+}
 
 
 def say(text: object = "", *, err: bool = False, fg: str | None = None, bold: bool = False) -> None:
@@ -36,6 +45,30 @@ def show_exactly(text: str) -> None:
     """Prints a text that is a file's: as UTF-8 and unchanged, whatever people's terminals can say."""
     sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
     _print(text, sys.stdout)
+
+
+def show_grid(grid: Grid, form: str = "table") -> None:
+    """Prints a grid as ``table`` or ``plain``."""
+    show_painted(f"{grid.plain() if form == 'plain' else grid.text(medium(), paint())}\n")
+
+
+def show_painted(text: str) -> None:
+    """Prints a text that was made for :func:`medium`, with the styles of :func:`paint` in it."""
+    _print(text, sys.stdout)
+
+
+def medium() -> Medium:
+    """What tables are printed to. Only a terminal has a width that a row would have to be cut for."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    return Medium(width, sys.stdout.encoding or "utf-8")
+
+
+def paint() -> Paint:
+    return _styled if coloured(sys.stdout) else unpainted
+
+
+def _styled(text: str, style: str) -> str:
+    return click.style(text, **_STYLES[style]) if style else text
 
 
 def _print(text: str, stream: TextIO) -> None:

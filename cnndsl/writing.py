@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from pathlib import Path
 
 
 def write_file(path: Path, data: bytes, *, keep: Path | None = None) -> None:
-    """Puts ``data`` at ``path`` in one step: until then the old file stays whole. Raises OSError.
+    """Puts ``data`` at ``path`` in one step: until then the old file stays whole. Makes no folder. Raises OSError.
 
     The old file goes to ``keep``, if that is given. Whatever happens in between, one of the two is there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    check_folder(path)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
@@ -26,6 +27,12 @@ def write_file(path: Path, data: bytes, *, keep: Path | None = None) -> None:
         _sync_folder(path.parent)
     finally:
         Path(name).unlink(missing_ok=True)
+
+
+def check_folder(path: Path) -> None:
+    """Raises OSError where there is no folder for a file at ``path``."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(errno.ENOENT, f"there is no folder {path.parent}", str(path))
 
 
 def _sync_folder(folder: Path) -> None:

@@ -14,9 +14,9 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers import Layer
 from cnndsl.layers.kinds import Boolean, Choice, Integer, Kind, Listing, Never, Null, Number, PerAxis, Union
 
 #: The largest number of float32; the smallest above 0 is about 1.4e-45.

@@ -14,8 +14,8 @@ PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
 ORDER = [
-    "printable", "terminal", "source", "diagnostics", "limits", "explanations", "telling", "writing", "zoo", "layers",
-    "spec", "plugins", "graph", "recipe", "emit", "weights", "network", "fmt", "training", "cli",
+    "printable", "cells", "grid", "terminal", "source", "diagnostics", "limits", "explanations", "telling", "writing",
+    "zoo", "layers", "spec", "plugins", "graph", "recipe", "emit", "weights", "network", "fmt", "training", "cli",
 ]  # fmt: skip
 
 

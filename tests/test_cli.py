@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -130,7 +131,7 @@ def test_shapes_in_other_forms(folder: Path, form: str) -> None:
 def test_rows_up_to_the_fault_are_shown_with_the_error(folder: Path) -> None:
     done = cnndsl("shapes", "wrong.yaml", "--format", "json", cwd=folder)
     assert done.returncode == 1
-    assert [row["layer"] for row in json.loads(done.stdout)["rows"]] == ["Conv2d"]
+    assert [row["layer"] for row in json.loads(done.stdout)["rows"]] == ["Conv2d", "MaxPool2d"]
     assert "wrong.yaml:4:16: error[CNN030]" in done.stderr
 
 
@@ -164,6 +165,32 @@ def test_check_says_all_and_exits_by_it(folder: Path) -> None:
         "::error file=wrong.yaml",
         "::error title=CNN001::none.yaml does not exist",
     ]
+
+
+def test_a_folder_is_its_specs(folder: Path) -> None:
+    inner = folder / "inner"
+    inner.mkdir()
+    (inner / "deep.yaml").write_text(SMALL)
+    (inner / "other.yaml").write_text("jobs: {}\n")
+    (folder / ".hidden").mkdir()
+    (folder / ".hidden" / "theirs.yaml").write_text(WRONG)
+    whole = cnndsl("check", ".", cwd=folder)
+    assert whole.returncode == 1
+    assert whole.stdout.startswith("wrong.yaml:4:16: error[CNN030]") and whole.stdout.count("error[") == 1
+    assert {line for line in whole.stderr.splitlines() if line.endswith(": ok")} == {
+        "small.yaml: ok",
+        "inner/deep.yaml: ok",
+    }
+    assert cnndsl("check", "inner", cwd=folder).returncode == 0
+    assert cnndsl("fmt", "--check", "inner", cwd=folder).stderr == "inner/deep.yaml: would change\n"
+
+
+@pytest.mark.parametrize("verb", ["check", "fmt"])
+def test_a_folder_without_specs_is_wrong_usage(folder: Path, verb: str) -> None:
+    (folder / "empty").mkdir()
+    done = cnndsl(verb, "small.yaml", "empty", cwd=folder)
+    assert done.returncode == 2
+    assert "there are no specs in the folder empty" in done.stderr
 
 
 def test_explain_shows_the_page_of_a_code(folder: Path) -> None:
@@ -212,6 +239,30 @@ def test_draw_by_ending_and_over_its_own_pictures_only(folder: Path, ending: str
     assert cnndsl("draw", "small.yaml", "-o", path, "--force", cwd=folder).returncode == 0
 
 
+@pytest.mark.parametrize("command", [["draw", "small.yaml", "-o", "none/x.svg"], ["new", "none/x"]])
+def test_only_build_makes_folders(folder: Path, command: list[str]) -> None:
+    before = {path.name for path in folder.iterdir()}
+    done = cnndsl(*command, cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "there is no folder none" in done.stderr
+    assert {path.name for path in folder.iterdir()} == before
+    assert cnndsl("build", "small.yaml", "-o", "none/inner", cwd=folder).returncode == 0
+
+
+def test_a_picture_that_becomes_smaller_says_so(folder: Path) -> None:
+    many = "input: [8, 2, 2]\nnetwork:\n" + "".join(f"- Conv2d: [{1 + number % 7}, 1]\n" for number in range(300))
+    (folder / "many.yaml").write_text(many)
+    done = cnndsl("draw", "many.yaml", "-o", "many.png", "--dpi", "300", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "many.png\n")
+    assert re.fullmatch(
+        r"many.png: .* \d+ dots per inch in place of 300; SVG and PDF have no such bound\n", done.stderr
+    )
+    (folder / "more.yaml").write_text(many + many.partition("network:\n")[2] * 4)
+    done = cnndsl("draw", "more.yaml", "-o", "more.png", cwd=folder)
+    assert done.returncode == 2
+    assert "take SVG or PDF" in done.stderr and not (folder / "more.png").exists()
+
+
 def test_draw_needs_no_graphviz_on_the_path(folder: Path) -> None:
     environment = {**os.environ, "PATH": str(folder)}
     command = [sys.executable, "-m", "cnndsl", "draw", "small.yaml"]
@@ -240,6 +291,22 @@ def test_layers_lists_and_explains(folder: Path) -> None:
     unknown = cnndsl("layers", "Conv2D", cwd=folder)
     assert unknown.returncode == 2
     assert "did you mean `Conv2d`?" in unknown.stderr
+
+
+@pytest.mark.parametrize("columns", [40, 60, 80, 200])
+def test_the_list_of_verbs_has_whole_sentences(columns: int) -> None:
+    from click.testing import CliRunner
+
+    from cnndsl.cli import VERBS, cli
+
+    listed = CliRunner().invoke(cli, ["--help"], terminal_width=columns).output.partition("Commands:\n")[2]
+    assert "..." not in listed
+    assert max(map(len, listed.splitlines())) <= columns
+    for verb in VERBS:
+        sentence = (verb.help or "").partition("\n\n")[0].removesuffix(".")
+        assert f"{verb.name} {sentence}" in " ".join(listed.split())
+        if columns == 80:  # one line each
+            assert re.search(rf"^  {verb.name} +{re.escape(sentence)}\.$", listed, re.MULTILINE), verb.name
 
 
 def test_completion_script_is_given() -> None:

@@ -7,6 +7,7 @@ import re
 import struct
 import subprocess
 import sys
+import warnings
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,7 +20,7 @@ import pygraphviz
 import pytest
 
 import cnndsl
-from cnndsl.emit.diagram import Diagram, NoFonts, diagram, render
+from cnndsl.emit.diagram import Diagram, NoFonts, Shrunk, TooLarge, diagram, render
 from cnndsl.emit.diagram.figure import MAX_NODES, plan
 from cnndsl.emit.diagram.style import BYPASS, FAMILIES
 from cnndsl.graph.graph import Apply, Body, Graph, Merge, Module, walk
@@ -479,9 +480,29 @@ def test_tangles_are_drawn_coarser() -> None:
 
 def test_images_of_large_diagrams_have_fewer_dots_per_inch() -> None:
     text = "input: [8, 2, 2]\nnetwork:\n" + "\n".join(f"- Conv2d: [{1 + number % 7}, 1]" for number in range(400))
-    width, height = _png_size(diagram(load(text), dpi=300).pipe("png"))
+    drawing = diagram(load(text), dpi=300)
+    with pytest.warns(Shrunk, match=r"\d\d dots per inch in place of 300; SVG and PDF") as caught:
+        width, height = _png_size(drawing.pipe("png"))
     assert height <= 32_767
     assert width * height <= 65_000_000
+    # The dots per inch that are told are those that the picture has.
+    dpi = int(re.findall(r"(\d+) dots", str(caught[0].message))[0])
+    inches = float(drawing.pipe("plain").split()[3])
+    assert abs(height / dpi - inches) < 0.5
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawing.pipe("pdf"), drawing.pipe("svg")
+        diagram(load(text), dpi=dpi).pipe("png")
+
+
+def test_an_image_that_nobody_could_read_has_to_be_asked_for(tmp_path: Path) -> None:
+    text = "input: [8, 2, 2]\nnetwork:\n" + "\n".join(f"- Conv2d: [{1 + number % 7}, 1]" for number in range(1500))
+    with pytest.raises(TooLarge, match=r"SVG or PDF.* or ask for (\d+) dpi") as refused:
+        diagram(load(text)).save(tmp_path / "net.png")
+    assert [*tmp_path.iterdir()] == []
+    dpi = int(str(refused.value).split()[-2])
+    diagram(load(text), dpi=dpi).save(tmp_path / "net.png")
+    assert _png_size((tmp_path / "net.png").read_bytes())[1] <= 32_767
 
 
 # --- text ----------------------------------------------------------------------------------------
@@ -606,19 +627,23 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyte
     path.write_text("before")
     drawing = diagram(load(CHAIN))
 
-    def full(self: Path, data: bytes) -> int:
-        with self.open("wb") as file:
-            file.write(data[:10])
+    def full(handle: int) -> None:
         raise OSError(28, "No space left on device")
 
     with monkeypatch.context() as patched:
-        patched.setattr(Path, "write_bytes", full)
+        patched.setattr(os, "fsync", full)
         with pytest.raises(OSError, match="No space"):
             drawing.save(path)
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
     drawing.save(path)
     assert path.read_bytes() == drawing.pipe("svg")
+
+
+def test_a_folder_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="there is no folder"):
+        diagram(load(CHAIN)).save(tmp_path / "none" / "net.svg")
+    assert [*tmp_path.iterdir()] == []
 
 
 def test_rankdir_turns_the_diagram() -> None:
@@ -666,7 +691,7 @@ def test_nothing_is_said_on_stderr(form: str) -> None:
     code = f"""
 import cnndsl
 text = "input: [8, 2, 2]\\nnetwork:\\n" + "\\n".join(f"- Conv2d: [{{1 + n % 7}}, 1]" for n in range(1010))
-cnndsl.load(text).diagram().pipe({form!r})
+cnndsl.load(text).diagram(dpi=20).pipe({form!r})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")

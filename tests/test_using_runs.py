@@ -21,7 +21,6 @@ from training_cases import SPEC
 
 import cnndsl
 from cnndsl.cli import cli
-from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.training import export as exporting
@@ -636,13 +635,6 @@ def test_runs_are_listed_without_torch(listed: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "interrupted" in done.stdout
-
-
-def test_a_narrow_terminal_is_shown_fewer_columns() -> None:
-    grid = Grid(("a", ">b", "c"), [("x" * 30, "1", "y" * 20)], optional=(">b", "c"))
-    assert grid._fitting(80) is grid
-    assert [*grid._fitting(54).columns] == ["a", "c"]
-    assert [*grid._fitting(20).columns] == ["a"]
 
 
 # --- what they have in common --------------------------------------------------------------------

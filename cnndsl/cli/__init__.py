@@ -14,6 +14,7 @@ import click
 from cnndsl import __version__
 from cnndsl.cli.build import build
 from cnndsl.cli.check import check
+from cnndsl.cli.completion import install
 from cnndsl.cli.draw import draw
 from cnndsl.cli.eval import evaluate
 from cnndsl.cli.explain import explain
@@ -31,7 +32,15 @@ from cnndsl.cli.zoo import new, zoo
 from cnndsl.printable import one_line
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class _Verbs(click.Group):
+    """Lists the verbs with the whole first sentences of their help, where click's own cuts them."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, verb.get_short_help_str(1_000)) for name, verb in sorted(self.commands.items())])
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="cnndsl")
 def cli() -> None:
     """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
@@ -44,6 +53,7 @@ VERBS = (
 )
 for command in VERBS:
     cli.add_command(command)
+install()
 
 
 def main() -> None:

@@ -49,7 +49,7 @@ def build(
     settings: Sequence[str],
     limits: Limits,
 ) -> None:
-    """Compile SPEC: write its PyTorch source, its diagram and its shapes as CSV.
+    """Write the PyTorch source, the diagram and the shapes of SPEC.
 
     With --weights, which have to fit the network, also these, by the names of the source's module, as safetensors.
     """

@@ -10,6 +10,8 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import OK, exit_code, limits_option, spec_options, tell
+from cnndsl.cli.completion import complete_spec
+from cnndsl.cli.specs import spec_paths
 from cnndsl.diagnostics import Diagnostic, SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
@@ -18,7 +20,9 @@ from cnndsl.terminal import say, show
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...")
+@click.argument(
+    "specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...", shell_complete=complete_spec
+)
 @click.option(
     "--format",
     "form",
@@ -33,13 +37,13 @@ from cnndsl.terminal import say, show
 def check(
     specs: Sequence[Path], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
-    """Check SPECs: every fault with its place, and what to write instead.
+    """Find the faults of SPECs, each with its place and its fix.
 
-    Nothing is built and no memory is taken for weights.
+    A folder is all the specs in it. Nothing is built and no memory is taken for weights.
     """
     found: list[Diagnostic] = []
     sound: list[Path] = []
-    for spec in specs:
+    for spec in spec_paths(specs):
         try:
             diagnostics, is_file = compile_spec(spec, given=params, settings=settings, limits=limits).diagnostics, True
         except SpecError as error:

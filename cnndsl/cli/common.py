@@ -10,6 +10,14 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from cnndsl.cli.completion import (
+    complete_limit,
+    complete_parameter,
+    complete_run,
+    complete_spec,
+    complete_weights,
+    one_of,
+)
 from cnndsl.diagnostics import MOST, Code, Diagnostic, RunError, SpecError
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation, compile_spec
@@ -23,14 +31,19 @@ OK, ERRORS, USAGE = 0, 1, 2
 _OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
 
 #: A path or `zoo:NAME`; never a text, whatever its name holds.
-spec_argument = click.argument("spec", type=click.Path(path_type=Path))
+spec_argument = click.argument("spec", type=click.Path(path_type=Path), shell_complete=complete_spec)
 
 
-device_option = click.option("--device", metavar="NAME", help="cpu, cuda, cuda:1, mps. Default: what torch finds.")
+device_option = click.option(
+    "--device",
+    metavar="NAME",
+    shell_complete=one_of(lambda: ("cpu", "cuda", "mps")),
+    help="cpu, cuda, cuda:1, mps. Default: what torch finds.",
+)
 runs_option = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
 )
-run_argument = click.argument("run", type=click.Path(path_type=Path))
+run_argument = click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_run)
 checkpoint_option = click.option(
     "--checkpoint",
     "which",
@@ -75,9 +88,12 @@ plugin_option = click.option(
 def weights_options(command: F) -> F:
     """``--weights`` and ``--partial``, wherever a network may begin with weights."""
     command = click.option("--partial", is_flag=True, help="Take the weights that fit, and list the others.")(command)
-    return click.option("--weights", metavar="FILE", help="Weights to put in: a file, or torchvision:IMAGENET1K_V1.")(
-        command
-    )
+    return click.option(
+        "--weights",
+        metavar="FILE",
+        shell_complete=complete_weights,
+        help="Weights to put in: a file, or torchvision:IMAGENET1K_V1.",
+    )(command)
 
 
 def spec_options(command: F) -> F:
@@ -87,7 +103,13 @@ def spec_options(command: F) -> F:
         "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override any key of the spec, as train.epochs=3."
     )(command)
     return click.option(
-        "-p", "--param", "params", multiple=True, metavar="NAME=VALUE", help="Set one of the spec's own `params`."
+        "-p",
+        "--param",
+        "params",
+        multiple=True,
+        metavar="NAME=VALUE",
+        shell_complete=complete_parameter,
+        help="Set one of the spec's own `params`.",
     )(command)
 
 
@@ -95,6 +117,7 @@ limits_option = click.option(
     "--limits",
     callback=_limits,
     metavar="NAME=N,...",
+    shell_complete=complete_limit,
     help="Raise or lower the limits of the work that a spec may make, as steps=40000.",
 )
 

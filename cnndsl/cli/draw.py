@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -13,7 +15,7 @@ from cnndsl.cli.common import exit_code, fail, limits_option, read_spec, spec_ar
 from cnndsl.cli.output import is_signed, sign
 from cnndsl.limits import Limits
 from cnndsl.terminal import say
-from cnndsl.writing import write_file
+from cnndsl.writing import check_folder, write_file
 
 Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 
@@ -31,7 +33,7 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
     "--rankdir", type=click.Choice(["TB", "LR", "BT", "RL"]), default="TB", show_default=True, help="Direction of flow."
 )
 @click.option("--show-shapes/--no-show-shapes", default=True, help="Write the shapes on the edges.")
-@click.option("--dpi", type=click.IntRange(20, 600), help="Resolution of a PNG, dots per inch.")
+@click.option("--dpi", type=click.IntRange(10, 600), help="Resolution of a PNG, dots per inch.")
 @click.option("--fold/--no-fold", default=True, help="Draw repeated parts once, with their number.")
 @click.option("--force", is_flag=True, help="Write over a file that is no picture of ours.")
 @spec_options
@@ -49,12 +51,12 @@ def draw(
     settings: Sequence[str],
     limits: Limits,
 ) -> None:
-    """Draw SPEC as a graph: modules as clusters, layers with their arguments, shapes on the edges.
+    """Draw SPEC as SVG, PNG, PDF or DOT.
 
-    Graphviz needn't be installed.
+    Modules are clusters, layers have their arguments, and edges their shapes. Graphviz needn't be installed.
     """
     from cnndsl.emit.diagram import diagram
-    from cnndsl.emit.diagram.render import FORMATS, NoFonts
+    from cnndsl.emit.diagram.render import FORMATS, NoFonts, TooLarge
 
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
@@ -67,9 +69,22 @@ def draw(
     try:
         if path.exists() and not force and not is_signed(path):
             fail(f"{path} exists and is no diagram of ours", "give another name with -o, or --force")
-        write_file(path, sign(drawing.pipe(FORMATS[path.suffix]), path.suffix))
-    except NoFonts as error:
+        check_folder(path)
+        with _telling_warnings(path):
+            picture = drawing.pipe(FORMATS[path.suffix])
+        write_file(path, sign(picture, path.suffix))
+    except (NoFonts, TooLarge) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
     say(path)
+
+
+@contextmanager
+def _telling_warnings(path: Path) -> Iterator[None]:
+    """Prints a line if a picture has become smaller than it should be."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for warning in caught:
+        say(f"{path}: {warning.message}", err=True)

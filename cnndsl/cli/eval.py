@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument
-from cnndsl.cli.grid import Grid
-from cnndsl.terminal import say, show
+from cnndsl.grid import GONE, Grid
+from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
     from cnndsl.training.evaluate import Evaluation
@@ -41,7 +41,7 @@ def evaluate(
     classes: bool | None,
     form: str,
 ) -> None:
-    """Test the network of RUN: loss and accuracy on the test set, and how it does on each class.
+    """Test the network of RUN: loss, accuracy, and each class.
 
     RUN is a run's folder, or a checkpoint. On the device of the training, the figures are those of
     the training.
@@ -63,7 +63,7 @@ def evaluate(
     say(f"loss {result.loss:.3f}, test acc {result.accuracy:.4f}")
     if classes if classes is not None else len(result.classes) <= FEW:
         say()
-        _grid(result).show("table")
+        show_grid(_grid(result))
 
 
 def _grid(result: Evaluation) -> Grid:
@@ -74,11 +74,13 @@ def _grid(result: Evaluation) -> Grid:
             each.name,
             f"{each.count:,}",
             "" if each.accuracy is None else f"{each.accuracy:.3f}",
-            f"{each.taken_for} {each.taken / each.count:.1%}" if each.taken_for else "",
+            each.taken_for or "",
+            f"{each.taken / each.count:.1%}" if each.taken_for else "",
         )
         for each in result.classes
     ]
-    return Grid(("class", f">{counted}", ">accuracy", "mostly taken for"), rows)
+    gives = (("mostly taken for", 16), ("class", 12), (">share", GONE), ("mostly taken for", GONE), ("class", 6))
+    return Grid(("class", f">{counted}", ">accuracy", "mostly taken for", ">share"), rows, gives)
 
 
 def _plain(result: Evaluation) -> dict[str, object]:

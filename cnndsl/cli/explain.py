@@ -8,14 +8,18 @@ import click
 
 from cnndsl import explanations
 from cnndsl.cli.common import USAGE
+from cnndsl.cli.completion import one_of
 from cnndsl.diagnostics import Code, did_you_mean
 from cnndsl.terminal import console, say, show
 
 
 @click.command()
-@click.argument("code", required=False)
+@click.argument("code", required=False, shell_complete=one_of(lambda: [code.id for code in Code]))
 def explain(code: str | None) -> None:
-    """Explain CODE, such as CNN021, with a wrong spec and a right one; without CODE, list all codes."""
+    """Explain the CODE of an error or a warning, or list all codes.
+
+    The page of a code, such as CNN021, has a wrong spec and a right one.
+    """
     if code is None:
         for known in Code:
             say(f"{known.id}  {known.severity:7}  {known.title}")

@@ -33,7 +33,7 @@ FORMATS = ("onnx", "pt2", "torchscript", "safetensors")
 @click.option("--batch", metavar="N", help="For onnx and pt2: samples in a batch, or dynamic, the default.")
 @click.option("--force", is_flag=True, help="Write over a file that is not ours.")
 def export(run: Path, form: str, output: Path | None, which: str, batch: str | None, force: bool) -> None:
-    """Write the network of RUN for other programs, which then needn't know cnndsl.
+    """Write the network of RUN for programs that do not know cnndsl.
 
     The file is read back and given random inputs; it is put in its place only if its outputs are the
     module's, to a ten-thousandth of the largest. The spec and the names of the classes are written into it too.

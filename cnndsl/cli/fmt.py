@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from cnndsl.cli.common import ERRORS, USAGE, fail, plugin_option, tell
+from cnndsl.cli.completion import complete_spec
+from cnndsl.cli.specs import spec_paths
 from cnndsl.cli.streams import Lost
 from cnndsl.diagnostics import Code, Diagnostic, SpecError
 from cnndsl.fmt import Unchanged, format
@@ -20,51 +21,33 @@ from cnndsl.spec.tree import Unreadable
 from cnndsl.terminal import say, show, show_exactly
 from cnndsl.writing import write_file
 
-_SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
-
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=str), metavar="SPEC...")
+@click.argument(
+    "specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...", shell_complete=complete_spec
+)
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @plugin_option
-def fmt(specs: Sequence[str], check: bool, diff: bool) -> None:
-    """Write SPECs in the one layout, and all specs of a folder; `-` is stdin to stdout.
+def fmt(specs: Sequence[Path], check: bool, diff: bool) -> None:
+    """Write SPECs in one layout.
 
-    Comments are kept. A file whose meaning would change is left as it is.
+    A folder is all the specs in it, `-` is stdin to stdout. Comments are kept. A file whose meaning would
+    change is left as it is.
     """
     worst, changed = 0, 0
-    for name in specs:
-        for path in _files(name):
-            try:
-                changed += _format(path, check, diff)
-            except (SpecError, Unreadable) as error:
-                found = list(error.diagnostics)
-                tell(found)
-                worst = max(worst, USAGE if any(fault.code is Code.FILE for fault in found) else ERRORS)
-            except Unchanged as reason:
-                say(f"{path}: left as it is, {reason}", err=True)
-                worst = max(worst, ERRORS)
+    for path in spec_paths(specs):
+        try:
+            changed += _format(path, check, diff)
+        except (SpecError, Unreadable) as error:
+            found = list(error.diagnostics)
+            tell(found)
+            worst = max(worst, USAGE if any(fault.code is Code.FILE for fault in found) else ERRORS)
+        except Unchanged as reason:
+            say(f"{path}: left as it is, {reason}", err=True)
+            worst = max(worst, ERRORS)
     if worst or (check and changed):
         sys.exit(worst or ERRORS)
-
-
-def _files(name: str) -> Iterator[Path]:
-    folder = Path(name)
-    if name == "-" or not folder.is_dir():
-        yield folder
-        return
-    for path in sorted(folder.rglob("*.yaml")):
-        if path.is_file() and _is_spec(path):
-            yield path
-
-
-def _is_spec(path: Path) -> bool:
-    """Whether a file looks like a spec; one that cannot be read may be, and its fault is told later."""
-    try:
-        return bool(_SPEC.search(path.read_bytes().decode("utf-8-sig", "replace")))
-    except OSError:
-        return True
 
 
 def _format(path: Path, check: bool, diff: bool) -> bool:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument
-from cnndsl.cli.grid import Grid
-from cnndsl.terminal import say, show
+from cnndsl.grid import GONE, Grid
+from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
     from cnndsl.training.tensors import TensorInfo
 
 _COLUMNS = ("tensor", "of", ">shape", ">mean", ">std", ">min", ">max", ">zeros", ">nan/inf")
+_GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">min", ">mean"))
 
 
 @click.command()
@@ -45,8 +46,8 @@ def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
         return
     say()
     sound = not any(info.statistics.nonfinite for info in found)
-    optional = (*((">nan/inf",) if sound else ()), ">zeros", "of", ">std")
-    Grid(_COLUMNS, [_row(info) for info in found], optional).show(form)
+    gives = (("of", 12), *(((">nan/inf", GONE),) if sound else ()), *_GIVES)
+    show_grid(Grid(_COLUMNS, [_row(info) for info in found], gives), form)
     for info in found if layer is not None else ():
         say()
         say(f"{info.name}" + (f", the learned {info.role}" if info.role else ""), bold=True)

@@ -7,18 +7,20 @@ import sys
 import click
 
 from cnndsl.cli.common import USAGE, plugin_option
+from cnndsl.cli.completion import one_of
 from cnndsl.diagnostics import did_you_mean
+from cnndsl.grid import GONE, Grid
 from cnndsl.layers import LAYERS
-from cnndsl.terminal import console, say, show
+from cnndsl.terminal import console, say, show, show_grid
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=one_of(lambda: LAYERS))
 @plugin_option
 def layers(name: str | None) -> None:
-    """List the layers, or show the page of the layer NAME: arguments, defaults and shapes."""
+    """List the layers, or show the page of the layer NAME."""
     if name is None:
-        console(160).print(_table())
+        show_grid(_grid())
         return
     if name not in LAYERS:
         say(f"there is no layer `{name}`; {did_you_mean(name, LAYERS) or 'see `cnndsl layers`'}", err=True)
@@ -34,16 +36,12 @@ def layers(name: str | None) -> None:
         show(page)
 
 
-def _table() -> object:
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(box=box.SIMPLE_HEAD)
-    for column in ("family", "layer", "arguments"):
-        table.add_column(column, overflow="fold")
+def _grid() -> Grid:
+    rows: list[tuple[str, ...]] = []
     family = ""
     for layer in sorted(LAYERS.values(), key=lambda layer: layer.family):
-        table.add_row(layer.family if layer.family != family else "", layer.__name__, Text(layer.signature()))
+        rows.append((layer.family if layer.family != family else "", layer.__name__, layer.signature()))
         family = layer.family
-    return table
+    return Grid(
+        ("family", "layer", "arguments"), rows, gives=(("arguments", 20), ("family", GONE), ("arguments", GONE))
+    )

@@ -31,6 +31,7 @@ def write_folder(folder: Path, files: Mapping[str, bytes], force: bool = False) 
         path = folder / name
         if not force and path.exists() and (not path.is_file() or known.get(name) != _digest(path.read_bytes())):
             raise NotOurs(path)
+    folder.mkdir(parents=True, exist_ok=True)
     for name, data in files.items():
         write_file(folder / name, data)
     digests = known | {name: _digest(data) for name, data in files.items()}

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, plugin_option, run_argument, tell
-from cnndsl.cli.grid import Grid
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.terminal import say, show
+from cnndsl.grid import Grid
+from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
     from cnndsl.training.predict import Prediction, Predictor
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @device_option
 @click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:
-    """Tell the classes of PICTUREs with their probabilities, by the network of RUN.
+    """Classify PICTUREs with the network of RUN.
 
     Pictures are brought to the size of the training, and to its colours or to grey, as test samples are;
     nothing is inverted: for Fashion-MNIST and MNIST they have to be light on black. One that cannot be read is
@@ -66,7 +66,8 @@ def _show(result: Prediction | RunError, top: int) -> None:
         tell([result.diagnostic])
         return
     say(f"{result.path}{', shares of its pixels' * result.pixels}", bold=True)
-    Grid(("", ">"), [(f"  {guess.name}", f"{guess.probability:.4f}") for guess in result.guesses[:top]]).show("plain")
+    rows = [(f"  {guess.name}", f"{guess.probability:.4f}") for guess in result.guesses[:top]]
+    show_grid(Grid(("", ">"), rows, gives=(("", 8),)))
 
 
 def _plain(result: Prediction | RunError, top: int) -> dict[str, Any]:

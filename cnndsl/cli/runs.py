@@ -13,19 +13,21 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.common import USAGE, runs_option
-from cnndsl.cli.grid import Grid
+from cnndsl.cli.completion import complete_network
 from cnndsl.diagnostics import did_you_mean
-from cnndsl.terminal import say, show
+from cnndsl.grid import GONE, Grid
+from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
     from cnndsl.training.listing import RunRow
 
 _COLUMNS = ("run", "state", ">epochs", ">loss", ">train acc", ">test acc", ">best", ">examples/s", "device")
-_OPTIONAL = ("device", ">examples/s", ">train acc")
+#: Last of all stays where the run is, and how good it became.
+_GIVES = tuple((column, GONE) for column in ("device", ">examples/s", ">train acc", ">loss", ">test acc", ">epochs"))
 
 
 @click.command("runs")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=complete_network)
 @runs_option
 @click.option("--sort", type=click.Choice(["time", "test_acc"]), default="time", show_default=True)
 @click.option(
@@ -44,7 +46,7 @@ def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
     elif form == "csv":
         _write_csv(rows)
     elif rows:
-        Grid(_COLUMNS, [_cells(row) for row in rows], _OPTIONAL).show(form)
+        show_grid(Grid(_COLUMNS, [_cells(row) for row in rows], _GIVES), form)
     if not rows:
         _say_none(name, runs)
 

@@ -13,7 +13,7 @@ from cnndsl.terminal import show
 @click.command()
 @plugin_option
 def schema() -> None:
-    """Print the JSON Schema of specs, so that editors complete, explain and check them."""
+    """Print the JSON Schema of specs, for editors."""
     from cnndsl.spec.editor import editor_schema
 
     show(json.dumps(editor_schema(), indent=2))

@@ -9,9 +9,9 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import exit_code, limits_option, read_spec, spec_argument, spec_options, tell
-from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_rich
+from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_text
 from cnndsl.limits import Limits
-from cnndsl.terminal import console, show
+from cnndsl.terminal import medium, paint, show, show_painted
 
 
 @click.command()
@@ -31,7 +31,7 @@ from cnndsl.terminal import console, show
 def shapes(
     spec: Path, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
-    """Show every layer of SPEC with its output shape, parameters and MACs.
+    """Show the layers of SPEC with output shapes, parameters, MACs.
 
     MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. Where the
     spec fails, the rows up to the fault are shown.
@@ -48,7 +48,7 @@ def shapes(
 
 def _show(table: Table, form: str) -> None:
     if form == "table":
-        console().print(as_rich(table))
+        show_painted(as_text(table, medium(), paint()))
         return
     write = {"plain": as_plain, "json": as_json, "csv": as_csv, "markdown": as_markdown}[form]
     show(write(table))

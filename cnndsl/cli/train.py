@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
 from cnndsl.cli.common import device_option, ending, runs_option, spec_options, weights_options
+from cnndsl.cli.completion import complete_run, complete_spec, one_of
 
 #: Keys of the recipe that have an option of their own, with what stands behind it.
 KEYS = {
@@ -32,12 +34,24 @@ KEYS = {
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for key, (metavar, help) in reversed(KEYS.items()):
-        command = click.option(f"--{key.replace('_', '-')}", key, metavar=metavar, help=help)(command)
+        names = one_of(partial(_words, key))
+        option = click.option(f"--{key.replace('_', '-')}", key, metavar=metavar, shell_complete=names, help=help)
+        command = option(command)
     return command
 
 
+def _words(key: str) -> Iterable[str]:
+    """What may be written for a key of the recipe without arguments."""
+    from cnndsl.recipe.reader import CALLS
+    from cnndsl.recipe.recipe import PRECISIONS
+
+    if key == "precision":
+        return PRECISIONS
+    return CALLS[key].functions if key in CALLS else ()
+
+
 @click.command()
-@click.argument("spec", required=False, type=click.Path(path_type=Path))
+@click.argument("spec", required=False, type=click.Path(path_type=Path), shell_complete=complete_spec)
 @click.option("--lr", metavar="X", help="Learning rate of the recipe's optimizer.")
 @_recipe_options
 @click.option("--compile/--no-compile", "compile_", default=None, help="Compile the module with torch.compile.")
@@ -48,7 +62,11 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @device_option
 @runs_option
 @click.option(
-    "--resume", type=click.Path(path_type=Path), metavar="RUN", help="Go on with a run; SPEC may be left out."
+    "--resume",
+    type=click.Path(path_type=Path),
+    metavar="RUN",
+    shell_complete=complete_run,
+    help="Go on with a run; SPEC may be left out.",
 )
 @click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Save within an epoch, every N batches.")
 @click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run.")

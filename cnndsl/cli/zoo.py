@@ -11,28 +11,31 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import USAGE, fail, tell
-from cnndsl.cli.grid import Grid
+from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
+from cnndsl.grid import GONE, Grid
 from cnndsl.network import Network, load
 from cnndsl.printable import one_line
 from cnndsl.spec.names import unusable, usable
 from cnndsl.spec.tree import Mapping
 from cnndsl.spec.write import write
-from cnndsl.terminal import say, show
+from cnndsl.terminal import say, show, show_grid
 from cnndsl.writing import write_file
 from cnndsl.zoo import PREFIX, family, specs
 
-_COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "")
+_COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "description")
+_GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family", GONE))
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[WORD]...")
+@click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=one_of(families))
 @click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
 def zoo(words: tuple[str, ...], form: str) -> None:
-    """List the specs that come with cnndsl, or those whose name or family holds a WORD.
+    """List the specs that come with cnndsl.
 
-    Each is read as zoo:NAME wherever a SPEC is: cnndsl shapes zoo:resnet50.
+    With WORDs, those whose name or family holds one of them. Each is read as zoo:NAME wherever a SPEC is:
+    cnndsl shapes zoo:resnet50.
     """
     chosen = [name for name in specs() if not words or any(word in name or word in family(name) for word in words)]
     if not chosen:
@@ -45,7 +48,7 @@ def zoo(words: tuple[str, ...], form: str) -> None:
     # A family is named once, where it begins.
     families = [row[0] if index == 0 or rows[index - 1][0] != row[0] else "" for index, row in enumerate(rows)]
     named = [(kind, *row[1:]) for kind, row in zip(families, rows)] if form == "table" else rows
-    Grid(_COLUMNS, named, ("", ">input")).show(form)
+    show_grid(Grid(_COLUMNS, named, _GIVES), form)
 
 
 def _plain(name: str, net: Network) -> dict[str, object]:
@@ -72,10 +75,14 @@ def _cells(name: str, net: Network) -> tuple[str, ...]:
     "base",
     type=click.Path(path_type=Path),
     metavar="SPEC",
+    shell_complete=complete_spec,
     help="What it begins with: zoo:resnet18, or a spec's path.",
 )
 def new(name: str, base: Path | None) -> None:
-    """Write NAME.yaml, a spec to begin with: a small network, or one that extends another."""
+    """Write NAME.yaml, a spec to begin with.
+
+    It is a small network, or one that extends the SPEC of --from.
+    """
     path = Path(f"{name.removesuffix('.yaml')}.yaml")
     if reason := unusable(path.stem):
         fail(f"`{path.stem}` {reason}", usable(path.stem))

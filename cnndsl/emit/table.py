@@ -6,18 +6,16 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from cnndsl.graph.cost import Cost, cost
-from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, operations
+from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, operations
+from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
 from cnndsl.printable import one_line
-
-if TYPE_CHECKING:
-    import rich.table
 
 #: One shape, or those of several tensors: what a merge takes, what a split gives.
 Shapes: TypeAlias = Shape | tuple[Shape, ...]
@@ -30,7 +28,7 @@ class Row:
     """One operation. ``depth`` 1 is a child of the root; a module's row counts all that is in it.
 
     ``arguments`` are a layer's, without those that the input tells or that are torch's defaults, or a
-    block's. A shape that a fault left unknown has no sizes.
+    block's. A shape that a fault left unknown has no sizes; ``failed`` is the row of an operation that has the fault.
     """
 
     path: str
@@ -42,6 +40,7 @@ class Row:
     params: int
     buffers: int
     macs: int
+    failed: bool = False
 
     @property
     def call(self) -> str:
@@ -54,14 +53,15 @@ class Row:
         return f"{self.layer}({shown})" if shown else self.layer
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Table:
-    """The rows of a network down to some depth, and what all of it costs."""
+    """The rows of a network down to some depth, and what all of it costs. One with faults is not ``complete``."""
 
     name: str
     inputs: Mapping[str, Shape]
     rows: tuple[Row, ...]
     total: Cost
+    complete: bool = True
 
     @classmethod
     def of(cls, graph: Graph, depth: int | None = None) -> Table:
@@ -71,9 +71,9 @@ class Table:
     @classmethod
     def partial(cls, root: Module, depth: int | None = None) -> Table:
         """The table of a network that fails, as far as it came."""
-        return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root))
+        return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root), complete=False)
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         return as_plain(self)
 
     def _repr_html_(self) -> str:
@@ -98,7 +98,13 @@ def _inside(module: Module, depth: int) -> tuple[list[Row], Cost]:
             own = cost(operation)
         found += [_row(operation, depth, own), *below]
         together += own
-    return found, together
+    return [*found, *(_failed(each, depth) for each in module.failed)], together
+
+
+def _failed(operation: Failed, depth: int) -> Row:
+    first, *others = (tensor.shape for tensor in operation.inputs)
+    takes = (first, *others) if others else first
+    return Row(operation.path, operation.kind, depth, {}, takes, Shape(), 0, 0, 0, failed=True)
 
 
 def _row(operation: Operation, depth: int, own: Cost) -> Row:
@@ -162,10 +168,12 @@ def as_dict(table: Table) -> dict[str, Any]:
                 "params": row.params,
                 "buffers": row.buffers,
                 "macs": row.macs,
+                **({"failed": True} if row.failed else {}),
             }
             for row in table.rows
         ],
         "total": {"params": table.total.params, "buffers": table.total.buffers, "macs": table.total.macs},
+        "complete": table.complete,
     }
 
 
@@ -183,7 +191,7 @@ def as_csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_HEADER)
     for row in table.rows:
-        writer.writerow((row.path, row.layer, row.depth, _shown(row.input), _shown(row.output), row.params, row.macs))
+        writer.writerow((row.path, row.layer, row.depth, _shown(row.input), _output(row), row.params, row.macs))
     return text.getvalue()
 
 
@@ -198,11 +206,15 @@ def as_markdown(table: Table) -> str:
         "| path | layer | output | params | MACs |",
         "| --- | --- | --- | ---: | ---: |",
         *(f"| {' | '.join(map(_markdown, cells))} |" for cells in _cells(table.rows)),
-        f"| **total** | | | **{table.total.params:,}** | **{table.total.macs:,}** |",
+        f"| **{_total(table)}** | | | **{table.total.params:,}** | **{table.total.macs:,}** |",
         "",
         _summary(table),
     ]
     return "\n".join(lines) + "\n"
+
+
+#: What a notebook is written on, in Jupyter and VS Code, in dark themes too.
+_PAPER = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
 
 
 def as_html(table: Table) -> str:
@@ -210,60 +222,57 @@ def as_html(table: Table) -> str:
 
     def line(tag: str, cells: Sequence[str], indent: int = 0) -> str:
         first = f"text-align:left;padding-left:{indent + 0.5}em"
-        styles = (first, "text-align:left", "text-align:left", "text-align:right", "text-align:right")
+        styles = (first, "text-align:left;white-space:normal", "text-align:left", *["text-align:right"] * 2)
         styled = (f'<{tag} style="{style}">{escape(cell)}</{tag}>' for style, cell in zip(styles, cells))
         return f"<tr>{''.join(styled)}</tr>"
 
     head = line("th", ("path", "layer", "output", "params", "MACs"))
     body = "\n".join(line("td", cells, row.depth - 1) for row, cells in zip(table.rows, _cells(table.rows)))
-    foot = line("th", ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}"))
-    title = escape(f"{one_line(table.name)}, input {one_line(_input(table))}: {_summary(table)}")
-    caption = f"<caption>{title}</caption>"
-    return f"<table>\n{caption}\n<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n"
+    foot = line("th", _totals(table))
+    title = escape(f"{_title(table)}: {_summary(table)}")
+    caption = f'<caption style="text-align:left;padding:0.3em 0.5em">{title}</caption>'
+    parts = (
+        f'<table cellpadding="3" style="white-space:nowrap">\n{caption}',
+        f'<thead style="position:sticky;top:0;background:{_PAPER}">{head}</thead>',
+        f"<tbody>\n{body}\n</tbody>\n<tfoot>{foot}</tfoot>\n</table>\n",
+    )
+    return "\n".join(parts)
 
 
 def as_plain(table: Table) -> str:
     """Aligned text with nothing drawn around it: the same on every terminal, and good to compare."""
-    indented = [("  " * (row.depth - 1) + path, *rest) for row, (path, *rest) in zip(table.rows, _cells(table.rows))]
-    foot = ("total", "", "", f"{table.total.params:,}", f"{table.total.macs:,}")
-    lines = [("path", "layer", "output", "params", "MACs"), *indented, foot]
-    widths = [max(map(len, column)) for column in zip(*lines)]
-    aligned = [
-        "  ".join((*map(str.ljust, line[:3], widths), *map(str.rjust, line[3:], widths[3:]))).rstrip() for line in lines
-    ]
-    title = f"{one_line(table.name)}, input {one_line(_input(table))}"
-    return "\n".join((title, "", *aligned, "", _summary(table))) + "\n"
+    rows = [("  " * (row.depth - 1) + path, *rest) for row, (path, *rest) in zip(table.rows, _cells(table.rows))]
+    grid = Grid(("path", *_COLUMNS), [*rows, _totals(table)])
+    return f"{_title(table)}\n\n{grid.plain()}\n\n{_summary(table)}\n"
 
 
-def as_rich(table: Table) -> rich.table.Table:
-    """A table for terminals: names as a tree, modules in bold, totals below."""
-    from rich import box
-    from rich.table import Table as RichTable
-    from rich.text import Text
+#: What follows the names, and how it gives way: arguments first, then costs; names and shapes never.
+_COLUMNS = ("layer", "output", ">params", ">MACs")
+_GIVES = (("layer", 12), (">MACs", GONE), ("layer", 6), (">params", GONE), ("layer", GONE))
 
-    drawn = RichTable(
-        title=Text.assemble((one_line(table.name), "bold"), f"  input {one_line(_input(table))}"),
-        title_justify="left",
-        title_style="",
-        box=box.SIMPLE_HEAD,
-        show_footer=True,
-    )
-    drawn.add_column("name", "total", no_wrap=True)
-    drawn.add_column("layer", overflow="fold")
-    drawn.add_column("output", no_wrap=True)
-    for name, number in (("params", table.total.params), ("MACs", table.total.macs)):
-        drawn.add_column(name, f"{number:,}\n{human(number)}", justify="right", no_wrap=True)
+
+def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
+    """A table for terminals: names as a tree, modules in bold, totals below; numbers as ``number`` writes them."""
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
+    rows: list[tuple[Cell, ...]] = []
     for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
-        path, call, output, params, macs = cells
-        layer = one_line(row.layer)
-        drawn.add_row(
-            Text.assemble((bars, "dim"), path.rpartition(".")[2]),
-            Text.assemble(layer, (call.removeprefix(layer), "not bold dim")),
-            *map(Text, (output, params, macs)),
-            style="bold" if has_rows else "",
-        )
-    return drawn
+        path, call, output = cells[:3]
+        layer, style = one_line(row.layer), "failed" if row.failed else "bold" if has_rows else ""
+        name, arguments = path.rpartition(".")[2], call.removeprefix(layer)
+        costs = (number(cost) if cost else "" for cost in (row.params, row.macs))
+        styled = (((cell, style),) for cell in (output, *costs))
+        rows.append((((bars, "dim"), (name, style)), ((layer, style), (arguments, "dim")), *styled))
+    total = (_total(table), "", "", number(table.total.params), number(table.total.macs))
+    return Grid(("name", *_COLUMNS), rows, _GIVES, [total])
+
+
+def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> str:
+    """:func:`as_grid` with a title above and a summary below. Before a column of numbers goes, they are rounded."""
+    grid = as_grid(table)
+    if grid.hidden(medium):
+        grid = as_grid(table, human)
+    title = paint(medium.shown(table.name), "bold") + f"  input {medium.shown(_input(table))}"
+    return f"{title}\n\n{grid.text(medium, paint)}\n\n{_summary(table)}\n"
 
 
 def _tree(rows: Sequence[Row]) -> list[str]:
@@ -282,7 +291,19 @@ def _cells(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str, str]]:
     """Path, layer, output, parameters and MACs, each as a line of text; a zero is left out."""
     for row in rows:
         params, macs = (f"{number:,}" if number else "" for number in (row.params, row.macs))
-        yield one_line(row.path), one_line(row.call), _shown(row.output), params, macs
+        yield one_line(row.path), one_line(row.call), _output(row), params, macs
+
+
+def _title(table: Table) -> str:
+    return f"{one_line(table.name)}, input {one_line(_input(table))}"
+
+
+def _total(table: Table) -> str:
+    return "total" if table.complete else "total so far"
+
+
+def _totals(table: Table) -> tuple[str, ...]:
+    return _total(table), "", "", f"{table.total.params:,}", f"{table.total.macs:,}"
 
 
 def _input(table: Table) -> str:
@@ -292,7 +313,12 @@ def _input(table: Table) -> str:
 
 
 def _summary(table: Table) -> str:
-    return f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs"
+    so_far = "" if table.complete else ", so far"
+    return f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs{so_far}"
+
+
+def _output(row: Row) -> str:
+    return "fails" if row.failed else _shown(row.output)
 
 
 def _shown(shapes: Shapes) -> str:

@@ -50,6 +50,8 @@ class Calls:
         if callee is not UNKNOWN and lost is not None and callee not in lost:
             self._unknown(step, callee)
         site.scope.lose((step,))
+        kind = shorten(step.callee.span.text)
+        site.scope.fail(site.scope.child_name(kind.lower(), name), kind, x)
         return None
 
     def _unknown(self, step: spec.Call, callee: object) -> None:
@@ -116,6 +118,8 @@ class Calls:
                 item = self._apply(step, child, layer, *found, x, site)
         if item is not None:
             site.body.append(item)
+        else:
+            site.scope.fail(child, layer.__name__, x)
         out = item.output if item else None
         if name is not None:
             site.scope.names[name] = Named(step, step.span, out, site.environment, item)
@@ -286,7 +290,8 @@ class Calls:
         if x is not None:
             after, again = out or NOTHING, self.context.reusing
             item = Module(
-                step, name, inner.path, block, params, written, steps, inner.chain, tuple(items), x, after, again
+                *(step, name, inner.path, block, params, written, steps, inner.chain, tuple(items)),
+                *(x, after, again, tuple(inner.failed)),
             )
             site.body.append(item)
         if step.name is not None:
@@ -313,6 +318,8 @@ class Calls:
         context.reusing = before
         if again is not None:
             site.body.append(again)
+        else:
+            site.scope.fail(named.item.name, named.item.kind, x)
         return again.output if again else None
 
     def _again(self, item: Apply | Module, named: Named, x: Tensor, step: spec.Reuse) -> Apply | Module | None:

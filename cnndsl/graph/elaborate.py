@@ -26,6 +26,7 @@ from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment, holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
+from cnndsl.spec.values import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class _Elaborator:
             first = next(iter(inputs.values()), None)
         if first is not None:
             name, steps, out = document.name, document.network, last or NOTHING
-            root = Module(None, name, "", name, context.params, {}, steps, chain, tuple(body), first, out)
+            failed = tuple(scope.failed)
+            root = Module(
+                None, name, "", name, context.params, {}, steps, chain, tuple(body), first, out, False, failed
+            )
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
             return Elaboration(None, root, tuple(context.faults), context.params)
         known = {name: tensor for name, tensor in inputs.items() if tensor is not None}
@@ -158,6 +162,9 @@ class _Elaborator:
     def run_step(self, step: spec.Step, x: Tensor | None, site: Site) -> Tensor | None:
         if isinstance(step, spec.Invalid):
             site.scope.lose((step,))
+            written = step.name.value if isinstance(step.name, Literal) else None
+            child = site.scope.child_name(step.word.lower(), written and str(written))
+            site.scope.fail(child, shorten(step.word) or "?", x)
             return None
         name = self.context.name_of(step, site)
         if isinstance(step, spec.Call):

@@ -9,7 +9,7 @@ by any number of later ones, so the edges of the data flow can be read off witho
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from cnndsl.layers import Layer, Shape
@@ -55,12 +55,22 @@ class Apply:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Failed:
+    """A layer or merge that a fault kept from running. What it would have been is not known."""
+
+    path: str
+    kind: str
+    inputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Module:
     """A block, a ``sequential`` or the whole network, applied to a tensor: a child module.
 
     ``block`` is the block's name, "" for a ``sequential``. ``params`` are the block's parameters
     with their values, ``written`` those as the call has them. ``chain`` tells that the steps are a
-    plain chain, an ``nn.Sequential``. ``steps`` is the definition that this is one use of.
+    plain chain, an ``nn.Sequential``. ``steps`` is the definition that this is one use of. ``failed``
+    is what is missing in the body because of faults; a network without any has none.
     """
 
     step: Step | None
@@ -69,12 +79,13 @@ class Module:
     block: str
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = field(repr=False)
     chain: bool
-    body: Body
+    body: Body = field(repr=False)
     input: Tensor
     output: Tensor
     reuse: bool = False
+    failed: tuple[Failed, ...] = field(default=(), repr=False)
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -133,7 +144,7 @@ class Repeat:
     """The bodies of a ``repeat``, one for each round."""
 
     step: Step
-    rounds: tuple[Body, ...]
+    rounds: tuple[Body, ...] = field(repr=False)
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -146,7 +157,7 @@ class Branch:
 
     step: Step
     split: Split | None
-    branches: tuple[Body, ...]
+    branches: tuple[Body, ...] = field(repr=False)
     merge: Merge
 
     @property
@@ -163,8 +174,8 @@ class Residual:
     """
 
     step: Step
-    body: Body
-    shortcut: Body
+    body: Body = field(repr=False)
+    shortcut: Body = field(repr=False)
     merge: Merge | None
 
     @property
@@ -177,7 +188,7 @@ class Dense:
     """Rounds of a body and the concatenation of its input with what it gives."""
 
     step: Step
-    rounds: tuple[tuple[Body, Merge], ...]
+    rounds: tuple[tuple[Body, Merge], ...] = field(repr=False)
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -190,7 +201,7 @@ Item: TypeAlias = Operation | Region
 Body: TypeAlias = tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Graph:
     """A network: ``root`` is its outermost module, ``inputs`` and ``outputs`` tensors by name.
 
@@ -202,6 +213,27 @@ class Graph:
     root: Module
     inputs: Mapping[str, Tensor]
     outputs: Mapping[str, Tensor]
+
+    def __repr__(self) -> str:
+        return f"<Graph {': '.join(self.signature)}>"
+
+    @property
+    def signature(self) -> tuple[str, str]:
+        """Its name, and what it makes of what: ``resnet18`` and ``[3, 224, 224] -> [1000]``, both of bounded length."""
+        name = self.document.name
+        sides = _side(self.inputs, "input"), _side(self.outputs, "output")
+        return name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…", " -> ".join(sides)
+
+
+#: Characters of a name, or of the shapes on one side, in a line about a network.
+_SHOWN = 40
+
+
+def _side(tensors: Mapping[str, Tensor], what: str) -> str:
+    """Shapes of samples, with their names where there are several; only how many there are where that is too long."""
+    shapes = [str(list(tensor.shape.sample)) for tensor in tensors.values()]
+    text = ", ".join(map(" ".join, zip(tensors, shapes))) if len(shapes) > 1 else shapes[0]
+    return text if len(text) <= _SHOWN else f"{len(shapes)} {what}{'s' * (len(shapes) != 1)}"
 
 
 def operations(body: Body) -> Iterator[Operation]:

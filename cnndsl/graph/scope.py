@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 
-from cnndsl.graph.graph import Apply, Module, Tensor
+from cnndsl.graph.graph import Apply, Failed, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Value
 from cnndsl.spec.steps import Step, Steps, WrittenName, may_be, names_in, written_name
@@ -62,6 +62,7 @@ class Scope:
     lost_templates: list[WrittenName] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     children: int = 0
+    failed: list[Failed] = field(default_factory=list)
 
     def lose(self, steps: Steps) -> None:
         """Passes steps over because of a fault: the names in them are there, but nothing is known of them."""
@@ -97,6 +98,11 @@ class Scope:
         """The next name for a merge or split, which is no module: any that no step has."""
         name = self.counted(kind)
         return self.label(kind) if name in self.taken else name
+
+    def fail(self, name: str, kind: str, *inputs: Tensor | None) -> None:
+        """An operation cannot be run. Where its input is not known, one before it failed, and this one is no news."""
+        if known := tuple(tensor for tensor in inputs if tensor is not None):
+            self.failed.append(Failed(self.path_of(name), kind, known))
 
     def path_of(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name

@@ -150,6 +150,7 @@ class Structure:
             sizes = parts(x.shape, wanted, count)
         except Refused as refused:
             self.context.fault(Code.BRANCH, refused.message, step.split.span, refused.help)
+            site.scope.fail(site.scope.label("split"), "split", x)
             return None, [None] * count
         if count == 1:  # all channels: there is nothing to deal out
             return None, [x]
@@ -177,6 +178,7 @@ class Structure:
             code = Code.CONCAT if kind == "concat" else Code.BRANCH
             written = step.dim if isinstance(step, spec.Branch) and refused.argument == "dim" else None
             self.context.fault(code, refused.message, written.span if written else step.span, refused.help, *notes)
+            scope.fail(name, kind, *known)
             return None
         return Merge(step, name, scope.path_of(name), kind, dim, known, Tensor(shape))
 
@@ -200,6 +202,7 @@ class Structure:
             other = None if wanted is UNKNOWN else x
         if main is not None and other is not None and main.shape != other.shape:
             self._unlike(step, x, main, other)
+            site.scope.fail(name or site.scope.label("add"), "add", main, other)
             other = None
         if main is None or other is None:
             site.body.extend((*inner.body, *side.body))

@@ -6,7 +6,7 @@ import keyword
 import re
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ class Block:
 
     name: str
     parameters: tuple[Parameter, ...]
-    steps: Steps
+    steps: Steps = field(repr=False)
     span: Span
 
     @property
@@ -47,7 +47,7 @@ class Block:
         return self.span.text.strip("\"'")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Document:
     """A spec with everything that it extends and uses in it.
 
@@ -77,6 +77,9 @@ class Document:
     def names_inputs(self) -> bool:
         """Whether the inputs have names; a single one may do without."""
         return isinstance(self.tree.get("input"), Mapping)
+
+    def __repr__(self) -> str:
+        return f"<Document {shorten(self.name)}>"
 
     def resolved(self, *left_out: str) -> str:
         """The spec as one text that needs no other file: what it extends, uses and was given is in it, but

@@ -7,7 +7,7 @@ nothing more is said of it, only of the steps inside. What a schema cannot say o
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
@@ -41,7 +41,7 @@ class Step:
     span: Span
     name: Value | None = None
     when: Value | None = None
-    otherwise: Steps = ()
+    otherwise: Steps = field(default=(), repr=False)
 
 
 Steps: TypeAlias = tuple[Step, ...]
@@ -57,7 +57,7 @@ class Call(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Sequential(Step):
-    steps: Steps
+    steps: Steps = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -72,7 +72,7 @@ class Loop:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Repeat(Step):
-    steps: Steps
+    steps: Steps = field(repr=False)
     loop: Loop
 
 
@@ -80,8 +80,8 @@ class Repeat(Step):
 class Branch(Step):
     """``split`` is None, or True for even parts, or a value with the sizes of the parts."""
 
-    branches: tuple[Steps, ...]
-    branch_spans: tuple[Span, ...]
+    branches: tuple[Steps, ...] = field(repr=False)
+    branch_spans: tuple[Span, ...] = field(repr=False)
     merge: str
     dim: Value | None
     split: Value | None
@@ -91,13 +91,13 @@ class Branch(Step):
 class Residual(Step):
     """``shortcut`` holds steps, or a value that tells whether there is one."""
 
-    steps: Steps
-    shortcut: Steps | Value
+    steps: Steps = field(repr=False)
+    shortcut: Steps | Value = field(repr=False)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Dense(Step):
-    steps: Steps
+    steps: Steps = field(repr=False)
     loop: Loop
 
 
@@ -118,9 +118,11 @@ class Let(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Invalid(Step):
-    """A step with a fault that has been reported. ``inner`` are the steps that were read inside of it."""
+    """A step with a fault that has been reported. ``inner`` are the steps that were read inside of it,
+    ``word`` is what it says first of what it does."""
 
-    inner: Steps = ()
+    inner: Steps = field(default=(), repr=False)
+    word: str = ""
 
 
 def is_chain(steps: Steps) -> bool:
@@ -206,7 +208,7 @@ class StepParser:
         if isinstance(tree, Mapping):
             return self._mapping(tree)
         if id(tree) in self.faulty or not isinstance(tree, Scalar) or tree.value is UNKNOWN:
-            return Invalid(span=tree.span)
+            return Invalid(span=tree.span, word=tree.span.first_line.text)
         return Call(span=tree.span, callee=parse_text(str(tree.value), tree.span, self.report))
 
     def _mapping(self, tree: Mapping) -> Step:
@@ -214,7 +216,7 @@ class StepParser:
         name = self._value(tree, "name") if isinstance(tree.get("name"), Scalar) else None
         if word is None:
             inner = tuple(step for key, value in tree.entries for step in self._steps_under(str(key.value), value))
-            return Invalid(span=tree.span, name=name, inner=inner)
+            return Invalid(span=tree.span, name=name, inner=inner, word=next(filter(is_word, tree.keys), ""))
         self._check_options(tree, word)
         when, otherwise = self._value(tree, "when"), self.steps(tree.get("else"))
         if "else" in tree.keys and when is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -40,7 +40,7 @@ class Scalar:
 
 @dataclass(frozen=True, eq=False)
 class Listing:
-    items: tuple[Tree, ...]
+    items: tuple[Tree, ...] = field(repr=False)
     span: Span
 
 
@@ -48,7 +48,7 @@ class Listing:
 class Mapping:
     """Entries in the order of the file; keys are texts and unlike each other."""
 
-    entries: tuple[tuple[Scalar, Tree], ...]
+    entries: tuple[tuple[Scalar, Tree], ...] = field(repr=False)
     span: Span
 
     @cached_property

@@ -12,7 +12,7 @@ import keyword
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -85,7 +85,7 @@ class Template:
 
 @dataclass(frozen=True)
 class ListValue:
-    items: tuple[Value, ...]
+    items: tuple[Value, ...] = field(repr=False)
     span: Span
 
 

@@ -36,11 +36,11 @@ class Checkpoint:
     ``learner`` holds those that learn, beside the states of optimizer, scheduler and scaler. ``plugins`` are the
     modules that the network's own layers are of, by their names."""
 
-    spec: str
+    spec: str = field(repr=False)
     sample: tuple[int, ...]
-    classes: tuple[str, ...]
-    module: Mapping[str, torch.Tensor]
-    learner: Mapping[str, Any]
+    classes: tuple[str, ...] = field(repr=False)
+    module: Mapping[str, torch.Tensor] = field(repr=False)
+    learner: Mapping[str, Any] = field(repr=False)
     progress: Progress
     versions: Mapping[str, str]
     plugins: Mapping[str, str] = field(default_factory=dict)

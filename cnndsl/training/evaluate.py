@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -50,9 +50,9 @@ class Evaluation:
     samples: int
     loss: float
     accuracy: float
-    classes: tuple[ClassResult, ...]
-    confusion: tuple[tuple[int, ...], ...]
-    skipped: tuple[str, ...] = ()
+    classes: tuple[ClassResult, ...] = field(repr=False)
+    confusion: tuple[tuple[int, ...], ...] = field(repr=False)
+    skipped: tuple[str, ...] = field(default=(), repr=False)
 
 
 def evaluate_trained(

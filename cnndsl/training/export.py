@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.printable import one_line
 from cnndsl.training.trained import Trained
-from cnndsl.writing import write_file
+from cnndsl.writing import check_folder, write_file
 
 #: How far outputs may be from the module's own, in terms of the largest of these: other kernels round otherwise.
 TOLERANCE = 1e-4
@@ -190,9 +190,9 @@ def export(trained: Trained, form: str, path: Path, batch: int | None = None) ->
     if missing:
         message = f"{form} is written with {' and '.join(made.packages)}: {' and '.join(missing)} cannot be found"
         raise RunError(Code.EXPORT, message, f"`pip install {' '.join(made.packages)}`")
-    subject = _subject(trained, batch)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        check_folder(path)
+        subject = _subject(trained, batch)
         with TemporaryDirectory(prefix=".export-", dir=path.parent) as folder:
             beside = Path(folder) / path.name
             checked, difference = _written(made, subject, beside, f"`{trained.name}` as {form}")

@@ -23,13 +23,17 @@ class Guess:
     probability: float
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """The classes of a picture, the most probable first. ``pixels``: the network tells one for each pixel."""
 
     path: Path
     guesses: tuple[Guess, ...]
     pixels: bool
+
+    def __repr__(self) -> str:
+        best = self.guesses[0]
+        return f"<Prediction {self.path}: {best.name} {best.probability:.4f}>"
 
 
 class Predictor:

@@ -17,7 +17,7 @@ MOST = 20
 _COUNTER = "num_batches_tracked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Fit:
     """``taken`` are tensors by their names in the module. ``missing`` is in the module alone, ``unexpected`` in the
     weights alone, and ``unlike`` in both: a name with the shape there and the one here."""
@@ -27,6 +27,9 @@ class Fit:
     missing: tuple[str, ...]
     unexpected: tuple[str, ...]
     unlike: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+
+    def __repr__(self) -> str:
+        return f"<Fit of {self.origin}: {self.summary}>"
 
     @property
     def misfits(self) -> dict[str, Sequence[str]]:

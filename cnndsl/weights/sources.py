@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -26,7 +26,7 @@ class Weights:
     """Tensors by their names, and where they come from."""
 
     origin: str
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, Tensor] = field(repr=False)
 
 
 def read_weights(source: str | Path | Mapping[str, Tensor], network: str) -> Weights:

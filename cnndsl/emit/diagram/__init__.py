@@ -9,11 +9,11 @@ from __future__ import annotations
 from typing import Literal
 
 from cnndsl.emit.diagram.figure import plan
-from cnndsl.emit.diagram.render import Diagram, NoFonts
+from cnndsl.emit.diagram.render import Diagram, NoFonts, Shrunk, TooLarge
 from cnndsl.emit.diagram.style import identifier, write
 from cnndsl.graph.graph import Graph
 
-__all__ = ["Diagram", "NoFonts", "diagram"]
+__all__ = ["Diagram", "NoFonts", "Shrunk", "TooLarge", "diagram"]
 
 
 def diagram(
@@ -28,7 +28,8 @@ def diagram(
     """Draws a network: modules as boxes around their layers, shapes on the edges.
 
     ``depth`` is how many levels of modules are opened; deeper ones are one box each. ``rankdir`` is the
-    way that data flows, ``TB`` from top to bottom. ``dpi`` is for images of pixels, 144 if not given.
+    way that data flows, ``TB`` from top to bottom. ``dpi`` is for images of pixels, 144 if not given; a picture that
+    would be too large has less, with a warning, or is refused where nobody could read it.
     ``fold`` draws equal parts in a row once, marked ``x N``. A figure of more than 2,000 boxes is made
     coarser: folded, with less depth, and at last without the middle of long lists.
     """

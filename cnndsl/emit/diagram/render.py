@@ -6,6 +6,7 @@ import errno
 import io
 import os
 import re
+import warnings
 import webbrowser
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, redirect_stderr
@@ -18,12 +19,16 @@ from typing import Any
 import graphviz
 import pygraphviz
 
+from cnndsl.writing import check_folder, write_file
+
 #: What ``save`` writes for each ending.
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 #: Formats of pixels, and how many they have to an inch if nobody says.
 RASTER, DPI = ("png", "jpg", "jpeg", "gif", "webp"), 144
-#: More pixels than this, in all or on one side, are not drawn: ``dpi`` is lowered.
+#: More pixels than this, in all or on one side, are not drawn: ``dpi`` is lowered, and a warning says so.
 MAX_PIXELS, MAX_SIDE = 64_000_000, 32_000
+#: With fewer dots to an inch nobody can read what is drawn: it has to be asked for.
+LEGIBLE = 40
 #: Only the size of figures with more lines of DOT is measured first, as it takes a layout.
 LARGE = 300
 
@@ -44,13 +49,14 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes SVG, PNG, PDF or DOT, as the file's ending says. The file is written whole or not at all.
 
-        Raises ValueError for another ending, and :class:`NoFonts`.
+        Raises ValueError for another ending, :class:`TooLarge`, :class:`NoFonts`, and OSError.
         """
         path = Path(path)
         if path.suffix.lower() not in FORMATS:
             known = ", ".join(FORMATS)
             raise ValueError(f"a diagram is saved as {known}, not as {path.suffix or 'a file without an ending'}")
-        _write(path, self.pipe(FORMATS[path.suffix.lower()]))
+        check_folder(path)
+        write_file(path, self.pipe(FORMATS[path.suffix.lower()]))
         return path
 
     def pipe(
@@ -98,12 +104,26 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
         source = Path(directory or self.directory or "", filename or self.filename)
         target = Path(outfile) if outfile is not None else Path(f"{source}.{format}")
         target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, self.pipe(format, engine=engine))
+        write_file(target, self.pipe(format, engine=engine))
         if not cleanup and outfile is None:
-            _write(source, self.source.encode())
+            write_file(source, self.source.encode())
         if view:
             webbrowser.open(target.resolve().as_uri())
         return str(target)
+
+
+class TooLarge(ValueError):
+    """A picture of pixels that would be too coarse to read, within what pixels there may be."""
+
+    def __init__(self, dpi: float) -> None:
+        super().__init__(
+            f"the diagram is so large that a picture of pixels has {int(dpi)} dots per inch at the most, too few to "
+            f"read; take SVG or PDF, draw less with depth or fold, or ask for {int(dpi)} dpi"
+        )
+
+
+class Shrunk(UserWarning):
+    """A picture has fewer dots per inch than it should have."""
 
 
 class NoFonts(OSError):
@@ -124,7 +144,7 @@ def _draw(source: str, format: str, engine: str, dpi: str | None) -> bytes:
     if kind in (*RASTER, "pdf") and not fonts:
         raise NoFonts
     if kind in RASTER:
-        data = _layout(source, format, engine, _resolution(source, engine, float(dpi or DPI)))
+        data = _layout(source, format, engine, _resolution(source, engine, dpi))
     else:
         data = _layout(source, format, engine, 72)
     if kind == "svg":
@@ -144,12 +164,23 @@ def _layout(source: str, format: str, engine: str, dpi: float) -> bytes:
     return data
 
 
-def _resolution(source: str, engine: str, dpi: float) -> float:
-    """``dpi``, or less where the image would be too large."""
+def _resolution(source: str, engine: str, asked: str | None) -> float:
+    """The dots per inch: as asked for, or less where the picture would be too large.
+
+    Warns by :class:`Shrunk` of less, and raises :class:`TooLarge` where it could not be read, which was not asked for.
+    """
+    dpi = float(asked or DPI)
     if source.count("\n") < LARGE:
         return dpi
     width, height = map(float, _layout(source, "plain", engine, 72).split(maxsplit=4)[2:4])
-    return min(dpi, sqrt(MAX_PIXELS / (width * height)), MAX_SIDE / max(width, height))
+    most = min(sqrt(MAX_PIXELS / (width * height)), MAX_SIDE / max(width, height))
+    if most >= dpi:
+        return dpi
+    if most < LEGIBLE:
+        raise TooLarge(most)
+    told = f"the diagram is large: {int(most)} dots per inch in place of {dpi:g}; SVG and PDF have no such bound"
+    warnings.warn(told, Shrunk, stacklevel=4)
+    return int(most)
 
 
 @cache
@@ -206,13 +237,3 @@ def _centre(svg: str) -> str:
         return box[0][: pieces[0].start()] + "".join(lines) + box[0][pieces[-1].end() :]
 
     return _BOX.sub(rewrite, svg)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Writes a file whole or, if that fails, leaves what was there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -1,0 +1,168 @@
+"""What the shell completes: specs, runs, names. No torch is loaded, and nothing that goes wrong is printed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import wraps
+from pathlib import Path
+from typing import TypeAlias
+
+import click
+from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
+
+from cnndsl.limits import LIMITS
+from cnndsl.zoo import PREFIX, family, specs
+
+Items: TypeAlias = list[CompletionItem]
+Complete: TypeAlias = Callable[[click.Context, click.Parameter, str], Items]
+
+#: What the shell itself completes.
+_FILE = CompletionItem("", type="file")
+
+
+def _quietly(complete: Complete) -> Complete:
+    """A spec that cannot be read, a folder that may not be entered: then there is nothing to offer."""
+
+    @wraps(complete)
+    def tried(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+        try:
+            return complete(context, parameter, begun)
+        except Exception:
+            return []
+
+    return tried
+
+
+def one_of(names: Callable[[], Iterable[str]]) -> Complete:
+    """Completes names, in whatever case they are begun."""
+
+    @_quietly
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+        return [CompletionItem(name) for name in names() if name.lower().startswith(begun.lower())]
+
+    return complete
+
+
+@_quietly
+def complete_spec(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """``zoo:NAME`` from its first letter on, and files."""
+    zoo = [CompletionItem(f"{PREFIX}{name}") for name in specs() if begun and f"{PREFIX}{name}".startswith(begun)]
+    return zoo if begun.startswith(PREFIX) else [*zoo, _FILE]
+
+
+@_quietly
+def complete_weights(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """What most of torchvision's models have. Which do is known only to torchvision, which takes seconds to load."""
+    known = [f"torchvision:{name}" for name in ("DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2")]
+    return [*(CompletionItem(name) for name in known if begun and name.startswith(begun)), _FILE]
+
+
+@_quietly
+def complete_run(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The runs in the folder of runs, the last one first, and files: a checkpoint is a run too."""
+    from cnndsl.training.run import list_runs
+
+    paths = [str(run.path) for run in reversed(list_runs(_runs(context)))]
+    return [*(CompletionItem(path) for path in paths if path.startswith(begun)), _FILE]
+
+
+@_quietly
+def complete_network(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The names of networks that have runs."""
+    from cnndsl.training.run import list_runs
+
+    names = dict.fromkeys(run.path.parent.name for run in list_runs(_runs(context)))
+    return [CompletionItem(name) for name in names if name.startswith(begun)]
+
+
+def _runs(context: click.Context) -> Path:
+    return Path(context.params.get("runs") or "runs")
+
+
+@_quietly
+def complete_parameter(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The parameters of the spec that is given before, ``name=``."""
+    from cnndsl.spec.document import read_document
+
+    # After a `-p` without its value, click leaves the words before it unread.
+    spec = context.params.get("spec") or (context.params.get("specs") or context.args)[0]
+    document = read_document(spec).document
+    names = [known.name for known in document.params] if document else []
+    return [CompletionItem(f"{name}=") for name in names if name.startswith(begun)]
+
+
+@_quietly
+def complete_limit(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """``name=`` after the last comma."""
+    before, comma, last = begun.rpartition(",")
+    return [CompletionItem(f"{before}{comma}{name}=") for name in LIMITS.as_dict() if name.startswith(last)]
+
+
+def families() -> Iterable[str]:
+    return dict.fromkeys(map(family, specs()))
+
+
+# --- bash ------------------------------------------------------------------------------------------------
+
+
+class Bash(BashComplete):
+    """Click's, for words that bash takes apart: it ends a word at ``:`` and ``=``, and what is completed is the
+    rest after these alone. A file's or a parameter's beginning is not followed by a blank."""
+
+    source_template = """\
+%(complete_func)s() {
+    local IFS=$'\\n' type value completion
+    COMPREPLY=()
+    for completion in $(env COMP_LINE="$COMP_LINE" COMP_POINT="$COMP_POINT" COMP_WORDBREAKS="$COMP_WORDBREAKS" \\
+            %(complete_var)s=bash_complete "$1" 2>/dev/null); do
+        IFS=',' read -r type value <<< "$completion"
+        case $type in
+            dir) compopt -o dirnames ;;
+            file) compopt -o default ;;
+            *) COMPREPLY+=("$value") ;;
+        esac
+    done
+    if [[ ${#COMPREPLY[@]} == 1 && ${COMPREPLY[0]} == *[=/] ]]; then
+        compopt -o nospace
+    fi
+}
+complete -o nosort -F %(complete_func)s %(prog_name)s
+"""
+
+    def get_completion_args(self) -> tuple[list[str], str]:
+        line = os.environ["COMP_LINE"].encode()[: int(os.environ["COMP_POINT"])].decode(errors="ignore")
+        words = split_arg_string(line)
+        begun = "" if line[-1:].isspace() or not words else words.pop()
+        return words[1:], begun
+
+    def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
+        found = super().get_completions(args, incomplete)
+        begun = incomplete.partition("=")[2] if incomplete.startswith("-") else incomplete
+        if any(item.type == "plain" for item in found):  # where bash gets words, it adds no files
+            found = [same for item in found for same in (_paths(begun) if item.type == "file" else [item])]
+        return [_without(item, begun[: len(begun) - len(_after_break(begun))]) for item in found]
+
+
+def _after_break(begun: str) -> str:
+    """What bash takes for the word that is completed."""
+    breaks = [character for character in ":=" if character in os.environ.get("COMP_WORDBREAKS", "")]
+    for character in breaks:
+        begun = begun.rpartition(character)[2]
+    return begun
+
+
+def _without(item: CompletionItem, start: str) -> CompletionItem:
+    return CompletionItem(item.value.removeprefix(start), item.type, item.help) if item.type == "plain" else item
+
+
+def _paths(begun: str) -> Items:
+    folder, name = os.path.split(begun)
+    found = [path for path in Path(folder or ".").glob("*") if path.name.startswith(name or ("", "."))]
+    start = begun.removesuffix(name)
+    return [CompletionItem(f"{start}{path.name}{'/' * path.is_dir()}") for path in sorted(found)]
+
+
+def install() -> None:
+    """Makes bash's completion this one."""
+    add_completion_class(Bash)

@@ -1,0 +1,186 @@
+"""Tables of text: aligned columns, which give way in an order where there is little room.
+
+A row is one line, whatever the width. Only the columns that may be cut are, and they end in an ellipsis; others
+are shown whole or not at all. Where the columns that have to be shown need more room than there is, lines run over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeAlias
+
+from cnndsl.cells import head, width
+from cnndsl.printable import as_encoded, one_line
+
+#: A text with the style that it is shown in: ``bold``, ``dim``, ``failed``, or ``""``.
+Styled: TypeAlias = tuple[str, str]
+#: What stands in a row's column: a text, or several in a style each.
+Cell: TypeAlias = str | tuple[Styled, ...]
+#: Turns a text and a style into what the terminal is sent.
+Paint: TypeAlias = Callable[[str, str], str]
+#: The least width of a column that goes where it does not fit.
+GONE = 0
+#: What is between two columns.
+_GAP = 2
+
+
+#: Where a cell is cut, and between head, rows and foot.
+_ELLIPSIS, _RULE = "…", "─"
+
+
+@dataclass(frozen=True, slots=True)
+class Medium:
+    """What a table is written to: a terminal so many cells wide, or, without a width, a file or a pipe."""
+
+    width: int | None = None
+    encoding: str = "utf-8"
+
+    def shown(self, text: str) -> str:
+        """``text`` as it appears in a line there."""
+        return text if text.isascii() and text.isprintable() else as_encoded(one_line(text), self.encoding)
+
+
+FILE = Medium()
+
+
+def unpainted(text: str, style: str) -> str:
+    """Without any style."""
+    return text
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows of cells. A column whose name starts with ``>`` is set to the right; if all are without a name, there is
+    no head. ``foot`` are rows below a rule.
+
+    ``gives`` is the order in which columns give way on a narrow terminal, each with its least width: it is cut as
+    far as that, or goes where that is :data:`GONE`. A column may give way twice.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    gives: Sequence[tuple[str, int]] = ()
+    foot: Sequence[Sequence[Cell]] = ()
+
+    def plain(self) -> str:
+        """Aligned text alone, every column in full: the same wherever it is printed."""
+        printed = _Printed(self, FILE)
+        return "\n".join(map(printed.line, (*printed.head, *printed.rows, *printed.foot)))
+
+    def hidden(self, medium: Medium) -> list[str]:
+        """The names of the columns that there is no room for, if there is anything in them."""
+        return _Printed(self, medium).hidden
+
+    def text(self, medium: Medium = FILE, paint: Paint = unpainted) -> str:
+        """Lines for people, with rules below the head and above the foot, and the names of columns that went."""
+        return "\n".join(_Printed(self, medium).lines(paint))
+
+
+@dataclass(frozen=True)
+class _Printed:
+    """A grid on some medium: its cells as they are shown there, and how wide its columns are."""
+
+    grid: Grid
+    medium: Medium
+
+    @cached_property
+    def head(self) -> list[_Row]:
+        names = [_name(column) for column in self.grid.columns]
+        return [[((name, "bold"),) for name in names]] if any(names) else []
+
+    @cached_property
+    def rows(self) -> list[_Row]:
+        return [[*map(self._shown, row)] for row in self.grid.rows]
+
+    @cached_property
+    def foot(self) -> list[_Row]:
+        return [[*map(self._shown, row)] for row in self.grid.foot]
+
+    def _shown(self, cell: Cell) -> tuple[Styled, ...]:
+        shown = self.medium.shown
+        return ((shown(cell), ""),) if isinstance(cell, str) else tuple((shown(text), style) for text, style in cell)
+
+    @cached_property
+    def full(self) -> dict[str, int]:
+        """The width of each column where nothing is cut."""
+        lines = (*self.head, *self.rows, *self.foot)
+        return {name: max((_width(line[i]) for line in lines), default=0) for i, name in enumerate(self.grid.columns)}
+
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """The width of each column that is shown."""
+        widths = {**self.full}
+        if self.medium.width is None:
+            return widths
+        for name, least in self.grid.gives:
+            if (over := _total(widths) - self.medium.width) <= 0:
+                break
+            if least == GONE:
+                widths.pop(name, None)
+            else:
+                widths[name] = min(max(widths[name] - over, least), widths[name])
+        for name in widths:  # where a column went, those that were cut have more room
+            spare = max(self.medium.width - _total(widths), 0)
+            widths[name] = min(widths[name] + spare, self.full[name])
+        return widths
+
+    @property
+    def hidden(self) -> list[str]:
+        gone = [(i, column) for i, column in enumerate(self.grid.columns) if column not in self.widths]
+        return [_name(column) for i, column in gone if any(_width(row[i]) for row in self.rows)]
+
+    def lines(self, paint: Paint) -> Iterator[str]:
+        rule = paint(self.medium.shown(_RULE) * _total(self.widths), "dim")
+        yield from (self.line(row, paint) for row in self.head)
+        yield from [rule] * len(self.head)
+        yield from (self.line(row, paint) for row in self.rows)
+        yield from [rule] * bool(self.foot)
+        yield from (self.line(row, paint) for row in self.foot)
+        if self.hidden:
+            yield paint(f"no room for: {', '.join(self.hidden)}", "dim")
+
+    def line(self, row: _Row, paint: Paint = unpainted) -> str:
+        """A row, without blanks at its end."""
+        done, blanks = "", 0
+        for column, cell in zip(self.grid.columns, row):
+            if column not in self.widths:
+                continue
+            cell = self._cut(cell, self.widths[column])
+            free = self.widths[column] - _width(cell)
+            before, after = (free, 0) if column.startswith(">") else (0, free)
+            blanks += before
+            if any(text for text, _ in cell):
+                done += " " * blanks + "".join(paint(text, style) if text and style else text for text, style in cell)
+                blanks = 0
+            blanks += after + _GAP
+        return done
+
+    def _cut(self, cell: tuple[Styled, ...], room: int) -> tuple[Styled, ...]:
+        """A cell that fits, with an ellipsis where it ends too early."""
+        if _width(cell) <= room:
+            return cell
+        left, kept = room - 1, []
+        for text, style in cell:
+            part = head(text, left)
+            left -= width(part)
+            kept.append((part, style))
+            if part != text:
+                break
+        return (*kept, (self.medium.shown(_ELLIPSIS), kept[-1][1]))
+
+
+_Row: TypeAlias = list[tuple[Styled, ...]]
+
+
+def _name(column: str) -> str:
+    return column.removeprefix(">")
+
+
+def _width(cell: tuple[Styled, ...]) -> int:
+    return sum(width(text) for text, _ in cell)
+
+
+def _total(widths: Mapping[str, int]) -> int:
+    return sum(widths.values()) + _GAP * (len(widths) - 1)
