@@ -33,18 +33,20 @@ def say(text: object = "", *, err: bool = False, fg: str | None = None, bold: bo
     """Prints one line, a message to stderr with ``err``. A line break within it, as of a file's name, is escaped."""
     stream = sys.stderr if err else sys.stdout
     line = one_line(str(text))
-    _print(f"{click.style(line, fg=fg, bold=bold) if line and coloured(stream) else line}\n", stream)
+    if line and (fg or bold) and coloured(stream):
+        line = click.style(line, fg=fg, bold=bold)
+    put(f"{line}\n", stream)
 
 
 def show(text: str) -> None:
     """Prints a text of any lines, none too."""
-    _print(lines(text if text.endswith("\n") or not text else f"{text}\n"), sys.stdout)
+    put(lines(text if text.endswith("\n") or not text else f"{text}\n"), sys.stdout)
 
 
 def show_exactly(text: str) -> None:
     """Prints a text that is a file's: as UTF-8 and unchanged, whatever people's terminals can say."""
     sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-    _print(text, sys.stdout)
+    put(text, sys.stdout)
 
 
 def show_grid(grid: Grid, form: str = "table") -> None:
@@ -54,7 +56,7 @@ def show_grid(grid: Grid, form: str = "table") -> None:
 
 def show_painted(text: str) -> None:
     """Prints a text that was made for :func:`medium`, with the styles of :func:`paint` in it."""
-    _print(text, sys.stdout)
+    put(text, sys.stdout)
 
 
 def medium() -> Medium:
@@ -71,7 +73,7 @@ def _styled(text: str, style: str) -> str:
     return click.style(text, **_STYLES[style]) if style else text
 
 
-def _print(text: str, stream: TextIO) -> None:
+def put(text: str, stream: TextIO) -> None:
     stream.write(text)
     stream.flush()
 

@@ -58,6 +58,18 @@ def test_torch_is_imported_where_a_tensor_is_needed(path: Path) -> None:
         assert not {name for name in imports(path) if name.split(".")[0] in ("torch", "torchvision")}
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_one_place_prints(path: Path) -> None:
+    """What is printed elsewhere may hold escape sequences, or characters that an encoding does not have."""
+    inside = path.relative_to(PACKAGE).as_posix()
+    code = ast.parse(path.read_text())
+    called = {ast.unparse(node.func) for node in ast.walk(code) if isinstance(node, ast.Call)}
+    printing = {"print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write", "Console"}
+    allowed = {"terminal.py": {"Console"}, "cli/streams.py": {"print"}}
+    if "__main__" not in path.read_text():
+        assert not (called & printing) - allowed.get(inside, set())
+
+
 def test_the_graph_knows_no_yaml_and_the_spec_no_graph() -> None:
     for path in (PACKAGE / "graph").rglob("*.py"):
         assert "yaml" not in imports(path)

@@ -390,7 +390,7 @@ def test_every_key_of_a_recipe_can_be_set(tmp_path: Path) -> None:
 def test_a_recipe_is_checked_before_anything_is_loaded(tmp_path: Path) -> None:
     spec_file(tmp_path)
     done = run_cli("train", "tiny.yaml", "--lr", "fast", "--epochs", "0", "--set", "train.loss=L1Loss", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "`lr` expects a number" in done.stderr and "`epochs` expects a positive integer" in done.stderr
     assert "`L1Loss` is no loss" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()

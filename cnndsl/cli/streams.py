@@ -48,9 +48,14 @@ class Output(io.TextIOBase):
         """As that of :class:`io.TextIOWrapper`."""
         self.stream.reconfigure(**settings)
 
-    def write(self, text: str) -> int:
+    def write(self, text: str | bytes) -> int:
+        """Bytes are what click completes, which are written as they are: names of files are not to be escaped."""
         with self._watched():
-            self.stream.write(text)
+            if isinstance(text, bytes):
+                self.stream.flush()
+                self.stream.buffer.write(text)
+            else:
+                self.stream.write(text)
         return len(text)
 
     def flush(self) -> None:
