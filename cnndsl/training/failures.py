@@ -18,6 +18,7 @@ from cnndsl.training.ranks import is_of_others
 _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "ALLOC_FAILED")
 #: What a loader says of a process that has ended, and of one that passes an exception on.
 _READER_ENDED, _READER_RAISED = "DataLoader worker (pid", "in DataLoader worker process"
+_TORCH = Path(torch.__file__).parent
 _GUARD = (
     'put what the script does under `if __name__ == "__main__":`: the processes that read pictures run the script '
     "again as they start; `workers=0` needs none"
@@ -36,7 +37,7 @@ def explained(device: torch.device, module: nn.Module | None = None) -> Iterator
             raise _no_memory(error, device) from None
         if _READER_ENDED in text:
             raise _no_reader(error) from None
-        if module is None or is_of_others(error) or _READER_RAISED in text:
+        if module is None or is_of_others(error) or _READER_RAISED in text or not _is_of_torch(error, module):
             raise
         raise _refused(error, device, module) from error
 
@@ -75,19 +76,29 @@ def _said(error: BaseException) -> list[str]:
     return [(str(error).strip() or type(error).__name__).splitlines()[0]]
 
 
+def _is_of_torch(error: BaseException, module: nn.Module) -> bool:
+    """Whether the module or torch raised it, and not what is around them, whose faults need a traceback."""
+    raised = Path(traceback.extract_tb(error.__traceback__)[-1].filename)
+    return raised.is_relative_to(_TORCH) or bool(_at_work(error, module))
+
+
+def _at_work(error: BaseException, module: nn.Module) -> list[nn.Module]:
+    """The parts of a module that were at work, the outermost first."""
+    selves = [frame.f_locals.get("self") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    parts = set(module.modules())
+    return [part for part in selves if isinstance(part, nn.Module) and part in parts]
+
+
 def _layer(error: BaseException, module: nn.Module) -> list[str]:
     """The layer that was at work."""
     paths = {layer: path for path, layer in module.named_modules() if path}
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    at_work = [layer for frame in frames if isinstance(layer := frame.f_locals.get("self"), nn.Module)]
-    found = next((layer for layer in reversed(at_work) if layer in paths), None)
+    found = next((layer for layer in reversed(_at_work(error, module)) if layer in paths), None)
     return [] if found is None else [f"in layer `{paths[found]}`, {type(found).__name__}({found.extra_repr()})"]
 
 
 def _own_line(error: BaseException) -> list[str]:
     """The line that raised it, where that is neither torch's nor ours but in a layer of one's own."""
     frames = traceback.extract_tb(error.__traceback__)
-    libraries = [Path(torch.__file__).parent, Path(__file__).parent]
     raised = Path(frames[-1].filename)
-    strange = raised.exists() and not any(raised.is_relative_to(folder) for folder in libraries)
+    strange = raised.exists() and not any(raised.is_relative_to(folder) for folder in (_TORCH, Path(__file__).parent))
     return [f"raised at {raised}:{frames[-1].lineno}"] if strange else []
