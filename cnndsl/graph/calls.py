@@ -132,7 +132,7 @@ class Calls:
         if not self._fits(bound, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        return Apply(step, name, path, bound, written, x, Tensor(output), self.context.reusing)
+        return Apply(step, name, path, bound, written, self.context.taken(x), Tensor(output), self.context.reusing)
 
     def _refuse(
         self,
@@ -229,7 +229,8 @@ class Calls:
         """A child module with ``steps`` in it, where ``environment`` is known."""
         inner = Scope(site.scope.path_of(name), spec.is_chain(steps))
         items: list[Item] = []
-        out = self.run(steps, x, Site(environment, inner, items))
+        x = self.context.taken(x)
+        out = self.context.taken(self.run(steps, x, Site(environment, inner, items)))
         item = None
         if x is not None:
             after, again = out or NOTHING, self.context.reusing
@@ -255,6 +256,7 @@ class Calls:
                 message = f"`{shorten(named.step.span.text)}` has no weights to use again"
                 context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
+        x = context.taken(x)
         before, context.reusing = context.reusing, True
         with context.within("what is used again", f"at {context.place(step.span)}"):
             again = self._again(named.item, named, x, step)
@@ -273,7 +275,7 @@ class Calls:
                 return None
             return replace(item, step=step, input=x, output=Tensor(output), written={}, reuse=True)
         items: list[Item] = []
-        out = self.run(item.steps, x, Site(named.environment, Scope(item.path, item.chain), items))
+        out = self.context.taken(self.run(item.steps, x, Site(named.environment, Scope(item.path, item.chain), items)))
         if out is None:
             return None
         if _layers(tuple(items)) != _layers(item.body):
@@ -346,7 +348,7 @@ def _wiring(module: Module) -> list[tuple[Any, ...]]:
         if isinstance(item, Split):
             how = (len(item.sizes),) if len(set(item.sizes)) == 1 else item.sizes
         rows.append((item.path, taken, how))
-        for tensor in item.outputs if isinstance(item, Split) else (item.output,):
+        for tensor in item.outputs:
             numbers.setdefault(id(tensor), len(numbers))
     return [*rows, (numbers[id(module.output)],)]
 

@@ -11,6 +11,7 @@ from cnndsl.layers.table import Layer, argument, layer
 
 class _ShapeOp(Layer):
     family = "shape"
+    shares_memory = True
 
 
 @layer
@@ -140,6 +141,7 @@ class ChannelShuffle(_ShapeOp):
     Zhang et al., 2018.
     """
 
+    shares_memory = False
     ranks = range(3, 64)
     example = {"groups": 2}
 
