@@ -163,13 +163,14 @@ def test_what_is_never_used_is_a_warning() -> None:
     ]
 
 
-def test_a_tensor_that_some_round_takes_is_used() -> None:
+def test_a_step_is_used_where_every_round_is() -> None:
     spec = """\
     input: [3, 8, 8]
     network:
       - repeat: [{name: s$i, ReLU: }]
         for: i
         in: [0, 1]
-      - from: s0
+      - from: %s
     """
-    assert warnings(spec) == []
+    assert warnings(spec % "s0") == ["nothing takes what `s1` gives"]
+    assert warnings(spec % "s1") == []
