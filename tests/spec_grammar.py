@@ -45,7 +45,7 @@ PARAM_NAMES = [
     "c", "hidden", "flag", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self",
     "conv2d", "_",
     "in_features", "out_channels", "has_relu", "times", "sizes", "actual_in_channels",
-    "an_unusually_long_parameter_name",
+    "an_unusually_long_parameter_name", "type", "super",
 ]  # fmt: skip
 KINDS = ["width", "width", "width", "flag", "flag", "times", "layer", "maybe", "stride", "pair", "list"]
 
