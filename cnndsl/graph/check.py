@@ -142,9 +142,7 @@ def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
         if idle:
             notes, help = [], ""
             if len(idle) < len(times):
-                notes = [
-                    Note(f"the step runs {len(times)} times, and {len(times) - len(idle)} of its results are used")
-                ]
+                notes = [Note(f"{len(times) - len(idle)} of the step's {len(times)} results are used")]
                 help = "leave the step out there with `when`"
             message = f"nothing takes what `{idle[0].path}` gives"
             yield Diagnostic(Code.UNUSED, message, step.span, help, tuple(notes))

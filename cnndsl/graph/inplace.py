@@ -3,9 +3,9 @@
 Working in place saves memory, and never changes what a network means: a layer that would overwrite what something
 else still reads, in the forward or in the backward pass, leaves its input as it is, and a warning says so.
 
-One pass over the graph, in the order in which it runs, knows of each tensor what holds its memory. Tensors that share
-memory, as a ``Flatten`` and its input do, make a chain, and a hold goes down the chain. A hold need not go up: where a
-layer overwrites a tensor of a chain, all that the chain had before has the next one in it for its only taker.
+One pass over the graph, in the order in which it runs, notes what holds the memory of each tensor. A tensor that shares
+the memory of the one before it, as the output of ``Flatten`` does, inherits its hold. Nothing has to be passed back: a
+tensor that has a second reader holds all that is made of its memory later.
 """
 
 from __future__ import annotations
