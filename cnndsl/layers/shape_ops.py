@@ -141,7 +141,6 @@ class ChannelShuffle(_ShapeOp):
     Zhang et al., 2018.
     """
 
-    shares_memory = False
     ranks = range(3, 64)
     example = {"groups": 2}
 
