@@ -57,8 +57,7 @@ def _run(body: g.Body, module: nn.Module, known: dict[int, Tensor]) -> None:
             for other in taken[1:]:
                 result = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul}[op.kind](result, other)
             known[id(op.output)] = result
-        outputs = op.outputs if isinstance(op, g.Split) else (op.output,)
-        for tensor in outputs:
+        for tensor in op.outputs:
             assert known[id(tensor)].shape[1:] == tuple(tensor.shape.sample), op.path
 
 

@@ -2,7 +2,8 @@
 
     python tests/fuzzing.py --seconds 600
 
-Every input ends in a network or in coded diagnostics. What does not is written to ``build/fuzz``.
+Every input ends in a network or in coded diagnostics, and the networks of ``values`` compute what their graphs say.
+What does not is written to ``build/fuzz``.
 """
 
 from __future__ import annotations
@@ -18,18 +19,22 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+import torch
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mutants import ARCHS, edits, mutated
-from spec_grammar import spec
+from spec_grammar import PlainDumper, spec
+from values import assert_values
 
 from cnndsl.emit.python import source
 from cnndsl.emit.table import Table
-from cnndsl.network import compile_spec
+from cnndsl.network import compile_spec, load
 
 SEEDS = [*sorted(ARCHS.glob("*.yaml")), *sorted((Path(__file__).parent / "cases" / "err").glob("*.yaml"))]
+#: Parameters and multiply-accumulates of a network that is run.
+MOST = 10**6
 FAILURES = Path(__file__).parent.parent / "build" / "fuzz"
 #: What changes the meaning of YAML, of an expression or of a size.
 TOKENS = [
@@ -102,6 +107,11 @@ def _containers(tree: Any) -> Iterator[dict[str, Any] | list[Any]]:
             yield from _containers(value)
 
 
+def whole_grammar(random: Random) -> bytes:
+    """A spec of the grammar as it is."""
+    return yaml.dump(spec(random), Dumper=PlainDumper, sort_keys=False).encode()
+
+
 FUZZERS: dict[str, Callable[[Random], bytes]] = {
     "bytes": changed_bytes,
     "steps": broken_steps,
@@ -124,23 +134,40 @@ def outcome(data: bytes, folder: Path) -> str:
     return "ok"
 
 
+def outcome_run(data: bytes, folder: Path) -> str:
+    """The same of a spec whose network is also run beside the oracle; "large" for one that would take long."""
+    code = outcome(data, folder)
+    if code != "ok":
+        return code
+    net = load(folder / "net.yaml")
+    if net.cost.params + net.cost.macs > MOST:
+        return "large"
+    assert_values(net)
+    return code
+
+
+#: What makes inputs, with what comes of them.
+KINDS = {**{name: (fuzzer, outcome) for name, fuzzer in FUZZERS.items()}, "values": (whole_grammar, outcome_run)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("fuzzers", nargs="*", metavar="FUZZER", help=f"{', '.join(FUZZERS)}; default: all")
+    parser.add_argument("fuzzers", nargs="*", metavar="FUZZER", help=f"{', '.join(KINDS)}; default: all")
     parser.add_argument("--seconds", type=float, default=60, help="of each fuzzer")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     FAILURES.mkdir(parents=True, exist_ok=True)
     failed = 0
     folder = tempfile.TemporaryDirectory()
-    for name in options.fuzzers or FUZZERS:
-        fuzzer = FUZZERS[name]
+    torch.set_num_threads(1)  # tensors are so small that threads only wait for each other
+    for name in options.fuzzers or KINDS:
+        fuzzer, outcome_of = KINDS[name]
         random, outcomes, slowest = Random(f"{name} {options.seed}"), Counter[str](), 0.0
         end = time.monotonic() + options.seconds
         while time.monotonic() < end:
             data, began = fuzzer(random), time.process_time()
             try:
-                outcomes[outcome(data, Path(folder.name))] += 1
+                outcomes[outcome_of(data, Path(folder.name))] += 1
             except Exception as error:
                 failed += 1
                 (FAILURES / f"{name}-{failed}.yaml").write_bytes(data)

@@ -8,11 +8,33 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+import yaml
+
 Step = Any
 MAX_DEPTH = 3
 
-ACTIVATIONS = ["ReLU", "Sigmoid", "SiLU", "GELU", "Tanh", "Identity", "Dropout", "LeakyReLU", "PReLU"]
-NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d"]
+#: Layers that keep any shape, with their arguments.
+ACTIVATIONS: list[dict[str, Any]] = [
+    {"Sigmoid": None}, {"GELU": None}, {"Tanh": None}, {"PReLU": None}, {"Softplus": None}, {"Abs": None},
+    {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}}, {"StochasticDepth": {"p": 0.4, "mode": "row"}},
+]  # fmt: skip
+IN_PLACE: list[dict[str, Any]] = [
+    {"ReLU": {}}, {"ReLU": {}}, {"ReLU": {}}, {"SiLU": {}}, {"ReLU6": {}}, {"Mish": {}}, {"SELU": {}},
+    {"Hardswish": {}},
+    {"Hardsigmoid": {}}, {"Hardtanh": {}}, {"LeakyReLU": {}}, {"LeakyReLU": {"negative_slope": -0.1}}, {"RReLU": {}},
+    {"ELU": {}}, {"ELU": {"alpha": -0.5}}, {"CELU": {}}, {"Threshold": {"threshold": 0.1, "value": 0.2}},
+    {"Dropout": {}}, {"Dropout": {"p": 0.0}}, {"Dropout2d": {}}, {"AlphaDropout": {"p": 0.3}},
+    {"DropBlock2d": {"p": 0.3, "block_size": 1}},
+]  # fmt: skip
+#: What gives its input in another form, of the same memory.
+VIEWS: list[dict[str, Any]] = [
+    {"Identity": None}, {"Flatten": [1, 1]}, {"Slice": {"start": 0, "stop": "$(input.channels)"}},
+    {"Reshape": ["$(input.channels)", "$(input.height)", "$(input.width)"]}, {"Permute": {"dims": [0, 1, 2, 3]}},
+    {"branch": [["Identity"]]}, {"branch": [[{"Dropout": {"p": 0.0}}]], "merge": "add"},
+    {"Unflatten": {"dim": 3, "unflattened_size": ["$(input.width)"]}},
+    {"sequential": [{"Permute": {"dims": [0, 2, 3, 1]}}, {"Permute": {"dims": [0, 3, 1, 2]}}]},
+]  # fmt: skip
+NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d", "LayerNorm2d", "GroupNorm"]
 STEP_NAMES = [
     "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn",
     "layers", "layer",
@@ -23,9 +45,16 @@ PARAM_NAMES = [
     "c", "hidden", "flag", "act", "pair", "x", "y", "i", "layers", "torch", "nn", "in_channels", "min", "self",
     "conv2d", "_",
     "in_features", "out_channels", "has_relu", "times", "sizes", "actual_in_channels",
-    "an_unusually_long_parameter_name",
+    "an_unusually_long_parameter_name", "type", "super",
 ]  # fmt: skip
 KINDS = ["width", "width", "width", "flag", "flag", "times", "layer", "maybe", "stride", "pair", "list"]
+
+
+class PlainDumper(yaml.SafeDumper):
+    """Writes everything out, without anchors."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 @dataclass(frozen=True)
@@ -165,14 +194,17 @@ def convolution(place: Place, out: Any = None, same_size: bool = False) -> dict[
 
 def keeper(place: Place) -> Step:
     """A layer or block whose output has its input's shape."""
-    kind = place.pick(["activation", "activation", "norm", "parameter", "block", "pool", "conv", "conv"])
+    kind = place.pick(["activation", "activation", "norm", "parameter", "block", "pool", "conv", "conv", "view"])
     if kind == "parameter" and place.layers:
         name = place.pick(place.layers)
         return {f"${name}": None, "when": f"$({name} != None)"}
     if kind == "block" and place.keeps:
         return optioned(place, call(place, place.pick(place.keeps)))
     if kind == "norm":
-        return optioned(place, {place.pick(NORMS): None})
+        norm = place.pick(NORMS)
+        return optioned(place, {norm: 1 if norm == "GroupNorm" else None})
+    if kind == "view":
+        return optioned(place, copy.deepcopy(place.pick(VIEWS)))
     if kind == "pool":
         return optioned(place, {"MaxPool2d": {"kernel_size": 3, "stride": 1, "padding": 1}})
     if kind == "conv" and not place.nameless:
@@ -180,8 +212,18 @@ def keeper(place: Place) -> Step:
         if not place.loop:
             place.modules.append(name)
         return {"name": name, **convolution(place, "$(input.channels)", True)}
-    layer = place.pick(ACTIVATIONS)
-    return optioned(place, {layer: {"inplace": True} if layer in ("ReLU", "SiLU") and place.often(0.3) else None})
+    return optioned(place, activation(place))
+
+
+def activation(place: Place) -> dict[str, Any]:
+    """One that works in place or not, or cannot."""
+    if place.often(0.3):
+        return {**place.pick(ACTIVATIONS)}
+    ((layer, arguments),) = place.pick(IN_PLACE).items()
+    if place.often(0.6):
+        flag = f"$({place.pick(place.flags)})" if place.flags and place.often(0.2) else True
+        arguments = {**arguments, "inplace": flag}
+    return {layer: arguments or None}
 
 
 def call(place: Place, block: str) -> dict[str, Any]:
@@ -194,8 +236,8 @@ def call(place: Place, block: str) -> dict[str, Any]:
             value = width(place)
         if param.kind == "flag" and place.often(0.2):
             value = condition(place)
-        if param.kind == "maybe" and place.often(0.1):
-            value = {"LeakyReLU": {"negative_slope": 0.2}}
+        if param.kind == "maybe" and place.often(0.2):
+            value = place.pick([{"LeakyReLU": {"negative_slope": 0.2}}, {"ReLU": {"inplace": True}}])
         arguments[param.name] = value
     return {block: arguments}
 
@@ -229,6 +271,8 @@ def branch(place: Place) -> Step:
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
         arms = [[*arm, convolution(place, out, True)] for arm in arms]
         return {"branch": arms, "merge": place.pick(["add", "multiply", *["subtract"] * (count == 2)])}
+    if not place.same_size and place.often(0.2):
+        return {"branch": [[], kept(place.inner(same_size=True))], "dim": place.pick([2, 3, -1])}
     if place.often(0.5):
         arms[place.rng.randrange(count)] = []
     return {"branch": arms, **({"dim": 1} if place.often(0.1) else {})}
@@ -242,7 +286,8 @@ def scale(place: Place) -> Step:
 
 def split(place: Place) -> Step:
     arms = [place.pick([[], steps(place.inner(same_size=True), 1)]) for _ in range(2)]
-    return {"branch": arms, "split": place.pick([True, ["$(input.channels - 1)", 1]])}
+    merge = {"merge": place.pick(["add", "subtract", "multiply"])} if place.often(0.2) else {}
+    return {"branch": arms, "split": True if merge else place.pick([True, ["$(input.channels - 1)", 1]]), **merge}
 
 
 def dense(place: Place) -> Step:
@@ -288,7 +333,7 @@ def step(place: Place) -> list[Step]:
     if kind == "else":
         other = steps(place.inner(), 1)
         return [{**convolution(place), "when": condition(place), "else": other}]
-    if kind == "from" and not place.loop and not place.nameless:
+    if kind == "from" and (place.names or place.modules or not (place.loop or place.nameless)):
         return from_or_reuse(place)
     if kind == "let":
         name = f"w{len(place.widths)}"
@@ -303,6 +348,10 @@ def from_or_reuse(place: Place) -> list[Step]:
         return [{"reuse": place.pick(place.modules)}]
     if place.names and place.often(0.5):
         return [optioned(place, {"from": place.pick(place.names)}, named=False)]
+    if len(place.names) > 1 and place.often(0.1):
+        return [{"repeat": [{"from": "$fetched"}], "for": "fetched", "in": place.rng.sample(place.names, 2)}]
+    if place.loop or place.nameless:
+        return [keeper(place)]
     name = place.name()
     place.names.append(name)
     return [{"name": name, **convolution(place)}]
@@ -377,11 +426,17 @@ def spec(rng: Random) -> dict[str, Any]:
         if keep:
             place.keeps.append(name)
     network: list[Step] = []
+    count = rng.choice([0, 0, 0, 1, 2])
+    others = {name: [rng.randint(1, 4), 5, 5] for name in rng.sample(["other", "self", "y"], count)}
+    place.names += others
+    place.used += others
     for _ in range(rng.randint(2, 6)):
         network += [call(place, place.pick([*place.blocks]))] if place.often(0.7) else step(place)
     if place.often(0.25):
-        network += [{"Flatten": None}, {"Linear": 3}]
-    document: dict[str, Any] = {"input": [rng.randint(1, 4), 5, 5], "blocks": defined, "network": network}
+        network += [{"Flatten": None}, *([activation(place)] if place.often(0.5) else []), {"Linear": 3}]
+    first = [rng.randint(1, 4), 5, 5]
+    inputs = {"x": first, **others} if others else first
+    document: dict[str, Any] = {"input": inputs, "blocks": defined, "network": network}
     if place.names and place.often(0.4):
         document["network"] = [*network, {"name": "last_step", "Identity": None}]
         document["outputs"] = ["last_step", place.pick(place.names)]

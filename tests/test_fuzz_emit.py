@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import pytest
 import torch
@@ -17,21 +16,15 @@ import yaml
 from emitting import assert_faithful, ruff_complaints
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from spec_grammar import spec
+from spec_grammar import PlainDumper, spec
 from test_source import SYNTAX
+from values import assert_values
 
 import cnndsl
 
 #: Parameters and multiply-accumulates of one network.
 MOST = 10**7
 EXAMPLES = int(os.environ.get("CNNDSL_EXAMPLES", "0"))
-
-
-class PlainDumper(yaml.SafeDumper):
-    """Writes everything out, without anchors."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
 
 
 def compiled(rng: Random) -> cnndsl.Network | None:
@@ -72,6 +65,11 @@ def test_modules_are_what_their_graphs_say(rng: Random) -> None:
     if net is not None:
         assert_faithful(net)
         assert {type(node).__name__ for node in ast.walk(ast.parse(net.source()))} <= SYNTAX
+
+
+def test_modules_compute_what_steps_with_tensors_of_their_own_do(networks: list[cnndsl.Network]) -> None:
+    for net in networks:
+        assert_values(net)
 
 
 def test_most_of_the_grammar_compiles(networks: list[cnndsl.Network]) -> None:

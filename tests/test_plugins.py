@@ -591,3 +591,47 @@ def test_calls_that_differ_in_the_sort_of_a_value_are_not_taken_for_each_other(p
     )
     net = cnndsl.load(spec("Sort: 1", "Sort: 1.0", "Sort: true"))
     assert [row.params for row in net.shapes().rows] == [3, 5, 7]
+
+
+IN_PLACE = """\
+import cnndsl
+from torch import Tensor, nn
+
+
+@cnndsl.layer
+class Halve(nn.Module):
+    def __init__(self, inplace: bool = False) -> None:
+        super().__init__()
+        self.inplace = inplace
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(0.5) if self.inplace else x * 0.5
+
+
+@cnndsl.layer
+class Double(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mul_(2)
+"""
+
+
+def test_a_layer_that_works_in_place_does_so_for_inplace_only(plugin: Plugin) -> None:
+    plugin(IN_PLACE)
+    halve = "{Halve: {inplace: true}}"
+    text = f"input: [4, 6, 6]\nnetwork: [Conv2d: [4, 1], {halve}, Conv2d: [4, 1], residual: [{halve}]]\n"
+    (warning,) = cnndsl.check(text)
+    assert (warning.code.id, warning.message) == (
+        "CNN108",
+        "this `Halve` does not work in place: `add1` reads the same tensor",
+    )
+    assert "Halve()" in cnndsl.load(text).source()
+    (error,) = cnndsl.check("input: [4, 6, 6]\nnetwork: [Conv2d: [4, 1], Double]\n")
+    assert error.code.id == "CNN030" and "overwrites its input" in error.message
+
+
+def test_nothing_overwrites_what_a_layer_of_ones_own_gave(plugin: Plugin) -> None:
+    plugin(GATE)
+    text = "input: [4, 6, 6]\nnetwork: [Conv2d: [4, 1], Gate, ReLU: {inplace: true}]\n"
+    assert [item.message for item in cnndsl.check(text) if item.code.id == "CNN108"] == [
+        "this `ReLU` does not work in place: the backward pass of `Gate` reads the same tensor"
+    ]

@@ -163,13 +163,36 @@ def test_what_is_never_used_is_a_warning() -> None:
     ]
 
 
-def test_a_tensor_that_some_round_takes_is_used() -> None:
+def test_a_step_is_used_where_every_round_is() -> None:
     spec = """\
     input: [3, 8, 8]
     network:
       - repeat: [{name: s$i, ReLU: }]
         for: i
         in: [0, 1]
-      - from: s0
+      - from: %s
     """
-    assert warnings(spec) == []
+    assert warnings(spec % "s0") == ["nothing takes what `s1` gives"]
+    assert warnings(spec % "s1") == []
+
+
+@pytest.mark.parametrize(
+    ("steps", "found"),
+    [
+        ("[{name: c, from: a}, ReLU]", []),
+        ("[{name: c, from: a}, from: b, branch: [[], [from: c]]]", []),
+        ("[from: a, sequential: [Conv2d: [4, 1]]]", []),
+        ("[sequential: [{name: c, Conv2d: [4, 1]}, ReLU, {branch: [[from: c], []]}, from: c]]", []),
+        ("[from: a, residual: [Conv2d: [4, 1]]]", []),
+        ("[from: a, branch: [[from: b], []]]", []),
+        ("[from: a, branch: [[from: b], [from: a]]]", [6]),
+        ("[from: a, from: b, ReLU]", [6]),
+        ("[{name: c, from: a}, from: b]", [6]),
+        ("[{branch: [[], [{repeat: [from: $n], for: n, in: [a, a, b]}]]}]", [6]),
+    ],
+)  # fmt: skip
+def test_a_tensor_that_is_fetched_is_taken(steps: str, found: list[int]) -> None:
+    first = "input: [3, 8, 8]\nnetwork:\n  - {name: a, Conv2d: [4, 1]}\n  - {name: b, Conv2d: [4, 1]}\n"
+    text = f"{first}  - branch: [[], [from: a]]\n  - branch: [[], {steps}]\n"
+    fetches = [item for item in cnndsl.check(text) if "fetches" in item.message]
+    assert [item.span and item.span.line for item in fetches] == found

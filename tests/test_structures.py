@@ -402,8 +402,10 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           - residual: [{ReLU: {inplace: true}}, {Conv2d: [4, 1]}]
           - branch: [[{ReLU: {inplace: true}}], [{Tanh: }], [{from: a}]]
             merge: add
+          - Conv2d: [4, 1]
+          - ReLU: {inplace: true}
         """,
-        ["nn.ReLU(inplace=True)"],
+        ["self.relu1 = nn.ReLU()", "self.relu2 = nn.ReLU()", "self.relu3 = nn.ReLU(inplace=True)"],
     ),
     "torchvisions_layers": (
         """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.emit.python import source
-from cnndsl.graph.graph import Graph, Split, walk
+from cnndsl.graph.graph import Graph, walk
 from cnndsl.spec.document import Document
 from cnndsl.spec.steps import Branch, Residual, Steps
 
@@ -43,7 +43,8 @@ def _steps(steps: Steps, depth: int) -> list[str]:
 def _graph(graph: Graph) -> str:
     lines = [f"{name}: {tensor.shape}" for name, tensor in graph.inputs.items()]
     for depth, operation in walk(graph.root.body):
-        made = operation.outputs if isinstance(operation, Split) else (operation.output,)
-        taken, given = (" ".join(str(tensor.shape) for tensor in side) for side in (operation.inputs, made))
+        taken, given = (
+            " ".join(str(tensor.shape) for tensor in side) for side in (operation.inputs, operation.outputs)
+        )
         lines.append(f"{'  ' * depth}{operation.path}: {operation.kind}  {taken} -> {given}")
     return "\n".join(lines) + "\n"

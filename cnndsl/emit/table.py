@@ -109,7 +109,7 @@ def _failed(operation: Failed, depth: int) -> Row:
 
 def _row(operation: Operation, depth: int, own: Cost) -> Row:
     takes = tuple(tensor.shape for tensor in operation.inputs)
-    gives = [tensor.shape for tensor in (operation.outputs if isinstance(operation, Split) else [operation.output])]
+    gives = [tensor.shape for tensor in operation.outputs]
     return Row(
         operation.path,
         operation.kind,

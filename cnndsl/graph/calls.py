@@ -151,10 +151,10 @@ class Calls:
         if not self._fits(bound, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        item = Apply(step, name, path, bound, written, x, Tensor(output), self.context.reusing)
+        item = Apply(step, name, path, bound, written, self.context.taken(x), Tensor(output), self.context.reusing)
         self.context.dims.add(layer.dims)
         meant = meant_channels(item) or (
-            self.context.meant_channels.get(x) if output.channels == x.shape.channels else 0
+            self.context.meant_channels.get(item.input) if output.channels == x.shape.channels else 0
         )
         if meant:
             self.context.meant_channels[item.output] = meant
@@ -202,7 +202,10 @@ class Calls:
         first, *_ = layer.arguments
         if x is not None and code is not Code.TYPE:
             begins = next((given[name] for name in layer.positional() if name in written), None)
-            likely = begins in (x.shape.channels, self.context.meant_channels.get(x, x.shape.channels))
+            likely = begins in (
+                x.shape.channels,
+                self.context.meant_channels.get(self.context.taken(x), x.shape.channels),
+            )
             if not likely or layer.arguments[first].infer is None:
                 return ""
         line = meant_step(layer, given, written, step.arguments)
@@ -285,7 +288,8 @@ class Calls:
         """A child module with ``steps`` in it, where ``environment`` is known."""
         inner = Scope(site.scope.path_of(name), spec.is_chain(steps))
         items: list[Item] = []
-        out = self.run(steps, x, Site(environment, inner, items))
+        x = self.context.taken(x)
+        out = self.context.taken(self.run(steps, x, Site(environment, inner, items)))
         item = None
         if x is not None:
             after, again = out or NOTHING, self.context.reusing
@@ -312,6 +316,7 @@ class Calls:
                 message = f"`{shorten(named.step.span.text)}` has no weights to use again"
                 context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
+        x = context.taken(x)
         before, context.reusing = context.reusing, True
         with context.within("what is used again", f"at {context.place(step.span)}"):
             again = self._again(named.item, named, x, step)
@@ -332,7 +337,7 @@ class Calls:
                 return None
             return replace(item, step=step, input=x, output=Tensor(output), written={}, reuse=True)
         items: list[Item] = []
-        out = self.run(item.steps, x, Site(named.environment, Scope(item.path, item.chain), items))
+        out = self.context.taken(self.run(item.steps, x, Site(named.environment, Scope(item.path, item.chain), items)))
         if out is None:
             return None
         if _layers(tuple(items)) != _layers(item.body):
@@ -390,7 +395,7 @@ def _wiring(module: Module) -> list[tuple[Any, ...]]:
         if isinstance(item, Split):
             how = (len(item.sizes),) if len(set(item.sizes)) == 1 else item.sizes
         rows.append((item.path, taken, how))
-        for tensor in item.outputs if isinstance(item, Split) else (item.output,):
+        for tensor in item.outputs:
             numbers.setdefault(id(tensor), len(numbers))
     return [*rows, (numbers[id(module.output)],)]
 

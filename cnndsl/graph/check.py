@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import fields, is_dataclass
 
-from cnndsl.diagnostics import Code, Diagnostic
+from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.contract import broken_contracts
-from cnndsl.graph.graph import Apply, Graph, Module, Operation, Split, operations, walk
+from cnndsl.graph.graph import Apply, Graph, Module, Operation, operations, walk
 from cnndsl.graph.habits import doubtful_habits
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
@@ -128,20 +128,21 @@ def _names_in_tree(tree: Tree) -> Iterator[str]:
 def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
     """Steps whose tensor nothing takes, and inputs."""
     modules = [graph.root, *(item for _, item in walk(graph.root.body) if isinstance(item, Module))]
-    taken = {id(tensor) for tensor in graph.outputs.values()}
-    for module in modules:
-        taken.add(id(module.output))
-        taken.update(id(tensor) for operation in operations(module.body) for tensor in operation.inputs)
+    taken = {*graph.outputs.values(), *(module.output for module in modules)}
+    taken.update(tensor for module in modules for operation in operations(module.body) for tensor in operation.inputs)
     for name, tensor in graph.inputs.items():
-        if id(tensor) not in taken:
+        if tensor not in taken:
             yield Diagnostic(Code.UNUSED, f"the input `{name}` is never used", graph.document.inputs[name].span)
-    made: dict[Step, tuple[Operation, bool]] = {}
+    made: dict[Step, list[Operation]] = {}
     for operation in (operation for module in modules for operation in operations(module.body)):
-        tensors = operation.outputs if isinstance(operation, Split) else (operation.output,)
-        useful = all(id(tensor) in taken for tensor in tensors)
         if operation.step is not None:
-            first, before = made.get(operation.step, (operation, False))
-            made[operation.step] = first, before or useful
-    for step, (operation, useful) in made.items():
-        if not useful:
-            yield Diagnostic(Code.UNUSED, f"nothing takes what `{operation.path}` gives", step.span)
+            made.setdefault(operation.step, []).append(operation)
+    for step, times in made.items():
+        idle = [operation for operation in times if not taken.issuperset(operation.outputs)]
+        if idle:
+            notes, help = [], ""
+            if len(idle) < len(times):
+                notes = [Note(f"{len(times) - len(idle)} of the step's {len(times)} results are used")]
+                help = "leave the step out there with `when`"
+            message = f"nothing takes what `{idle[0].path}` gives"
+            yield Diagnostic(Code.UNUSED, message, step.span, help, tuple(notes))

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
@@ -26,6 +26,9 @@ from cnndsl.spec.values import Fault, Literal, Value
 MAX_NESTING = 100
 
 
+MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
+
+
 class Stop(Exception):
     """A limit is passed: no more work is done."""
 
@@ -41,6 +44,14 @@ class Site:
     def inside(self, body: list[Item]) -> Site:
         """The same place for the steps of a region, which has a body of its own."""
         return replace(self, body=body)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fetched(Tensor):
+    """What one ``from`` fetched: ``of``, for as long as nothing takes it. It is in no graph."""
+
+    of: Tensor
+    step: spec.From
 
 
 class Run(Protocol):
@@ -72,6 +83,8 @@ class Context:
         self.at = ""
         #: The blocks that call each other here, outermost first.
         self.calls: list[str] = []
+        #: What was fetched and has not been taken yet.
+        self.fetched: dict[Fetched, None] = {}
         #: Whether what is run has been run before, with the same weights.
         self.reusing = False
         self.meter = Meter(self.limits.evaluation)
@@ -108,6 +121,23 @@ class Context:
     def place(self, span: Span) -> str:
         """Line and column, with the file where it is another than the document's."""
         return f"{span.line}:{span.column}" if span.source == self.document.source else str(span)
+
+    # --- tensors ---------------------------------------------------------------------------------
+
+    def fetch(self, tensor: Tensor | None, step: spec.From) -> Tensor | None:
+        """A tensor that goes on from an earlier step."""
+        if tensor is None:
+            return None
+        fetched = Fetched(tensor.shape, tensor, step)
+        self.fetched[fetched] = None
+        return fetched
+
+    def taken(self, x: MaybeTensor) -> MaybeTensor | Tensor:
+        """A tensor as it is in the graph, for what takes it; None stays None."""
+        while isinstance(x, Fetched):
+            self.fetched.pop(x, None)
+            x = x.of
+        return x
 
     # --- limits ----------------------------------------------------------------------------------
 

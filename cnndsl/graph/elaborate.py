@@ -6,7 +6,7 @@ None and what depends on it is passed over, so that a fault is said once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -16,6 +16,7 @@ from cnndsl.graph.calls import NOTHING, Calls
 from cnndsl.graph.context import Context, Site, Stop
 from cnndsl.graph.graph import Graph, Item, Module, Tensor
 from cnndsl.graph.initialization import initializations
+from cnndsl.graph.inplace import without_hazards
 from cnndsl.graph.params import check_order
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.graph.structure import Structure
@@ -73,7 +74,7 @@ class _Elaborator:
         except Stop:
             first = next(iter(inputs.values()), None)
         if first is not None:
-            name, steps, out = document.name, document.network, last or NOTHING
+            name, steps, out = document.name, document.network, context.taken(last or NOTHING)
             failed = tuple(scope.failed)
             root = Module(
                 None, name, "", name, context.params, {}, steps, chain, tuple(body), first, out, False, failed
@@ -81,7 +82,15 @@ class _Elaborator:
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
             return Elaboration(None, root, tuple(context.faults), context.params)
         known = {name: tensor for name, tensor in inputs.items() if tensor is not None}
-        return Elaboration(Graph(document, root, known, outputs), root, tuple(context.faults), context.params)
+        graph, warnings = without_hazards(Graph(document, root, known, outputs))
+        faults = (*context.faults, *self.fetched_in_vain(), *warnings)
+        return Elaboration(graph, graph.root, faults, context.params)
+
+    def fetched_in_vain(self) -> Iterator[Diagnostic]:
+        """Steps that fetched a tensor which nothing has taken."""
+        help = "what follows goes on with another tensor; `branch: [[from: a], [from: b]]` takes several"
+        for step in {fetched.step: None for fetched in self.context.fetched}:
+            yield Diagnostic(Code.UNUSED, "nothing takes what this `from` fetches", step.span, help)
 
     def params(self) -> Mapping[str, Any]:
         """The document's parameters; what is wrong with `init` needs no more than these."""
@@ -120,7 +129,7 @@ class _Elaborator:
 
     def outputs(self, scope: Scope, last: Tensor | None) -> dict[str, Tensor] | None:
         if not self.document.outputs:
-            return {"output": last} if last is not None else None
+            return {"output": self.context.taken(last)} if last is not None else None
         found: dict[str, Tensor] = {}
         for name, span in self.document.outputs:
             if name not in scope.names:
@@ -129,7 +138,7 @@ class _Elaborator:
                     message = f"no step of the network is named `{shorten(name)}`"
                     self.context.fault(Code.OUTPUT, message, span, help)
             elif (tensor := scope.names[name].tensor) is not None:
-                found[name] = tensor
+                found[name] = self.context.taken(tensor)
         return found if len(found) == len(self.document.outputs) else None
 
     # --- lists of steps --------------------------------------------------------------------------
@@ -192,5 +201,5 @@ class _Elaborator:
                 return self.calls.reuse(step, x, site)
             case spec.From():
                 named = self.context.find(step.target, site)
-                return named.tensor if named else None
+                return self.context.fetch(named.tensor, step) if named else None
         raise AssertionError(f"{type(step).__name__} is not a kind of step")

@@ -8,8 +8,8 @@ by any number of later ones, so the edges of the data flow can be read off witho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from cnndsl.layers import Layer, Shape
@@ -44,6 +44,10 @@ class Apply:
     @property
     def inputs(self) -> tuple[Tensor, ...]:
         return (self.input,)
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.output,)
 
     @property
     def kind(self) -> str:
@@ -92,6 +96,10 @@ class Module:
         return (self.input,)
 
     @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.output,)
+
+    @property
     def kind(self) -> str:
         return self.block or "Sequential"
 
@@ -111,6 +119,10 @@ class Merge:
     dim: int
     inputs: tuple[Tensor, ...]
     output: Tensor
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        return (self.output,)
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -253,3 +265,35 @@ def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
         yield depth, operation
         if isinstance(operation, Module):
             yield from walk(operation.body, depth + 1)
+
+
+def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
+    """What takes each tensor, in the order in which it runs. A module is none of it: what is in it takes the tensor."""
+    found: dict[Tensor, list[Apply | Merge | Split]] = {}
+    for _, operation in walk(body):
+        if not isinstance(operation, Module):
+            for tensor in operation.inputs:
+                found.setdefault(tensor, []).append(operation)
+    return found
+
+
+def changed(body: Body, change: Callable[[Apply], Apply]) -> Body:
+    """The same body with every layer in it changed, those of its modules too."""
+
+    def of(item: Item) -> Item:
+        match item:
+            case Apply():
+                return change(item)
+            case Module():
+                return replace(item, body=changed(item.body, change))
+            case Repeat():
+                return replace(item, rounds=tuple(changed(body, change) for body in item.rounds))
+            case Branch():
+                return replace(item, branches=tuple(changed(body, change) for body in item.branches))
+            case Residual():
+                return replace(item, body=changed(item.body, change), shortcut=changed(item.shortcut, change))
+            case Dense():
+                return replace(item, rounds=tuple((changed(body, change), merge) for body, merge in item.rounds))
+        return item
+
+    return tuple(map(of, body))

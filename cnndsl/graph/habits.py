@@ -5,13 +5,12 @@ Every rule is a function of one layer and its surroundings, in :data:`RULES`; it
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 
 from cnndsl.diagnostics import Code, Diagnostic
-from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, walk
+from cnndsl.graph.graph import Apply, Graph, Merge, Module, Split, Tensor, takers, walk
 from cnndsl.graph.torch_order import mistaken
 from cnndsl.spec.document import Document
 from cnndsl.spec.hints import not_written
@@ -24,32 +23,23 @@ _AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 class Surroundings:
     """Which operations take each tensor, and which tensors have had their dimensions permuted."""
 
-    takers: dict[int, list[Operation]]
-    permuted: set[int]
-    returned: set[int]
+    takers: dict[Tensor, list[Apply | Merge | Split]]
+    permuted: set[Tensor]
+    returned: set[Tensor]
 
     @staticmethod
     def of(root: Module, outputs: Iterable[Tensor]) -> Surroundings:
-        takers: dict[int, list[Operation]] = defaultdict(list)
-        permuted: set[int] = set()
+        permuted: set[Tensor] = set()
         for _, operation in walk(root.body):
-            if isinstance(operation, Module):  # what is in it takes the tensor
-                continue
-            for tensor in operation.inputs:
-                takers[id(tensor)].append(operation)
-            if operation.kind == "Permute" or any(id(tensor) in permuted for tensor in operation.inputs):
-                permuted.update(map(id, _outputs(operation)))
-        return Surroundings(takers, permuted, {id(tensor) for tensor in outputs})
+            if operation.kind == "Permute" or any(tensor in permuted for tensor in operation.inputs):
+                permuted.update(operation.outputs)
+        return Surroundings(takers(root.body), permuted, {*outputs})
 
     def only_taker(self, layer: Apply) -> str:
         """The kind of the one layer that takes what ``layer`` gives, "" where there is not just one."""
-        takers = self.takers[id(layer.output)]
-        alone = len(takers) == 1 and id(layer.output) not in self.returned
-        return takers[0].kind if alone else ""
-
-
-def _outputs(operation: Operation) -> tuple[Tensor, ...]:
-    return operation.outputs if hasattr(operation, "outputs") else (operation.output,)
+        found = self.takers.get(layer.output, [])
+        alone = len(found) == 1 and layer.output not in self.returned
+        return found[0].kind if alone else ""
 
 
 #: Errors that tell of shapes.
@@ -127,7 +117,7 @@ def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
 def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:
     """A linear layer works on the last dimension alone: of an image, on each row of pixels by itself."""
     shape = item.input.shape
-    if item.kind != "Linear" or shape.rank < 4 or id(item.input) in around.permuted:
+    if item.kind != "Linear" or shape.rank < 4 or item.input in around.permuted:
         return None
     message = f"`Linear` works on the last dimension of {shape} alone, on each row of the image by itself"
     return Diagnostic(Code.UNFLATTENED, message, item.step.span, "put `Flatten` before it")

@@ -156,7 +156,7 @@ class Structure:
             return None, [x]
         name = site.scope.label("split")
         outputs = tuple(Tensor(x.shape.with_channels(size)) for size in sizes)
-        return Split(step, name, site.scope.path_of(name), sizes, x, outputs), outputs
+        return Split(step, name, site.scope.path_of(name), sizes, self.context.taken(x), outputs), outputs
 
     def _merge(
         self,
@@ -168,7 +168,7 @@ class Structure:
         notes: Sequence[Note],
         scope: Scope,
     ) -> Merge | None:
-        known = tuple(tensor for tensor in tensors if tensor is not None)
+        known = tuple(self.context.taken(tensor) for tensor in tensors if tensor is not None)
         if len(known) < len(tensors):
             return None
         self.context.spend(step.span, len(known))
@@ -209,7 +209,8 @@ class Structure:
             return None
         self.context.spend(step.span, 2)
         label = name or site.scope.label("add")
-        merge = Merge(step, label, site.scope.path_of(label), "add", 1, (main, other), Tensor(main.shape))
+        sides = self.context.taken(main), self.context.taken(other)
+        merge = Merge(step, label, site.scope.path_of(label), "add", 1, sides, Tensor(main.shape))
         site.body.append(Residual(step, tuple(inner.body), tuple(side.body), merge))
         return merge.output
 

@@ -15,12 +15,30 @@ class _Inplace(_Activation):
     inplace = argument(BOOLEAN, False)
 
 
+class _Bent(_Activation):
+    """Functions with a slope below 0. Working in place, torch has the output alone to go back from, and takes a
+    value's side of 0 from its sign: a negative slope leaves that open."""
+
+    def reads_output(self) -> bool:
+        return self.works_in_place()
+
+    def irreversible(self) -> str:
+        return "torch has no backward pass for a negative slope in place" if self.slope() < 0 else ""
+
+    def slope(self) -> float:
+        """What has the sign of the slope below 0."""
+        return 1.0
+
+
 @layer
 class ReLU(_Inplace):
     """``max(x, 0)``.
 
     Nair and Hinton, 2010.
     """
+
+    def reads_output(self) -> bool:
+        return True
 
 
 @layer
@@ -32,7 +50,7 @@ class ReLU6(_Inplace):
 
 
 @layer
-class LeakyReLU(_Activation):
+class LeakyReLU(_Bent):
     """``x`` above 0, ``negative_slope * x`` below.
 
     Maas, Hannun and Ng, 2013.
@@ -40,6 +58,9 @@ class LeakyReLU(_Activation):
 
     negative_slope = argument(NUMBER, 1e-2)
     inplace = argument(BOOLEAN, False)
+
+    def slope(self) -> float:
+        return self.negative_slope
 
 
 @layer
@@ -68,7 +89,7 @@ class PReLU(_Activation):
 
 
 @layer
-class RReLU(_Activation):
+class RReLU(_Bent):
     """``LeakyReLU`` whose slope is drawn for each value from ``lower`` to ``upper`` in training, and is their mean
     in evaluation.
 
@@ -84,9 +105,12 @@ class RReLU(_Activation):
             raise Refused(f"lower {self.lower} is above upper {self.upper}", "lower")
         return x
 
+    def slope(self) -> float:
+        return self.lower + self.upper
+
 
 @layer
-class ELU(_Activation):
+class ELU(_Bent):
     """``x`` above 0, ``alpha * (exp(x) - 1)`` below.
 
     Clevert, Unterthiner and Hochreiter, 2015.
@@ -95,9 +119,12 @@ class ELU(_Activation):
     alpha = argument(NUMBER, 1.0)
     inplace = argument(BOOLEAN, False)
 
+    def slope(self) -> float:
+        return self.alpha
+
 
 @layer
-class CELU(_Activation):
+class CELU(_Bent):
     """``ELU`` that is smooth for any ``alpha``: ``x`` above 0, ``alpha * (exp(x / alpha) - 1)`` below.
 
     Barron, 2017.
@@ -111,9 +138,12 @@ class CELU(_Activation):
             raise Refused("alpha divides, so it cannot be 0", "alpha")
         return x
 
+    def slope(self) -> float:
+        return self.alpha
+
 
 @layer
-class SELU(_Inplace):
+class SELU(_Bent):
     """``ELU`` scaled so that mean 0 and variance 1 are kept from layer to layer.
 
     ``1.0507 * ELU(x)`` with ``alpha = 1.6733``. Goes with weights from ``kaiming_normal`` with
@@ -121,6 +151,8 @@ class SELU(_Inplace):
 
     Klambauer et al., 2017.
     """
+
+    inplace = argument(BOOLEAN, False)
 
 
 @layer
@@ -201,8 +233,15 @@ class Abs(nn.Module):
 '''
 
 
+class _FromOutput(_Activation):
+    """Functions whose derivative is worked out from their value."""
+
+    def reads_output(self) -> bool:
+        return True
+
+
 @layer
-class Sigmoid(_Activation):
+class Sigmoid(_FromOutput):
     """``1 / (1 + exp(-x))``."""
 
 
@@ -212,7 +251,7 @@ class LogSigmoid(_Activation):
 
 
 @layer
-class Tanh(_Activation):
+class Tanh(_FromOutput):
     """``(exp(x) - exp(-x)) / (exp(x) + exp(-x))``."""
 
 
@@ -289,7 +328,7 @@ class GLU(_Activation):
         return x.with_size(dim, x[dim] // 2)
 
 
-class _Softmax(_Activation):
+class _Softmax(_FromOutput):
     example = {"dim": 1}
 
     dim = argument(INTEGER | NULL, None)
@@ -323,7 +362,7 @@ class LogSoftmax(_Softmax):
 
 
 @layer
-class Softmax2d(_Activation):
+class Softmax2d(_FromOutput):
     """``Softmax`` over the channels at each place of an image, ``(N, C, H, W)``."""
 
     dims = 2

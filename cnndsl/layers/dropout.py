@@ -9,6 +9,7 @@ from cnndsl.layers.table import Layer, argument, layer
 
 class _Dropout(Layer):
     family = "dropout"
+    shares_memory = True  # in evaluation it gives its input
     short_name = "dropout"
 
     p = argument(PROBABILITY, 0.5)
@@ -47,8 +48,13 @@ class Dropout3d(_Dropout):
     dims = 3
 
 
+class _AlphaDropout(_Dropout):
+    def works_in_place(self) -> bool:
+        return False  # torch's classes take `inplace` and do not use it
+
+
 @layer
-class AlphaDropout(_Dropout):
+class AlphaDropout(_AlphaDropout):
     """``Dropout`` for networks of ``SELU``: it drops to the value that ``SELU`` saturates at, and keeps mean
     and variance.
 
@@ -57,7 +63,7 @@ class AlphaDropout(_Dropout):
 
 
 @layer
-class FeatureAlphaDropout(_Dropout):
+class FeatureAlphaDropout(_AlphaDropout):
     """``AlphaDropout`` of whole channels."""
 
 
@@ -70,6 +76,7 @@ class StochasticDepth(Layer):
     """
 
     family = "dropout"
+    shares_memory = True
     package = "torchvision.ops"
     example = {"p": 0.2, "mode": "row"}
 
@@ -79,6 +86,7 @@ class StochasticDepth(Layer):
 
 class _DropBlock(Layer):
     family = "dropout"
+    shares_memory = True
     package = "torchvision.ops"
     example = {"p": 0.1, "block_size": 7}
 

@@ -11,6 +11,7 @@ from cnndsl.layers.table import Layer, argument, layer
 
 class _ShapeOp(Layer):
     family = "shape"
+    shares_memory = True
 
 
 @layer

@@ -135,6 +135,8 @@ class Layer:
     #: What Python source calls to build it, and the import beyond ``torch`` that this needs.
     constructor: ClassVar[str]
     imports: ClassVar[str]
+    #: Whether what comes out may be the very memory that went in, in training or in evaluation.
+    shares_memory: ClassVar[bool] = False
     #: How an unnamed child is called: ``conv1``, ``conv2``.
     short_name: ClassVar[str]
     #: Arguments by name, in torch's order.
@@ -234,6 +236,22 @@ class Layer:
     def macs(self, x: Shape, out: Shape) -> int:
         """Multiply-accumulates of one forward pass over the whole batch, without the bias."""
         return 0
+
+    def works_in_place(self) -> bool:
+        """Whether it overwrites its input with its output."""
+        return bool(self.values.get("inplace"))
+
+    def reads_output(self) -> bool:
+        """Whether its backward pass reads its output, which must not be overwritten before."""
+        return False
+
+    def irreversible(self) -> str:
+        """Why it has no backward pass when it works in place, "" where it has one."""
+        return ""
+
+    def out_of_place(self) -> Layer:
+        """The same layer that leaves its input as it is."""
+        return type(self)(**{**self.values, "inplace": False})
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         """For each axis of an image, how many values at its end no window reaches; nothing without windows."""

@@ -96,6 +96,7 @@ class PixelShuffle(Layer):
     """
 
     family = "upsampling"
+    shares_memory = True  # on some devices, where no value moves
     ranks = range(4, 64)
     example = {"upscale_factor": 2}
 
@@ -118,6 +119,7 @@ class PixelUnshuffle(Layer):
     """
 
     family = "upsampling"
+    shares_memory = True  # on some devices, where no value moves
     ranks = range(4, 64)
     example = {"downscale_factor": 2}
 

@@ -66,7 +66,10 @@ def macs(call: Call, x: tuple[int, ...]) -> int:
 
 def _ran(call: Call, x: tuple[int, ...]) -> tuple[int, ...]:
     with _nowhere():
-        found = built(call).module(torch.empty(x))
+        given = torch.empty(x)
+        found = built(call).module(given)
+    if given._version and not call.arguments.get("inplace"):
+        raise TypeError("its forward overwrites its input, which other steps may read: let it do so for `inplace=True`")
     if not isinstance(found, Tensor):
         raise TypeError(f"its forward gives a {type(found).__name__}, and not a tensor")
     return tuple(found.shape)

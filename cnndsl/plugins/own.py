@@ -41,6 +41,10 @@ class OwnLayer(Layer):
     device, which has shapes and no values, and takes no memory. What the class raises is what the layer refuses."""
 
     rules: ClassVar[Rules]
+    shares_memory = True  # for all that is known
+
+    def reads_output(self) -> bool:
+        return True  # the same
 
     @cached_property
     def _call(self) -> Call:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cnndsl.diagnostics import Code, shorten
 from cnndsl.source import Span
-from cnndsl.spec.names import MAX_NAME, odd_character, unusable_variable
+from cnndsl.spec.names import MAX_NAME, odd_character, unusable, unusable_variable, usable
 from cnndsl.spec.values import Fault, Literal, Value, parse_expression
 
 _SIGNATURE = re.compile(r"\s*([A-Z][A-Za-z0-9_]*)\s*(?:\((.*)\))?\s*")
@@ -34,6 +34,8 @@ def parse_signature(text: str, span: Span) -> tuple[str, tuple[Parameter, ...]]:
         message = f"`{shorten(text)}` {f'holds {odd}' if odd else 'is no signature of a block'}"
         raise Fault(Code.NAME, message, span, f"a CamelCase name and parameters, as {_EXAMPLE}")
     name, inside = match[1], re.sub(r"\s", " ", match[2] or "")
+    if reason := unusable(name):
+        raise Fault(Code.NAME, f"`{name}` {reason}", span, usable(name))
     written = span.text.find(text)
     start = written + match.start(2) if written >= 0 else None
     return name, _parameters(name, inside, span, start)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from cnndsl.emit.diagram.fold import Folding, Part, made, parts
+from cnndsl.emit.diagram.fold import Folding, Part, parts
 from cnndsl.emit.table import arguments, human
 from cnndsl.graph.cost import cost
 from cnndsl.graph.graph import (
@@ -192,7 +192,7 @@ class _Planner:
         for tensors in zip(*(member.inputs for member in members)):
             past = isinstance(operation, Merge) and (self.uses[tensors[0]] > 1 or tensors[0] in self.shortcuts)
             self._edge(tensors, node, bypass or past)
-        self.source.update((tensor, node) for member in members for tensor in made(member))
+        self.source.update((tensor, node) for member in members for tensor in member.outputs)
 
     # Bodies and what is in them
 
@@ -272,7 +272,7 @@ class _Planner:
     def _forks(self, region: Body, into: Cluster, bypass: bool) -> Iterator[None]:
         """In here, what goes more than one way in a region starts from a point of its own."""
         inside = [*operations(region)]
-        inner = {tensor for operation in inside for tensor in made(operation)}
+        inner = {tensor for operation in inside for tensor in operation.outputs}
         taken = [(tensor, operation, place) for operation in inside for place, tensor in enumerate(operation.inputs)]
         uses = Counter(tensor for tensor, _, _ in taken)
         before: dict[Tensor, Node] = {}
@@ -314,7 +314,7 @@ class _Planner:
         inside = [operation for body in bodies for operation in operations(body)]
         count = sum(1 for body in bodies for _ in walk(body))
         node = self._node(into, Node("rest", "rest", f"{count:,} more"))
-        inner = {tensor for operation in inside for tensor in made(operation)}
+        inner = {tensor for operation in inside for tensor in operation.outputs}
         taken = (tensor for operation in inside for tensor in operation.inputs if tensor not in inner)
         tails = {self.source[tensor]: tensor for tensor in taken if tensor in self.source}
         for tensor in tails.values():

@@ -44,10 +44,6 @@ def parts(body: Body) -> list[Part]:
     return found
 
 
-def made(operation: Operation) -> tuple[Tensor, ...]:
-    return operation.outputs if isinstance(operation, Split) else (operation.output,)
-
-
 class Folding:
     """Finds runs of equal parts in a graph: of the same layers with the same arguments, wired alike,
     each working on what the one before it gives, and with nothing else of them used. Names and inferred
@@ -116,7 +112,7 @@ class Folding:
                 again: Hashable = paths.get(item.path, item.path) if reused else ""
                 paths.setdefault(item.path, len(paths))
                 tokens.append((self._what(item), again, wires))
-                for tensor in made(item):
+                for tensor in item.outputs:
                     local[tensor] = len(local)
 
         read(body)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from cnndsl.emit.python.unify import Slot, Unlike
-from cnndsl.emit.python.uses import Key, Keyed, outputs, signature
+from cnndsl.emit.python.uses import Key, Keyed, signature
 from cnndsl.graph.graph import Apply, Merge, Module, Operation, Split, Tensor
 
 #: A value of the flow: the operation that makes it, and which of its outputs it is.
@@ -55,7 +55,7 @@ class Use:
                 refs[id(op.item.output)] = taken[0]
                 continue
             self.ops[op.key], self.taken[op.key] = op, taken
-            refs |= {id(tensor): (op.key, index) for index, tensor in enumerate(outputs(op.item))}
+            refs |= {id(tensor): (op.key, index) for index, tensor in enumerate(op.item.outputs)}
         self.returned = {name: refs[id(tensor)] for name, tensor in returned.items()}
 
     def outline(self) -> Hashable:
@@ -119,7 +119,7 @@ def _needed(nodes: Sequence[Node], wanted: set[Ref]) -> tuple[Node, ...]:
     """All but the merges and splits that nothing takes; layers run in any case."""
     needed: list[Node] = []
     for node in reversed(nodes):
-        made = [(node.key, index) for index in range(len(outputs(node.item)))]
+        made = [(node.key, index) for index in range(len(node.item.outputs))]
         if isinstance(node.item, (Merge, Split)) and not any(ref in wanted for ref in made):
             continue
         wanted |= {*node.inputs}

@@ -150,10 +150,6 @@ def signature(item: Operation) -> Hashable:
     return (item.name, item.reuse)
 
 
-def outputs(item: Operation) -> tuple[Any, ...]:
-    return item.outputs if isinstance(item, Split) else (item.output,)
-
-
 def outline(elements: Iterable[Element]) -> Hashable:
     """All of some elements but the values of their arguments."""
     return tuple(
