@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -17,7 +18,7 @@ from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
-from cnndsl.spec.expression import Environment
+from cnndsl.spec.expression import Environment, integer_help
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
@@ -148,8 +149,9 @@ class Calls:
         code, message, help = _code(layer, given, refused), refused.message, refused.help
         if code is Code.TYPE:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
-            if isinstance(given[name], float) and _divides(written[name]):
-                help = "`/` gives a fraction, `//` a whole number"
+            kind = layer.arguments[name].kind
+            accepts = partial(kind.accepts, dims=layer.dims or 0)
+            help = integer_help(given[name], written[name], accepts) or help
         if x is not None and (meant := _order_of_torch(step, layer, given, x)):
             help = meant
         notes: tuple[Note, ...] = ()
@@ -330,10 +332,6 @@ def _order_of_torch(step: spec.Call, layer: type[Layer], given: Mapping[str, Any
         return ""
     rest = ", ".join(got(given[name]) for name in names[1:count] if name in given)
     return f"{not_written(layer)}: `{layer.__name__}: [{rest}]`"
-
-
-def _divides(value: Value) -> bool:
-    return isinstance(value, Expression) and "/" in value.text.replace("//", "")
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:

@@ -23,7 +23,7 @@ from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment, holds
+from cnndsl.spec.expression import Environment, holds, integer_help
 from cnndsl.spec.tree import UNKNOWN
 
 
@@ -94,7 +94,7 @@ class _Elaborator:
                 continue
             if not (isinstance(sizes, tuple) and sizes and all(type(size) is int and size > 0 for size in sizes)):
                 message = f"an input is a list of positive integers, not {got(sizes)}"
-                self.context.fault(Code.TYPE, message, value.span)
+                self.context.fault(Code.TYPE, message, value.span, integer_help(sizes, value))
             elif prod(sizes) * self.batch > self.document.limits.elements:
                 message = (
                     f"an input of {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"

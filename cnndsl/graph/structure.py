@@ -13,6 +13,7 @@ from cnndsl.graph.scope import Scope
 from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
+from cnndsl.spec.expression import integer_help
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
 
@@ -68,7 +69,7 @@ class Structure:
         if found is UNKNOWN:
             return None
         if counted and (type(found) is not int or found < 0):
-            help = "`//` divides to whole numbers" if isinstance(found, float) else ""
+            help = integer_help(found, value)
             message = f"`times` expects an integer, 0 or more, got {got(found)}"
             self.context.fault(Code.TYPE, message, value.span, help)
             return None
@@ -120,7 +121,8 @@ class Structure:
             bodies.append(tuple(inner.body))
         dim = 1 if step.dim is None else self.context.value(step.dim, site.environment)
         if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
-            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span)
+            help = integer_help(dim, step.dim)
+            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span, help)
             dim = UNKNOWN
         notes = [
             Note(f"branch {number} gives {end and end.shape}", span)
@@ -147,7 +149,8 @@ class Structure:
         try:
             sizes = parts(x.shape, wanted, count)
         except Refused as refused:
-            self.context.fault(Code.BRANCH, refused.message, step.split.span, refused.help)
+            help = refused.help or integer_help(wanted, step.split)
+            self.context.fault(Code.BRANCH, refused.message, step.split.span, help)
             return None, [None] * count
         name = site.scope.label("split")
         outputs = tuple(Tensor(x.shape.with_channels(size)) for size in sizes)

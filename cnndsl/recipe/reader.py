@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic
@@ -19,7 +20,7 @@ from cnndsl.recipe.transforms import TRANSFORMS
 from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.expression import Environment, Unknown, evaluate, integer_help
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, parse_value
 
@@ -104,12 +105,14 @@ class _Reader:
         before = len(self.faults)
         span = written.span.first_line
         try:
-            value = evaluate(parse_value(written, self.faults.append), self.environment)
+            parsed = parse_value(written, self.faults.append)
+            value = evaluate(parsed, self.environment)
             VALUES.arguments[name].check(value, 0)
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
-            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, refused.help))
+            help = refused.help or integer_help(value, parsed, partial(VALUES.arguments[name].kind.accepts, dims=0))
+            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, help))
         except Unknown:
             pass
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
@@ -11,7 +12,7 @@ from cnndsl.layers import Refused
 from cnndsl.layers.function import Calls, Function
 from cnndsl.source import Span
 from cnndsl.spec import tree
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.expression import Environment, Unknown, evaluate, integer_help
 from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, parse_arguments
 
 
@@ -88,9 +89,12 @@ class CallReader:
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
-            at = written[refused.argument].span if refused.argument in written else span
-            code = Code.TYPE if refused.argument in written else Code.MISSING
-            self._fault(code, refused.message, at, refused.help)
+            code, at, help = Code.MISSING, span, refused.help
+            if refused.argument in written:
+                code, at = Code.TYPE, written[refused.argument].span
+                kind, name = function.arguments[refused.argument].kind, refused.argument
+                help = help or integer_help(values[name], written[name], partial(kind.accepts, dims=0))
+            self._fault(code, refused.message, at, help)
         except Unknown:
             pass
         return None

@@ -7,12 +7,14 @@ import ast
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from math import ceil
 from typing import Any
 
 from cnndsl.diagnostics import Code, did_you_mean, shorten
 from cnndsl.limits import LIMITS, how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, MAX_LIST, USAGE
+from cnndsl.spec.hints import meant_constant
 from cnndsl.spec.tree import MAX_SCALAR, UNKNOWN
 from cnndsl.spec.values import (
     INPUT_HELP,
@@ -151,6 +153,40 @@ def kind_of(value: object) -> str:
     )
 
 
+def integer_help(found: Any, written: Value, accepts: Callable[[Any], bool] | None = None) -> str:
+    """Help for a value with a float in it where integers are expected, by how it was ``written``; "" for any other.
+
+    Where ``accepts`` is given, it tells what is expected: integers, if it takes the value rounded up and not the value.
+    """
+    if accepts and (accepts(found) or not accepts(_rounded_up(found))):
+        return ""
+    if isinstance(found, tuple):
+        items = written.items if isinstance(written, ListValue) else (written,) * len(found)
+        return next(filter(None, map(integer_help, found, items)), "")
+    if not isinstance(found, float):
+        return ""
+    if not isinstance(written, Expression):
+        return f"write {int(found)}" if found.is_integer() else ""
+    return _as_integer(found, written.text)
+
+
+def _as_integer(found: float, text: str) -> str:
+    """What to write where ``text`` gave a float and an integer is expected."""
+    if "/" in text.replace("//", ""):
+        return "`/` gives a fraction, `//` a whole number"
+    if not found.is_integer():
+        function = "round" if round(found) else "ceil"
+        return f"`{function}({shorten(text)})` is {FUNCTIONS[function](found)}"
+    power = "; a negative exponent gives a fraction: divide by the power, with `//`" if "**" in text else ""
+    return f"`int({shorten(text)})` is {int(found)}{power}"
+
+
+def _rounded_up(found: Any) -> Any:
+    if isinstance(found, tuple):
+        return tuple(map(_rounded_up, found))
+    return ceil(found) if isinstance(found, float) else found
+
+
 def _too_large(value: Any) -> str:
     """What is too much about a list, with all that is in it; empty if nothing is."""
     stack, count = [(value, 0)], -1
@@ -223,7 +259,9 @@ class _Evaluation:
         known = [*names, *self.environment.callables] if name[:1].isupper() else [*names, "input"]
         listed = ", ".join(shorten(known) for known in [*names][:12]) + (", …" if len(names) > 12 else "")
         nothing = "nothing is defined here: parameters stand under `params`, names of one list of steps in a `let`"
-        help = did_you_mean(name, known) or (f"what is known here: {listed}" if names else nothing)
+        help = (
+            meant_constant(name) or did_you_mean(name, known) or (f"what is known here: {listed}" if names else nothing)
+        )
         raise self.fault(Code.UNDEFINED, f"`{shorten(name)}` is not defined", node, help)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
@@ -298,7 +336,8 @@ class _Evaluation:
         if isinstance(value, (tuple, str)) and isinstance(index, slice):
             return value[index]
         if not isinstance(value, (tuple, str)) or type(index) is not int:
-            raise self.failed(node, f"{kind_of(value)} has no index that is {kind_of(index)}", "`list[0]` is the first")
+            help = self.integer_help(index, node.slice) or "`list[0]` is the first"
+            raise self.failed(node, f"{kind_of(value)} has no index that is {kind_of(index)}", help)
         if not -len(value) <= index < len(value):
             raise self.failed(
                 node, f"there is no index {index} in {kind_of(value)}", "`[0]` is the first, `[-1]` the last"
@@ -330,8 +369,14 @@ class _Evaluation:
         return self.bounded(_BINARY[operation](left, right), node)
 
     def unlike(self, node: ast.BinOp, left: Any, right: Any) -> Fault:
-        sign = _SIGNS[type(node.op)]
-        return self.failed(node, f"`{sign}` does not go with {kind_of(left)} and {kind_of(right)}")
+        sign, help = _SIGNS[type(node.op)], ""
+        if sign == "*":
+            help = self.integer_help(left, node.left) or self.integer_help(right, node.right)
+        return self.failed(node, f"`{sign}` does not go with {kind_of(left)} and {kind_of(right)}", help)
+
+    def integer_help(self, found: Any, node: ast.AST) -> str:
+        """Help where a part of the expression gave a float and an integer is expected, "" where it gave no float."""
+        return _as_integer(found, ast.unparse(node)) if isinstance(found, float) else ""
 
     def visit_Call(self, node: ast.Call) -> Any:
         assert isinstance(node.func, ast.Name)
@@ -344,7 +389,8 @@ class _Evaluation:
             raise self.fault(Code.LIMIT, str(error), node) from None
         except (TypeError, ValueError):
             given = ", ".join(map(kind_of, (*arguments, *keywords.values()))) or "nothing"
-            raise self.failed(node, f"`{name}` does not take {given}", f"`{USAGE[name]}`") from None
+            help = next(filter(None, map(self.integer_help, arguments, node.args)), "") if name == "range" else ""
+            raise self.failed(node, f"`{name}` does not take {given}", help or f"`{USAGE[name]}`") from None
 
 
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {

@@ -15,6 +15,17 @@ WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` brings i
 _MODULES = re.compile(r"(torch\.)?nn\.|torchvision\.ops\.")
 _CALL = re.compile(r"(\w+)\((.*)\)", re.DOTALL)
 _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
+#: Words of other languages for the constants of this one.
+_CONSTANTS = {
+    **dict.fromkeys(("yes", "on", "y"), "true"),
+    **dict.fromkeys(("no", "off", "n"), "false"),
+    **dict.fromkeys(("none", "nil", "nothing", "undefined"), "null"),
+}
+#: Signs of other languages that Python cannot read, as patterns, with what is written here.
+_SIGNS = {
+    r"&&": "and", r"\|\|": "or", r"!==": "!=", r"===": "==", r"<>": "!=", r"=>": ">=", r"=<": "<=",
+    r"\?": "a if condition else b", r"!(?!=)": "not", r"~": "null", r"(?<![=<>!])=(?!=)": "==",
+}  # fmt: skip
 
 
 def meant_layer(written: str, known: Collection[str]) -> str:
@@ -31,6 +42,21 @@ def not_written(layer: type[Layer]) -> str:
     """What a list of arguments in PyTorch's order has too much, of a layer that something is inferred of."""
     inferred = next(name for name, argument in layer.arguments.items() if argument.infer)
     return f"`{inferred}` is inferred, and not written"
+
+
+def meant_constant(name: str) -> str:
+    """Help for an undefined name that another language has for true, false or null; "" for any other."""
+    meant = _CONSTANTS.get(name.lower())
+    return f"write `{meant}`" if meant else ""
+
+
+def meant_notation(expression: str) -> str:
+    """Help for an expression that Python cannot read, by the first sign in it that is another language's."""
+    outside_texts = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
+    for sign, here in _SIGNS.items():
+        if found := re.search(sign, outside_texts):
+            return f"`{found[0]}` is written `{here}` here"
+    return "as Python writes it: `$(2 * channels)`, `$(a if b > 0 else c)`"
 
 
 def _arguments(written: str) -> str:
