@@ -10,6 +10,7 @@ from cnndsl.graph.graph import Apply, Graph, Module, Operation, Split, operation
 from cnndsl.graph.habits import doubtful_habits
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.graph.meanings import meanings
+from cnndsl.graph.renames import doubtful_renamings
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
 from cnndsl.spec.steps import Call, Step, Steps, nested
 from cnndsl.spec.values import Literal
@@ -22,6 +23,7 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
         *_unfit_initializations(graph),
         *_unused_blocks(graph),
         *_doubtful_names(graph),
+        *doubtful_renamings(graph),
         *_unused_tensors(graph),
         *doubtful_habits(graph),
     ]
