@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.graph.graph import Apply, Graph, walk
-from cnndsl.spec.renaming import ANYWHERE, Hit, Renaming, renamings_of, with_hits
+from cnndsl.spec.renaming import ANYWHERE, Hit, Renaming, chosen, hits_in, with_hits
 
-#: How often a line may be held against a tensor's name.
-MAX_COMPARISONS = 1_000_000
+#: How many comparisons of a line with a segment of a tensor's name there may be.
+MAX_COMPARISONS = 500_000
 
 
 def tensor_names(graph: Graph) -> list[str]:
@@ -23,26 +23,29 @@ def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
     """What is doubtful about the ``rename`` of a network, or that it is too much work."""
     lines = graph.document.rename
     names = tensor_names(graph) if lines else []
-    if len(lines) * len(names) > MAX_COMPARISONS:
+    if len(lines) * sum(name.count(".") + 1 for name in names) > MAX_COMPARISONS:
         message = (
             f"{len(lines)} lines of `rename` for {len(names)} tensors: the limit of the product is {MAX_COMPARISONS}"
         )
         yield Diagnostic(Code.LIMIT, message, lines[0].span, "a `*` stands for any text in a segment of a name")
         return
-    hits = {name: renamings_of(name, lines) for name in names}
-    for warning in (*_idle(lines, hits), *_clashes(hits)):
+    hits = {name: hits_in(name, lines) for name in names}
+    counting = {name: chosen(found) for name, found in hits.items()}
+    for warning in (*_idle(lines, hits, counting), *_clashes(counting)):
         if warning.span and warning.span.source == graph.document.source:
             yield warning
 
 
-def _idle(lines: Sequence[Renaming], hits: Mapping[str, list[Hit]]) -> Iterator[Diagnostic]:
+def _idle(
+    lines: Sequence[Renaming], hits: Mapping[str, list[Hit]], counting: Mapping[str, list[Hit]]
+) -> Iterator[Diagnostic]:
     """Lines by which no tensor is renamed."""
-    used = {id(hit.line) for found in hits.values() for hit in found}
+    finding, used = ({id(hit.line) for found in each.values() for hit in found} for each in (hits, counting))
     names = [name.split(".") for name in hits]
     for line in lines:
         if id(line) in used:
             continue
-        if any(any(line.hits(name)) for name in names):
+        if id(line) in finding:
             message, help = f"other lines of `rename` are for all that `{shorten(line.ours)}` would rename", ""
         else:
             message, help = f"`rename` finds no tensor for `{shorten(line.ours)}`", _help_for_idle(line, names)

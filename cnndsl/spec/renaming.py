@@ -98,11 +98,15 @@ def _with_stars(segment: str) -> re.Pattern[str]:
     return re.compile(f"{re.escape(first)}{inner}(.*){re.escape(last)}", re.DOTALL)
 
 
-def renamings_of(name: str, lines: Iterable[Renaming]) -> list[Hit]:
-    """What the lines make of one name, in its order. Where two mean the same segments, the one that names more of
-    them counts, and of equals the first."""
+def hits_in(name: str, lines: Iterable[Renaming]) -> list[Hit]:
+    """All that the lines find in one name."""
     segments = name.split(".")
-    hits = [hit for line in lines for hit in line.hits(segments)]
+    return [hit for line in lines for hit in line.hits(segments)]
+
+
+def chosen(hits: Iterable[Hit]) -> list[Hit]:
+    """The hits that count, in their order. Where two mean the same segments, the one that names more of them counts,
+    and of equals the first."""
     taken: list[Hit] = []
     for hit in sorted(hits, key=lambda hit: hit.start - hit.end):
         if all(hit.end <= other.start or other.end <= hit.start for other in taken):
@@ -121,4 +125,4 @@ def with_hits(name: str, hits: Iterable[Hit]) -> str:
 
 def renamed(name: str, lines: Iterable[Renaming]) -> str:
     """What the checkpoints of others call a tensor of ours."""
-    return with_hits(name, renamings_of(name, lines))
+    return with_hits(name, chosen(hits_in(name, lines)))
