@@ -199,7 +199,7 @@ class _Session:
             "parameters": self.network.cost.params,
             "sample": list(self.data.shape),
             "classes": list(self.data.classes),
-            "weights": self.options.weights or Run(path).info.get("weights"),
+            "weights": self.fit.origin if self.fit else Run(path).info.get("weights"),
             "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
         }
 
@@ -214,6 +214,8 @@ class _Session:
             report.message(f"weights of {self.fit.origin}: {self.fit.summary}")
             for line in self.fit.table:
                 report.message(f"  {line}")
+            if self.fit.warning:
+                report.message(self.fit.warning.render())
         begun = f", from epoch {len(progress.epochs) + 1}" if progress.epochs or progress.batches else ""
         begun += f", batch {progress.batches + 1}" if progress.batches else ""
         report.message(f"{self.network.name} on {self.recipe.dataset.name}, {self.place.device}: {path}{begun}")
