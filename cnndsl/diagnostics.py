@@ -68,6 +68,8 @@ class Code(Enum):
     SCORES = ("CNN106", "a network that ends otherwise than its loss expects")
     MISTAKEN = ("CNN107", "an argument that probably means something else")
     IN_PLACE = ("CNN108", "a layer that cannot work in place here")
+    HIDING = ("CNN109", "a name that hides another")
+    DOUBTFUL = ("CNN110", "weights that can be loaded, and are probably not what is meant")
     DATA = ("CNN201", "a data set that is not there")
     SAMPLE = ("CNN202", "data that cannot be trained on")
     LOSS = ("CNN203", "a loss that is not finite")

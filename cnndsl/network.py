@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -140,13 +141,16 @@ class Network:
 
         ``weights`` are put in place of these: a safetensors or torch file, ``torchvision:IMAGENET1K_V1``, or a
         ``state_dict``, in the names of the module or as the spec's ``rename`` says. All have to fit, or with
-        ``partial`` some; else :class:`RunError` tells which do not.
+        ``partial`` some; else :class:`RunError` tells which do not. Values that look wrong are loaded with a
+        ``UserWarning`` that names them.
         """
         from cnndsl.emit.module import build
 
         module = build(self.graph)
         if weights is not None:
-            self.load_weights(module, weights, partial=partial)
+            fit = self.load_weights(module, weights, partial=partial)
+            if fit.warning is not None:
+                warnings.warn(fit.warning.render(), stacklevel=2)
         return module
 
     def load_weights(
@@ -155,7 +159,7 @@ class Network:
         """Puts weights into a module of this network, as :meth:`module` does, and tells what fitted."""
         from cnndsl.weights import load_weights, read_weights
 
-        return load_weights(module, read_weights(weights, self.name), self.graph.document.rename, partial=partial)
+        return load_weights(module, read_weights(weights, self.name), self.graph, partial=partial)
 
     def diagram(self, **options: Any) -> Diagram:
         """A ``graphviz.Digraph`` that renders itself without Graphviz installed; ``save(path)`` writes

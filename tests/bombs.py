@@ -204,6 +204,13 @@ FAMILIES: dict[str, Family] = {
         15_000,
     ),
     "renamings": (lambda n: net(["Linear: 8"], "rename:\n" + "".join(f"  a{i}*: b{i}*\n" for i in range(n))), 15_000),
+    "renamed tensors": (
+        lambda n: net(
+            ["Flatten", *["Linear: 8"] * n],
+            after="rename:\n" + "".join(f'  "**.a*b*c*d{i}": "**.e*f*g*{i}"\n' for i in range(100)),
+        ),
+        1_200,
+    ),
     "frozen": (
         lambda n: net(
             ["Flatten", *["Linear: 8"] * n, "Linear: 10"],

@@ -78,6 +78,9 @@ def test_a_value_is_pythons_or_is_refused(text: str) -> None:
         ("yes and word", "relu"),
         ("none is None", True), ("a is not None", True), ("[64] * 3", (64, 64, 64)), ("sizes[-1]", 4), ("word[0]", "r"),
         ("sizes + [8]", (1, 2, 4, 8)), ("4 in sizes", True), ("1, 2", (1, 2)),
+        ("true", True), ("FALSE", False), ("not false and NULL is null", True), ("none == Null", True),
+        ("1 if true is True else null", 1), ("'true' + 'null'", "truenull"),
+        ("[null, true, false]", (None, True, False)),
         ("range(2, 8, 3)", (2, 5)), ("divisible(37, by=4)", 36),
     ],
 )  # fmt: skip

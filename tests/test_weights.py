@@ -5,11 +5,14 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from oracle_zoo import FOLDER, theirs
 from safetensors.torch import load_file, save_file
 from training_cases import SPEC
@@ -203,28 +206,124 @@ def test_what_cannot_be_frozen(pattern: str, tmp_path: Path) -> None:
 # --- names -------------------------------------------------------------------------------------------------
 
 
+def lines(rename: dict[str, str]) -> list[Renaming]:
+    return [Renaming(ours, theirs, None) for ours, theirs in rename.items()]  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("ours", "theirs", "name", "is_called"),
     [
-        ("layer_scale.weight", "layer_scale", "features.1.0.layer_scale.weight", "features.1.0.layer_scale"),
+        ("**.layer_scale.weight", "**.layer_scale", "features.1.0.layer_scale.weight", "features.1.0.layer_scale"),
+        ("layer_scale.weight", "layer_scale", "features.1.0.layer_scale.weight", "features.1.0.layer_scale.weight"),
+        ("conv1", "backbone.conv1", "layer1.0.conv1.weight", "layer1.0.conv1.weight"),
+        ("conv1", "backbone.conv1", "conv1.weight", "backbone.conv1.weight"),
         (
-            "block*_*",
-            "block*-*",
+            "**.block*_*",
+            "**.block*-*",
             "trunk_output.block1.block1_0.f.a.0.weight",
             "trunk_output.block1.block1-0.f.a.0.weight",
         ),
-        ("block*_*", "block*-*", "stem.0.weight", "stem.0.weight"),
+        ("**.block*_*", "**.block*-*", "stem.0.weight", "stem.0.weight"),
         ("head", "fc", "head.weight", "fc.weight"),
         ("head", "fc", "ahead.weight", "ahead.weight"),
         ("head.*", "fc.1.*", "head.bias", "fc.1.bias"),
-        ("a", "b", "a.x.a", "b.x.b"),
+        ("a", "b", "a.x.a", "b.x.a"),
+        ("**.a", "**.b", "a.x.a", "b.x.b"),
+        ("*", "model.*", "stem.weight", "model.stem.weight"),
+        ("backbone", "", "backbone.stem.weight", "stem.weight"),
+        ("x*y*z", "*-*", "xaybyz.0", "a-by.0"),
+        ("a.b.c", "d", "a.b", "a.b"),
     ],
 )
 def test_names_are_renamed_by_whole_segments(ours: str, theirs: str, name: str, is_called: str) -> None:
-    assert renamed(name, [Renaming(ours, theirs, None)]) == is_called  # type: ignore[arg-type]
+    assert renamed(name, lines({ours: theirs})) == is_called
 
 
-@pytest.mark.parametrize("rename", ["{a*: b}", "{'': b}", "{'*****': '*****'}", "{a: [b]}", "[a]"])
+@pytest.mark.parametrize(
+    ("rename", "name", "is_called"),
+    [
+        ({"a": "b", "b": "a"}, "a.weight", "b.weight"),
+        ({"a": "b", "b": "a"}, "b.weight", "a.weight"),
+        ({"a": "b", "b": "c"}, "a.weight", "b.weight"),
+        ({"stages": "layers", "**.norm": "**.bn"}, "stages.0.norm.bias", "layers.0.bn.bias"),
+        ({"head": "fc", "head.1": "last"}, "head.1.bias", "last.bias"),
+        ({"head": "fc", "head.1": "last"}, "head.0.bias", "fc.0.bias"),
+        ({"head": "fc", "h*": "g*"}, "head.bias", "fc.bias"),
+    ],
+)
+def test_no_line_sees_what_another_has_made(rename: dict[str, str], name: str, is_called: str) -> None:
+    """Each has a name of its own to look at: ours. The line that names more segments counts, then the first."""
+    assert renamed(name, lines(rename)) == is_called
+
+
+@settings(derandomize=True, deadline=None)
+@given(st.lists(st.sampled_from("ab*"), min_size=1, max_size=6).map("".join), st.text("ab", max_size=9))
+def test_stars_find_what_fnmatch_finds(pattern: str, name: str) -> None:
+    if not Renaming(pattern, pattern, None).fault:  # type: ignore[arg-type]
+        found = any(lines({pattern: pattern})[0].hits([name]))
+        assert found == fnmatchcase(name, pattern)
+
+
+def test_a_pattern_of_stars_takes_no_longer_than_the_name_is_long() -> None:
+    """With steps taken back it would be tried in 3e12 ways."""
+    assert renamed("a" * 4000, lines({"*a*a*a*b": "*c*c*c*d"})) == "a" * 4000
+
+
+@pytest.mark.parametrize(
+    "rename",
+    [
+        "{'**.a': b}",
+        "{a: '**.b'}",
+        "{a.**.b: a.**.c}",
+        "{'**.': '**.'}",
+        "{a*: b}",
+        "{'': b}",
+        "{'*****': '*****'}",
+        "{a: [b]}",
+        "[a]",
+    ],
+)
 def test_renamings_that_are_none(rename: str) -> None:
     faults = [item for item in cnndsl.check(NET.replace("{head: classifier.1}", rename)) if item.is_error]
     assert [fault.code for fault in faults] == [Code.TYPE]
+
+
+INHERITED = """
+input: [3, 8, 8]
+network: [{name: stem, Conv2d: [4, 1]}, Flatten, {name: head, Linear: 4}]
+outputs: [stem]
+init: {Conv2d: ones, Linear: zeros}
+rename: {stem: conv1, head: fc}
+train: {dataset: Synthetic, scheduler: {StepLR: 3}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("child", "names"),
+    [
+        ("", {"conv1", "fc"}),
+        ("rename: null", {"stem", "head"}),
+        ("rename: {stem: null}", {"stem", "fc"}),
+        ("rename: {stem: first, head: null}", {"first", "head"}),
+        ("rename:\n  head: last", {"conv1", "last"}),
+    ],
+)
+def test_a_spec_takes_back_what_it_inherits_with_null(child: str, names: set[str], tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(INHERITED)
+    (tmp_path / "child.yaml").write_text(f"extends: base.yaml\noutputs: null\n{child}\n")
+    net = cnndsl.load(tmp_path / "child.yaml")
+    assert {name.partition(".")[0] for name in as_theirs(net, net.module().state_dict())} == names
+    assert [*net.graph.outputs] == ["output"]
+
+
+def test_null_takes_back_init_and_recipe_too(tmp_path: Path) -> None:
+    (tmp_path / "base.yaml").write_text(INHERITED)
+    (tmp_path / "child.yaml").write_text("extends: base.yaml\ninit: {Linear: null}\ntrain: {scheduler: null}\n")
+    child = cnndsl.load(tmp_path / "child.yaml")
+    state = child.module().state_dict()
+    assert bool((state["stem.weight"] == 1).all()) and not bool((state["head.weight"] == 0).any())
+    assert child.graph.document.train is not None and [*child.graph.document.train.keys] == ["dataset"]
+    (tmp_path / "child.yaml").write_text("extends: base.yaml\ninit: null\ntrain: null\nrename: null\n")
+    child = cnndsl.load(tmp_path / "child.yaml")
+    assert not bool((child.module().state_dict()["stem.weight"] == 1).any())
+    assert child.graph.document.train is None and child.graph.document.rename == ()

@@ -85,8 +85,11 @@ def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
     with ending():
         module = network.module()
         fit = network.load_weights(module, weights, partial=partial)
+        if fit.notes or fit.table:
+            say(f"{fit.origin}: {fit.summary}", err=True)
         for line in fit.table:
-            say(line, err=True)
+            say(f"  {line}", err=True)
+        tell([fit.warning] if fit.warning else [])
         return save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from math import prod
 from typing import Any
 
@@ -175,7 +176,8 @@ class Calls:
         code, message, help = _code(layer, given, refused), refused.message, refused.help
         if code is Code.TYPE:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
-            help = meant_by(written[name], given[name], site.environment.names) or help
+            accepts = partial(layer.arguments[name].kind.accepts, dims=layer.dims or 0)
+            help = meant_by(written[name], given[name], site.environment.names, accepts) or help
         if code is Code.INFERRED and x is not None and x.shape.rank > 2 and given[name] == prod(x.shape.sample):
             help = "put `Flatten` before it"
         help = self._order_of_torch(step, layer, given, written, x, code) or self._batch(layer, x, refused) or help

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.contract import broken_contracts
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, operations, walk
 from cnndsl.graph.habits import doubtful_habits
 from cnndsl.graph.initialization import Initialization, initializations
+from cnndsl.graph.meanings import meanings
+from cnndsl.graph.renames import doubtful_renamings
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
-from cnndsl.source import Source, Span
-from cnndsl.spec.document import Parameter
 from cnndsl.spec.steps import Call, Step, Steps, nested
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Expression, Literal, expressions_in, parse_text
+from cnndsl.spec.values import Literal
 
 
 def check_graph(graph: Graph) -> list[Diagnostic]:
@@ -23,7 +21,9 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
     return [
         *broken_contracts(graph),
         *_unfit_initializations(graph),
-        *_unused_definitions(graph),
+        *_unused_blocks(graph),
+        *_doubtful_names(graph),
+        *doubtful_renamings(graph),
         *_unused_tensors(graph),
         *doubtful_habits(graph),
     ]
@@ -60,7 +60,7 @@ def _refused(init: Initialization, layers: Iterable[Apply]) -> Iterator[Diagnost
 # --- what is never used --------------------------------------------------------------------------
 
 
-def _unused_definitions(graph: Graph) -> Iterator[Diagnostic]:
+def _unused_blocks(graph: Graph) -> Iterator[Diagnostic]:
     document = graph.document
     used = {item.block for _, item in walk(graph.root.body) if isinstance(item, Module)}
     # A block that is called where `when` is false is used with other parameters.
@@ -70,18 +70,8 @@ def _unused_definitions(graph: Graph) -> Iterator[Diagnostic]:
             used.add(name)
             pending.append(document.blocks[name].steps)
     for block in document.blocks.values():
-        if block.span.source != document.source:
-            continue
-        if block.name not in used:
+        if block.span.source == document.source and block.name not in used:
             yield Diagnostic(Code.UNUSED, f"the block `{block.name}` is never used", block.span)
-        mentioned = set(_names_in((block.parameters, block.steps)))
-        for parameter in block.parameters:
-            if parameter.name not in mentioned:
-                yield _unused_parameter(parameter, f" of the block `{block.name}`")
-    mentioned = set(_names_in(document))
-    for parameter in document.params:
-        if parameter.name not in mentioned and parameter.span.source == document.source:
-            yield _unused_parameter(parameter, "")
 
 
 def _called_in(steps: Steps) -> Iterator[str]:
@@ -93,36 +83,15 @@ def _called_in(steps: Steps) -> Iterator[str]:
             yield from _called_in(inner)
 
 
-def _unused_parameter(parameter: Parameter, of: str) -> Diagnostic:
-    return Diagnostic(Code.UNUSED, f"the parameter `{parameter.name}`{of} is never used", parameter.span)
-
-
-def _names_in(part: object) -> Iterator[str]:
-    """The names that the expressions in a part of a document mention."""
-    if isinstance(part, (Scalar, Listing, Mapping)):
-        yield from _names_in_tree(part)
-    elif isinstance(part, (tuple, list)):
-        for item in part:
-            yield from _names_in(item)
-    elif isinstance(part, dict):
-        yield from _names_in(tuple(part.values()))
-    elif isinstance(part, Expression):
-        yield from part.names
-    elif is_dataclass(part) and not isinstance(part, (Span, Source)):
-        for field in fields(part):
-            if field.name != "tree":  # all of a document once more, as it was read
-                yield from _names_in(getattr(part, field.name))
-
-
-def _names_in_tree(tree: Tree) -> Iterator[str]:
-    """The same of what has not been parsed: ``init``, ``expect`` and ``train``."""
-    if isinstance(tree, Mapping):
-        yield from _names_in(tuple(tree.by_key.values()))
-    elif isinstance(tree, Listing):
-        yield from _names_in(tree.items)
-    elif isinstance(tree.value, str):
-        for expression in expressions_in(parse_text(tree.value, tree.span, lambda _: None)):
-            yield from expression.names
+def _doubtful_names(graph: Graph) -> Iterator[Diagnostic]:
+    """Parameters whose value nothing takes, and names that hide others."""
+    document = graph.document
+    found = meanings(document)
+    yield from found.hiding
+    for parameter, covering in found.unused:
+        if parameter.span.source == document.source:
+            notes = (Note(f"{covering} is another", covering.span),) if covering else ()
+            yield Diagnostic(Code.UNUSED, f"{parameter} is never used", parameter.span, notes=notes)
 
 
 def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -197,13 +197,13 @@ class Context:
         self._spend_names(len(environment.names) + len(names), span)
         return environment.bind(names)
 
-    def let(self, values: Mapping[str, Value], environment: Environment, span: Span) -> Environment:
+    def let(self, values: Sequence[tuple[spec.Name, Value]], environment: Environment, span: Span) -> Environment:
         """The names of a ``let``, each over those before it."""
         self._spend_names(len(environment.names), span)
         names = {**environment.names}
         known = replace(environment, names=names)
-        for name, value in values.items():
-            names[name] = self.value(value, known)
+        for key, value in values:
+            names[key.name] = self.value(value, known)
         return known
 
     def _spend_names(self, count: int, span: Span) -> None:

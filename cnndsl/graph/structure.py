@@ -85,15 +85,15 @@ class Structure:
         return [{}] * rounds if counted else [self._unpack(loop, element, value) for element in found]
 
     def _unpack(self, loop: spec.Loop, element: Any, value: Value) -> dict[str, Any]:
+        names = [name.name for name in loop.names]
         if not loop.unpack:
-            return {loop.names[0]: element}
+            return {names[0]: element}
         if not isinstance(element, tuple) or len(element) != len(loop.names):
-            names = ", ".join(loop.names)
-            message = f"each element is taken apart into `{names}`, but one is {got(element)}"
+            message = f"each element is taken apart into `{', '.join(names)}`, but one is {got(element)}"
             help = f"every element is a list of {len(loop.names)}"
             self.context.fault(Code.TYPE, message, value.span, help)
-            return dict.fromkeys(loop.names, UNKNOWN)
-        return dict(zip(loop.names, element))
+            return dict.fromkeys(names, UNKNOWN)
+        return dict(zip(names, element))
 
     def _rounds(self, step: spec.Repeat | spec.Dense, bindings: Sequence[dict[str, Any]], site: Site) -> Iterator[Site]:
         """Each round's place, with a body of its own."""
@@ -149,7 +149,8 @@ class Structure:
         try:
             sizes = parts(x.shape, wanted, count)
         except Refused as refused:
-            self.context.fault(Code.BRANCH, refused.message, step.split.span, refused.help)
+            help = refused.help or meant_by(step.split, wanted, site.environment.names)
+            self.context.fault(Code.BRANCH, refused.message, step.split.span, help)
             site.scope.fail(site.scope.label("split"), "split", x)
             return None, [None] * count
         if count == 1:  # all channels: there is nothing to deal out

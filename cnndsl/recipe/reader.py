@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic
@@ -137,7 +138,8 @@ class _Reader:
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
-            help = meant_by(parsed, value, self.environment.names) or refused.help
+            accepts = partial(VALUES.arguments[name].kind.accepts, dims=0)
+            help = meant_by(parsed, value, self.environment.names, accepts) or refused.help
             self.faults.append(Diagnostic(Code.TYPE, refused.message, span, help))
         except Unknown:
             pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
@@ -95,11 +96,12 @@ class CallReader:
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
-            at = written[refused.argument].span if refused.argument in written else span
-            code = Code.TYPE if refused.argument in written else Code.MISSING
-            name = refused.argument or ""
-            help = meant_by(written[name], values[name], self.environment.names) if name in values else ""
-            self._fault(code, refused.message, at, help or refused.help)
+            code, at, help = Code.MISSING, span, refused.help
+            if (name := refused.argument or "") in written:
+                code, at = Code.TYPE, written[name].span
+                accepts = partial(function.arguments[name].kind.accepts, dims=0)
+                help = meant_by(written[name], values[name], self.environment.names, accepts) or help
+            self._fault(code, refused.message, at, help)
         except Unknown:
             pass
         return None

@@ -277,10 +277,12 @@ class _DocumentParser:
             message = f"{len(entries)} lines of `rename`, the limit is {MAX_RENAMINGS}"
             self.fault(Code.LIMIT, message, entries[MAX_RENAMINGS][0].span, "a `*` says many names in one line")
             return ()
-        found = [Renaming(str(key.value), str(plain(value)), key.span) for key, value in entries]
+        found = [
+            Renaming(str(key.value), str(plain(value)), key.span) for key, value in entries if plain(value) is not None
+        ]
         for renaming in found:
             if renaming.fault:
-                help = "`block*_*: block*-*`"
+                help = '`head: fc`, `stages.*.block_*: stages.*.block-*`, or `"**.norm": "**.bn"`'
                 self.fault(Code.TYPE, f"`{shorten(renaming.ours)}`: {renaming.fault}", renaming.span, help)
         return tuple(renaming for renaming in found if not renaming.fault)
 

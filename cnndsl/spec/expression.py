@@ -13,7 +13,8 @@ from cnndsl.diagnostics import Code, did_you_mean, shorten
 from cnndsl.limits import LIMITS, how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, MAX_LIST, USAGE
-from cnndsl.spec.hints import meant_by
+from cnndsl.spec.hints import as_integer, meant_by
+from cnndsl.spec.slips import meant_constant
 from cnndsl.spec.tree import MAX_SCALAR, UNKNOWN
 from cnndsl.spec.values import (
     INPUT_HELP,
@@ -226,7 +227,9 @@ class _Evaluation:
         known = [*names, *self.environment.callables] if name[:1].isupper() else [*names, "input"]
         listed = ", ".join(shorten(known) for known in [*names][:12]) + (", …" if len(names) > 12 else "")
         nothing = "nothing is defined here: parameters stand under `params`, names of one list of steps in a `let`"
-        help = did_you_mean(name, known) or (f"what is known here: {listed}" if names else nothing)
+        help = (
+            meant_constant(name) or did_you_mean(name, known) or (f"what is known here: {listed}" if names else nothing)
+        )
         raise self.fault(Code.UNDEFINED, f"`{shorten(name)}` is not defined", node, help)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
@@ -301,7 +304,8 @@ class _Evaluation:
         if isinstance(value, (tuple, str)) and isinstance(index, slice):
             return value[index]
         if not isinstance(value, (tuple, str)) or type(index) is not int:
-            raise self.failed(node, f"{kind_of(value)} has no index that is {kind_of(index)}", "`list[0]` is the first")
+            help = self.integer_help(index, node.slice) or "`list[0]` is the first"
+            raise self.failed(node, f"{kind_of(value)} has no index that is {kind_of(index)}", help)
         if not -len(value) <= index < len(value):
             raise self.failed(
                 node, f"there is no index {index} in {kind_of(value)}", "`[0]` is the first, `[-1]` the last"
@@ -333,8 +337,14 @@ class _Evaluation:
         return self.bounded(_BINARY[operation](left, right), node)
 
     def unlike(self, node: ast.BinOp, left: Any, right: Any) -> Fault:
-        sign = _SIGNS[type(node.op)]
-        return self.failed(node, f"`{sign}` does not go with {kind_of(left)} and {kind_of(right)}")
+        sign, help = _SIGNS[type(node.op)], ""
+        if sign == "*":
+            help = self.integer_help(left, node.left) or self.integer_help(right, node.right)
+        return self.failed(node, f"`{sign}` does not go with {kind_of(left)} and {kind_of(right)}", help)
+
+    def integer_help(self, found: Any, node: ast.AST) -> str:
+        """Help where a part of the expression gave a float and an integer is expected, "" where it gave no float."""
+        return as_integer(found, ast.unparse(node)) if isinstance(found, float) else ""
 
     def visit_Call(self, node: ast.Call) -> Any:
         assert isinstance(node.func, ast.Name)
@@ -347,7 +357,8 @@ class _Evaluation:
             raise self.fault(Code.LIMIT, str(error), node) from None
         except (TypeError, ValueError):
             given = ", ".join(map(kind_of, (*arguments, *keywords.values()))) or "nothing"
-            raise self.failed(node, f"`{name}` does not take {given}", f"`{USAGE[name]}`") from None
+            help = next(filter(None, map(self.integer_help, arguments, node.args)), "") if name == "range" else ""
+            raise self.failed(node, f"`{name}` does not take {given}", help or f"`{USAGE[name]}`") from None
 
 
 _UNARY: dict[type[ast.unaryop], Callable[[Any], Any]] = {

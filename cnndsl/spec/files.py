@@ -10,7 +10,7 @@ from pathlib import Path
 from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten, unreadable
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
-from cnndsl.spec.merge import defined_name, merged, with_entry, without
+from cnndsl.spec.merge import cleared, defined_name, merged, with_entry, without
 from cnndsl.spec.repair import respelt
 from cnndsl.spec.schema import schema
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
@@ -113,7 +113,7 @@ class Assembly:
         if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
             return tree
         base = self._follow(extends, "extends", folder, chain)
-        return tree if base is None else merged(without(base, *_OWN), tree)
+        return tree if base is None else cleared(merged(without(base, *_OWN), tree))
 
     def _spend(self, source: Source, tree: Tree) -> None:
         """Counts what is read; the limits of one file hold for all together."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Collection, Container, Mapping
+from collections.abc import Callable, Collection, Container, Mapping
+from math import ceil
 from typing import Any
 
 from cnndsl.diagnostics import nearest, shorten
@@ -12,9 +13,10 @@ from cnndsl.layers import LAYERS, Layer
 from cnndsl.layers.function import Function
 from cnndsl.spec import foreign, notation
 from cnndsl.spec.foreign import entry
+from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.notation import SOME, Unwritable, python
 from cnndsl.spec.slips import with_colon
-from cnndsl.spec.values import Expression, Literal, Template, Value
+from cnndsl.spec.values import Expression, ListValue, Literal, Template, Value
 
 #: Help for a name that is like none.
 WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` brings in your own"
@@ -203,13 +205,48 @@ def meant_expression(text: str, names: Container[str]) -> str:
     return f"did you mean `{line}`?"
 
 
-def meant_by(value: Value, worth: Any, names: Container[str]) -> str:
-    """Help for a value that is worked out and not what is wanted, by how it is written; "" where there is none."""
+def meant_by(value: Value, worth: Any, names: Container[str], accepts: Callable[[Any], bool] | None = None) -> str:
+    """Help for a value that is worked out and not what is wanted, by how it is written; "" where there is none.
+
+    ``accepts`` tells what is wanted, integers if it is not given.
+    """
     if isinstance(value, Template):
         line = notation.of_template(value)
         return f"all of it stands in the brackets: `{line}`" if line else ""
-    if isinstance(value, Expression) and isinstance(worth, float) and "/" in value.text.replace("//", ""):
-        return "`/` gives a fraction, `//` a whole number"
     if isinstance(worth, str) and (help := meant_expression(worth, names)):
         return help if isinstance(value, Literal) else f"{help} It was given as a text"
-    return ""
+    return _integer_help(worth, value, accepts)
+
+
+def _integer_help(found: Any, written: Value, accepts: Callable[[Any], bool] | None = None) -> str:
+    """Help for a value with a float in it where integers are expected, by how it was ``written``; "" for any other.
+
+    Where ``accepts`` is given, it tells what is expected: integers, if it takes the value rounded up and not the value.
+    """
+    if accepts and (accepts(found) or not accepts(_rounded_up(found))):
+        return ""
+    if isinstance(found, tuple):
+        items = written.items if isinstance(written, ListValue) else (written,) * len(found)
+        return next(filter(None, map(_integer_help, found, items)), "")
+    if not isinstance(found, float):
+        return ""
+    if not isinstance(written, Expression):
+        return f"write {int(found)}" if found.is_integer() else ""
+    return as_integer(found, written.text)
+
+
+def as_integer(found: float, text: str) -> str:
+    """What to write where ``text`` gave a float and an integer is expected."""
+    if "/" in text.replace("//", ""):
+        return "`/` gives a fraction, `//` a whole number"
+    if not found.is_integer():
+        function = "round" if round(found) else "ceil"
+        return f"`{function}({shorten(text)})` is {FUNCTIONS[function](found)}"
+    power = "; a negative exponent gives a fraction: divide by the power, with `//`" if "**" in text else ""
+    return f"`int({shorten(text)})` is {int(found)}{power}"
+
+
+def _rounded_up(found: Any) -> Any:
+    if isinstance(found, tuple):
+        return tuple(map(_rounded_up, found))
+    return ceil(found) if isinstance(found, float) else found

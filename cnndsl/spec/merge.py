@@ -9,6 +9,9 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Source, Span
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
 
+#: Sections that null takes away, and those of which it takes single lines away.
+_OPTIONAL = ("description", "outputs", "init", "expect", "rename", "train")
+_BY_LINE = ("init", "rename", "train")
 #: Sections whose values may be calls, ``{SGD: {lr: 0.1}}``.
 _CALLING = ("train", "params")
 
@@ -49,6 +52,23 @@ def _called(tree: Mapping) -> str:
 
 def without(tree: Mapping, *keys: str) -> Mapping:
     return Mapping(tuple((key, value) for key, value in tree.entries if key.value not in keys), tree.span)
+
+
+def cleared(tree: Mapping) -> Mapping:
+    """A spec without what is null in it, a section that may be left out or a line of one: so a spec takes back what it
+    extends another by."""
+    entries = ((key, _without_nulls(value) if key.value in _BY_LINE else value) for key, value in tree.entries)
+    return Mapping(tuple((k, v) for k, v in entries if not (k.value in _OPTIONAL and _is_null(v))), tree.span)
+
+
+def _without_nulls(tree: Tree) -> Tree:
+    if not isinstance(tree, Mapping):
+        return tree
+    return Mapping(tuple((key, value) for key, value in tree.entries if not _is_null(value)), tree.span)
+
+
+def _is_null(tree: Tree) -> bool:
+    return isinstance(tree, Scalar) and tree.value is None
 
 
 def with_entry(tree: Mapping, key: Scalar, value: Tree) -> Mapping:

@@ -8,6 +8,12 @@ import unicodedata
 from collections.abc import Container
 
 MAX_NAME = 64
+#: Words for values, in the spellings of YAML 1.2's core schema, beside Python's own in expressions.
+CONSTANTS: dict[str, bool | None] = {
+    **dict.fromkeys(("null", "Null", "NULL"), None),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
 
 
 def unusable(name: str) -> str:
@@ -35,6 +41,8 @@ def unusable_variable(name: str) -> str:
         return reason
     if name == "input":
         return "means the tensor that flows into a step"
+    if name in CONSTANTS:
+        return "is a value, not a name"
     if name[0].isupper():
         return "begins like a layer; parameters begin with a lowercase letter"
     return ""

@@ -113,11 +113,15 @@ def _document() -> dict[str, Any]:
             "description": "Block definitions, `Name(parameter, parameter=default)`: steps.",
         },
         "network": {**_STEPS, "description": "The steps, in order."},
-        "outputs": {**names, "description": "Names of the steps whose tensors are returned."},
+        "outputs": {
+            **names,
+            "type": ["array", "null"],
+            "description": "Names of the steps whose tensors are returned.",
+        },
         "init": {
-            "type": "object",
+            "type": ["object", "null"],
             "additionalProperties": {
-                "type": ["string", "object"],
+                "type": ["string", "object", "null"],
                 "expects": "a function of torch.nn.init without its `_`",
             },
             "expects": "a mapping of layers to functions of torch.nn.init",
@@ -131,10 +135,10 @@ def _document() -> dict[str, Any]:
             "description": "Contracts. A spec that breaks its own does not compile.",
         },
         "rename": {
-            "type": "object",
-            "additionalProperties": text,
+            "type": ["object", "null"],
+            "additionalProperties": {**text, "type": ["string", "null"]},
             "expects": "a mapping of names here to names in a checkpoint",
-            "description": "What checkpoints call tensors, as `layer_scale.weight: layer_scale`; `*` is any text.",
+            "description": "What checkpoints call tensors, as `head: classifier.1`. Null takes away what is inherited.",
         },
         "train": _train(),
     }
@@ -163,7 +167,7 @@ def _train() -> dict[str, Any]:
     keys: dict[str, Any] = {key: {"description": text} for key, text in described.items()}
     keys["augment"] |= {"type": "array", "expects": "a list of transforms"}
     return {
-        "type": "object",
+        "type": ["object", "null"],
         "properties": keys,
         "additionalProperties": False,
         "expects": "a training recipe",

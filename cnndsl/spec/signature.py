@@ -91,4 +91,5 @@ def _default(node: ast.expr, inside: str, place: Span, span: Span) -> Value:
     start, end = node.col_offset - len(_LAMBDA), (node.end_col_offset or 0) - len(_LAMBDA)
     known = place is not span
     expression = parse_expression(inside[start:end], place, 0 if known else None)
-    return Literal(node.value, place) if isinstance(node, ast.Constant) else expression
+    constant = expression.node
+    return Literal(constant.value, place) if isinstance(constant, ast.Constant) else expression

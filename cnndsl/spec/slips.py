@@ -14,6 +14,17 @@ _QUOTED_PART = re.compile(r"""(?P<quote>["'])(?P<inner>\$[^"']+)(?P=quote)\s*(?P
 GLUED = re.compile(r"(?P<key>\w+):(?=[^\s:/\\])(?P<value>.+)", re.DOTALL)
 #: A key and its value in Python's notation: ``kernel_size=3``.
 EQUALS = re.compile(r"(?P<key>\w+)\s*=(?!=)\s*(?P<value>\S.*)", re.DOTALL)
+#: Words of other languages for the constants of this one.
+_CONSTANTS = {
+    **dict.fromkeys(("yes", "on", "y"), "true"),
+    **dict.fromkeys(("no", "off", "n"), "false"),
+    **dict.fromkeys(("none", "nil", "nothing", "undefined"), "null"),
+}
+#: Signs of other languages that Python cannot read, as patterns, with what is written here.
+_SIGNS = {
+    r"&&": "and", r"\|\|": "or", r"!==": "!=", r"===": "==", r"<>": "!=", r"=>": ">=", r"=<": "<=",
+    r"\?": "a if condition else b", r"!(?!=)": "not", r"~": "null", r"(?<![=<>!])=(?!=)": "==",
+}  # fmt: skip
 
 
 def taken(expression: str) -> str:
@@ -66,3 +77,18 @@ def glued_bracket(text: str, column: int) -> tuple[int, int, str] | None:
         return None
     value = re.match(r"\[[^\[\]]*\]|\{[^{}]*\}|\"[^\"]*\"|'[^']*'", text[column + 1 :])
     return column, column + 1, f"{key[0]}: {value[0] if value else '...'}"
+
+
+def meant_constant(name: str) -> str:
+    """Help for an undefined name that another language has for true, false or null; "" for any other."""
+    meant = _CONSTANTS.get(name.lower())
+    return f"write `{meant}`" if meant else ""
+
+
+def meant_notation(expression: str) -> str:
+    """Help for an expression that Python cannot read, by the first sign in it that is another language's."""
+    outside_texts = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
+    for sign, here in _SIGNS.items():
+        if found := re.search(sign, outside_texts):
+            return f"`{found[0]}` is written `{here}` here"
+    return "as Python writes it: `$(2 * channels)`, `$(a if b > 0 else c)`"

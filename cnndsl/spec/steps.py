@@ -27,6 +27,8 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
     "reuse": (),
     "let": (),
 }
+#: The name of values that nobody looks at, as Python programmers write it: ``for: [_, channels]``.
+THROWN_AWAY = "_"
 #: Options that any step may have.
 COMMON = ("name", "when", "else")
 MERGES = ("concat", "add", "subtract", "multiply")
@@ -60,12 +62,20 @@ class Sequential(Step):
     steps: Steps = field(repr=False)
 
 
+@dataclass(frozen=True)
+class Name:
+    """A name that a loop or a ``let`` gives to values, and where it is written."""
+
+    name: str
+    span: Span
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Loop:
     """How often: ``times``, or once for each element of ``elements``, bound to ``names``."""
 
     times: Value | None = None
-    names: tuple[str, ...] = ()
+    names: tuple[Name, ...] = ()
     unpack: bool = False
     elements: Value | None = None
 
@@ -113,7 +123,7 @@ class Reuse(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Let(Step):
-    values: dict[str, Value]
+    values: tuple[tuple[Name, Value], ...]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -148,6 +158,23 @@ def nested(step: Step) -> Iterator[Steps]:
         case Invalid(inner=inner):
             yield inner
     yield step.otherwise
+
+
+def values_in(step: Step) -> Iterator[Value]:
+    """The values of a step itself, but for those of a ``let``."""
+    found: tuple[Value | None, ...] = ()
+    match step:
+        case Call(callee=callee, arguments=arguments):
+            found = (callee, *arguments.values)
+        case Repeat(loop=loop) | Dense(loop=loop):
+            found = (loop.times, loop.elements)
+        case Branch(dim=dim, split=split):
+            found = (dim, split)
+        case Residual(shortcut=shortcut) if not isinstance(shortcut, tuple):
+            found = (shortcut,)
+        case From(target=target) | Reuse(target=target):
+            found = (target,)
+    yield from (value for value in (step.name, step.when, *found) if value is not None)
 
 
 def names_in(steps: Steps) -> Iterator[Value]:
@@ -265,7 +292,8 @@ class StepParser:
         bound = value.entries if isinstance(value, Mapping) else ()
         for name, _ in bound:
             self._check_variable(name)
-        return Let(span=span, values={str(name.value): parse_value(given, self.report) for name, given in bound})
+        values = tuple((Name(str(key.value), key.span), parse_value(given, self.report)) for key, given in bound)
+        return Let(span=span, values=values)
 
     def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch | Invalid:
         branches = value.items if isinstance(value, Listing) else ()
@@ -298,9 +326,11 @@ class StepParser:
         scalars = names.items if isinstance(names, Listing) else (names,) if names is not None else ()
         for name in scalars:
             self._check_variable(name)
+        written = tuple(Name(str(name.value), name.span) for name in scalars if isinstance(name, Scalar))
+        self._check_unlike(written)
         return Loop(
             times=self._value(tree, "times"),
-            names=tuple(str(name.value) for name in scalars if isinstance(name, Scalar)),
+            names=written,
             unpack=isinstance(names, Listing),
             elements=self._value(tree, "in"),
         )
@@ -312,6 +342,14 @@ class StepParser:
     def _check_variable(self, name: Tree) -> None:
         if isinstance(name, Scalar) and (reason := unusable_variable(str(name.value))):
             self.fault(Code.NAME, f"`{shorten(str(name.value))}` {reason}", name.span)
+
+    def _check_unlike(self, names: tuple[Name, ...]) -> None:
+        """All of a loop's names are unlike, but for `_`, of which the values are not looked at."""
+        seen: set[str] = set()
+        for name in names:
+            if name.name in seen and name.name != THROWN_AWAY:
+                self.fault(Code.DUPLICATE, f"`{shorten(name.name)}` stands twice in `for`", name.span)
+            seen.add(name.name)
 
     def _check_options(self, tree: Mapping, word: str) -> None:
         allowed = (*COMMON, *STRUCTURE.get(word, ()))

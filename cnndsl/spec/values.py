@@ -20,8 +20,8 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.layers.kinds import MAX_NUMBER
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
-from cnndsl.spec.names import odd_character
-from cnndsl.spec.slips import flow_expression, other_value
+from cnndsl.spec.names import CONSTANTS, odd_character
+from cnndsl.spec.slips import flow_expression, meant_constant, meant_notation, other_value
 from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree
 
 MAX_TEXT = 256
@@ -302,12 +302,20 @@ def parse_expression(text: str, span: Span, offset: int | None = None) -> Expres
             warnings.simplefilter("ignore")
             node = ast.parse(stripped, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        help = "as Python writes it: `$(2 * channels)`, `$(a if b > 0 else c)`"
         message = f"`{shorten(stripped)}` is no expression" if stripped else "an expression is missing here"
-        raise Fault(Code.EXPRESSION, message, place, help) from None
-    expression = Expression(stripped, node, span, offset)
-    _check(expression, node, 1)
+        raise Fault(Code.EXPRESSION, message, place, meant_notation(stripped)) from None
+    expression = Expression(stripped, _Constants().visit(node), span, offset)
+    _check(expression, expression.node, 1)
     return expression
+
+
+class _Constants(ast.NodeTransformer):
+    """Reads `null`, `true` and `false`, in each of YAML's spellings, as Python's constants."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id not in CONSTANTS:
+            return node
+        return ast.copy_location(ast.Constant(CONSTANTS[node.id]), node)
 
 
 # --- what expressions may hold -------------------------------------------------------------------
@@ -320,7 +328,8 @@ _REFUSED: dict[type[ast.AST], str] = {
     **dict.fromkeys((ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp), "comprehensions"),
     ast.Lambda: "lambdas", ast.JoinedStr: "f-strings", ast.NamedExpr: "`:=`",
     ast.Starred: "`*` before a list", ast.Dict: "mappings", ast.Set: "sets", ast.MatMult: "`@`",
-    ast.LShift: "`<<`", ast.RShift: "`>>`", ast.BitOr: "`|`", ast.BitAnd: "`&`", ast.Invert: "`~`",
+    ast.LShift: "`<<`", ast.RShift: "`>>`", ast.Invert: "`~`",
+    ast.BitOr: "`|`; of conditions it is written `or`", ast.BitAnd: "`&`; of conditions it is written `and`",
     ast.BitXor: "`^`; a power is written `**`",
 }  # fmt: skip
 _HAS = (
@@ -401,4 +410,5 @@ def _check_identity(node: ast.Compare, place: Span) -> None:
     for op, side in zip(node.ops, node.comparators):
         constant = isinstance(side, ast.Constant) and (side.value is None or isinstance(side.value, bool))
         if isinstance(op, (ast.Is, ast.IsNot)) and not constant:
-            raise Fault(Code.EXPRESSION, "`is` goes with None, True and False only", place, "write `==`")
+            help = (meant_constant(side.id) if isinstance(side, ast.Name) else "") or "write `==`"
+            raise Fault(Code.EXPRESSION, "`is` goes with None, True and False only", place, help)

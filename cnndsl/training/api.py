@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.training.options import Options
 from cnndsl.training.run import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
 
 
 def train(
@@ -22,7 +27,7 @@ def train(
     checkpoint_every: int = 0,
     tensorboard: bool = False,
     quiet: bool = False,
-    weights: str | Path | None = None,
+    weights: str | Path | Mapping[str, Tensor] | None = None,
     partial: bool = False,
     **recipe: Any,
 ) -> Run:
@@ -46,7 +51,7 @@ def train(
         checkpoint_every,
         tensorboard,
         quiet,
-        str(weights) if weights else None,
+        weights,
         partial,
     )
     return run_training(path_or_text, [f"train.{key}={json.dumps(value)}" for key, value in recipe.items()], options)

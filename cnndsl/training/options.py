@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -24,5 +30,5 @@ class Options:
     checkpoint_every: int = 0
     tensorboard: bool = False
     quiet: bool = False
-    weights: str | None = None
+    weights: str | Path | Mapping[str, Tensor] | None = None
     partial: bool = False

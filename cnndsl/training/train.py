@@ -226,7 +226,7 @@ class _Session:
             "sample": list(self.data.shape),
             "classes": list(self.data.classes),
             "skipped": list(self.data.skipped),
-            "weights": self.options.weights or Run(path).info.get("weights"),
+            "weights": self.fit.origin if self.fit else Run(path).info.get("weights"),
             "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
         }
 
@@ -241,6 +241,8 @@ class _Session:
             report.message(f"weights of {self.fit.origin}: {self.fit.summary}")
             for line in self.fit.table:
                 report.message(f"  {line}")
+            if self.fit.warning:
+                report.message(self.fit.warning.render())
         for line in skipped_lines(self.data.skipped):
             report.message(line)
         begun = f", from epoch {len(progress.epochs) + 1}" if progress.epochs or progress.batches else ""

@@ -1,32 +1,44 @@
-"""Weights held against the tensors of a module: what fits, what is missing, unexpected, or of another shape."""
+"""Weights held against the tensors of a module: what fits, what is missing, unexpected, or unlike."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
-from cnndsl.diagnostics import Code, RunError
-from cnndsl.spec.renaming import Renaming, renamed
+from cnndsl.diagnostics import Code, Diagnostic, Note, RunError
+from cnndsl.graph.graph import Graph
+from cnndsl.spec.renaming import renamed
+from cnndsl.weights.naming import bare, is_counter
 from cnndsl.weights.sources import Weights
+from cnndsl.weights.stem import adapted, first_convolutions
 
 #: How many tensors of a kind are listed where they do not fit.
 MOST = 20
-#: A counter, which checkpoints of old do not have.
-_COUNTER = "num_batches_tracked"
 
 
 @dataclass(frozen=True, repr=False)
 class Fit:
     """``taken`` are tensors by their names in the module. ``missing`` is in the module alone, ``unexpected`` in the
-    weights alone, and ``unlike`` in both: a name with the shape there and the one here."""
+    weights alone, ``unlike`` in both with other shapes, and ``unusable`` in both without plain numbers there, each with
+    how.
+
+    ``adapted`` are those of ``taken`` that were made for other input channels, with what was done to them. ``notes``
+    say what was taken off names, and which of several states was taken. ``doubts`` say which values are odd.
+    """
 
     origin: str
     taken: dict[str, Tensor]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-    unlike: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
+    missing: tuple[str, ...] = ()
+    unexpected: tuple[str, ...] = ()
+    unlike: tuple[tuple[str, str], ...] = ()
+    unusable: tuple[tuple[str, str], ...] = ()
+    adapted: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
         return f"<Fit of {self.origin}: {self.summary}>"
@@ -34,8 +46,12 @@ class Fit:
     @property
     def misfits(self) -> dict[str, Sequence[str]]:
         """What does not fit, by how."""
-        unlike = [f"{name}: {list(there)} there, {list(here)} here" for name, there, here in self.unlike]
-        return {"missing": self.missing, "unexpected": self.unexpected, "of another shape": unlike}
+        return {
+            "missing": self.missing,
+            "unexpected": self.unexpected,
+            "of another shape": _rows(self.unlike),
+            "of another kind": _rows(self.unusable),
+        }
 
     @property
     def is_whole(self) -> bool:
@@ -43,48 +59,162 @@ class Fit:
 
     @property
     def summary(self) -> str:
-        counts = [f"{len(names)} {how}" for how, names in self.misfits.items() if names]
-        return ", ".join([f"{len(self.taken)} tensors fit", *counts])
+        counts = [f"{len(names)} {how}" for how, names in self._listed.items() if names]
+        return ", ".join([f"{len(self.taken)} tensors fit", *self.notes, *counts])
 
     @property
     def table(self) -> list[str]:
-        """A line for each tensor that does not fit, :data:`MOST` of a kind."""
+        """A line for each tensor that was adapted, or does not fit; :data:`MOST` of a kind."""
         rows = []
-        for how, names in self.misfits.items():
+        for how, names in self._listed.items():
             rows += [f"{how}: {name}" for name in names[:MOST]]
             rows += [f"{how}: {len(names) - MOST} more"] if len(names) > MOST else []
         return rows
 
+    @property
+    def warning(self) -> Diagnostic | None:
+        """What is odd about the values that were taken."""
+        if not self.doubts:
+            return None
+        message = f"{self.origin} was loaded as it is, and looks wrong"
+        more = [f"{len(self.doubts) - MOST} more"] if len(self.doubts) > MOST else []
+        return Diagnostic(Code.DOUBTFUL, message, notes=tuple(map(Note, [*self.doubts[:MOST], *more])))
 
-def load_weights(
-    module: nn.Module, weights: Weights, renamings: Iterable[Renaming] = (), *, partial: bool = False
-) -> Fit:
-    """Puts weights into a module of a spec's, whose ``rename`` tells what they may be called there.
+    @property
+    def _listed(self) -> dict[str, Sequence[str]]:
+        return {"adapted": _rows(self.adapted), **self.misfits}
 
-    All of them have to fit, or with ``partial`` some. Raises :class:`RunError` with a table where they do not,
-    and then leaves the module as it was.
+
+def _rows(names: Sequence[tuple[str, str]]) -> list[str]:
+    return [f"{name}: {how}" for name, how in names]
+
+
+def load_weights(module: nn.Module, weights: Weights, graph: Graph, *, partial: bool = False) -> Fit:
+    """Puts weights into a module of a graph, whose ``rename`` tells what they may be called there.
+
+    All of them have to fit, or with ``partial`` some; then the first convolutions are adapted to the channels of the
+    input. Raises :class:`RunError` with a table where they do not, and then leaves the module as it was.
     """
-    fit = _held_against(module, weights, [*renamings])
+    state = module.state_dict()
+    sources, notes = _sources(state, weights, graph)
+    adaptable = {
+        name
+        for name in first_convolutions(graph) & sources.keys()
+        if _differs_in_channels(weights.tensors[sources[name]], state[name])
+    }
+    fit = _held_against(state, weights, sources, adaptable if partial else set(), notes)
     if not (fit.is_whole or partial) or not fit.taken:
-        help = "`--partial` takes what fits" if fit.taken else "are they of another network?"
-        raise RunError(Code.WEIGHTS, f"{fit.origin} does not fit: {fit.summary}", help, fit.table)
+        raise RunError(Code.WEIGHTS, f"{fit.origin} does not fit: {fit.summary}", _help(fit, adaptable), fit.table)
     module.load_state_dict(fit.taken, strict=False)
     return fit
 
 
-def _held_against(module: nn.Module, weights: Weights, renamings: list[Renaming]) -> Fit:
+def _help(fit: Fit, adaptable: Collection[str]) -> str:
+    if fit.taken:
+        stem = "".join(f", and adapts `{name}` to the channels of the input" for name in sorted(adaptable)[:1])
+        return f"`--partial` takes what fits{stem}"
+    return "save dense tensors of real numbers" if fit.unusable else "are they of another network?"
+
+
+def _sources(state: Mapping[str, Tensor], weights: Weights, graph: Graph) -> tuple[dict[str, str], list[str]]:
+    """The tensors of a module that the weights have, each with its name there; and what was taken off these.
+
+    A tensor is called as ``rename`` says, else by its own name, if nothing else is.
+    """
+    lines = () if weights.own else graph.document.rename
+    called = {name: renamed(name, lines) for name in state}
+    there, notes = bare(weights.tensors, (set(called.values()), state.keys()))
+    sources = {name: there[other] for name, other in called.items() if other in there}
+    claimed = set(sources.values())
+    by_own_name = {name: there[name] for name in state if name in there and there[name] not in claimed}
+    return by_own_name | sources, notes
+
+
+def _held_against(
+    state: Mapping[str, Tensor],
+    weights: Weights,
+    sources: Mapping[str, str],
+    adaptable: Collection[str],
+    notes: Sequence[str],
+) -> Fit:
     taken: dict[str, Tensor] = {}
-    missing, unlike, used = [], [], set()
-    for name, tensor in module.state_dict().items():
-        theirs = next((each for each in (renamed(name, renamings), name) if each in weights.tensors), None)
-        if theirs is None:
-            missing += [name] if not name.endswith(_COUNTER) else []
+    unlike, unusable, changed = [], [], []
+    for name, tensor in state.items():
+        if name not in sources:
             continue
-        used.add(theirs)
-        found = weights.tensors[theirs]
-        if found.shape == tensor.shape:
-            taken[name] = found
+        found = weights.tensors[sources[name]]
+        if how := _no_plain_numbers(found, tensor):
+            unusable.append((name, how))
+        elif name in adaptable:
+            taken[name], how = adapted(found, tensor.shape[1])
+            changed.append((name, how))
+        elif found.shape == tensor.shape or (found.shape, tensor.shape) == ((1,), ()):  # one number, in torch 0.3's way
+            taken[name] = found.reshape(tensor.shape)
         else:
-            unlike.append((name, tuple(found.shape), tuple(tensor.shape)))
-    unexpected = tuple(name for name in weights.tensors if name not in used)
-    return Fit(weights.origin, taken, tuple(missing), unexpected, tuple(unlike))
+            unlike.append((name, f"{list(found.shape)} there, {list(tensor.shape)} here"))
+    used = set(sources.values())
+    left = [name for name in weights.tensors if name not in used and not is_counter(name)]
+    spare = [name for name in left if name.startswith(weights.spare)] if weights.spare else []
+    return Fit(
+        weights.origin,
+        taken,
+        missing=tuple(name for name in state if name not in sources and not is_counter(name)),
+        unexpected=tuple(name for name in left if name not in spare),
+        unlike=tuple(unlike),
+        unusable=tuple(unusable),
+        adapted=tuple(changed),
+        notes=(*weights.notes, *notes, *([f"{len(spare)} of auxiliary heads left out"] if spare else [])),
+        doubts=(*_doubts(state, taken), *_shared(sources, taken)),
+    )
+
+
+def _differs_in_channels(found: Tensor, tensor: Tensor) -> bool:
+    """Whether a convolution's weight, ``[out, in, ...]``, has other input channels, and all else alike."""
+    if _no_plain_numbers(found, tensor) or found.dim() != tensor.dim() or not found.numel():
+        return False
+    differing = [axis for axis, sizes in enumerate(zip(found.shape, tensor.shape)) if sizes[0] != sizes[1]]
+    return differing == [1]
+
+
+def _no_plain_numbers(found: Tensor, tensor: Tensor) -> str:
+    """Why a tensor cannot be loaded whatever its shape is, "" if it can."""
+    if found.is_nested:
+        return "a nested tensor"
+    if found.is_meta:
+        return "a tensor of the meta device, which has no values"
+    if found.is_quantized:
+        return "a quantized tensor"
+    if found.layout is not torch.strided:
+        return f"a sparse tensor ({_name(found.layout)})"
+    return f"{_name(found.dtype)} there, {_name(tensor.dtype)} here" if found.is_complex() > tensor.is_complex() else ""
+
+
+def _doubts(state: Mapping[str, Tensor], taken: Mapping[str, Tensor]) -> Iterator[str]:
+    """Values that no training gives, in the type that they have here."""
+    for name, found in taken.items():
+        tensor = state[name]
+        if not tensor.is_floating_point():
+            continue
+        values = found.to(tensor.dtype)
+        count = values.numel() - int(values.isfinite().sum())
+        if count and bool(tensor.isfinite().all()):  # a mask has its infinities from the start
+            where = f" in {_name(tensor.dtype)}" if bool(found.isfinite().all()) else ""
+            yield f"{name}: {count} of {values.numel()} values are not finite{where}"
+        if name.rpartition(".")[2] == "running_var" and (count := int((values < 0).sum())):
+            yield f"{name}: {count} of {values.numel()} variances are negative"
+        if not found.is_floating_point():
+            yield f"{name}: {_name(found.dtype)} there, {_name(tensor.dtype)} here"
+
+
+def _shared(sources: Mapping[str, str], taken: Mapping[str, Tensor]) -> Iterator[str]:
+    """Tensors of the weights that are loaded into several of ours."""
+    users: dict[str, list[str]] = defaultdict(list)
+    for name in taken:
+        users[sources[name]].append(name)
+    for source, names in users.items():
+        if len(names) > 1:
+            yield f"{' and '.join(names)}: all are loaded from {source}"
+
+
+def _name(torch_constant: object) -> str:
+    return str(torch_constant).removeprefix("torch.")

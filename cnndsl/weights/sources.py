@@ -5,53 +5,92 @@ Nothing in a file is ever executed: torch files are read with ``weights_only``.
 
 from __future__ import annotations
 
+import argparse
 import pickle
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from cnndsl.diagnostics import Code, RunError, did_you_mean, nearest, shorten, unreadable
 
 #: What marks torchvision's own weights: ``torchvision:IMAGENET1K_V1``, or with the model that they are of.
 TORCHVISION = "torchvision:"
-#: Under which keys training scripts put the state of a module, ours among them.
-_KEYS = ("state_dict", "model_state_dict", "model", "module")
+#: Modules that torchvision's networks have for training alone; torchvision leaves them out where they are not wanted.
+_HEADS = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+#: Under which keys training scripts put the state of a module; the first that is there is taken.
+_KEYS = (
+    "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params",
+    "ema", "model_ema", "ema_model", "ema_state_dict", "state_dict_ema", "params_ema",
+)  # fmt: skip
+#: How deep in a file a state may be.
+_DEPTH = 2
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by their names, and where they come from."""
+    """Tensors by their names, and where they come from. ``notes`` say what was taken of several states. ``own`` tells
+    that the names are the network's own, those of a run; ``spare`` are beginnings of names that need not be here."""
 
     origin: str
     tensors: Mapping[str, Tensor] = field(repr=False)
+    notes: tuple[str, ...] = ()
+    own: bool = False
+    spare: tuple[str, ...] = ()
 
 
-def read_weights(source: str | Path | Mapping[str, Tensor], network: str) -> Weights:
+def read_weights(source: object, network: str) -> Weights:
     """The tensors of a ``.safetensors`` or torch file, of ``torchvision:WEIGHTS`` or ``torchvision:MODEL/WEIGHTS``,
     or of a ``state_dict``. ``network`` is the model of torchvision's where none is named.
 
-    Raises :class:`RunError` where there are none to read.
+    Of a file, or a mapping, with several states ``FILE#KEY`` is one. Raises :class:`RunError` where there are none
+    to read.
     """
     if isinstance(source, Mapping):
-        return Weights("the given state", source)
+        return _state("the given state", source)
+    if not isinstance(source, (str, Path)):
+        message = f"weights are a file or a `state_dict`, not an object of the class `{type(source).__name__}`"
+        help = "give its `state_dict()`" if isinstance(source, nn.Module) else "a path, or a dict of names and tensors"
+        raise RunError(Code.WEIGHTS, message, help)
     if str(source).startswith(TORCHVISION):
         return _of_torchvision(str(source), network)
-    path = Path(source)
+    path, key = Path(source), ""
+    if "#" in path.name and not path.exists():
+        name, _, key = str(source).rpartition("#")
+        path = Path(name)
+    _check_is_file(path)
+    if path.suffix == ".safetensors":
+        return Weights(str(path), _of_safetensors(path))
+    return _state(str(path), _of_torch(path), key)
+
+
+def _check_is_file(path: Path) -> None:
+    """Raises :class:`RunError` for what is there and no file: to open a pipe would wait for its other end."""
     try:
-        if path.suffix == ".safetensors":
-            return Weights(str(path), _of_safetensors(path))
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        if not path.exists() or path.is_file():
+            return
+    except OSError as error:
+        raise RunError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
+    checkpoints = [str(found) for found in (path / "best.pt", path / "last.pt") if found.is_file()]
+    what = "a folder" if path.is_dir() else "not a regular file"
+    raise RunError(Code.WEIGHTS, f"{path} is {what}", f"`{checkpoints[0]}` is a file" if checkpoints else "")
+
+
+def _of_torch(path: Path) -> object:
+    try:
+        with torch.serialization.safe_globals([argparse.Namespace]):  # a plain record, which many scripts save too
+            return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
         raise RunError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
     except pickle.UnpicklingError as error:
         message = f"{path} is no file of weights, or holds more than tensors and plain values; nothing in it is run"
-        raise RunError(Code.WEIGHTS, message, notes=[str(error).splitlines()[0]]) from None
-    except (RuntimeError, EOFError, ValueError, KeyError) as error:
+        help = "where you trust it, load it in Python with `weights_only=False`, and save its `state_dict` alone"
+        raise RunError(Code.WEIGHTS, message, help, [str(error).splitlines()[0]]) from None
+    except Exception as error:  # what a damaged file makes torch raise can be of any kind
         raise RunError(Code.WEIGHTS, f"{path} is damaged, or no file of weights", notes=[str(error)[:200]]) from None
-    return Weights(str(path), _state(path, content))
 
 
 def _of_safetensors(path: Path) -> Mapping[str, Tensor]:
@@ -60,6 +99,8 @@ def _of_safetensors(path: Path) -> Mapping[str, Tensor]:
 
     try:
         return load_file(path)
+    except OSError as error:
+        raise RunError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
     except SafetensorError as error:
         raise RunError(Code.WEIGHTS, f"{path} is damaged, or no safetensors file", notes=[str(error)]) from None
 
@@ -81,20 +122,60 @@ def _of_torchvision(source: str, network: str) -> Weights:
         raise RunError(Code.WEIGHTS, message, did_you_mean(name, known) or f"there are {', '.join(known)}")
     weights = known.get(name) or choices.DEFAULT
     try:
-        return Weights(f"{weights}", weights.get_state_dict(progress=False, check_hash=True))
+        state = weights.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:
         cache = Path(torch.hub.get_dir()) / "checkpoints"
         help = f"download {weights.url} elsewhere, and put it into {cache} or give its path"
         raise RunError(Code.WEIGHTS, f"{weights} cannot be downloaded: {error}", help) from None
+    return Weights(f"{weights}", state, spare=_HEADS.get(model, ()))
 
 
-def _state(path: Path, content: object) -> Mapping[str, Tensor]:
+# --- states in what a file holds ---------------------------------------------------------------------------
+
+
+def _state(origin: str, content: object, key: str = "") -> Weights:
     """The tensors in what a file holds: a state, or one among other things, as training scripts save it."""
-    for key in _KEYS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-            break
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
-        raise RunError(Code.WEIGHTS, f"{path} holds no state of a module: names with tensors")
-    wrapped = content and all(str(name).startswith("module.") for name in content)  # by DistributedDataParallel
-    return {str(name).removeprefix("module.") if wrapped else str(name): value for name, value in content.items()}
+    states = dict(_states(content))
+    if key and key not in states:
+        listed = ", ".join(f"`{shorten(name)}`" for name in sorted(states, key=_rank) if name) or "none"
+        raise RunError(Code.WEIGHTS, f"{origin} has no state `{shorten(key)}`", f"there are {listed}")
+    if not states:
+        raise RunError(Code.WEIGHTS, f"{origin} holds no state of a module: names with tensors", _why_not(content))
+    ranked = sorted(states, key=_rank)
+    if not key and len(states) > 1 and _rank(ranked[0])[0] == len(_KEYS):
+        listed = ", ".join(f"`{shorten(name)}`" for name in ranked)
+        help = f"`{origin}#{shorten(ranked[0])}` is one of them"
+        raise RunError(Code.WEIGHTS, f"{origin} holds the states of several modules: {listed}", help)
+    taken = key or ranked[0]
+    others = ", ".join(f"`{shorten(name)}`" for name in ranked if name != taken)
+    notes = (f"from its `{shorten(taken)}`" + (f" and not its {others}" if others else ""),) if taken else ()
+    of_run = taken == "module" and isinstance(content, Mapping) and isinstance(content.get("spec"), str)
+    return Weights(origin, states[taken], notes, of_run)
+
+
+def _states(content: object, path: str = "", depth: int = 0) -> Iterator[tuple[str, Mapping[str, Tensor]]]:
+    """The states in what a file holds, each with the way to it, ``"model"`` or ``"ema.module"``."""
+    if not isinstance(content, Mapping) or not content:
+        return
+    if all(isinstance(name, str) and isinstance(value, Tensor) for name, value in content.items()):
+        yield path, content
+    elif depth < _DEPTH:
+        for name, value in content.items():
+            if isinstance(name, str):
+                yield from _states(value, f"{path}.{name}" if path else name, depth + 1)
+
+
+def _rank(path: str) -> list[int]:
+    return [_KEYS.index(name) if name in _KEYS else len(_KEYS) for name in path.split(".")]
+
+
+def _why_not(content: Any) -> str:
+    """What is wrong with content that has no state in it."""
+    if not isinstance(content, Mapping):
+        return f"it holds an object of the class `{type(content).__name__}`"
+    for name, value in content.items():
+        if not isinstance(name, str):
+            return f"the name `{shorten(repr(name))}` is not a text"
+        if not isinstance(value, Tensor) and any(isinstance(other, Tensor) for other in content.values()):
+            return f"`{shorten(name)}` is not a tensor, but an object of the class `{type(value).__name__}`"
+    return f"it has {', '.join(f'`{shorten(name)}`' for name in [*content][:8])}" if content else "it is empty"

@@ -88,7 +88,7 @@ def _worth(node: ast.expr, span: Span, environment: Environment) -> Any:
 
 def _lets(steps: Steps) -> dict[str, Value]:
     """What the ``let`` of a list of steps bind."""
-    return {name: value for step in steps if isinstance(step, Let) for name, value in step.values.items()}
+    return {key.name: value for step in steps if isinstance(step, Let) for key, value in step.values}
 
 
 class _Rewriter(ast.NodeVisitor):

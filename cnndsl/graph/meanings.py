@@ -1,0 +1,176 @@
+"""What the names in a document's values mean: which parameters are used, and which names hide others."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from cnndsl.diagnostics import Code, Diagnostic, Note
+from cnndsl.source import Span
+from cnndsl.spec.document import Document, Parameter
+from cnndsl.spec.steps import THROWN_AWAY, Dense, Let, Repeat, Steps, nested, values_in
+from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
+from cnndsl.spec.values import Value, expressions_in, parse_text
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """A name that ``$`` takes a value from. ``words`` say what it is, ``steps`` the list that it belongs to, None
+    for a parameter."""
+
+    name: str
+    words: str
+    span: Span
+    steps: Steps | None = None
+
+    def __str__(self) -> str:
+        return self.words
+
+
+@dataclass
+class Meanings:
+    """``unused`` are the parameters whose value nothing takes, though no ``let`` and no loop hides them; each with
+    what else has its name, if something has: a block's parameter, or a key of the recipe. ``hiding`` are warnings about
+    names that hide others."""
+
+    unused: list[tuple[Definition, Definition | None]] = field(default_factory=list)
+    hiding: list[Diagnostic] = field(default_factory=list)
+
+
+def meanings(document: Document) -> Meanings:
+    """Looks through every value of a document, and finds each name in it as the compiler does."""
+    reader = _Reader(document)
+    reader.read()
+    return reader.found
+
+
+class _Reader:
+    """``known`` holds the definitions of each name at the place that is read, the innermost last."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.found = Meanings()
+        self.known: dict[str, list[Definition]] = defaultdict(list)
+        self.used: set[Definition] = set()
+
+    def read(self) -> None:
+        document = self.document
+        own = self.parameters(document.params)
+        self.use(document.inputs.values())
+        self.use(_values_in_trees(document.init, document.expect))
+        covered = {key.name: key for key in self.recipe(document.train)}
+        self.steps(document.network)
+        for block in document.blocks.values():
+            theirs = self.parameters(block.parameters, f" of the block `{block.name}`")
+            self.steps(block.steps)
+            self.forget(theirs)
+            covered |= {parameter.name: parameter for parameter in theirs}
+            self.found.unused += [(parameter, None) for parameter in theirs if parameter not in self.used]
+        self.found.unused += [(item, covered.get(item.name)) for item in own if item not in self.used]
+
+    # --- definitions -----------------------------------------------------------------------------
+
+    def parameters(self, parameters: Iterable[Parameter], of: str = "") -> list[Definition]:
+        """Parameters, each known to the defaults behind it. One of a block may have a name of the document's: a
+        signature says which values a block is given."""
+        made = []
+        for parameter in parameters:
+            self.use([parameter.default] if parameter.default is not None else [])
+            made.append(Definition(parameter.name, f"the parameter `{parameter.name}`{of}", parameter.span))
+            self.known[parameter.name].append(made[-1])
+        return made
+
+    def define(self, made: Definition, value: Value) -> None:
+        """A ``let`` or loop name, whose values come from ``value``."""
+        hidden = next(reversed(self.known[made.name]), None)
+        if hidden is not None and self.is_doubtful(made, hidden, value):
+            self.warn(made, hidden)
+            self.used.add(hidden)  # that it is hidden says enough
+        self.known[made.name].append(made)
+
+    def forget(self, definitions: Iterable[Definition]) -> None:
+        for definition in definitions:
+            self.known[definition.name].pop()
+
+    # --- lists of steps --------------------------------------------------------------------------
+
+    def steps(self, steps: Steps) -> None:
+        defined: list[Definition] = []
+        for step in steps:
+            self.use(values_in(step))
+            for inner in nested(step):
+                if isinstance(step, (Repeat, Dense)) and inner is step.steps:
+                    self.loop(step)
+                else:
+                    self.steps(inner)
+            if isinstance(step, Let):
+                for key, value in step.values:
+                    self.use([value])
+                    defined.append(Definition(key.name, f"the `let` name `{key.name}`", key.span, steps))
+                    self.define(defined[-1], value)
+        self.forget(defined)
+
+    def loop(self, step: Repeat | Dense) -> None:
+        kept = [key for key in step.loop.names if key.name != THROWN_AWAY]
+        names = [Definition(key.name, f"the loop name `{key.name}`", key.span, step.steps) for key in kept]
+        for name in names:
+            assert step.loop.elements is not None
+            self.define(name, step.loop.elements)
+        self.steps(step.steps)
+        self.forget(names)
+
+    def recipe(self, train: Mapping | None) -> list[Definition]:
+        """The values of a recipe are known to each other by their keys."""
+        if train is None:
+            return []
+        keys = [Definition(name, f"the recipe's `{name}`", key.span) for name, key in train.keys.items()]
+        for key in keys:
+            self.known[key.name].append(key)
+        for key in keys:
+            self.known[key.name].remove(key)
+            self.use(_values_in_trees(train.get(key.name)))
+            self.known[key.name].append(key)
+        self.forget(keys)
+        return keys
+
+    # --- uses ------------------------------------------------------------------------------------
+
+    def use(self, values: Iterable[Value]) -> None:
+        for name in _names_in(values):
+            if self.known.get(name):
+                self.used.add(self.known[name][-1])
+
+    # --- hiding ----------------------------------------------------------------------------------
+
+    def is_doubtful(self, made: Definition, hidden: Definition, value: Value) -> bool:
+        """Whether a name that hides another is probably a slip.
+
+        A ``let`` may set a name of its own list anew, and a value may be made of the one that it hides, as in
+        ``let: {width: $(width or 64)}``.
+        """
+        return made.steps is not hidden.steps and made.name not in _names_in([value])
+
+    def warn(self, made: Definition, hidden: Definition) -> None:
+        help = "give one of the two another name"
+        at, other, message = made, hidden, f"{made} hides {hidden}"
+        if made.span.source != self.document.source:
+            at, other, message = hidden, made, f"{hidden} is hidden by {made}"
+        if at.span.source == self.document.source:
+            note = Note(f"{other} is defined here", other.span)
+            self.found.hiding.append(Diagnostic(Code.HIDING, message, at.span, help, (note,)))
+
+
+def _names_in(values: Iterable[Value]) -> Iterator[str]:
+    return (name for value in values for expression in expressions_in(value) for name in expression.names)
+
+
+def _values_in_trees(*trees: Tree | None) -> Iterator[Value]:
+    """The texts in parts of a document that have not been parsed: ``init``, ``expect`` and ``train``."""
+    for tree in trees:
+        if isinstance(tree, Mapping):
+            yield from _values_in_trees(*tree.by_key.values())
+        elif isinstance(tree, Listing):
+            yield from _values_in_trees(*tree.items)
+        elif isinstance(tree, Scalar) and isinstance(tree.value, str):
+            yield parse_text(tree.value, tree.span, lambda _: None)

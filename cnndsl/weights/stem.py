@@ -1,0 +1,41 @@
+"""The convolutions that see a network's input, and their weights for inputs of other channels."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from torch import Tensor
+
+from cnndsl.graph.graph import Apply, Graph, walk
+
+
+def first_convolutions(graph: Graph) -> frozenset[str]:
+    """The names of the weights of convolutions that take the channels of an input as they are. Before them may be
+    what has no weights and keeps the channels: padding, pooling, an activation."""
+    as_given = {id(tensor) for tensor in graph.inputs.values()}
+    found = set()
+    for _, item in walk(graph.root.body):
+        if not isinstance(item, Apply) or item.reuse or id(item.input) not in as_given:
+            continue
+        layer, x, out = item.layer, item.input.shape, item.output.shape
+        if item.kind in ("Conv1d", "Conv2d", "Conv3d") and layer.values["groups"] == 1:
+            found.add(f"{item.path}.weight")
+        elif not layer.parameters() and (out.rank, out.channels) == (x.rank, x.channels):
+            as_given.add(id(item.output))
+    return frozenset(found)
+
+
+def adapted(weight: Tensor, channels: int) -> tuple[Tensor, str]:
+    """A convolution's weight ``[out, in, ...]`` for ``channels`` of input, and what was done, in words.
+
+    One channel gets the sum of all, so that a grey picture gives what it gave as RGB. More channels get those that
+    there are, over and over, scaled so that the sum over like channels stays. This is what timm's ``in_chans`` does
+    (Wightman, pytorch-image-models, ``adapt_input_conv``).
+    """
+    theirs = weight.shape[1]
+    weight = weight.float()
+    if channels == 1:
+        return weight.sum(1, keepdim=True), f"the sum over {theirs} input channels, for 1 here"
+    repeated = weight.repeat(1, ceil(channels / theirs), *[1] * (weight.dim() - 2))[:, :channels]
+    how = f"{theirs} input channels repeated for {channels} here, times {theirs}/{channels}"
+    return repeated * (theirs / channels), how
