@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.diagnostics import Diagnostic, SpecError, foremost, ordered
+from cnndsl.diagnostics import Diagnostic, SpecError, foremost, ordered, sparing
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
@@ -60,7 +60,7 @@ def compile_spec(
     there is no file to read, :class:`RunError` where the layers of an installed package cannot be loaded.
     """
     load_installed()
-    with _no_collection():
+    with _no_collection(), sparing():
         return _compile(read_document(path_or_text, params, settings, given, folder, limits), batch)
 
 

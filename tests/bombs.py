@@ -1,8 +1,8 @@
 """Families of specs that would cost the most: each grows with a size, up to what the limits let through or past it.
 
-    python tests/bombs.py FAMILY [SIZE]
+    python tests/bombs.py FAMILY VERB [SIZE]
 
-compiles one, tells of it as ``cnndsl check`` does, and prints the CPU seconds and the peak of memory that it took.
+does to one what the VERB, ``check`` or ``fmt``, would do, and prints the CPU seconds and the peak of memory that it took.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from collections.abc import Callable, Iterable
 from math import isqrt
 from pathlib import Path
 
-from cnndsl.diagnostics import MOST
+from cnndsl.diagnostics import MOST, SpecError
+from cnndsl.fmt import Unchanged, format
 from cnndsl.network import compile_spec
+from cnndsl.spec.files import read_text
+from cnndsl.spec.tree import Unreadable
 from cnndsl.telling import FORMATS
 
 #: A spec, or several of which ``net.yaml`` is compiled.
@@ -356,27 +359,47 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 
 
-def compiled(family: str, size: int | None = None) -> dict[str, float | str]:
-    """What a bomb ends in, the CPU seconds that it took and the most MiB that the process ever had."""
+def check(path: Path) -> str:
+    """Compiles a spec and tells of it in every format, as ``cnndsl check`` does. What it ends in."""
+    compilation = compile_spec(path)
+    for item in compilation.diagnostics[:MOST]:
+        item.render()
+    for write in FORMATS.values():
+        write(compilation.diagnostics)
+    codes = sorted({item.code.id for item in compilation.diagnostics if item.is_error})
+    assert bool(codes) is (compilation.graph is None)
+    return " ".join(codes) or "ok"
+
+
+def fmt(path: Path) -> str:
+    """Formats a spec, as ``cnndsl fmt`` does. What it ends in: ``CNN003`` where the text is not YAML to begin with."""
+    try:
+        format(read_text(path).text, str(path))
+    except (SpecError, Unreadable) as error:
+        return " ".join(sorted({item.code.id for item in error.diagnostics}))
+    except Unchanged as reason:
+        return f"unchanged: {reason}"
+    return "ok"
+
+
+VERBS = {"check": check, "fmt": fmt}
+
+
+def measured(family: str, verb: str = "check", size: int | None = None) -> dict[str, float | str]:
+    """What a verb makes of a bomb, the CPU seconds that it took and the most MiB that the process ever had."""
     make, full = FAMILIES[family]
     made = make(size or full)
     with tempfile.TemporaryDirectory() as folder:
         for name, text in ({"net.yaml": made} if isinstance(made, str) else made).items():
             (Path(folder) / name).write_text(text)
         began = time.process_time()
-        compilation = compile_spec(Path(folder) / "net.yaml")
-        for item in compilation.diagnostics[:MOST]:
-            item.render()
-        for write in FORMATS.values():
-            write(compilation.diagnostics)
+        outcome = VERBS[verb](Path(folder) / "net.yaml")
         seconds = time.process_time() - began
-    codes = sorted({item.code.id for item in compilation.diagnostics if item.is_error})
-    assert bool(codes) is (compilation.graph is None)
     # Not `ru_maxrss`, which begins with what the process that started this one had.
     peak = int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
-    return {"seconds": seconds, "mib": peak, "outcome": " ".join(codes) or "ok"}
+    return {"seconds": seconds, "mib": peak, "outcome": outcome}
 
 
 if __name__ == "__main__":
-    family, *size = sys.argv[1:]
-    print(json.dumps(compiled(family, *map(int, size))))
+    family, verb, *size = sys.argv[1:]
+    print(json.dumps(measured(family, verb, *map(int, size))))

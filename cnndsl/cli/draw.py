@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,7 @@ def draw(
         raise click.BadParameter(f"{path} should end in {', '.join(FORMATS)}", param_hint="--output")
     drawing = diagram(compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold)
     try:
-        if path.exists() and not force and not is_signed(path):
+        if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and is no diagram of ours", "give another name with -o, or --force")
         write_file(path, sign(drawing.pipe(FORMATS[path.suffix]), path.suffix))
     except NoFonts as error:

@@ -13,9 +13,10 @@ import click
 from cnndsl.cli.common import ERRORS, USAGE, fail, plugin_option, tell
 from cnndsl.diagnostics import Code, Diagnostic, SpecError
 from cnndsl.fmt import Unchanged, format
+from cnndsl.limits import LIMITS
 from cnndsl.spec.files import read_text
 from cnndsl.spec.tree import Unreadable
-from cnndsl.writing import write_file
+from cnndsl.writing import read_file, write_file
 
 _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
 
@@ -59,7 +60,7 @@ def _files(name: str) -> Iterator[Path]:
 def _is_spec(path: Path) -> bool:
     """Whether a file looks like a spec; one that cannot be read may be, and its fault is told later."""
     try:
-        return bool(_SPEC.search(path.read_bytes().decode("utf-8-sig", "replace")))
+        return bool(_SPEC.search(read_file(path, LIMITS.file).decode("utf-8-sig", "replace")))
     except OSError:
         return True
 
@@ -68,8 +69,9 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
     """Formats one file; whether it changes."""
     piped = str(path) == "-"
     old = _stdin() if piped else read_text(path).text
-    new = format(old, "<stdin>" if piped else str(path), path.parent)
-    changed = (not piped and path.read_bytes() != new.encode()) or old != new
+    new = format(old, "<stdin>" if piped else str(path))
+    marked = path.is_file() and path.stat().st_size != len(old.encode())  # with a byte order mark
+    changed = marked or old != new
     if diff:
         lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), str(path), f"{path}, formatted")
         click.echo("".join(line if line.endswith("\n") else f"{line}\n" for line in lines), nl=False)
@@ -78,7 +80,7 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
     elif changed:
         click.echo(f"{path}: would change" if check else f"{path}: formatted", err=True)
     if changed and not (piped or check or diff):
-        _write(path.resolve(), new)
+        _write(path, new)
     return changed
 
 
@@ -91,9 +93,10 @@ def _stdin() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    mode = path.stat().st_mode
+    target = path.resolve()  # of a link
     try:
-        write_file(path, text.encode())
-        path.chmod(mode & 0o7777)
+        mode = path.stat().st_mode
+        write_file(target, text.encode())
+        target.chmod(mode & 0o7777)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror or error}")

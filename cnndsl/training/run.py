@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.network import Network, load
+from cnndsl.writing import read_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +38,7 @@ class Run:
     def info(self) -> Mapping[str, Any]:
         """What ``run.json`` says: name, state, seed, device, versions, recipe, results."""
         try:
-            info = json.loads((self.path / INFO).read_text())
+            info = json.loads(read_file(self.path / INFO))
         except (OSError, ValueError):
             return {}
         return info if isinstance(info, dict) else {}

@@ -18,6 +18,8 @@ from typing import Any
 import graphviz
 import pygraphviz
 
+from cnndsl.writing import write_file
+
 #: What ``save`` writes for each ending.
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
 #: Formats of pixels, and how many they have to an inch if nobody says.
@@ -50,7 +52,7 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
         if path.suffix.lower() not in FORMATS:
             known = ", ".join(FORMATS)
             raise ValueError(f"a diagram is saved as {known}, not as {path.suffix or 'a file without an ending'}")
-        _write(path, self.pipe(FORMATS[path.suffix.lower()]))
+        write_file(path, self.pipe(FORMATS[path.suffix.lower()]))
         return path
 
     def pipe(
@@ -97,10 +99,9 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
         format = format or self.format
         source = Path(directory or self.directory or "", filename or self.filename)
         target = Path(outfile) if outfile is not None else Path(f"{source}.{format}")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        _write(target, self.pipe(format, engine=engine))
+        write_file(target, self.pipe(format, engine=engine))
         if not cleanup and outfile is None:
-            _write(source, self.source.encode())
+            write_file(source, self.source.encode())
         if view:
             webbrowser.open(target.resolve().as_uri())
         return str(target)
@@ -206,13 +207,3 @@ def _centre(svg: str) -> str:
         return box[0][: pieces[0].start()] + "".join(lines) + box[0][pieces[-1].end() :]
 
     return _BOX.sub(rewrite, svg)
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Writes a file whole or, if that fails, leaves what was there."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(data)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
