@@ -21,28 +21,42 @@ except ImportError:  # not a POSIX system: nothing is locked there, and so nothi
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.cnndsl", re.DOTALL)
 
 
-def read_file(path: Path, at_most: int = -1) -> bytes:
+def given_path(value: object, expected: str = "a path is a str or an os.PathLike") -> Path:
+    """A path that somebody gave from Python, with ``~`` for the home. Raises TypeError, which tells what is
+    ``expected``, for what is no path."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(path, str):
+        raise TypeError(f"{expected}, not {'None' if value is None else type(value).__name__}")
+    with suppress(RuntimeError):  # where nobody has a home
+        return Path(path).expanduser()
+    return Path(path)
+
+
+def read_file(path: Path, at_most: int = -1, *, pipes: bool = False) -> bytes:
     """The bytes of a regular file, the first ``at_most`` of them. Raises OSError.
 
-    It never waits, as opening a FIFO may. Wherever a path was found in a folder or in a spec, it is read by this.
+    Opening never waits, as it would for a FIFO. Wherever a path was found in a folder or in a spec, it is read by
+    this; one that a person named may, with ``pipes``, be a FIFO that somebody writes to, as of ``<(...)``.
     """
-    with _opened(path) as file:
-        return file.read(at_most)
+    with _opened(path, pipes) as file:
+        data = file.read(at_most)
+        if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe that nobody writes to", str(path))
+        return data
 
 
-def check_regular(path: Path) -> None:
-    """For files that a library reads. Raises OSError as :func:`read_file` does."""
-    _opened(path).close()
-
-
-def _opened(path: Path) -> IO[bytes]:
+def _opened(path: Path, pipes: bool = False) -> IO[bytes]:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
-        _refuse_irregular(os.fstat(descriptor).st_mode, path)
+        mode = os.fstat(descriptor).st_mode
+        if pipes and stat.S_ISFIFO(mode):
+            os.set_blocking(descriptor, True)
+        else:
+            _refuse_irregular(mode, path)
+        return os.fdopen(descriptor, "rb")
     except OSError:
         os.close(descriptor)
         raise
-    return os.fdopen(descriptor, "rb")
 
 
 def _refuse_irregular(mode: int, path: Path) -> None:

@@ -63,7 +63,7 @@ def build(
         click.echo(show(graph, stop_after), nl=False)
         return
     name = graph.document.name
-    folder = output or Path("build") / name
+    folder = output or Path("build") / graph.document.label
     files = _files(graph)
     if weights is not None:
         files[f"{name}.safetensors"] = _weights(graph, weights, partial)

@@ -60,7 +60,7 @@ def draw(
     tell(compilation.diagnostics)
     if compilation.graph is None:
         sys.exit(ERRORS)
-    path = output or Path(f"{compilation.graph.document.name}.svg")
+    path = output or Path(f"{compilation.graph.document.label}.svg")
     if path.suffix not in FORMATS:
         raise click.BadParameter(f"{path} should end in {', '.join(FORMATS)}", param_hint="--output")
     drawing = diagram(compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold)

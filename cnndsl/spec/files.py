@@ -36,7 +36,7 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> 
     """
     name = shorten(str(path))
     try:
-        data = (read_file if span else _read)(path, limits.file + 4)
+        data = read_file(path, limits.file + 4, pipes=span is None)
     except (OSError, ValueError) as error:
         fault = Diagnostic(Code.FILE, f"{name} {unreadable(error)}", span)
         raise (Unreadable if span else FileFault)(fault) from None
@@ -53,14 +53,6 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> 
         start = len(data[: error.start].decode("utf-8"))
         help = "save it as UTF-8, as every editor can"
         raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
-
-
-def _read(path: Path, at_most: int) -> bytes:
-    """The first bytes of a file that a person named: it may be a pipe, as of ``<(...)``, which is waited for."""
-    if path.is_dir():
-        raise ValueError("it is a folder")
-    with path.open("rb") as file:
-        return file.read(at_most)
 
 
 def project_root(folder: Path) -> Path:
