@@ -1,8 +1,9 @@
-"""What the worst specs cost: CPU seconds and MiB of one compile, for a quarter, half and all of each family's size.
+"""What the worst specs cost: CPU seconds and MiB of one check or format, for a quarter, half and all of each family's
+size.
 
-    python benchmarks/bombs.py [--rounds 3] [FAMILY ...]
+    python benchmarks/bombs.py [--rounds 3] [--verb fmt] [FAMILY ...]
 
-The families are those of ``tests/bombs.py``. Each compile is a process of its own; the seconds are its CPU time from
+The families are those of ``tests/bombs.py``. Each is a process of its own; the seconds are its CPU time from
 text to the last message told, the fewest of the rounds. The memory is the most that the whole process had, Python's own
 30 MiB in it. The growth is how many times as long all of it takes as half of it, where that is long enough to measure.
 """
@@ -23,9 +24,9 @@ import bombs
 SHORT = 0.15
 
 
-def measured(family: str, size: int, rounds: int) -> dict[str, float | str]:
-    """The least of what several compiles took."""
-    command = [sys.executable, bombs.__file__, family, str(size)]
+def measured(family: str, verb: str, size: int, rounds: int) -> dict[str, float | str]:
+    """The least of what several processes took."""
+    command = [sys.executable, bombs.__file__, family, verb, str(size)]
     runs = [json.loads(subprocess.check_output(command, timeout=600)) for _ in range(rounds)]
     least = {key: min(run[key] for run in runs) for key in ("seconds", "mib")}
     return {**least, "outcome": runs[0]["outcome"]}
@@ -35,12 +36,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("families", nargs="*", metavar="FAMILY", default=[*bombs.FAMILIES])
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--verb", choices=bombs.VERBS, default="check")
     options = parser.parse_args()
     print(f"{'family':28} {'size':>16} {'s, 1/4':>7} {'1/2':>6} {'all':>6} {'growth':>6} {'MiB':>5}  outcome")
     worst = {"seconds": 0.0, "mib": 0.0, "growth": 0.0}
     for family in options.families:
         full = bombs.FAMILIES[family][1]
-        quarter, half, whole = (measured(family, max(full // part, 1), options.rounds) for part in (4, 2, 1))
+        quarter, half, whole = (
+            measured(family, options.verb, max(full // part, 1), options.rounds) for part in (4, 2, 1)
+        )
         growth = whole["seconds"] / half["seconds"] if half["seconds"] > SHORT else 0.0
         seconds = " ".join(f"{run['seconds']:6.2f}" for run in (quarter, half, whole))
         shown = f"{growth:6.1f}" if growth else "     -"

@@ -18,8 +18,9 @@ from cnndsl.diagnostics import Diagnostic, RunError, SpecError
 from cnndsl.explanations import explain
 from cnndsl.fmt import format
 from cnndsl.limits import Limits
-from cnndsl.network import Network, check, load
+from cnndsl.network import Network, check, load, loads
 from cnndsl.plugins import layer
+from cnndsl.spec.document import Text
 from cnndsl.training.api import train
 from cnndsl.training.run import Run, load_run
 
@@ -31,11 +32,13 @@ __all__ = [
     "Run",
     "RunError",
     "SpecError",
+    "Text",
     "check",
     "explain",
     "format",
     "layer",
     "load",
     "load_run",
+    "loads",
     "train",
 ]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
@@ -20,6 +22,10 @@ WAY = " \u203a "
 MOST = 50
 #: How many are told at all, and how many each stage of the compiler finds before it gives up.
 ENOUGH = 1000
+#: How many names one compile looks through for what may have been meant: a hundred for each of a thousand faults, or
+#: thousands for as many faults as are shown. It is counted, so that a spec gets the same help wherever it is compiled.
+ENOUGH_NAMES = 200_000
+_left: ContextVar[list[int] | None] = ContextVar("names left to be looked through", default=None)
 
 
 class Code(Enum):
@@ -268,15 +274,32 @@ def got(value: object) -> str:
     return shorten(str(value))
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+@contextmanager
+def sparing() -> Iterator[None]:
+    """In here :data:`ENOUGH_NAMES` names are looked through, in all, for what may have been meant."""
+    token = _left.set([ENOUGH_NAMES])
+    try:
+        yield
+    finally:
+        _left.reset(token)
+
+
+def _spend(names: int) -> bool:
+    left = _left.get()
+    if left:
+        left[0] -= names
+    return not left or left[0] >= 0
+
+
+def did_you_mean(word: str, known: Collection[str]) -> str:
     """Help that names the known word nearest to ``word``, or nothing."""
     meant = nearest(word, known)
     return f"did you mean `{meant}`?" if meant else ""
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
+def nearest(word: str, known: Collection[str]) -> str:
     """The known word that ``word`` is most like, "" where it is like none."""
-    return _nearest(word, tuple(known)) if 0 < len(word) <= SHOWN else ""
+    return _nearest(word, tuple(known)) if 0 < len(word) <= SHOWN and _spend(len(known)) else ""
 
 
 @lru_cache(50)

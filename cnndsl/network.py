@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.diagnostics import Diagnostic, SpecError, foremost, ordered
+from cnndsl.diagnostics import Diagnostic, SpecError, foremost, ordered, sparing
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
@@ -21,7 +22,7 @@ from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.fit import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
-from cnndsl.spec.document import Reading, read_document
+from cnndsl.spec.document import Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence
 
 if TYPE_CHECKING:
@@ -44,26 +45,26 @@ class Compilation:
 
 
 def compile_spec(
-    path_or_text: str | Path,
+    spec: Spec,
     params: Mapping[str, Any] | None = None,
     *,
     given: Sequence[str] = (),
     settings: Sequence[str] = (),
     batch: int = 1,
-    folder: Path | None = None,
     limits: Limits = LIMITS,
 ) -> Compilation:
     """Text -> steps -> graph.
 
     The recipe that its ``train`` is, if it has one, is checked against the network. ``params`` are
     Python values for the spec's parameters, ``given`` the same as ``name=value``
-    texts, and ``settings`` are ``a.b=value`` texts for any key. ``folder`` is where a text
-    finds what it extends. Raises :class:`SpecError` only where
+    texts, and ``settings`` are ``a.b=value`` texts for any key. Raises :class:`SpecError` only where
     there is no file to read, :class:`RunError` where the layers of an installed package cannot be loaded.
     """
+    if not isinstance(limits, Limits):
+        raise TypeError(f"`limits` is a cnndsl.Limits, not {type(limits).__name__}")
     load_installed()
-    with _no_collection():
-        return _compile(read_document(path_or_text, params, settings, given, folder, limits), batch)
+    with _no_collection(), sparing():
+        return _compile(read_document(spec, params, settings, given, limits), batch)
 
 
 def _compile(reading: Reading, batch: int) -> Compilation:
@@ -97,9 +98,12 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Network:
-    """A compiled network. In a notebook it shows its table and its diagram."""
+    """A compiled network. In a notebook it shows its table and its diagram.
+
+    Two are equal whose specs, with all that these extend and were given, say the same, for inputs of the same shapes.
+    """
 
     graph: Graph
     recipe: Recipe | None = None
@@ -107,6 +111,21 @@ class Network:
     @property
     def name(self) -> str:
         return self.graph.document.name
+
+    def _key(self) -> tuple[object, ...]:
+        shapes = tuple((name, tensor.shape) for name, tensor in self.graph.inputs.items())
+        return self.graph.document.resolved(), shapes
+
+    def __eq__(self, other: object) -> bool:
+        return self._key() == other._key() if isinstance(other, Network) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self._key())
+
+    @property
+    def label(self) -> str:
+        """What its files and folders are named after: the spec's ``name``, or the name of its file."""
+        return self.graph.document.label
 
     @property
     def cost(self) -> Cost:
@@ -182,23 +201,32 @@ class Network:
         return as_notebook(self.graph)
 
 
-def load(path_or_text: str | Path, /, *, limits: Limits = LIMITS, **params: Any) -> Network:
-    """Compiles a spec, given as a file's path, as a text of several lines, or as ``zoo:NAME``.
+def load(spec: Spec, /, *, limits: Limits = LIMITS, **params: Any) -> Network:
+    """Compiles a spec, given by its file's path or as ``zoo:NAME``; for a text there is :func:`loads`.
 
     ``params`` replace the defaults of the spec's own ``params``; ``limits`` bound the work. Raises
     :class:`SpecError` with all errors of the spec, each with its place.
 
     >>> net = cnndsl.load("archs/vgg11.yaml", classes=100)
     """
-    compilation = compile_spec(path_or_text, params, limits=limits)
+    compilation = compile_spec(spec, params, limits=limits)
     if compilation.graph is None:
         raise SpecError(compilation.diagnostics, compilation.partial)
     return Network(compilation.graph, compilation.recipe)
 
 
-def check(path_or_text: str | Path, /, *, limits: Limits = LIMITS, **params: Any) -> list[Diagnostic]:
+def loads(text: str, /, *, folder: str | os.PathLike[str] = ".", limits: Limits = LIMITS, **params: Any) -> Network:
+    """Compiles a spec's text, as :func:`load` does its file. ``folder`` is where it finds what it extends and uses.
+
+    >>> net = cnndsl.loads("input: [1, 28, 28]\\nnetwork: [Flatten, Linear: 10]")
+    """
+    return load(Text(text, folder), limits=limits, **params)
+
+
+def check(spec: Spec, /, *, limits: Limits = LIMITS, **params: Any) -> list[Diagnostic]:
     """All that is to be said of a spec, errors and warnings, sorted by place. Empty: all is well.
 
-    Raises :class:`SpecError` where the file cannot be read.
+    The spec is a path, ``zoo:NAME``, or a text as ``cnndsl.Text(text)``. Raises :class:`SpecError` where the file
+    cannot be read.
     """
-    return compile_spec(path_or_text, params, limits=limits).diagnostics
+    return compile_spec(spec, params, limits=limits).diagnostics

@@ -1,32 +1,133 @@
-"""Writing files: whole or not at all."""
+"""Reading and writing files: read without ever waiting, written whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import os
-import tempfile
+import re
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
+
+try:
+    import fcntl
+except ImportError:  # not a POSIX system: nothing is locked there, and so nothing cleared away
+    fcntl = None  # type: ignore[assignment]
+
+#: How a file is called until it is whole: hidden, beside the file that it becomes, and unlike any name of a person's.
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.cnndsl", re.DOTALL)
+
+
+def given_path(value: object, expected: str = "a path is a str or an os.PathLike") -> Path:
+    """A path that somebody gave from Python, with ``~`` for the home. Raises TypeError, which tells what is
+    ``expected``, for what is no path."""
+    path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
+    if not isinstance(path, str):
+        raise TypeError(f"{expected}, not {'None' if value is None else type(value).__name__}")
+    with suppress(RuntimeError):  # where nobody has a home
+        return Path(path).expanduser()
+    return Path(path)
+
+
+def read_file(path: Path, at_most: int = -1, *, pipes: bool = False) -> bytes:
+    """The bytes of a regular file, the first ``at_most`` of them. Raises OSError.
+
+    Opening never waits, as it would for a FIFO. Wherever a path was found in a folder or in a spec, it is read by
+    this; one that a person named may, with ``pipes``, be a FIFO that somebody writes to, as of ``<(...)``.
+    """
+    with _opened(path, pipes) as file:
+        data = file.read(at_most)
+        if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is a pipe that nobody writes to", str(path))
+        return data
+
+
+def _opened(path: Path, pipes: bool = False) -> IO[bytes]:
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if pipes and stat.S_ISFIFO(mode):
+            os.set_blocking(descriptor, True)
+        else:
+            _refuse_irregular(mode, path)
+        return os.fdopen(descriptor, "rb")
+    except OSError:
+        os.close(descriptor)
+        raise
+
+
+def _refuse_irregular(mode: int, path: Path) -> None:
+    if not stat.S_ISREG(mode):
+        kind = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
+        raise OSError(errno.EINVAL, kind, str(path))
 
 
 def write_file(path: Path, data: bytes, *, keep: Path | None = None) -> None:
-    """Puts ``data`` at ``path`` in one step: until then the old file stays whole. Makes no folder. Raises OSError.
+    """Puts ``data`` at ``path`` in one step: until then the old file stays whole. Makes no folder. The OSError that it
+    raises names ``path``.
 
-    The old file goes to ``keep``, if that is given. Whatever happens in between, one of the two is there.
+    The old file goes to ``keep``, if that is given. Whatever happens in between, one of the two is there. What a
+    process that was killed has left beside it is removed.
     """
-    check_folder(path)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(handle, "wb") as file:
+        check_folder(path)
+        if path.exists():
+            _refuse_irregular(path.stat().st_mode, path)
+        clear_unfinished(path.parent, path.name)
+        with _unfinished(path) as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(0o666 & ~_umask())
-        if keep is not None and path.exists():
-            path.replace(keep)
-        Path(name).replace(path)
+            if keep is not None and path.exists():
+                path.replace(keep)
+            Path(file.name).replace(path)
         _sync_folder(path.parent)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+
+
+def clear_unfinished(folder: Path, name: str = "") -> None:
+    """Removes what writers that were killed have left in a folder, of the file ``name`` or of all."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            ours = _UNFINISHED.fullmatch(entry.name) and entry.name.startswith(f".{name}")
+            if ours and entry.is_file(follow_symlinks=False):
+                _clear(entry.path)
+
+
+@contextmanager
+def _unfinished(path: Path) -> Iterator[IO[bytes]]:
+    """A new file beside ``path``, locked for as long as it is written: what is not locked may be cleared away."""
+    while True:
+        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.cnndsl")
+        with beside.open("xb") as file:
+            try:
+                _lock(file, wait=True)
+                if beside.exists():  # or it was cleared away before it was locked
+                    yield file
+                    return
+            finally:
+                beside.unlink(missing_ok=True)
+
+
+def _clear(name: str) -> None:
+    with suppress(OSError), _opened(Path(name)) as file:
+        if _lock(file, wait=False):
+            Path(name).unlink(missing_ok=True)
+
+
+def _lock(file: IO[bytes], wait: bool) -> bool:
+    """Whether this process now has the file to itself, which is so until it closes the file or dies."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # another has it, or the file system has no locks
+        return False
+    return True
 
 
 def check_folder(path: Path) -> None:
@@ -43,9 +144,3 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
-
-
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current

@@ -1,8 +1,9 @@
 """Families of specs that would cost the most: each grows with a size, up to what the limits let through or past it.
 
-    python tests/bombs.py FAMILY [SIZE]
+    python tests/bombs.py FAMILY VERB [SIZE]
 
-compiles one, tells of it as ``cnndsl check`` does, and prints the CPU seconds and the peak of memory that it took.
+does to one what the VERB, ``check`` or ``fmt``, would do, and prints the CPU seconds and the peak of memory that it
+took.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from collections.abc import Callable, Iterable
 from math import isqrt
 from pathlib import Path
 
-from cnndsl.diagnostics import MOST
+from cnndsl.diagnostics import MOST, SpecError
+from cnndsl.fmt import Unchanged, format
 from cnndsl.network import compile_spec
+from cnndsl.spec.files import read_text
+from cnndsl.spec.tree import Unreadable
 from cnndsl.telling import FORMATS
 
 #: A spec, or several of which ``net.yaml`` is compiled.
@@ -350,6 +354,80 @@ FAMILIES: dict[str, Family] = {
     "large input": (lambda n: net(["ReLU"], input=f"[{n}, {n}, {n}]"), 2**50),
     "rank": (lambda n: net(["ReLU"], input=f"[{'1, ' * n}]"), 40_000),
     "permutation": (lambda n: net([f"Permute: [{', '.join(map(str, range(n)))}]"], input=f"[{'1, ' * n}]"), 1_000),
+    # --- names that are each like some of many, and who says so ---
+    "near lets": (lambda n: net(x for i in range(n) for x in (f"let: {{name{i}: 1}}", f"ReLU: $name{i}x")), 4_000),
+    "near params and lets": (
+        lambda n: net(
+            ["let: {" + ", ".join(f"name{i}: 1" for i in range(n)) + "}", *(f"ReLU: $nam{i}e" for i in range(n))],
+            "params:\n" + "".join(f"  value{i}: 1\n" for i in range(n // 2)),
+        ),
+        5_000,
+    ),
+    "params and lets in turn": (
+        lambda n: net(
+            (f"let: {{a{i}: $valu{i}}}" for i in range(n)),
+            "params:\n" + "".join(f"  value{i}: 1\n" for i in range(n * 3 // 5)),
+        ),
+        5_000,
+    ),
+    "near blocks": (lambda n: net((f"Bloc{i}" for i in range(n)), blocks(f"Block{i % 999}: [ReLU]" for i in range(999))), 9_000),
+    "near arguments": (lambda n: net(f"Conv2d: {{out_channel{i}: 1, kernal_size: 3}}" for i in range(n)), 4_500),
+    "near block arguments": (
+        lambda n: net(
+            (f"B: {{argumen{i}: 1}}" for i in range(n)),
+            blocks([f"? B({', '.join(f'argument{i}=1' for i in range(500))})\n  : [ReLU]"]),
+        ),
+        9_000,
+    ),
+    "near keys": (lambda n: "".join(f"netwrk{i}: 1\n" for i in range(n)) + net(["ReLU"]), 16_000),
+    "near reuse": (
+        lambda n: net([*(f"{{ReLU: , name: name{i}}}" for i in range(n)), *(f"reuse: nam{i}" for i in range(n))]),
+        4_500,
+    ),
+    "near init": (lambda n: net(["ReLU"], "init:\n" + "".join(f"  Conv2d{i}: {{weight: zeros}}\n" for i in range(n))), 6_500),
+    "near initializers": (
+        lambda n: net(["ReLU"], "init:\n" + "".join(f"  Conv{i}: {{weight: kaiming_norml{i}_}}\n" for i in range(n))),
+        5_000,
+    ),
+    "near renamings": (
+        lambda n: net((f"{{Linear: 8, name: name{i}}}" for i in range(n)), "rename:\n" + "".join(f"  nam{i}: b{i}\n" for i in range(99)), "[8]"),
+        7_000,
+    ),
+    "near expectations": (
+        lambda n: net(["ReLU"], "expect:\n" + "".join(f"  paramters{i}: 1\n" for i in range(n))), 12_000,
+    ),
+    "near transforms": (
+        lambda n: net(["Flatten", "Linear: 10"], after="train:\n  augment:\n" + "".join(f"    - RandmCrop{i}: 8\n" for i in range(n))),
+        9_000,
+    ),
+    "near transforms' arguments": (
+        lambda n: net(["Flatten", "Linear: 10"], after="train:\n  augment:\n" + "".join(f"    - RandomCrop: {{siz{i}: 8}}\n" for i in range(n))),
+        7_000,
+    ),
+    "near anchors": (lambda n: "a: [" + "".join(f"&name{i} 1, *nam{i}, " for i in range(n)) + "]\n", 9_000),
+    "near functions": (lambda n: net(f"Linear: $(rang{i}(3))" for i in range(n)), 9_000),
+    "near frozen": (
+        lambda n: net(
+            [f"{{Linear: 8, name: name{i}}}" for i in range(n)],
+            input="[8]",
+            after="train: {dataset: Synthetic, epochs: 1, batch_size: 1, optimizer: {SGD: {lr: 1}}, freeze: ["
+            + ", ".join(f"nam{i}" for i in range(n))
+            + "]}\n",
+        ),
+        6_000,
+    ),
+    # --- comments, and texts that messages repeat ---
+    "unknown codes": (lambda n: net(["ReLU  # cnndsl: ignore CNX"] * n), 7_000),
+    "codes on one line": (lambda n: net([f"ReLU  # cnndsl: ignore {' '.join(f'CNX{i}' for i in range(n))}"]), 30_000),
+    "comments in flow": (lambda n: "input: [8]\nnetwork: [\n" + "ReLU, # a\n" * n + "]\n", 20_000),
+    "comments in maps": (lambda n: net(["{ReLU: , # a\n    name: a}"] * n), 8_000),
+    "comments before anchors": (lambda n: "a: [" + "&a # b\n 1, " * n + "]\n", 20_000),
+    "long texts": (lambda n: net([f"ReLU: {'a' * 8000}"] * n), 32),
+    "long undefined": (lambda n: net([f"Linear: ${'a' * 4000}"] * n), 64),
+    "unlike layers, one line": (lambda n: f"input: [8, 8, 8]\nnetwork: [{', '.join(f'Conv2{i}' for i in range(n))}]\n", 20_000),
+    "brackets in brackets": (lambda n: net([nested("[", "1", "]", 60)] * n), 1_900),
+    "sequentials in lists": (lambda n: net([nested("{sequential: [", "ReLU", "]}", 25)] * n), 550),
+    "mappings in mappings": (lambda n: "".join(f"k{i}: {nested('{a: ', '1', '}', 60)}\n" for i in range(n)), 800),
     # --- files ---
     "used files": (used, 100),
     "chained files": (chained, 100),
@@ -363,27 +441,47 @@ FAMILIES: dict[str, Family] = {
 }  # fmt: skip
 
 
-def compiled(family: str, size: int | None = None) -> dict[str, float | str]:
-    """What a bomb ends in, the CPU seconds that it took and the most MiB that the process ever had."""
+def check(path: Path) -> str:
+    """Compiles a spec and tells of it in every format, as ``cnndsl check`` does. What it ends in."""
+    compilation = compile_spec(path)
+    for item in compilation.diagnostics[:MOST]:
+        item.render()
+    for write in FORMATS.values():
+        write(compilation.diagnostics)
+    codes = sorted({item.code.id for item in compilation.diagnostics if item.is_error})
+    assert bool(codes) is (compilation.graph is None)
+    return " ".join(codes) or "ok"
+
+
+def fmt(path: Path) -> str:
+    """Formats a spec, as ``cnndsl fmt`` does. What it ends in: ``CNN003`` where the text is not YAML to begin with."""
+    try:
+        format(read_text(path).text, str(path))
+    except (SpecError, Unreadable) as error:
+        return " ".join(sorted({item.code.id for item in error.diagnostics}))
+    except Unchanged as reason:
+        return f"unchanged: {reason}"
+    return "ok"
+
+
+VERBS = {"check": check, "fmt": fmt}
+
+
+def measured(family: str, verb: str = "check", size: int | None = None) -> dict[str, float | str]:
+    """What a verb makes of a bomb, the CPU seconds that it took and the most MiB that the process ever had."""
     make, full = FAMILIES[family]
     made = make(size or full)
     with tempfile.TemporaryDirectory() as folder:
         for name, text in ({"net.yaml": made} if isinstance(made, str) else made).items():
             (Path(folder) / name).write_text(text)
         began = time.process_time()
-        compilation = compile_spec(Path(folder) / "net.yaml")
-        for item in compilation.diagnostics[:MOST]:
-            item.render()
-        for write in FORMATS.values():
-            write(compilation.diagnostics)
+        outcome = VERBS[verb](Path(folder) / "net.yaml")
         seconds = time.process_time() - began
-    codes = sorted({item.code.id for item in compilation.diagnostics if item.is_error})
-    assert bool(codes) is (compilation.graph is None)
     # Not `ru_maxrss`, which begins with what the process that started this one had.
     peak = int(re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
-    return {"seconds": seconds, "mib": peak, "outcome": " ".join(codes) or "ok"}
+    return {"seconds": seconds, "mib": peak, "outcome": outcome}
 
 
 if __name__ == "__main__":
-    family, *size = sys.argv[1:]
-    print(json.dumps(compiled(family, *map(int, size))))
+    family, verb, *size = sys.argv[1:]
+    print(json.dumps(measured(family, verb, *map(int, size))))

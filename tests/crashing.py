@@ -79,7 +79,7 @@ def kills(folder: Path, count: int) -> None:
 
 def saves(folder: Path) -> None:
     """Ends a child at the n-th file operation of a save, for every n, and loads what is there."""
-    run = cnndsl.train(LONG, runs=folder, epochs=1, quiet=True, device="cpu")
+    run = cnndsl.train(cnndsl.Text(LONG), runs=folder, epochs=1, quiet=True, device="cpu")
     before = run.checkpoint("last")
     after = encode(before)
     operation, survived = 0, False

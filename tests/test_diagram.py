@@ -70,7 +70,7 @@ class Drawn:
 
 
 def load(text: str) -> Graph:
-    return cnndsl.load(f"name: net\n{text}").graph
+    return cnndsl.loads(f"name: net\n{text}").graph
 
 
 def draw(text: str, **options: Any) -> Drawn:
@@ -691,7 +691,7 @@ def test_nothing_is_said_on_stderr(form: str) -> None:
     code = f"""
 import cnndsl
 text = "input: [8, 2, 2]\\nnetwork:\\n" + "\\n".join(f"- Conv2d: [{{1 + n % 7}}, 1]" for n in range(1010))
-cnndsl.load(text).diagram(dpi=20).pipe({form!r})
+cnndsl.loads(text).diagram(dpi=20).pipe({form!r})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")

@@ -111,7 +111,7 @@ RECIPES = [block for page in PAGES for block in blocks(page, "yaml") if block.st
 @pytest.mark.parametrize("recipe", RECIPES, ids=range(len(RECIPES)))
 def test_the_recipes_of_the_pages_are_recipes(recipe: str) -> None:
     folder = "ImageFolder" in recipe
-    net = cnndsl.load(
+    net = cnndsl.loads(
         f"input: [{3 if folder else 1}, 96, 96]\nnetwork: [AdaptiveAvgPool2d: 4, Flatten, Linear: 10]\n{recipe}"
     )
     assert net.recipe is not None and net.recipe.epochs >= 10

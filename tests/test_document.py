@@ -177,5 +177,5 @@ def test_blocks_past_the_limit_are_refused_and_nothing_else_is_said() -> None:
     names = [f"Block{number}" for number in range(1002)]
     blocks = "".join(f"  {name}: [ReLU]\n" for name in names)
     text = "input: [1, 8, 8]\nblocks:\n" + blocks + "network:\n" + "".join(f"  - {name}\n" for name in names)
-    (fault,) = cnndsl.check(text)
+    (fault,) = cnndsl.check(cnndsl.Text(text))
     assert (fault.code, fault.message) == (Code.LIMIT, "more than 1000 blocks")

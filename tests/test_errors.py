@@ -145,7 +145,7 @@ FILES = [
              "more than 256 KiB, with all that is extended and used"),
     FileCase("missing", spec("extends: none.yaml\n"), Code.FILE, "net.yaml:1:10", "none.yaml does not exist"),
     FileCase("folder", folder_used, Code.FILE, "net.yaml:1:6", "parts cannot be read: it is a folder"),
-    FileCase("FIFO", fifo_used, Code.FILE, "net.yaml:1:7", "pipe.yaml cannot be read: it is no regular file"),
+    FileCase("FIFO", fifo_used, Code.FILE, "net.yaml:1:7", "pipe.yaml cannot be read: it is not a regular file"),
     FileCase("out by ..", outside, Code.PATH, "net.yaml:1:10", "`../outside.yaml` is outside of the project"),
     FileCase("absolute", spec("use: /etc/passwd\n"), Code.PATH, "net.yaml:1:6",
              "`/etc/passwd` is outside of the project"),
@@ -184,8 +184,8 @@ def test_files_that_are_not_as_they_should_be(case: FileCase, tmp_path: Path, mo
     [
         (lambda path: None, "net.yaml does not exist"),
         (lambda path: path.mkdir(), "net.yaml cannot be read: it is a folder"),
-        (os.mkfifo, "net.yaml cannot be read: it is no regular file"),
-        (lambda path: path.symlink_to("/dev/zero"), "net.yaml cannot be read: it is no regular file"),
+        (os.mkfifo, "net.yaml cannot be read: it is a pipe that nobody writes to"),
+        (lambda path: path.symlink_to("/dev/zero"), "net.yaml cannot be read: it is not a regular file"),
         (lambda path: path.symlink_to(path), "net.yaml cannot be read: Too many levels of symbolic links"),
     ],
     ids=["missing", "folder", "FIFO", "/dev/zero", "ring of links"],
@@ -244,14 +244,14 @@ def test_errors_are_sorted_by_place_and_each_is_told_once() -> None:
 def test_an_exception_tells_of_fifty_errors_at_the_most() -> None:
     text = "input: [1, 8, 8]\nnetwork:\n" + "  - Conv2D\n" * 60
     with pytest.raises(SpecError) as caught:
-        cnndsl.load(text)
+        cnndsl.loads(text)
     assert len(caught.value.diagnostics) == 60
     assert str(caught.value).count("error[CNN014]") == MOST
     assert str(caught.value).endswith("10 more are not shown")
 
 
 def test_a_diagnostic_as_data() -> None:
-    (fault,) = cnndsl.check("input: [1, 8, 8]\nnetwork:\n  - {name: a, ReLU: }\n  - {name: a, ReLU: }\n")
+    (fault,) = cnndsl.check(cnndsl.Text("input: [1, 8, 8]\nnetwork:\n  - {name: a, ReLU: }\n  - {name: a, ReLU: }\n"))
     assert json.loads(json.dumps(fault.as_dict())) == {
         "code": "CNN017",
         "severity": "error",

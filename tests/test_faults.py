@@ -33,7 +33,7 @@ HERE = Path(__file__).parent
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return cnndsl.train(SPEC, runs=tmp_path_factory.mktemp("runs"), **QUIET).path
+    return cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path_factory.mktemp("runs"), **QUIET).path
 
 
 @pytest.fixture
@@ -123,7 +123,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, caps
     # The damaged one has not been pushed over the sound one: both that are there now load.
     assert (run / "last.damaged.pt").read_bytes() == b""
     assert [len(checkpoints.load(run / name).progress.epochs) for name in ("last.before.pt", "last.pt")] == [3, 4]
-    whole = cnndsl.train(SPEC, runs=run.parent / "whole", epochs=4, **QUIET)
+    whole = cnndsl.train(cnndsl.Text(SPEC), runs=run.parent / "whole", epochs=4, **QUIET)
     assert_same_weights(resumed.module("last"), whole.module("last"))
 
 
@@ -211,7 +211,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 def test_devices_that_are_not_there() -> None:
     for name, message in (("tpuu", "torch knows no device `tpuu`"), ("mps", "there is no device `mps` here")):
         with pytest.raises(RunError, match=message):
-            cnndsl.train(SPEC, device=name, quiet=True)
+            cnndsl.train(cnndsl.Text(SPEC), device=name, quiet=True)
 
 
 # --- the loss ------------------------------------------------------------------------------------

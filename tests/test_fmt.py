@@ -138,17 +138,46 @@ def test_broken_yaml_is_refused_with_its_diagnostics() -> None:
 @pytest.mark.parametrize("old, new", [("# tail", ""), ('"10"', "10"), ("Flatten", "ReLU"), ("\n", "\n- ")])
 def test_a_layout_that_loses_something_is_not_used(old: str, new: str, monkeypatch: pytest.MonkeyPatch) -> None:
     sound = Layout.document
-    monkeypatch.setattr(Layout, "document", lambda layout, root: sound(layout, root).replace(old, new))
+    monkeypatch.setattr(Layout, "document", lambda layout: sound(layout).replace(old, new))
     with pytest.raises(Unchanged):
         cnndsl.format(WILD)
 
 
-def test_both_texts_are_compiled_where_the_spec_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "base.yaml").write_text(TIDY.replace('"10"', "10"))
-    sources = iter(["one", "another"])
-    monkeypatch.setattr("cnndsl.emit.python.source", lambda graph: next(sources))
-    with pytest.raises(Unchanged, match="compile"):
-        cnndsl.format("extends:   base.yaml\nname:  other\n", folder=tmp_path)
+SILENCING = """\
+input: [8, 4, 4]
+
+network:
+  - {Conv2d: {out_channels: 8,
+      kernel_size: 1}}  # cnndsl: ignore CNN102
+  - BatchNorm2d
+"""
+
+
+def test_a_comment_that_would_come_to_silence_something_else_leaves_the_file_as_it_is() -> None:
+    with pytest.raises(Unchanged, match="silence other warnings"):
+        cnndsl.format(SILENCING)
+    tidy = cnndsl.format(SILENCING.replace(",\n     ", ","))
+    assert "  - Conv2d: {out_channels: 8, kernel_size: 1}    # cnndsl: ignore CNN102\n" in tidy
+
+
+def test_every_character_that_may_be_written_as_an_escape_stays_one() -> None:
+    for first in range(0, 0x10000, 64):
+        points = [point for point in range(first, first + 64) if not 0xD800 <= point <= 0xDFFF]
+        escapes = "".join(f"\\u{point:04x}" for point in points)
+        once = cnndsl.format(f'description:   "{escapes}"\nnetwork: [ReLU]\n')
+        assert yaml.safe_load(once)["description"] == "".join(map(chr, points))
+        assert cnndsl.format(once) == once
+    for escape in ("\\N", "\\L", "\\P", "\\u202E", "\\x7f", "\\U0001F98A", "\\0", "\\e"):
+        once = cnndsl.format(f'description:   "a{escape}b"\nnetwork: [ReLU]\n')
+        assert yaml.safe_load(once) == yaml.safe_load(f'description: "a{escape}b"\nnetwork: [ReLU]\n')
+
+
+def test_what_is_nested_deeply_is_laid_out_as_fast_as_any_text() -> None:
+    depth = 31  # each level used to double the work
+    text = "input: [4]\nnetwork: [" + "{sequential: [" * depth + "ReLU" + "]}" * depth + "]\n"
+    once = cnndsl.format(text)
+    assert cnndsl.format(once) == once
+    assert yaml.safe_load(once) == yaml.safe_load(text)
 
 
 def test_archs_stand_in_the_layout() -> None:

@@ -30,7 +30,7 @@ EXAMPLES = int(os.environ.get("CNNDSL_EXAMPLES", "0"))
 def compiled(rng: Random) -> cnndsl.Network | None:
     """A random network, None for a spec that has errors or whose channels multiply too often."""
     try:
-        net = cnndsl.load(yaml.dump(spec(rng), Dumper=PlainDumper, sort_keys=False))
+        net = cnndsl.loads(yaml.dump(spec(rng), Dumper=PlainDumper, sort_keys=False))
     except cnndsl.SpecError:
         return None
     return net if net.cost.params + net.cost.macs < MOST else None

@@ -23,13 +23,13 @@ def rows(network: str, shape: str = "[3, 8, 8]", **params: object) -> list[tuple
     """Path, layer and shape of a sample for every row of a network."""
     head = f"input: {shape}\n" if "network:" in network else f"input: {shape}\nnetwork:\n"
     body = dedent(network) if "network:" in network else "\n".join(f"  {line}" for line in dedent(network).splitlines())
-    net = cnndsl.load(f"{head}{body}\n", **params)
+    net = cnndsl.loads(f"{head}{body}\n", **params)
     return [(row.path, row.layer, tuple(row.output[1:])) for row in net.shapes().rows]
 
 
 def codes(spec: str) -> list[tuple[str, int, int]]:
     """Code, line and column of every error."""
-    found = [fault for fault in cnndsl.check(dedent(spec)) if fault.is_error]
+    found = [fault for fault in cnndsl.check(cnndsl.Text(dedent(spec))) if fault.is_error]
     return [(fault.code.id, fault.span.line, fault.span.column) for fault in found if fault.span]
 
 
@@ -131,8 +131,8 @@ def test_from_reaches_any_earlier_step_of_the_module() -> None:
 
 
 def test_reuse_counts_parameters_once_and_macs_twice() -> None:
-    once = cnndsl.load("input: [3, 8, 8]\nnetwork:\n  - {name: c, Conv2d: [3, 1]}\n")
-    twice = cnndsl.load("input: [3, 8, 8]\nnetwork:\n  - {name: c, Conv2d: [3, 1]}\n  - reuse: c\n")
+    once = cnndsl.loads("input: [3, 8, 8]\nnetwork:\n  - {name: c, Conv2d: [3, 1]}\n")
+    twice = cnndsl.loads("input: [3, 8, 8]\nnetwork:\n  - {name: c, Conv2d: [3, 1]}\n  - reuse: c\n")
     assert twice.cost.params == once.cost.params == sum(p.numel() for p in twice.module().parameters())
     assert twice.cost.macs == 2 * once.cost.macs
 
@@ -149,7 +149,7 @@ def test_when_else_let_and_input() -> None:
 @pytest.mark.parametrize("condition", ["$wide", "$(not wide)", "$(True if wide else False)"])
 def test_a_text_is_no_condition(condition: str) -> None:
     spec = f"input: [3, 8, 8]\nparams: {{wide: no}}\nnetwork:\n  - {{ReLU: , when: {condition}}}\n"
-    (fault,) = cnndsl.check(spec)
+    (fault,) = cnndsl.check(cnndsl.Text(spec))
     assert "the text 'no' is no condition" in fault.message and "true or false" in fault.help
     assert rows("params: {act: ReLU}\nnetwork:\n  - {$act: , when: $act}") == [("0", "ReLU", (3, 8, 8))]
 
@@ -178,7 +178,7 @@ def test_blocks_with_defaults_and_layers_as_parameters() -> None:
 def test_named_inputs_and_several_outputs() -> None:
     import torch
 
-    net = cnndsl.load(
+    net = cnndsl.loads(
         dedent("""\
         input: {left: [3, 8, 8], right: [3, 8, 8]}
         outputs: [pair, score]
@@ -195,7 +195,7 @@ def test_named_inputs_and_several_outputs() -> None:
 
 
 def test_init_sets_the_weights_that_it_names() -> None:
-    net = cnndsl.load(
+    net = cnndsl.loads(
         "input: [3, 8, 8]\ninit: {Conv2d: {weight: {constant: {val: 2}}, bias: zeros}, Linear: {normal: {std: 0}}}\n"
         "network: [Conv2d: [4, 3], Flatten, Linear: 2]\n"
     ).module()

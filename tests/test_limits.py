@@ -53,8 +53,8 @@ def test_the_table_in_the_docs_is_the_one_in_the_code() -> None:
 
 def test_a_raised_limit_lets_a_large_network_through() -> None:
     text = "input: [1]\nnetwork:\n  - repeat:\n      - repeat: [ReLU]\n        times: 300\n    times: 100\n"
-    assert [item.code for item in cnndsl.check(text)] == [Code.LIMIT]
-    assert cnndsl.check(text, limits=Limits(steps=70_000)) == []
+    assert [item.code for item in cnndsl.check(cnndsl.Text(text))] == [Code.LIMIT]
+    assert cnndsl.check(cnndsl.Text(text), limits=Limits(steps=70_000)) == []
 
 
 NONE = ["", "steps", "steps=", "steps=0", "steps=-3", "steps=many", "stps=3", "steps=3,,", "steps=1e9"]

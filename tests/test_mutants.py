@@ -9,6 +9,7 @@ import pytest
 from mutants import ARCHS, Edit, edits, mutated
 
 from cnndsl.network import compile_spec
+from cnndsl.spec.document import Text
 
 SPECS = sorted(ARCHS.glob("*.yaml"))
 ALL = {path: list(edits(path, Random(path.stem))) for path in SPECS}
@@ -16,7 +17,7 @@ ALL = {path: list(edits(path, Random(path.stem))) for path in SPECS}
 
 def errors(text: str) -> list[tuple[tuple[int, int], str]]:
     """The place and the help of each error of a text."""
-    found = compile_spec(text, folder=ARCHS).diagnostics
+    found = compile_spec(Text(text, ARCHS)).diagnostics
     return [((item.span.line, item.span.column), item.help) for item in found if item.is_error and item.span]
 
 

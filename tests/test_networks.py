@@ -109,7 +109,7 @@ def test_what_an_inception_saves(name: str, params: float, macs: int) -> None:
 
 
 def test_a_dense_block_and_a_transition_of_the_reference() -> None:
-    net = cnndsl.load(
+    net = cnndsl.loads(
         """
         input: [3, 8, 8]
         blocks:

@@ -88,7 +88,7 @@ def spec(*steps: str, input: str = "[8, 12, 12]", more: str = "") -> str:
 
 
 def faults(*steps: str, **options: str) -> list[str]:
-    found = cnndsl.check(spec(*steps, **options))
+    found = cnndsl.check(cnndsl.Text(spec(*steps, **options)))
     return [f"{fault.code.id} {fault.span and fault.span.line}: {fault.message}" for fault in found]
 
 
@@ -106,7 +106,7 @@ def run(
 
 def test_shapes_tensors_and_macs_are_those_of_torch(plugin: Plugin) -> None:
     gates = plugin(GATE)
-    net = cnndsl.load(spec("Gate", "Gate: [2, SiLU]", "Gate: {ratio: 8, bias: false}"))
+    net = cnndsl.loads(spec("Gate", "Gate: [2, SiLU]", "Gate: {ratio: 8, bias: false}"))
     x = torch.randn(3, 8, 12, 12)
     module = net.module()
     rows = net.shapes().rows
@@ -130,7 +130,7 @@ def test_the_decorator_gives_the_class_back_as_it_is(plugin: Plugin) -> None:
 
 def test_the_source_imports_the_class_and_runs_in_a_fresh_process(plugin: Plugin, tmp_path: Path) -> None:
     plugin(GATE)
-    net = cnndsl.load(spec("Gate: {act: SiLU}", more="name: net\n"))
+    net = cnndsl.loads(spec("Gate: {act: SiLU}", more="name: net\n"))
     assert "from gates import Gate\nfrom torch import nn\n" in net.source()
     assert 'Gate(8, act="SiLU")' in net.source()
     (tmp_path / "net.py").write_text(net.source())
@@ -145,7 +145,7 @@ def test_in_blocks_loops_and_for_reuse(plugin: Plugin) -> None:
         "network:\n  - B: 2\n  - B: [4, Tanh]\n  - {name: g, Gate: }\n  - reuse: g\n"
         "  - {repeat: [Gate: $(i + 1)], for: i, in: $(range(3))}\n"
     )
-    net = cnndsl.load(text)
+    net = cnndsl.loads(text)
     module = net.module()
     assert module(torch.randn(2, 8, 6, 6)).shape == (2, 8, 6, 6)
     assert net.cost.params == sum(p.numel() for p in module.parameters())
@@ -154,7 +154,7 @@ def test_in_blocks_loops_and_for_reuse(plugin: Plugin) -> None:
 
 def test_a_text_that_is_also_a_layers_name_stays_a_text(plugin: Plugin) -> None:
     plugin(GATE)
-    source = cnndsl.load(spec("Gate: {act: GELU}")).source()
+    source = cnndsl.loads(spec("Gate: {act: GELU}")).source()
     assert 'act="GELU"' in source and "nn.GELU" not in source
 
 
@@ -184,15 +184,15 @@ class Pick(nn.Module):
 
 def test_a_rule_tells_the_shape_of_what_cannot_be_measured(plugin: Plugin) -> None:
     plugin(f"@cnndsl.layer(shape=lambda x, *, count: (*x[:2], count), macs=lambda x: 7)\n{PICK}", "ruled")
-    net = cnndsl.load(spec("Pick: 9"))
+    net = cnndsl.loads(spec("Pick: 9"))
     assert net.shapes().rows[0].output == (1, 8, 9) and net.cost.macs == 7
     assert net.module()(torch.zeros(2, 8, 12, 12)).shape == (2, 8, 9)
     plugin(f"@cnndsl.layer\n{PICK.replace('Pick', 'Unruled')}", "unruled")
-    (fault,) = cnndsl.check(spec("Unruled: 9"))
+    (fault,) = cnndsl.check(cnndsl.Text(spec("Unruled: 9")))
     assert fault.code is Code.SHAPE and "`Unruled` does not take [1, 8, 12, 12]" in fault.message
     assert "@cnndsl.layer(shape=...)" in fault.help
     plugin(f"@cnndsl.layer(shape=lambda x, **all: (*x[:2], all['count']))\n{PICK.replace('Pick', 'Free')}", "free")
-    assert cnndsl.load(spec("Free: 9")).cost.macs == 0  # it cannot be run without values
+    assert cnndsl.loads(spec("Free: 9")).cost.macs == 0  # it cannot be run without values
 
 
 @pytest.mark.parametrize(
@@ -252,14 +252,14 @@ def test_no_memory_is_taken_and_no_random_number(plugin: Plugin) -> None:
         "vast",
     )
     before = torch.random.get_rng_state()
-    assert cnndsl.load(spec("Vast: 40000")).cost.params == 40_000 * 40_001 + 3
+    assert cnndsl.loads(spec("Vast: 40000")).cost.params == 40_000 * 40_001 + 3
     assert torch.equal(before, torch.random.get_rng_state())
     assert faults("Vast: 90000")[0].startswith("CNN007 3: the w.weight of this `Vast` has 8100000000 elements")
 
 
 def test_init_reaches_what_a_layer_is_made_of(plugin: Plugin) -> None:
     plugin(GATE)
-    module = cnndsl.load(
+    module = cnndsl.loads(
         spec("Gate: {bias: false}", "Flatten", "Linear: 10", more="init: {Linear: {weight: ones, bias: ones}}\n")
     ).module()
     assert module[0].fc1.weight.eq(1).all() and module[2].bias.eq(1).all()
@@ -268,7 +268,7 @@ def test_init_reaches_what_a_layer_is_made_of(plugin: Plugin) -> None:
         "        self.weight = nn.Parameter(torch.zeros(3))\n    def forward(self, x): return x\n"
     )
     plugin(own, "own")
-    assert cnndsl.load(spec("Own", more="init: {Own: ones}\n")).module()[0].weight.eq(1).all()
+    assert cnndsl.loads(spec("Own", more="init: {Own: ones}\n")).module()[0].weight.eq(1).all()
     assert "CNN030" in faults("Own", more="init: {Own: xavier_uniform}\n")[0]
 
 
@@ -303,11 +303,11 @@ def test_annotations_say_what_a_spec_may_write(plugin: Plugin) -> None:
         assert [fault[:6] for fault in faults(f"Every: {bad}")] == ["CNN010"], bad
     assert [fault[:6] for fault in faults("Every: {a: 1, g: ReLU}")] == ["CNN015"]
     assert [fault[:6] for fault in faults("Every")] == ["CNN012"]
-    module = cnndsl.load(spec("Every: {a: 1, d: [1, 2], j: [4], output: true}")).module()
+    module = cnndsl.loads(spec("Every: {a: 1, d: [1, 2], j: [4], output: true}")).module()
     assert module[0].got == (1, None, "mean", (1, 2), (), 1, None, (4,), 1, True)
     assert (
         "Every(1, d=(1, 2), j=(4,), output=True)"
-        in cnndsl.load(spec("Every: {a: 1, d: [1, 2], j: [4], output: true}")).source()
+        in cnndsl.loads(spec("Every: {a: 1, d: [1, 2], j: [4], output: true}")).source()
     )
 
 
@@ -319,7 +319,7 @@ def test_arguments_behind_a_written_default_have_their_names(plugin: Plugin) -> 
         "    def forward(self, x): return x\n",
         "late",
     )
-    net = cnndsl.load(spec("Late: {a: 2, m: 5}", "Late: {m: 6}"))
+    net = cnndsl.loads(spec("Late: {a: 2, m: 5}", "Late: {m: 6}"))
     assert "Late(a=2, n=8, m=5)" in net.source() and "Late(n=8, m=6)" in net.source()
     assert [child.got for child in net.module()] == [(2, 8, 5), (1, 8, 6)]
 
@@ -366,10 +366,10 @@ def test_two_plugins_may_not_share_a_name_but_one_may_be_loaded_again(plugin: Pl
     gates = plugin(GATE)
     with pytest.raises(RunError, match="`Gate` of `others` is named like a layer of `gates`"):
         plugin(GATE, "others")
-    first = cnndsl.load(spec("Gate")).module()
+    first = cnndsl.loads(spec("Gate")).module()
     Path("gates.py").write_text(HEAD + GATE.replace('"seen", torch.zeros(3)', '"noticed", torch.zeros(4)'))
     importlib.reload(gates)  # as a cell of a notebook that is run again
-    again = cnndsl.load(spec("Gate"))
+    again = cnndsl.loads(spec("Gate"))
     assert again.cost.buffers == 4
     assert type(again.module()[0]) is gates.Gate is not type(first[0])
     load_plugin("gates")
@@ -391,11 +391,11 @@ def test_schema_suggestions_and_pages_know_it(plugin: Plugin) -> None:
     plugin(EVERY, "every")
     assert "Gate" in schema()["$defs"] and "ratio" in editor_schema()["$defs"]["Gate"]["properties"]
     Draft202012Validator.check_schema(editor_schema())
-    (fault,) = cnndsl.check(spec("Gaet"))
+    (fault,) = cnndsl.check(cnndsl.Text(spec("Gaet")))
     assert fault.help == "did you mean `Gate`?"
     page = layer_page("Gate")
     assert "Weighs each channel." in page and "from gates import Gate" in page and "| `channels` |" in page
-    assert "Gate" in cnndsl.load(spec("Gate")).diagram().source
+    assert "Gate" in cnndsl.loads(spec("Gate")).diagram().source
 
 
 def test_they_are_gone_after_the_tests() -> None:
@@ -538,7 +538,7 @@ def test_a_broken_package_is_told(folder: Path, tmp_path_factory: pytest.TempPat
 def test_installed_packages_are_looked_for_once() -> None:
     load_installed()
     before = load_installed.cache_info().misses
-    cnndsl.check(spec("ReLU"))
+    cnndsl.check(cnndsl.Text(spec("ReLU")))
     assert load_installed.cache_info().misses == before
 
 
@@ -557,7 +557,7 @@ def test_a_spec_cannot_bring_anything_in(tmp_path: Path, monkeypatch: pytest.Mon
         spec("ReLU", more=f"extends: gates.py\nblocks: {{{line}}}\n"),
         spec("ReLU", more="use: gates\n"),
     ):
-        assert any(fault.is_error for fault in cnndsl.check(text)), text
+        assert any(fault.is_error for fault in cnndsl.check(cnndsl.Text(text))), text
         assert "gates" not in sys.modules
 
 
@@ -577,7 +577,7 @@ def test_attention_is_measured(plugin: Plugin) -> None:
         "    def forward(self, x): return self.a(x, x, x, need_weights=False)[0]\n",
         "attend",
     )
-    net = cnndsl.load(spec("Attend: 4", input="[6, 16]"))
+    net = cnndsl.loads(spec("Attend: 4", input="[6, 16]"))
     assert net.cost.params == 4 * 16 * 16 + 4 * 16 and net.cost.macs >= 6 * 4 * 16 * 16
     assert net.module()(torch.zeros(3, 6, 16)).shape == (3, 6, 16)
 
@@ -589,7 +589,7 @@ def test_calls_that_differ_in_the_sort_of_a_value_are_not_taken_for_each_other(p
         "    def forward(self, x): return x\n",
         "sort",
     )
-    net = cnndsl.load(spec("Sort: 1", "Sort: 1.0", "Sort: true"))
+    net = cnndsl.loads(spec("Sort: 1", "Sort: 1.0", "Sort: true"))
     assert [row.params for row in net.shapes().rows] == [3, 5, 7]
 
 

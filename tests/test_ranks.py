@@ -51,7 +51,7 @@ def test_both_ranks_have_the_same_weights(two: Path) -> None:
 def test_two_processes_learn_what_one_learns(two: Path, tmp_path: Path) -> None:
     """The same batches, so the same gradients but for the order of a sum, and the same accuracy."""
     (path,) = two.glob("runs/*/*")
-    run, alone = cnndsl.load_run(path), cnndsl.train(PLAIN, runs=tmp_path, quiet=True, device="cpu")
+    run, alone = cnndsl.load_run(path), cnndsl.train(cnndsl.Text(PLAIN), runs=tmp_path, quiet=True, device="cpu")
     for name, tensor in alone.module("last").state_dict().items():
         torch.testing.assert_close(weights(two, 0)[name], tensor, rtol=1e-4, atol=1e-6)
     figures = [[row["train_acc"], row["test_acc"]] for each in (run, alone) for row in rows(each)]

@@ -11,7 +11,7 @@ from cnndsl.diagnostics import Diagnostic
 
 
 def faults(network: str, head: str = "input: [3, 8, 8]\n") -> list[Diagnostic]:
-    return [item for item in cnndsl.check(head + "network:\n" + dedent(network)) if item.is_error]
+    return [item for item in cnndsl.check(cnndsl.Text(head + "network:\n" + dedent(network))) if item.is_error]
 
 
 def codes(network: str, head: str = "input: [3, 8, 8]\n") -> list[str]:
@@ -19,7 +19,7 @@ def codes(network: str, head: str = "input: [3, 8, 8]\n") -> list[str]:
 
 
 def warnings(text: str) -> list[str]:
-    return [item.message for item in cnndsl.check(dedent(text)) if not item.is_error]
+    return [item.message for item in cnndsl.check(cnndsl.Text(dedent(text))) if not item.is_error]
 
 
 # --- one fault, one message ----------------------------------------------------------------------
@@ -131,12 +131,12 @@ def test_a_layer_as_a_value_takes_its_arguments_from_where_it_is_written() -> No
       B(slope): [Conv2d: [$slope, 1], $act]
     network: [B: 4]
     """
-    assert cnndsl.load(dedent(spec)).shapes().rows[-1].arguments == {"negative_slope": 0.25}
+    assert cnndsl.loads(dedent(spec)).shapes().rows[-1].arguments == {"negative_slope": 0.25}
 
 
 def test_a_layer_as_a_value_takes_more_arguments_where_it_is_called() -> None:
     text = "input: [3, 8, 8]\nparams: {conv: {Conv2d: [4]}}\nnetwork: [{$conv: [3]}]\n"
-    assert cnndsl.load(text).shapes().rows[0].output == (1, 4, 6, 6)
+    assert cnndsl.loads(text).shapes().rows[0].output == (1, 4, 6, 6)
 
 
 def test_outputs_given_twice_are_an_error_that_is_told() -> None:

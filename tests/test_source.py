@@ -188,7 +188,7 @@ def test_the_names_that_modules_have_are_taken() -> None:
 @pytest.mark.parametrize("name", ["forward", "training", "parameters", "add_module", "_modules", "_apply", "append"])
 @pytest.mark.parametrize("step", ["ReLU: ", "sequential: [ReLU]"])
 def test_names_that_modules_have_are_refused(name: str, step: str) -> None:
-    faults = cnndsl.check(f"input: [1, 8, 8]\nnetwork: [{{name: {name}, {step}}}]\n")
+    faults = cnndsl.check(cnndsl.Text(f"input: [1, 8, 8]\nnetwork: [{{name: {name}, {step}}}]\n"))
     assert [fault.code.id for fault in faults] == ["CNN016"]
 
 
@@ -201,7 +201,7 @@ def odd(name: str) -> cnndsl.Network:
     """`name` as that of a network, an input, a block's parameter, a step and an output."""
     image = name if name[0].islower() else "image"
     child = "child" if name in TAKEN else name
-    return cnndsl.load(
+    return cnndsl.loads(
         f"""
 name: {name}
 input: {{{image}: [3, 6, 6], other: [3, 6, 6]}}
@@ -250,7 +250,7 @@ def test_odd_names_are_formatted(tmp_path: Path) -> None:
     "name", ["Tensor", "Sequential2", "Torch", "Nn", "NotImplemented", "Net", "Reshaped", "Permuted"]
 )
 def test_odd_names_of_blocks(name: str) -> None:
-    net = cnndsl.load(
+    net = cnndsl.loads(
         f"""
 name: {name.lower()}
 input: [3, 6, 6]
@@ -275,7 +275,7 @@ network:
 
 @pytest.mark.parametrize("name", ["_", "_1", "_3d", "none", "tensor", "nn", "torch", "x", "permute", "a__b", "block"])
 def test_odd_names_of_networks(name: str) -> None:
-    net = cnndsl.load(
+    net = cnndsl.loads(
         f"""
 name: {name}
 input: [3, 6, 6]
@@ -303,7 +303,7 @@ HOSTILE = [
 def described(text: str) -> cnndsl.Network | None:
     """A network with a description, None where that is refused."""
     try:
-        return cnndsl.load(f"description: {json.dumps(text)}\ninput: [1, 4, 4]\nnetwork: [ReLU]\n")
+        return cnndsl.loads(f"description: {json.dumps(text)}\ninput: [1, 4, 4]\nnetwork: [ReLU]\n")
     except cnndsl.SpecError:
         return None
 
@@ -317,7 +317,7 @@ def parametrised(text: str) -> cnndsl.Network | None:
     network = [{"Block": [text, "a"]}, {"Block": ["a", text]}, {"Block": ["b", "b"]}]
     spec = {"input": [1, 4, 4], "blocks": {"Block(mode, other)": steps}, "network": network}
     try:
-        return cnndsl.load(json.dumps(spec) + "\n")
+        return cnndsl.loads(json.dumps(spec) + "\n")
     except cnndsl.SpecError:
         return None
 

@@ -521,7 +521,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
 
 
 def network(name: str) -> cnndsl.Network:
-    return cnndsl.load(f"name: {name}\n{dedent(SPECS[name][0])}")
+    return cnndsl.loads(f"name: {name}\n{dedent(SPECS[name][0])}")
 
 
 @pytest.mark.parametrize("name", SPECS)
@@ -568,5 +568,5 @@ def test_what_would_be_another_module_is_not_used_again(steps: str) -> None:
     """One module has one `forward`, whatever it is used on."""
     cell = f"[{{name: a, Identity: }}, Sigmoid, {{{steps}}}, Tanh]"
     network = "[{name: cell, Cell: }, {MaxPool2d: 2}, {reuse: cell}]"
-    faults = cnndsl.check(f"input: [8, 8, 8]\nblocks:\n  Cell: {cell}\nnetwork: {network}\n")
+    faults = cnndsl.check(cnndsl.Text(f"input: [8, 8, 8]\nblocks:\n  Cell: {cell}\nnetwork: {network}\n"))
     assert [fault.code.id for fault in faults] == ["CNN031"]

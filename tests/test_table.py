@@ -52,7 +52,7 @@ network:
 
 
 def table(text: str, depth: int | None = None) -> Table:
-    return Table.of(cnndsl.load(text).graph, depth)
+    return Table.of(cnndsl.loads(text).graph, depth)
 
 
 def row(text: str, path: str) -> Row:
@@ -141,7 +141,7 @@ def test_a_module_used_again_costs_macs_again_but_no_parameters() -> None:
 def test_the_rows_of_a_network_that_fails_end_at_the_fault() -> None:
     text = "input: [2, 8, 8]\nnetwork:\n- Conv2d: [4, 3]\n- sequential: [ReLU, Conv2d: [4, 9], ReLU]\n- ReLU"
     with pytest.raises(cnndsl.SpecError) as raised:
-        cnndsl.load(text)
+        cnndsl.loads(text)
     partial = Table.partial(raised.value.partial)  # type: ignore[arg-type]
     assert [(row.path, row.failed) for row in partial.rows] == [
         ("0", False),
@@ -351,7 +351,7 @@ def test_no_operation_is_counted_once_for_each_module_around_it() -> None:
     blocks = "\n".join(f"  B{i}(): [Conv2d: [1, 1], B{i + 1}]" for i in range(29))
     last = "  B29():\n  - repeat: [Conv2d: [1, 1]]\n    times: 300"
     text = f"input: [1, 2, 2]\nblocks:\n{blocks}\n{last}\nnetwork:\n- repeat: [B0]\n  times: 20"
-    graph = cnndsl.load(text).graph
+    graph = cnndsl.loads(text).graph
     start = time.process_time()
     shown = rows(graph.root)
     assert time.process_time() - start < 3

@@ -12,6 +12,7 @@ from error_cases import FOLDER, diagnose
 from cnndsl.diagnostics import MOST, Code, Diagnostic, Note
 from cnndsl.network import compile_spec
 from cnndsl.source import Source, Span
+from cnndsl.spec.document import Text
 from cnndsl.telling import FORMATS, as_json, concise, github, sarif
 
 TEXT = "input: [1, 8, 8]\nnetwork:\n  - Flatten\n  - Linear: {out_features:\n      0}\n"
@@ -59,7 +60,7 @@ def test_sarif_has_a_rule_for_each_code_and_places_for_each_note() -> None:
 
 @pytest.mark.parametrize("form", FORMATS)
 def test_what_stands_in_an_option_is_in_no_file(form: str) -> None:
-    faults = compile_spec(TEXT.replace("{out_features:\n      0}", "3"), given=["width=3"]).diagnostics
+    faults = compile_spec(Text(TEXT.replace("{out_features:\n      0}", "3")), given=["width=3"]).diagnostics
     told = FORMATS[form](faults)
     assert "CNN018" in told
     assert form in ("concise", "json") or not re.search("file|artifactLocation", told)

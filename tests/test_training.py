@@ -40,13 +40,13 @@ def sgd(parameters: Any) -> optim.Optimizer:
 
 
 def test_a_training_equals_the_loop_by_hand(tmp_path: Path) -> None:
-    run = cnndsl.train(SPEC, runs=tmp_path, **QUIET)
+    run = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, **QUIET)
     assert_same_weights(run.module("last"), by_hand(SPEC, sgd, nn.CrossEntropyLoss()))
 
 
 def test_an_optimizer_a_schedule_a_loss_and_clipping(tmp_path: Path) -> None:
     run = cnndsl.train(
-        SPEC,
+        cnndsl.Text(SPEC),
         runs=tmp_path,
         optimizer={"AdamW": {"lr": 0.01, "betas": [0.8, 0.9]}},
         scheduler={"CosineAnnealingLR": {"T_max": "$epochs"}},
@@ -65,7 +65,9 @@ def test_an_optimizer_a_schedule_a_loss_and_clipping(tmp_path: Path) -> None:
 
 
 def test_the_learning_rate_falls_as_torch_has_it(tmp_path: Path) -> None:
-    run = cnndsl.train(SPEC, runs=tmp_path, epochs=4, scheduler={"StepLR": {"step_size": 2, "gamma": 0.1}}, **QUIET)
+    run = cnndsl.train(
+        cnndsl.Text(SPEC), runs=tmp_path, epochs=4, scheduler={"StepLR": {"step_size": 2, "gamma": 0.1}}, **QUIET
+    )
     rates = [float(row["lr"]) for row in csv.DictReader((run.path / "metrics.csv").open())]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01])
 
@@ -125,14 +127,14 @@ def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("precision", ["bf16", "fp16"])
 def test_half_precision_learns(precision: str, tmp_path: Path) -> None:
-    run = cnndsl.train(SPEC, runs=tmp_path, precision=precision, epochs=6, **QUIET)
+    run = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, precision=precision, epochs=6, **QUIET)
     assert run.info["results"]["test_acc"] > 0.6
     assert all(tensor.dtype != torch.float16 for tensor in run.module().state_dict().values())
 
 
 def test_the_figures_of_an_epoch_are_those_of_torch(tmp_path: Path) -> None:
     """Test loss and accuracy, recomputed from the checkpoint."""
-    run = cnndsl.train(SPEC, runs=tmp_path, **QUIET)
+    run = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, **QUIET)
     _, data = data_of(SPEC)
     module = run.module("last")
     scores, labels = [], []
@@ -215,7 +217,7 @@ def test_a_run_leaves_what_is_needed_to_understand_it(tmp_path: Path) -> None:
 
 
 def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
-    run = cnndsl.train(SPEC, runs=tmp_path, epochs=6, **QUIET)
+    run = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=6, **QUIET)
     accuracies = [float(row["test_acc"]) for row in rows(run)]
     assert len(run.checkpoint("best").progress.epochs) == accuracies.index(max(accuracies)) + 1
     assert len(run.checkpoint("last").progress.epochs) == 6
@@ -273,7 +275,7 @@ def cut_short(spec: str, runs: Path, after: int = 2, **recipe: Any) -> Path:
 
 @pytest.mark.parametrize("after", [0, 1, 3])
 def test_a_resumed_run_equals_one_in_one_go(after: int, tmp_path: Path) -> None:
-    whole = cnndsl.train(SPEC, runs=tmp_path / "whole", **QUIET)
+    whole = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path / "whole", **QUIET)
     path = cut_short(SPEC, tmp_path / "cut", after)
     assert cnndsl.load_run(path).state == "interrupted"
     assert cnndsl.load_run(path).checkpoint("last").progress.batches == max(after, 0)
@@ -291,14 +293,14 @@ def test_augmentation_and_accumulation_are_resumed_too(tmp_path: Path) -> None:
         "accumulate": 2,
         "optimizer": {"Adam": {"lr": 0.01}},
     }
-    whole = cnndsl.train(SPEC, runs=tmp_path / "whole", **more, **QUIET)
+    whole = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path / "whole", **more, **QUIET)
     resumed = cnndsl.train(resume=cut_short(SPEC, tmp_path / "cut", 3, **more), **QUIET)
     assert_same_weights(whole.module("last"), resumed.module("last"))
 
 
 def test_more_epochs(tmp_path: Path) -> None:
-    whole = cnndsl.train(SPEC, runs=tmp_path / "whole", epochs=5, **QUIET)
-    short = cnndsl.train(SPEC, runs=tmp_path / "short", **QUIET)
+    whole = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path / "whole", epochs=5, **QUIET)
+    short = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path / "short", **QUIET)
     longer = cnndsl.train(resume=short.path, epochs=5, **QUIET)
     assert len(rows(longer)) == 5
     assert_same_weights(whole.module("last"), longer.module("last"))
@@ -313,7 +315,7 @@ def refused(message: str, **arguments: Any) -> RunError:
 
 
 def test_what_cannot_be_resumed(tmp_path: Path) -> None:
-    path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, **QUIET).path
+    path = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=2, **QUIET).path
     error = refused("the spec has changed since the checkpoint", resume=path, epochs=4, batch_size=64)
     notes = [note.message for note in error.diagnostic.notes]
     assert notes == ["-batch_size: 32", "+batch_size: 64"]
@@ -334,7 +336,7 @@ def test_a_spec_that_changed_is_not_resumed(tmp_path: Path) -> None:
 
 def test_a_schedule_over_all_epochs_keeps_its_length(tmp_path: Path) -> None:
     scheduler = {"CosineAnnealingLR": {"T_max": "$epochs"}}
-    path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, scheduler=scheduler, **QUIET).path
+    path = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=2, scheduler=scheduler, **QUIET).path
     error = refused("the spec has changed", resume=path, epochs=4)
     notes = [note.message for note in error.diagnostic.notes]
     assert notes == ["-scheduler: CosineAnnealingLR(T_max=2)", "+scheduler: CosineAnnealingLR(T_max=4)"]
@@ -345,7 +347,9 @@ def test_a_schedule_over_all_epochs_keeps_its_length(tmp_path: Path) -> None:
 
 
 def test_one_cycle_ends_with_its_training(tmp_path: Path) -> None:
-    path = cnndsl.train(SPEC, runs=tmp_path, epochs=2, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET).path
+    path = cnndsl.train(
+        cnndsl.Text(SPEC), runs=tmp_path, epochs=2, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET
+    ).path
     refused("lasts as long as the training", resume=path, epochs=4)
 
 
@@ -403,7 +407,7 @@ def test_tensorboard_gets_the_figures(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    run = cnndsl.train(SPEC, runs=tmp_path, tensorboard=True, **QUIET)
+    run = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, tensorboard=True, **QUIET)
     events = EventAccumulator(str(run.path / "tensorboard"))
     events.Reload()
     told = [scalar.value for scalar in events.Scalars("test_acc")]
@@ -419,8 +423,8 @@ def test_a_compiled_training_learns_the_same(tmp_path: Path) -> None:
 
 
 def test_the_same_seed_gives_the_same_weights(tmp_path: Path) -> None:
-    one, two = (cnndsl.train(SPEC, runs=tmp_path, epochs=1, **QUIET).module() for _ in range(2))
-    other = cnndsl.train(SPEC, runs=tmp_path, epochs=1, seed=1, **QUIET).module()
+    one, two = (cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=1, **QUIET).module() for _ in range(2))
+    other = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=1, seed=1, **QUIET).module()
     assert_same_weights(one, two)
     assert not torch.equal(next(one.parameters()), next(other.parameters()))
     assert not torch.equal(next(first_weights(SPEC).parameters()), next(one.parameters()))

@@ -266,7 +266,7 @@ def test_fashion_mnist_as_it_is(tmp_path: Path) -> None:
     classes = DATASETS["FashionMNIST"].classes
     text = SPEC.replace("[1, 12, 12]", "[1, 28, 28]").replace("classes: 4", "classes: 10")
     text = text.replace("{Synthetic: {size: 150, test_size: 60}}", "FashionMNIST").replace("32", "1000")
-    net = cnndsl.load(text)
+    net = cnndsl.loads(text)
     torch.manual_seed(0)
     module = net.module().eval()
     spec = net.graph.document.resolved()
@@ -337,7 +337,7 @@ def test_inspect_of_what_is_not_there_and_of_what_has_no_tensors(run: Run) -> No
 
 def test_a_prefix_of_a_name_is_not_its_module() -> None:
     layers = "\n".join("  - Conv2d: {out_channels: 1, kernel_size: 1}" for _ in range(11))
-    net = cnndsl.load(f"input: [1, 4, 4]\nnetwork:\n{layers}\n")
+    net = cnndsl.loads(f"input: [1, 4, 4]\nnetwork:\n{layers}\n")
     state = net.module().state_dict()
     assert [info.name for info in tensors(net, state, "1")] == ["1.weight", "1.bias"]
     assert [info.name for info in tensors(net, state, "10.bias")] == ["10.bias"]
@@ -407,7 +407,7 @@ def read_safetensors(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor]
         facts = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     # The names are those of the plain module: the file goes into the source that was emitted.
-    module = cnndsl.load(facts["spec"] + "\n").module()
+    module = cnndsl.loads(facts["spec"] + "\n").module()
     module.load_state_dict(state)
     return module.eval(), facts
 

@@ -47,7 +47,7 @@ def test_a_comment_in_a_used_file_silences_its_own_lines(tmp_path: Path) -> None
 
 def test_where_there_are_errors_no_comment_is_said_to_be_useless() -> None:
     text = "input: [1, 8, 8]\nnetwork:\n  - Conv2d: [8, 9]  # cnndsl: ignore CNN102\n  - BatchNorm2d\n"
-    assert [item.code.id for item in cnndsl.check(text)] == ["CNN030"]
+    assert [item.code.id for item in cnndsl.check(cnndsl.Text(text))] == ["CNN030"]
 
 
 def test_a_block_that_is_called_with_other_parameters_is_used() -> None:
@@ -60,4 +60,4 @@ blocks:
   Never: [Tanh]
 network: [{Outer: , when: $deep}, ReLU]
 """
-    assert [item.message for item in cnndsl.check(text)] == ["the block `Never` is never used"]
+    assert [item.message for item in cnndsl.check(cnndsl.Text(text))] == ["the block `Never` is never used"]

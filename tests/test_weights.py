@@ -44,7 +44,7 @@ def as_theirs(net: cnndsl.Network, tensors: dict[str, torch.Tensor]) -> dict[str
 
 @pytest.fixture
 def net() -> cnndsl.Network:
-    return cnndsl.load(NET)
+    return cnndsl.loads(NET)
 
 
 @pytest.mark.parametrize("wrapped", ["bare", "state_dict", "model", "parallel"])
@@ -70,8 +70,8 @@ def test_own_names_and_checkpoints_of_runs_are_weights_too(net: cnndsl.Network, 
     wanted = state(net)
     found = net.module(weights=wanted).state_dict()
     assert torch.equal(found["head.weight"], wanted["head.weight"])
-    run = cnndsl.train(SPEC, runs=tmp_path, epochs=1, quiet=True, device="cpu")
-    again = cnndsl.load(SPEC).module(weights=run.path / "last.pt").state_dict()
+    run = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=1, quiet=True, device="cpu")
+    again = cnndsl.loads(SPEC).module(weights=run.path / "last.pt").state_dict()
     assert all(torch.equal(again[name], tensor) for name, tensor in run.module("last").state_dict().items())
 
 
@@ -159,7 +159,7 @@ def test_torchvisions_weights_come_by_its_own_download(tmp_path: Path, monkeypat
 
 
 def test_build_writes_the_weights_beside_the_source(tmp_path: Path) -> None:
-    net = cnndsl.load(NET)
+    net = cnndsl.loads(NET)
     (tmp_path / "net.yaml").write_text(NET)
     wanted = state(net)
     torch.save(as_theirs(net, wanted), tmp_path / "weights.pt")
@@ -177,16 +177,22 @@ def test_build_writes_the_weights_beside_the_source(tmp_path: Path) -> None:
 
 
 def parameters(spec: str) -> list[str]:
-    return [name for name, _ in cnndsl.load(spec).module().named_parameters()]
+    return [name for name, _ in cnndsl.loads(spec).module().named_parameters()]
 
 
 def test_frozen_parameters_stay_as_the_weights_were(tmp_path: Path) -> None:
     names = parameters(SPEC)
     module = names[0].rpartition(".")[0]
-    start = state(cnndsl.load(SPEC))
+    start = state(cnndsl.loads(SPEC))
     save_file(start, tmp_path / "start.safetensors")
     run = cnndsl.train(
-        SPEC, runs=tmp_path, epochs=1, quiet=True, device="cpu", weights=tmp_path / "start.safetensors", freeze=[module]
+        cnndsl.Text(SPEC),
+        runs=tmp_path,
+        epochs=1,
+        quiet=True,
+        device="cpu",
+        weights=tmp_path / "start.safetensors",
+        freeze=[module],
     )
     after = run.module("last").state_dict()
     kept = {name for name in names if torch.equal(after[name], start[name])}
@@ -200,7 +206,7 @@ def test_frozen_parameters_stay_as_the_weights_were(tmp_path: Path) -> None:
 @pytest.mark.parametrize("pattern", ["nowhere", "*"])
 def test_what_cannot_be_frozen(pattern: str, tmp_path: Path) -> None:
     with pytest.raises(cnndsl.SpecError, match="CNN040"):
-        cnndsl.train(SPEC, runs=tmp_path, freeze=[pattern], quiet=True)
+        cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, freeze=[pattern], quiet=True)
 
 
 # --- names -------------------------------------------------------------------------------------------------
@@ -284,7 +290,7 @@ def test_a_pattern_of_stars_takes_no_longer_than_the_name_is_long() -> None:
     ],
 )
 def test_renamings_that_are_none(rename: str) -> None:
-    faults = [item for item in cnndsl.check(NET.replace("{head: classifier.1}", rename)) if item.is_error]
+    faults = [item for item in cnndsl.check(cnndsl.Text(NET.replace("{head: classifier.1}", rename))) if item.is_error]
     assert [fault.code for fault in faults] == [Code.TYPE]
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from cnndsl.network import load
+from cnndsl.network import loads
 from cnndsl.recipe import Recipe
 from cnndsl.training.data import Data, Places, open_data
 from cnndsl.training.plan import derived, epoch_plan
@@ -87,7 +87,7 @@ def spec_file(folder: Path, text: str = SPEC, name: str = "tiny.yaml") -> Path:
 
 def data_of(text: str, **places: Any) -> tuple[Recipe, Data]:
     """The recipe of a spec, and its data."""
-    net = load(text)
+    net = loads(text)
     assert net.recipe is not None
     (x,), (out,) = net.graph.inputs.values(), net.graph.outputs.values()
     data = open_data(net.recipe, x.shape.sample, out.shape.sample, Places(**places), torch.device("cpu"))
@@ -96,7 +96,7 @@ def data_of(text: str, **places: Any) -> tuple[Recipe, Data]:
 
 def first_weights(text: str) -> nn.Module:
     """The module of a spec as a training begins with it."""
-    net = load(text)
+    net = loads(text)
     assert net.recipe is not None
     torch.manual_seed(derived(net.recipe.seed, "weights"))
     return net.module()

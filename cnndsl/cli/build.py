@@ -64,7 +64,7 @@ def build(
         show(stage(graph, stop_after))
         return
     name = graph.document.name
-    folder = output or Path("build") / name
+    folder = output or Path("build") / graph.document.label
     files = _files(graph)
     if weights is not None:
         files[f"{name}.safetensors"] = _weights(graph, weights, partial)

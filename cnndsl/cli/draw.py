@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -62,12 +63,12 @@ def draw(
     tell(compilation.diagnostics)
     if compilation.graph is None:
         sys.exit(exit_code(compilation.diagnostics))
-    path = output or Path(f"{compilation.graph.document.name}.svg")
+    path = output or Path(f"{compilation.graph.document.label}.svg")
     if path.suffix not in FORMATS:
         raise click.BadParameter(f"{path} should end in {', '.join(FORMATS)}", param_hint="--output")
     drawing = diagram(compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold)
     try:
-        if path.exists() and not force and not is_signed(path):
+        if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and is no diagram of ours", "give another name with -o, or --force")
         check_folder(path)
         with _telling_warnings(path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -46,7 +47,7 @@ def export(run: Path, form: str, output: Path | None, which: str, batch: str | N
 
         trained = Trained.of(load_run(run), which)
         path = output or Path(f"{trained.name}{FORMATS[form].ending}")
-        if path.exists() and not force and not is_signed(path):
+        if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "give another name with -o, or --force")
         done = export(trained, form, path, size)
     say(path)

@@ -54,8 +54,9 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
     """Formats one file; whether it changes."""
     piped = str(path) == "-"
     old = _stdin() if piped else read_text(path).text
-    new = format(old, "<stdin>" if piped else str(path), path.parent)
-    changed = (not piped and path.read_bytes() != new.encode()) or old != new
+    new = format(old, "<stdin>" if piped else str(path))
+    marked = path.is_file() and path.stat().st_size != len(old.encode())  # with a byte order mark
+    changed = marked or old != new
     if diff:
         name = one_line(str(path))
         lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), name, f"{name}, formatted")
@@ -65,7 +66,7 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
     elif changed:
         say(f"{path}: would change" if check else f"{path}: formatted", err=True)
     if changed and not (piped or check or diff):
-        _write(path.resolve(), new)
+        _write(path, new)
     return changed
 
 
@@ -80,9 +81,10 @@ def _stdin() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    mode = path.stat().st_mode
+    target = path.resolve()  # of a link
     try:
-        write_file(path, text.encode())
-        path.chmod(mode & 0o7777)
+        mode = path.stat().st_mode
+        write_file(target, text.encode())
+        target.chmod(mode & 0o7777)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror or error}")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cnndsl.cli.common import fail
 from cnndsl.limits import LIMITS
+from cnndsl.writing import read_file
 
 _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
 
@@ -31,7 +32,6 @@ def _is_spec(path: Path, folder: Path) -> bool:
     if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
         return False
     try:
-        with path.open("rb") as file:
-            return bool(_SPEC.search(file.read(LIMITS.file).decode("utf-8-sig", "replace")))
+        return bool(_SPEC.search(read_file(path, LIMITS.file).decode("utf-8-sig", "replace")))
     except OSError:
         return True

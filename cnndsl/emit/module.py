@@ -5,7 +5,10 @@ from __future__ import annotations
 import hashlib
 import linecache
 import sys
+from collections.abc import Mapping
 from types import ModuleType
+from typing import Any
+from weakref import WeakValueDictionary, finalize
 
 from torch import nn
 
@@ -15,22 +18,80 @@ from cnndsl.plugins import OwnLayer
 
 
 def build(graph: Graph) -> nn.Module:
-    """The network of a graph. What runs can be read: its source is registered with ``linecache``, so
-    tracebacks, ``inspect`` and ``torch.jit.script`` find it."""
+    """The network of a graph.
+
+    What runs can be read: its source is registered with ``linecache``, so tracebacks, ``inspect`` and
+    ``torch.jit.script`` find it, for as long as anything lives that is of its classes. A pickle holds the source.
+    """
     emitted = emit(graph)
-    text = emitted.source
-    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    digest = hashlib.sha256(emitted.source.encode()).hexdigest()[:12]
     name = f"cnndsl._emitted.{graph.document.name}_{digest}"
-    if name not in sys.modules or _is_stale(sys.modules[name], graph):
-        filename = f"<{name}>"
-        linecache.cache[filename] = (len(text), None, text.splitlines(keepends=True), filename)
-        namespace = ModuleType(name, f"Emitted by cnndsl from the spec {graph.document.name}.")
-        namespace.__file__ = filename
-        exec(compile(text, filename, "exec"), namespace.__dict__)
-        sys.modules[name] = namespace
-    network = getattr(sys.modules[name], emitted.class_name)()
+    if name in sys.modules and _is_stale(sys.modules[name], graph):
+        del sys.modules[name]
+    network = _class(name, emitted.source, emitted.class_name)()
     assert isinstance(network, nn.Module)
     return network
+
+
+class _Importable(ModuleType):
+    """What ``sys.modules`` has of an emitted source. It holds the source's own classes weakly: they hold themselves
+    alive, by the globals of their methods, for as long as one of them is in use."""
+
+    def __init__(self, name: str, filename: str, contents: Mapping[str, Any]) -> None:
+        super().__init__(name, "A network, emitted by cnndsl.")
+        own = {key: value for key, value in contents.items() if getattr(value, "__module__", None) == name}
+        vars(self).update({key: value for key, value in contents.items() if key not in own}, __file__=filename)
+        self._own = WeakValueDictionary(own)
+
+    def __getattr__(self, key: str) -> Any:
+        own = vars(self).get("_own", {})
+        if key not in own:
+            raise AttributeError(f"module {self.__name__!r} has no attribute {key!r}")
+        return own[key]
+
+
+def _class(name: str, source: str, class_name: str) -> Any:
+    """A class of an emitted source, which is run unless it is there."""
+    found = getattr(sys.modules.get(name), class_name, None)
+    return found or _run(name, source)[class_name]
+
+
+def _run(name: str, source: str) -> dict[str, Any]:
+    filename = f"<{name}>"
+    linecache.cache[filename] = (len(source), None, source.splitlines(keepends=True), filename)
+    contents: dict[str, Any] = {"__name__": name, "__file__": filename}
+    exec(compile(source, filename, "exec"), contents)
+    importable = _Importable(name, filename, contents)
+    for made in filter(lambda value: isinstance(value, type) and value.__module__ == name, contents.values()):
+        made.__reduce_ex__ = _reducing(name, source)
+        finalize(made, _forget, importable).atexit = False
+    sys.modules[name] = importable
+    return contents
+
+
+def _forget(importable: _Importable) -> None:
+    """The classes of a source are gone, and with them who could ask for it."""
+    if sys.modules.get(importable.__name__) is importable:
+        del sys.modules[importable.__name__]
+        linecache.cache.pop(str(importable.__file__), None)
+
+
+def _reducing(name: str, source: str) -> Any:
+    def reduce(module: nn.Module, protocol: int) -> tuple[Any, ...]:
+        """As any object's, but the class is found by its source: the pickle may be read when it is gone, or by
+        another process."""
+        made, arguments, *state = tuple(object.__reduce_ex__(module, max(protocol, 2)))
+        if type(module).__module__ == name:  # and not a class that somebody derived
+            made, arguments = _revived, (name, source, type(module).__qualname__)
+        return made, arguments, *state
+
+    return reduce
+
+
+def _revived(name: str, source: str, class_name: str) -> Any:
+    """What an unpickled module is before its state is put in."""
+    made = _class(name, source, class_name)
+    return made.__new__(made)
 
 
 def _is_stale(namespace: ModuleType, graph: Graph) -> bool:

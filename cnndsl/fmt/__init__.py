@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections import defaultdict
 from typing import Any
 
 from cnndsl.diagnostics import SpecError
 from cnndsl.fmt.layout import Layout
-from cnndsl.fmt.nodes import parse
-from cnndsl.network import compile_spec
+from cnndsl.fmt.nodes import Parsed
 from cnndsl.source import Source
+from cnndsl.spec.silence import COMMENT
 from cnndsl.spec.tree import Listing, Mapping, Tree, Unreadable, read
 
 
@@ -18,23 +18,23 @@ class Unchanged(Exception):
     """The layout would not have kept what the text says, so it was not used."""
 
 
-def format(text: str, name: str = "<text>", folder: Path | None = None) -> str:
-    """The same spec in the one layout; ``folder`` is where it finds what it extends. Raises :class:`SpecError`
-    where the text is not sound YAML, :class:`Unchanged` where no layout could be proved to keep it."""
+def format(text: str, name: str = "<text>") -> str:
+    """The same spec in the one layout; ``name`` is what its diagnostics call it. Raises :class:`SpecError` where the
+    text is not sound YAML, :class:`Unchanged` where no layout could be proved to keep it."""
+    if not isinstance(text, str):
+        raise TypeError(f"format() takes the text of a spec, not {type(text).__name__}")
     text = re.sub(r"\r\n?", "\n", text.removeprefix("\ufeff"))
-    tree = _read(text, name)
-    laid = text
+    values = _values(_read(text, name))
+    parsed = first = Parsed.of(text)
     for _ in range(5):
-        before, (root, comments) = laid, parse(laid)
-        laid = Layout(laid, comments).document(root)
-        _prove_kept(tree, text, laid)
-        if laid == before:
-            break
-    else:
-        raise Unchanged("the layout does not settle")
-    if laid != text and _compiled(text, folder) != _compiled(laid, folder):
-        raise Unchanged("the spec would compile to something else")
-    return laid
+        laid = Layout(parsed).document()
+        if laid == parsed.text:
+            return laid
+        if _values(_reread(laid)) != values:
+            raise Unchanged("its values would change")
+        parsed = Parsed.of(laid)
+        _prove_comments_kept(first, parsed)
+    raise Unchanged("the layout does not settle")
 
 
 def _read(text: str, name: str) -> Tree:
@@ -47,19 +47,15 @@ def _read(text: str, name: str) -> Tree:
     return tree
 
 
-def _prove_kept(tree: Tree, old: str, new: str) -> None:
+def _reread(laid: str) -> Tree:
     try:
-        same = _values(tree) == _values(_read(new, "<formatted>"))
-    except SpecError:
-        same = False
-    if not same:
-        raise Unchanged("its values would change")
-    if sorted(c.text for c in parse(old)[1]) != sorted(c.text for c in parse(new)[1]):
-        raise Unchanged("a comment would be lost")
+        return _read(laid, "<formatted>")
+    except SpecError as error:
+        raise Unchanged(f"it could not be read again: {error.diagnostics[0].message}") from None
 
 
 def _values(tree: Tree) -> Any:
-    """A tree's values with their types and the order of keys."""
+    """A tree's values with their types and the order of keys: all that compiling a spec takes of its text."""
     if isinstance(tree, Mapping):
         return [(key.value, _values(value)) for key, value in tree.entries]
     if isinstance(tree, Listing):
@@ -67,10 +63,18 @@ def _values(tree: Tree) -> Any:
     return type(tree.value).__name__, tree.value
 
 
-def _compiled(text: str, folder: Path | None) -> Any:
-    """What a spec compiles to: its diagnostics' codes, and its source where there is one."""
-    from cnndsl.emit.python import source
+def _prove_comments_kept(old: Parsed, new: Parsed) -> None:
+    if sorted(comment.text for comment in old.comments) != sorted(comment.text for comment in new.comments):
+        raise Unchanged("a comment would be lost")
+    if _silenced(old) != _silenced(new):
+        raise Unchanged("a comment would silence other warnings")
 
-    compilation = compile_spec(f"{text}\n", folder=folder)  # a text of one line would be a path
-    codes = sorted(diagnostic.code.name for diagnostic in compilation.diagnostics)
-    return codes, source(compilation.graph) if compilation.graph else None
+
+def _silenced(parsed: Parsed) -> list[tuple[str, list[int]]]:
+    """The comments that silence, each with the numbers of the nodes that begin on its line, whose warnings it
+    silences."""
+    silencing = [comment for comment in parsed.comments if COMMENT.match(comment.text)]
+    begin: dict[int, list[int]] = defaultdict(list)
+    for number, node in enumerate(parsed.nodes if silencing else ()):
+        begin[node.start.line].append(number)
+    return [(comment.text, begin[comment.line]) for comment in silencing]

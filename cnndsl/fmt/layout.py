@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from bisect import bisect_right
 
-from cnndsl.fmt.nodes import Comment, Node
-from cnndsl.spec.tree import scalar_value
+from cnndsl.fmt.nodes import Comment, Node, Parsed
+from cnndsl.spec.tree import FORBIDDEN, scalar_value
 
 WIDTH = 120
 #: Keys of the document that stand apart, with a blank line around.
@@ -27,7 +28,13 @@ def scalar(node: Node, flow: bool) -> str:
 
 
 def _may_be_bare(text: str, flow: bool) -> bool:
-    if not _BARE.fullmatch(text) or text != text.strip() or text.endswith(":") or _YAML_1_1.fullmatch(text):
+    if (
+        not _BARE.fullmatch(text)
+        or not text.isprintable()
+        or text != text.strip()
+        or text.endswith(":")
+        or _YAML_1_1.fullmatch(text)
+    ):
         return False
     if ": " in text or " #" in text or (flow and re.search(r"[,\[\]{}?:]", text)):
         return False
@@ -39,43 +46,57 @@ def _quoted(text: str) -> str:
         return f'"{text}"'
     if text.isprintable():
         return "'" + text.replace("'", "''") + "'"
-    return json.dumps(text, ensure_ascii=False)
+    return FORBIDDEN.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
-def inline(node: Node) -> str:
-    """A node on one line."""
-    if node.kind in ("scalar", "alias"):
-        return scalar(node, flow=True)
-    prefix = f"&{node.anchor} " if node.anchor else ""
-    if node.kind == "list":
-        return f"{prefix}[{', '.join(_item(item) for item in node.items)}]"
-    pairs = (f"{inline(key)}: {inline(value)}" for key, value in node.pairs)
-    return f"{prefix}{{{', '.join(pairs)}}}"
+class Inline:
+    """Nodes on one line. Each is written once: whether it fits is asked of all that it is in."""
 
+    def __init__(self) -> None:
+        self.written: dict[Node, str] = {}
 
-def _item(item: Node) -> str:
-    if item.kind == "map" and len(item.items) == 2 and not item.anchor and inline(item.items[1]):
-        return inline(item)[1:-1]
-    return inline(item) or "null"
+    def __call__(self, node: Node) -> str:
+        if node not in self.written:
+            self.written[node] = self._write(node)
+        return self.written[node]
+
+    def _write(self, node: Node) -> str:
+        if node.kind in ("scalar", "alias"):
+            return scalar(node, flow=True)
+        prefix = f"&{node.anchor} " if node.anchor else ""
+        if node.kind == "list":
+            return f"{prefix}[{', '.join(map(self._item, node.items))}]"
+        pairs = (f"{self(key)}: {self(value)}" for key, value in node.pairs)
+        return f"{prefix}{{{', '.join(pairs)}}}"
+
+    def _item(self, item: Node) -> str:
+        if item.kind == "map" and len(item.items) == 2 and not item.anchor and self(item.items[1]):
+            return self(item)[1:-1]
+        return self(item) or "null"
 
 
 class Layout:
     """Lays a document out in the order of its text, so that each comment finds the line it goes with."""
 
-    def __init__(self, text: str, comments: list[Comment]) -> None:
-        self.source = text.split("\n")
-        self.comments = list(comments)
+    def __init__(self, parsed: Parsed) -> None:
+        self.parsed = parsed
+        self.source = parsed.text.split("\n")
+        self.comments: list[Comment] = parsed.comments
+        self.offsets = [comment.offset for comment in self.comments]
+        self.flushed = 0  # how many comments have been written
+        self.inline = Inline()
         self.lines: list[str] = []
         self.levels: list[tuple[int, int]] = []  # columns there, indents here, of the entries that are open
         self.last = (-1, -1)  # the lines of the source that the last line here was made of
         self.closed = True  # whether no comment may follow on the last line
 
-    def document(self, root: Node) -> str:
+    def document(self) -> str:
+        root = self.parsed.root
         if root.kind in ("scalar", "alias"):
             self._line(scalar(root, flow=False), root, root)
         else:
             self._block(root, 0, ())
-        self._flush(len("\n".join(self.source)) + 1, 0)
+        self._flush(len(self.parsed.text) + 1, 0)
         return "\n".join(self.lines).strip("\n") + "\n"
 
     def _line(self, text: str, first: Node, last: Node) -> None:
@@ -88,8 +109,9 @@ class Layout:
 
     def _flush(self, until: int, indent: int) -> None:
         """Writes the comments that stand before an offset."""
-        while self.comments and self.comments[0].offset < until:
-            comment = self.comments.pop(0)
+        while self.flushed < len(self.comments) and self.offsets[self.flushed] < until:
+            comment = self.comments[self.flushed]
+            self.flushed += 1
             if not comment.own and not self.closed and self.last[0] <= comment.line <= self.last[1]:
                 source = self.source[comment.line][: comment.column]
                 gap = max(2, comment.column - len(self.lines[-1])) if source.endswith("  ") else 2
@@ -128,16 +150,17 @@ class Layout:
             self.lines.insert(start, "")
 
     def _item(self, head: str, item: Node, indent: int, path: tuple[str, ...]) -> None:
-        alone = item.kind == "map" and len(item.items) == 2 and inline(item.items[1]) != ""
+        alone = item.kind == "map" and len(item.items) == 2 and self.inline(item.items[1]) != ""
         if not item.anchor and item.items and (alone or not self._fits(item, f"{head} ", (*path, "-"))):
             self._block(item, indent + 2, (*path, "-"), f"{head} ")
         else:
             self._value(head, item, item, indent + 2, (*path, "-"))
 
     def _fits(self, node: Node, head: str, path: tuple[str, ...]) -> bool:
-        inside = any(node.start.index < comment.offset < node.end.index for comment in self.comments)
+        first = bisect_right(self.offsets, node.start.index, self.flushed)
+        inside = first < len(self.offsets) and self.offsets[first] < node.end.index
         always_block = path in (("network",), ("blocks",))
-        return node.flow and not inside and not always_block and len(head + inline(node)) <= WIDTH
+        return node.flow and not inside and not always_block and len(head) + len(self.inline(node)) <= WIDTH
 
     def _value(self, head: str, key: Node, value: Node, indent: int, path: tuple[str, ...]) -> None:
         if value.items and not self._fits(value, f"{head} ", path):
@@ -148,7 +171,7 @@ class Layout:
             self.lines += block[1:]
             self.closed = True
         else:
-            text = inline(value) if value.items or value.kind in ("list", "map") else scalar(value, flow=False)
+            text = self.inline(value) if value.items or value.kind in ("list", "map") else scalar(value, flow=False)
             self._line(f"{head} {text or 'null'}" if head.endswith("-") else f"{head} {text}".rstrip(), key, value)
 
     def _scalar_block(self, node: Node, indent: int) -> list[str]:

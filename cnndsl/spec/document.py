@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import keyword
+import os
 import re
 from collections.abc import Mapping as MappingType
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, SpecError, nearest, shorten
 from cnndsl.layers import LAYERS
@@ -27,9 +28,10 @@ from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value
 from cnndsl.spec.write import write
+from cnndsl.writing import given_path
 from cnndsl.zoo import find, is_of_zoo
 
-__all__ = ["Block", "Document", "Parameter", "Reading", "read_document"]
+__all__ = ["Block", "Document", "Parameter", "Reading", "Spec", "Text", "read_document"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,7 @@ class Block:
 class Document:
     """A spec with everything that it extends and uses in it.
 
+    ``name`` is an identifier, for Python; ``label`` is what files and folders are named after.
     ``tree`` is all of it, and ``init``, ``expect`` and ``train`` parts of it as they were written.
     ``lost`` are names of blocks of which nothing is known because of a fault; None where any name may be
     one of them.
@@ -72,6 +75,7 @@ class Document:
     rename: tuple[Renaming, ...] = ()
     lost: frozenset[str] | None = frozenset()
     limits: Limits = LIMITS
+    label: str = "network"
 
     @property
     def names_inputs(self) -> bool:
@@ -96,26 +100,47 @@ class Reading:
     faults: tuple[Diagnostic, ...]
 
 
+@dataclass(frozen=True)
+class Text:
+    """A spec that is not in a file. ``folder`` is where it finds what it extends and uses; ``name`` is what its
+    diagnostics call it."""
+
+    text: str
+    folder: str | os.PathLike[str] = "."
+    name: str = "<text>"
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.text, str):
+            raise TypeError(f"the text of a spec is a str, not {type(self.text).__name__}")
+
+    @property
+    def source(self) -> Source:
+        return Source(self.name, self.text.removeprefix("\ufeff"))
+
+
+#: Where a spec is: in a file, in the zoo as ``zoo:NAME``, or here.
+Spec: TypeAlias = str | os.PathLike[str] | Text
+
+
 def read_document(
-    path_or_text: str | Path,
+    spec: Spec,
     params: MappingType[str, Any] | None = None,
     settings: Sequence[str] = (),
     given: Sequence[str] = (),
-    folder: Path | None = None,
     limits: Limits = LIMITS,
 ) -> Reading:
-    """Reads a spec from a file, or from a text that holds a line break.
+    """Reads a spec.
 
     ``params`` are Python values for the document's parameters, ``given`` the same as
-    ``name=value`` texts, ``settings`` are ``a.b=value`` for any key. ``folder`` is where a text
-    finds what it extends and uses. Raises :class:`SpecError` only where there is no file.
+    ``name=value`` texts, ``settings`` are ``a.b=value`` for any key. Raises :class:`SpecError` only where there is
+    no file, TypeError for what is neither a path nor a :class:`Text`.
     """
-    path = None if isinstance(path_or_text, str) and "\n" in path_or_text else _found(path_or_text)
-    folder = path.parent if path else folder or Path()
+    place = spec if isinstance(spec, Text) else _found(spec)
+    folder = given_path(place.folder) if isinstance(place, Text) else place.parent
     assembly = Assembly(folder, limits)
     try:
-        source = read_text(path, limits=limits) if path else Source("<text>", str(path_or_text).removeprefix("\ufeff"))
-        tree = assembly.assemble(source, folder, (path.resolve(),) if path else ())
+        source = place.source if isinstance(place, Text) else read_text(place, limits=limits)
+        tree = assembly.assemble(source, folder, () if isinstance(place, Text) else (place.resolve(),))
     except FileFault as fault:
         raise SpecError(fault.diagnostics) from None
     except Unreadable as unreadable:
@@ -133,18 +158,23 @@ def read_document(
         tree = meant
         more, faulty = validate(tree)
         faults += more
-    parser = _DocumentParser(source, path.stem if path else "network", faults, faulty, assembly)
+    parser = _DocumentParser(source, "network" if isinstance(place, Text) else place.stem, faults, faulty, assembly)
     document = parser.document(tree)
     return Reading(None if "extends" in assembly.missing else document, tuple(faults))
 
 
-def _found(path: str | Path) -> Path:
-    """The file that is meant. Raises :class:`SpecError` for a ``zoo:NAME`` that is not there."""
-    if not is_of_zoo(str(path)):
-        return Path(path)
-    found = find(str(path))
+def _found(spec: str | os.PathLike[str]) -> Path:
+    """The file that is meant. Raises :class:`SpecError` for a ``zoo:NAME`` that is not there, and for a text."""
+    path = given_path(spec, "a spec is a path, `zoo:NAME`, or a text as `cnndsl.Text(text)`")
+    text = str(path)
+    if "\n" in text and not os.path.lexists(path):
+        help = "`cnndsl.loads(text)`, or `cnndsl.Text(text)` in place of a path"
+        raise SpecError([Diagnostic(Code.FILE, "a path is expected, and this is the text of a spec", help=help)])
+    if not is_of_zoo(text):
+        return path
+    found = find(text)
     if found is None:
-        raise SpecError([not_in_zoo(str(path))])
+        raise SpecError([not_in_zoo(text)])
     return found
 
 
@@ -213,6 +243,7 @@ class _DocumentParser:
         train = tree.get("train")
         return Document(
             name=self._name(tree.get("name")),
+            label=self._label(tree.get("name")),
             description=str(description.value) if isinstance(description, Scalar) else "",
             source=self.source,
             tree=tree,
@@ -240,8 +271,13 @@ class _DocumentParser:
         if isinstance(name, Scalar) and isinstance(name.value, str):
             self._check_name(name, unusable(name.value))
             return name.value
-        cleaned = re.sub(r"\W", "_", self.stem, flags=re.ASCII)[:MAX_NAME] or "network"
+        cleaned = re.sub(r"\W+", "_", self.stem, flags=re.ASCII).strip("_")[:MAX_NAME] or "network"
         return f"_{cleaned}"[:MAX_NAME] if cleaned[0].isdigit() or keyword.iskeyword(cleaned) else cleaned
+
+    def _label(self, name: Tree | None) -> str:
+        """The name that is written, or the file's own: as unlike that of any other spec as the file system has it."""
+        written = name.value if isinstance(name, Scalar) else None
+        return written if isinstance(written, str) else self.stem if self.stem.strip(".") else "network"
 
     def _check_name(self, name: Scalar, reason: str) -> None:
         if reason:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from functools import cached_property
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from cnndsl.spec.merge import cleared, defined_name, merged, with_entry, without
 from cnndsl.spec.repair import respelt
 from cnndsl.spec.schema import schema
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
+from cnndsl.writing import read_file
 from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
 
 #: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
@@ -29,13 +29,14 @@ class FileFault(Unreadable):
 
 
 def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> Source:
-    """The text of a spec, without a byte order mark. ``span`` is where the path is written.
+    """The text of a spec, without a byte order mark. ``span`` is where the path is written: in a spec, that may be
+    a stranger's, it names regular files only.
 
     Raises :class:`FileFault` where there is no such file and no span, else :class:`Unreadable`.
     """
     name = shorten(str(path))
     try:
-        data = _read(path, limits.file + 4)
+        data = read_file(path, limits.file + 4, pipes=span is None)
     except (OSError, ValueError) as error:
         fault = Diagnostic(Code.FILE, f"{name} {unreadable(error)}", span)
         raise (Unreadable if span else FileFault)(fault) from None
@@ -52,16 +53,6 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> 
         start = len(data[: error.start].decode("utf-8"))
         help = "save it as UTF-8, as every editor can"
         raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
-
-
-def _read(path: Path, at_most: int) -> bytes:
-    """The bytes of a regular file, a few more than may be. Never waits, as a FIFO would make one."""
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        raise ValueError("it is a folder" if stat.S_ISDIR(mode) else "it is no regular file")
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    with os.fdopen(descriptor, "rb") as file:
-        return file.read(at_most)
 
 
 def project_root(folder: Path) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from itertools import chain
+from numbers import Integral, Real
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Source, Span
@@ -97,21 +98,35 @@ def read_setting(text: str, option: str) -> tuple[str, Tree]:
 
 
 def from_python(name: str, value: object) -> tuple[str, Tree]:
-    """A parameter with its value as Python has it: numbers, texts, None, lists and mappings of these.
+    """A parameter with its value as Python has it; as :func:`written`."""
+    tree, faults = read(Source(name, written(name, value)))
+    if faults:
+        raise Unreadable(faults[0])
+    return name, tree
+
+
+def written(name: str, value: object) -> str:
+    """The value of ``name``, as Python has it, as a spec has it: numbers, those of NumPy too, texts, None, lists and
+    mappings of these.
 
     Raises :class:`Unreadable` for anything else.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_number)
     except (TypeError, ValueError, RecursionError) as error:
         source = Source(name, shorten(repr(type(value))))
         message = f"`{shorten(name)}` cannot be put into a spec: {error}"
         help = "numbers, texts, booleans, None and lists of these"
         raise Unreadable(Diagnostic(Code.TYPE, message, Span(source, 0, 0), help)) from None
-    tree, faults = read(Source(name, text))
-    if faults:
-        raise Unreadable(faults[0])
-    return name, tree
+
+
+def _number(value: object) -> int | float:
+    """A number that is not of Python's own types."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is not a type of value that specs have")
 
 
 def override(tree: Tree, path: list[str], value: Tree) -> Tree:

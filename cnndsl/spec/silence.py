@@ -8,7 +8,8 @@ from collections.abc import Iterable, Iterator
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean
 from cnndsl.source import Source, Span
 
-_COMMENT = re.compile(r"(?<!\S)#[ \t]*cnndsl:[ \t]*ignore\b([^#\r\n]*)")
+#: A comment that silences, from its `#`.
+COMMENT = re.compile(r"(?<!\S)#[ \t]*cnndsl:[ \t]*ignore\b([^#\r\n]*)")
 _WORD = re.compile(r"[^\s,]+")
 _CODES = {code.id: code for code in Code}
 
@@ -35,7 +36,7 @@ def silence(diagnostics: Iterable[Diagnostic], source: Source | None) -> list[Di
 def _ignored(source: Source) -> dict[int, dict[str, Span]]:
     """The codes that each line's comment names, each with its place."""
     found: dict[int, dict[str, Span]] = {}
-    for comment in _COMMENT.finditer(source.text):
+    for comment in COMMENT.finditer(source.text):
         codes = found.setdefault(source.position(comment.start())[0], {})
         for word in _WORD.finditer(comment[1]):
             start = comment.start(1) + word.start()

@@ -71,7 +71,8 @@ _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, **CONSTANTS}
-_FORBIDDEN = re.compile(
+#: Characters that a text may hold as escapes only.
+FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
 #: Line ends to some readers and characters to others; and what turns the direction of writing, so
@@ -122,7 +123,7 @@ def _check_text(source: Source, limits: Limits) -> None:
     if len(text) > limits.file:
         message = f"the text has {len(text)} characters, the limit is {limits.file}"
         raise Unreadable(Diagnostic(Code.LIMIT, message, Span(source, 0, 0), how_to_raise("file")))
-    if found := _FORBIDDEN.search(text):
+    if found := FORBIDDEN.search(text):
         span = Span(source, found.start(), found.end())
         number = f"U+{ord(found[0]):04X}"
         if found[0] in _MISLEADING:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING, Any
 
+from cnndsl.diagnostics import SpecError
+from cnndsl.spec.document import Spec
+from cnndsl.spec.merge import written
+from cnndsl.spec.tree import Unreadable
 from cnndsl.training.options import Options
 from cnndsl.training.run import Run
+from cnndsl.writing import given_path
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,22 +20,23 @@ if TYPE_CHECKING:
 
 
 def train(
-    path_or_text: str | Path | None = None,
+    spec: Spec | None = None,
     /,
     *,
-    runs: str | Path = "runs",
-    data_dir: str | Path | None = None,
+    runs: str | os.PathLike[str] = "runs",
+    data_dir: str | os.PathLike[str] | None = None,
     workers: int | None = None,
     device: str | None = None,
-    resume: str | Path | None = None,
+    resume: str | os.PathLike[str] | None = None,
     checkpoint_every: int = 0,
     tensorboard: bool = False,
     quiet: bool = False,
-    weights: str | Path | Mapping[str, Tensor] | None = None,
+    weights: str | os.PathLike[str] | Mapping[str, Tensor] | None = None,
     partial: bool = False,
     **recipe: Any,
 ) -> Run:
-    """Trains the network of a spec by its recipe, the spec's ``train``, and gives the run.
+    """Trains the network of a spec by its recipe, the spec's ``train``, and gives the run. The spec is a path,
+    ``zoo:NAME``, or a text as ``cnndsl.Text(text)``.
 
     ``recipe`` are keys of the recipe with other values than the spec's; the other arguments are those of
     :class:`Options`. With ``resume`` the spec may be left out. Raises :class:`SpecError` for the spec,
@@ -43,15 +48,19 @@ def train(
     from cnndsl.training.train import run_training
 
     options = Options(
-        Path(runs),
-        Path(data_dir) if data_dir else None,
+        given_path(runs),
+        given_path(data_dir) if data_dir else None,
         workers,
         device,
-        Path(resume) if resume else None,
+        given_path(resume) if resume else None,
         checkpoint_every,
         tensorboard,
         quiet,
         weights,
         partial,
     )
-    return run_training(path_or_text, [f"train.{key}={json.dumps(value)}" for key, value in recipe.items()], options)
+    try:
+        settings = [f"train.{key}={written(key, value)}" for key, value in recipe.items()]
+    except Unreadable as unreadable:
+        raise SpecError(unreadable.diagnostics) from None
+    return run_training(spec, settings, options)

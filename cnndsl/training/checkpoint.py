@@ -20,7 +20,7 @@ from cnndsl.diagnostics import Code, RunError, shorten, unreadable
 from cnndsl.layers import LAYERS
 from cnndsl.plugins import load_installed
 from cnndsl.training.progress import Progress
-from cnndsl.writing import write_file
+from cnndsl.writing import read_file, write_file
 
 FORMAT = 1
 #: A zip archive ends with the length of its comment, two bytes, and the comment.
@@ -81,7 +81,7 @@ def load(path: Path) -> Checkpoint:
     """The checkpoint in a file. Raises :class:`RunError` for one that is not there, is damaged, or holds
     anything that is not plain data: nothing in it is ever executed."""
     try:
-        data = path.read_bytes()
+        data = read_file(path)
     except OSError as error:
         raise RunError(Code.CHECKPOINT, f"{path} {unreadable(error)}") from None
     body, comment = data[:-_COMMENT], data[-_COMMENT:]

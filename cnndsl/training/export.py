@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -85,6 +86,12 @@ class Format(ABC):
         """Reads a file back. How it was checked, and the largest difference. Raises :class:`Different`."""
 
 
+#: How classes of an emitted source are called while they live, in Python and in the paths of an archive.
+_EMITTED = re.compile(r"cnndsl([./])_emitted\1(\w+)_[0-9a-f]{12}")
+#: Records of an archive that torch adds to any.
+_WRITTEN_BY_TORCH = ("version", "byteorder", ".data/serialization_id")
+
+
 class Different(Exception):
     """A file does not give what the module gives."""
 
@@ -103,6 +110,9 @@ class Onnx(Format):
             verbose=False,
         )
         assert program is not None
+        for node in program.model.graph.all_nodes():
+            node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)
+            node.metadata_props.update({key: _plain(text) for key, text in node.metadata_props.items()})
         program.model.metadata_props.update(subject.facts)
         program.save(path, external_data=False)
 
@@ -127,10 +137,16 @@ class Pt2(Format):
 
     def write(self, subject: Subject, path: Path) -> None:
         program = torch.export.export(subject.module, (subject.example,), dynamic_shapes=subject.shapes)
-        torch.export.save(program, path, extra_files=dict(subject.facts))
+        for node in program.graph.nodes:
+            node.meta.pop("stack_trace", None)
+            stack = node.meta.get("nn_module_stack", {})
+            node.meta["nn_module_stack"] = {key: (at, _plain(str(made))) for key, (at, made) in stack.items()}
+        with path.open("wb") as file:  # of a path with another ending torch warns
+            torch.export.save(program, file, extra_files=dict(subject.facts))
 
     def check(self, subject: Subject, path: Path) -> tuple[str, float]:
-        return subject.by("torch.export.load"), _compare(subject, torch.export.load(path).module())
+        with path.open("rb") as file:
+            return subject.by("torch.export.load"), _compare(subject, torch.export.load(file).module())
 
 
 class TorchScript(Format):
@@ -143,6 +159,7 @@ class TorchScript(Format):
             except RuntimeError:  # some of torchvision's layers are not written for it
                 made = torch.jit.trace(subject.module, subject.example)  # type: ignore[no-untyped-call]
             torch.jit.save(made, path, _extra_files=dict(subject.facts))
+        _strip(path)
 
     def check(self, subject: Subject, path: Path) -> tuple[str, float]:
         with _deprecated():
@@ -159,6 +176,7 @@ class SafeTensors(Format):
         # It refuses tensors that share memory or are laid out in another order.
         state = {name: value.clone().contiguous() for name, value in subject.module.state_dict().items()}
         save_file(state, path, dict(subject.facts))
+        _sort_header(path)
 
     def check(self, subject: Subject, path: Path) -> tuple[str, float]:
         found = importlib.import_module("safetensors.torch").load_file(path)
@@ -273,6 +291,37 @@ def _compare(subject: Subject, run: Callable[[Tensor], Tensor]) -> float:
 def _bytes(tensor: Tensor) -> Tensor:
     """What a tensor is made of: a number that is none equals itself here, and 0 is not -0."""
     return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def _plain(text: str) -> str:
+    """Names of emitted classes without the digest that tells them apart in one process."""
+    return _EMITTED.sub(r"cnndsl\1\2", text)
+
+
+def _strip(path: Path) -> None:
+    """Takes from a TorchScript archive the records for debugging, which hold the paths of this machine. Torch reads
+    it without them."""
+    reader = torch._C.PyTorchFileReader(str(path))
+    records = {name: reader.get_record(name) for name in reader.get_all_records() if not name.endswith(".debug_pkl")}
+    writer = torch._C.PyTorchFileWriter(str(path))
+    for name, data in records.items():
+        if name not in _WRITTEN_BY_TORCH:
+            data = _plain(data.decode("latin-1")).encode("latin-1") if name.endswith((".py", "data.pkl")) else data
+            writer.write_record(_plain(name), data, len(data))
+    writer.write_end_of_file()
+
+
+def _sort_header(path: Path) -> None:
+    """A safetensors file with its facts in the same order each time: the library has them in a random one."""
+    data = path.read_bytes()
+    begin = 8 + int.from_bytes(data[:8], "little")
+    header = json.dumps(_sorted(json.loads(data[8:begin])), separators=(",", ":"), ensure_ascii=False).encode()
+    header += b" " * (-len(header) % 8)
+    path.write_bytes(len(header).to_bytes(8, "little") + header + data[begin:])
+
+
+def _sorted(header: dict[str, Any]) -> dict[str, Any]:
+    return header | {"__metadata__": dict(sorted(header["__metadata__"].items()))}
 
 
 @contextmanager

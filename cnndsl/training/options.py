@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Mapping
 
     from torch import Tensor
@@ -30,5 +31,5 @@ class Options:
     checkpoint_every: int = 0
     tensorboard: bool = False
     quiet: bool = False
-    weights: str | Path | Mapping[str, Tensor] | None = None
+    weights: str | os.PathLike[str] | Mapping[str, Tensor] | None = None
     partial: bool = False

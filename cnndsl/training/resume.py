@@ -6,7 +6,7 @@ import difflib
 from pathlib import Path
 
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.network import Network, load
+from cnndsl.network import Network, loads
 from cnndsl.recipe import Recipe
 from cnndsl.training.checkpoint import Checkpoint
 from cnndsl.training.checkpoint import load as load_checkpoint
@@ -38,7 +38,7 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
 def check_same(checkpoint: Checkpoint, network: Network, recipe: Recipe) -> None:
     """Raises :class:`RunError` where the network and its recipe are not what was trained so far. A recipe
     may be given another end."""
-    trained = load(checkpoint.spec + "\n")  # a text of one line would be taken for a path
+    trained = loads(checkpoint.spec)
     assert trained.recipe is not None
     changes = [*_network_changes(trained, network), *_recipe_changes(trained.recipe, recipe)]
     if changes:

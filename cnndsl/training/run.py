@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.network import Network, load
+from cnndsl.network import Network, loads
+from cnndsl.writing import given_path, read_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,7 +38,7 @@ class Run:
     def info(self) -> Mapping[str, Any]:
         """What ``run.json`` says: name, state, seed, device, versions, recipe, results."""
         try:
-            info = json.loads((self.path / INFO).read_text())
+            info = json.loads(read_file(self.path / INFO))
         except (OSError, ValueError):
             return {}
         return info if isinstance(info, dict) else {}
@@ -122,8 +123,7 @@ class Run:
 
 def network_of(checkpoint: Checkpoint) -> Network:
     """The network of a checkpoint, compiled from the spec in it."""
-    # A text of one line would be taken for a path.
-    return load(checkpoint.spec + "\n").at_size(checkpoint.sample)
+    return loads(checkpoint.spec).at_size(checkpoint.sample)
 
 
 def load_run(path: str | Path) -> Run:
@@ -133,7 +133,7 @@ def load_run(path: str | Path) -> Run:
 
     Raises :class:`RunError` where there is neither.
     """
-    path = Path(path)
+    path = given_path(path)
     if path.is_dir() and not any((path / name).exists() for name in (INFO, LAST, BEFORE, BEST)):
         raise RunError(Code.CHECKPOINT, f"{path} is no run", "`cnndsl runs` lists the runs that there are")
     if not path.exists():

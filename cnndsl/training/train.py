@@ -20,6 +20,7 @@ from cnndsl.recipe import EarlyStopping, Recipe
 from cnndsl.recipe.fit import frozen, unfit_batch
 from cnndsl.recipe.reader import not_whole
 from cnndsl.spec.calls import FunctionCall
+from cnndsl.spec.document import Spec, Text
 from cnndsl.terminal import say
 from cnndsl.training import devices
 from cnndsl.training.checkpoint import Checkpoint, encode
@@ -39,7 +40,7 @@ from cnndsl.training.writer import RunWriter, launcher, new_folder, restarted
 from cnndsl.weights import Fit
 
 
-def run_training(spec: str | Path | None, settings: Sequence[str], options: Options, given: Sequence[str] = ()) -> Run:
+def run_training(spec: Spec | None, settings: Sequence[str], options: Options, given: Sequence[str] = ()) -> Run:
     """The same with ``a.b=value`` texts for any key of the spec, and ``name=value`` for its parameters.
 
     Raises :class:`Stopped` where a signal asked for it; the run is saved then.
@@ -49,7 +50,7 @@ def run_training(spec: str | Path | None, settings: Sequence[str], options: Opti
     devices.make_repeatable(device)
     with listening() as stop, joined(device) as ranks:
         folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
-        source = spec if spec is not None or checkpoint is None else checkpoint.spec + "\n"
+        source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
             raise RunError(Code.RESUME, "there is neither a spec nor a run", "name a spec, or a run with --resume")
         network, recipe = _compiled(source, settings, given)
@@ -69,7 +70,7 @@ def _resumed(options: Options) -> tuple[Path | None, Checkpoint | None, str]:
     return (folder, *last_checkpoint(folder)) if folder else (None, None, "")
 
 
-def _compiled(spec: str | Path, settings: Sequence[str], given: Sequence[str]) -> tuple[Network, Recipe]:
+def _compiled(spec: Spec, settings: Sequence[str], given: Sequence[str]) -> tuple[Network, Recipe]:
     """The network and its recipe. Raises :class:`SpecError`."""
     compilation = compile_spec(spec, settings=settings, given=given)
     if compilation.graph is None:
@@ -132,7 +133,7 @@ class _Session:
 
     def run(self, folder: Path | None, checkpoint: Checkpoint | None, trouble: str) -> Run:
         ranks = self.place.ranks
-        path = ranks.share(lambda: folder or new_folder(self.options.runs, self.network.name))
+        path = ranks.share(lambda: folder or new_folder(self.options.runs, self.network.label))
         progress = self._restore(checkpoint, path) if checkpoint else Progress()
         writer = RunWriter(path, self._info(path)) if ranks.first else None
         report = report_for(self.recipe.epochs, ranks.first, self.options.quiet)

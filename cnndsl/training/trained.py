@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.network import Network, load
+from cnndsl.network import Network, loads
 from cnndsl.recipe import Recipe
 from cnndsl.training import devices
 from cnndsl.training.checkpoint import Checkpoint
@@ -30,7 +30,7 @@ class Trained:
         """Raises :class:`RunError` where no checkpoint can be loaded."""
         checkpoint = run.checkpoint(which)
         # A text of one line would be taken for a path.
-        return cls(checkpoint, load(checkpoint.spec + "\n"))
+        return cls(checkpoint, loads(checkpoint.spec))
 
     @property
     def name(self) -> str:

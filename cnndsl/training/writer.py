@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training.progress import Progress, as_csv
 from cnndsl.training.run import BEFORE, BEST, DAMAGED, INFO, LAST, LOCK, METRICS, SPEC, list_runs
-from cnndsl.writing import write_file
+from cnndsl.writing import clear_unfinished, write_file
 
 
 class RunWriter:
@@ -33,6 +33,7 @@ class RunWriter:
             raise RunError(Code.BUSY, f"{path} is being written by another process", help) from None
         except OSError as error:
             raise _unwritable(path, error) from error
+        clear_unfinished(path)
 
     def close(self) -> None:
         self.lock.release()
