@@ -173,7 +173,7 @@ class Network:
         return module
 
     def load_weights(
-        self, module: nn.Module, weights: str | Path | Mapping[str, Tensor], *, partial: bool = False
+        self, module: nn.Module, weights: str | os.PathLike[str] | Mapping[str, Tensor], *, partial: bool = False
     ) -> Fit:
         """Puts weights into a module of this network, as :meth:`module` does, and tells what fitted."""
         from cnndsl.weights import load_weights, read_weights

@@ -49,6 +49,10 @@ def files(numbers: Iterable[int]) -> str:
     return f"[{', '.join(f'f{number}.yaml' for number in numbers)}]"
 
 
+def lines(line: Callable[[int], str], n: int) -> str:
+    return "".join(f"{line(number)}\n" for number in range(n))
+
+
 def several(texts: Iterable[str], main: str) -> Files:
     return {f"f{number}.yaml": text for number, text in enumerate(texts)} | {"net.yaml": main}
 
@@ -370,7 +374,10 @@ FAMILIES: dict[str, Family] = {
         ),
         5_000,
     ),
-    "near blocks": (lambda n: net((f"Bloc{i}" for i in range(n)), blocks(f"Block{i % 999}: [ReLU]" for i in range(999))), 9_000),
+    "near blocks": (
+        lambda n: net((f"Bloc{i}" for i in range(n)), blocks(f"Block{i}: [ReLU]" for i in range(999))),
+        9_000,
+    ),
     "near arguments": (lambda n: net(f"Conv2d: {{out_channel{i}: 1, kernal_size: 3}}" for i in range(n)), 4_500),
     "near block arguments": (
         lambda n: net(
@@ -384,24 +391,31 @@ FAMILIES: dict[str, Family] = {
         lambda n: net([*(f"{{ReLU: , name: name{i}}}" for i in range(n)), *(f"reuse: nam{i}" for i in range(n))]),
         4_500,
     ),
-    "near init": (lambda n: net(["ReLU"], "init:\n" + "".join(f"  Conv2d{i}: {{weight: zeros}}\n" for i in range(n))), 6_500),
+    "near init": (
+        lambda n: net(["ReLU"], "init:\n" + lines(lambda i: f"  Conv2d{i}: {{weight: zeros}}", n)),
+        6_500,
+    ),
     "near initializers": (
-        lambda n: net(["ReLU"], "init:\n" + "".join(f"  Conv{i}: {{weight: kaiming_norml{i}_}}\n" for i in range(n))),
+        lambda n: net(["ReLU"], "init:\n" + lines(lambda i: f"  Conv{i}: {{weight: kaiming_norml{i}_}}", n)),
         5_000,
     ),
     "near renamings": (
-        lambda n: net((f"{{Linear: 8, name: name{i}}}" for i in range(n)), "rename:\n" + "".join(f"  nam{i}: b{i}\n" for i in range(99)), "[8]"),
+        lambda n: net(
+            (f"{{Linear: 8, name: name{i}}}" for i in range(n)),
+            "rename:\n" + lines(lambda i: f"  nam{i}: b{i}", 99),
+            "[8]",
+        ),
         7_000,
     ),
     "near expectations": (
         lambda n: net(["ReLU"], "expect:\n" + "".join(f"  paramters{i}: 1\n" for i in range(n))), 12_000,
     ),
     "near transforms": (
-        lambda n: net(["Flatten", "Linear: 10"], after="train:\n  augment:\n" + "".join(f"    - RandmCrop{i}: 8\n" for i in range(n))),
+        lambda n: net(["ReLU"], after="train:\n  augment:\n" + lines(lambda i: f"    - RandmCrop{i}: 8", n)),
         9_000,
     ),
     "near transforms' arguments": (
-        lambda n: net(["Flatten", "Linear: 10"], after="train:\n  augment:\n" + "".join(f"    - RandomCrop: {{siz{i}: 8}}\n" for i in range(n))),
+        lambda n: net(["ReLU"], after="train:\n  augment:\n" + lines(lambda i: f"    - RandomCrop: {{siz{i}: 8}}", n)),
         7_000,
     ),
     "near anchors": (lambda n: "a: [" + "".join(f"&name{i} 1, *nam{i}, " for i in range(n)) + "]\n", 9_000),
@@ -424,7 +438,10 @@ FAMILIES: dict[str, Family] = {
     "comments before anchors": (lambda n: "a: [" + "&a # b\n 1, " * n + "]\n", 20_000),
     "long texts": (lambda n: net([f"ReLU: {'a' * 8000}"] * n), 32),
     "long undefined": (lambda n: net([f"Linear: ${'a' * 4000}"] * n), 64),
-    "unlike layers, one line": (lambda n: f"input: [8, 8, 8]\nnetwork: [{', '.join(f'Conv2{i}' for i in range(n))}]\n", 20_000),
+    "unlike layers, one line": (
+        lambda n: f"input: [8, 8, 8]\nnetwork: [{', '.join(f'Conv2{i}' for i in range(n))}]\n",
+        20_000,
+    ),
     "brackets in brackets": (lambda n: net([nested("[", "1", "]", 60)] * n), 1_900),
     "sequentials in lists": (lambda n: net([nested("{sequential: [", "ReLU", "]}", 25)] * n), 550),
     "mappings in mappings": (lambda n: "".join(f"k{i}: {nested('{a: ', '1', '}', 60)}\n" for i in range(n)), 800),

@@ -44,7 +44,7 @@ def ended(child: int) -> int:
 
 
 def training(runs: Path, resume: Path | None = None) -> Callable[[], Any]:
-    spec = None if resume else LONG
+    spec = None if resume else cnndsl.Text(LONG)
     return lambda: cnndsl.train(spec, runs=runs, resume=resume, checkpoint_every=2, quiet=True, device="cpu")
 
 

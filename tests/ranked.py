@@ -57,7 +57,7 @@ def main(folder: Path, *more: str) -> None:
     spec = PLAIN.replace("lr: 0.1", f"lr: 0.{RANK + 1}") if more[:1] == ("--unlike",) else PLAIN
     epochs = 100000 if more[:1] == ("--long",) else 3
     with ending():
-        cnndsl.train(spec, runs=folder / "runs", device="cpu", checkpoint_every=2, epochs=epochs)
+        cnndsl.train(cnndsl.Text(spec), runs=folder / "runs", device="cpu", checkpoint_every=2, epochs=epochs)
 
 
 if __name__ == "__main__":

@@ -48,7 +48,7 @@ def run(trained: Path, tmp_path: Path) -> Path:
 
 def failure(code: Code, message: str, *spec: str, **arguments: Any) -> RunError:
     with pytest.raises(RunError) as caught:
-        cnndsl.train(*spec, **arguments, **QUIET)
+        cnndsl.train(*map(cnndsl.Text, spec), **arguments, **QUIET)
     assert caught.value.diagnostic.code is code
     assert message in caught.value.diagnostic.message, caught.value.diagnostic.message
     return caught.value
@@ -221,7 +221,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path: Path) -> None
     """The rate is absurd: after a step or two the loss is no number. Nothing of it gets into a checkpoint."""
     spec = SPEC.replace("  - BatchNorm2d\n", "").replace("  - ReLU\n", "").replace("lr: 0.1", "lr: 1.0e+30")
     with pytest.raises(RunError) as caught:
-        cnndsl.train(spec, runs=tmp_path, **QUIET)
+        cnndsl.train(cnndsl.Text(spec), runs=tmp_path, **QUIET)
     assert caught.value.diagnostic.code is Code.LOSS
     assert "the loss is not finite in epoch 1, batch " in caught.value.diagnostic.message
     (path,) = tmp_path.glob("tiny/*")
@@ -264,7 +264,7 @@ def test_a_label_that_has_no_class(tmp_path: Path) -> None:
     more: dict[str, Any] = {"runs": tmp_path, "dataset": dataset, "batch_size": 4, "workers": 0}
     failure(Code.SAMPLE, "has label 4, the network has 4 classes", SPEC, **more)
     five = SPEC.replace("classes: 4", "classes: 5")
-    assert cnndsl.train(five, **more, **QUIET).checkpoint().classes == tuple("abcde")
+    assert cnndsl.train(cnndsl.Text(five), **more, **QUIET).checkpoint().classes == tuple("abcde")
     (tmp_path / "data" / "train" / "c" / "1.png").write_bytes(b"no picture")
     failure(Code.SAMPLE, str(Path("c", "1.png")), five, **more)
 

@@ -100,7 +100,7 @@ def test_every_schedule_survives_a_resumption(name: str, tmp_path: Path) -> None
     scheduler = {name: SCHEDULES[name]}
     used: list[float] = []
     hook = register_optimizer_step_pre_hook(lambda optimizer, *_: used.append(optimizer.param_groups[0]["lr"]))
-    whole = cnndsl.train(spec, runs=tmp_path / "whole", scheduler=scheduler, **QUIET)
+    whole = cnndsl.train(cnndsl.Text(spec), runs=tmp_path / "whole", scheduler=scheduler, **QUIET)
     hook.remove()
     checkpoint = cut_short(spec, tmp_path / "cut", scheduler=scheduler)
     resumed = cnndsl.train(resume=checkpoint, **QUIET)
@@ -119,8 +119,8 @@ def test_one_cycle_ends_with_its_lowest_rate(tmp_path: Path) -> None:
 
 def test_accumulated_batches_are_one_large_batch(tmp_path: Path) -> None:
     spec = SPEC.replace("  - BatchNorm2d\n", "").replace("  - Dropout: 0.2\n", "")
-    large = cnndsl.train(spec, runs=tmp_path, batch_size=64, **QUIET).module("last")
-    small = cnndsl.train(spec, runs=tmp_path, batch_size=16, accumulate=4, **QUIET).module("last")
+    large = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, batch_size=64, **QUIET).module("last")
+    small = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, batch_size=16, accumulate=4, **QUIET).module("last")
     for name, tensor in large.state_dict().items():
         torch.testing.assert_close(small.state_dict()[name], tensor, rtol=1e-3, atol=1e-5)
 
@@ -152,7 +152,7 @@ def test_pixels_have_classes_too(tmp_path: Path) -> None:
     spec = SPEC[: SPEC.index("network:")] + (
         "network: [Conv2d: [8, 3, 1, 1], ReLU, Conv2d: [$classes, 1]]\n" + SPEC[SPEC.index("train:") :]
     )
-    run = cnndsl.train(spec, runs=tmp_path, epochs=8, **QUIET)
+    run = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, epochs=8, **QUIET)
     losses = [float(row["loss"]) for row in rows(run)]
     assert losses[-1] < losses[0]
     assert float(rows(run)[-1]["test_acc"]) > 0.5  # a quarter would be chance
@@ -242,7 +242,7 @@ def test_a_checkpoint_is_enough_to_have_the_module(tmp_path: Path, monkeypatch: 
 
 def test_a_network_is_trained_at_the_size_of_its_recipe(tmp_path: Path) -> None:
     spec = SPEC.replace("  - Flatten\n", "  - AdaptiveAvgPool2d: 2\n  - Flatten\n")
-    run = cnndsl.train(spec, runs=tmp_path, epochs=1, resize=20, **QUIET)
+    run = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, epochs=1, resize=20, **QUIET)
     assert run.info["sample"] == [1, 20, 20]
     assert run.network().graph.inputs["x"].shape.sample == (1, 20, 20)
 
@@ -266,7 +266,7 @@ def cut_short(spec: str, runs: Path, after: int = 2, **recipe: Any) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(loop.Loop, "_step", counting)
         try:
-            cnndsl.train(spec, runs=runs, **recipe, **QUIET)
+            cnndsl.train(cnndsl.Text(spec), runs=runs, **recipe, **QUIET)
         except Stopped as stopped:
             assert "--resume" in str(stopped)
     (path,) = runs.glob("*/*")
@@ -416,8 +416,8 @@ def test_tensorboard_gets_the_figures(tmp_path: Path) -> None:
 
 def test_a_compiled_training_learns_the_same(tmp_path: Path) -> None:
     spec = SPEC.replace("  - Dropout: 0.2\n", "")
-    plain = cnndsl.train(spec, runs=tmp_path, **QUIET)
-    compiled = cnndsl.train(spec, runs=tmp_path, compile=True, **QUIET)
+    plain = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, **QUIET)
+    compiled = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, compile=True, **QUIET)
     for name, tensor in plain.module("last").state_dict().items():
         torch.testing.assert_close(compiled.module("last").state_dict()[name], tensor, rtol=1e-3, atol=1e-4)
 

@@ -8,6 +8,8 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -59,7 +61,7 @@ def cnndsl_(*arguments: str | Path, code: int = 0) -> Result:
 
 
 def train(text: str, runs: Path, **options: Any) -> Run:
-    return cnndsl.train(text, runs=runs, quiet=True, device="cpu", workers=0, **options)
+    return cnndsl.train(cnndsl.Text(text), runs=runs, quiet=True, device="cpu", workers=0, **options)
 
 
 @pytest.fixture(scope="module")
@@ -407,7 +409,7 @@ def read_safetensors(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor]
         facts = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     # The names are those of the plain module: the file goes into the source that was emitted.
-    module = cnndsl.loads(facts["spec"] + "\n").module()
+    module = cnndsl.loads(facts["spec"]).module()
     module.load_state_dict(state)
     return module.eval(), facts
 
@@ -437,6 +439,35 @@ def test_export_gives_what_the_module_does(
     with torch.no_grad():
         torch.testing.assert_close(found(images), run.module("last")(images), rtol=1e-4, atol=1e-5)
     cnndsl_("export", run.path, "--format", form)  # over our own
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize(
+    "form", [pytest.param("onnx", marks=ONNX), "pt2", "torchscript", pytest.param("safetensors", marks=SAFETENSORS)]
+)
+def test_export_tells_nothing_of_this_machine_and_is_the_same_twice(run: Run, form: str, tmp_path: Path) -> None:
+    files = [tmp_path / name / f"x{FORMATS[form].ending}" for name in ("one", "two")]
+    for path in files:
+        run.export(path, form, "last")
+    one, two = map(parts, files)
+    assert one == two
+    for name, data in one.items():
+        for word in (b"site-packages", b"_emitted", b".export-", str(tmp_path).encode(), str(Path.home()).encode()):
+            assert word not in data and word not in name.encode(), (name, word)
+
+
+def parts(path: Path) -> dict[str, bytes]:
+    """The records of an archive, or a whole file."""
+    if not zipfile.is_zipfile(path):
+        return {"": path.read_bytes()}
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_no_warning_of_torchs_comes_through_an_export(run: Run, tmp_path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run.export(tmp_path / "x.bin", "pt2", "last")
 
 
 @pytest.mark.parametrize("form", [pytest.param("onnx", marks=ONNX), "pt2"])
