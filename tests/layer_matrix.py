@@ -19,14 +19,26 @@ from torch import nn
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.layers import Layer, Shape
-from cnndsl.layers.kinds import Boolean, Choice, Integer, Kind, Listing, Never, Null, Number, PerAxis, Union
+from cnndsl.layers.kinds import (
+    MAX_SIZE,
+    Boolean,
+    Choice,
+    Integer,
+    Kind,
+    Listing,
+    Never,
+    Null,
+    Number,
+    PerAxis,
+    Union,
+)
 
 #: The largest number of float32; the smallest above 0 is about 1.4e-45.
 LARGEST = torch.finfo(torch.float32).max
 ANY = [None, True, False, "other", 0, 1, -1, 1.5]
-INTEGERS = [2, 3, 2**31 - 1, 2**31, 2**53]
+INTEGERS = [2, 3, MAX_SIZE, MAX_SIZE + 1]
 FLOATS = [0.0, -0.5, 0.5, 1.0, 1e-50, LARGEST, -LARGEST, 1e39, -1e300]
-ORDERS = [[-1, 1], [1, -1], [2, -1], [-1, 0], [0, 2, 1], [0, -1, 1], [0, 3, 2, 1], [1, 0, 2], [0, 1, 1], [0, 1, 2, 3, 4]]
+ORDERS = [[-1, 1], [1, -1], [2, -1], [-1, 0], [0, 2, 1], [0, -1, 1], [0, 3, 2, 1], [1, 0, 2], [0, 1, 1]]
 #: Tensors of more elements are not computed: torch is asked for their shapes only.
 MOST = 10**6
 #: Integers past this may make such tensors.
@@ -59,6 +71,12 @@ class Case:
         x = Shape((1, *self.sample))
         told = {name: arg.infer(self.layer, x) for name, arg in self.layer.arguments.items() if arg.infer}
         return told | {name: _tuple(value) for name, value in self.given.items()}
+
+    @property
+    def items(self) -> list[Any]:
+        """The arguments, those in lists one by one."""
+        values = self.arguments.values()
+        return [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
 
     def __str__(self) -> str:
         return " ".join(self.spec.split())
@@ -172,8 +190,7 @@ def ran(case: Case) -> Ran:
 def attempt(make: Callable[[], nn.Module], case: Case) -> Ran:
     """What comes of a module, run in both modes, forward and back; of one that may be large, on the meta device
     first."""
-    items = [item for value in case.arguments.values() for item in (value if isinstance(value, tuple) else (value,))]
-    if any(type(item) in (int, float) and abs(item) > LARGE for item in items):
+    if any(type(item) in (int, float) and abs(item) > LARGE for item in case.items):
         found = _run(make, case.sample, "meta")
         if found.error or max(map(prod, (found.output, *found.parameters))) > MOST:
             return found._replace(computed=False)
@@ -238,14 +255,20 @@ def _inferred_otherwise(case: Case, fault: Diagnostic, torchs: Ran) -> bool:
     return any(case.arguments[name] != told for name, told in inferred.items())
 
 
+def not_asked(case: Case, fault: Diagnostic) -> bool:
+    """Whether torch is not asked about a refusal. A tensor past our limits would not fit in memory, and strides that
+    are too large end the process: of sizes past int32, and of those that convolutions are not computed up to."""
+    if fault.code in (Code.LIMIT, Code.SCALAR) or "a stride of" in fault.message:
+        return True
+    return any(type(item) is int and item > MAX_SIZE for item in case.items)
+
+
 #: Why a layer is refused that torch takes. Whatever else is refused, torch must refuse too.
 DECISIONS: dict[str, Callable[[Case, Diagnostic, Ran], bool]] = {
     "an argument has the type that torch's signature names: 1 is not true, 2.0 is not an integer": _another_type,
     "a list has an item for each axis": _another_length,
-    "a limit of ours": lambda case, fault, torchs: fault.code is Code.LIMIT,
     "what is inferred is not something else": _inferred_otherwise,
     "no layer touches the batch": lambda case, fault, torchs: "the batch" in fault.message,
-    "torch's kernels for CPUs end the process": lambda case, fault, torchs: "a stride of" in fault.message,
     "what is too large to be computed is not known": lambda case, fault, torchs: not torchs.computed,
     "no tensor is empty": lambda case, fault, torchs: 0 in (*torchs.output, *map(prod, torchs.parameters)),
 }

@@ -24,7 +24,9 @@ class _Convolution(Layer):
 
     def check_stride(self) -> None:
         if (largest := max(self.axes(self.stride))) > MAX_STRIDE:
-            raise Refused(f"a stride of {largest} is past {MAX_STRIDE}, which convolutions are computed up to", "stride")
+            raise Refused(
+                f"a stride of {largest} is past {MAX_STRIDE}, which convolutions are computed up to", "stride"
+            )
 
     def check_groups(self, groups: int) -> None:
         for name in ("in_channels", "out_channels"):

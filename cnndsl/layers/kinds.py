@@ -254,7 +254,8 @@ class Union(Kind[T | U]):
         return any(kind.accepts(value, dims) for kind in self.alternatives)
 
     def convert(self, value: Any, dims: int) -> T | U:
-        return next(kind for kind in self.alternatives if kind.accepts(value, dims)).convert(value, dims)
+        kind: Kind[T | U] = next(kind for kind in self.alternatives if kind.accepts(value, dims))
+        return kind.convert(value, dims)
 
     def expects(self, dims: int) -> str:
         return ", or ".join(kind.expects(dims) for kind in self.alternatives)

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.layers.function import by_name
-from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, MAX_NUMBER, NOT_NEGATIVE, NULL, NUMBER, PROBABILITY, Listing, Number
+from cnndsl.layers.kinds import (
+    ABOVE_ZERO,
+    BOOLEAN,
+    MAX_NUMBER,
+    NOT_NEGATIVE,
+    NULL,
+    NUMBER,
+    PROBABILITY,
+    Listing,
+    Number,
+)
 from cnndsl.layers.shape import Refused
 from cnndsl.layers.table import Argument, argument
 from cnndsl.recipe.table import BELOW_1, Each, Interval, Rule, Ruled
