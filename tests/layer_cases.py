@@ -31,7 +31,7 @@ REFUSED: dict[str, Refusal] = {
     "RReLU": Refusal(_image(2), {"lower": 0.5, "upper": 0.25}, "lower", "above upper"),
     "CELU": Refusal(_image(2), {"alpha": 0}, "alpha", "cannot be 0"),
     "GELU": Refusal(_image(2), {"approximate": "erf"}, "approximate", 'expects "none" or "tanh"'),
-    "Hardtanh": Refusal(_image(2), {"min_val": 1}, "max_val", "the range from 1 to 1.0 is empty"),
+    "Hardtanh": Refusal(_image(2), {"min_val": 1}, "max_val", "the range from 1.0 to 1.0 is empty"),
     "Softplus": Refusal(_image(2), {"beta": "1"}, "beta", "expects a number"),
     "Softshrink": Refusal(_image(2), {"lambd": -1}, "lambd", "expects a number of at least 0"),
     "Hardshrink": Refusal(_image(2), {"lambd": None}, "lambd", "expects a number"),

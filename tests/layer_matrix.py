@@ -1,33 +1,50 @@
 """Every layer with every argument, one at a time: at its default, at null, at 0, at 1, below, at its extremes and past.
 
-Each case is a spec of one layer. What torch makes of the same layer is found by calling it: the oracle knows
-nothing of our rules.
+Each case is a spec of one layer, with its arguments by name and by position. What torch makes of the same layer is
+found by calling it: this oracle knows nothing of our rules.
 """
 
 from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, cached_property
+from math import prod
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
 
-from cnndsl.layers import Layer
-from cnndsl.layers.kinds import Boolean, Choice, Integer, Kind, Listing, Never, Null, Number, PerAxis, Union
+from cnndsl.diagnostics import Code, Diagnostic
+from cnndsl.layers import Layer, Shape
+from cnndsl.layers.kinds import (
+    MAX_SIZE,
+    Boolean,
+    Choice,
+    Integer,
+    Kind,
+    Listing,
+    Never,
+    Null,
+    Number,
+    PerAxis,
+    Union,
+)
 
 #: The largest number of float32; the smallest above 0 is about 1.4e-45.
 LARGEST = torch.finfo(torch.float32).max
-INTEGERS = [0, 1, -1, 2, 3, 2**31, 2**53]
-FLOATS = [0.0, 1.0, -1.0, 0.5, 1.5, 1e-50, LARGEST, -LARGEST, 1e39, -1e300]
-OTHERS = [None, True, False, "other"]
-#: More elements than these are not computed: only shapes are.
+ANY = [None, True, False, "other", 0, 1, -1, 1.5]
+INTEGERS = [2, 3, MAX_SIZE, MAX_SIZE + 1]
+FLOATS = [0.0, -0.5, 0.5, 1.0, 1e-50, LARGEST, -LARGEST, 1e39, -1e300]
+ORDERS = [[-1, 1], [1, -1], [2, -1], [-1, 0], [0, 2, 1], [0, -1, 1], [0, 3, 2, 1], [1, 0, 2], [0, 1, 1]]
+#: Tensors of more elements are not computed: torch is asked for their shapes only.
 MOST = 10**6
-#: Sizes of the batches that an accepted layer takes, in evaluation and in training.
-EVALUATED, TRAINED = (1, 2), (2,)
+#: Integers past this may make such tensors.
+LARGE = 64
+#: Sizes of the batches that an accepted layer takes in evaluation; in training a batch norm needs two.
+EVALUATED, TRAINED = (1, 2), 2
 
 
 @dataclass(frozen=True)
@@ -36,7 +53,7 @@ class Case:
 
     layer: type[Layer]
     sample: tuple[int, ...]
-    given: tuple[tuple[str, Any], ...]
+    given: dict[str, Any]
     positional: bool = False
 
     @property
@@ -44,16 +61,29 @@ class Case:
         return self.layer.__name__
 
     @property
-    def step(self) -> dict[str, Any]:
-        values: Any = [value for _, value in self.given] if self.positional else dict(self.given)
-        return {self.name: values}
+    def spec(self) -> str:
+        values = [*self.given.values()] if self.positional else self.given
+        return f"input: {json.dumps(self.sample)}\nnetwork:\n  - {json.dumps({self.name: values})}\n"
+
+    @cached_property
+    def arguments(self) -> dict[str, Any]:
+        """What torch's class is called with."""
+        x = Shape((1, *self.sample))
+        told = {name: arg.infer(self.layer, x) for name, arg in self.layer.arguments.items() if arg.infer}
+        return told | {name: _tuple(value) for name, value in self.given.items()}
 
     @property
-    def spec(self) -> str:
-        return f"input: {json.dumps(self.sample)}\nnetwork:\n  - {json.dumps(self.step)}\n"
+    def items(self) -> list[Any]:
+        """The arguments, those in lists one by one."""
+        values = self.arguments.values()
+        return [item for value in values for item in (value if isinstance(value, tuple) else (value,))]
 
     def __str__(self) -> str:
-        return f"{list(self.sample)} {json.dumps(self.step)}"
+        return " ".join(self.spec.split())
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 # --- cases ---------------------------------------------------------------------------------------
@@ -63,71 +93,71 @@ def cases(layer: type[Layer]) -> Iterator[Case]:
     """All cases of a layer."""
     for sample in samples(layer):
         base = example(layer, sample)
-        yield Case(layer, sample, tuple(base.items()))
+        yield Case(layer, sample, base)
         for name, argument in layer.arguments.items():
             for value in values(argument.kind, layer.dims or 0):
                 given = base | {name: value}
-                yield Case(layer, sample, tuple(given.items()))
+                yield Case(layer, sample, given)
                 if listed := by_position(layer, given, name):
                     yield Case(layer, sample, listed, positional=True)
 
 
 def samples(layer: type[Layer]) -> Iterator[tuple[int, ...]]:
     """Shapes of samples, down to a single value, for each number of dimensions that the layer takes."""
-    usual = layer.ranks or ((layer.dims + 2,) if layer.dims else (2, 3, 4, 5))
-    for rank in usual[:4]:
+    ranks = layer.ranks or ((layer.dims + 2,) if layer.dims else (2, 3, 4, 5))
+    for rank in ranks[:4]:
         axes = rank - 2
-        for channels, size in ((4, 5), (8, 4), (4, 2), (4, 1), (1, 5), (1, 1)):
-            sample = (channels, *[size] * axes)
-            if axes or size == 1 or channels == 8:
-                yield sample
+        shapes = ((channels, *[size] * axes) for channels, size in ((4, 5), (8, 2), (4, 1), (1, 1)))
+        yield from dict.fromkeys(shapes)
 
 
 def example(layer: type[Layer], sample: tuple[int, ...]) -> dict[str, Any]:
-    """Arguments that the layer needs, made to fit the sample where the example of the docs does not."""
-    fitting = {
+    """The arguments that the layer needs, such as fit any sample."""
+    fitting: dict[str, dict[str, Any]] = {
         "Permute": {"dims": [0, *range(len(sample), 0, -1)]},
         "Reshape": {"shape": [-1]},
         "Unflatten": {"dim": 1, "unflattened_size": [-1, 1]},
         "Slice": {"start": 0, "stop": 1},
         "GroupNorm": {"num_groups": 1},
-        "LocalResponseNorm": {"size": 3},
-        "DropBlock2d": {"p": 0.1, "block_size": 1},
-        "DropBlock3d": {"p": 0.1, "block_size": 1},
-        "PixelShuffle": {"upscale_factor": 1},
-        "PixelUnshuffle": {"downscale_factor": 1},
-        "ChannelShuffle": {"groups": 1},
     }
-    chosen = fitting.get(layer.__name__, layer.example)
-    return {name: 1 if name == "kernel_size" else value for name, value in chosen.items()}
+    ones = ("kernel_size", "block_size", "upscale_factor", "downscale_factor", "groups")
+    return fitting.get(layer.__name__) or {name: 1 if name in ones else v for name, v in layer.example.items()}
 
 
 def values(kind: Kind[Any], dims: int) -> list[Any]:
-    """Values of a kind and near it, those of other types included."""
-    found = [*OTHERS, *INTEGERS, *FLOATS, *choices(kind)]
-    found += [[item] * count for count in range(2 * dims + 2) for item in (0, 1, -1, 2, 0.5)]
-    found += [[None, *[1] * (count - 1)] for count in range(1, dims + 1)]
-    return found
+    """Values of a kind and near it, one of each other type included."""
+    found = [*ANY]
+    for part in parts(kind):
+        match part:
+            case Integer():
+                found += INTEGERS
+            case Number():
+                found += INTEGERS + FLOATS
+            case Choice():
+                found += part.choices
+            case Listing() | PerAxis():
+                found += [[item] * count for count in range(2 * (dims or 2) + 2) for item in (0, 1, -1, 2, 0.5)]
+                found += [[None, *[1] * (count - 1)] for count in range(1, dims + 1)]
+                found += ORDERS if dims == 0 else []
+    return found if any(isinstance(value, list) for value in found) else [*found, [1]]
 
 
-def choices(kind: Kind[Any]) -> list[str]:
-    match kind:
-        case Choice():
-            return [*kind.choices]
-        case Union():
-            return [choice for alternative in kind.alternatives for choice in choices(alternative)]
-        case PerAxis() | Listing():
-            return choices(kind.item)
-    return []
+def parts(kind: Kind[Any]) -> Iterator[Kind[Any]]:
+    """A kind and those that it is made of."""
+    yield kind
+    inner = {Union: "alternatives", PerAxis: "item", Listing: "item"}.get(type(kind))
+    found = getattr(kind, inner) if inner else ()
+    for part in found if isinstance(found, tuple) else (found,):
+        yield from parts(part)
 
 
-def by_position(layer: type[Layer], given: dict[str, Any], last: str) -> tuple[tuple[str, Any], ...]:
-    """The arguments up to ``last`` as a list, defaults filled in; nothing where it cannot be one."""
+def by_position(layer: type[Layer], given: dict[str, Any], last: str) -> dict[str, Any]:
+    """The arguments up to ``last`` in torch's order, defaults filled in; nothing where they cannot be a list."""
     names = layer.positional()
-    if last not in names or not given.keys() <= {*names[: names.index(last) + 1]} or layer.takes_list():
-        return ()
-    listed = {name: given.get(name, layer.arguments[name].default) for name in names[: names.index(last) + 1]}
-    return tuple(listed.items())
+    listed = names[: names.index(last) + 1] if last in names else ()
+    if not listed or not given.keys() <= {*listed} or layer.takes_list():
+        return {}
+    return {name: given.get(name, layer.arguments[name].default) for name in listed}
 
 
 # --- torch -----------------------------------------------------------------------------------------
@@ -142,39 +172,49 @@ def torch_class(layer: type[Layer]) -> type[nn.Module]:
     return found
 
 
-def refusal(case: Case, inferred: dict[str, Any]) -> str:
-    """What torch says against a case: its constructor, or one of its forward passes; "" for nothing."""
-    arguments = {name: tuple(v) if isinstance(v, list) else v for name, v in (inferred | dict(case.given)).items()}
+class Ran(NamedTuple):
+    """What torch makes of a layer: the shapes of a sample that comes out and of the parameters, or its ``error``."""
+
+    output: tuple[int, ...] = ()
+    parameters: tuple[tuple[int, ...], ...] = ()
+    error: str = ""
+    #: Whether numbers were computed; where tensors are too large, only their shapes were.
+    computed: bool = True
+
+
+def ran(case: Case) -> Ran:
+    """torch's class, called and run."""
+    return attempt(lambda: torch_class(case.layer)(**case.arguments), case)
+
+
+def attempt(make: Callable[[], nn.Module], case: Case) -> Ran:
+    """What comes of a module, run in both modes, forward and back; of one that may be large, on the meta device
+    first."""
+    if any(type(item) in (int, float) and abs(item) > LARGE for item in case.items):
+        found = _run(make, case.sample, "meta")
+        if found.error or max(map(prod, (found.output, *found.parameters))) > MOST:
+            return found._replace(computed=False)
+    return _run(make, case.sample, "cpu")
+
+
+def _run(make: Callable[[], nn.Module], sample: tuple[int, ...], device: str) -> Ran:
     try:
-        with warnings.catch_warnings(), torch.device("meta" if huge(arguments, case.sample) else "cpu"):
+        with warnings.catch_warnings(), torch.device(device):
             warnings.simplefilter("ignore")
-            module = torch_class(case.layer)(**arguments)
-            run(module, case.sample)
+            module = make()
+            out = module.train()(torch.randn(TRAINED, *sample).requires_grad_() * 1)
+            if out.requires_grad:
+                out.sum().backward()
+            shapes = {out.shape[1:]}
+            for batch in EVALUATED:
+                shapes.add(module.eval()(torch.randn(batch, *sample)).shape[1:])
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
-    return ""
+        return Ran(error=f"{type(error).__name__}: {error}")
+    (output,) = shapes
+    return Ran(tuple(output), tuple(tuple(parameter.shape) for parameter in module.parameters()))
 
 
-def huge(arguments: dict[str, Any], sample: tuple[int, ...]) -> bool:
-    """Whether an argument is an integer that could make a tensor too large to compute."""
-    items = [item for value in arguments.values() for item in (value if isinstance(value, tuple) else (value,))]
-    return any(type(item) in (int, float) and 1000 < item <= 2**53 for item in items)
-
-
-def run(module: nn.Module, sample: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of what the module gives of one sample. It is run in both modes, forward and back."""
-    for batch in TRAINED:
-        x = torch.randn(batch, *sample).requires_grad_()
-        out = module.train()(x * 1)
-        if out.requires_grad:
-            out.sum().backward()
-    shapes = {tuple(module.eval()(torch.randn(batch, *sample)).shape[1:]) for batch in EVALUATED}
-    (shape,) = shapes
-    assert shape == tuple(out.shape[1:])
-    return shape
-
-
-# --- refusals --------------------------------------------------------------------------------------
+# --- what we refuse, and torch does not --------------------------------------------------------------
 
 
 def of_type(kind: Kind[Any], value: Any) -> bool:
@@ -192,9 +232,43 @@ def of_type(kind: Kind[Any], value: Any) -> bool:
             return value is None
         case Listing():
             return isinstance(value, list) and all(of_type(kind.item, item) for item in value)
+        case PerAxis() if isinstance(value, list):
+            return all(of_type(kind.entry, item) for item in value)
         case PerAxis():
-            items = value if isinstance(value, list) else [value]
-            return all(of_type(kind.item, item) or (item is not value and of_type(kind.entry, item)) for item in items)
+            return of_type(kind.item, value)
         case Union():
             return any(of_type(alternative, value) for alternative in kind.alternatives)
     raise NotImplementedError(type(kind))
+
+
+def _another_type(case: Case, fault: Diagnostic, torchs: Ran) -> bool:
+    return not all(of_type(case.layer.arguments[name].kind, value) for name, value in case.given.items())
+
+
+def _another_length(case: Case, fault: Diagnostic, torchs: Ran) -> bool:
+    return fault.code is Code.TYPE and any(isinstance(value, list) for value in case.given.values())
+
+
+def _inferred_otherwise(case: Case, fault: Diagnostic, torchs: Ran) -> bool:
+    x = Shape((1, *case.sample))
+    inferred = {name: arg.infer(case.layer, x) for name, arg in case.layer.arguments.items() if arg.infer}
+    return any(case.arguments[name] != told for name, told in inferred.items())
+
+
+def not_asked(case: Case, fault: Diagnostic) -> bool:
+    """Whether torch is not asked about a refusal. A tensor past our limits would not fit in memory, and strides that
+    are too large end the process: of sizes past int32, and of those that convolutions are not computed up to."""
+    if fault.code in (Code.LIMIT, Code.SCALAR) or "a stride of" in fault.message:
+        return True
+    return any(type(item) is int and item > MAX_SIZE for item in case.items)
+
+
+#: Why a layer is refused that torch takes. Whatever else is refused, torch must refuse too.
+DECISIONS: dict[str, Callable[[Case, Diagnostic, Ran], bool]] = {
+    "an argument has the type that torch's signature names: 1 is not true, 2.0 is not an integer": _another_type,
+    "a list has an item for each axis": _another_length,
+    "what is inferred is not something else": _inferred_otherwise,
+    "no layer touches the batch": lambda case, fault, torchs: "the batch" in fault.message,
+    "what is too large to be computed is not known": lambda case, fault, torchs: not torchs.computed,
+    "no tensor is empty": lambda case, fault, torchs: 0 in (*torchs.output, *map(prod, torchs.parameters)),
+}

@@ -92,7 +92,9 @@ TRANSFORMS = {
         "1, 2 or 4",
     ),
     "RandomResizedCrop": Case("[8, [0.5, 1], [0.9, 1.1]]", "{size: 8, scale: 0.5}", "a list of 2 numbers"),
-    "RandomRotation": Case("{degrees: [-10, 20], fill: 1}", "{degrees: -10}", "a number of at least 0"),
+    "RandomRotation": Case(
+        "{degrees: [-10, 20], fill: 1}", "{degrees: -10}", "a number from 0 to 360", "a full turn at most"
+    ),
     "RandomAffine": Case(
         "{degrees: 10, translate: [0.1, 0.2], scale: [0.9, 1.1], shear: [-5, 5, -1, 1], fill: 0.5}",
         "{degrees: 10, translate: [0.1, 2]}",

@@ -69,7 +69,7 @@ class Ran(NamedTuple):
 
 
 def run(layer: type[Layer], arguments: dict[str, Any], x: Shape) -> Ran | Exception:
-    """Builds torch's module and runs it, in training and in evaluation."""
+    """Builds torch's module and runs it, in training and in evaluation, there on a single sample too."""
     torch.manual_seed(0)
     tensor = torch.randn(x)
     try:
@@ -79,6 +79,7 @@ def run(layer: type[Layer], arguments: dict[str, Any], x: Shape) -> Ran | Except
             trained = module.train()(tensor.clone().requires_grad_() * 1)
             with torch.no_grad():
                 output = module.eval()(tensor.clone())
+                module(tensor[:1].clone())
                 mixes = output.shape[0] != x[0] or _differs(module, tensor, output)
     except Exception as error:
         return error
@@ -407,6 +408,10 @@ def test_huge_numbers_are_refused_quietly() -> None:
     refused = bind(LAYERS["Dropout"], {"p": 10**400}, Shape((1, 3, 32)))
     assert isinstance(refused, Refused) and len(refused.message) < 200
     assert not isinstance(bind(LAYERS["ZeroPad1d"], {"padding": 10**30}, Shape((1, 3, 32))), Refused)
+    refused = bind(LAYERS["LeakyReLU"], {"negative_slope": 1e39}, Shape((1, 3)))
+    assert isinstance(refused, Refused) and refused.help == "the largest number of float32 is about 3.4e38"
+    refused = bind(LAYERS["MaxPool1d"], {"kernel_size": 1, "stride": 2**31}, Shape((1, 3, 8)))
+    assert isinstance(refused, Refused) and refused.help == "sizes end at 2147483647"
 
 
 def test_wrong_rank_names_the_sibling() -> None:

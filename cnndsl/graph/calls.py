@@ -149,7 +149,7 @@ class Calls:
                 return None
             del given[refused.argument]
             return self._apply(step, name, layer, given, written, x, site)
-        if not self._fits(bound, output, step.callee.span):
+        if not self._fits(bound, x.shape, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
         item = Apply(step, name, path, bound, written, self.context.taken(x), Tensor(output), self.context.reusing)
@@ -222,9 +222,10 @@ class Calls:
             return ""
         return f"an input has no batch: `{list(sizes[1:])}`"
 
-    def _fits(self, layer: Layer, output: Shape, span: Span) -> bool:
+    def _fits(self, layer: Layer, x: Shape, output: Shape, span: Span) -> bool:
         """Whether no tensor of a layer is past the limit. Nothing is allocated."""
-        for name, shape in (("output", tuple(output)), *layer.parameters().items()):
+        tensors = {"output": tuple(output), "padded input": layer.padded(x)}
+        for name, shape in (*tensors.items(), *layer.parameters().items()):
             if prod(shape) > (limit := self.context.limits.elements):
                 message = (
                     f"the {name} of this `{type(layer).__name__}` has {prod(shape)} elements, the limit is {limit}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.layers.kinds import BOOLEAN, INTEGER, NOT_NEGATIVE, NULL, NUMBER, POSITIVE, Choice
+from cnndsl.layers.kinds import BOOLEAN, INTEGER, MAX_NUMBER, NOT_NEGATIVE, NULL, NUMBER, POSITIVE, Choice
 from cnndsl.layers.shape import Refused, Shape, resolve_sample_dim
 from cnndsl.layers.table import Layer, argument, layer
 
@@ -134,8 +134,8 @@ class CELU(_Bent):
     inplace = argument(BOOLEAN, False)
 
     def output(self, x: Shape) -> Shape:
-        if self.alpha == 0:
-            raise Refused("alpha divides, so it cannot be 0", "alpha")
+        if abs(self.alpha) < 1 / MAX_NUMBER:
+            raise Refused("alpha divides, so it cannot be 0, or so small that 1 / alpha is past float32", "alpha")
         return x
 
     def slope(self) -> float:

@@ -8,6 +8,9 @@ from cnndsl.layers.kinds import BOOLEAN, NATURAL, POSITIVE, Choice, PerAxis
 from cnndsl.layers.shape import Refused, Shape, unseen, window
 from cnndsl.layers.table import Layer, argument, inferred, layer
 
+#: Past some thousands, the kernels of oneDNN, which torch has on CPUs, end the process.
+MAX_STRIDE = 4096
+
 
 class _Convolution(Layer):
     family = "convolution"
@@ -18,6 +21,12 @@ class _Convolution(Layer):
     out_channels = argument(POSITIVE)
     kernel_size = argument(PerAxis(POSITIVE))
     stride = argument(PerAxis(POSITIVE), 1)
+
+    def check_stride(self) -> None:
+        if (largest := max(self.axes(self.stride))) > MAX_STRIDE:
+            raise Refused(
+                f"a stride of {largest} is past {MAX_STRIDE}, which convolutions are computed up to", "stride"
+            )
 
     def check_groups(self, groups: int) -> None:
         for name in ("in_channels", "out_channels"):
@@ -48,6 +57,7 @@ class _Conv(_Convolution):
 
     def output(self, x: Shape) -> Shape:
         self.check_groups(self.groups)
+        self.check_stride()
         kernel, stride, dilation = self.axes(self.kernel_size), self.axes(self.stride), self.axes(self.dilation)
         paddings = self.paddings()
         self._check_padding_mode(x, paddings)
@@ -55,6 +65,11 @@ class _Conv(_Convolution):
             window(size, k, s, p, d) for size, k, s, p, d in zip(x.spatial, kernel, stride, paddings, dilation)
         )
         return x.with_channels(self.out_channels).with_spatial(spatial)
+
+    def padded(self, x: Shape) -> tuple[int, ...]:
+        if self.padding_mode == "zeros":
+            return ()
+        return x.with_spatial(tuple(size + padding for size, padding in zip(x.spatial, self.paddings())))
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         near = tuple(padding // 2 for padding in self.paddings())
@@ -129,6 +144,7 @@ class _ConvTranspose(_Convolution):
 
     def output(self, x: Shape) -> Shape:
         self.check_groups(self.groups)
+        self.check_stride()
         settings = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
         spatial = tuple(map(self._axis, x.spatial, *map(self.axes, settings)))
         return x.with_channels(self.out_channels).with_spatial(spatial)

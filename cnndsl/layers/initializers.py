@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import prod, sqrt
 from typing import Any
 
 from cnndsl.layers.function import Function, by_name
-from cnndsl.layers.kinds import ABOVE_ZERO, NOT_NEGATIVE, NUMBER, POSITIVE, PROBABILITY, Choice
+from cnndsl.layers.kinds import ABOVE_ZERO, MAX_NUMBER, NOT_NEGATIVE, NUMBER, POSITIVE, PROBABILITY, Choice
 from cnndsl.layers.shape import Refused
 from cnndsl.layers.table import Argument, argument
 
@@ -46,9 +47,26 @@ class Initializer(Function):
         return f"{low} dimensions or more" if high == 63 else f"{low} to {high} dimensions"
 
 
-def _range(values: Values, shape: tuple[int, ...]) -> None:
+def _ordered(values: Values, shape: tuple[int, ...]) -> None:
     if values["a"] > values["b"]:
         raise Refused(f"the range from {values['a']} to {values['b']} is empty", "a")
+
+
+def _range(values: Values, shape: tuple[int, ...]) -> None:
+    _ordered(values, shape)
+    _within_float32(values["a"], values["b"], "a")
+
+
+def _around_zero(values: Values, shape: tuple[int, ...]) -> None:
+    """Of Glorot's uniform range, which goes as far to both sides."""
+    fans = (shape[0] + shape[1]) * prod(shape[2:])
+    bound = values["gain"] * sqrt(6 / fans)
+    _within_float32(-bound, bound, "gain")
+
+
+def _within_float32(low: float, high: float, argument: str) -> None:
+    if high - low > MAX_NUMBER:
+        raise Refused(f"the range from {low:.3g} to {high:.3g} is wider than float32's largest number", argument)
 
 
 def _whole_groups(values: Values, shape: tuple[int, ...]) -> None:
@@ -91,7 +109,7 @@ INITIALIZERS = by_name(
                 "a": argument(NUMBER, -2.0),
                 "b": argument(NUMBER, 2.0),
             },
-            rule=_range,
+            rule=_ordered,
         ),
         Initializer("constant", "Fills with ``val``.", {"val": argument(NUMBER)}),
         Initializer("ones", "Fills with 1."),
@@ -113,6 +131,7 @@ INITIALIZERS = by_name(
             "``uniform`` from -a to a, ``a = gain * sqrt(6 / (fan_in + fan_out))``. Glorot and Bengio, 2010.",
             {"gain": argument(NOT_NEGATIVE, 1.0)},
             ranks=_AT_LEAST_2,
+            rule=_around_zero,
         ),
         Initializer(
             "xavier_normal",

@@ -13,8 +13,9 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: The largest number of float32, which tensors are made of.
+#: The largest number of float32, which tensors are made of, and the largest size that torch's kernels count to.
 MAX_NUMBER = (2 - 2.0**-23) * 2.0**127
+MAX_SIZE = 2**31 - 1
 
 #: Anything that begins with ``$`` is a value still to be worked out.
 EXPRESSION: dict[str, Any] = {"type": ["string"], "pattern": r"^\$"}
@@ -61,6 +62,8 @@ class Kind(Generic[T]):
 
 
 class Integer(Kind[int]):
+    """An integer; one with a ``minimum`` is a size or a count, which end at :data:`MAX_SIZE`."""
+
     def __init__(self, minimum: int | None = None) -> None:
         self.minimum = minimum
 
@@ -68,7 +71,7 @@ class Integer(Kind[int]):
         return {"type": ["integer"]} | ({} if self.minimum is None else {"minimum": self.minimum})
 
     def accepts(self, value: object, dims: int) -> bool:
-        return type(value) is int and (self.minimum is None or value >= self.minimum)
+        return type(value) is int and (self.minimum is None or self.minimum <= value <= MAX_SIZE)
 
     def expects(self, dims: int) -> str:
         return {None: "an integer", 0: "an integer, 0 or more", 1: "a positive integer"}.get(
@@ -251,7 +254,8 @@ class Union(Kind[T | U]):
         return any(kind.accepts(value, dims) for kind in self.alternatives)
 
     def convert(self, value: Any, dims: int) -> T | U:
-        return next(kind for kind in self.alternatives if kind.accepts(value, dims)).convert(value, dims)
+        kind: Kind[T | U] = next(kind for kind in self.alternatives if kind.accepts(value, dims))
+        return kind.convert(value, dims)
 
     def expects(self, dims: int) -> str:
         return ", or ".join(kind.expects(dims) for kind in self.alternatives)

@@ -250,6 +250,9 @@ class LocalResponseNorm(_Normalization):
     beta = argument(NUMBER, 0.75)
     k = argument(NUMBER, 1.0)
 
+    def padded(self, x: Shape) -> tuple[int, ...]:
+        return x.with_channels(x.channels + self.size - 1)
+
 
 @layer
 class FrozenBatchNorm2d(_Normalization):

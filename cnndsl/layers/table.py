@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Generic, TypeVar, cast, overload
 
-from cnndsl.layers.kinds import Kind
+from cnndsl.layers.kinds import MAX_NUMBER, MAX_SIZE, Kind
 from cnndsl.layers.shape import Refused, Shape
 
 T = TypeVar("T")
@@ -57,7 +57,8 @@ class Argument(Generic[T]):
     def check(self, value: object, dims: int) -> None:
         """Raises :class:`Refused` for a value that is not of the argument's kind."""
         if not self.kind.accepts(value, dims):
-            raise Refused(f"`{self.name}` expects {self.kind.expects(dims)}, got {_cut(show(value))}", self.name)
+            message = f"`{self.name}` expects {self.kind.expects(dims)}, got {_cut(show(value))}"
+            raise Refused(message, self.name, _too_large(value))
 
     def agree(self, value: T, told: T, x: Shape) -> T:
         """The written ``value`` if it agrees with what the input ``x`` told, else :class:`Refused`."""
@@ -233,6 +234,10 @@ class Layer:
         """Tensors of the ``state_dict`` that are not learned."""
         return {}
 
+    def padded(self, x: Shape) -> tuple[int, ...]:
+        """The shape of the input with its padding, where torch makes a tensor of that; else nothing."""
+        return ()
+
     def macs(self, x: Shape, out: Shape) -> int:
         """Multiply-accumulates of one forward pass over the whole batch, without the bias."""
         return 0
@@ -276,6 +281,15 @@ def show(value: object) -> str:
         return f"[{', '.join(map(show, value))}]"
     words = {None: "null", True: "true", False: "false"}
     return words[value] if value is None or isinstance(value, bool) else repr(value)
+
+
+def _too_large(value: object) -> str:
+    """Help for what would be of the kind if there were no end to numbers."""
+    items = value if isinstance(value, tuple) else (value,)
+    numbers = [abs(item) for item in items if isinstance(item, (int, float))]
+    if any(number > MAX_NUMBER for number in numbers):
+        return "the largest number of float32 is about 3.4e38"
+    return f"sizes end at {MAX_SIZE}" if any(number > MAX_SIZE for number in numbers) else ""
 
 
 def _cut(text: str) -> str:

@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.layers.function import by_name
-from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, NOT_NEGATIVE, NULL, NUMBER, PROBABILITY, Listing, Number
+from cnndsl.layers.kinds import (
+    ABOVE_ZERO,
+    BOOLEAN,
+    MAX_NUMBER,
+    NOT_NEGATIVE,
+    NULL,
+    NUMBER,
+    PROBABILITY,
+    Listing,
+    Number,
+)
 from cnndsl.layers.shape import Refused
 from cnndsl.layers.table import Argument, argument
 from cnndsl.recipe.table import BELOW_1, Each, Interval, Rule, Ruled
@@ -28,6 +38,12 @@ class Optimizer(Ruled):
 def _nesterov(values: Mapping[str, Any]) -> None:
     if values["nesterov"] and (values["momentum"] == 0 or values["dampening"] != 0):
         raise Refused("Nesterov's momentum needs a `momentum` above 0 and a `dampening` of 0", "nesterov")
+
+
+def _first_step(values: Mapping[str, Any]) -> None:
+    """Adam divides the rate by ``1 - beta1`` in its first step, and hands that to its kernels as a float32."""
+    if values["lr"] / (1 - values["betas"][0]) > MAX_NUMBER:
+        raise Refused(f"`lr` {values['lr']:.3g}, divided by 1 - beta1, is past the largest number of float32", "lr")
 
 
 def _etas(values: Mapping[str, Any]) -> None:
@@ -94,23 +110,31 @@ OPTIMIZERS = by_name(
             "Adam",
             "Steps by running means of the gradients and of their squares. Kingma and Ba, 2014.",
             {**_adam(0.001), **_switch("amsgrad"), **_switch("decoupled_weight_decay", keyword=True)},
+            rule=_first_step,
         ),
         Optimizer(
             "AdamW",
             "``Adam`` with weight decay apart from the gradients. Loshchilov and Hutter, 2017.",
             {**_adam(0.001, 0.01), **_switch("amsgrad")},
+            rule=_first_step,
         ),
         Optimizer(
             "NAdam",
             "``Adam`` with Nesterov's momentum. Dozat, 2016.",
             {**_adam(0.002), "momentum_decay": argument(NOT_NEGATIVE, 0.004), **_switch("decoupled_weight_decay")},
+            rule=_first_step,
         ),
         Optimizer(
             "RAdam",
             "``Adam`` with the variance of its first steps put right. Liu et al., 2019.",
             {**_adam(0.001), **_switch("decoupled_weight_decay")},
         ),
-        Optimizer("Adamax", "``Adam`` by the largest gradient so far. Kingma and Ba, 2014.", _adam(0.002)),
+        Optimizer(
+            "Adamax",
+            "``Adam`` by the largest gradient so far. Kingma and Ba, 2014.",
+            _adam(0.002),
+            rule=_first_step,
+        ),
         Optimizer(
             "Adagrad",
             "Steps by the sum of all squared gradients. Duchi, Hazan and Singer, 2011.",
@@ -161,7 +185,7 @@ OPTIMIZERS = by_name(
             {
                 **_lr(0.01),
                 "lambd": argument(NOT_NEGATIVE, 0.0001),
-                "alpha": argument(NOT_NEGATIVE, 0.75),
+                "alpha": argument(PROBABILITY, 0.75),  # a power: of a large one, torch's rate is past any number
                 "t0": argument(NOT_NEGATIVE, 1000000.0),
                 **_decay(),
             },

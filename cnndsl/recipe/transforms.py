@@ -73,7 +73,7 @@ def _jitter(kind: Kind[Any]) -> Argument[Any]:
 #: One for all sides; left and right, top and bottom; or left, top, right, bottom.
 _PADDING = NATURAL | Listing(NATURAL, 1, 2, 4)
 _FACTOR = NOT_NEGATIVE | Interval(NOT_NEGATIVE)
-_DEGREES = NOT_NEGATIVE | Interval()
+_DEGREES = Number(0, 360) | Interval(Number(-360, 360))
 
 TRANSFORMS = by_name(
     (
@@ -107,7 +107,7 @@ TRANSFORMS = by_name(
                 "degrees": argument(_DEGREES),
                 "translate": argument(Each(PROBABILITY, 2) | NULL, None),
                 "scale": argument(Interval(ABOVE_ZERO) | NULL, None),
-                "shear": argument(NOT_NEGATIVE | Interval(NUMBER, 2, 4) | NULL, None),
+                "shear": argument(Number(0, 360) | Interval(Number(-360, 360), 2, 4) | NULL, None),
                 "fill": argument(NUMBER, 0, keyword=True),
             },
         ),

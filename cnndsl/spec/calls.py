@@ -83,7 +83,7 @@ class CallReader:
         return None if values is None else FunctionCall(name, values, span)
 
     def _arguments(self, function: Function, given: Arguments, span: Span) -> dict[str, Any] | None:
-        """The arguments of a function as they were given, None where something is wrong with them."""
+        """The arguments that were given to a function, in torch's types; None where something is wrong with them."""
         before = len(self.faults)
         written: dict[str, Value] = {}
         values: dict[str, Any] = {}
@@ -91,8 +91,8 @@ class CallReader:
             written = self._by_name(function, given)
             values = {name: self._value(function, name, value) for name, value in written.items()}
             if len(self.faults) == before:
-                function.bind(values)
-                return values
+                bound = function.bind(values)
+                return {name: bound[name] for name in values}
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
