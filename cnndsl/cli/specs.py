@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cnndsl.cli.common import fail
@@ -12,19 +12,18 @@ from cnndsl.limits import LIMITS
 _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
 
 
-def spec_paths(names: Sequence[str]) -> Iterator[str]:
+def spec_paths(names: Sequence[str]) -> list[str]:
     """The names as they are, but for a folder the specs in it. Ends the program where a folder has none."""
-    for name in names:
-        if not Path(name).is_dir():
-            yield name
-            continue
-        found = [str(path) for path in sorted(Path(name).rglob("*.yaml")) if _is_spec(path, Path(name))]
-        if not found:
-            fail(
-                f"there are no specs in the folder {name}",
-                "a spec is a .yaml file with `input`, `network` or `extends`",
-            )
-        yield from found
+    return [path for name in names for path in (_inside(name) if Path(name).is_dir() else [name])]
+
+
+def _inside(folder: str) -> list[str]:
+    found = [str(path) for path in sorted(Path(folder).rglob("*.yaml")) if _is_spec(path, Path(folder))]
+    if not found:
+        fail(
+            f"there are no specs in the folder {folder}", "a spec is a .yaml file with `input`, `network` or `extends`"
+        )
+    return found
 
 
 def _is_spec(path: Path, folder: Path) -> bool:
