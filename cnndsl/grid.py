@@ -24,8 +24,6 @@ Paint: TypeAlias = Callable[[str, str], str]
 GONE = 0
 #: What is between two columns.
 _GAP = 2
-
-
 #: Where a cell is cut, and between head, rows and foot.
 _ELLIPSIS, _RULE = "…", "─"
 
@@ -56,7 +54,7 @@ class Grid:
     no head. ``foot`` are rows below a rule.
 
     ``gives`` is the order in which columns give way on a narrow terminal, each with its least width: it is cut as
-    far as that, or goes where that is :data:`GONE`. A column may give way twice.
+    far as that, or goes where that is :data:`GONE`. A column may be cut in several steps, before it goes.
     """
 
     columns: Sequence[str]
@@ -118,7 +116,7 @@ class _Printed:
             if (over := _total(widths) - self.medium.width) <= 0:
                 break
             if least == GONE:
-                widths.pop(name, None)
+                del widths[name]
             else:
                 widths[name] = min(max(widths[name] - over, least), widths[name])
         for name in widths:  # where a column went, those that were cut have more room

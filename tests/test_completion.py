@@ -57,7 +57,7 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl explain cnn21", [code.id for code in Code if code.id.startswith("CNN21")]),
         ("cnndsl layers convt", ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]),
         ("cnndsl layers ", [*LAYERS]),
-        *((f"cnndsl {verb} zoo:", ZOO) for verb in ("shapes", "build", "draw", "check", "fmt", "train")),
+        *((f"cnndsl {verb} zoo:", ZOO) for verb in ("shapes", "build", "draw", "check", "train")),
         ("cnndsl check zebra.yaml zoo:resnet1", ["resnet18", "resnet101", "resnet152"]),
         ("cnndsl new mine --from zoo:resnet1", ["resnet18", "resnet101", "resnet152"]),
         ("cnndsl new mine --from=zoo:resnet1", ["resnet18", "resnet101", "resnet152"]),

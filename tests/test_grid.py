@@ -209,6 +209,15 @@ def test_plain_is_the_same_on_every_terminal_and_through_a_pipe(columns: int) ->
     assert piped("shapes", "zoo:resnet50", "--format", "plain", columns=columns) == expected
 
 
+def test_where_there_is_only_ascii_a_table_is_ascii() -> None:
+    environment = {**os.environ, "LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
+    environment.pop("PYTHONIOENCODING", None)
+    command = [sys.executable, "-m", "cnndsl", "shapes", "archs/lenet.yaml"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.decode("ascii").splitlines()[3] == "-" * len(done.stdout.splitlines()[3])
+
+
 def test_a_table_through_a_pipe_does_not_depend_on_columns() -> None:
     assert piped("shapes", "zoo:resnet50", columns=20) == as_text(shown("resnet50"), FILE)
 

@@ -492,6 +492,12 @@ def test_export_refuses_what_makes_no_sense(run: Run, options: tuple[str, ...], 
     assert not [*tmp_path.iterdir()]
 
 
+def test_export_makes_no_folder(run: Run, tmp_path: Path) -> None:
+    done = cnndsl_("export", run.path, "--format", "safetensors", "-o", tmp_path / "none" / "x.safetensors", code=2)
+    assert f"there is no folder {tmp_path / 'none'}" in " ".join(done.stderr.split())
+    assert [*tmp_path.iterdir()] == []
+
+
 @ONNX
 def test_export_is_checked_by_onnx_itself_where_there_is_no_onnxruntime(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

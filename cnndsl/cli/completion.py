@@ -131,6 +131,8 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
     def get_completion_args(self) -> tuple[list[str], str]:
+        if "COMP_LINE" not in os.environ:  # the script is click's, from before
+            return super().get_completion_args()
         line = os.environ["COMP_LINE"].encode()[: int(os.environ["COMP_POINT"])].decode(errors="ignore")
         words = split_arg_string(line)
         begun = "" if line[-1:].isspace() or not words else words.pop()

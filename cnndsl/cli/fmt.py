@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import ERRORS, USAGE, fail, plugin_option, tell
-from cnndsl.cli.completion import complete_spec
 from cnndsl.cli.specs import spec_paths
 from cnndsl.cli.streams import Lost
 from cnndsl.diagnostics import Code, Diagnostic, SpecError
@@ -23,9 +22,7 @@ from cnndsl.writing import write_file
 
 
 @click.command()
-@click.argument(
-    "specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...", shell_complete=complete_spec
-)
+@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...")
 @click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @plugin_option

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from cnndsl.cli.common import fail
@@ -13,17 +13,17 @@ from cnndsl.writing import read_file
 _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
 
 
-def spec_paths(paths: Sequence[Path]) -> Iterator[Path]:
+def spec_paths(paths: Sequence[Path]) -> list[Path]:
     """The paths unchanged, but for a folder the specs in it. Ends the program if a folder has none."""
-    for path in paths:
-        if not path.is_dir():
-            yield path
-            continue
-        found = [inner for inner in sorted(path.rglob("*.yaml")) if _is_spec(inner, path)]
-        if not found:
-            message = f"there are no specs in the folder {path}"
-            fail(message, "a spec is a .yaml file with `input`, `network` or `extends`")
-        yield from found
+    return [spec for path in paths for spec in (_inside(path) if path.is_dir() else [path])]
+
+
+def _inside(folder: Path) -> list[Path]:
+    found = [path for path in sorted(folder.rglob("*.yaml")) if _is_spec(path, folder)]
+    if not found:
+        message = f"there are no specs in the folder {folder}"
+        fail(message, "a spec is a .yaml file with `input`, `network` or `extends`")
+    return found
 
 
 def _is_spec(path: Path, folder: Path) -> bool:
