@@ -87,12 +87,16 @@ plugin_option = click.option(
 
 def weights_options(command: F) -> F:
     """``--weights`` and ``--partial``, wherever a network may begin with weights."""
-    command = click.option("--partial", is_flag=True, help="Take the weights that fit, and list the others.")(command)
+    command = click.option(
+        "--partial",
+        is_flag=True,
+        help="Load the weights that fit, adapt the first convolutions to the input's channels, and list the others.",
+    )(command)
     return click.option(
         "--weights",
         metavar="FILE",
         shell_complete=complete_weights,
-        help="Weights to put in: a file, or torchvision:IMAGENET1K_V1.",
+        help="Weights to start from: a file, or torchvision:IMAGENET1K_V1.",
     )(command)
 
 

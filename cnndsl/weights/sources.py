@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import pickle
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -88,7 +89,9 @@ def _of_torch(path: Path) -> object:
     except pickle.UnpicklingError as error:
         message = f"{path} is no file of weights, or holds more than tensors and plain values; nothing in it is run"
         help = "where you trust it, load it in Python with `weights_only=False`, and save its `state_dict` alone"
-        raise RunError(Code.WEIGHTS, message, help, [str(error).splitlines()[0]]) from None
+        refused = re.search(r"GLOBAL (\S+)", str(error))
+        note = f"it needs `{shorten(refused[1])}`" if refused else str(error).splitlines()[0]
+        raise RunError(Code.WEIGHTS, message, help, [note]) from None
     except Exception as error:  # what a damaged file makes torch raise can be of any kind
         raise RunError(Code.WEIGHTS, f"{path} is damaged, or no file of weights", notes=[str(error)[:200]]) from None
 
