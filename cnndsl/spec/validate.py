@@ -336,7 +336,7 @@ def _unfit_input(place: _Place) -> str:
     """Help for the shape of an input that holds the batch, or is no list."""
     if place.path[:1] != ("input",):
         return ""
-    sizes = place.around[-2] if place.in_list else place.node
+    sizes = (None, *place.around)[-2] if place.in_list else place.node
     if isinstance(sizes, Scalar) and type(sizes.value) is int:
         return f"a list stands in brackets: `[{sizes.value}]`"
     texts = [item.span.text for item in sizes.items] if isinstance(sizes, Listing) else []
