@@ -171,7 +171,7 @@ def _children(node: Tree) -> Iterable[Tree]:
 
 
 def _is_cut(value: object) -> bool:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "(" not in value:
         return False
     return unclosed(value) or (re.match(r"[\w.]*\(", value) is not None and value.count("(") > value.count(")"))
 
