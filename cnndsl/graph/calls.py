@@ -95,7 +95,7 @@ class Calls:
         values, worths = given.positional, [self.context.value(value, site.environment) for value in given.positional]
         if len(names) > 1 and given.alone:
             if isinstance(worths[0], tuple):
-                values, worths = dealt(given.alone, worths[0]), [*worths[0]]
+                values, worths = dealt(given.alone, worths[0], len(names)), [*worths[0]]
             elif worths[0] is UNKNOWN:  # it may be a list
                 values, worths = values * len(names), worths * len(names)
         return [*zip(values, worths)]
