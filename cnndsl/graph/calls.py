@@ -211,7 +211,7 @@ class Calls:
             return ""
         if len(sizes) != layer.dims + 2 or layer.dims + 1 in self.context.dims or (layer.dims == 1 and sizes[0] != 1):
             return ""
-        return f"an input has no batch: `{list(sizes[1:])}`"
+        return f"leave the batch out of the input: `{list(sizes[1:])}`"
 
     def _fits(self, layer: Layer, output: Shape, span: Span) -> bool:
         """Whether no tensor of a layer is past the limit. Nothing is allocated."""

@@ -106,7 +106,7 @@ def _slip(source: Source, index: int) -> Diagnostic | None:
             slip = replace(slip, help=f"{slip.help}; or quote a text that begins with `{written[0]}`")
         return slip
     if found := flow_expression(line, column - 1):
-        message = "an expression with a bracket or comma wants quotes in `[...]` and `{...}`"
+        message = "an expression with a bracket or comma needs quotes in `[...]` and `{...}`"
         return _slipped(source, start, found, message)
     if found := glued_bracket(line, column - 1):
         return _slipped(source, start, found, _GLUED)

@@ -268,7 +268,7 @@ def unclosed_fault(text: str, span: Span) -> Fault:
     line, dollar = span.source.line(span.line), span.column - 1 + max(text.find("$"), 0)
     message, help = f"the expression `{shorten(text)}` is cut off", "a `)` is missing"
     if whole := flow_expression(line, dollar):
-        help = f"YAML has cut it at a comma; in quotes it is whole: `{whole[2]}`"
+        help = f"YAML cuts it at the comma; quote it: `{whole[2]}`"
         span = span.part(whole[0] - span.column + 1, whole[1] - span.column + 1)
     return Fault(Code.EXPRESSION, message, span, help)
 
