@@ -161,6 +161,20 @@ FAMILIES: dict[str, Family] = {
     "unknown arguments": (lambda n: net(f"Conv2d: {{out_chanels{i}: 1}}" for i in range(n)), 6_000),
     "arguments": (lambda n: net(["Conv2d: {" + ", ".join(f"a{i}: 1" for i in range(n)) + "}"]), 20_000),
     "positional": (lambda n: net(["Conv2d: [" + "1, " * n + "]"]), 40_000),
+    "lists dealt out": (
+        lambda n: net(["B: $w"] * n, params(["$(range(1024))"]).replace("p0", "w") + blocks(["B(c, d): [ReLU]"])), 9_000
+    ),
+    "expressions cut": (lambda n: net(["[" + "$(max(a, b)), " * n + "ReLU]"]), 9_000),
+    "expressions cut, open": (lambda n: net(["Conv2d: [" + "$(max(a, " * n]), 20_000),
+    "Python's calls": (lambda n: net(["nn.Conv2d(3, 16, 3)"] * n), 9_000),
+    "Python's calls, cut": (lambda n: net([f"sequential: [{'nn.Conv2d(3, 16, 3), ' * n}ReLU]"]), 9_000),
+    "names without a dollar": (lambda n: net(["let: {q: 3}", "Conv2d: [q * 2, 3]"] * n, params(range(n))), 3_500),
+    "texts for values": (lambda n: net(["Conv2d: [$w * 2, 3]"] * n, "params: {w: 3}\n"), 9_000),
+    "PyTorch's order": (lambda n: net(["LayerNorm: [16, 30, 30]"] * n), 8_000),
+    "stray arguments": (
+        lambda n: net(["ReLU"], after="train:\n  optimizer: Adam\n" + "".join(f"  l{'_' * i}r: 1\n" for i in range(n))),
+        600,
+    ),
     "wrong types": (lambda n: net(["ReLU: {inplace: maybe}"] * n), 9_000),
     "misspelt steps": (lambda n: net(f"{{branhc: [[ReLU]], nmae: a{i}}}" for i in range(n)), 6_000),
     "two words": (lambda n: net(["{ReLU: , Flatten: , repeat: [ReLU], times: 2}"] * n), 4_500),

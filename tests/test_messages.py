@@ -47,7 +47,7 @@ def in_a_spec(step: str, layer: type[Layer]) -> dict[str, Any]:
 
 
 def pasted(help: str) -> str:
-    found = re.fullmatch(r"(?:.*: |did you mean )`([^`]+)`\??", help)
+    found = re.fullmatch(r"(?:write |did you mean )`([^`]+)`\??", help)
     assert found, help
     return found[1]
 
@@ -88,19 +88,19 @@ def test_a_function_of_pytorchs_takes_its_arguments_as_the_layer_does(name: str)
 @pytest.mark.parametrize(
     ("call", "help"),
     [
-        ("nn.Conv2d(3, 16, 3)", "as a step of a spec: `Conv2d: [16, 3]`"),
-        ("Conv2d(16, 3)", "as a step of a spec: `Conv2d: [16, 3]`"),
-        ("nn.Linear(512, 10, device=device)", "as a step of a spec: `Linear: 10`"),
-        ("nn.Conv2d(c, 2 * c, k[0])", 'as a step of a spec: `Conv2d: [$(2 * c), "$(k[0])"]`'),
-        ("nn.MaxPool2d((2, 2))", "as a step of a spec: `MaxPool2d: [[2, 2]]`"),
+        ("nn.Conv2d(3, 16, 3)", "write `Conv2d: [16, 3]`"),
+        ("Conv2d(16, 3)", "write `Conv2d: [16, 3]`"),
+        ("nn.Linear(512, 10, device=device)", "write `Linear: 10`"),
+        ("nn.Conv2d(c, 2 * c, k[0])", 'write `Conv2d: [$(2 * c), "$(k[0])"]`'),
+        ("nn.MaxPool2d((2, 2))", "write `MaxPool2d: [[2, 2]]`"),
         ("nn.Conv2d(*args)", "did you mean `Conv2d`?"),
         ("nn.Conv2d(3, 16, -3)", "did you mean `Conv2d`?"),
         ("nn.Conv2d(3, 16, open('x').read())", "did you mean `Conv2d`?"),
-        ("nn.ReLU(inplace=True)", "as a step of a spec: `ReLU: {inplace: true}`"),
+        ("nn.ReLU(inplace=True)", "write `ReLU: {inplace: true}`"),
         ("F.conv2d(x, w)", "did you mean `Conv2d`?"),
         ("F.leaky_relu(x, 0.2, True)", "did you mean `LeakyReLU`?"),
         ("x.view(-1, 10)", "`Reshape: [1, 28, 28]`, or `Flatten`"),
-        ("keras.layers.Dense(10, use_bias=False)", "as a step of a spec: `Linear: {out_features: 10, bias: false}`"),
+        ("keras.layers.Dense(10, use_bias=False)", "write `Linear: {out_features: 10, bias: false}`"),
         ("Conv2d(", "did you mean `Conv2d`?"),
         ("lambda x: x", ""),
         ("Conv2d" + "(" * 300, "did you mean `Conv2d`?"),
@@ -143,7 +143,7 @@ def test_no_word_of_other_tools_is_one_of_ours() -> None:
 
 #: Help whose text takes the place of what it is said of, or of the whole step.
 _OF_VALUE = re.compile(r"[^`]*`([$\[\"(][^`]*)`\??")
-_OF_STEP = re.compile(r"(?:as a step of a spec: |here it is |did you mean )?`([A-Z]\w*(?:: [^`]*)?)`\??")
+_OF_STEP = re.compile(r"(?:write |use |did you mean )?`([A-Z]\w*(?:: [^`]*)?)`\??(?:, as in `.*`)?")
 PASTED = [
     "CNN003-at", "CNN003-braces-flow", "CNN003-braces-mapping", "CNN003-index-flow", "CNN003-percent",
     "CNN003-quoted-part", "CNN003-quoted-part-flow", "CNN010-dollar", "CNN010-input-number", "CNN010-input-times",
@@ -177,7 +177,7 @@ def test_help_that_is_pasted_mends_the_fault(name: str) -> None:
     assert found
     for fault, text in found:
         assert fault.span is not None
-        if fault.help.endswith("It was given as a text"):
+        if fault.help.endswith("It was given as text"):
             continue  # where it was given is another place
         after = [(item.code, item.message) for item in compile_spec(text).diagnostics if on(fault.span.line, item)]
         assert (fault.code, fault.message) not in after, (fault, text)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import OK, exit_code, limits_option, spec_options, tell
+from cnndsl.cli.common import exit_code, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_spec
 from cnndsl.cli.specs import spec_paths
 from cnndsl.diagnostics import Diagnostic, SpecError
@@ -61,5 +61,4 @@ def check(
     if form == "text" and found:
         codes = sorted({diagnostic.code.id for diagnostic in found})
         say(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
-    errors = [diagnostic for diagnostic in found if diagnostic.is_error]
-    sys.exit(exit_code(errors) if errors else OK)
+    sys.exit(exit_code(found))

@@ -160,11 +160,12 @@ def fail(message: str, help: str = "") -> NoReturn:
     sys.exit(USAGE)
 
 
-def exit_code(errors: Iterable[Diagnostic]) -> int:
-    """How a program ends that found these errors: wrong usage where one is in what the command line gives, the
-    name of the spec or an option."""
+def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
+    """How a program ends that found these: wrong usage where an error is in what the command line gives, the name of
+    the spec or an option."""
+    errors = [item for item in diagnostics if item.is_error]
     given = [error.span.source.is_option if error.span else error.code is Code.FILE for error in errors]
-    return USAGE if any(given) else ERRORS
+    return USAGE if any(given) else ERRORS if errors else OK
 
 
 @contextmanager

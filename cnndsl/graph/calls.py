@@ -98,7 +98,7 @@ class Calls:
         values, worths = given.positional, [self.context.value(value, site.environment) for value in given.positional]
         if len(names) > 1 and given.alone:
             if isinstance(worths[0], tuple):
-                values, worths = dealt(given.alone, worths[0]), [*worths[0]]
+                values, worths = dealt(given.alone, worths[0], len(names)), [*worths[0]]
             elif worths[0] is UNKNOWN:  # it may be a list
                 values, worths = values * len(names), worths * len(names)
         return [*zip(values, worths)]
@@ -220,7 +220,7 @@ class Calls:
             return ""
         if len(sizes) != layer.dims + 2 or layer.dims + 1 in self.context.dims or (layer.dims == 1 and sizes[0] != 1):
             return ""
-        return f"an input has no batch: `{list(sizes[1:])}`"
+        return f"leave the batch out of the input: `{list(sizes[1:])}`"
 
     def _fits(self, layer: Layer, x: Shape, output: Shape, span: Span) -> bool:
         """Whether no tensor of a layer is past the limit. Nothing is allocated."""

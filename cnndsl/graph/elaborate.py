@@ -121,10 +121,11 @@ class _Elaborator:
         return tensors
 
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
-        """Inputs that have names are reached by them."""
+        """Inputs that have names are reached by them, the first until a step takes its name."""
         for name, tensor in inputs.items() if self.document.names_inputs else ():
             span = self.document.inputs[name].span
             scope.names[name] = Named(spec.Invalid(span=span), span, tensor, environment)
+        for name in [*inputs][1:]:
             scope.taken[name] = self.document.inputs[name]
 
     def outputs(self, scope: Scope, last: Tensor | None) -> dict[str, Tensor] | None:

@@ -69,5 +69,5 @@ def _other(name: str, key: str, known: Mapping[str, object], calls: Mapping[str,
         return f"did you mean `{name}`?"
     for place, vocabulary in calls.items():
         if any(name in function.arguments for function in vocabulary.functions.values()):
-            return f"it is an argument of what `{place}` calls, as {vocabulary.example}"
+            return f"it belongs to `{place}`, as in {vocabulary.example}"
     return did_you_mean(key, known) or f"it may have {', '.join(known)}"

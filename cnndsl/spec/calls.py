@@ -127,9 +127,10 @@ class CallReader:
         """Arguments by their order. A list that is worked out is dealt out as a written one is."""
         if function.takes_list() and given.whole is not None:
             return (given.whole,)
-        if given.alone and len(function.positional()) > 1:
+        most = len(function.positional())
+        if given.alone and most > 1:
             worth = evaluate(given.alone, self.environment)
-            return dealt(given.alone, worth) if isinstance(worth, tuple) else given.positional
+            return dealt(given.alone, worth, most) if isinstance(worth, tuple) else given.positional
         return given.positional
 
     def _value(self, function: Function, name: str, value: Value) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Mapping
 
-#: Words of other tools for several steps, or for one that branches.
+# Help that several words have in common.
 _RESIDUAL = "`residual: [...]` adds what its steps give to what they are given"
 _ADD = f"{_RESIDUAL}; `branch: [[...], [...]]` with `merge: add` adds branches"
 _CONCAT = "`branch: [[...], [...]]` concatenates what its branches give"
@@ -24,6 +24,7 @@ _FROM = "`from: NAME` goes back to the tensor of an earlier step"
 _LET = "`let: {width: 64}` binds names for the rest of the list"
 _BLOCK = "make it a block of your own, under `blocks`"
 _RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` brings in layers of your own"
+_LOSS = "the loss belongs to the recipe: `train: {loss: CrossEntropyLoss}`"
 _SEPARABLE = (
     "two steps: `Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups: $(input.channels)}` and "
     "`Conv2d: [64, 1]`"
@@ -111,7 +112,7 @@ STRUCTURE = _table(
         "lambda": "`--plugin MODULE` brings in layers of your own",
         "lstm gru rnn embedding": _RECURRENT,
         "attention multiheadattention selfattention transformer transformerencoderlayer": _RECURRENT,
-        "crossentropyloss mseloss bceloss nllloss loss criterion": "`train: {loss: CrossEntropyLoss}`, no step",
+        "crossentropyloss mseloss bceloss nllloss loss criterion": _LOSS,
     }
 )
 

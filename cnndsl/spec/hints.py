@@ -56,7 +56,7 @@ def _foreign(call: ast.Call | None, name: str, module: str, as_value: bool) -> s
     if call and line and (call.args or call.keywords):
         return _as_step(call, here, module, as_value)
     as_in = f", as in `{line}`" if line != here else ""
-    return f"here it is `{here}`{as_in}" if line else foreign.STRUCTURE.get(entry(name), "")
+    return f"use `{here}`{as_in}" if line else foreign.STRUCTURE.get(entry(name), "")
 
 
 def _same(name: str, known: Collection[str]) -> str:
@@ -77,7 +77,7 @@ def _as_step(call: ast.Call | None, name: str, module: str, as_value: bool) -> s
             pass
     if line in ("", name):
         return f"did you mean `{name}`?"
-    return f"as a value of a spec: `{{{line}}}`" if as_value else f"as a step of a spec: `{line}`"
+    return f"write `{{{line}}}`" if as_value else f"write `{line}`"
 
 
 def _function(call: ast.Call, name: str, module: str) -> str:
@@ -113,7 +113,7 @@ def meant_function(written: str, known: Mapping[str, Function]) -> str:
         line = notation.function_of(call, known[name]) if call else ""
     except Unwritable:
         line = ""
-    return f"as a spec writes it: `{{{line}}}`" if line not in ("", name) else f"did you mean `{name}`?"
+    return f"write `{{{line}}}`" if line not in ("", name) else f"did you mean `{name}`?"
 
 
 # --- slips of the pen ----------------------------------------------------------------------------
@@ -123,10 +123,10 @@ def meant_slip(text: str) -> str:
     """Help for a text that would be a key with its value, or a name, but for one character; "" where it would not."""
     if found := with_colon(text):
         place, meant = found
-        what = "a space after the colon" if text[place] == ":" else "a colon between a key and its value"
+        what = "put a space after the colon" if text[place] == ":" else "write a colon, not `=`"
         return f"{what}: `{shorten(meant)}`"
     if re.fullmatch(r"[\w$]+,", text):
-        return f"without the comma: `{shorten(text[:-1])}`"
+        return f"remove the comma: `{shorten(text[:-1])}`"
     if match := re.match(r"([a-z]\w*|\w+\([^()]*\)) - ", text):
         return f"a `:` is missing: `{match[1]}:`"
     return ""
@@ -155,9 +155,9 @@ def meant_value(value: Any, types: Collection[str], layer: str, names: Container
     if number and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
         return f"{shorten(value.replace('_', ''))} {'without `_`' if '_' in value else 'without quotes'} is a number"
     if number and (match := re.fullmatch(r"[\"']?([-+]?[0-9.]+)[,\"']", value)):
-        return f"without the `{value[-1]}`: `{shorten(match[1])}`"
+        return f"remove the `{value[-1]}`: `{shorten(match[1])}`"
     if "array" in types and (listed := _list(value)):
-        return f"a list stands in brackets: `{shorten(listed)}`"
+        return f"write a list in brackets: `{shorten(listed)}`"
     if layer and re.match(r"\w+\s*=", value):
         return _by_name(layer, value)
     return meant_expression(value, names) or (_tuple(value, names) if "array" in types else "")
@@ -174,7 +174,7 @@ def _tuple(text: str, names: Container[str]) -> str:
     if not isinstance(node, ast.Tuple) or not all(name in names for name in notation.names_in(node)):
         return ""
     try:
-        return f"a list stands in brackets: `{shorten(notation.written(node))}`"
+        return f"write a list in brackets: `{shorten(notation.written(node))}`"
     except Unwritable:
         return ""
 
@@ -212,9 +212,9 @@ def meant_by(value: Value, worth: Any, names: Container[str], accepts: Callable[
     """
     if isinstance(value, Template):
         line = notation.of_template(value)
-        return f"all of it stands in the brackets: `{line}`" if line else ""
+        return f"write `{line}`" if line else ""
     if isinstance(worth, str) and (help := meant_expression(worth, names)):
-        return help if isinstance(value, Literal) else f"{help} It was given as a text"
+        return help if isinstance(value, Literal) else f"{help} It was given as text"
     return _integer_help(worth, value, accepts)
 
 

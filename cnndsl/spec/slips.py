@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import re
 
+#: How far around a place a slip is looked for: a line may be as long as the file.
+_NEAR = 256
 #: Values as other tools write them: ``${w}``, ``{{ w }}``, ``${{ w }}``, ``%(w)s``, ``@w``.
 _OTHER_VALUES = re.compile(
-    r"\$\{+\s*(?P<a>[^{}]+?)\s*\}+|\{\{\s*(?P<b>[^{}]+?)\s*\}\}|%\((?P<c>[^()]+)\)[sd]?|[@%](?P<d>[^\W\d]\w*)%?"
+    r"\$\{+(?P<a>[^{}]+)\}+|\{\{(?P<b>[^{}]+)\}\}|%\((?P<c>[^()]+)\)[sd]?|[@%](?P<d>[^\W\d]\w*)%?"
 )
 #: A quoted value that goes on: ``"$w" + 1``.
 _QUOTED_PART = re.compile(r"""(?P<quote>["'])(?P<inner>\$[^"']+)(?P=quote)\s*(?P<rest>(?:\*\*|//|[-+*/%])[^,\]}#]+)""")
+#: An expression that is not in quotes, or its beginning without the brackets around it.
+_DOLLAR = re.compile(r"(?<![\"'])\$(?P<name>\w*)[(\[]")
 #: A key and its value without a space between them: ``kernel_size:3``.
 GLUED = re.compile(r"(?P<key>\w+):(?=[^\s:/\\])(?P<value>.+)", re.DOTALL)
 #: A key and its value in Python's notation: ``kernel_size=3``.
@@ -35,30 +39,41 @@ def taken(expression: str) -> str:
     return f'"{value}"' if re.search(r"[,\[\]{}]|: | #", value) and '"' not in value else value
 
 
-def other_value(text: str, column: int) -> tuple[int, int, str] | None:
+#: Where in a line a slip is, and what is meant.
+Found = tuple[int, int, str]
+
+
+def other_value(text: str, column: int) -> Found | None:
     """Where in a line, around ``column``, a value is taken as another tool does it, and how it is taken here."""
-    for match in _OTHER_VALUES.finditer(text):
+    first, last = max(column - _NEAR, 0), column + _NEAR
+    for match in _OTHER_VALUES.finditer(text, first, last):
         if match.start() <= column < match.end():
-            return match.start(), match.end(), taken(next(filter(None, match.groups())))
-    for match in _QUOTED_PART.finditer(text):
+            return match.start(), match.end(), taken(next(filter(None, match.groups())).strip())
+    for match in _QUOTED_PART.finditer(text, first, last):
         if match.start() <= column < match.end():
             inner = re.sub(r"\$(?=[\w(])", "", match["inner"])
             return match.start(), match.end(), taken(f"{inner} {match['rest'].strip()}")
     return None
 
 
-def flow_expression(text: str, column: int) -> tuple[int, int, str] | None:
+def flow_expression(text: str, column: int) -> Found | None:
     """Where in a line, around ``column``, an expression stands that is cut at one of its brackets or commas."""
-    for match in re.finditer(r"(?<![\"'])\$(?P<name>\w*)[(\[]", text):
-        depth = 0
-        for end in range(match.end() - 1, len(text)):
-            depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text[end], 0)
-            if depth == 0:
-                if match.start() <= column <= end:
-                    inner = text[match.start() + 1 : end + 1]
-                    return match.start(), end + 1, taken(inner if match["name"] else inner[1:-1])
-                break
+    for match in _DOLLAR.finditer(text, max(column - _NEAR, 0), column + _NEAR):
+        end = _closing(text, match.end() - 1)
+        if match.start() <= column < end:
+            inner = text[match.start() + 1 : end]
+            return match.start(), end, taken(inner if match["name"] else inner[1:-1])
     return None
+
+
+def _closing(text: str, bracket: int) -> int:
+    """Where the bracket of an expression is closed, 0 where it is not."""
+    depth = 0
+    for index in range(bracket, min(bracket + _NEAR, len(text))):
+        depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text[index], 0)
+        if depth == 0:
+            return index + 1
+    return 0
 
 
 def with_colon(text: str) -> tuple[int, str] | None:
@@ -69,13 +84,13 @@ def with_colon(text: str) -> tuple[int, str] | None:
     return None
 
 
-def glued_bracket(text: str, column: int) -> tuple[int, int, str] | None:
+def glued_bracket(text: str, column: int) -> Found | None:
     """Where in a line, at ``column``, a colon stands right before a bracket or quote, and its key and value."""
-    match = re.match(r":(?=[\[{\"'])", text[column:])
-    key = re.search(r"\w+\Z", text[:column])
+    match = re.compile(r":(?=[\[{\"'])").match(text, column)
+    key = re.search(r"\w+\Z", text[max(column - _NEAR, 0) : column])
     if not match or not key:
         return None
-    value = re.match(r"\[[^\[\]]*\]|\{[^{}]*\}|\"[^\"]*\"|'[^']*'", text[column + 1 :])
+    value = re.match(r"\[[^\[\]]*\]|\{[^{}]*\}|\"[^\"]*\"|'[^']*'", text[column + 1 : column + _NEAR])
     return column, column + 1, f"{key[0]}: {value[0] if value else '...'}"
 
 

@@ -370,7 +370,7 @@ class StepParser:
             wanting = next((word for word, options in STRUCTURE.items() if {*options} & {*tree.keys}), "")
             help = f"add a layer, a block, or {', '.join(STRUCTURE)}"
             if wanting:
-                help = f"add the steps that this is of, `{wanting}: [...]`"
+                help = f"add the steps, `{wanting}: [...]`"
             self.fault(Code.STEP, "this step has options but nothing to do", tree.span.first_line, help)
         return words[0] if len(words) == 1 else None
 

@@ -9,7 +9,7 @@ import yaml
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.source import Source, Span
-from cnndsl.spec.slips import flow_expression, glued_bracket, other_value, with_colon
+from cnndsl.spec.slips import Found, flow_expression, glued_bracket, other_value, with_colon
 
 _COLON = ("a `:` where no key can stand", "indent the line as its neighbours are, or quote a text that holds `: `")
 _TAB = ("a tab; YAML is indented with spaces", "write spaces instead")
@@ -106,34 +106,39 @@ def _slip(source: Source, index: int) -> Diagnostic | None:
             slip = replace(slip, help=f"{slip.help}; or quote a text that begins with `{written[0]}`")
         return slip
     if found := flow_expression(line, column - 1):
-        message = "an expression with a bracket or comma wants quotes in `[...]` and `{...}`"
+        message = "an expression with a bracket or comma needs quotes in `[...]` and `{...}`"
         return _slipped(source, start, found, message)
     if found := glued_bracket(line, column - 1):
         return _slipped(source, start, found, _GLUED)
-    if merge := re.fullmatch(r".*\bmerge: *(-)\s*", line[:column]):
-        return _slipped(source, start, (*merge.span(1), "merge: subtract"), "a `-` begins an item of a list")
+    dash = line[:column].rstrip()
+    if dash.endswith("-") and dash[:-1].rstrip().endswith("merge:"):
+        return _slipped(source, start, (len(dash) - 1, len(dash), "merge: subtract"), "a `-` begins an item of a list")
     return None
 
 
-def _slipped(source: Source, start: int, found: tuple[int, int, str], message: str) -> Diagnostic:
+def _slipped(source: Source, start: int, found: Found, message: str) -> Diagnostic:
     """``found`` is where in the line that begins at ``start`` the slip is, and what is meant."""
     first, last, meant = found
     return Diagnostic(Code.SYNTAX, message, Span(source, start + first, start + last), f"`{meant}`")
 
 
-_ITEM = re.compile(r"(?P<before> *(?:- +)*)(?P<text>[^\s#].*?)\s*(?:\s#.*)?")
+def _item(line: str) -> tuple[str, str]:
+    """The indentation of a line with the dashes in it, and its text without a comment."""
+    before = len(line) - len(line.lstrip(" -"))
+    text, *_ = re.split(r"(?:^|\s)#", line[before:], maxsplit=1)
+    return line[:before], text.rstrip()
 
 
 def _glued_line(source: Source, index: int) -> Diagnostic | None:
     """What is said of a line whose key has no space behind its colon, or a `=` for it."""
     number, _ = source.position(index)
-    match = _ITEM.fullmatch(source.line(number))
-    found = with_colon(match["text"]) if match else None
-    if match is None or found is None:
+    before, text = _item(source.line(number))
+    found = with_colon(text)
+    if found is None:
         return None
     place, meant = found
-    slip = _GLUED if match["text"][place] == ":" else "a `=` where a `:` is meant"
-    first = len(match["before"]) + place
+    slip = _GLUED if text[place] == ":" else "a `=` where a `:` is meant"
+    first = len(before) + place
     return _slipped(source, source.offset(number), (first, first + 1, shorten(meant)), slip)
 
 
@@ -145,14 +150,13 @@ def _without_colon(source: Source, index: int) -> Diagnostic | None:
         return None  # the line has a key already
     indent = len(line) - len(line.lstrip())
     for above in range(number - 1, max(number - 100, 0), -1):
-        match = _ITEM.fullmatch(source.line(above))
-        if match is None or 0 < indent < len(match["before"].rstrip("- ")) + len(match["before"]):
+        before, text = _item(source.line(above))
+        if not text or 0 < indent < len(before):
             continue
         if glued := _glued_line(source, source.offset(above)):
             return glued
-        if _wants_colon(match["text"], "-" in match["before"], line.lstrip().startswith("- ")):
-            start = len(match["before"])
-            found = (start, start + len(match["text"]), f"{shorten(match['text'])}:")
+        if _wants_colon(text, "-" in before, line.lstrip().startswith("- ")):
+            found = (len(before), len(before) + len(text), f"{shorten(text)}:")
             return _slipped(source, source.offset(above), found, "a `:` is missing behind this")
         return None
     return None

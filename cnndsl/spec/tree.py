@@ -266,14 +266,14 @@ class _Reader:
             help = "quote a `[`, `{` or `*` that is meant literally"
             line, column = self.source.position(event.start_mark.index)
             if meant := other_value(self.source.line(line), column - 1):
-                help = f"a value is taken by `{meant[2]}`"
+                help = f"write `{meant[2]}`"
             self._fault(Code.TYPE, "a key must be a text", event, help)
         elif not isinstance(key.value, str):
             written = shorten(event.value)
             message = f"a key must be a text, `{written}` is none" if written else "a `:` without a key before it"
             help = f'"{written}": quoted it is a text' if written else ""
             if _ends_tuple(Scalar(written, self._span(event))):
-                help = "a list stands in brackets, as `[1, 1]`"
+                help = "write a list in brackets, as `[1, 1]`"
             self._fault(Code.TYPE, message, event, help)
         else:
             return key

@@ -52,7 +52,7 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
         if not twofold.isdisjoint(path[1:]):
             continue  # a call of a block that is named like a layer, which is said where it is defined
         place = _locate(tree, path, scopes.at(path))
-        faulty |= {place.enclosing, id(place.cut)}
+        faulty |= {place.enclosing} | ({id(place.cut)} if place.cut else set())
         if error.instance is not UNKNOWN and len(diagnostics) < ENOUGH:
             rule = error.schema if isinstance(error.schema, dict) else {}
             diagnostics += _diagnose(_Error(error.validator, error.validator_value, error.instance, rule), place, tree)
@@ -171,7 +171,7 @@ def _children(node: Tree) -> Iterable[Tree]:
 
 
 def _is_cut(value: object) -> bool:
-    if not isinstance(value, str):
+    if not isinstance(value, str) or "(" not in value:
         return False
     return unclosed(value) or (re.match(r"[\w.]*\(", value) is not None and value.count("(") > value.count(")"))
 
@@ -187,7 +187,7 @@ def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -
     end = next((i for i, depth in enumerate(depths) if depth == 0 and i > opened), len(str(cut.value)) - 1) + 1
     help = meant_value(line[:end], ("array",), "", names) if opened == 0 else meant_layer(line[:end], known)
     message = f"`{shorten(line[:end])}` is Python's notation, which YAML cuts at the comma"
-    help = help or "a list stands in brackets, as `[1, 1]`"
+    help = help or "write a list in brackets, as `[1, 1]`"
     return Diagnostic(Code.TYPE, message, Span(source, start, start + end), help)
 
 
@@ -261,7 +261,7 @@ def _meant_section(name: str) -> str:
     if meant := SECTIONS.get(entry(name)):
         return f"did you mean `{meant}`?"
     if name in schema()["properties"]["train"]["properties"] or entry(name) in RECIPE:
-        return "it belongs to the recipe, `train: {...}`"
+        return "put it into the recipe, `train: {...}`"
     return ""
 
 
@@ -336,9 +336,9 @@ def _unfit_input(place: _Place) -> str:
     """Help for the shape of an input that holds the batch, or is no list."""
     if place.path[:1] != ("input",):
         return ""
-    sizes = place.around[-2] if place.in_list else place.node
+    sizes = (None, *place.around)[-2] if place.in_list else place.node
     if isinstance(sizes, Scalar) and type(sizes.value) is int:
-        return f"a list stands in brackets: `[{sizes.value}]`"
+        return f"write a list in brackets: `[{sizes.value}]`"
     texts = [item.span.text for item in sizes.items] if isinstance(sizes, Listing) else []
     first = texts[0].strip("\"'") if texts else ""
     if place.path[-1] == 0 and len(texts) > 1 and entry(first) in BATCH:

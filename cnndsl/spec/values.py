@@ -118,12 +118,17 @@ class Arguments:
         yield from (keyword.value for keyword in self.keywords)
 
 
-def dealt(whole: Value, items: tuple[Any, ...]) -> tuple[Value, ...]:
-    """The ``items`` that a value is worth, each as a value of its own: of ``$row`` they are ``$(row[0])`` and so on."""
+def dealt(whole: Value, items: tuple[Any, ...], most: int) -> tuple[Value, ...]:
+    """The ``items`` that a value is worth, each as a value of its own: of ``$row`` they are ``$(row[0])`` and so on.
+
+    Those past the first ``most``, for which there is no use, are the whole value.
+    """
     if not isinstance(whole, Expression):
         return tuple(Literal(item, whole.span) for item in items)
-    nodes = (ast.Subscript(whole.node, ast.Constant(index), ast.Load()) for index in range(len(items)))
-    return tuple(Expression(ast.unparse(node), node, whole.span) for node in nodes)
+    text = whole.text if isinstance(whole.node, ast.Name) else f"({whole.text})"
+    nodes = (ast.Subscript(whole.node, ast.Constant(index), ast.Load()) for index in range(min(len(items), most)))
+    values = (Expression(f"{text}[{index}]", node, whole.span) for index, node in enumerate(nodes))
+    return (*values, *[whole] * (len(items) - most))
 
 
 @dataclass(frozen=True)
@@ -265,7 +270,7 @@ def unclosed_fault(text: str, span: Span) -> Fault:
     line, dollar = span.source.line(span.line), span.column - 1 + max(text.find("$"), 0)
     message, help = f"the expression `{shorten(text)}` is cut off", "a `)` is missing"
     if whole := flow_expression(line, dollar):
-        help = f"YAML has cut it at a comma; in quotes it is whole: `{whole[2]}`"
+        help = f"YAML cuts it at the comma; quote it: `{whole[2]}`"
         span = span.part(whole[0] - span.column + 1, whole[1] - span.column + 1)
     return Fault(Code.EXPRESSION, message, span, help)
 
