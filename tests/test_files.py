@@ -224,7 +224,7 @@ def test_a_name_of_dots_leaves_the_folder_of_builds_alone(folder: Path) -> None:
 WRONG = [None, b"net.yaml", 123, 1.5, ["net.yaml"], object()]
 
 
-@pytest.mark.parametrize("value", WRONG, ids=repr)
+@pytest.mark.parametrize("value", WRONG, ids=lambda value: type(value).__name__)
 @pytest.mark.parametrize("call", [cnndsl.load, cnndsl.check, cnndsl.train])
 def test_what_is_not_a_spec_is_said(call: Callable[[Any], Any], value: Any) -> None:
     if call is cnndsl.train and value is None:
