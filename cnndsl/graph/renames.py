@@ -24,9 +24,7 @@ def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
     lines = graph.document.rename
     names = tensor_names(graph) if lines else []
     if len(lines) * sum(name.count(".") + 1 for name in names) > MAX_COMPARISONS:
-        message = (
-            f"{len(lines)} lines of `rename` for {len(names)} tensors: the limit of the product is {MAX_COMPARISONS}"
-        )
+        message = f"{len(lines)} lines of `rename` on {len(names)} tensors take more than {MAX_COMPARISONS} comparisons"
         yield Diagnostic(Code.LIMIT, message, lines[0].span, "a `*` stands for any text in a segment of a name")
         return
     hits = {name: hits_in(name, lines) for name in names}
