@@ -41,6 +41,7 @@ def show_exactly(text: str) -> None:
 
 
 def put(text: str, stream: TextIO) -> None:
+    """Prints what is fit for it already, with styles perhaps."""
     stream.write(text)
     stream.flush()
 
