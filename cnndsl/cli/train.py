@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from cnndsl.cli.common import device_option, ending, runs_option, spec_options, weights_options
+from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
 
 #: Keys of the recipe that have an option of their own, with what stands behind it.
 KEYS = {
@@ -92,6 +92,7 @@ def train(
     if compile_ is not None:
         given.append(f"train.compile={str(compile_).lower()}")
     if data is not None:
+        needs_utf_8(data)
         given.append(f"train.dataset={json.dumps({'ImageFolder': {'root': data}})}")
     if freeze:
         given.append(f"train.freeze={json.dumps(freeze)}")
