@@ -74,6 +74,7 @@ def _styled(text: str, style: str) -> str:
 
 
 def put(text: str, stream: TextIO) -> None:
+    """Prints what is fit for it already, with styles perhaps."""
     stream.write(text)
     stream.flush()
 

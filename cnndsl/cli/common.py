@@ -168,6 +168,14 @@ def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
     return USAGE if any(given) else ERRORS if errors else OK
 
 
+def needs_utf_8(path: str) -> None:
+    """Ends the program for a path that no spec can hold."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        fail(f"{path} cannot be written into a spec: its name is not UTF-8", "rename it")
+
+
 @contextmanager
 def ending() -> Iterator[None]:
     """What a training or a trained network ends with becomes a message and an exit code."""

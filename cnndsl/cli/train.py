@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from cnndsl.cli.common import device_option, ending, runs_option, spec_options, weights_options
+from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
 
 #: Keys of the recipe that have an option of their own, with what stands behind it.
@@ -114,6 +114,7 @@ def train(
     if compile_ is not None:
         given.append(f"train.compile={str(compile_).lower()}")
     if data is not None:
+        needs_utf_8(data)
         given.append(f"train.dataset={json.dumps({'ImageFolder': {'root': data}})}")
     if skip_unreadable:
         given.append("train.dataset.*.skip_unreadable=true")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import USAGE, fail, tell
+from cnndsl.cli.common import USAGE, fail, needs_utf_8, tell
 from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
@@ -111,17 +111,8 @@ def _extending(name: str, base: Path, net: Network) -> str:
 
 def _quoted(path: str) -> str:
     """A path as YAML has it, in JSON's quotes where it may need them."""
-    if not _encodable(path):
-        fail(f"{path} cannot be named in a spec: its name is not UTF-8", "rename it")
+    needs_utf_8(path)
     return path if re.fullmatch(r"[A-Za-z./][\w:./-]*", path, re.ASCII) else json.dumps(path, ensure_ascii=False)
-
-
-def _encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 _SMALL = """\

@@ -281,7 +281,11 @@ def _tensorboard(path: Path, progress: Progress) -> Any:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise RunError(Code.WRITE, "TensorBoard is not installed", "`pip install tensorboard`") from None
-    events = SummaryWriter(path / "tensorboard", purge_step=len(progress.epochs) + 1)
+    try:
+        events = SummaryWriter(path / "tensorboard", purge_step=len(progress.epochs) + 1)
+    except (OSError, UnicodeEncodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "TensorBoard takes no name that is not UTF-8"
+        raise RunError(Code.WRITE, f"{path / 'tensorboard'} cannot be written: {reason}") from None
 
     def log(now: Progress) -> None:
         line = asdict(now.epochs[-1])
