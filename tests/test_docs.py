@@ -67,7 +67,7 @@ def test_every_whole_spec_in_the_language_page_compiles() -> None:
     whole = [block for block in blocks(LANGUAGE, "yaml") if "\nnetwork:" in block and "..." not in block]
     assert whole
     for spec in whole:
-        assert cnndsl.check(spec) == []
+        assert cnndsl.check(cnndsl.Text(spec)) == []
 
 
 def test_the_language_page_knows_every_word() -> None:
