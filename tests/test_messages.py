@@ -6,6 +6,7 @@ import inspect
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -322,3 +323,15 @@ def test_python_is_told_the_parameters_that_there_are() -> None:
         cnndsl.load(SPEC, widht=3)
     (fault,) = (item for item in caught.value.diagnostics if item.is_error)
     assert (fault.code, fault.help) == (Code.PARAM, "did you mean `width`? there are `width`, `classes`")
+
+
+SHAPES = ([8], [3, 5], [3, 8, 8], [3, 4, 8, 8], [2, 3, 4, 8, 8])
+LISTS = ("", "8", "[8, 3]", "[3, 8, 3]", "[3, 8, 3, 1, 1, 1, 1, false, zeros]", "$w", "$row", "[[2, 2]]")
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_any_list_of_arguments_ends_in_a_network_or_in_diagnostics(name: str) -> None:
+    for shape, arguments in product(SHAPES, LISTS):
+        spec = f"input: {shape}\nparams: {{w: 3, row: [3, 8, 3]}}\nnetwork:\n  - {name}: {arguments}\n"
+        for item in cnndsl.check(spec):
+            item.render()

@@ -201,14 +201,12 @@ class Calls:
     ) -> str:
         """Help where a list of arguments is in PyTorch's order. One of the right types is so where it begins with the
         channels of its input, or with what these were meant to be."""
-        first, *_ = layer.arguments
+        first = next(iter(layer.arguments.values()), None)
         if x is not None and code is not Code.TYPE:
             begins = next((given[name] for name in layer.positional() if name in written), None)
-            likely = begins in (
-                x.shape.channels,
-                self.context.meant_channels.get(self.context.taken(x), x.shape.channels),
-            )
-            if not likely or layer.arguments[first].infer is None:
+            meant = self.context.meant_channels.get(self.context.taken(x), x.shape.channels)
+            likely = begins in (x.shape.channels, meant)
+            if not likely or first is None or first.infer is None:
                 return ""
         line = meant_step(layer, given, written, step.arguments)
         return f"{not_written(layer)}: `{line}`" if line else ""
