@@ -175,7 +175,7 @@ use: densenet.yaml
 params: {growth: 10, layers: 2}
 network: [DenseBlock, Transition]
 """
-    dense, transition = cnndsl.load(spec).shapes(depth=1).rows
+    dense, transition = cnndsl.loads(spec).shapes(depth=1).rows
     assert dense.output == (1, 23, 8, 8)
     assert transition.output == (1, 11, 4, 4)
 

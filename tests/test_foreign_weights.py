@@ -51,7 +51,7 @@ def refusal(source: Any, net: cnndsl.Network, **options: Any) -> str:
 
 @pytest.fixture
 def net() -> cnndsl.Network:
-    return cnndsl.load(NET)
+    return cnndsl.loads(NET)
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ def test_only_a_prefix_that_all_share_is_taken_off_or_one_with_which_nothing_is_
 
 
 def test_a_name_of_our_own_that_begins_like_a_prefix_is_kept() -> None:
-    net = cnndsl.load("input: [3, 8, 8]\nnetwork: [{name: model, sequential: [Conv2d: [4, 1]]}]\n")
+    net = cnndsl.loads("input: [3, 8, 8]\nnetwork: [{name: model, sequential: [Conv2d: [4, 1]]}]\n")
     original = randomised(net.module())
     module = net.module()
     fit = net.load_weights(module, original.state_dict())
@@ -200,10 +200,10 @@ def test_of_several_states_the_plain_one_is_taken_or_the_one_that_is_asked_for(
 
 
 def test_a_run_has_our_own_names_whatever_rename_says(tmp_path: Path) -> None:
-    run = cnndsl.train(SPEC, runs=tmp_path, epochs=1, quiet=True, device="cpu")
+    run = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=1, quiet=True, device="cpu")
     names = {name.partition(".")[0] for name in run.module("last").state_dict()}
     first, second, *_ = sorted(names)
-    swapped = cnndsl.load(f"{SPEC}\nrename: {{'{first}': '{second}', '{second}': '{first}'}}\n")
+    swapped = cnndsl.loads(f"{SPEC}\nrename: {{'{first}': '{second}', '{second}': '{first}'}}\n")
     assert_same(swapped.module(weights=run.path / "last.pt"), run.module("last").state_dict())
     assert "best.pt` is a file" in refusal(run.path, swapped)
 
@@ -217,14 +217,14 @@ network: [{name: conv, Conv2d: {out_channels: 4, kernel_size: 1, bias: false}}, 
 
 
 def test_a_batch_norm_goes_into_a_frozen_one_as_torchvision_has_it() -> None:
-    trained = randomised(cnndsl.load(NORMALISED.replace("NORM", "BatchNorm2d")).module())
-    net = cnndsl.load(NORMALISED.replace("NORM", "FrozenBatchNorm2d"))
+    trained = randomised(cnndsl.loads(NORMALISED.replace("NORM", "BatchNorm2d")).module())
+    net = cnndsl.loads(NORMALISED.replace("NORM", "FrozenBatchNorm2d"))
     module = net.module()
     assert net.load_weights(module, trained.state_dict()).is_whole
     oracle = nn.ModuleDict({"conv": nn.Conv2d(3, 4, 1, bias=False), "bn": FrozenBatchNorm2d(4)})
     oracle.load_state_dict(trained.state_dict())
     assert_same(module, oracle.state_dict())
-    back = cnndsl.load(NORMALISED.replace("NORM", "BatchNorm2d"))
+    back = cnndsl.loads(NORMALISED.replace("NORM", "BatchNorm2d"))
     assert_same(
         back.module(weights=oracle.state_dict()), trained.state_dict() | {"bn.num_batches_tracked": torch.tensor(0)}
     )
@@ -233,7 +233,7 @@ def test_a_batch_norm_goes_into_a_frozen_one_as_torchvision_has_it() -> None:
 def test_a_whole_resnet_goes_into_one_with_frozen_normalisation() -> None:
     state = randomised(theirs("resnet18", "cpu")).state_dict()
     spec = cnndsl.load(FOLDER / "resnet18.yaml").graph.document.resolved("expect")
-    net = cnndsl.load(spec.replace("BatchNorm2d", "FrozenBatchNorm2d"))
+    net = cnndsl.loads(spec.replace("BatchNorm2d", "FrozenBatchNorm2d"))
     oracle = torchvision.models.resnet18(norm_layer=FrozenBatchNorm2d)
     oracle.load_state_dict(state)
     assert len(state) - len(oracle.state_dict()) == 20
@@ -343,7 +343,7 @@ def test_tensors_without_plain_numbers_are_refused_by_name(
 def test_objects_that_are_no_weights(source: Any, says: str, net: cnndsl.Network) -> None:
     assert any(text in refusal(source, net) for text in says.split("|"))
     with pytest.raises(RunError):
-        cnndsl.train(SPEC, weights=source, quiet=True)
+        cnndsl.train(cnndsl.Text(SPEC), weights=source, quiet=True)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
@@ -368,7 +368,7 @@ def test_what_is_no_file_is_refused_and_not_waited_for(suffix: str, net: cnndsl.
 
 
 def convolutions(channels: int) -> cnndsl.Network:
-    return cnndsl.load(
+    return cnndsl.loads(
         f"""
 input: [{channels}, 8, 8]
 network:
@@ -414,7 +414,7 @@ def test_a_grey_stem_goes_to_rgb() -> None:
 def test_only_what_sees_the_input_is_adapted() -> None:
     """Neither convolutions further on nor those of another kernel."""
     spec = "input: [3, 8, 8]\nnetwork: [{name: a, Conv2d: [WIDTH, 3]}, {name: b, Conv2d: [4, 3]}]\n"
-    first, second = (cnndsl.load(spec.replace("WIDTH", width)) for width in "68")
+    first, second = (cnndsl.loads(spec.replace("WIDTH", width)) for width in "68")
     module = second.module()
     fit = second.load_weights(module, first.module().state_dict(), partial=True)
     assert not fit.adapted and {name for name, _ in fit.unlike} == {"a.weight", "a.bias", "b.weight"}
@@ -422,7 +422,7 @@ def test_only_what_sees_the_input_is_adapted() -> None:
 
 def test_a_resnet_of_torchvisions_for_grey_pictures() -> None:
     original = theirs("resnet18", "cpu").eval()
-    net = cnndsl.load("extends: zoo:resnet18\ninput: [1, 64, 64]\n")
+    net = cnndsl.loads("extends: zoo:resnet18\ninput: [1, 64, 64]\n")
     module = net.module(weights=original.state_dict(), partial=True).eval()
     x = torch.rand(2, 1, 64, 64)
     with torch.no_grad():
@@ -438,7 +438,7 @@ def run(*arguments: str) -> Result:
 
 def test_build_and_train_say_what_was_done_to_the_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    original = randomised(cnndsl.load(SPEC.replace("input: [1,", "input: [3,")).module())
+    original = randomised(cnndsl.loads(SPEC.replace("input: [1,", "input: [3,")).module())
     wrapped = {f"model.{name}": tensor for name, tensor in original.state_dict().items()}
     torch.save({"state_dict": wrapped, "epoch": 3}, "rgb.ckpt")
     torch.save({"state_dict": {**wrapped, "model.1.bias": torch.full((6,), torch.nan)}}, "odd.ckpt")

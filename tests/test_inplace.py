@@ -95,7 +95,7 @@ def test_what_we_ship_works_in_place_where_it_says_so(path: Path) -> None:
 
 def in_place(text: str) -> dict[str, bool]:
     """Which of the layers that are asked to work in place do, by their paths."""
-    net = cnndsl.load(dedent(text))
+    net = cnndsl.loads(dedent(text))
     assert_values(net)
     applied = [item for _, item in walk(net.graph.root.body) if isinstance(item, Apply)]
     return {item.path: item.layer.works_in_place() for item in applied if "inplace" in item.written}
@@ -133,7 +133,7 @@ def test_a_layer_works_in_place_where_nothing_else_reads_its_input(name: str) ->
     text = f"input: [4, 6, 6]\nnetwork: {network}\n"
     found = in_place(text)
     assert [*found.values()] == wanted
-    assert all(wanted) == ("CNN108" not in {item.code.id for item in cnndsl.check(text)})
+    assert all(wanted) == ("CNN108" not in {item.code.id for item in cnndsl.check(cnndsl.Text(text))})
 
 
 def test_a_step_of_a_block_works_in_place_in_all_of_its_uses_or_in_none() -> None:
@@ -149,7 +149,7 @@ def test_a_step_of_a_block_works_in_place_in_all_of_its_uses_or_in_none() -> Non
       - Act: false
     """
     assert in_place(text) == {"0.1": True, "1.1": False, "3.0": False}
-    (warning,) = [item for item in cnndsl.check(dedent(text)) if item.code.id == "CNN108"]
+    (warning,) = [item for item in cnndsl.check(cnndsl.Text(dedent(text))) if item.code.id == "CNN108"]
     assert warning.span is not None and warning.span.text == "$(1 > 0)"
 
 
@@ -170,8 +170,8 @@ def test_two_outputs_and_an_input_that_nobody_overwrites() -> None:
 
 def test_a_warning_says_who_reads_and_where() -> None:
     text = "input: [4, 6, 6]\nnetwork:\n  - Conv2d: [4, 1]\n  - residual: [{ReLU6: {inplace: true}}]\n"
-    (warning,) = cnndsl.check(text)
+    (warning,) = cnndsl.check(cnndsl.Text(text))
     assert warning.span is not None and (warning.span.line, warning.span.text) == (4, "true")
     assert warning.message == "this `ReLU6` does not work in place: `add1` reads the same tensor"
     assert [(note.message, note.span and note.span.line) for note in warning.notes] == [("`add1` reads it here", 4)]
-    assert cnndsl.check(f"{text[:-1]}  # cnndsl: ignore CNN108\n") == []
+    assert cnndsl.check(cnndsl.Text(f"{text[:-1]}  # cnndsl: ignore CNN108\n")) == []

@@ -49,7 +49,7 @@ def test_accumulated_batches_are_the_whole_batch(name: str, batch_size: int, acc
         case.by_torch,
     )
     dealt = {"batch_size": batch_size, "accumulate": accumulate}
-    run = cnndsl.train(case.spec, runs=tmp_path, loss=case.call, **dealt, **QUIET)
+    run = cnndsl.train(cnndsl.Text(case.spec), runs=tmp_path, loss=case.call, **dealt, **QUIET)
     assert furthest(run.module("last"), whole) < 1e-6
 
 
@@ -65,7 +65,7 @@ def test_figures_do_not_depend_on_the_batch_size(name: str, tmp_path: Path) -> N
         ((images, labels),) = split.batches(evaluation_plan(len(split), 1000))
         wanted.append(loss(module(images), labels).item())
     keys = {"batch_size": 7, "optimizer": {"SGD": {"lr": 0}}, "loss": case.call}
-    run = cnndsl.train(case.spec, runs=tmp_path, **keys, **QUIET)
+    run = cnndsl.train(cnndsl.Text(case.spec), runs=tmp_path, **keys, **QUIET)
     row = last_row(run)
     assert [float(row["loss"]), float(row["test_loss"])] == pytest.approx(wanted, rel=1e-5)
     assert run.evaluate("last", device="cpu").loss == pytest.approx(wanted[1], rel=1e-5)
@@ -78,7 +78,7 @@ def test_batches_without_a_counted_label_count_nothing(loss: dict[str, Any], pre
     more: dict[str, Any] = {"precision": precision, "accumulate": 2, "epochs": 1}
     if "ignore_index" in loss:
         spec = spec.replace("classes: 4", "classes: 1")
-    run = cnndsl.train(spec, runs=tmp_path, loss={"CrossEntropyLoss": loss}, **more, **QUIET)
+    run = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, loss={"CrossEntropyLoss": loss}, **more, **QUIET)
     assert float(last_row(run)["loss"]) == float(last_row(run)["test_loss"]) == 0.0
     began, ended = first_weights(spec), run.module("last")
     assert all(torch.equal(tensor, dict(ended.named_parameters())[name]) for name, tensor in began.named_parameters())
@@ -97,7 +97,7 @@ def test_labels_of_pixels_count_one_by_one(tmp_path: Path) -> None:
 
     whole = by_hand(spec.replace("batch_size: 32", "batch_size: 64"), sgd, by_torch)
     call = {"CrossEntropyLoss": loss}
-    run = cnndsl.train(spec, runs=tmp_path, loss=call, batch_size=16, accumulate=4, **QUIET)
+    run = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, loss=call, batch_size=16, accumulate=4, **QUIET)
     assert furthest(run.module("last"), whole) < 1e-6
 
 
@@ -107,4 +107,4 @@ def test_a_loss_equals_the_loop_by_hand(name: str, tmp_path: Path) -> None:
     case = LOSSES[name]
     spec = SPEC.replace("lr: 0.1", f"lr: {case.lr}").replace("epochs: 3", "epochs: 1")
     whole = by_hand(spec, lambda parameters: optim.SGD(parameters, lr=case.lr, momentum=0.9, fused=True), case.by_torch)
-    assert_same_weights(cnndsl.train(spec, runs=tmp_path, loss=case.call, **QUIET).module("last"), whole)
+    assert_same_weights(cnndsl.train(cnndsl.Text(spec), runs=tmp_path, loss=case.call, **QUIET).module("last"), whole)

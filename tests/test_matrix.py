@@ -64,7 +64,7 @@ def one_of_each(all_cases: Iterable[Case]) -> Iterator[Case]:
 def problems(chosen: Iterable[Case]) -> Iterator[str]:
     """What is wrong with cases, in words; at best nothing."""
     for case in chosen:
-        compiled = compile_spec(case.spec)
+        compiled = compile_spec(cnndsl.Text(case.spec))
         errors = [fault for fault in compiled.diagnostics if fault.is_error]
         found = refused(case, errors[0]) if errors else accepted(case, compiled)
         yield from (f"{case}: {text}" for text in found)
@@ -94,7 +94,7 @@ def accepted(case: Case, compiled: Compilation) -> Iterator[str]:
         yield f"the parameters are {layer.layer.parameters()}, torch's {found.parameters}"
     if net.cost.params != sum(map(prod, found.parameters)) or len(net.shapes().rows) < 1:
         yield "the parameters are not added up"
-    if compile_spec(cnndsl.format(case.spec)).graph is None:
+    if compile_spec(cnndsl.Text(cnndsl.format(case.spec))).graph is None:
         yield "laid out anew it does not compile"
     if max(map(prod, (found.output, *found.parameters))) < MOST and scripts(case):
         try:
@@ -174,7 +174,7 @@ def test_a_function_of_a_recipe_at_its_extremes(function: Function) -> None:
 
 def test_numbers_are_emitted_as_floats() -> None:
     """`torch.jit.script` takes no int for a float, wherever it comes from: an argument, a list, a block, `init`."""
-    net = cnndsl.load(
+    net = cnndsl.loads(
         "input: [4, 8, 8]\n"
         "blocks:\n"
         "  Block(momentum, p=0):\n"
@@ -209,8 +209,8 @@ def test_numbers_are_emitted_as_floats() -> None:
 @pytest.mark.parametrize("merge", ["concat", "add", "multiply"])
 def test_a_split_into_one_part_is_the_tensor(split: str, merge: str) -> None:
     spec = f"input: [4, 6, 6]\nnetwork: [{{branch: [[ReLU]], split: {split}, merge: {merge}}}]\n"
-    assert "chunk" not in cnndsl.load(spec).source()
-    assert_faithful(cnndsl.load(spec))
+    assert "chunk" not in cnndsl.loads(spec).source()
+    assert_faithful(cnndsl.loads(spec))
 
 
 def _structures() -> Iterator[list[Any]]:
@@ -245,8 +245,8 @@ def test_structures_at_their_ends() -> None:
     compiled = 0
     for steps in _structures():
         spec = f"input: [4, 3, 3]\nnetwork: {json.dumps(steps)}\n"
-        if not any(fault.is_error for fault in cnndsl.check(spec)):
-            net = cnndsl.load(spec)
+        if not any(fault.is_error for fault in cnndsl.check(cnndsl.Text(spec))):
+            net = cnndsl.loads(spec)
             torch.jit.script(assert_faithful(net))(*samples(net))
             compiled += 1
     assert compiled > 100

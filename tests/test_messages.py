@@ -41,7 +41,7 @@ def of_example(layer: type[Layer]) -> dict[str, Any]:
 
 def in_a_spec(step: str, layer: type[Layer]) -> dict[str, Any]:
     """The arguments of the one layer of a spec, as they were worked out."""
-    net = cnndsl.load(f"input: {list(layer.example_input[1:])}\nnetwork:\n  - {step}\n")
+    net = cnndsl.loads(f"input: {list(layer.example_input[1:])}\nnetwork:\n  - {step}\n")
     (item,) = (item for _, item in walk(net.graph.root.body) if isinstance(item, Apply))
     assert item.kind == layer.__name__
     return dict(item.layer.values)
@@ -119,7 +119,7 @@ def line_on(line: str) -> list[Diagnostic]:
     name = line.partition(":")[0]
     layer = LAYERS[name]
     shape = {"Reshape": [784]}.get(name) or [*layer.example_input[1:]]
-    return [item for item in cnndsl.check(f"input: {shape}\nnetwork:\n  - {line}\n") if item.is_error]
+    return [item for item in cnndsl.check(cnndsl.Text(f"input: {shape}\nnetwork:\n  - {line}\n")) if item.is_error]
 
 
 @pytest.mark.parametrize("line", sorted({*foreign.LAYERS.values()}))
@@ -180,7 +180,11 @@ def test_help_that_is_pasted_mends_the_fault(name: str) -> None:
         assert fault.span is not None
         if fault.help.endswith("It was given as text"):
             continue  # where it was given is another place
-        after = [(item.code, item.message) for item in compile_spec(text).diagnostics if on(fault.span.line, item)]
+        after = [
+            (item.code, item.message)
+            for item in compile_spec(cnndsl.Text(text)).diagnostics
+            if on(fault.span.line, item)
+        ]
         assert (fault.code, fault.message) not in after, (fault, text)
 
 
@@ -216,7 +220,7 @@ network:
     ],
 )
 def test_a_list_that_is_worked_out_is_dealt_out_as_a_written_one(step: str, written: str) -> None:
-    worked_out, by_hand = (cnndsl.load(f"{ROWS}  - {line}\n") for line in (step, written))
+    worked_out, by_hand = (cnndsl.loads(f"{ROWS}  - {line}\n") for line in (step, written))
     assert worked_out.source() == by_hand.source()
 
 
@@ -224,9 +228,9 @@ def test_a_table_of_rows_is_readable_python() -> None:
     text = f"{ROWS}  - Pair: [[8, 3], [4, 1]]\n  - Pair: [[6, 2], [4, 1]]\n".replace(
         "network:", "  Pair(first, second):\n    - Block: $first\n    - Block: $second\nnetwork:"
     )
-    source = cnndsl.load(text).source()
+    source = cnndsl.loads(text).source()
     assert "Block(in_channels, first[0], kernel=first[1])" in source
-    cnndsl.load(text).module()
+    cnndsl.loads(text).module()
 
 
 def test_the_arguments_of_a_recipe_are_dealt_out_too() -> None:
@@ -236,7 +240,7 @@ params: {crop: [28, 4]}
 network: [Flatten, Linear: 10]
 train: {dataset: FashionMNIST, epochs: 1, batch_size: 2, optimizer: SGD, augment: [RandomCrop: $crop]}
 """
-    recipe = compile_spec(text).recipe
+    recipe = compile_spec(cnndsl.Text(text)).recipe
     assert recipe is not None
     assert [dict(call.arguments) for call in recipe.augment] == [{"size": 28, "padding": 4}]
 
@@ -252,7 +256,7 @@ network:
   - {name: deep, ReLU: }
   - branch: [[from: left], [from: deep]]
 """
-    net = cnndsl.load(text)
+    net = cnndsl.loads(text)
     assert tuple(net.graph.outputs["output"].shape) == (1, 11, 8, 8)
     assert "torch.cat([left," in net.source()
     net.module()
@@ -260,8 +264,8 @@ network:
 
 def test_an_input_without_a_name_takes_none() -> None:
     text = "input: [3, 8, 8]\nnetwork:\n  - {name: x, ReLU: }\n  - {from: x}\n"
-    assert [item.code for item in cnndsl.check(text) if item.is_error] == []
-    (fault,) = cnndsl.check("input: [3, 8, 8]\nnetwork:\n  - ReLU\n  - {from: x}\n")
+    assert [item.code for item in cnndsl.check(cnndsl.Text(text)) if item.is_error] == []
+    (fault,) = cnndsl.check(cnndsl.Text("input: [3, 8, 8]\nnetwork:\n  - ReLU\n  - {from: x}\n"))
     assert fault.code is Code.FROM
 
 
@@ -320,7 +324,7 @@ def test_a_fault_of_the_spec_is_none_of_usage(spec: Path) -> None:
 
 def test_python_is_told_the_parameters_that_there_are() -> None:
     with pytest.raises(SpecError) as caught:
-        cnndsl.load(SPEC, widht=3)
+        cnndsl.loads(SPEC, widht=3)
     (fault,) = (item for item in caught.value.diagnostics if item.is_error)
     assert (fault.code, fault.help) == (Code.PARAM, "did you mean `width`? there are `width`, `classes`")
 
@@ -333,5 +337,5 @@ LISTS = ("", "8", "[8, 3]", "[3, 8, 3]", "[3, 8, 3, 1, 1, 1, 1, false, zeros]", 
 def test_any_list_of_arguments_ends_in_a_network_or_in_diagnostics(name: str) -> None:
     for shape, arguments in product(SHAPES, LISTS):
         spec = f"input: {shape}\nparams: {{w: 3, row: [3, 8, 3]}}\nnetwork:\n  - {name}: {arguments}\n"
-        for item in cnndsl.check(spec):
+        for item in cnndsl.check(cnndsl.Text(spec)):
             item.render()

@@ -63,7 +63,7 @@ outputs: [step]
 
 @pytest.mark.parametrize("name", LOWER)
 def test_variables_steps_and_inputs(name: str) -> None:
-    assert_values(cnndsl.load(EVERYWHERE.format(n=name)))
+    assert_values(cnndsl.loads(EVERYWHERE.format(n=name)))
 
 
 @pytest.mark.parametrize("name", UPPER)
@@ -76,7 +76,7 @@ def test_blocks_and_networks(name: str) -> None:
       {name}2: [ReLU]
     network: [{name}: 4, {name}2, {name}: 3, {{name: {name}, sequential: [residual: [ReLU]]}}]
     """
-    assert_values(cnndsl.load(text))
+    assert_values(cnndsl.loads(text))
 
 
 @pytest.mark.parametrize("name", keyword.kwlist)
@@ -92,9 +92,9 @@ def test_keywords_are_refused_as_names(name: str) -> None:
         f"input: [3, 6, 6]\nblocks:\n  A({name}): [ReLU]\nnetwork: [A: 1]\n",
     ]
     for spec in specs:
-        assert "CNN016" in [item.code.id for item in cnndsl.check(spec)], spec
+        assert "CNN016" in [item.code.id for item in cnndsl.check(cnndsl.Text(spec))], spec
     spec = f'input: [3, 6, 6]\nblocks:\n  "{block}(c)": [Conv2d: [$c, 1]]\nnetwork: [{{"{block}": 2}}]\n'
     if keyword.iskeyword(block):
-        assert "CNN016" in [item.code.id for item in cnndsl.check(spec)]
+        assert "CNN016" in [item.code.id for item in cnndsl.check(cnndsl.Text(spec))]
     else:
-        assert_values(cnndsl.load(spec))
+        assert_values(cnndsl.loads(spec))

@@ -30,12 +30,14 @@ def test_a_network_is_one_line() -> None:
     assert repr(net.graph) == "<Graph resnet18: [1, 224, 224] -> [10]>"
     named = cnndsl.load("zoo:siamese")
     assert repr(named).endswith(" MACs, left [1, 105, 105], right [1, 105, 105] -> [1]>")
-    wide = cnndsl.load(WIDE)
+    wide = cnndsl.loads(WIDE)
     assert repr(wide) == f"<Network {'n' * 39}…: 474 parameters, 354 MACs, 40 inputs -> 40 outputs>"
 
 
-@pytest.mark.parametrize("spec", ["zoo:resnet50", "zoo:densenet201", WIDE])
-def test_nothing_in_a_network_prints_more_than_a_page(spec: str) -> None:
+@pytest.mark.parametrize(
+    "spec", ["zoo:resnet50", "zoo:densenet201", cnndsl.Text(WIDE)], ids=["resnet", "dense", "wide"]
+)
+def test_nothing_in_a_network_prints_more_than_a_page(spec: str | cnndsl.Text) -> None:
     net = cnndsl.load(spec)
     assert len(repr(net)) < 200
     for part in parts(net, set()):
@@ -67,10 +69,10 @@ def test_shapes_print_as_a_table() -> None:
 
 def test_a_diagnostic_is_one_line_without_the_spec() -> None:
     text = "input: [1, 28, 28]\nnetwork:\n- Conv2d: [6, 5]\n- MaxPool2d: 40\n"
-    (found,) = cnndsl.check(text)
+    (found,) = cnndsl.check(cnndsl.Text(text))
     message = "`MaxPool2d`: the window does not fit: it spans 40, its padded input 24 + 0 = 24"
     assert repr(found) == f"<<text>:4:14: error[CNN030]: {message}>"
-    assert len(repr(compile_spec(text))) < 1_000
+    assert len(repr(compile_spec(cnndsl.Text(text)))) < 1_000
 
 
 @pytest.mark.parametrize("name", ["resnet50", "resnext101_32x8d", "densenet201", "efficientnet_v2_l", "siamese"])
@@ -88,6 +90,6 @@ def test_a_notebook_shows_the_table_then_the_picture_in_bounded_room(name: str) 
 
 def test_a_notebook_shows_of_a_large_network_what_there_is_room_for() -> None:
     many = "input: [8, 2, 2]\nnetwork:\n" + "".join(f"- Conv2d: [{1 + number % 7}, 1]\n" for number in range(2_000))
-    page = cnndsl.load(many)._repr_html_()
+    page = cnndsl.loads(many)._repr_html_()
     assert len(page) < 1_000
     assert "too large to be shown here" in page and "<code>shapes()</code>" in page

@@ -175,7 +175,7 @@ def test_the_rows_of_a_network_that_fails_end_at_the_fault() -> None:
 def test_what_fails_is_marked_once_and_the_total_is_one_so_far(steps: str, failing: tuple[str, str]) -> None:
     text = f"input: [3, 9, 9]\nnetwork:\n- {{name: first, Conv2d: [4, 3]}}\n{steps}\n- ReLU"
     with pytest.raises(cnndsl.SpecError) as raised:
-        cnndsl.load(text)
+        cnndsl.loads(text)
     partial = Table.partial(raised.value.partial)  # type: ignore[arg-type]
     assert [(row.path, row.layer) for row in partial.rows if row.failed] == [failing]
     assert partial.total.params >= 4 * 27 + 4
