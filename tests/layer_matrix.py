@@ -68,9 +68,13 @@ class Case:
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """What torch's class is called with."""
+        return self.told | {name: _tuple(value) for name, value in self.given.items()}
+
+    @cached_property
+    def told(self) -> dict[str, Any]:
+        """The arguments that are inferred."""
         x = Shape((1, *self.sample))
-        told = {name: arg.infer(self.layer, x) for name, arg in self.layer.arguments.items() if arg.infer}
-        return told | {name: _tuple(value) for name, value in self.given.items()}
+        return {name: arg.infer(self.layer, x) for name, arg in self.layer.arguments.items() if arg.infer}
 
     @property
     def items(self) -> list[Any]:
@@ -210,8 +214,9 @@ def _run(make: Callable[[], nn.Module], sample: tuple[int, ...], device: str) ->
                 shapes.add(module.eval()(torch.randn(batch, *sample)).shape[1:])
     except Exception as error:
         return Ran(error=f"{type(error).__name__}: {error}")
-    (output,) = shapes
-    return Ran(tuple(output), tuple(tuple(parameter.shape) for parameter in module.parameters()))
+    if len(shapes) > 1:
+        return Ran(error=f"a sample comes out otherwise in another batch: {shapes}")
+    return Ran(tuple(out.shape[1:]), tuple(tuple(parameter.shape) for parameter in module.parameters()))
 
 
 # --- what we refuse, and torch does not --------------------------------------------------------------
@@ -249,16 +254,13 @@ def _another_length(case: Case, fault: Diagnostic, torchs: Ran) -> bool:
     return fault.code is Code.TYPE and any(isinstance(value, list) for value in case.given.values())
 
 
-def _inferred_otherwise(case: Case, fault: Diagnostic, torchs: Ran) -> bool:
-    x = Shape((1, *case.sample))
-    inferred = {name: arg.infer(case.layer, x) for name, arg in case.layer.arguments.items() if arg.infer}
-    return any(case.arguments[name] != told for name, told in inferred.items())
-
-
 def not_asked(case: Case, fault: Diagnostic) -> bool:
-    """Whether torch is not asked about a refusal. A tensor past our limits would not fit in memory, and strides that
-    are too large end the process: of sizes past int32, and of those that convolutions are not computed up to."""
-    if fault.code in (Code.LIMIT, Code.SCALAR) or "a stride of" in fault.message:
+    """Whether torch is not asked about a refusal. What is inferred is not something else. A tensor past our limits
+    would not fit in memory, and strides that are too large end the process: of sizes past int32, and of those that
+    convolutions are not computed up to."""
+    if fault.code in (Code.LIMIT, Code.SCALAR, Code.INFERRED) or "a stride of" in fault.message:
+        return True
+    if any(case.arguments[name] != told for name, told in case.told.items()):
         return True
     return any(type(item) is int and item > MAX_SIZE for item in case.items)
 
@@ -267,7 +269,6 @@ def not_asked(case: Case, fault: Diagnostic) -> bool:
 DECISIONS: dict[str, Callable[[Case, Diagnostic, Ran], bool]] = {
     "an argument has the type that torch's signature names: 1 is not true, 2.0 is not an integer": _another_type,
     "a list has an item for each axis": _another_length,
-    "what is inferred is not something else": _inferred_otherwise,
     "no layer touches the batch": lambda case, fault, torchs: "the batch" in fault.message,
     "what is too large to be computed is not known": lambda case, fault, torchs: not torchs.computed,
     "no tensor is empty": lambda case, fault, torchs: 0 in (*torchs.output, *map(prod, torchs.parameters)),

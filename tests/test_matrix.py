@@ -84,6 +84,8 @@ def accepted(case: Case, compiled: Compilation) -> Iterator[str]:
     assert compiled.graph is not None
     net = Network(compiled.graph)
     (layer,) = [item for _, item in walk(compiled.graph.root.body) if isinstance(item, Apply)]
+    if prod(layer.layer.padded(layer.input.shape)) > MOST:
+        return
     found = attempt(net.module, case)
     if found.error:
         yield f"torch refuses it: {found.error}"
@@ -254,5 +256,5 @@ def test_structures_at_their_ends() -> None:
 
 def test_decisions_are_few() -> None:
     """Each is listed in the docs: a new one is told there."""
-    assert len(DECISIONS) == 6
+    assert len(DECISIONS) == 5
     assert all(len([*group]) == 1 for _, group in groupby(sorted(DECISIONS)))

@@ -306,7 +306,7 @@ def test_annotations_say_what_a_spec_may_write(plugin: Plugin) -> None:
     module = cnndsl.loads(spec("Every: {a: 1, d: [1, 2], j: [4], output: true}")).module()
     assert module[0].got == (1, None, "mean", (1, 2), (), 1, None, (4,), 1, True)
     assert (
-        "Every(1, d=(1, 2), j=(4,), output=True)"
+        "Every(1, d=(1, 2), j=(4.0,), output=True)"
         in cnndsl.loads(spec("Every: {a: 1, d: [1, 2], j: [4], output: true}")).source()
     )
 

@@ -34,9 +34,7 @@ def test_a_network_is_one_line() -> None:
     assert repr(wide) == f"<Network {'n' * 39}…: 474 parameters, 354 MACs, 40 inputs -> 40 outputs>"
 
 
-@pytest.mark.parametrize(
-    "spec", ["zoo:resnet50", "zoo:densenet201", cnndsl.Text(WIDE)], ids=["resnet", "dense", "wide"]
-)
+@pytest.mark.parametrize("spec", ["zoo:resnet50", "zoo:densenet201", cnndsl.Text(WIDE)], ids=repr)
 def test_nothing_in_a_network_prints_more_than_a_page(spec: str | cnndsl.Text) -> None:
     net = cnndsl.load(spec)
     assert len(repr(net)) < 200
