@@ -52,7 +52,7 @@ class Limits:
                 raise ValueError(f"there is no limit {got(name)}; {did_you_mean(name, known) or ', '.join(known)}")
             digits = number.replace("_", "")
             if not (digits.isascii() and digits.isdigit() and len(digits) <= 18 and int(digits) > 0):
-                raise ValueError(f"the limit `{name}` is a positive integer, not {got(number)}")
+                raise ValueError(f"the limit `{name}` must be a positive integer, not {got(number)}")
             changes[name] = int(digits)
         return replace(self, **changes)
 
@@ -65,4 +65,4 @@ LIMITS = Limits()
 
 def how_to_raise(name: str) -> str:
     """Help for who means to pass a limit; "" for one that has no name, because it is fixed."""
-    return f"if it is meant, `--limits {name}=...` raises the limit" if name else ""
+    return f"if this is intended, raise the limit: `--limits {name}=...`" if name else ""

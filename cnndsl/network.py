@@ -61,7 +61,7 @@ def compile_spec(
     there is no file to read, :class:`RunError` where the layers of an installed package cannot be loaded.
     """
     if not isinstance(limits, Limits):
-        raise TypeError(f"`limits` is a cnndsl.Limits, not {type(limits).__name__}")
+        raise TypeError(f"`limits` must be a cnndsl.Limits, not {type(limits).__name__}")
     load_installed()
     with _no_collection(), sparing():
         return _compile(read_document(spec, params, settings, given, limits), batch)

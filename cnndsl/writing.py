@@ -21,7 +21,7 @@ except ImportError:  # not a POSIX system: nothing is locked there, and so nothi
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.cnndsl", re.DOTALL)
 
 
-def given_path(value: object, expected: str = "a path is a str or an os.PathLike") -> Path:
+def given_path(value: object, expected: str = "a path must be a str or an os.PathLike") -> Path:
     """A path that somebody gave from Python, with ``~`` for the home. Raises TypeError, which tells what is
     ``expected``, for what is no path."""
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
@@ -41,7 +41,7 @@ def read_file(path: Path, at_most: int = -1, *, pipes: bool = False) -> bytes:
     with _opened(path, pipes) as file:
         data = file.read(at_most)
         if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is a pipe that nobody writes to", str(path))
+            raise OSError(errno.EINVAL, "it is a pipe without a writer", str(path))
         return data
 
 

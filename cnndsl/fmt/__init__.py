@@ -34,7 +34,7 @@ def format(text: str, name: str = "<text>") -> str:
             raise Unchanged("its values would change")
         parsed = Parsed.of(laid)
         _prove_comments_kept(first, parsed)
-    raise Unchanged("the layout does not settle")
+    raise Unchanged("the layout is not stable")
 
 
 def _read(text: str, name: str) -> Tree:

@@ -24,7 +24,7 @@ from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, not_writt
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
-_RING = "a block is written out where it is called; `repeat` does the same steps several times"
+_RING = "every call writes a block out; `repeat` runs the same steps several times"
 #: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
 NOTHING = Tensor(Shape())
 
@@ -62,8 +62,8 @@ class Calls:
         as_value = isinstance(step.callee, Expression)
         help = meant_layer(str(callee), self.context.callables, as_value=as_value) or WHERE_LAYERS_ARE
         if " - " in str(callee):
-            help = "a line that is indented further goes on with the text above: indent the `- ` alike"
-        self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
+            help = "a line that is indented further continues the one above: indent each `- ` alike"
+        self.context.fault(Code.LAYER, f"{written} is not a layer or a block of this spec", span, help)
 
     def _arguments(
         self, given: Arguments, of: type[Layer] | Block, site: Site
@@ -78,7 +78,7 @@ class Calls:
         written = {name: value for name, (value, _) in zip(names, positional)}
         values = {name: worth for name, (_, worth) in zip(names, positional)}
         if len(positional) > len(names):
-            takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at the most" if names else "no arguments"
+            takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at most" if names else "no arguments"
             message = f"{callee} takes {takes}, got {len(positional)}"
             context.fault(Code.ARGUMENT, message, positional[len(names)][0].span, _signature(of))
             sound = False
@@ -249,7 +249,7 @@ class Calls:
             context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, _RING, note)
             return None
         if len(context.calls) >= (limit := context.limits.calls):
-            message = f"blocks call each other more than {limit} deep"
+            message = f"block calls are nested more than {limit} deep"
             context.fault(Code.LIMIT, message, span, how_to_raise("calls"))
             return None
         found = self._arguments(given, block, site)
@@ -315,13 +315,13 @@ class Calls:
             return None
         if named.item is None:
             if named.tensor is not None:
-                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes a tensor"
-                message = f"`{shorten(named.step.span.text)}` has no weights to use again"
+                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
+                message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
                 context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
         x = context.taken(x)
         before, context.reusing = context.reusing, True
-        with context.within("what is used again", f"at {context.place(step.span)}"):
+        with context.within("the reused step", f"at {context.place(step.span)}"):
             again = self._again(named.item, named, x, step)
         context.reusing = before
         if again is not None:
@@ -336,7 +336,7 @@ class Calls:
                 output = type(item.layer).bind(item.layer.values, x.shape).output(x.shape)
             except Refused as refused:
                 code = Code.INFERRED if _is_inferred(type(item.layer), refused.argument) else Code.SHAPE
-                self._cannot(code, f"`{item.name}` cannot be used again here: {refused.message}", named, step)
+                self._cannot(code, f"`{item.name}` cannot be reused here: {refused.message}", named, step)
                 return None
             return replace(item, step=step, input=x, output=Tensor(output), written={}, reuse=True)
         items: list[Item] = []
@@ -344,18 +344,18 @@ class Calls:
         if out is None:
             return None
         if _layers(tuple(items)) != _layers(item.body):
-            on = f"on {x.shape} its layers would differ from those on {item.input.shape}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be used again here: {on}", named, step)
+            on = f"its layers for {x.shape} would differ from those for {item.input.shape}"
+            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
             return None
         again = replace(item, step=step, body=tuple(items), input=x, output=out, reuse=True)
         if _wiring(again) != _wiring(item):
-            on = f"on {x.shape} its tensors would be put together otherwise than on {item.input.shape}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be used again here: {on}", named, step)
+            on = f"its tensors for {x.shape} would be connected differently from those for {item.input.shape}"
+            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
             return None
         return again
 
     def _cannot(self, code: Code, message: str, named: Named, step: spec.Reuse) -> None:
-        help = "what is used again has its weights, and takes what they fit"
+        help = "a reused step keeps its weights, and takes only the tensors that fit them"
         self.context.fault(code, message, step.target.span, help, Note("it is this step", named.span))
 
 

@@ -41,7 +41,7 @@ def _unfit_initializations(graph: Graph) -> Iterator[Diagnostic]:
         if not alike and init.span.source == graph.document.source:
             yield Diagnostic(Code.UNUSED, f"the network has no `{init.layer}` to initialise", init.span)
         elif alike and not having and (init.tensor == "weight" or "bias" not in LAYERS[init.layer].arguments):
-            message = f"no `{init.layer}` of this network has a {init.tensor} to initialise"
+            message = f"no `{init.layer}` in this network has a {init.tensor} to initialise"
             yield Diagnostic(Code.SHAPE, message, init.span, "remove it")
         yield from _refused(init, having)
 
@@ -90,7 +90,7 @@ def _doubtful_names(graph: Graph) -> Iterator[Diagnostic]:
     yield from found.hiding
     for parameter, covering in found.unused:
         if parameter.span.source == document.source:
-            notes = (Note(f"{covering} is another", covering.span),) if covering else ()
+            notes = (Note(f"{covering} is a different one", covering.span),) if covering else ()
             yield Diagnostic(Code.UNUSED, f"{parameter} is never used", parameter.span, notes=notes)
 
 
@@ -112,6 +112,6 @@ def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
             notes, help = [], ""
             if len(idle) < len(times):
                 notes = [Note(f"{len(times) - len(idle)} of the step's {len(times)} results are used")]
-                help = "leave the step out there with `when`"
-            message = f"nothing takes what `{idle[0].path}` gives"
+                help = "leave the step out of the others with `when`"
+            message = f"nothing uses the output of `{idle[0].path}`"
             yield Diagnostic(Code.UNUSED, message, step.span, help, tuple(notes))

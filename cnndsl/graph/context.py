@@ -160,7 +160,7 @@ class Context:
         """What is run in here is one level deeper."""
         self.depth += 1
         if self.depth > MAX_NESTING:
-            self.stop(f"steps nested more than {MAX_NESTING} deep, blocks written out", span)
+            self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
         yield
         self.depth -= 1
 
@@ -238,9 +238,9 @@ class Context:
         if name is UNKNOWN:
             site.scope.lose_name(step.name)
             return None
-        reason = unusable(name) if isinstance(name, str) else "is no text"
+        reason = unusable(name) if isinstance(name, str) else "is not a string"
         if name in TAKEN:
-            reason = "is an attribute of torch.nn.Module already"
+            reason = "is already an attribute of torch.nn.Module"
         if reason:
             help = usable(str(name), TAKEN)
             self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
@@ -256,11 +256,11 @@ class Context:
             return
         help = "rename one of the two"
         if first.span == second.span:
-            help = "put the loop's name into it, as `name: conv$i`, or make the steps a block"
+            help = "use the loop variable, `name: conv$i`, or make the steps a block"
         elif isinstance(first, spec.Step) or isinstance(second, spec.Step):
-            help = f"an unnamed step is called `{name}` by its kind and a count: name one of the two otherwise"
-        note = Note("it stands here first", first.span)
-        message = f"the name `{shorten(name)}` stands twice in one module"
+            help = f"an unnamed step is called `{name}`, its kind and a count: give one of the two another name"
+        note = Note("it is first defined here", first.span)
+        message = f"two steps of one module are named `{shorten(name)}`"
         self.fault(Code.DUPLICATE, message, second.span, help, note)
 
     def find(self, target: Value, site: Site) -> Named | None:
@@ -280,7 +280,7 @@ class Context:
         if isinstance(name, str) and name in site.environment.names:
             help = f"did you mean `${shown(name)}`?"
         message = f"no earlier step of this module is named `{shown(name)}`"
-        self.fault(Code.FROM, message, target.span, help or "give the step that is meant a `name`", *notes)
+        self.fault(Code.FROM, message, target.span, help or "give the step a `name`", *notes)
         return None
 
     @cached_property

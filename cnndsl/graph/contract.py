@@ -46,10 +46,10 @@ def _broken(graph: Graph, what: str, wanted: object, span: Span) -> list[Diagnos
         match = _BOUND.fullmatch(str(wanted))
         if not match:
             help = f'a number, or a comparison with K, M or G: `{what}: 1000`, `{what}: "< 10M"`'
-            return [Diagnostic(Code.TYPE, f"`{shorten(str(wanted))}` is no number to compare with", span, help)]
+            return [Diagnostic(Code.TYPE, f"`{shorten(str(wanted))}` is not a number or a comparison", span, help)]
         sign, digits, unit = match.groups()
         kept = _COMPARE[sign or "=="](number, float(digits.replace("_", "")) * _UNITS[unit])
         message = f"the network has {number:,} {what}, not {shorten(str(wanted))} as expected"
     if kept:
         return []
-    return [Diagnostic(Code.EXPECT, message, span, "change the network, or what is expected of it")]
+    return [Diagnostic(Code.EXPECT, message, span, "change the network or its `expect`")]

@@ -88,9 +88,9 @@ class _Elaborator:
 
     def fetched_in_vain(self) -> Iterator[Diagnostic]:
         """Steps that fetched a tensor which nothing has taken."""
-        help = "what follows goes on with another tensor; `branch: [[from: a], [from: b]]` takes several"
+        help = "the next step takes another tensor; `branch: [[from: a], [from: b]]` takes several"
         for step in {fetched.step: None for fetched in self.context.fetched}:
-            yield Diagnostic(Code.UNUSED, "nothing takes what this `from` fetches", step.span, help)
+            yield Diagnostic(Code.UNUSED, "nothing uses the tensor of this `from`", step.span, help)
 
     def params(self) -> Mapping[str, Any]:
         """The document's parameters; what is wrong with `init` needs no more than these."""
@@ -108,11 +108,11 @@ class _Elaborator:
             if sizes is UNKNOWN:
                 continue
             if not (isinstance(sizes, tuple) and sizes and all(type(size) is int and size > 0 for size in sizes)):
-                message = f"an input is a list of positive integers, not {got(sizes)}"
+                message = f"an input must be a list of positive integers, not {got(sizes)}"
                 self.context.fault(Code.TYPE, message, value.span, meant_by(value, sizes, environment.names))
             elif prod(sizes) * self.batch > self.document.limits.elements:
                 message = (
-                    f"an input of {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"
+                    f"the input has {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"
                 )
                 self.context.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
             else:
@@ -135,7 +135,7 @@ class _Elaborator:
         for name, span in self.document.outputs:
             if name not in scope.names:
                 if not scope.may_have(name):
-                    help = did_you_mean(name, scope.names) or "name the step whose tensor is meant, in `network` itself"
+                    help = did_you_mean(name, scope.names) or "give the step a `name`, in `network` itself"
                     message = f"no step of the network is named `{shorten(name)}`"
                     self.context.fault(Code.OUTPUT, message, span, help)
             elif (tensor := scope.names[name].tensor) is not None:

@@ -80,7 +80,7 @@ def _channels_last(document: Document, root: Module) -> Iterator[Diagnostic]:
     if len(shape) != 3 or permuted or min(shape[:2]) < 8:
         return
     if shape[2] == 3 or (shape[2] == 1 and shape[0] == shape[1]):
-        message = f"the input {[*shape]} looks like height, width and channels: the channels come first"
+        message = f"the input {[*shape]} looks like height, width and channels: channels come first"
         span = next(iter(document.inputs.values())).span.first_line
         yield Diagnostic(Code.MISTAKEN, message, span, f"`{[shape[2], *shape[:2]]}`")
 
@@ -95,8 +95,8 @@ def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | N
         return None
     if not around.only_taker(item).startswith("BatchNorm"):
         return None
-    message = f"the batch normalisation behind `{item.kind}` takes its bias away again"
-    return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`, or `bias: true` where it is meant")
+    message = f"the batch normalisation after `{item.kind}` cancels its bias"
+    return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`, or `bias: true` if it is intended")
 
 
 def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
@@ -110,7 +110,7 @@ def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
         if count
     ]
     message = f"`{item.kind}` never sees {' and '.join(counts)} of its input {item.input.shape}"
-    help = "another padding or input size, or `ceil_mode: true` for a pooling"
+    help = "change the padding or the input size, or set `ceil_mode: true` for pooling"
     return Diagnostic(Code.UNSEEN, message, item.step.span, help)
 
 
@@ -119,7 +119,7 @@ def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:
     shape = item.input.shape
     if item.kind != "Linear" or shape.rank < 4 or item.input in around.permuted:
         return None
-    message = f"`Linear` works on the last dimension of {shape} alone, on each row of the image by itself"
+    message = f"`Linear` works on the last dimension of {shape}, on each row of the image separately"
     return Diagnostic(Code.UNFLATTENED, message, item.step.span, "put `Flatten` before it")
 
 
@@ -128,8 +128,8 @@ def _dropout_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic 
     in training (Li et al., 2018, arXiv:1801.05134)."""
     if "Dropout" not in item.kind or not around.only_taker(item).startswith("BatchNorm"):
         return None
-    message = f"`{item.kind}` right before a batch normalisation shifts the variance that it learns"
-    return Diagnostic(Code.DROPOUT, message, item.step.span, "put it behind the last batch normalisation")
+    message = f"`{item.kind}` right before a batch normalisation shifts the variance it learns"
+    return Diagnostic(Code.DROPOUT, message, item.step.span, "put it after the last batch normalisation")
 
 
 def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
@@ -147,7 +147,7 @@ def _upsampling_to_less(item: Apply, around: Surroundings) -> Diagnostic | None:
     shape, out = item.input.shape, item.output.shape
     if item.kind != "Upsample" or item.layer.values["size"] is None or prod(out) >= prod(shape):
         return None
-    message = f"this `Upsample` makes {out} of {shape}, which is less"
+    message = f"this `Upsample` shrinks {shape} to {out}"
     return Diagnostic(Code.MISTAKEN, message, item.step.span, "`Upsample: {scale_factor: 2}` doubles height and width")
 
 

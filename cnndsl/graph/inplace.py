@@ -78,7 +78,9 @@ class _Holds:
     def __init__(self, graph: Graph) -> None:
         self.takers = takers(graph.root.body)
         self.outputs = {*graph.outputs.values()}
-        self.holds = {tensor: Hold(f"the input `{name}` is the caller's") for name, tensor in graph.inputs.items()}
+        self.holds = {
+            tensor: Hold(f"the input `{name}` belongs to the caller") for name, tensor in graph.inputs.items()
+        }
 
     def against(self, item: Apply) -> Hold | None:
         """What keeps a layer from overwriting its input."""
@@ -117,6 +119,6 @@ def _warning(item: Apply, hold: Hold) -> Diagnostic:
         Code.IN_PLACE,
         f"this `{item.kind}` does not work in place: {hold}",
         written.span if written else item.step.span,
-        f"leave `inplace` out; the `{item.kind}` makes a new tensor in either case",
+        f"remove `inplace`; the `{item.kind}` makes a new tensor either way",
         tuple(notes),
     )

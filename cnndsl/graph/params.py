@@ -39,12 +39,12 @@ def _report_ring(parameter: Parameter, ring: list[str], fault: Callable[..., Non
     names = [*ring[start:], *ring[:start], parameter.name]
     listed = " → ".join(map(shorten, names if len(names) < 10 else [*names[:5], "…", *names[-3:]]))
     span = parameter.default.span if parameter.default else parameter.span
-    fault(Code.CYCLE, f"parameters in a ring: {listed}", span, "give one of them a value of its own")
+    fault(Code.CYCLE, f"parameters in a cycle: {listed}", span, "give one of them its own value")
 
 
 def _report_later(parameter: Parameter, later: str, fault: Callable[..., None]) -> None:
     span = parameter.default.span if parameter.default else parameter.span
-    help = f"move `{shorten(parameter.name)}` behind `{shorten(later)}`: a default uses the parameters before it"
+    help = f"move `{shorten(parameter.name)}` after `{shorten(later)}`: a default may use only earlier parameters"
     fault(Code.UNDEFINED, f"`{shorten(later)}` is defined after `{shorten(parameter.name)}`", span, help)
 
 

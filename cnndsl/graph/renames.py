@@ -25,7 +25,7 @@ def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
     names = tensor_names(graph) if lines else []
     if len(lines) * sum(name.count(".") + 1 for name in names) > MAX_COMPARISONS:
         message = f"{len(lines)} lines of `rename` on {len(names)} tensors take more than {MAX_COMPARISONS} comparisons"
-        yield Diagnostic(Code.LIMIT, message, lines[0].span, "a `*` stands for any text in a segment of a name")
+        yield Diagnostic(Code.LIMIT, message, lines[0].span, "a `*` matches any text in one segment of a name")
         return
     hits = {name: hits_in(name, lines) for name in names}
     counting = {name: chosen(found) for name, found in hits.items()}
@@ -44,16 +44,16 @@ def _idle(
         if id(line) in used:
             continue
         if id(line) in finding:
-            message, help = f"other lines of `rename` are for all that `{shorten(line.ours)}` would rename", ""
+            message, help = f"other lines of `rename` take precedence for all that `{shorten(line.ours)}` matches", ""
         else:
-            message, help = f"`rename` finds no tensor for `{shorten(line.ours)}`", _help_for_idle(line, names)
+            message, help = f"no tensor matches `{shorten(line.ours)}` in `rename`", _help_for_idle(line, names)
         yield Diagnostic(Code.UNUSED, message, line.span, help)
 
 
 def _help_for_idle(line: Renaming, names: Sequence[Sequence[str]]) -> str:
     anywhere = replace(line, ours=f"{ANYWHERE}{line.ours}", theirs=f"{ANYWHERE}{line.theirs}")
     if not line.ours.startswith(ANYWHERE) and any(any(anywhere.hits(name)) for name in names):
-        return f'names begin otherwise; `"{anywhere.ours}": "{anywhere.theirs}"` renames inside of them too'
+        return f'no name begins with it; `"{anywhere.ours}": "{anywhere.theirs}"` also matches inside names'
     first = line.ours.partition(".")[0]
     return did_you_mean(first, {name[0] for name in names} - {first})
 
@@ -70,5 +70,5 @@ def _clashes(hits: Mapping[str, list[Hit]]) -> Iterator[Diagnostic]:
         if other != name and lines not in told:
             told.add(lines)
             message = f"`{shorten(other)}` and `{shorten(name)}` are both called `{shorten(called)}` in checkpoints"
-            help = "one tensor would be loaded into both: let each line of `rename` give another name"
+            help = "one tensor would be loaded into both: give each a name of its own"
             yield Diagnostic(Code.DOUBTFUL, message, both[-1].line.span, help)

@@ -44,6 +44,10 @@ class Vocabulary:
     what: str
     example: str
 
+    @property
+    def one(self) -> str:
+        return f"an {self.what}" if self.what[0] in "aeiou" else f"a {self.what}"
+
 
 class CallReader:
     """Reads calls, collecting what is wrong with them in ``faults``."""
@@ -62,8 +66,8 @@ class CallReader:
         if isinstance(named, tree.Scalar) and named.value is tree.UNKNOWN:
             return None
         if not isinstance(named, tree.Scalar) or not isinstance(named.value, str):
-            help = f"as {vocabulary.example}"
-            self._fault(Code.TYPE, f"this is no {vocabulary.what}: {got(tree.plain(written))}", written.span, help)
+            help = f"write {vocabulary.example}"
+            self._fault(Code.TYPE, f"this is not {vocabulary.one}: {got(tree.plain(written))}", written.span, help)
             return None
         return self._named(str(named.value), parse_arguments(arguments, self.faults.append), named.span, vocabulary)
 
@@ -77,7 +81,7 @@ class CallReader:
         if function is None:
             known = vocabulary.functions
             help = meant_function(written, known) or did_you_mean(name, known) or f"there are {', '.join(known)}"
-            self._fault(Code.LAYER, f"`{shorten(name)}` is no {vocabulary.what}", span, help)
+            self._fault(Code.LAYER, f"`{shorten(name)}` is not {vocabulary.one}", span, help)
             return None
         values = self._arguments(function, arguments, span)
         return None if values is None else FunctionCall(name, values, span)
@@ -113,7 +117,7 @@ class CallReader:
         written: dict[str, Value] = dict(zip(names, positional))
         signature = f"`{function.name}({function.signature()})`"
         if len(positional) > len(names):
-            takes = f"{len(names)} argument{'s' if len(names) > 1 else ''} at the most" if names else "no arguments"
+            takes = f"{len(names)} argument{'s' if len(names) > 1 else ''} at most" if names else "no arguments"
             self._fault(Code.ARGUMENT, f"`{function.name}` takes {takes}", positional[len(names)].span, signature)
         for keyword in given.keywords:
             if keyword.name not in function.arguments:
@@ -145,7 +149,7 @@ class CallReader:
             return self._named(item.name, item.arguments, item.span, vocabulary)
         if isinstance(item, Literal) and isinstance(item.value, str):
             return self._named(item.value, Arguments(), item.span, vocabulary)
-        self._fault(Code.TYPE, f"this is no {vocabulary.what}", item.span, vocabulary.example)
+        self._fault(Code.TYPE, f"this is not {vocabulary.one}", item.span, vocabulary.example)
         return None
 
     def _fault(self, code: Code, message: str, span: Span, help: str = "") -> None:

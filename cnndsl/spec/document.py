@@ -111,7 +111,7 @@ class Text:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise TypeError(f"the text of a spec is a str, not {type(self.text).__name__}")
+            raise TypeError(f"the text of a spec must be a str, not {type(self.text).__name__}")
 
     @property
     def source(self) -> Source:
@@ -165,11 +165,11 @@ def read_document(
 
 def _found(spec: str | os.PathLike[str]) -> Path:
     """The file that is meant. Raises :class:`SpecError` for a ``zoo:NAME`` that is not there, and for a text."""
-    path = given_path(spec, "a spec is a path, `zoo:NAME`, or a text as `cnndsl.Text(text)`")
+    path = given_path(spec, "a spec must be a path, `zoo:NAME`, or a `cnndsl.Text(text)`")
     text = str(path)
     if "\n" in text and not os.path.lexists(path):
-        help = "`cnndsl.loads(text)`, or `cnndsl.Text(text)` in place of a path"
-        raise SpecError([Diagnostic(Code.FILE, "a path is expected, and this is the text of a spec", help=help)])
+        help = "use `cnndsl.loads(text)`, or pass `cnndsl.Text(text)` as the path"
+        raise SpecError([Diagnostic(Code.FILE, "expected a path, got the text of a spec", help=help)])
     if not is_of_zoo(text):
         return path
     found = find(text)
@@ -236,7 +236,12 @@ class _DocumentParser:
         self._needs(tree, "network", "the list of steps: `network: [...]`")
         network = tree.get("network")
         if isinstance(network, Listing) and not network.items:
-            self.fault(Code.MISSING, "`network` has no steps", tree.keys["network"].span, "a list of steps")
+            self.fault(
+                Code.MISSING,
+                "`network` has no steps",
+                tree.keys["network"].span,
+                "write a list of steps: `network: [...]`",
+            )
         description = tree.get("description")
         blocks = self._blocks(tree.get("blocks"))
         whole = tree.get("blocks") is None or isinstance(tree.get("blocks"), Mapping)
@@ -310,8 +315,8 @@ class _DocumentParser:
     def _renamings(self, tree: Mapping | None) -> tuple[Renaming, ...]:
         entries = tree.entries if tree else ()
         if tree and len(entries) > MAX_RENAMINGS:
-            message = f"{len(entries)} lines of `rename`, the limit is {MAX_RENAMINGS}"
-            self.fault(Code.LIMIT, message, entries[MAX_RENAMINGS][0].span, "a `*` says many names in one line")
+            message = f"`rename` has {len(entries)} lines, the limit is {MAX_RENAMINGS}"
+            self.fault(Code.LIMIT, message, entries[MAX_RENAMINGS][0].span, "a `*` matches many names in one line")
             return ()
         found = [
             Renaming(str(key.value), str(plain(value)), key.span) for key, value in entries if plain(value) is not None
@@ -328,8 +333,8 @@ class _DocumentParser:
         for item in items:
             name = str(item.value) if isinstance(item, Scalar) else ""
             if name in outputs:
-                note = Note("it stands here first", outputs[name])
-                self.fault(Code.OUTPUT, f"the output `{shorten(name)}` stands twice", item.span, "keep one", note)
+                note = Note("it is first listed here", outputs[name])
+                self.fault(Code.OUTPUT, f"the output `{shorten(name)}` appears twice", item.span, "keep one", note)
             outputs.setdefault(name, item.span)
         return tuple(outputs.items())
 
@@ -349,9 +354,9 @@ class _DocumentParser:
                 self.lost.add(defined_name(key))
                 continue
             if name in LAYERS:
-                help = "name it otherwise: both would be called alike"
+                help = "give it another name: both would be called alike"
                 whose = LAYERS[name].package or "torch"
-                self.fault(Code.DUPLICATE, f"the block `{name}` is named like a layer of {whose}", key.span, help)
+                self.fault(Code.DUPLICATE, f"the block `{name}` has the name of a layer of {whose}", key.span, help)
                 self.lost.add(name)
             elif name in blocks:
                 note = Note("it is defined here first", blocks[name].span)

@@ -41,7 +41,7 @@ def _of_argument(layer: type[Layer], name: str) -> str:
     argument = layer.arguments[name]
     expects = _sentence(argument.kind.expects(layer.dims or 0))
     if argument.infer is not None:
-        return f"{expects} Inferred from the input; if written, it must be true."
+        return f"{expects} Inferred from the input; if written, it must match."
     return f"{expects} Required." if argument.required else f"{expects} Default: {_yaml(argument.default)}."
 
 

@@ -51,7 +51,7 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> 
         message = f"the text is not UTF-8: byte 0x{data[error.start]:02X} at offset {error.start}"
         source = Source(str(path), data.decode("utf-8", "replace"))
         start = len(data[: error.start].decode("utf-8"))
-        help = "save it as UTF-8, as every editor can"
+        help = "save it as UTF-8"
         raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
 
 
@@ -110,14 +110,14 @@ class Assembly:
         """Counts what is read; the limits of one file hold for all together."""
         self.characters += len(source.text)
         if self.characters > self.limits.file:
-            message = f"more than {self.limits.file // 1024} KiB, with all that is extended and used"
+            message = f"more than {self.limits.file // 1024} KiB, with everything that it extends and uses"
             self._stop(message, tree.span.first_line, "file")
         self._spend_nodes(measure(tree, self.limits.nodes)[0], tree.span)
 
     def _spend_nodes(self, count: int, span: Span) -> None:
         self.nodes += count
         if self.nodes > self.limits.nodes:
-            message = f"more than {self.limits.nodes} YAML nodes, with all that is extended and used"
+            message = f"more than {self.limits.nodes} YAML nodes, with everything that it extends and uses"
             self._stop(message, span.first_line, "nodes")
 
     def _spend_file(self, written: Scalar, depth: int) -> None:
@@ -146,7 +146,7 @@ class Assembly:
             other = self._follow(path, "use", folder, chain)
             found = other and other.get("blocks")
             if other and not (isinstance(found, Mapping) and found.entries):
-                message = f"{shorten(path.value)} has no blocks to bring in"
+                message = f"{shorten(path.value)} has no blocks to import"
                 self.faults.append(Diagnostic(Code.UNUSED, message, path.span))
             if not isinstance(found, Mapping):
                 continue
@@ -156,7 +156,7 @@ class Assembly:
                     defined[name] = key
                     entries.append((key, value))
                 elif twin.span != key.span:
-                    message = f"`use` brings in a block `{shorten(name)}` that is defined already"
+                    message = f"`use` imports the block `{shorten(name)}`, which is already defined"
                     notes = (Note("one is here", twin.span), Note("the other is here", key.span))
                     self.faults.append(Diagnostic(Code.DUPLICATE, message, path.span, "rename one of the two", notes))
         key = tree.keys.get("blocks") or Scalar("blocks", use.span)
@@ -173,12 +173,12 @@ class Assembly:
             if target is None and is_of_zoo(str(written.value)):
                 self.faults.append(not_in_zoo(str(written.value), written.span))
             elif target is None:
-                message = f"`{shorten(str(written.value))}` is outside of the project"
-                help = f"a path relative to this file, within the folder `{self.root.name or self.root}`"
+                message = f"`{shorten(str(written.value))}` is outside the project"
+                help = f"use a path relative to this file, within the folder `{self.root.name or self.root}`"
                 self.faults.append(Diagnostic(Code.PATH, message, written.span, help))
             elif target in chain:
                 ring = " → ".join(file.name for file in (*chain[chain.index(target) :], target))
-                self.faults.append(Diagnostic(Code.CYCLE, f"specs in a ring: {ring}", written.span))
+                self.faults.append(Diagnostic(Code.CYCLE, f"specs in a cycle: {ring}", written.span))
             elif target in self.done:
                 tree = self.done[target]
             else:
@@ -188,7 +188,7 @@ class Assembly:
                     read_text(path, written.span, self.limits), path.parent, (*chain, target)
                 )
                 if not isinstance(tree, Mapping):
-                    message = f"{shorten(str(path))} is no spec: a spec is a mapping"
+                    message = f"{shorten(str(path))} is not a spec: a spec is a mapping"
                     self.faults.append(Diagnostic(Code.TYPE, message, tree.span.first_line))
         except Unreadable as unreadable:
             self.faults += unreadable.diagnostics

@@ -9,21 +9,21 @@ import re
 from collections.abc import Container, Mapping
 
 # Help that several words have in common.
-_RESIDUAL = "`residual: [...]` adds what its steps give to what they are given"
+_RESIDUAL = "`residual: [...]` adds its input to the output of its steps"
 _ADD = f"{_RESIDUAL}; `branch: [[...], [...]]` with `merge: add` adds branches"
-_CONCAT = "`branch: [[...], [...]]` concatenates what its branches give"
-_MULTIPLY = "`branch: [[...], [...]]` with `merge: multiply` multiplies what its branches give"
+_CONCAT = "`branch: [[...], [...]]` concatenates the outputs of its branches"
+_MULTIPLY = "`branch: [[...], [...]]` with `merge: multiply` multiplies the outputs of its branches"
 _SUBTRACT = "`branch: [[...], [...]]` with `merge: subtract` subtracts the second branch from the first"
-_DENSE = "`dense: [...]` with `times: 4` concatenates what its steps give to what they are given"
-_BRANCH = "`branch: [[...], [...]]` gives every branch the same tensor and merges what they give"
+_DENSE = "`dense: [...]` with `times: 4` concatenates the input and the output of its steps"
+_BRANCH = "`branch: [[...], [...]]` gives every branch the same tensor and merges their outputs"
 _REPEAT = "`repeat: [...]` with `times: 3`, or with `for: channels` and `in: [64, 128]`"
 _SEQUENTIAL = "`sequential: [...]` makes its steps one module; a list of steps needs no word"
 _WHEN = "`when: $(...)` beside a layer, and `else: [...]` for the other case"
-_REUSE = "`reuse: NAME` applies an earlier step once more, with the same weights"
+_REUSE = "`reuse: NAME` applies an earlier step again, with the same weights"
 _FROM = "`from: NAME` goes back to the tensor of an earlier step"
 _LET = "`let: {width: 64}` binds names for the rest of the list"
 _BLOCK = "make it a block of your own, under `blocks`"
-_RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` brings in layers of your own"
+_RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` adds layers of your own"
 _LOSS = "the loss belongs to the recipe: `train: {loss: CrossEntropyLoss}`"
 _SEPARABLE = (
     "two steps: `Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups: $(input.channels)}` and "
@@ -103,13 +103,13 @@ STRUCTURE = _table(
         "if elif unless switch case cond condition": _WHEN,
         "shared share tied same siamese": _REUSE,
         "goto back jump": _FROM,
-        "input inputs inputlayer": f"`input`, beside `network`, has the shape of a sample; {_FROM}",
+        "input inputs inputlayer": f"`input`, beside `network`, is the shape of one sample; {_FROM}",
         "output outputs": "`outputs: [NAME]`, beside `network`, names the steps whose tensors are returned",
         "set var vars define def const": _LET,
         "conv2dnormactivation convnormact convnormactivation convbnrelu convbnact convmodule batchnormact2d": _BLOCK,
         "squeezeexcitation squeezeexcite semodule seblock se bottleneck basicblock invertedresidual mbconv": _BLOCK,
         "bottleneckcsp c2f c3 c3k2 sppf spp detect classify": _BLOCK,
-        "lambda": "`--plugin MODULE` brings in layers of your own",
+        "lambda": "`--plugin MODULE` adds layers of your own",
         "lstm gru rnn embedding": _RECURRENT,
         "attention multiheadattention selfattention transformer transformerencoderlayer": _RECURRENT,
         "crossentropyloss mseloss bceloss nllloss loss criterion": _LOSS,

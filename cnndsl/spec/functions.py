@@ -14,7 +14,7 @@ MAX_DIGITS = 300
 def _range(*bounds: int) -> tuple[int, ...]:
     numbers = range(*bounds)
     if len(numbers) > MAX_LIST:
-        raise OverflowError(f"{len(numbers)} numbers, the limit is {MAX_LIST}")
+        raise OverflowError(f"a range of {len(numbers)} numbers, the limit is {MAX_LIST}")
     return tuple(numbers)
 
 
@@ -51,6 +51,6 @@ USAGE = {
     "int": "int(number)",
     "len": "len(list)",
     "sum": "sum(list of numbers)",
-    "range": "range(stop), range(start, stop) or range(start, stop, step), all integers, the step not 0",
-    "divisible": "divisible(number, by=8), of a positive `by`",
+    "range": "range(stop), range(start, stop) or range(start, stop, step), with integers, and a step that is not 0",
+    "divisible": "divisible(number, by=8), with a positive `by`",
 }

@@ -19,7 +19,7 @@ from cnndsl.spec.slips import with_colon
 from cnndsl.spec.values import Expression, ListValue, Literal, Template, Value
 
 #: Help for a name that is like none.
-WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` brings in your own"
+WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` adds your own"
 #: Where functions of tensors are, whose first argument is the tensor.
 _FUNCTIONAL = ("F", "functional", "nn.functional", "torch.nn.functional", "torch")
 _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
@@ -98,7 +98,7 @@ def _function(call: ast.Call, name: str, module: str) -> str:
 def not_written(layer: type[Layer]) -> str:
     """What a list of arguments in PyTorch's order has too much, of a layer that something is inferred of."""
     inferred = next(name for name, argument in layer.arguments.items() if argument.infer)
-    return f"`{inferred}` is inferred, and not written"
+    return f"`{inferred}` is inferred, not written"
 
 
 def meant_function(written: str, known: Mapping[str, Function]) -> str:
@@ -150,7 +150,7 @@ def meant_value(value: Any, types: Collection[str], layer: str, names: Container
     if not isinstance(value, str):
         return ""
     if "boolean" in types and value.lower() in _BOOLEANS and value not in names:
-        return "in YAML 1.2 this is a text; write true or false"
+        return "in YAML 1.2 this is a string; write true or false"
     number = "integer" in types or "number" in types
     if number and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
         return f"{shorten(value.replace('_', ''))} {'without `_`' if '_' in value else 'without quotes'} is a number"
@@ -186,7 +186,7 @@ def _by_name(layer: str, text: str) -> str:
         line = notation.by_name(layer, call) if isinstance(call, ast.Call) else ""
     except Unwritable:
         line = ""
-    return f"arguments by name are a mapping: `{line or f'{layer}: {{...}}'}`"
+    return f"write arguments by name as a mapping: `{line or f'{layer}: {{...}}'}`"
 
 
 def meant_expression(text: str, names: Container[str]) -> str:
@@ -214,7 +214,7 @@ def meant_by(value: Value, worth: Any, names: Container[str], accepts: Callable[
         line = notation.of_template(value)
         return f"write `{line}`" if line else ""
     if isinstance(worth, str) and (help := meant_expression(worth, names)):
-        return help if isinstance(value, Literal) else f"{help} It was given as text"
+        return help if isinstance(value, Literal) else f"{help} It was given as a string"
     return _integer_help(worth, value, accepts)
 
 
@@ -238,11 +238,11 @@ def _integer_help(found: Any, written: Value, accepts: Callable[[Any], bool] | N
 def as_integer(found: float, text: str) -> str:
     """What to write where ``text`` gave a float and an integer is expected."""
     if "/" in text.replace("//", ""):
-        return "`/` gives a fraction, `//` a whole number"
+        return "`/` gives a float, `//` an integer"
     if not found.is_integer():
         function = "round" if round(found) else "ceil"
         return f"`{function}({shorten(text)})` is {FUNCTIONS[function](found)}"
-    power = "; a negative exponent gives a fraction: divide by the power, with `//`" if "**" in text else ""
+    power = "; a negative exponent gives a float: divide by the power with `//`" if "**" in text else ""
     return f"`int({shorten(text)})` is {int(found)}{power}"
 
 

@@ -115,8 +115,8 @@ def written(name: str, value: object) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_number)
     except (TypeError, ValueError, RecursionError) as error:
         source = Source(name, shorten(repr(type(value))))
-        message = f"`{shorten(name)}` cannot be put into a spec: {error}"
-        help = "numbers, texts, booleans, None and lists of these"
+        message = f"`{shorten(name)}` cannot be a value of a spec: {error}"
+        help = "use numbers, strings, booleans, None and lists of these"
         raise Unreadable(Diagnostic(Code.TYPE, message, Span(source, 0, 0), help)) from None
 
 
@@ -126,7 +126,7 @@ def _number(value: object) -> int | float:
         return int(value)
     if isinstance(value, Real):
         return float(value)
-    raise TypeError(f"{type(value).__name__} is not a type of value that specs have")
+    raise TypeError(f"{type(value).__name__} is not a type that specs have")
 
 
 def override(tree: Tree, path: list[str], value: Tree) -> Tree:
@@ -142,7 +142,9 @@ def override(tree: Tree, path: list[str], value: Tree) -> Tree:
         return _override_call(tree, rest, value)
     if isinstance(tree, Listing):
         if not (first.isdecimal() and first.isascii() and len(first) < 7 and int(first) < len(tree.items)):
-            raise KeyError(f"`{shorten(first)}` is no position in a list of {len(tree.items)}, which begin at 0")
+            raise KeyError(
+                f"there is no position `{shorten(first)}` in a list of {len(tree.items)}; positions begin at 0"
+            )
         index = int(first)
         items = (*tree.items[:index], override(tree.items[index], rest, value), *tree.items[index + 1 :])
         return Listing(items, tree.span)
@@ -150,7 +152,7 @@ def override(tree: Tree, path: list[str], value: Tree) -> Tree:
         key = next((key for key, _ in tree.entries if first in (key.value, defined_name(key))), None)
         inner = tree.by_key[str(key.value)] if key else Mapping((), value.span)
         return with_entry(tree, key or Scalar(first, value.span), override(inner, rest, value))
-    raise KeyError(f"there is nothing below it to set `{shorten(first)}` in")
+    raise KeyError(f"there is nothing to set `{shorten(first)}` in")
 
 
 def _override_call(tree: Tree, path: list[str], value: Tree) -> Tree:
@@ -158,7 +160,7 @@ def _override_call(tree: Tree, path: list[str], value: Tree) -> Tree:
     if isinstance(tree, Scalar) and isinstance(tree.value, str):
         return Mapping(((tree, override(Mapping((), value.span), path, value)),), tree.span)
     if not isinstance(tree, Mapping) or len(tree.entries) != 1:
-        raise KeyError("there is no call for `*` to stand for")
+        raise KeyError("there is no call that `*` matches")
     ((key, arguments),) = tree.entries
     if isinstance(arguments, Scalar) and arguments.value is None:
         arguments = Mapping((), value.span)

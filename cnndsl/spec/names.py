@@ -23,15 +23,15 @@ def unusable(name: str) -> str:
     if len(name) > MAX_NAME:
         return f"has {len(name)} characters, the limit is {MAX_NAME}"
     if odd := odd_character(name):
-        return f"holds {odd}; names are of ASCII letters, digits and `_`"
+        return f"contains {odd}; names consist of ASCII letters, digits and `_`"
     if name[0].isdigit():
         return "begins with a digit; names begin with a letter or `_`"
     if not name.isidentifier():
-        return "is no identifier; names are of letters, digits and `_`"
+        return "is not an identifier; names consist of letters, digits and `_`"
     if keyword.iskeyword(name):
         return "is a keyword of Python"
     if name.startswith("__"):
-        return "begins with two underscores, which Python keeps for itself"
+        return "begins with two underscores, which Python reserves"
     return ""
 
 
@@ -40,11 +40,11 @@ def unusable_variable(name: str) -> str:
     if reason := unusable(name):
         return reason
     if name == "input":
-        return "means the tensor that flows into a step"
+        return "is the tensor that enters a step"
     if name in CONSTANTS:
         return "is a value, not a name"
     if name[0].isupper():
-        return "begins like a layer; parameters begin with a lowercase letter"
+        return "begins like a layer name; parameters begin with a lowercase letter"
     return ""
 
 

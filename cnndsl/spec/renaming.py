@@ -41,16 +41,16 @@ class Renaming:
     def fault(self) -> str:
         """What is wrong with it, "" if nothing is."""
         if max(len(self.ours), len(self.theirs)) > MAX_PATTERN:
-            return f"a name of more than {MAX_PATTERN} characters"
+            return f"a name has more than {MAX_PATTERN} characters"
         if self.ours.startswith(ANYWHERE) != self.theirs.startswith(ANYWHERE):
-            return f"both sides begin with `{ANYWHERE}`, or neither does"
+            return f"both sides must begin with `{ANYWHERE}`, or neither"
         ours, theirs = (side.removeprefix(ANYWHERE) for side in (self.ours, self.theirs))
         if "**" in ours + theirs:
-            return f"`**` only begins a name, as `{ANYWHERE}`"
+            return f"`**` may only begin a name, as in `{ANYWHERE}`"
         if not ours or ours.count("*") != theirs.count("*"):
-            return "both sides have the same number of `*`"
+            return "both sides need the same number of `*`"
         if ours.count("*") > MAX_STARS:
-            return f"more than {MAX_STARS} `*`"
+            return f"it has more than {MAX_STARS} `*`"
         return ""
 
     @cached_property

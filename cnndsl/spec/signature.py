@@ -31,8 +31,8 @@ def parse_signature(text: str, span: Span) -> tuple[str, tuple[Parameter, ...]]:
     match = _SIGNATURE.fullmatch(text)
     if not match or len(match[1]) > MAX_NAME:
         odd = odd_character(text)
-        message = f"`{shorten(text)}` {f'holds {odd}' if odd else 'is no signature of a block'}"
-        raise Fault(Code.NAME, message, span, f"a CamelCase name and parameters, as {_EXAMPLE}")
+        message = f"`{shorten(text)}` {f'contains {odd}' if odd else 'is not the signature of a block'}"
+        raise Fault(Code.NAME, message, span, f"write a CamelCase name and parameters: {_EXAMPLE}")
     name, inside = match[1], re.sub(r"\s", " ", match[2] or "")
     if reason := unusable(name):
         raise Fault(Code.NAME, f"`{name}` {reason}", span, usable(name))
@@ -56,7 +56,7 @@ def _parameters(name: str, inside: str, span: Span, start: int | None) -> tuple[
     for argument, default in zip(arguments.args, [*defaults, *arguments.defaults]):
         reason = unusable_variable(argument.arg)
         if argument.arg in {parameter.name for parameter in parameters}:
-            reason = f"stands twice in the signature of `{name}`"
+            reason = f"appears twice in the signature of `{name}`"
         if reason:
             raise Fault(Code.NAME, f"`{shorten(argument.arg)}` {reason}", place(argument))
         value = None if default is None else _default(default, inside, place(default), span)
@@ -66,23 +66,23 @@ def _parameters(name: str, inside: str, span: Span, start: int | None) -> tuple[
 
 def _parse(name: str, inside: str, span: Span) -> ast.arguments:
     """Python's reading of the parameters: those of a lambda, which has neither types nor a body to hide in."""
-    help = f"names, with defaults where there are any: {_EXAMPLE}"
+    help = f"write names, some with defaults: {_EXAMPLE}"
     if odd := odd_character(inside):
-        raise Fault(Code.NAME, f"the parameters of `{name}` hold {odd}", span, help)
+        raise Fault(Code.NAME, f"the parameters of `{name}` contain {odd}", span, help)
     if reserved := next(filter(keyword.iskeyword, re.findall(r"(?:^|,)\s*(\w+)", inside)), None):
         raise Fault(Code.NAME, f"`{reserved}` is a keyword of Python", span, help)
     try:
         node = ast.parse(f"{_LAMBDA}{inside}: 0", mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
         if "$" in inside:
-            help = f"a signature has no `$`: defaults are written as in Python, {_EXAMPLE}"
+            help = f"a signature has no `$`: write defaults as in Python, {_EXAMPLE}"
         elif re.search(r"=[^,]*,\s*[a-z_]\w*\s*(,|$)", inside):
             help = f"parameters without a default come first: {_EXAMPLE}"
         raise Fault(Code.EXPRESSION, f"the parameters of `{name}` cannot be read", span, help) from None
     if not isinstance(node, ast.Lambda) or node.body.col_offset != len(_LAMBDA) + len(inside) + 2:
         raise Fault(Code.EXPRESSION, f"the parameters of `{name}` cannot be read", span, help)
     if node.args.vararg or node.args.kwarg or node.args.kwonlyargs or node.args.posonlyargs:
-        raise Fault(Code.EXPRESSION, f"`{name}` has parameters other than plain ones", span, help)
+        raise Fault(Code.EXPRESSION, f"`{name}` has parameters that are not plain names", span, help)
     return node.args
 
 

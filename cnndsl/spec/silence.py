@@ -55,10 +55,10 @@ def _useless(source: Source, used: set[Span]) -> Iterator[Diagnostic]:
 
 def _why_useless(name: str, span: Span) -> tuple[str, Span, str]:
     if not name:
-        return "the comment does not say what it ignores", span, "`# cnndsl: ignore CNN102`"
+        return "the comment does not name a warning", span, "`# cnndsl: ignore CNN102`"
     if name not in _CODES:
         known = [code.id for code in Code if code.severity == "warning"]
         return f"there is no warning `{name[:20]}`", span, did_you_mean(name.upper(), known) or ", ".join(known)
     if _CODES[name].severity == "error":
-        return f"{name} is an error, which no comment silences", span, "mend it, and remove the comment"
+        return f"{name} is an error, which no comment silences", span, "fix it, and remove the comment"
     return f"there is no {name} on this line to ignore", span, "remove it"

@@ -248,7 +248,7 @@ class StepParser:
         when, otherwise = self._value(tree, "when"), self.steps(tree.get("else"))
         if "else" in tree.keys and when is None:
             self.fault(
-                Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition, `when: $(...)`"
+                Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition: `when: $(...)`"
             )
         step = self._structure(tree, word) if word in STRUCTURE else self._call(tree, word)
         return replace(step, name=name, when=when, otherwise=otherwise)
@@ -264,7 +264,7 @@ class StepParser:
         span = tree.keys[word].span
         callee = parse_text(word, span, self.report)
         if isinstance(callee, Template):
-            self.fault(Code.LAYER, "a layer's name cannot be put together from parts", span, "`$name` stands alone")
+            self.fault(Code.LAYER, "the name of a layer cannot be put together from parts", span, "use `$name` alone")
             return Invalid(span=span)
         return Call(span=span, callee=callee, arguments=parse_arguments(tree.by_key[word], self.report))
 
@@ -299,7 +299,7 @@ class StepParser:
         branches = value.items if isinstance(value, Listing) else ()
         merge = tree.get("merge")
         if isinstance(merge, Scalar) and merge.value == "subtract" and len(branches) != 2:
-            message = f"`subtract` takes two branches, the second from the first, got {len(branches)}"
+            message = f"`subtract` takes two branches, got {len(branches)}"
             self.fault(Code.BRANCH, message, merge.span, "`branch: [[...], [...]]`")
             return Invalid(span=span, inner=tuple(step for branch in branches for step in self.steps(branch)))
         return Branch(
@@ -348,7 +348,7 @@ class StepParser:
         seen: set[str] = set()
         for name in names:
             if name.name in seen and name.name != THROWN_AWAY:
-                self.fault(Code.DUPLICATE, f"`{shorten(name.name)}` stands twice in `for`", name.span)
+                self.fault(Code.DUPLICATE, f"`{shorten(name.name)}` appears twice in `for`", name.span)
             seen.add(name.name)
 
     def _check_options(self, tree: Mapping, word: str) -> None:
@@ -357,14 +357,14 @@ class StepParser:
             if key != word and key not in allowed:
                 belongs = [word for word, options in STRUCTURE.items() if key in options]
                 help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(f'`{w}`' for w in belongs)}"
-                self.fault(Code.KEY, f"`{shorten(key)}` is no option of `{shorten(word)}`", scalar.span, help)
+                self.fault(Code.KEY, f"`{shorten(key)}` is not an option of `{shorten(word)}`", scalar.span, help)
 
     def _word(self, tree: Mapping) -> str | None:
         """The one key that says what a step does, None if there is not one."""
         words = [key for key in tree.keys if is_word(key)]
         if len(words) > 1:
-            message = f"a step does one thing, but here stand {' and '.join(f'`{shorten(word)}`' for word in words)}"
-            help = "make each a step of its own, with its own `- `"
+            message = f"a step does one thing, but this one has {' and '.join(f'`{shorten(word)}`' for word in words)}"
+            help = "make each a step with its own `- `"
             self.fault(Code.STEP, message, tree.keys[words[1]].span, help)
         elif not words:
             wanting = next((word for word, options in STRUCTURE.items() if {*options} & {*tree.keys}), "")

@@ -11,55 +11,55 @@ from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.source import Source, Span
 from cnndsl.spec.slips import Found, flow_expression, glued_bracket, other_value, with_colon
 
-_COLON = ("a `:` where no key can stand", "indent the line as its neighbours are, or quote a text that holds `: `")
+_COLON = ("a `:` where no key can be", "indent the line like its neighbours, or quote a string that contains `: `")
 _TAB = ("a tab; YAML is indented with spaces", "write spaces instead")
 _QUOTE = "this quote is not closed"
-_GLUED = "a `:` without a space behind it"
+_GLUED = "a `:` without a space after it"
 
 #: What libyaml says -> what we say, and what to do about it.
 _WORDS = {
     "mapping values are not allowed in this context": _COLON,
     "mapping keys are not allowed in this context": (
-        "a `?` where no key can stand",
-        "quote a text that begins with `?`",
+        "a `?` where no key can be",
+        "quote a string that begins with `?`",
     ),
     "block sequence entries are not allowed in this context": (
         "a `- ` where no list can begin",
-        "a list begins on a line of its own, or is written `[a, b]`; quote a text that begins with `- `",
+        "a list begins on a line of its own, or is written `[a, b]`; quote a string that begins with `- `",
     ),
-    "could not find expected ':'": ("this is neither a key nor a value", "`key: value` wants its `:`"),
+    "could not find expected ':'": ("this is neither a key nor a value", "`key: value` needs its `:`"),
     "did not find expected '-' indicator": (
         "neither an item of the list around it nor the end of that list",
-        "an item begins with `- `, and what belongs to it is indented as its first key is",
+        "begin an item with `- `, and indent its other lines like its first key",
     ),
     "did not find expected key": (
         "neither a key of the mapping around it nor the end of that mapping",
-        "the keys of a mapping are indented alike; an item of a list begins with `- `",
+        "indent the keys of a mapping alike; begin an item of a list with `- `",
     ),
     "did not find expected ',' or ']'": ("this `[` is not closed", "`,` or `]` is missing"),
     "did not find expected ',' or '}'": ("this `{` is not closed", "`,` or `}` is missing"),
     "did not find expected node content": ("a value is missing here", "write it, or remove the `,` or bracket"),
     "did not find expected <document start>": (
-        "text behind the end of the spec",
+        "text after the end of the spec",
         "the spec is one mapping: all its keys begin at the left, and each bracket is closed once",
     ),
     "found unexpected end of stream": (_QUOTE, "close it; in '...' a `'` is written `''`"),
     "found unexpected document indicator": (_QUOTE, "close it before the `---`"),
     "found unknown escape character": (
         "a `\\` with a character that it cannot escape",
-        "write '...', where `\\` is itself",
+        "write '...', where `\\` is literal",
     ),
     "found character that cannot start any token": (
-        "a character that no plain text begins with",
-        "quote a text that begins with `@`, a backtick or `%`",
+        "a character that no plain string can begin with",
+        "quote a string that begins with `@`, a backtick or `%`",
     ),
     "found a tab character where an indentation space is expected": _TAB,
     "found a tab character that violates indentation": _TAB,
     "did not find expected alphabetic or numeric character": (
         "a `*` or `&` without a name",
-        "quote a text that begins with `*` or `&`",
+        "quote a string that begins with `*` or `&`",
     ),
-    "found unknown directive name": ("a directive; specs have none", "quote a text that begins with `%`"),
+    "found unknown directive name": ("a directive, which specs do not have", "quote a string that begins with `%`"),
 }
 
 
@@ -85,10 +85,10 @@ def syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
         message, help = _COLON
     elif opener and context:
         if index < len(source.text.rstrip()):
-            notes = (Note("what stands here does not belong to it", _at(source, index)),)
+            notes = (Note("this does not belong to it", _at(source, index)),)
         index = context.index
         if "$(" in source.line(source.position(index)[0]):
-            help += "; inside of `{...}` and `[...]`, `$(a, b)` wants quotes"
+            help += "; inside of `{...}` and `[...]`, `$(a, b)` needs quotes"
     return Diagnostic(Code.SYNTAX, message, _at(source, index), help, notes)
 
 
@@ -101,9 +101,9 @@ def _slip(source: Source, index: int) -> Diagnostic | None:
     line, start = source.line(number), index - column + 1
     if found := other_value(line, column - 1):
         written = line[found[0] : found[1]]
-        slip = _slipped(source, start, found, f"`{shorten(written)}` is not how a spec takes a value")
+        slip = _slipped(source, start, found, f"`{shorten(written)}` is not how a spec inserts a value")
         if written[1:].isidentifier():
-            slip = replace(slip, help=f"{slip.help}; or quote a text that begins with `{written[0]}`")
+            slip = replace(slip, help=f"{slip.help}; or quote a string that begins with `{written[0]}`")
         return slip
     if found := flow_expression(line, column - 1):
         message = "an expression with a bracket or comma needs quotes in `[...]` and `{...}`"
@@ -137,7 +137,7 @@ def _glued_line(source: Source, index: int) -> Diagnostic | None:
     if found is None:
         return None
     place, meant = found
-    slip = _GLUED if text[place] == ":" else "a `=` where a `:` is meant"
+    slip = _GLUED if text[place] == ":" else "a `=` in place of a `:`"
     first = len(before) + place
     return _slipped(source, source.offset(number), (first, first + 1, shorten(meant)), slip)
 
@@ -157,7 +157,7 @@ def _without_colon(source: Source, index: int) -> Diagnostic | None:
             return glued
         if _wants_colon(text, "-" in before, line.lstrip().startswith("- ")):
             found = (len(before), len(before) + len(text), f"{shorten(text)}:")
-            return _slipped(source, source.offset(above), found, "a `:` is missing behind this")
+            return _slipped(source, source.offset(above), found, "a `:` is missing after this")
         return None
     return None
 
@@ -186,7 +186,7 @@ def _behind_value(source: Source, index: int) -> tuple[str, str] | None:
     if not before:
         return None
     if character == ",":
-        return "a `,` behind the end of a value", "remove it"
+        return "a `,` after the end of a value", "remove it"
     if character in ("]", "}"):
         return f"a `{character}` that closes nothing", "remove it, or open it before"
-    return "text behind a quote or bracket that is closed already", "remove it, or put it inside"
+    return "text after a closed quote or bracket", "remove it, or put it inside"

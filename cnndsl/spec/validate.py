@@ -26,7 +26,7 @@ from cnndsl.spec.values import unclosed, unclosed_fault
 
 #: Help by what is expected.
 _HELP = {
-    "a list of steps": "each step begins with `- `",
+    "a list of steps": "begin each step with `- `",
     "a mapping of signatures to lists of steps": "`Block: [...]`, without a `- ` before it",
     "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
     "a mapping with `input` and `network`": MINIMAL,
@@ -159,7 +159,7 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
             yield fault
             return
         most = len(error.rule["prefixItems"])
-        takes = f"{most} argument{'s' if most > 1 else ''} at the most"
+        takes = f"{most} argument{'s' if most > 1 else ''} at most"
         message = f"{place.subject} takes {takes}, got {len(error.value)}"
         yield Diagnostic(Code.ARGUMENT, message, place.node.items[most].span.first_line, error.signature)
     else:
@@ -187,7 +187,7 @@ def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -
     end = next((i for i, depth in enumerate(depths) if depth == 0 and i > opened), len(str(cut.value)) - 1) + 1
     help = meant_value(line[:end], ("array",), "", names) if opened == 0 else meant_layer(line[:end], known)
     message = f"`{shorten(line[:end])}` is Python's notation, which YAML cuts at the comma"
-    help = help or "write a list in brackets, as `[1, 1]`"
+    help = help or "write a list in brackets: `[1, 1]`"
     return Diagnostic(Code.TYPE, message, Span(source, start, start + end), help)
 
 
@@ -234,12 +234,12 @@ def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: T
         return Diagnostic(Code.ARGUMENT, f"{place.subject} has no argument {written}", span, help)
     if "patternProperties" not in error.rule:
         help = _meant_section(name) if node is tree else ""
-        help = help or did_you_mean(name, known) or f"it may have {', '.join(known)}"
+        help = help or did_you_mean(name, known) or f"its keys are {', '.join(known)}"
         return Diagnostic(Code.KEY, f"{place.subject} has no key {written}", span, help)
     if any(is_word(key) for key in node.keys):
         options = [option for option in known if not is_word(option)]
         help = STEP_OPTIONS.get(entry(name)) or _meant_key(name, node, place.names, options)
-        help = help or f"options of any step are {', '.join(COMMON)}"
+        help = help or f"the options of every step are {', '.join(COMMON)}"
         return Diagnostic(Code.KEY, f"a step has no key {written}", span, help)
     return _no_layer(name, span, [*known, *_blocks(tree)])
 
@@ -282,15 +282,15 @@ def _parameters(block: str, tree: Tree) -> list[str]:
 def _to_put_in(names: Sequence[str], step: Mapping) -> Diagnostic:
     word, value = next((key, value) for key, value in step.by_key.items() if is_word(key))
     listed = " and ".join(f"`{name}`" for name in names)
-    message = f"{listed} {'stands' if len(names) == 1 else 'stand'} beside `{shorten(word)}`, not in it"
-    help = f"indent further than `{shorten(word)}`"
+    message = f"{listed} {'is' if len(names) == 1 else 'are'} beside `{shorten(word)}`, not in it"
+    help = f"indent {'it' if len(names) == 1 else 'them'} further than `{shorten(word)}`"
     if not isinstance(value, Scalar) or value.value is not None:
-        help = f"arguments by name stand together: `{shorten(word)}: {{..., {names[0]}: ...}}`"
+        help = f"write arguments by name together: `{shorten(word)}: {{..., {names[0]}: ...}}`"
     return Diagnostic(Code.KEY, message, step.keys[names[0]].span, help)
 
 
 def _no_layer(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
-    message = f"`{shorten(name)}` is no layer, no block and no structural word"
+    message = f"`{shorten(name)}` is not a layer, a block or a structural word"
     help = meant_layer(name, known) or f"layers and blocks are CamelCase; {WHERE_LAYERS_ARE}"
     return Diagnostic(Code.LAYER, message, span, help)
 
@@ -317,7 +317,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         if isinstance(value, str) and value not in STRUCTURE:
             return _no_layer(value, place.span, [*rule["properties"], *_blocks(tree)])
         if isinstance(value, dict):
-            return Diagnostic(Code.STEP, "an empty step", place.span, "write a layer, a block or a structural word")
+            return Diagnostic(Code.STEP, "the step is empty", place.span, "write a layer, a block or a structural word")
         help = f"`{value}: [...]`" if isinstance(value, str) else ""
     if place.in_list and place.key and (fault := _torch_order(str(place.key.value), (None, *place.around)[-2])):
         return fault

@@ -26,7 +26,7 @@ from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tre
 
 MAX_TEXT = 256
 MAX_DEPTH = 16
-TOO_LARGE = "a number past 3.4e38, the largest of float32"
+TOO_LARGE = "a number beyond 3.4e38, the largest in float32"
 
 #: Attributes of ``input``, each with the place of its size in the shape of one sample.
 INPUT_SIZES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "features": -1}
@@ -173,8 +173,8 @@ def parse_value(node: Tree, report: Report) -> Value:
         return ListValue(tuple(parse_value(item, report) for item in node.items), node.span)
     key, inner = node.entries[0] if len(node.entries) == 1 else (None, None)
     if key is None or inner is None or not str(key.value)[:1].isupper():
-        help = "a layer is written `{LeakyReLU: {negative_slope: 0.1}}`"
-        message = "a value is a scalar, a list, or one layer with its arguments"
+        help = "write a layer as `{LeakyReLU: {negative_slope: 0.1}}`"
+        message = "a value must be a scalar, a list, or one layer with its arguments"
         report(Diagnostic(Code.TYPE, message, node.span.first_line, help))
         return Literal(UNKNOWN, node.span)
     return CallValue(str(key.value), parse_arguments(inner, report), node.span)
@@ -233,7 +233,7 @@ def _expression_end(text: str, dollar: int, span: Span) -> int:
     if text[dollar + 1 : dollar + 2] != "(":
         meant = other_value(text, dollar)
         help = f"`{meant[2]}`" if meant else "`$channels` or `$(2 * channels)`"
-        raise Fault(Code.EXPRESSION, "`$` needs a name or `(...)` behind it", span, help)
+        raise Fault(Code.EXPRESSION, "`$` needs a name or `(...)` after it", span, help)
     end = _closing(text, dollar)
     if end is None:
         raise unclosed_fault(text[dollar:], span)
@@ -293,21 +293,21 @@ def _is_keyword(text: str) -> bool:
 def parse_expression(text: str, span: Span, offset: int | None = None) -> Expression:
     """Parses Python's notation. Raises :class:`Fault` for what the language does not have."""
     if len(text) > MAX_TEXT:
-        raise Fault(Code.LIMIT, f"an expression of {len(text)} characters, the limit is {MAX_TEXT}", span)
+        raise Fault(Code.LIMIT, f"the expression has {len(text)} characters, the limit is {MAX_TEXT}", span)
     stripped = re.sub(r"\s", " ", text).lstrip()
     if offset is not None:
         offset += len(text) - len(text.lstrip())
     place = span if offset is None else span.part(offset, offset + max(len(stripped.rstrip()), 1))
     if odd := odd_character(text):
-        raise Fault(Code.EXPRESSION, f"the expression holds {odd}", place, "expressions are written in ASCII")
+        raise Fault(Code.EXPRESSION, f"the expression contains {odd}", place, "expressions are written in ASCII")
     if "\\" in text:
-        raise Fault(Code.EXPRESSION, "expressions have no `\\`", place, "texts in them are taken as they stand")
+        raise Fault(Code.EXPRESSION, "expressions have no `\\`", place, "strings in them are taken literally")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             node = ast.parse(stripped, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        message = f"`{shorten(stripped)}` is no expression" if stripped else "an expression is missing here"
+        message = f"`{shorten(stripped)}` is not an expression" if stripped else "an expression is missing here"
         raise Fault(Code.EXPRESSION, message, place, meant_notation(stripped)) from None
     expression = Expression(stripped, _Constants().visit(node), span, offset)
     _check(expression, expression.node, 1)
@@ -334,11 +334,11 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.Lambda: "lambdas", ast.JoinedStr: "f-strings", ast.NamedExpr: "`:=`",
     ast.Starred: "`*` before a list", ast.Dict: "mappings", ast.Set: "sets", ast.MatMult: "`@`",
     ast.LShift: "`<<`", ast.RShift: "`>>`", ast.Invert: "`~`",
-    ast.BitOr: "`|`; of conditions it is written `or`", ast.BitAnd: "`&`; of conditions it is written `and`",
-    ast.BitXor: "`^`; a power is written `**`",
+    ast.BitOr: "`|`; for conditions, write `or`", ast.BitAnd: "`&`; for conditions, write `and`",
+    ast.BitXor: "`^`; write a power as `**`",
 }  # fmt: skip
 _HAS = (
-    "there are numbers, texts, lists, `+ - * / // % **`, comparisons, `and or not`, `a if c else b`, "
+    "there are numbers, strings, lists, `+ - * / // % **`, comparisons, `and or not`, `a if c else b`, "
     f"`list[0]`, `list[1:3]` and {', '.join(FUNCTIONS)}"
 )
 
@@ -347,8 +347,8 @@ def _check(expression: Expression, node: ast.AST, depth: int) -> None:
     """Refuses what is not in the language, wherever it stands."""
     place = expression.place(node)
     if depth > MAX_DEPTH:
-        message = f"an expression nested more than {MAX_DEPTH} deep"
-        raise Fault(Code.LIMIT, message, expression.span, "give parts of it names with `let` or `params`")
+        message = f"the expression is nested more than {MAX_DEPTH} deep"
+        raise Fault(Code.LIMIT, message, expression.span, "name parts of it with `let` or `params`")
     if not isinstance(node, _ALLOWED) or type(node) in _REFUSED:
         what = _REFUSED.get(type(node)) or re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
         raise Fault(Code.EXPRESSION, f"expressions have no {what}", place, _HAS)
@@ -361,7 +361,7 @@ def _check(expression: Expression, node: ast.AST, depth: int) -> None:
     elif isinstance(node, ast.Compare):
         _check_identity(node, place)
     elif isinstance(node, ast.Slice) and node.step is not None:
-        raise Fault(Code.EXPRESSION, "a slice has no step", place, "`list[1:3]`, `list[:3]` or `list[1:]`")
+        raise Fault(Code.EXPRESSION, "a slice may not have a step", place, "`list[1:3]`, `list[:3]` or `list[1:]`")
     for child in _parts(node):
         operator = isinstance(child, (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load))
         _check(expression, child, depth + (not operator))
@@ -389,7 +389,7 @@ def check_number(number: float, place: Span) -> None:
     """Raises :class:`Fault` for a number past the bounds of integers or floats."""
     if isinstance(number, int):
         if abs(number) > MAX_INTEGER:
-            raise Fault(Code.LIMIT, "an integer past 2^53", place)
+            raise Fault(Code.LIMIT, "an integer beyond 2^53", place)
     elif not abs(number) <= MAX_NUMBER:
         raise Fault(Code.LIMIT, TOO_LARGE, place)
 
@@ -408,7 +408,9 @@ def _check_call(node: ast.Call, place: Span) -> None:
         help = did_you_mean(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
         raise Fault(Code.EXPRESSION, f"expressions have no function `{shorten(name)}`", place, help)
     if any(keyword.arg != "by" or node.func.id != "divisible" for keyword in node.keywords):
-        raise Fault(Code.EXPRESSION, f"`{node.func.id}` takes no such keyword", place, f"`{USAGE[node.func.id]}`")
+        raise Fault(
+            Code.EXPRESSION, f"`{node.func.id}` does not take this keyword argument", place, f"`{USAGE[node.func.id]}`"
+        )
 
 
 def _check_identity(node: ast.Compare, place: Span) -> None:
@@ -416,4 +418,4 @@ def _check_identity(node: ast.Compare, place: Span) -> None:
         constant = isinstance(side, ast.Constant) and (side.value is None or isinstance(side.value, bool))
         if isinstance(op, (ast.Is, ast.IsNot)) and not constant:
             help = (meant_constant(side.id) if isinstance(side, ast.Name) else "") or "write `==`"
-            raise Fault(Code.EXPRESSION, "`is` goes with None, True and False only", place, help)
+            raise Fault(Code.EXPRESSION, "`is` compares only with None, True and False", place, help)
