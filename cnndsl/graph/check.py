@@ -112,6 +112,6 @@ def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
             notes, help = [], ""
             if len(idle) < len(times):
                 notes = [Note(f"{len(times) - len(idle)} of the step's {len(times)} results are used")]
-                help = "leave the step out of the others with `when`"
+                help = "leave the step out with `when` where it is unused"
             message = f"nothing uses the output of `{idle[0].path}`"
             yield Diagnostic(Code.UNUSED, message, step.span, help, tuple(notes))
