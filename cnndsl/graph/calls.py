@@ -1,4 +1,4 @@
-"""Layers, blocks and ``sequential`` applied to a tensor, the first time and again."""
+"""Applies layers, blocks and ``sequential`` to a tensor, the first time and again."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
 _RING = "every call writes a block out; `repeat` runs the same steps several times"
-#: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
+#: A tensor whose shape is unknown because of a fault, in the table of a network that fails.
 NOTHING = Tensor(Shape())
 
 
 class Calls:
-    """Runs the steps that make children of a module. ``run`` runs what is inside of them."""
+    """Runs the steps that create children of a module. ``run`` runs the steps inside them."""
 
     def __init__(self, context: Context, run: Run) -> None:
         self.context = context
@@ -68,7 +68,7 @@ class Calls:
     def _arguments(
         self, given: Arguments, of: type[Layer] | Block, site: Site
     ) -> tuple[dict[str, Any], dict[str, Value]] | None:
-        """Arguments by name, worked out, and as they were written; None where that fails."""
+        """Arguments by name, evaluated and as written; None if that fails."""
         context, sound, callee = self.context, True, f"`{_name(of)}`"
         if isinstance(of, Block):
             names = known = tuple(parameter.name for parameter in of.parameters)
@@ -93,8 +93,8 @@ class Calls:
         return (values, written) if sound else None
 
     def _positional(self, given: Arguments, names: Sequence[str], site: Site) -> list[tuple[Value, Any]]:
-        """Arguments by their order, as written and worked out. A list that is worked out is dealt out over the
-        arguments as a written one is, where there are several."""
+        """Positional arguments, as written and evaluated. If there are several parameters, an evaluated list spreads
+        over them, as a written one does."""
         values, worths = given.positional, [self.context.value(value, site.environment) for value in given.positional]
         if len(names) > 1 and given.alone:
             if isinstance(worths[0], tuple):
@@ -136,7 +136,7 @@ class Calls:
         x: Tensor | None,
         site: Site,
     ) -> Apply | None:
-        """A layer bound to its arguments and applied. A wrong argument that the input tells is passed over."""
+        """A layer bound to its arguments and applied. A wrong argument that can be inferred is ignored."""
         try:
             if x is None:
                 take(layer.__name__, layer.arguments, given, layer.dims or 0)
@@ -171,7 +171,7 @@ class Calls:
         refused: Refused,
         site: Site,
     ) -> None:
-        """Says what a layer refused, at the argument that it is about."""
+        """Reports what a layer refused, at the argument in question."""
         name = refused.argument or ""
         code, message, help = _code(layer, given, refused), refused.message, refused.help
         if code is Code.TYPE:
@@ -199,7 +199,7 @@ class Calls:
         x: Tensor | None,
         code: Code,
     ) -> str:
-        """Help where a list of arguments is in PyTorch's order. One of the right types is so where it begins with the
+        """Help if a list of arguments is in PyTorch's order. A list with the right types is if it begins with the
         channels of its input, or with what these were meant to be."""
         first, *_ = layer.arguments
         if x is not None and code is not Code.TYPE:
@@ -214,7 +214,7 @@ class Calls:
         return f"{not_written(layer)}: `{line}`" if line else ""
 
     def _batch(self, layer: type[Layer], x: Tensor | None, refused: Refused) -> str:
-        """Help where a layer refuses a tensor for the batch that the spec's input has in it."""
+        """Help if a layer refuses a tensor because the spec's input contains the batch."""
         sizes = self.context.sample
         if x is None or refused.argument is not None or layer.dims is None or x.shape.rank != layer.dims + 3:
             return ""
@@ -223,7 +223,7 @@ class Calls:
         return f"leave the batch out of the input: `{list(sizes[1:])}`"
 
     def _fits(self, layer: Layer, x: Shape, output: Shape, span: Span) -> bool:
-        """Whether no tensor of a layer is past the limit. Nothing is allocated."""
+        """Whether every tensor of a layer is within the limit. Nothing is allocated."""
         tensors = {"output": tuple(output), "padded input": layer.padded(x)}
         for name, shape in (*tensors.items(), *layer.parameters().items()):
             if prod(shape) > (limit := self.context.limits.elements):
@@ -288,7 +288,7 @@ class Calls:
         environment: Environment,
         site: Site,
     ) -> Tensor | None:
-        """A child module with ``steps`` in it, where ``environment`` is known."""
+        """A child module with ``steps`` in it, which see ``environment``."""
         inner = Scope(site.scope.path_of(name), spec.is_chain(steps))
         items: list[Item] = []
         x = self.context.taken(x)
@@ -305,10 +305,10 @@ class Calls:
             site.scope.names[name] = Named(step, step.span, out, environment, item)
         return out
 
-    # --- once more -------------------------------------------------------------------------------
+    # --- reuse -----------------------------------------------------------------------------------
 
     def reuse(self, step: spec.Reuse, x: Tensor | None, site: Site) -> Tensor | None:
-        """An earlier layer or module on another tensor, with the same weights."""
+        """An earlier layer or module applied to another tensor, with the same weights."""
         context = self.context
         named = context.find(step.target, site)
         if named is None or x is None:
@@ -368,13 +368,13 @@ def _signature(of: type[Layer] | Block) -> str:
 
 
 def _together(first: Arguments, then: Arguments) -> Arguments:
-    """The arguments that a value brings with those of the step that calls it."""
+    """The arguments of a value, followed by those of the step that calls it."""
     whole = then.whole if not first.positional else None if then.positional else first.whole
     return Arguments(first.positional + then.positional, first.keywords + then.keywords, whole)
 
 
 def _code(layer: type[Layer], given: Mapping[str, Any], refused: Refused) -> Code:
-    """What kind of fault it is that a layer refuses its arguments."""
+    """The code for a layer that refuses its arguments."""
     argument = layer.arguments.get(refused.argument or "")
     if argument is None:
         missing = any(arg.required and name not in given for name, arg in layer.arguments.items())
@@ -389,7 +389,7 @@ def _is_inferred(layer: type[Layer], name: str | None) -> bool:
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:
-    """Which tensors the operations of a module take, numbered as they come, and what merges and splits do."""
+    """The tensors that the operations of a module take, numbered in order, and what merges and splits do."""
     numbers = {id(module.input): 0}
     rows: list[tuple[Any, ...]] = []
     for _, item in walk(module.body):

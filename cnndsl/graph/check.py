@@ -1,4 +1,4 @@
-"""What can only be said of a whole network: its contracts, and what it defines and never uses."""
+"""Checks of a whole network: its contracts, and what it defines and never uses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
 
 
 def _unfit_initializations(graph: Graph) -> Iterator[Diagnostic]:
-    """What ``init`` says of weights that are not there, or not of a shape that its function fills."""
+    """Lines of ``init`` for weights that do not exist, or whose shape does not fit the function."""
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
     for init in initializations(graph.document, graph.root.params)[0]:
         alike = [item for item in layers if item.kind == init.layer]
@@ -75,7 +75,7 @@ def _unused_blocks(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _called_in(steps: Steps) -> Iterator[str]:
-    """The blocks and layers that steps name, and those inside of them."""
+    """The blocks and layers named by steps and by the steps inside them."""
     for step in steps:
         if isinstance(step, Call) and isinstance(step.callee, Literal):
             yield str(step.callee.value)
@@ -84,7 +84,7 @@ def _called_in(steps: Steps) -> Iterator[str]:
 
 
 def _doubtful_names(graph: Graph) -> Iterator[Diagnostic]:
-    """Parameters whose value nothing takes, and names that hide others."""
+    """Parameters that are never used, and names that hide others."""
     document = graph.document
     found = meanings(document)
     yield from found.hiding
@@ -95,7 +95,7 @@ def _doubtful_names(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
-    """Steps whose tensor nothing takes, and inputs."""
+    """Steps and inputs whose tensor nothing uses."""
     modules = [graph.root, *(item for _, item in walk(graph.root.body) if isinstance(item, Module))]
     taken = {*graph.outputs.values(), *(module.output for module in modules)}
     taken.update(tensor for module in modules for operation in operations(module.body) for tensor in operation.inputs)

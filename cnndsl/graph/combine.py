@@ -1,4 +1,4 @@
-"""Shapes of tensors that are merged, and of the parts that one is split into."""
+"""Shapes of merged tensors, and of the parts of a split one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cnndsl.layers.shape import Refused, Shape, resolve_dim
 
 
 def combine(kind: str, shapes: list[Shape], dim: int = 1) -> Shape:
-    """The shape of a merge. Raises :class:`Refused` where the shapes do not go together."""
+    """The shape of a merge. Raises :class:`Refused` if the shapes do not fit together."""
     return _concat(shapes, dim) if kind == "concat" else _broadcast(kind, shapes)
 
 
@@ -46,7 +46,7 @@ def _broadcast(kind: str, shapes: list[Shape]) -> Shape:
 
 
 def parts(shape: Shape, wanted: Any, count: int) -> tuple[int, ...]:
-    """How many channels each of ``count`` branches gets: evenly for True, else as listed."""
+    """The channels of each of ``count`` branches: even parts for True, otherwise as listed."""
     channels = shape.channels
     if wanted is True:
         if channels % count:

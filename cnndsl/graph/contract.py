@@ -1,4 +1,4 @@
-"""``expect``: what a spec promises of its network, held against what came out."""
+"""``expect``: the contracts of a spec, compared with its network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def broken_contracts(graph: Graph) -> list[Diagnostic]:
-    """A diagnostic for each promise of the document that its network does not keep."""
+    """A diagnostic for each contract of the document that its network breaks."""
     expect = graph.document.expect
     faults: list[Diagnostic] = []
     for key, tree in expect.entries if expect else ():

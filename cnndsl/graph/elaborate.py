@@ -1,7 +1,7 @@
 """Unrolls blocks and loops into a graph and infers every shape on the way.
 
-Faults are collected, not raised. Where a tensor's shape is not known because of one, the tensor is
-None and what depends on it is passed over, so that a fault is said once.
+Faults are collected, not raised. If a fault leaves the shape of a tensor unknown, the tensor is
+None and everything that depends on it is skipped, so each fault is reported once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cnndsl.spec.values import Literal
 
 @dataclass(frozen=True, slots=True)
 class Elaboration:
-    """The graph, None where there were errors, and the network as far as its shapes are known."""
+    """The graph, None if there are errors, and the network as far as its shapes are known."""
 
     graph: Graph | None
     partial: Module | None
@@ -41,7 +41,7 @@ class Elaboration:
 
 
 def elaborate(document: Document, batch: int = 1) -> Elaboration:
-    """Every step of a document applied to its inputs, with ``batch`` samples."""
+    """Applies every step of a document to its inputs, with ``batch`` samples."""
     return _Elaborator(document, batch).run()
 
 
@@ -87,13 +87,13 @@ class _Elaborator:
         return Elaboration(graph, graph.root, faults, context.params)
 
     def fetched_in_vain(self) -> Iterator[Diagnostic]:
-        """Steps that fetched a tensor which nothing has taken."""
+        """Warnings about ``from`` steps whose tensor nothing uses."""
         help = "the next step takes another tensor; `branch: [[from: a], [from: b]]` takes several"
         for step in {fetched.step: None for fetched in self.context.fetched}:
             yield Diagnostic(Code.UNUSED, "nothing uses the tensor of this `from`", step.span, help)
 
     def params(self) -> Mapping[str, Any]:
-        """The document's parameters; what is wrong with `init` needs no more than these."""
+        """The document's parameters. Faults of `init`, which needs no more than these, are reported too."""
         context = self.context
         sound = check_order(self.document.params, context.fault)
         context.params = context.bind(sound, {}, context.environment({}, has_input=False))
@@ -121,7 +121,7 @@ class _Elaborator:
         return tensors
 
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
-        """Inputs that have names are reached by them, the first until a step takes its name."""
+        """Makes named inputs available to `from`, until a step takes the name of the first."""
         for name, tensor in inputs.items() if self.document.names_inputs else ():
             span = self.document.inputs[name].span
             scope.names[name] = Named(spec.Invalid(span=span), span, tensor, environment)
@@ -145,7 +145,7 @@ class _Elaborator:
     # --- lists of steps --------------------------------------------------------------------------
 
     def run_steps(self, steps: spec.Steps, x: Tensor | None, site: Site) -> Tensor | None:
-        """Appends the items of ``steps`` to the site's body; the tensor that comes out, None if unknown."""
+        """Appends the items of ``steps`` to the site's body. Returns the next tensor, None if unknown."""
         context = self.context
         for step in steps:
             context.spend(step.span)

@@ -1,4 +1,4 @@
-"""``init``: how weights begin, as functions of ``torch.nn.init`` for layers by name.
+"""``init``: how weights start, as functions of ``torch.nn.init`` by layer name.
 
 ::
 
@@ -40,7 +40,7 @@ class Initialization:
 def initializations(
     document: Document, params: Mapping[str, Any]
 ) -> tuple[tuple[Initialization, ...], tuple[Diagnostic, ...]]:
-    """What a document's ``init`` asks for, and what is wrong with it."""
+    """The initializations of a document's ``init``, and its faults."""
     reader = _Reader(Environment(params, has_input=False))
     for key, value in document.init.entries if document.init else ():
         reader.layer(str(key.value), value, key.span)

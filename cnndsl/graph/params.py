@@ -12,9 +12,9 @@ from cnndsl.spec.values import Literal, expressions_in
 
 
 def check_order(parameters: tuple[Parameter, ...], fault: Callable[..., None]) -> tuple[Parameter, ...]:
-    """The parameters, those whose defaults use later ones or themselves made unknown and reported.
+    """The parameters. Those whose defaults use later ones or themselves are unknown and reported.
 
-    A ring is reported once, where it begins.
+    A cycle is reported once, where it begins.
     """
     position = {parameter.name: index for index, parameter in enumerate(parameters)}
     needs = {parameter.name: _names(parameter) & position.keys() for parameter in parameters}
@@ -53,7 +53,7 @@ def _names(parameter: Parameter) -> set[str]:
 
 
 def _rings(needs: dict[str, set[str]]) -> list[list[str]]:
-    """Rings of parameters that need each other: at least one for all that cannot be worked out."""
+    """Cycles of parameters that need each other: at least one for all that cannot be computed."""
     users: dict[str, list[str]] = {name: [] for name in needs}
     for name, needed in needs.items():
         for other in needed:

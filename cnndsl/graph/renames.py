@@ -1,4 +1,4 @@
-"""``rename`` held against the tensors of a network: lines that rename nothing, and tensors that become one."""
+"""Checks ``rename`` against the tensors of a network: lines that rename nothing, and tensors that get the same name."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.graph.graph import Apply, Graph, walk
 from cnndsl.spec.renaming import ANYWHERE, Hit, Renaming, chosen, hits_in, with_hits
 
-#: How many comparisons of a line with a segment of a tensor's name there may be.
+#: The most comparisons of a line with a segment of a tensor's name.
 MAX_COMPARISONS = 500_000
 
 
 def tensor_names(graph: Graph) -> list[str]:
-    """What a network's ``state_dict`` calls its tensors."""
+    """The names of the tensors in a network's ``state_dict``."""
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
     return [f"{item.path}.{name}" for item in layers for name in (*item.layer.parameters(), *item.layer.buffers())]
 
 
 def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
-    """What is doubtful about the ``rename`` of a network, or that it is too much work."""
+    """Warnings about the ``rename`` of a network, or the error that it takes too much work."""
     lines = graph.document.rename
     names = tensor_names(graph) if lines else []
     if len(lines) * sum(name.count(".") + 1 for name in names) > MAX_COMPARISONS:
@@ -37,7 +37,7 @@ def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
 def _idle(
     lines: Sequence[Renaming], hits: Mapping[str, list[Hit]], counting: Mapping[str, list[Hit]]
 ) -> Iterator[Diagnostic]:
-    """Lines by which no tensor is renamed."""
+    """Lines that rename no tensor."""
     finding, used = ({id(hit.line) for found in each.values() for hit in found} for each in (hits, counting))
     names = [name.split(".") for name in hits]
     for line in lines:
@@ -59,7 +59,7 @@ def _help_for_idle(line: Renaming, names: Sequence[Sequence[str]]) -> str:
 
 
 def _clashes(hits: Mapping[str, list[Hit]]) -> Iterator[Diagnostic]:
-    """Tensors that checkpoints call alike, so that one is loaded into both; the first of each pair of lines."""
+    """Tensors that have the same name in checkpoints, so one is loaded into both; the first of each pair of lines."""
     first: dict[str, str] = {}
     told: set[tuple[int, ...]] = set()
     for name, found in hits.items():

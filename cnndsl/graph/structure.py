@@ -19,7 +19,7 @@ from cnndsl.spec.values import Value
 
 
 class Structure:
-    """Runs the steps that give structure. ``run`` runs what is inside of them."""
+    """Runs the steps that give structure. ``run`` runs the steps inside them."""
 
     def __init__(self, context: Context, run: Run) -> None:
         self.context = context
@@ -64,7 +64,7 @@ class Structure:
         return x
 
     def _bindings(self, loop: spec.Loop, site: Site) -> Sequence[dict[str, Any]] | None:
-        """The names bound in each round of a loop, None where that is unknown."""
+        """The names bound in each round of a loop, None if unknown."""
         counted = loop.times is not None
         value = loop.times or loop.elements
         assert value is not None
@@ -99,7 +99,7 @@ class Structure:
         return dict(zip(names, element))
 
     def _rounds(self, step: spec.Repeat | spec.Dense, bindings: Sequence[dict[str, Any]], site: Site) -> Iterator[Site]:
-        """Each round's place, with a body of its own."""
+        """The site of each round, with a body of its own."""
         loop = f"{step.span.text} {self.context.place(step.span)}"
         for number, names in enumerate(bindings, 1):
             self.context.spend(step.span)
@@ -142,7 +142,7 @@ class Structure:
         return merge.output
 
     def _starts(self, step: spec.Branch, x: Tensor | None, site: Site) -> tuple[Split | None, Sequence[Tensor | None]]:
-        """What each branch begins with: the whole tensor, or its part."""
+        """The tensor that each branch starts with: the whole tensor, or its part."""
         count = len(step.branches)
         wanted = False if step.split is None else self.context.value(step.split, site.environment)
         if wanted is False:
@@ -156,7 +156,7 @@ class Structure:
             self.context.fault(Code.BRANCH, refused.message, step.split.span, help)
             site.scope.fail(site.scope.label("split"), "split", x)
             return None, [None] * count
-        if count == 1:  # all channels: there is nothing to deal out
+        if count == 1:  # all channels: there is nothing to split
             return None, [x]
         name = site.scope.label("split")
         outputs = tuple(Tensor(x.shape.with_channels(size)) for size in sizes)
@@ -219,7 +219,7 @@ class Structure:
         return merge.output
 
     def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor) -> None:
-        """Says that the sides differ, and which projection of the input would mend it."""
+        """Reports that the sides differ, and which projection of the input would fix it."""
         message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds equal shapes"
         projection = x and _projection(x.shape, main.shape)
         help = "pad the steps, or give both sides the same channels and strides"
@@ -233,7 +233,7 @@ class Structure:
 
 
 def _projection(shape: Shape, wanted: Shape) -> str:
-    """The convolution with a kernel of 1 that gives one shape the channels and sizes of the other; "" for none."""
+    """The convolution with a kernel of 1 that gives one shape the channels and sizes of the other; "" if none does."""
     dims = wanted.rank - 2
     if shape.rank != wanted.rank or not 1 <= dims <= 3:
         return ""
