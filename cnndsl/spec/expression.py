@@ -1,5 +1,5 @@
-"""Values worked out. Nothing is ever run: an expression's tree is walked, and what could grow is
-bounded before it is computed."""
+"""Evaluates values. No code ever runs: the tree of an expression is walked, and results that could grow are
+bounded before they are computed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Meter:
     spent: int = 0
 
     def spend(self, work: int, span: Span) -> None:
-        """Raises :class:`Fault` where it is too much."""
+        """Raises :class:`Fault` if there are too many."""
         self.spent += work
         if self.exhausted:
             message = f"the values of this spec take more than {self.most} operations"
@@ -67,12 +67,12 @@ class Meter:
 
 
 class Unknown(Exception):
-    """A value depends on something that an earlier fault left unknown: nothing is to be said."""
+    """A value depends on something that is unknown because of an earlier fault: nothing is reported."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What names mean at a place. ``input`` is the shape of one sample there, None if unknown.
+    """The meaning of names at a place. ``input`` is the shape of one sample there, None if unknown.
 
     ``callables`` are the names of layers and blocks: each stands for itself.
     """
@@ -91,11 +91,11 @@ class Environment:
 
 
 def evaluate(value: Value, environment: Environment) -> Any:
-    """What a value is worth: numbers, texts, None, tuples of these, or a :class:`CallValue` whose
+    """The result of a value: numbers, strings, None, tuples of these, or a :class:`CallValue` whose
     arguments are all literals.
 
-    Raises :class:`Fault` for what cannot be worked out, and :class:`Unknown` for what depends on
-    something that an earlier fault left unknown.
+    Raises :class:`Fault` if it cannot be computed, and :class:`Unknown` if it depends on
+    something that is unknown because of an earlier fault.
     """
     environment.meter.spend(1, value.span)
     match value:
@@ -144,7 +144,7 @@ def _evaluate_template(template: Template, environment: Environment) -> str:
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in words."""
+    """The kind of a value, in words."""
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, tuple):
@@ -155,7 +155,7 @@ def kind_of(value: object) -> str:
 
 
 def _too_large(value: Any) -> str:
-    """What is too much about a list, with all that is in it; empty if nothing is."""
+    """The limit that a list exceeds, with everything in it; empty if none."""
     stack, count = [(value, 0)], -1
     while stack:
         item, depth = stack.pop()
@@ -173,7 +173,7 @@ CONDITION_HELP = "write true or false; in YAML 1.2 `yes`, `no`, `on` and `off` a
 
 
 def holds(value: Value, environment: Environment) -> bool:
-    """Whether a condition is true: anything but a text has a truth, as in Python."""
+    """Whether a condition is true: anything but a string has a truth value, as in Python."""
     found = evaluate(value, environment)
     if isinstance(found, str) and found not in environment.callables:
         help = meant_by(value, found, environment.names) or CONDITION_HELP
@@ -255,7 +255,7 @@ class _Evaluation:
         return value
 
     def holds(self, node: ast.expr) -> bool:
-        """Whether a condition is true. A text is none, unless it is a layer's name: `no` would be true."""
+        """Whether a condition is true. A string is not a condition, unless it names a layer: `no` would be true."""
         value = self.visit(node)
         if isinstance(value, str) and value not in self.environment.callables:
             raise self.failed(node, f"the string {value!r} is not a condition", CONDITION_HELP)
@@ -324,7 +324,7 @@ class _Evaluation:
         return _BINARY[operation](left, right)
 
     def sequence(self, node: ast.BinOp, operation: type[ast.operator], left: Any, right: Any) -> Any:
-        """Texts and lists: added to their like, or taken several times."""
+        """Strings and lists: added to others of their kind, or repeated."""
         if operation is ast.Add and type(left) is type(right):
             length = len(left) + len(right)
         elif operation is ast.Mult and int in (type(left), type(right)):
@@ -343,7 +343,7 @@ class _Evaluation:
         return self.failed(node, f"`{sign}` does not take {kind_of(left)} and {kind_of(right)}", help)
 
     def integer_help(self, found: Any, node: ast.AST) -> str:
-        """Help where a part of the expression gave a float and an integer is expected, "" where it gave no float."""
+        """Help if a part of the expression gave a float and an integer is expected, "" if it gave no float."""
         return as_integer(found, ast.unparse(node)) if isinstance(found, float) else ""
 
     def visit_Call(self, node: ast.Call) -> Any:

@@ -1,4 +1,4 @@
-"""What people of other tools write, and how it is written here: Keras, TensorFlow, Ultralytics, timm, Caffe.
+"""Words of other tools, and ours for the same thing: Keras, TensorFlow, Ultralytics, timm, Caffe.
 
 One table for each kind of word. Keys are lowercase and without `_`; :func:`entry` looks a word up.
 """
@@ -33,11 +33,11 @@ _DEPTHWISE = "`Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups:
 
 
 def _table(groups: Mapping[str, str]) -> dict[str, str]:
-    """Each word of a group of words with the meaning that they have in common."""
+    """Each word of a group with the meaning of the group."""
     return {word: meaning for words, meaning in groups.items() for word in words.split()}
 
 
-#: Words in the place of a layer, with a step that does what they do.
+#: Words in the place of a layer, with a step that does the same.
 LAYERS = _table(
     {
         "dense fc fullyconnected innerproduct affine": "Linear: 128",
@@ -84,7 +84,7 @@ LAYERS = _table(
     }
 )
 
-#: Words in the place of a step for what takes another form here, with help.
+#: Words in the place of a step for something that has another form here, with help.
 STRUCTURE = _table(
     {
         "separableconv2d separableconv": _SEPARABLE,
@@ -116,10 +116,10 @@ STRUCTURE = _table(
     }
 )
 
-#: Words beside a layer, with the help for them.
+#: Words beside a layer, with help.
 STEP_OPTIONS = _table({"if cond condition unless only": _WHEN, "id label tag": "`name: ...` names a step"})
 
-#: Words for how branches are merged.
+#: Words for ways to merge branches.
 MERGES = _table(
     {
         "+ sum plus addition addition residual summation": "add",
@@ -129,7 +129,7 @@ MERGES = _table(
     }
 )
 
-#: Words for arguments of layers, with those that may be meant, the first that the layer has.
+#: Words for arguments of layers, with the possible arguments: the first one that the layer has is meant.
 ARGUMENTS = {
     "filters": ("out_channels",), "outputchannels": ("out_channels",), "outplanes": ("out_channels",),
     "planes": ("out_channels",), "channels": ("out_channels",), "cout": ("out_channels",),
@@ -162,7 +162,7 @@ SECTIONS = _table(
     }
 )
 
-#: Keys of other tools for a key of the recipe, or for an argument of what the recipe calls.
+#: Keys of other tools for a key of the recipe, or for an argument of a call in it.
 RECIPE = _table(
     {
         "lr learningrate baselr lr0 eta": "lr",
@@ -185,7 +185,7 @@ RECIPE = _table(
     }
 )
 
-#: Keys of other tools for what is no part of a recipe, but an option of ``cnndsl train``.
+#: Keys of other tools that are not part of a recipe, but an option of ``cnndsl train``.
 OPTIONS = _table(
     {
         "workers numworkers nworkers": "--workers",
@@ -196,7 +196,7 @@ OPTIONS = _table(
     }
 )
 
-#: What stands for the batch in the shapes of other tools.
+#: The batch in the shapes of other tools.
 BATCH = frozenset(("none", "null", "n", "b", "batch", "bs", "batchsize", "-1", "1", "?", "~"))
 
 
@@ -206,5 +206,5 @@ def entry(word: str) -> str:
 
 
 def meant_argument(word: str, known: Container[str]) -> str:
-    """The argument of a layer that another tool's word is, "" where it is none or the layer's own."""
+    """The argument of a layer for another tool's word, "" if there is none or the word is the layer's own."""
     return "" if word in known else next((name for name in ARGUMENTS.get(entry(word), ()) if name in known), "")

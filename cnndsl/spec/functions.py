@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-#: The longest list or text that an expression makes.
+#: The longest list or string that an expression can create.
 MAX_LIST = 1024
 MAX_DIGITS = 300
 
@@ -25,7 +25,7 @@ def _round(number: float, digits: int | None = None) -> float:
 
 
 def divisible(v: float, by: int = 8) -> int:
-    """``v`` rounded to a multiple of ``by``, at least ``by``, and not more than 10 % below ``v``.
+    """``v`` rounded to a multiple of ``by``: at least ``by``, and not more than 10 % below ``v``.
 
     The rounding of channel counts in MobileNetV2 (Sandler et al., 2018).
     """
@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int": int, "len": len, "sum": sum, "range": _range, "divisible": divisible,
 }  # fmt: skip
 
-#: How each is called.
+#: The usage of each function.
 USAGE = {
     "min": "min(a, b, ...) or min(list)",
     "max": "max(a, b, ...) or max(list)",

@@ -1,10 +1,9 @@
 """The JSON Schema of specs, generated from the layer table.
 
 A step is one object with a property for each layer and each structural word, not an ``anyOf`` over
-them, so an error is always about the one thing that was written. Beside JSON Schema's keywords stand
-three of ours, for messages: ``expects`` says in words what a value must be, ``subject`` what the value
-is, and ``argument`` names the argument that it is for. Patterns of names are for editors; what is a
-name is said in :mod:`cnndsl.spec.names`.
+them, so an error is always about the one thing that was written. Three keywords are ours and serve messages:
+``expects`` describes what a value must be, ``subject`` what the value is, and ``argument`` names its
+argument. Patterns of names are for editors; the rules for names are in :mod:`cnndsl.spec.names`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ _STEPS: dict[str, Any] = {"$ref": "#/$defs/steps"}
 
 
 def _value(expects: str, description: str = "", **schema: Any) -> dict[str, Any]:
-    """What a literal must be; an expression may always stand for it."""
+    """What a literal must be; an expression is always allowed in its place."""
     described = {"description": description} if description else {}
     value = {**merge(schema, EXPRESSION), "expects": expects, **described}
     if "expects" not in schema.get("items", {"expects": ""}):
@@ -34,13 +33,13 @@ def _value(expects: str, description: str = "", **schema: Any) -> dict[str, Any]
 
 
 def schema() -> dict[str, Any]:
-    """The whole schema, Draft 2020-12, of the layers that there are now: plugins bring more."""
+    """The whole schema, Draft 2020-12, with the current layers: plugins add more."""
     return schema_of(tuple(LAYERS.values()))
 
 
 @lru_cache(1)
 def schema_of(layers: Layers) -> dict[str, Any]:
-    """The schema of specs that know ``layers``."""
+    """The schema of specs with ``layers``."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "cnndsl",
@@ -145,7 +144,7 @@ def _document() -> dict[str, Any]:
 
 
 def _train() -> dict[str, Any]:
-    """The keys of a recipe. What their values may be is said where recipes are read."""
+    """The keys of a recipe. Their values are checked by the recipe's reader."""
     described = {
         "dataset": "A data set of torchvision, such as FashionMNIST or {ImageFolder: {root: pictures}}.",
         "resize": "The size of the images: the shorter side, cropped to a square, or [height, width].",
@@ -244,7 +243,7 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
 
 
 def _layer(layer: type[Layer]) -> dict[str, Any]:
-    """Keyword arguments, or a list in torch's order, or the first argument alone."""
+    """Keyword arguments, or a list in torch's order, or only the first argument."""
     dims = layer.dims or 0
     arguments = {
         name: {**_value(arg.kind.expects(dims), **arg.kind.schema(dims)), "argument": name}

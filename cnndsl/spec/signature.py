@@ -19,7 +19,7 @@ _LAMBDA = "lambda "
 
 @dataclass(frozen=True, eq=False)
 class Parameter:
-    """A parameter of a block or of the document; no default means that it has to be given."""
+    """A parameter of a block or of the document; without a default it must be given."""
 
     name: str
     default: Value | None
@@ -42,7 +42,7 @@ def parse_signature(text: str, span: Span) -> tuple[str, tuple[Parameter, ...]]:
 
 
 def _parameters(name: str, inside: str, span: Span, start: int | None) -> tuple[Parameter, ...]:
-    """``start`` is where the parameters begin in ``span``, None if that is not known."""
+    """``start`` is the offset of the parameters in ``span``, None if unknown."""
     arguments = _parse(name, inside, span)
 
     def place(node: ast.arg | ast.expr) -> Span:
@@ -65,7 +65,7 @@ def _parameters(name: str, inside: str, span: Span, start: int | None) -> tuple[
 
 
 def _parse(name: str, inside: str, span: Span) -> ast.arguments:
-    """Python's reading of the parameters: those of a lambda, which has neither types nor a body to hide in."""
+    """Parses the parameters as those of a Python lambda, which has no type annotations and no statements."""
     help = f"write names, some with defaults: {_EXAMPLE}"
     if odd := odd_character(inside):
         raise Fault(Code.NAME, f"the parameters of `{name}` contain {odd}", span, help)
@@ -87,7 +87,7 @@ def _parse(name: str, inside: str, span: Span) -> ast.arguments:
 
 
 def _default(node: ast.expr, inside: str, place: Span, span: Span) -> Value:
-    """A default: a literal, or an expression, which needs no ``$`` here."""
+    """A default: a literal or an expression, which needs no ``$`` here."""
     start, end = node.col_offset - len(_LAMBDA), (node.end_col_offset or 0) - len(_LAMBDA)
     known = place is not span
     expression = parse_expression(inside[start:end], place, 0 if known else None)

@@ -1,4 +1,4 @@
-"""Comments that silence warnings: ``# cnndsl: ignore CNN101``, at the end of the line that is warned of."""
+"""Comments that silence warnings: ``# cnndsl: ignore CNN101``, at the end of the line with the warning."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean
 from cnndsl.source import Source, Span
 
-#: A comment that silences, from its `#`.
+#: A comment that silences warnings, from its `#`.
 COMMENT = re.compile(r"(?<!\S)#[ \t]*cnndsl:[ \t]*ignore\b([^#\r\n]*)")
 _WORD = re.compile(r"[^\s,]+")
 _CODES = {code.id: code for code in Code}
 
 
 def silence(diagnostics: Iterable[Diagnostic], source: Source | None) -> list[Diagnostic]:
-    """What is left when each line's comment has silenced the warnings that it names, and of ``source``, which has
-    been checked to its end, warnings of comments that silence nothing."""
+    """The diagnostics without those that a comment on their line silences, and warnings about the comments in
+    ``source``, which has been checked completely, that silence nothing."""
     comments: dict[Source, dict[int, dict[str, Span]]] = {}
     used: set[Span] = set()
     left = []
@@ -34,7 +34,7 @@ def silence(diagnostics: Iterable[Diagnostic], source: Source | None) -> list[Di
 
 
 def _ignored(source: Source) -> dict[int, dict[str, Span]]:
-    """The codes that each line's comment names, each with its place."""
+    """The codes that the comment of each line names, with their places."""
     found: dict[int, dict[str, Span]] = {}
     for comment in COMMENT.finditer(source.text):
         codes = found.setdefault(source.position(comment.start())[0], {})

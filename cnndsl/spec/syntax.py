@@ -1,4 +1,4 @@
-"""libyaml's errors in our words, at the place that has to be changed."""
+"""libyaml's errors in our words, at the place that must be changed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _TAB = ("a tab; YAML is indented with spaces", "write spaces instead")
 _QUOTE = "this quote is not closed"
 _GLUED = "a `:` without a space after it"
 
-#: What libyaml says -> what we say, and what to do about it.
+#: libyaml's message -> ours, and the help.
 _WORDS = {
     "mapping values are not allowed in this context": _COLON,
     "mapping keys are not allowed in this context": (
@@ -64,7 +64,7 @@ _WORDS = {
 
 
 def syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
-    """What is to be said of an error: at the opener for what is not closed, else where it was met."""
+    """The diagnostic of an error: at the opening character if something is not closed, otherwise where it was found."""
     problem = getattr(error, "problem", None) or str(error)
     context, mark = getattr(error, "context_mark", None), getattr(error, "problem_mark", None)
     index = min(mark.index, len(source.text)) if mark else 0
@@ -96,7 +96,7 @@ def syntax_error(source: Source, error: yaml.YAMLError) -> Diagnostic:
 
 
 def _slip(source: Source, index: int) -> Diagnostic | None:
-    """What is said where one character of a line is wrong, at its place; None where it is not as simple as that."""
+    """The diagnostic if one character of a line is wrong, at its place; None if it is not that simple."""
     number, column = source.position(index)
     line, start = source.line(number), index - column + 1
     if found := other_value(line, column - 1):
@@ -117,20 +117,20 @@ def _slip(source: Source, index: int) -> Diagnostic | None:
 
 
 def _slipped(source: Source, start: int, found: Found, message: str) -> Diagnostic:
-    """``found`` is where in the line that begins at ``start`` the slip is, and what is meant."""
+    """``found`` is the place of the error in the line that begins at ``start``, and the correction."""
     first, last, meant = found
     return Diagnostic(Code.SYNTAX, message, Span(source, start + first, start + last), f"`{meant}`")
 
 
 def _item(line: str) -> tuple[str, str]:
-    """The indentation of a line with the dashes in it, and its text without a comment."""
+    """The indentation of a line, including dashes, and its text without a comment."""
     before = len(line) - len(line.lstrip(" -"))
     text, *_ = re.split(r"(?:^|\s)#", line[before:], maxsplit=1)
     return line[:before], text.rstrip()
 
 
 def _glued_line(source: Source, index: int) -> Diagnostic | None:
-    """What is said of a line whose key has no space behind its colon, or a `=` for it."""
+    """The diagnostic of a line whose key has no space after its colon, or an `=` in place of it."""
     number, _ = source.position(index)
     before, text = _item(source.line(number))
     found = with_colon(text)
@@ -143,7 +143,7 @@ def _glued_line(source: Source, index: int) -> Diagnostic | None:
 
 
 def _without_colon(source: Source, index: int) -> Diagnostic | None:
-    """What is said of a line above that is no key for want of a colon, which the one at ``index`` shows."""
+    """The diagnostic of a line above whose key lacks its colon, as the line at ``index`` shows."""
     number, column = source.position(index)
     line = source.line(number)
     if re.search(r"\S:\s", line[: column - 1]):
@@ -180,7 +180,7 @@ def _tab_before(text: str, index: int) -> bool:
 
 
 def _behind_value(source: Source, index: int) -> tuple[str, str] | None:
-    """What is said where something follows a value on its line."""
+    """The message and help if something follows a value on its line."""
     line, column = source.position(index)
     before, character = source.line(line)[: column - 1].strip(), source.text[index : index + 1]
     if not before:

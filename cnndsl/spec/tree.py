@@ -1,8 +1,8 @@
 """YAML text -> a tree in which every value has a :class:`Span`.
 
-The events of libyaml are read one by one, so that limits hold before work is done. Scalars follow
-the core schema of YAML 1.2, in which ``no`` is a text and ``1e-3`` a number. What specs have no use
-for (tags, merge keys, directives, several documents) is refused; anchors and aliases are allowed.
+The events of libyaml are read one by one, so limits apply before work is done. Scalars follow
+the core schema of YAML 1.2, where ``no`` is a string and ``1e-3`` a number. Features that specs do not need
+(tags, merge keys, directives, several documents) are refused; anchors and aliases are allowed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MAX_SCALAR = 8 * 1024
 MAX_INTEGER = 2**53
 
 
-#: What stands for a value that a fault left unknown. It silences what depends on it.
+#: A value that is unknown because of a fault. Everything that depends on it is skipped silently.
 UNKNOWN: Any = type("Unknown", (), {"__repr__": lambda self: "unknown"})()
 
 
 @dataclass(frozen=True, eq=False)
 class Scalar:
-    """``value`` is the text of a quoted scalar, else what the text means in YAML 1.2, or UNKNOWN."""
+    """``value`` is the text of a quoted scalar, or else its meaning in YAML 1.2, or UNKNOWN."""
 
     value: str | int | float | bool | None
     span: Span
@@ -47,7 +47,7 @@ class Listing:
 
 @dataclass(frozen=True, eq=False)
 class Mapping:
-    """Entries in the order of the file; keys are texts and unlike each other."""
+    """Entries in the order of the file; keys are unique strings."""
 
     entries: tuple[tuple[Scalar, Tree], ...] = field(repr=False)
     span: Span
@@ -71,20 +71,20 @@ _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, **CONSTANTS}
-#: Characters that a text may hold as escapes only.
+#: Characters that are allowed only as escapes.
 FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
-#: Line ends to some readers and characters to others; and what turns the direction of writing, so
-#: that a reviewer would read one thing and the compiler another.
+#: Characters that only some readers treat as line ends, and those that change the direction of writing:
+#: a reviewer would read one thing and the compiler another.
 _MISLEADING = frozenset("\x85\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-#: What stands before the second item of a tuple in Python's notation.
+#: The text before the second item of a tuple in Python's notation.
 _IN_TUPLE = re.compile(r": *\([^()\n]*, *\Z")
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]+(\s+(#[^\n]*)?)*")
 
 
 class Unreadable(Exception):
-    """The text is no tree that a spec can be: what was found until that was known, the reason last."""
+    """The text is not the tree of a spec. Holds the faults found so far, the reason last."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         self.diagnostics = diagnostics
@@ -103,9 +103,9 @@ def plain(tree: Tree) -> Any:
 
 
 def read(source: Source, limits: Limits = LIMITS) -> tuple[Tree, list[Diagnostic]]:
-    """Parses a text; beside the tree come faults that leave it whole, such as duplicate keys.
+    """Parses a text. Returns the tree, and faults that leave it whole, such as duplicate keys.
 
-    Raises :class:`Unreadable` where there is no tree.
+    Raises :class:`Unreadable` if there is no tree.
     """
     _check_text(source, limits)
     reader = _Reader(source, limits)
@@ -166,7 +166,7 @@ class _Reader:
         return Span(self.source, event.start_mark.index, event.end_mark.index)
 
     def _fault(self, code: Code, message: str, event: Any, help: str = "") -> Scalar:
-        """Notes a fault; what stands for the faulty node."""
+        """Records a fault. Returns a replacement for the faulty node."""
         span = self._span(event).first_line
         self._note(Diagnostic(code, message, span, help))
         return Scalar(UNKNOWN, span)
@@ -261,7 +261,7 @@ class _Reader:
         return Mapping(tuple(entries.values()), Span(self.source, start.start_mark.index, last))
 
     def _key(self, event: Any, depth: int) -> Scalar | None:
-        """A key, None where there is a fault in it."""
+        """A key, None if it has a fault."""
         before = len(self.faults)
         key = self._node(event, depth + 1)
         if len(self.faults) > before:
@@ -305,7 +305,7 @@ class _Reader:
 
 
 def scalar_value(text: str) -> str | int | float | bool | None:
-    """What an unquoted scalar means in YAML 1.2's core schema.
+    """The meaning of an unquoted scalar in YAML 1.2's core schema.
 
     Raises ValueError with a message and help for one that is ambiguous or out of bounds.
     """
@@ -337,12 +337,12 @@ def _bounded(number: int, text: str) -> int:
 
 
 def _ends_tuple(key: Scalar) -> bool:
-    """Whether a key is the end of a tuple in Python's notation, which is said where that begins."""
+    """Whether a key is the end of a tuple in Python's notation, which is reported at its beginning."""
     return _IN_TUPLE.search(key.span.source.text, max(key.span.start - 100, 0), key.span.start) is not None
 
 
 def measure(tree: Tree, at_most: int) -> tuple[int, int]:
-    """How many nodes a tree has, counted no further than needed, and how deep it is."""
+    """The number of nodes in a tree, counted no further than ``at_most``, and its depth."""
     stack, count, height = [(tree, 0)], 0, 0
     while stack and count <= at_most:
         node, depth = stack.pop()
