@@ -194,5 +194,5 @@ def test_a_step_is_used_where_every_round_is() -> None:
 def test_a_tensor_that_is_fetched_is_taken(steps: str, found: list[int]) -> None:
     first = "input: [3, 8, 8]\nnetwork:\n  - {name: a, Conv2d: [4, 1]}\n  - {name: b, Conv2d: [4, 1]}\n"
     text = f"{first}  - branch: [[], [from: a]]\n  - branch: [[], {steps}]\n"
-    fetches = [item for item in cnndsl.check(text) if "fetches" in item.message]
+    fetches = [item for item in cnndsl.check(text) if "tensor of this `from`" in item.message]
     assert [item.span and item.span.line for item in fetches] == found
