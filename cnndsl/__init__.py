@@ -6,12 +6,12 @@ module's readable source, and its diagram::
     net = cnndsl.load("archs/vgg11.yaml", classes=100)
     net.shapes(), net.module(), net.source(), net.diagram()
 
-It is trained by the recipe in its spec, and the run that this leaves gives the trained module::
+A spec's recipe trains it, and the run gives the trained module::
 
     run = cnndsl.train("archs/lenet.yaml", epochs=3)
     cnndsl.load_run(run.path).module()
 
-A class of one's own becomes a layer by ``@cnndsl.layer``.
+``@cnndsl.layer`` makes a layer of your own class.
 """
 
 from cnndsl.diagnostics import Diagnostic, RunError, SpecError

@@ -1,4 +1,4 @@
-"""How much room text takes on a terminal, in cells."""
+"""The width of text on a terminal, in cells."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import lru_cache
 
 
 def width(text: str) -> int:
-    """How many cells of a terminal a line of text takes: two for a character of East Asia, none for an accent."""
+    """The cells of a terminal that a line of text takes: two for a wide East Asian character, none for an accent."""
     return len(text) if text.isascii() else sum(map(_cells, text))
 
 
@@ -19,7 +19,7 @@ def _cells(character: str) -> int:
 
 
 def head(text: str, cells: int) -> str:
-    """The longest beginning of ``text`` that takes at most so many cells."""
+    """The longest prefix of ``text`` that fits into ``cells``."""
     if text.isascii():
         return text[: max(cells, 0)]
     end = 0

@@ -1,4 +1,4 @@
-"""What is said of a spec: diagnostics, the table of their codes, and how they print."""
+"""Diagnostics, the table of their codes, and how they print."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from typing import Any
 from cnndsl.printable import as_encoded, one_line
 from cnndsl.source import Span
 
-#: Longest text of a spec that a message repeats.
+#: The longest text of a spec that a message quotes.
 SHOWN = 60
-#: What stands between a block and the module in it: a single angle, pointing right.
+#: The separator between a block and the module in it: a single angle, pointing right.
 WAY = " \u203a "
-#: How many diagnostics are shown to people.
+#: The most diagnostics that are shown to people.
 MOST = 50
-#: How many are told at all, and how many each stage of the compiler finds before it gives up.
+#: The most that are reported at all, and the most that each stage of the compiler finds before it gives up.
 ENOUGH = 1000
-#: How many names one compile looks through for what may have been meant: a hundred for each of a thousand faults, or
-#: thousands for as many faults as are shown. It is counted, so that a spec gets the same help wherever it is compiled.
+#: The names that one compile compares for "did you mean": a hundred for each of a thousand faults, or thousands for
+#: each of the faults that are shown. They are counted, so that a spec gets the same help on every machine.
 ENOUGH_NAMES = 200_000
 _left: ContextVar[list[int] | None] = ContextVar("names left to be looked through", default=None)
 
 
 class Code(Enum):
-    """Every kind of diagnostic: a code that stays the same, and what it means.
+    """Every kind of diagnostic: a stable code, and what it means.
 
-    Below 100 are errors of specs, past it warnings, past 200 what goes wrong with runs and plugins.
+    Codes below 100 are errors in specs, codes from 100 are warnings, codes from 200 are errors of runs and plugins.
     """
 
     FILE = ("CNN001", "a file cannot be read")
-    ENCODING = ("CNN002", "the text is not UTF-8, or holds characters that YAML forbids")
+    ENCODING = ("CNN002", "the text is not UTF-8, or contains characters that YAML forbids")
     SYNTAX = ("CNN003", "the YAML cannot be parsed")
-    DUPLICATE_KEY = ("CNN004", "a key stands twice in one mapping")
+    DUPLICATE_KEY = ("CNN004", "a key appears twice in one mapping")
     FEATURE = ("CNN005", "a feature of YAML that specs do not use")
     SCALAR = ("CNN006", "a scalar that could mean several things")
-    LIMIT = ("CNN007", "a limit is passed")
+    LIMIT = ("CNN007", "a limit is exceeded")
     PATH = ("CNN008", "`extends` or `use` leaves the project")
-    CYCLE = ("CNN009", "specs or parameters that need each other in a ring")
+    CYCLE = ("CNN009", "specs or parameters that need each other in a cycle")
     TYPE = ("CNN010", "a value of the wrong type or out of range")
     KEY = ("CNN011", "an unknown key")
     MISSING = ("CNN012", "a required key or argument is missing")
@@ -50,33 +50,33 @@ class Code(Enum):
     LAYER = ("CNN014", "an unknown layer, block, function or class")
     ARGUMENT = ("CNN015", "an unknown argument, or one given twice")
     NAME = ("CNN016", "a name that cannot be used")
-    DUPLICATE = ("CNN017", "two things of one name")
+    DUPLICATE = ("CNN017", "two things with one name")
     PARAM = ("CNN018", "an unknown or missing parameter")
     EXPRESSION = ("CNN020", "an expression that the language does not have")
     UNDEFINED = ("CNN021", "an undefined name")
-    EVALUATION = ("CNN022", "an expression whose value cannot be worked out")
-    SHAPE = ("CNN030", "a layer that does not take its input or its arguments")
+    EVALUATION = ("CNN022", "an expression whose value cannot be computed")
+    SHAPE = ("CNN030", "a layer that does not accept its input or its arguments")
     INFERRED = ("CNN031", "an argument that contradicts the input")
     CONCAT = ("CNN032", "tensors that cannot be concatenated")
-    RESIDUAL = ("CNN033", "a residual's sides have unlike shapes")
+    RESIDUAL = ("CNN033", "the sides of a residual have different shapes")
     BRANCH = ("CNN034", "branches that cannot be split or merged")
-    FROM = ("CNN035", "a step that is not there to go back to")
+    FROM = ("CNN035", "an earlier step that does not exist")
     RECURSION = ("CNN036", "a block that contains itself")
     EXPECT = ("CNN037", "a network that breaks its contract")
     OUTPUT = ("CNN038", "an output that cannot be returned")
-    RECIPE = ("CNN040", "a training recipe that does not go with the network or its data")
+    RECIPE = ("CNN040", "a training recipe that does not fit the network or its data")
     SILENCED = ("CNN100", "a comment that silences nothing")
     UNUSED = ("CNN101", "something defined and never used")
-    BIAS = ("CNN102", "a bias right before a batch normalisation, which takes it away again")
+    BIAS = ("CNN102", "a bias right before a batch normalisation, which cancels it")
     UNSEEN = ("CNN103", "rows or columns of pixels that no window reaches")
-    UNFLATTENED = ("CNN104", "a linear layer on an image that nobody flattened")
+    UNFLATTENED = ("CNN104", "a linear layer on an image that is not flattened")
     DROPOUT = ("CNN105", "a dropout right before a batch normalisation")
-    SCORES = ("CNN106", "a network that ends otherwise than its loss expects")
+    SCORES = ("CNN106", "a network whose end does not fit its loss")
     MISTAKEN = ("CNN107", "an argument that probably means something else")
     IN_PLACE = ("CNN108", "a layer that cannot work in place here")
     HIDING = ("CNN109", "a name that hides another")
-    DOUBTFUL = ("CNN110", "weights that can be loaded, and are probably not what is meant")
-    DATA = ("CNN201", "a data set that is not there")
+    DOUBTFUL = ("CNN110", "weights that load but look wrong")
+    DATA = ("CNN201", "a data set that cannot be found")
     SAMPLE = ("CNN202", "data that cannot be trained on")
     LOSS = ("CNN203", "a loss that is not finite")
     CHECKPOINT = ("CNN204", "a checkpoint that cannot be loaded")
@@ -84,11 +84,11 @@ class Code(Enum):
     BUSY = ("CNN206", "a run that another process is writing")
     WRITE = ("CNN207", "a run that cannot be written")
     DEVICE = ("CNN208", "a device that cannot be used")
-    RANKS = ("CNN209", "processes of one training that do not agree")
+    RANKS = ("CNN209", "processes of one training run that disagree")
     EXPORT = ("CNN210", "a module that cannot be exported")
-    PLUGIN = ("CNN211", "layers of one's own that are not there")
+    PLUGIN = ("CNN211", "a plugin that is missing or cannot be loaded")
     WEIGHTS = ("CNN212", "weights that cannot be read, or do not fit the network")
-    BROKEN = ("CNN213", "a training that cannot go on")
+    BROKEN = ("CNN213", "a training run that cannot continue")
 
     def __init__(self, id: str, title: str) -> None:
         self.id = id
@@ -101,7 +101,7 @@ class Code(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Something to know beside a diagnostic, with its own place where it has one."""
+    """Additional information for a diagnostic, with its own place if it has one."""
 
     message: str
     span: Span | None = None
@@ -109,7 +109,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Diagnostic:
-    """One fault of a spec: what, where, the way that led there from inside out, and what to write instead."""
+    """One fault of a spec: what, where, the trail from the inside out, and what to write instead."""
 
     code: Code
     message: str
@@ -136,8 +136,8 @@ class Diagnostic:
         return f"{place}{self.severity}[{self.code.id}]: {one_line(self.message)}"
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for other programs. Lines and columns are counted from 1, in characters; the end is the one
-        behind the last character."""
+        """Plain data for other programs. Lines and columns are counted from 1, in characters. The end is the column
+        after the last character."""
         return {
             "code": self.code.id,
             "severity": self.severity,
@@ -150,7 +150,7 @@ class Diagnostic:
 
     def render(self, encoding: str = "utf-8") -> str:
         """Several lines for people: the message, the line with a caret, the trail, notes and help. The caret is
-        right where they are printed in ``encoding``."""
+        in the right column if they are printed in ``encoding``."""
         lines = [str(self)]
         if self.span and not self.span.source.is_option:
             lines += _excerpt(self.span, encoding)
@@ -168,7 +168,7 @@ class Diagnostic:
 class SpecError(Exception):
     """A spec has errors; ``diagnostics`` holds all of them, sorted by place.
 
-    ``partial`` is the network's outermost module as far as shapes could be inferred.
+    ``partial`` is the network's outermost module, as far as its shapes could be inferred.
     """
 
     def __init__(self, diagnostics: Iterable[Diagnostic], partial: object = None) -> None:
@@ -181,7 +181,7 @@ class SpecError(Exception):
 
 
 class RunError(Exception):
-    """Something went wrong with a run, its data, or a plugin; ``diagnostic`` says what, and what to do."""
+    """An error of a run, its data, or a plugin; ``diagnostic`` describes it and what to do."""
 
     def __init__(self, code: Code, message: str, help: str = "", notes: Iterable[str] = (), span: Span | None = None):
         self.diagnostic = Diagnostic(code, message, span, help, tuple(map(Note, notes)))
@@ -189,10 +189,10 @@ class RunError(Exception):
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """Sorted by place and code, each fault once: a block that is used ten times is wrong once.
+    """Sorted by place and code, each fault once: a block that is used ten times has its fault once.
 
-    What has a trail was met on the way through blocks and loops, where messages tell of shapes that
-    differ from one time to the next; the first of them is kept.
+    A diagnostic with a trail was found inside blocks and loops, where messages mention shapes that
+    differ between rounds. The first one is kept.
     """
     unique: dict[object, Diagnostic] = {}
     for item in diagnostics:
@@ -201,7 +201,7 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 
 def foremost(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
-    """The first :data:`ENOUGH` of them in order; where not all can be told, errors before warnings."""
+    """The first :data:`ENOUGH` of them in order. If there are more, errors are kept before warnings."""
     found = ordered(diagnostics)
     if len(found) > ENOUGH:
         found = ordered(sorted(found, key=lambda item: not item.is_error)[:ENOUGH])
@@ -239,7 +239,7 @@ def _excerpt(span: Span, encoding: str) -> list[str]:
 
 
 def _cells(character: str, encoding: str) -> int:
-    """How many cells of a terminal a character takes, itself or the escape that is printed for it."""
+    """The cells of a terminal that a character takes, or the escape that is printed for it."""
     if len(printed := as_encoded(character, encoding)) > 1:
         return len(printed)
     if unicodedata.combining(character):
@@ -248,7 +248,7 @@ def _cells(character: str, encoding: str) -> int:
 
 
 def shorten(text: str) -> str:
-    """``text`` fit to be shown in a message: printable, one line, not longer than :data:`SHOWN`."""
+    """``text`` as a message shows it: printable, on one line, at most :data:`SHOWN` characters."""
     flat = one_line(text[:SHOWN])
     return flat if len(text) <= SHOWN else f"{flat}… ({len(text)} characters)"
 
@@ -261,7 +261,7 @@ def unreadable(error: OSError | ValueError) -> str:
 
 
 def got(value: object) -> str:
-    """A value that is not what it should be, as a spec would write it or in words."""
+    """An unexpected value, as a spec would write it or in words."""
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, (list, tuple)):
@@ -270,13 +270,13 @@ def got(value: object) -> str:
     if isinstance(value, str):
         return f'"{shorten(value)}"'
     if value is None or isinstance(value, bool):
-        return {None: "nothing", True: "true", False: "false"}[value]
+        return {None: "null", True: "true", False: "false"}[value]
     return shorten(str(value))
 
 
 @contextmanager
 def sparing() -> Iterator[None]:
-    """In here :data:`ENOUGH_NAMES` names are looked through, in all, for what may have been meant."""
+    """Inside, at most :data:`ENOUGH_NAMES` names in total are compared for "did you mean"."""
     token = _left.set([ENOUGH_NAMES])
     try:
         yield
@@ -292,23 +292,23 @@ def _spend(names: int) -> bool:
 
 
 def did_you_mean(word: str, known: Collection[str]) -> str:
-    """Help that names the known word nearest to ``word``, or nothing."""
+    """Help that names the known word nearest to ``word``, or ""."""
     meant = nearest(word, known)
     return f"did you mean `{meant}`?" if meant else ""
 
 
 def nearest(word: str, known: Collection[str]) -> str:
-    """The known word that ``word`` is most like, "" where it is like none."""
+    """The known word most similar to ``word``, "" if none is similar."""
     return _nearest(word, tuple(known)) if 0 < len(word) <= SHOWN and _spend(len(known)) else ""
 
 
 @lru_cache(50)
 def _nearest(word: str, candidates: tuple[str, ...]) -> str:
-    """First by slips of the pen (letters left out, added, replaced or swapped), then by the letters in common."""
+    """First by typing errors (letters left out, added, replaced or swapped), then by the letters in common."""
     folded, word = _folded(candidates), word.lower()
     if word in folded:
         return folded[word]
-    from rapidfuzz import fuzz, process  # here, because only who makes a mistake needs it
+    from rapidfuzz import fuzz, process  # here, because only specs with mistakes need it
     from rapidfuzz.distance import OSA
 
     slips = min(max(len(word) // 3, 1), len(word) - 1)
@@ -319,5 +319,5 @@ def _nearest(word: str, candidates: tuple[str, ...]) -> str:
 
 @lru_cache(10)
 def _folded(candidates: tuple[str, ...]) -> dict[str, str]:
-    """Each by its lowercase form. Of names that are equally near the first is meant: most networks are of images."""
+    """Each by its lowercase form. Of equally near names the first is chosen: most networks take images."""
     return {name.lower(): name for name in sorted(candidates, key=lambda name: not name.endswith("2d"))}

@@ -1,7 +1,7 @@
-"""Tables of text: aligned columns, which give way in an order where there is little room.
+"""Tables of text: aligned columns, which give way in a fixed order if there is little room.
 
-A row is one line, whatever the width. Only the columns that may be cut are, and they end in an ellipsis; others
-are shown whole or not at all. Where the columns that have to be shown need more room than there is, lines run over.
+A row is one line, whatever the width. Some columns may be cut, with an ellipsis at the end; the others
+are shown whole or not at all. If the required columns need more room than there is, the lines run over.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from typing import TypeAlias
 from cnndsl.cells import head, width
 from cnndsl.printable import as_encoded, one_line
 
-#: A text with the style that it is shown in: ``bold``, ``dim``, ``failed``, or ``""``.
+#: A text and its style: ``bold``, ``dim``, ``failed``, or ``""``.
 Styled: TypeAlias = tuple[str, str]
-#: What stands in a row's column: a text, or several in a style each.
+#: A cell: a text, or several texts, each with its style.
 Cell: TypeAlias = str | tuple[Styled, ...]
-#: Turns a text and a style into what the terminal is sent.
+#: Turns a text and a style into what is sent to the terminal.
 Paint: TypeAlias = Callable[[str, str], str]
-#: The least width of a column that goes where it does not fit.
+#: The least width of a column that disappears if it does not fit.
 GONE = 0
-#: What is between two columns.
+#: The cells between two columns.
 _GAP = 2
-#: Where a cell is cut, and between head, rows and foot.
+#: The end of a cell that was cut, and the rule between head, rows and foot.
 _ELLIPSIS, _RULE = "…", "─"
 
 
 @dataclass(frozen=True, slots=True)
 class Medium:
-    """What a table is written to: a terminal so many cells wide, or, without a width, a file or a pipe."""
+    """What a table is written to: a terminal of a width in cells, or, without a width, a file or a pipe."""
 
     width: int | None = None
     encoding: str = "utf-8"
@@ -44,17 +44,17 @@ FILE = Medium()
 
 
 def unpainted(text: str, style: str) -> str:
-    """Without any style."""
+    """Adds no style."""
     return text
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Rows of cells. A column whose name starts with ``>`` is set to the right; if all are without a name, there is
-    no head. ``foot`` are rows below a rule.
+    """Rows of cells. A column whose name starts with ``>`` is aligned to the right. If no column has a name, there is
+    no head. ``foot`` holds the rows below a rule.
 
-    ``gives`` is the order in which columns give way on a narrow terminal, each with its least width: it is cut as
-    far as that, or goes where that is :data:`GONE`. A column may be cut in several steps, before it goes.
+    ``gives`` is the order in which columns give way on a narrow terminal, each with its least width: it is cut to
+    that width, or disappears if that is :data:`GONE`. A column may be cut in several steps before it disappears.
     """
 
     columns: Sequence[str]
@@ -63,22 +63,22 @@ class Grid:
     foot: Sequence[Sequence[Cell]] = ()
 
     def plain(self) -> str:
-        """Aligned text alone, every column in full: the same wherever it is printed."""
+        """Aligned text with every column in full: the same on every terminal."""
         printed = _Printed(self, FILE)
         return "\n".join(map(printed.line, (*printed.head, *printed.rows, *printed.foot)))
 
     def hidden(self, medium: Medium) -> list[str]:
-        """The names of the columns that there is no room for, if there is anything in them."""
+        """The names of the columns that have no room, if they are not empty."""
         return _Printed(self, medium).hidden
 
     def text(self, medium: Medium = FILE, paint: Paint = unpainted) -> str:
-        """Lines for people, with rules below the head and above the foot, and the names of columns that went."""
+        """Lines for people, with rules below the head and above the foot, and the names of hidden columns."""
         return "\n".join(_Printed(self, medium).lines(paint))
 
 
 @dataclass(frozen=True)
 class _Printed:
-    """A grid on some medium: its cells as they are shown there, and how wide its columns are."""
+    """A grid on a medium: its cells as they are shown there, and the widths of its columns."""
 
     grid: Grid
     medium: Medium
@@ -102,7 +102,7 @@ class _Printed:
 
     @cached_property
     def full(self) -> dict[str, int]:
-        """The width of each column where nothing is cut."""
+        """The width of each column if nothing is cut."""
         lines = (*self.head, *self.rows, *self.foot)
         return {name: max((_width(line[i]) for line in lines), default=0) for i, name in enumerate(self.grid.columns)}
 
@@ -119,7 +119,7 @@ class _Printed:
                 del widths[name]
             else:
                 widths[name] = min(max(widths[name] - over, least), widths[name])
-        for name in widths:  # where a column went, those that were cut have more room
+        for name in widths:  # if a column disappeared, the cut ones have more room
             spare = max(self.medium.width - _total(widths), 0)
             widths[name] = min(widths[name] + spare, self.full[name])
         return widths
@@ -140,7 +140,7 @@ class _Printed:
             yield paint(f"no room for: {', '.join(self.hidden)}", "dim")
 
     def line(self, row: _Row, paint: Paint = unpainted) -> str:
-        """A row, without blanks at its end."""
+        """A row, without spaces at its end."""
         done, blanks = "", 0
         for column, cell in zip(self.grid.columns, row):
             if column not in self.widths:
@@ -156,7 +156,7 @@ class _Printed:
         return done
 
     def _cut(self, cell: tuple[Styled, ...], room: int) -> tuple[Styled, ...]:
-        """A cell that fits, with an ellipsis where it ends too early."""
+        """A cell that fits, with an ellipsis if it was cut."""
         if _width(cell) <= room:
             return cell
         left, kept = room - 1, []

@@ -1,7 +1,7 @@
-"""What bounds the work that a spec can make: counted before the work is done, never measured by a clock.
+"""Limits on the work that a spec can cause: counted before the work is done, never measured by a clock.
 
-A spec cannot raise its limits; who compiles it can, by ``--limits steps=40000`` or ``limits=Limits(steps=40_000)``.
-What bounds a single word or expression is fixed, and stands where these are read.
+A spec cannot raise its limits. Its user can, with ``--limits steps=40000`` or ``limits=Limits(steps=40_000)``.
+The limits of single words and expressions are fixed, and defined where these are read.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from cnndsl.diagnostics import did_you_mean, got
 class Limits:
     """Each limit is the largest number that is allowed."""
 
-    #: Bytes of a spec, with all that it extends and uses.
+    #: Bytes of a spec, with everything that it extends and uses.
     file: int = 256 * 1024
-    #: YAML nodes of the same, aliases written out.
+    #: YAML nodes of the same, with aliases written out.
     nodes: int = 50_000
     #: Files that a spec extends and uses.
     files: int = 100
-    #: Levels of YAML in each other.
+    #: Nested levels of YAML.
     nesting: int = 64
     #: Uses of YAML anchors.
     aliases: int = 100
@@ -31,11 +31,11 @@ class Limits:
     calls: int = 32
     #: Rounds of one loop.
     times: int = 1024
-    #: Steps of the network when all blocks and loops are written out, and rounds of loops.
+    #: Steps of the network with all blocks and loops written out, and rounds of loops.
     steps: int = 20_000
-    #: Tensors that concatenations and sums take, counted alike.
+    #: Tensors that concatenations and sums take.
     edges: int = 100_000
-    #: Operations that all values together take; a list counts as many as it has items.
+    #: Operations of all values together; a list counts once per item.
     evaluation: int = 1_000_000
     #: Parameters of the whole network.
     parameters: int = 10**10
@@ -43,7 +43,7 @@ class Limits:
     elements: int = 2**31
 
     def changed(self, text: str) -> Limits:
-        """These with others of ``name=number,name=number``. Raises ValueError for what is none."""
+        """These limits, changed by ``name=number,name=number``. Raises ValueError for other text."""
         known = [field.name for field in fields(self)]
         changes = {}
         for part in text.split(","):
@@ -52,7 +52,7 @@ class Limits:
                 raise ValueError(f"there is no limit {got(name)}; {did_you_mean(name, known) or ', '.join(known)}")
             digits = number.replace("_", "")
             if not (digits.isascii() and digits.isdigit() and len(digits) <= 18 and int(digits) > 0):
-                raise ValueError(f"the limit `{name}` is a positive integer, not {got(number)}")
+                raise ValueError(f"the limit `{name}` must be a positive integer, not {got(number)}")
             changes[name] = int(digits)
         return replace(self, **changes)
 
@@ -64,5 +64,5 @@ LIMITS = Limits()
 
 
 def how_to_raise(name: str) -> str:
-    """Help for who means to pass a limit; "" for one that has no name, because it is fixed."""
-    return f"if it is meant, `--limits {name}=...` raises the limit" if name else ""
+    """Help for raising a limit; "" for a fixed one, which has no name."""
+    return f"if this is intended, raise the limit: `--limits {name}=...`" if name else ""

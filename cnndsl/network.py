@@ -1,4 +1,4 @@
-"""The compiler from end to end: a spec is loaded or checked, and a network gives what it has."""
+"""The compiler from end to end: loads and checks specs, and gives access to the compiled network."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Compilation:
-    """What became of a spec: the graph, None where there are errors, all that is to be said of it,
+    """The result for a spec: the graph, None if there are errors, all diagnostics,
     and the network as far as its shapes are known."""
 
     graph: Graph | None
@@ -55,13 +55,13 @@ def compile_spec(
 ) -> Compilation:
     """Text -> steps -> graph.
 
-    The recipe that its ``train`` is, if it has one, is checked against the network. ``params`` are
+    The spec's recipe, ``train``, is checked against the network, if it has one. ``params`` are
     Python values for the spec's parameters, ``given`` the same as ``name=value``
-    texts, and ``settings`` are ``a.b=value`` texts for any key. Raises :class:`SpecError` only where
-    there is no file to read, :class:`RunError` where the layers of an installed package cannot be loaded.
+    strings, and ``settings`` are ``a.b=value`` strings for any key. Raises :class:`SpecError` only if
+    there is no file to read, and :class:`RunError` if the layers of an installed package cannot be loaded.
     """
     if not isinstance(limits, Limits):
-        raise TypeError(f"`limits` is a cnndsl.Limits, not {type(limits).__name__}")
+        raise TypeError(f"`limits` must be a cnndsl.Limits, not {type(limits).__name__}")
     load_installed()
     with _no_collection(), sparing():
         return _compile(read_document(spec, params, settings, given, limits), batch)
@@ -80,15 +80,15 @@ def _compile(reading: Reading, batch: int) -> Compilation:
         graph = None if any(fault.is_error for fault in faults) else graph
     elif elaboration.partial is not None:
         faults += explanations(reading.document, elaboration.partial, faults)
-    # Warnings are all known once there are no errors; only then can a comment be said to silence nothing.
+    # Without errors, all warnings are known; only then is it certain that a comment silences nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
     return Compilation(graph, foremost(said), elaboration.partial, recipe)
 
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Python's collector goes through all that is alive whenever that has grown by a quarter, in vain: a compile
-    makes data, and hardly any rings of it."""
+    """Turns garbage collection off: Python's collector visits all live objects whenever they have grown by a quarter,
+    but a compile creates data with hardly any cycles."""
     collects = gc.isenabled()
     gc.disable()
     try:
@@ -102,7 +102,8 @@ def _no_collection() -> Iterator[None]:
 class Network:
     """A compiled network. In a notebook it shows its table and its diagram.
 
-    Two are equal whose specs, with all that these extend and were given, say the same, for inputs of the same shapes.
+    Two networks are equal if their specs are, with everything that these extend and were given, and the shapes of their
+    inputs too.
     """
 
     graph: Graph
@@ -124,7 +125,7 @@ class Network:
 
     @property
     def label(self) -> str:
-        """What its files and folders are named after: the spec's ``name``, or the name of its file."""
+        """The name of its files and folders: the spec's ``name``, or the name of its file."""
         return self.graph.document.label
 
     @property
@@ -134,7 +135,7 @@ class Network:
 
     def at_size(self, shape: tuple[int, ...]) -> Network:
         """The same network for samples of another shape, without the batch. Raises :class:`SpecError`
-        where it does not take them."""
+        if it does not accept them."""
         elaboration = at_size(self.graph.document, shape)
         if elaboration.graph is None:
             raise SpecError(elaboration.faults, elaboration.partial)
@@ -149,18 +150,18 @@ class Network:
 
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and
-        torchvision where a layer of torchvision's is used."""
+        torchvision if it uses a layer of torchvision."""
         from cnndsl.emit.python import source
 
         return source(self.graph)
 
     def module(self, weights: str | Path | Mapping[str, Tensor] | None = None, *, partial: bool = False) -> nn.Module:
-        """The network as an ``nn.Module``: :meth:`source`, run. Its weights are initialised as the
-        spec's ``init`` says, else as torch does.
+        """The network as an ``nn.Module``: :meth:`source`, executed. Its weights are initialised by the
+        spec's ``init``, or else by torch.
 
-        ``weights`` are put in place of these: a safetensors or torch file, ``torchvision:IMAGENET1K_V1``, or a
-        ``state_dict``, in the names of the module or as the spec's ``rename`` says. All have to fit, or with
-        ``partial`` some; else :class:`RunError` tells which do not. Values that look wrong are loaded with a
+        ``weights`` replace these: a safetensors or torch file, ``torchvision:IMAGENET1K_V1``, or a
+        ``state_dict``, with the names of the module or those of the spec's ``rename``. All tensors must fit, or, with
+        ``partial``, some. Otherwise :class:`RunError` lists those that do not. Values that look wrong are loaded with a
         ``UserWarning`` that names them.
         """
         from cnndsl.emit.module import build
@@ -175,14 +176,14 @@ class Network:
     def load_weights(
         self, module: nn.Module, weights: str | os.PathLike[str] | Mapping[str, Tensor], *, partial: bool = False
     ) -> Fit:
-        """Puts weights into a module of this network, as :meth:`module` does, and tells what fitted."""
+        """Loads weights into a module of this network, as :meth:`module` does, and returns what fitted."""
         from cnndsl.weights import load_weights, read_weights
 
         return load_weights(module, read_weights(weights, self.name), self.graph, partial=partial)
 
     def diagram(self, **options: Any) -> Diagram:
         """A ``graphviz.Digraph`` that renders itself without Graphviz installed; ``save(path)`` writes
-        SVG, PNG, PDF or DOT. Options as :func:`cnndsl.emit.diagram.diagram` has them: ``depth``,
+        SVG, PNG, PDF or DOT. The options are those of :func:`cnndsl.emit.diagram.diagram`: ``depth``,
         ``rankdir``, ``show_shapes``, ``dpi``, ``fold``."""
         from cnndsl.emit.diagram import diagram
 
@@ -202,7 +203,7 @@ class Network:
 
 
 def load(spec: Spec, /, *, limits: Limits = LIMITS, **params: Any) -> Network:
-    """Compiles a spec, given by its file's path or as ``zoo:NAME``; for a text there is :func:`loads`.
+    """Compiles a spec, given by the path of its file or as ``zoo:NAME``. For the text of a spec, use :func:`loads`.
 
     ``params`` replace the defaults of the spec's own ``params``; ``limits`` bound the work. Raises
     :class:`SpecError` with all errors of the spec, each with its place.
@@ -216,7 +217,7 @@ def load(spec: Spec, /, *, limits: Limits = LIMITS, **params: Any) -> Network:
 
 
 def loads(text: str, /, *, folder: str | os.PathLike[str] = ".", limits: Limits = LIMITS, **params: Any) -> Network:
-    """Compiles a spec's text, as :func:`load` does its file. ``folder`` is where it finds what it extends and uses.
+    """Compiles the text of a spec, like :func:`load`. Files that it extends and uses are looked up in ``folder``.
 
     >>> net = cnndsl.loads("input: [1, 28, 28]\\nnetwork: [Flatten, Linear: 10]")
     """
@@ -224,9 +225,8 @@ def loads(text: str, /, *, folder: str | os.PathLike[str] = ".", limits: Limits 
 
 
 def check(spec: Spec, /, *, limits: Limits = LIMITS, **params: Any) -> list[Diagnostic]:
-    """All that is to be said of a spec, errors and warnings, sorted by place. Empty: all is well.
+    """All errors and warnings of a spec, sorted by place. Empty if there are none.
 
-    The spec is a path, ``zoo:NAME``, or a text as ``cnndsl.Text(text)``. Raises :class:`SpecError` where the file
-    cannot be read.
+    The spec is a path, ``zoo:NAME``, or ``cnndsl.Text(text)``. Raises :class:`SpecError` if the file cannot be read.
     """
     return compile_spec(spec, params, limits=limits).diagnostics

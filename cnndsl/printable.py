@@ -1,19 +1,19 @@
-"""Text made fit to be printed: on one line, without what steers a terminal, in the encoding that there is."""
+"""Makes text printable: on one line, without control sequences for a terminal, in the available encoding."""
 
 from __future__ import annotations
 
 import codecs
 
-#: The error handler for encodings that cannot say all that is printed.
+#: The error handler for encodings that cannot represent every character.
 FALLBACK = "cnndsl.ascii"
 
-#: ASCII forms of what we print beyond ASCII ourselves. Each takes one cell as its original does, so that columns stay
-#: aligned. Whatever else an encoding cannot say becomes an escape.
+#: ASCII forms of the other characters that we print. Each takes one cell like its original, so that columns stay
+#: aligned. Other characters that an encoding lacks become escapes.
 _ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd", "--|+`~>>x*~--''\"\"?")  # noqa: RUF001
 
 
 def one_line(text: str) -> str:
-    """``text`` with what would break a line, or steer a terminal, written as an escape.
+    """``text`` with line breaks and control characters written as escapes.
 
     File names that are not UTF-8 reach Python with their odd bytes as surrogates (PEP 383); they are shown as bytes.
 
@@ -24,12 +24,12 @@ def one_line(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    """The same for a text of several lines: their ends, and tabs, stay."""
+    """The same for several lines: line breaks and tabs stay."""
     return "".join(c if c in "\n\t" or c.isprintable() else _escape(c) for c in text)
 
 
 def as_encoded(text: str, encoding: str) -> str:
-    """``text`` as it appears where only ``encoding`` can be printed."""
+    """``text`` as it appears if only ``encoding`` can be printed."""
     return text.encode(encoding, FALLBACK).decode(encoding)
 
 

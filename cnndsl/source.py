@@ -1,4 +1,4 @@
-"""Where things stand: source texts, and spans in them that every value keeps."""
+"""Places: source texts, and the spans in them that every value keeps."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 @dataclass(frozen=True)
 class Source:
-    """A text and how to call it: a file's path, or ``<text>``, or ``-p classes``."""
+    """A text and its name: the path of a file, or ``<text>``, or ``-p classes``."""
 
     name: str
     text: str = field(repr=False)
 
     @property
     def is_option(self) -> bool:
-        """Whether it was given on the command line, as ``-p classes``: people see it there."""
+        """Whether it was given on the command line, such as ``-p classes``, where people see it."""
         return self.name.startswith("-")
 
     @cached_property
     def _starts(self) -> list[int]:
-        """Offset of every line's first character. Lines end as editors see it, so not at U+2028."""
+        """The offset of every line's first character. Lines end where editors end them, so not at U+2028."""
         return [0, *(end.end() for end in _LINE_END.finditer(self.text))]
 
     def position(self, offset: int) -> tuple[int, int]:
@@ -35,7 +35,7 @@ class Source:
         return line, offset - self._starts[line - 1] + 1
 
     def offset(self, number: int) -> int:
-        """Where a line begins, counted from 1."""
+        """The offset of a line, counted from 1."""
         return self._starts[number - 1]
 
     def line(self, number: int) -> str:
@@ -72,7 +72,7 @@ class Span:
 
     @property
     def first_line(self) -> Span:
-        """This span cut at the end of its first line, which is what a caret can point at."""
+        """This span cut at the end of its first line, since carets point at one line."""
         end = _LINE_END.search(self.source.text, self.start, self.end)
         line = self.source.text[self.start : end.start() if end else self.end]
         return self.part(0, len(line.rstrip()))

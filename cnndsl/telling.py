@@ -1,8 +1,8 @@
-"""How diagnostics are told to programs: one line each, JSON, GitHub's annotations, SARIF.
+"""Diagnostics for programs: one line each, JSON, GitHub's annotations, SARIF.
 
 Every format is a function from diagnostics to text, in :data:`FORMATS` under the name that ``--format``
-takes. Places are lines and columns from 1, in characters; a fault that goes on over lines is marked to the
-end of its first one. For people, see :meth:`Diagnostic.render`.
+takes. Places are lines and columns from 1, in characters. A fault over several lines is marked to the
+end of the first. For people, see :meth:`Diagnostic.render`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cnndsl.source import Span
 
 
 def concise(diagnostics: Sequence[Diagnostic]) -> str:
-    """``net.yaml:3:5: error[CNN014]: ...``, a line for each, as compilers and ``grep -n`` write it."""
+    """``net.yaml:3:5: error[CNN014]: ...``, one per line, as compilers and ``grep -n`` print it."""
     lines = [str(diagnostic) for diagnostic in diagnostics[:MOST]]
     if len(diagnostics) > MOST:
         lines.append(f"{len(diagnostics) - MOST} more are not shown")
@@ -29,13 +29,13 @@ def concise(diagnostics: Sequence[Diagnostic]) -> str:
 
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
-    """A list of objects, as :meth:`Diagnostic.as_dict` gives them."""
+    """A list of the objects of :meth:`Diagnostic.as_dict`."""
     return json.dumps([diagnostic.as_dict() for diagnostic in diagnostics], indent=2)
 
 
 # --- GitHub --------------------------------------------------------------------------------------
 
-#: What GitHub's workflow commands take for their own in a message, and besides in a property.
+#: Characters with a meaning in GitHub's workflow commands, in a message and in a property.
 _ESCAPED = {"%": "%25", "\r": "%0D", "\n": "%0A"}
 _ESCAPED_IN_PROPERTIES = {**_ESCAPED, ":": "%3A", ",": "%2C"}
 
@@ -112,21 +112,21 @@ def _location(span: Span) -> dict[str, Any]:
     return {"artifactLocation": {"uri": uri}, "region": region}
 
 
-# --- of both -------------------------------------------------------------------------------------
+# --- shared --------------------------------------------------------------------------------------
 
 
 def _in_file(span: Span | None) -> Span | None:
-    """A span that stands in a file, not in an option such as ``-p`` or a text from Python."""
+    """A span in a file, not in an option such as ``-p`` or in text from Python."""
     return None if span is None or span.source.is_option or span.source.name.startswith("<") else span
 
 
 def _length(span: Span) -> int:
-    """How many characters of a span stand on its first line; at least the one that it points at."""
+    """The characters of a span on its first line, at least 1."""
     return max(len(span.first_line.text), 1)
 
 
 def _in_full(diagnostic: Diagnostic) -> str:
-    """Message, notes and help, a line each."""
+    """Message, notes and help, one per line."""
     notes = [f"note: {note.message}" for note in diagnostic.notes]
     return "\n".join([diagnostic.message, *notes, *([f"help: {diagnostic.help}"] if diagnostic.help else [])])
 

@@ -1,6 +1,6 @@
-"""How everything is printed: the only place that writes to stdout and stderr.
+"""Printing: the only module that writes to stdout and stderr.
 
-Whatever a text holds, a terminal gets no escape sequence from it: each is shown, and ours are added after that.
+A terminal gets no escape sequence from any text: they are shown as escapes, and our own are added after that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cnndsl.printable import lines, one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
-#: The columns of a file or a pipe, which has no width that a row would have to be broken for.
+#: The width of a file or a pipe, where rows need not be broken.
 WIDE = 200
 
 _STYLES: Mapping[str, Mapping[str, Any]] = {
@@ -30,7 +30,7 @@ _STYLES: Mapping[str, Mapping[str, Any]] = {
 
 
 def say(text: object = "", *, err: bool = False, fg: str | None = None, bold: bool = False) -> None:
-    """Prints one line, a message to stderr with ``err``. A line break within it, as of a file's name, is escaped."""
+    """Prints one line, a message to stderr with ``err``. A line break within it, as in a file's name, is escaped."""
     stream = sys.stderr if err else sys.stdout
     line = one_line(str(text))
     if line and (fg or bold) and coloured(stream):
@@ -39,12 +39,12 @@ def say(text: object = "", *, err: bool = False, fg: str | None = None, bold: bo
 
 
 def show(text: str) -> None:
-    """Prints a text of any lines, none too."""
+    """Prints a text of any number of lines."""
     put(lines(text if text.endswith("\n") or not text else f"{text}\n"), sys.stdout)
 
 
 def show_exactly(text: str) -> None:
-    """Prints a text that is a file's: as UTF-8 and unchanged, whatever people's terminals can say."""
+    """Prints the text of a file: as UTF-8 and unchanged, whatever the terminal can show."""
     sys.stdout.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
     put(text, sys.stdout)
 
@@ -55,12 +55,12 @@ def show_grid(grid: Grid, form: str = "table") -> None:
 
 
 def show_painted(text: str) -> None:
-    """Prints a text that was made for :func:`medium`, with the styles of :func:`paint` in it."""
+    """Prints a text that was made for :func:`medium`, with the styles of :func:`paint`."""
     put(text, sys.stdout)
 
 
 def medium() -> Medium:
-    """What tables are printed to. Only a terminal has a width that a row would have to be cut for."""
+    """What tables are printed to. Only a terminal has a width to which rows are cut."""
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     return Medium(width, sys.stdout.encoding or "utf-8")
 
@@ -74,13 +74,13 @@ def _styled(text: str, style: str) -> str:
 
 
 def put(text: str, stream: TextIO) -> None:
-    """Prints what is fit for it already, with styles perhaps."""
+    """Prints text that is printable already, perhaps with styles."""
     stream.write(text)
     stream.flush()
 
 
 def coloured(stream: TextIO) -> bool:
-    """Whether text is coloured or bold there: on terminals, unless the environment asks otherwise.
+    """Whether text is coloured or bold on a stream: on terminals, unless the environment forbids it.
 
     See https://no-color.org, https://force-color.org and https://bixense.com/clicolors, in this order.
     """
@@ -93,12 +93,12 @@ def coloured(stream: TextIO) -> bool:
 
 
 def moves(stream: TextIO) -> bool:
-    """Whether it is a terminal that takes escape sequences."""
+    """Whether a stream is a terminal that understands escape sequences."""
     return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
 def console(wide: int = WIDE) -> Console:
-    """Rich's console on stdout, which draws boxes in ASCII where the encoding has no others. A file or a pipe is
+    """Rich's console on stdout, which draws boxes in ASCII if the encoding has no others. A file or a pipe is
     ``wide`` columns wide."""
     from rich.console import Console
 

@@ -1,4 +1,4 @@
-"""Reading and writing files: read without ever waiting, written whole or not at all."""
+"""Reads files without ever waiting, and writes them whole or not at all."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import IO
 
 try:
     import fcntl
-except ImportError:  # not a POSIX system: nothing is locked there, and so nothing cleared away
+except ImportError:  # not a POSIX system: nothing is locked, so nothing is cleaned up
     fcntl = None  # type: ignore[assignment]
 
-#: How a file is called until it is whole: hidden, beside the file that it becomes, and unlike any name of a person's.
+#: The name of an unfinished file: hidden, beside the file that it becomes, and unlike any name that people choose.
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.cnndsl", re.DOTALL)
 
 
-def given_path(value: object, expected: str = "a path is a str or an os.PathLike") -> Path:
-    """A path that somebody gave from Python, with ``~`` for the home. Raises TypeError, which tells what is
-    ``expected``, for what is no path."""
+def given_path(value: object, expected: str = "a path must be a str or an os.PathLike") -> Path:
+    """A path from Python, with ``~`` for the home folder. Raises TypeError with what is
+    ``expected`` for anything else."""
     path = os.fspath(value) if isinstance(value, (str, os.PathLike)) else None
     if not isinstance(path, str):
         raise TypeError(f"{expected}, not {'None' if value is None else type(value).__name__}")
-    with suppress(RuntimeError):  # where nobody has a home
+    with suppress(RuntimeError):  # if there is no home folder
         return Path(path).expanduser()
     return Path(path)
 
@@ -35,13 +35,13 @@ def given_path(value: object, expected: str = "a path is a str or an os.PathLike
 def read_file(path: Path, at_most: int = -1, *, pipes: bool = False) -> bytes:
     """The bytes of a regular file, the first ``at_most`` of them. Raises OSError.
 
-    Opening never waits, as it would for a FIFO. Wherever a path was found in a folder or in a spec, it is read by
-    this; one that a person named may, with ``pipes``, be a FIFO that somebody writes to, as of ``<(...)``.
+    Opening never waits, as it would for a FIFO. Paths from folders and specs are read by this function. A path from a
+    person may be, with ``pipes``, a FIFO that has a writer, such as ``<(...)``.
     """
     with _opened(path, pipes) as file:
         data = file.read(at_most)
         if not data and stat.S_ISFIFO(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "it is a pipe that nobody writes to", str(path))
+            raise OSError(errno.EINVAL, "it is a pipe without a writer", str(path))
         return data
 
 
@@ -66,11 +66,11 @@ def _refuse_irregular(mode: int, path: Path) -> None:
 
 
 def write_file(path: Path, data: bytes, *, keep: Path | None = None) -> None:
-    """Puts ``data`` at ``path`` in one step: until then the old file stays whole. Makes no folder. The OSError that it
-    raises names ``path``.
+    """Writes ``data`` to ``path`` in one step: until then the old file stays whole. Creates no folder. Raises OSError
+    that names ``path``.
 
-    The old file goes to ``keep``, if that is given. Whatever happens in between, one of the two is there. What a
-    process that was killed has left beside it is removed.
+    The old file is moved to ``keep``, if given. Whatever happens in between, one of the two exists. Leftovers of
+    killed processes beside it are removed.
     """
     try:
         check_folder(path)
@@ -90,7 +90,7 @@ def write_file(path: Path, data: bytes, *, keep: Path | None = None) -> None:
 
 
 def clear_unfinished(folder: Path, name: str = "") -> None:
-    """Removes what writers that were killed have left in a folder, of the file ``name`` or of all."""
+    """Removes the leftovers of killed writers in a folder, of the file ``name`` or of all."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
             ours = _UNFINISHED.fullmatch(entry.name) and entry.name.startswith(f".{name}")
@@ -100,13 +100,13 @@ def clear_unfinished(folder: Path, name: str = "") -> None:
 
 @contextmanager
 def _unfinished(path: Path) -> Iterator[IO[bytes]]:
-    """A new file beside ``path``, locked for as long as it is written: what is not locked may be cleared away."""
+    """A new file beside ``path``, locked while it is written: unlocked leftovers may be removed."""
     while True:
         beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.cnndsl")
         with beside.open("xb") as file:
             try:
                 _lock(file, wait=True)
-                if beside.exists():  # or it was cleared away before it was locked
+                if beside.exists():  # or it was removed before it was locked
                     yield file
                     return
             finally:
@@ -120,24 +120,24 @@ def _clear(name: str) -> None:
 
 
 def _lock(file: IO[bytes], wait: bool) -> bool:
-    """Whether this process now has the file to itself, which is so until it closes the file or dies."""
+    """Locks a file for this process, until it closes the file or dies. Whether that worked."""
     if fcntl is None:
         return False
     try:
         fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-    except OSError:  # another has it, or the file system has no locks
+    except OSError:  # another process has it, or the file system has no locks
         return False
     return True
 
 
 def check_folder(path: Path) -> None:
-    """Raises OSError where there is no folder for a file at ``path``."""
+    """Raises OSError if there is no folder for a file at ``path``."""
     if not path.parent.is_dir():
         raise FileNotFoundError(errno.ENOENT, f"there is no folder {path.parent}", str(path))
 
 
 def _sync_folder(folder: Path) -> None:
-    """Makes a rename last, where the system lets folders be opened."""
+    """Makes a rename durable, if the system can open folders."""
     if hasattr(os, "O_DIRECTORY"):
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

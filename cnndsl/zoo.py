@@ -1,7 +1,7 @@
 """The specs that come with the package: found by name from any folder, as ``zoo:resnet50``.
 
-Torchvision's networks and those beyond classification go by their own names. The classic ones have `classic/` before
-theirs, which may be left out where no other network is called so: ``zoo:lenet``, but ``zoo:classic/resnet18``.
+The networks of torchvision and those beyond classification have plain names. The classic ones begin with `classic/`,
+which may be left out if no other network has the name: ``zoo:lenet``, but ``zoo:classic/resnet18``.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 
 PREFIX = "zoo:"
 _PACKAGE = Path(__file__).parent
-#: In an installed package the specs lie in it, in a checkout beside it.
+#: In an installed package the specs are inside it, in a checkout beside it.
 FOLDER = next((folder for folder in (_PACKAGE / "archs", _PACKAGE.parent / "archs") if folder.is_dir()), _PACKAGE)
 _CLASSIC = "classic"
 
@@ -40,13 +40,13 @@ def is_of_zoo(text: str) -> bool:
 
 
 def find(text: str) -> Path | None:
-    """The file of ``zoo:NAME``, None where there is no such spec."""
+    """The file of ``zoo:NAME``, None if there is no such spec."""
     name = text.removeprefix(PREFIX)
     return specs().get(name) or specs().get(f"{_CLASSIC}/{name}")
 
 
 def family(name: str) -> str:
-    """What a network is one of: ``resnet`` of ``resnet50``, and the folder of those that are no family."""
+    """The family of a network: ``resnet`` for ``resnet50``, or its folder if it has no family."""
     folder = specs()[name].parent
     if folder != FOLDER / "torchvision":
         return folder.name if folder != FOLDER else _CLASSIC

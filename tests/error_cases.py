@@ -2,7 +2,7 @@
 
 An expectation is a comment at the end of the line that the error is at::
 
-    - Conv2D: [3, 3]  # error: CNN014:5 "`Conv2D` is no layer and no block of this spec"
+    - Conv2D: [3, 3]  # error: CNN014:5 "`Conv2D` is not a layer or a block of this spec"
 
 The number behind the code is the column, and may be left out; the text is the message, written as JSON
 writes it. Where a comment at the end of the line would change what the spec says, ``# error-next:``

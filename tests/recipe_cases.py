@@ -69,7 +69,7 @@ SCHEDULERS = {
         "2 schedulers need 1 milestones",
     ),
     "ChainedScheduler": Case(
-        "[LinearLR, ExponentialLR: 0.9]", "{schedulers: [ReduceLROnPlateau: {}]}", "is no chainable scheduler"
+        "[LinearLR, ExponentialLR: 0.9]", "{schedulers: [ReduceLROnPlateau: {}]}", "is not a chainable scheduler"
     ),
 }
 

@@ -229,7 +229,7 @@ WRONG = [None, b"net.yaml", 123, 1.5, ["net.yaml"], object()]
 def test_what_is_not_a_spec_is_said(call: Callable[[Any], Any], value: Any) -> None:
     if call is cnndsl.train and value is None:
         pytest.skip("a training without a spec is one to be resumed")
-    with pytest.raises(TypeError, match=r"a spec is a path, `zoo:NAME`, or a text as `cnndsl.Text\(text\)`, not \w+"):
+    with pytest.raises(TypeError, match=r"a spec must be a path, `zoo:NAME`, or a `cnndsl.Text\(text\)`, not \w+"):
         call(value)
 
 
@@ -290,5 +290,5 @@ def test_other_values_are_coded_errors(value: Any) -> None:
 def test_wrong_keywords_are_said() -> None:
     with pytest.raises(cnndsl.SpecError, match="CNN018"):
         cnndsl.loads(SPEC, widht=3)
-    with pytest.raises(TypeError, match=r"`limits` is a cnndsl\.Limits, not int"):
+    with pytest.raises(TypeError, match=r"`limits` must be a cnndsl\.Limits, not int"):
         cnndsl.loads(SPEC, limits=3)  # type: ignore[arg-type]

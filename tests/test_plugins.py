@@ -378,7 +378,7 @@ def test_two_plugins_may_not_share_a_name_but_one_may_be_loaded_again(plugin: Pl
 def test_a_block_may_not_be_called_like_a_plugins_layer(plugin: Plugin) -> None:
     plugin(GATE)
     assert faults("Gate", more="blocks: {Gate: [ReLU]}\n")[0].endswith(
-        "the block `Gate` is named like a layer of gates"
+        "the block `Gate` has the name of a layer of gates"
     )
 
 

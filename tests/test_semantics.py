@@ -120,7 +120,7 @@ def test_from_tells_where_a_step_of_that_name_is() -> None:
 def test_reuse_is_refused_at_the_reuse() -> None:
     (fault,) = faults("- {name: first, Conv2d: [8, 3]}\n- reuse: first\n")
     assert fault.code.id == "CNN031" and fault.span is not None and fault.span.line == 4
-    assert fault.help == "what is used again has its weights, and takes what they fit"
+    assert fault.help == "a reused step keeps its weights, and takes only the tensors that fit them"
 
 
 def test_a_layer_as_a_value_takes_its_arguments_from_where_it_is_written() -> None:
@@ -159,7 +159,7 @@ def test_what_is_never_used_is_a_warning() -> None:
     assert warnings(spec) == [
         "the input `other` is never used",
         "the parameter `idle` is never used",
-        "nothing takes what `lost` gives",
+        "nothing uses the output of `lost`",
     ]
 
 
@@ -172,7 +172,7 @@ def test_a_step_is_used_where_every_round_is() -> None:
         in: [0, 1]
       - from: %s
     """
-    assert warnings(spec % "s0") == ["nothing takes what `s1` gives"]
+    assert warnings(spec % "s0") == ["nothing uses the output of `s1`"]
     assert warnings(spec % "s1") == []
 
 
@@ -194,5 +194,5 @@ def test_a_step_is_used_where_every_round_is() -> None:
 def test_a_tensor_that_is_fetched_is_taken(steps: str, found: list[int]) -> None:
     first = "input: [3, 8, 8]\nnetwork:\n  - {name: a, Conv2d: [4, 1]}\n  - {name: b, Conv2d: [4, 1]}\n"
     text = f"{first}  - branch: [[], [from: a]]\n  - branch: [[], {steps}]\n"
-    fetches = [item for item in cnndsl.check(cnndsl.Text(text)) if "fetches" in item.message]
+    fetches = [item for item in cnndsl.check(cnndsl.Text(text)) if "tensor of this `from`" in item.message]
     assert [item.span and item.span.line for item in fetches] == found

@@ -396,7 +396,7 @@ def test_a_recipe_is_checked_before_anything_is_loaded(tmp_path: Path) -> None:
     done = run_cli("train", "tiny.yaml", "--lr", "fast", "--epochs", "0", "--set", "train.loss=L1Loss", cwd=tmp_path)
     assert done.returncode == 2
     assert "`lr` expects a number" in done.stderr and "`epochs` expects a positive integer" in done.stderr
-    assert "`L1Loss` is no loss" in done.stderr and "Traceback" not in done.stderr
+    assert "`L1Loss` is not a loss" in done.stderr and "Traceback" not in done.stderr
     assert not (tmp_path / "runs").exists()
     missing = spec_file(tmp_path, SPEC[: SPEC.index("train:")])
     done = run_cli("train", missing.name, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""Specs in one layout, their comments kept and their meaning proved unchanged."""
+"""Formats specs in one layout. Comments are kept, and the meaning is checked to be unchanged."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from cnndsl.spec.tree import Listing, Mapping, Tree, Unreadable, read
 
 
 class Unchanged(Exception):
-    """The layout would not have kept what the text says, so it was not used."""
+    """The layout would have changed the meaning of the text, so it was not used."""
 
 
 def format(text: str, name: str = "<text>") -> str:
-    """The same spec in the one layout; ``name`` is what its diagnostics call it. Raises :class:`SpecError` where the
-    text is not sound YAML, :class:`Unchanged` where no layout could be proved to keep it."""
+    """The same spec in the one layout; ``name`` is its name in diagnostics. Raises :class:`SpecError` if the
+    text is not valid YAML, and :class:`Unchanged` if the layout cannot be shown to keep it."""
     if not isinstance(text, str):
         raise TypeError(f"format() takes the text of a spec, not {type(text).__name__}")
     text = re.sub(r"\r\n?", "\n", text.removeprefix("\ufeff"))
@@ -34,7 +34,7 @@ def format(text: str, name: str = "<text>") -> str:
             raise Unchanged("its values would change")
         parsed = Parsed.of(laid)
         _prove_comments_kept(first, parsed)
-    raise Unchanged("the layout does not settle")
+    raise Unchanged("the layout is not stable")
 
 
 def _read(text: str, name: str) -> Tree:
@@ -55,7 +55,7 @@ def _reread(laid: str) -> Tree:
 
 
 def _values(tree: Tree) -> Any:
-    """A tree's values with their types and the order of keys: all that compiling a spec takes of its text."""
+    """A tree's values with their types and the order of keys: everything that the compiler reads."""
     if isinstance(tree, Mapping):
         return [(key.value, _values(value)) for key, value in tree.entries]
     if isinstance(tree, Listing):
@@ -71,8 +71,7 @@ def _prove_comments_kept(old: Parsed, new: Parsed) -> None:
 
 
 def _silenced(parsed: Parsed) -> list[tuple[str, list[int]]]:
-    """The comments that silence, each with the numbers of the nodes that begin on its line, whose warnings it
-    silences."""
+    """The comments that silence warnings, each with the numbers of the nodes that begin on its line."""
     silencing = [comment for comment in parsed.comments if COMMENT.match(comment.text)]
     begin: dict[int, list[int]] = defaultdict(list)
     for number, node in enumerate(parsed.nodes if silencing else ()):

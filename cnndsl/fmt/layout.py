@@ -10,15 +10,15 @@ from cnndsl.fmt.nodes import Comment, Node, Parsed
 from cnndsl.spec.tree import FORBIDDEN, scalar_value
 
 WIDTH = 120
-#: Keys of the document that stand apart, with a blank line around.
+#: Keys of the document that have a blank line around them.
 SECTIONS = ("blocks", "network", "train")
 _BARE = re.compile(r"[A-Za-z_$][^\n\t\"'\\]*")
-#: Words that are texts here and truth values to readers of YAML 1.1, so quotes around them stay.
+#: Words that are strings here and booleans in YAML 1.1, so their quotes stay.
 _YAML_1_1 = re.compile("(?i)y|n|yes|no|on|off")
 
 
 def scalar(node: Node, flow: bool) -> str:
-    """A scalar on one line, with quotes where it needs them."""
+    """A scalar on one line, with quotes if it needs them."""
     if node.kind == "alias":
         return f"*{node.value} " if flow else f"*{node.value}"
     prefix = f"&{node.anchor} " if node.anchor else ""
@@ -50,7 +50,7 @@ def _quoted(text: str) -> str:
 
 
 class Inline:
-    """Nodes on one line. Each is written once: whether it fits is asked of all that it is in."""
+    """Nodes on one line. Each is written once, since every node around it asks whether it fits."""
 
     def __init__(self) -> None:
         self.written: dict[Node, str] = {}
@@ -76,18 +76,18 @@ class Inline:
 
 
 class Layout:
-    """Lays a document out in the order of its text, so that each comment finds the line it goes with."""
+    """Lays out a document in the order of its text, so each comment stays with its line."""
 
     def __init__(self, parsed: Parsed) -> None:
         self.parsed = parsed
         self.source = parsed.text.split("\n")
         self.comments: list[Comment] = parsed.comments
         self.offsets = [comment.offset for comment in self.comments]
-        self.flushed = 0  # how many comments have been written
+        self.flushed = 0  # the number of comments written
         self.inline = Inline()
         self.lines: list[str] = []
-        self.levels: list[tuple[int, int]] = []  # columns there, indents here, of the entries that are open
-        self.last = (-1, -1)  # the lines of the source that the last line here was made of
+        self.levels: list[tuple[int, int]] = []  # columns in the source, and indents here, of the open entries
+        self.last = (-1, -1)  # the lines of the source that became the last line here
         self.closed = True  # whether no comment may follow on the last line
 
     def document(self) -> str:
@@ -108,7 +108,7 @@ class Layout:
             self.lines.append("")
 
     def _flush(self, until: int, indent: int) -> None:
-        """Writes the comments that stand before an offset."""
+        """Writes the comments before an offset."""
         while self.flushed < len(self.comments) and self.offsets[self.flushed] < until:
             comment = self.comments[self.flushed]
             self.flushed += 1
@@ -123,7 +123,7 @@ class Layout:
             self.closed = True
 
     def _block(self, node: Node, indent: int, path: tuple[str, ...], lead: str = "") -> None:
-        """The entries of a list or a map; the first goes on after ``lead``, the ``- `` of an item."""
+        """The entries of a list or a map; the first continues after ``lead``, the ``- `` of an item."""
         entries = node.pairs if node.kind == "map" else [(item, item) for item in node.items]
         spaced = path in ((), ("blocks",)) and node.kind == "map"
         was_long = False
@@ -175,7 +175,7 @@ class Layout:
             self._line(f"{head} {text or 'null'}" if head.endswith("-") else f"{head} {text}".rstrip(), key, value)
 
     def _scalar_block(self, node: Node, indent: int) -> list[str]:
-        """A text of several lines as it stands, moved; empty where only quotes would keep it."""
+        """A block scalar, reindented; empty if only quotes would keep it."""
         if not node.value.strip() or node.value.endswith("\n\n") or node.value[0].isspace() or node.anchor:
             return []
         chomp = "" if node.value.endswith("\n") else "-"

@@ -1,4 +1,4 @@
-"""A text as nodes and comments with their places, nothing of it interpreted."""
+"""A text as nodes and comments with their places, without interpretation."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Node:
 
 
 class Comment(NamedTuple):
-    """``own`` is whether it has its line to itself. Lines and columns are counted from 0."""
+    """``own`` is true if it has a line to itself. Lines and columns are counted from 0."""
 
     text: str
     offset: int
@@ -52,7 +52,7 @@ class Comment(NamedTuple):
 
 @dataclass(frozen=True)
 class Parsed:
-    """The one document of a text that :func:`cnndsl.spec.tree.read` takes."""
+    """The one document of a text that :func:`cnndsl.spec.tree.read` accepts."""
 
     text: str
     root: Node
@@ -95,7 +95,7 @@ def _node(event: Any, events: Any) -> Node:
 
 
 def _comments(text: str, scalars: Iterable[Node]) -> Iterator[int]:
-    """The offsets of comments, which stand between scalars, and behind the header or the anchor of one."""
+    """The offsets of comments, which are between scalars, or after the header or the anchor of one."""
     position = 0
     for scalar in scalars:
         start, end = scalar.start.index, scalar.end.index

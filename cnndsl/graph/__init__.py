@@ -1,1 +1,1 @@
-"""Typed steps become a graph with every shape known. No YAML, no torch."""
+"""Turns typed steps into a graph with every shape known. No YAML, no torch."""

@@ -1,4 +1,4 @@
-"""Layers, blocks and ``sequential`` applied to a tensor, the first time and again."""
+"""Applies layers, blocks and ``sequential`` to a tensor, the first time and again."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, not_writt
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
-_RING = "a block is written out where it is called; `repeat` does the same steps several times"
-#: The shape of a tensor that a fault left unknown, in the rows of a network that fails.
+_RING = "every call writes a block out; `repeat` runs the same steps several times"
+#: A tensor whose shape is unknown because of a fault, in the table of a network that fails.
 NOTHING = Tensor(Shape())
 
 
 class Calls:
-    """Runs the steps that make children of a module. ``run`` runs what is inside of them."""
+    """Runs the steps that create children of a module. ``run`` runs the steps inside them."""
 
     def __init__(self, context: Context, run: Run) -> None:
         self.context = context
@@ -62,13 +62,13 @@ class Calls:
         as_value = isinstance(step.callee, Expression)
         help = meant_layer(str(callee), self.context.callables, as_value=as_value) or WHERE_LAYERS_ARE
         if " - " in str(callee):
-            help = "a line that is indented further goes on with the text above: indent the `- ` alike"
-        self.context.fault(Code.LAYER, f"{written} is no layer and no block of this spec", span, help)
+            help = "a line that is indented further continues the one above: indent each `- ` alike"
+        self.context.fault(Code.LAYER, f"{written} is not a layer or a block of this spec", span, help)
 
     def _arguments(
         self, given: Arguments, of: type[Layer] | Block, site: Site
     ) -> tuple[dict[str, Any], dict[str, Value]] | None:
-        """Arguments by name, worked out, and as they were written; None where that fails."""
+        """Arguments by name, evaluated and as written; None if that fails."""
         context, sound, callee = self.context, True, f"`{_name(of)}`"
         if isinstance(of, Block):
             names = known = tuple(parameter.name for parameter in of.parameters)
@@ -78,7 +78,7 @@ class Calls:
         written = {name: value for name, (value, _) in zip(names, positional)}
         values = {name: worth for name, (_, worth) in zip(names, positional)}
         if len(positional) > len(names):
-            takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at the most" if names else "no arguments"
+            takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at most" if names else "no arguments"
             message = f"{callee} takes {takes}, got {len(positional)}"
             context.fault(Code.ARGUMENT, message, positional[len(names)][0].span, _signature(of))
             sound = False
@@ -93,8 +93,8 @@ class Calls:
         return (values, written) if sound else None
 
     def _positional(self, given: Arguments, names: Sequence[str], site: Site) -> list[tuple[Value, Any]]:
-        """Arguments by their order, as written and worked out. A list that is worked out is dealt out over the
-        arguments as a written one is, where there are several."""
+        """Positional arguments, as written and evaluated. If there are several parameters, an evaluated list spreads
+        over them, as a written one does."""
         values, worths = given.positional, [self.context.value(value, site.environment) for value in given.positional]
         if len(names) > 1 and given.alone:
             if isinstance(worths[0], tuple):
@@ -136,7 +136,7 @@ class Calls:
         x: Tensor | None,
         site: Site,
     ) -> Apply | None:
-        """A layer bound to its arguments and applied. A wrong argument that the input tells is passed over."""
+        """A layer bound to its arguments and applied. A wrong argument that can be inferred is ignored."""
         try:
             if x is None:
                 take(layer.__name__, layer.arguments, given, layer.dims or 0)
@@ -171,7 +171,7 @@ class Calls:
         refused: Refused,
         site: Site,
     ) -> None:
-        """Says what a layer refused, at the argument that it is about."""
+        """Reports what a layer refused, at the argument in question."""
         name = refused.argument or ""
         code, message, help = _code(layer, given, refused), refused.message, refused.help
         if code is Code.TYPE:
@@ -199,7 +199,7 @@ class Calls:
         x: Tensor | None,
         code: Code,
     ) -> str:
-        """Help where a list of arguments is in PyTorch's order. One of the right types is so where it begins with the
+        """Help if a list of arguments is in PyTorch's order. A list with the right types is if it begins with the
         channels of its input, or with what these were meant to be."""
         first = next(iter(layer.arguments.values()), None)
         if x is not None and code is not Code.TYPE:
@@ -212,7 +212,7 @@ class Calls:
         return f"{not_written(layer)}: `{line}`" if line else ""
 
     def _batch(self, layer: type[Layer], x: Tensor | None, refused: Refused) -> str:
-        """Help where a layer refuses a tensor for the batch that the spec's input has in it."""
+        """Help if a layer refuses a tensor because the spec's input contains the batch."""
         sizes = self.context.sample
         if x is None or refused.argument is not None or layer.dims is None or x.shape.rank != layer.dims + 3:
             return ""
@@ -221,7 +221,7 @@ class Calls:
         return f"leave the batch out of the input: `{list(sizes[1:])}`"
 
     def _fits(self, layer: Layer, x: Shape, output: Shape, span: Span) -> bool:
-        """Whether no tensor of a layer is past the limit. Nothing is allocated."""
+        """Whether every tensor of a layer is within the limit. Nothing is allocated."""
         tensors = {"output": tuple(output), "padded input": layer.padded(x)}
         for name, shape in (*tensors.items(), *layer.parameters().items()):
             if prod(shape) > (limit := self.context.limits.elements):
@@ -247,7 +247,7 @@ class Calls:
             context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, _RING, note)
             return None
         if len(context.calls) >= (limit := context.limits.calls):
-            message = f"blocks call each other more than {limit} deep"
+            message = f"block calls are nested more than {limit} deep"
             context.fault(Code.LIMIT, message, span, how_to_raise("calls"))
             return None
         found = self._arguments(given, block, site)
@@ -286,7 +286,7 @@ class Calls:
         environment: Environment,
         site: Site,
     ) -> Tensor | None:
-        """A child module with ``steps`` in it, where ``environment`` is known."""
+        """A child module with ``steps`` in it, which see ``environment``."""
         inner = Scope(site.scope.path_of(name), spec.is_chain(steps))
         items: list[Item] = []
         x = self.context.taken(x)
@@ -303,23 +303,23 @@ class Calls:
             site.scope.names[name] = Named(step, step.span, out, environment, item)
         return out
 
-    # --- once more -------------------------------------------------------------------------------
+    # --- reuse -----------------------------------------------------------------------------------
 
     def reuse(self, step: spec.Reuse, x: Tensor | None, site: Site) -> Tensor | None:
-        """An earlier layer or module on another tensor, with the same weights."""
+        """An earlier layer or module applied to another tensor, with the same weights."""
         context = self.context
         named = context.find(step.target, site)
         if named is None or x is None:
             return None
         if named.item is None:
             if named.tensor is not None:
-                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes a tensor"
-                message = f"`{shorten(named.step.span.text)}` has no weights to use again"
+                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
+                message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
                 context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
         x = context.taken(x)
         before, context.reusing = context.reusing, True
-        with context.within("what is used again", f"at {context.place(step.span)}"):
+        with context.within("the reused step", f"at {context.place(step.span)}"):
             again = self._again(named.item, named, x, step)
         context.reusing = before
         if again is not None:
@@ -334,7 +334,7 @@ class Calls:
                 output = type(item.layer).bind(item.layer.values, x.shape).output(x.shape)
             except Refused as refused:
                 code = Code.INFERRED if _is_inferred(type(item.layer), refused.argument) else Code.SHAPE
-                self._cannot(code, f"`{item.name}` cannot be used again here: {refused.message}", named, step)
+                self._cannot(code, f"`{item.name}` cannot be reused here: {refused.message}", named, step)
                 return None
             return replace(item, step=step, input=x, output=Tensor(output), written={}, reuse=True)
         items: list[Item] = []
@@ -342,18 +342,18 @@ class Calls:
         if out is None:
             return None
         if _layers(tuple(items)) != _layers(item.body):
-            on = f"on {x.shape} its layers would differ from those on {item.input.shape}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be used again here: {on}", named, step)
+            on = f"its layers for {x.shape} would differ from those for {item.input.shape}"
+            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
             return None
         again = replace(item, step=step, body=tuple(items), input=x, output=out, reuse=True)
         if _wiring(again) != _wiring(item):
-            on = f"on {x.shape} its tensors would be put together otherwise than on {item.input.shape}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be used again here: {on}", named, step)
+            on = f"its tensors for {x.shape} would be connected differently from those for {item.input.shape}"
+            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
             return None
         return again
 
     def _cannot(self, code: Code, message: str, named: Named, step: spec.Reuse) -> None:
-        help = "what is used again has its weights, and takes what they fit"
+        help = "a reused step keeps its weights, and takes only the tensors that fit them"
         self.context.fault(code, message, step.target.span, help, Note("it is this step", named.span))
 
 
@@ -366,13 +366,13 @@ def _signature(of: type[Layer] | Block) -> str:
 
 
 def _together(first: Arguments, then: Arguments) -> Arguments:
-    """The arguments that a value brings with those of the step that calls it."""
+    """The arguments of a value, followed by those of the step that calls it."""
     whole = then.whole if not first.positional else None if then.positional else first.whole
     return Arguments(first.positional + then.positional, first.keywords + then.keywords, whole)
 
 
 def _code(layer: type[Layer], given: Mapping[str, Any], refused: Refused) -> Code:
-    """What kind of fault it is that a layer refuses its arguments."""
+    """The code for a layer that refuses its arguments."""
     argument = layer.arguments.get(refused.argument or "")
     if argument is None:
         missing = any(arg.required and name not in given for name, arg in layer.arguments.items())
@@ -387,7 +387,7 @@ def _is_inferred(layer: type[Layer], name: str | None) -> bool:
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:
-    """Which tensors the operations of a module take, numbered as they come, and what merges and splits do."""
+    """The tensors that the operations of a module take, numbered in order, and what merges and splits do."""
     numbers = {id(module.input): 0}
     rows: list[tuple[Any, ...]] = []
     for _, item in walk(module.body):

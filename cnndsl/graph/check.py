@@ -1,4 +1,4 @@
-"""What can only be said of a whole network: its contracts, and what it defines and never uses."""
+"""Checks of a whole network: its contracts, and what it defines and never uses."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
 
 
 def _unfit_initializations(graph: Graph) -> Iterator[Diagnostic]:
-    """What ``init`` says of weights that are not there, or not of a shape that its function fills."""
+    """Lines of ``init`` for weights that do not exist, or whose shape does not fit the function."""
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
     for init in initializations(graph.document, graph.root.params)[0]:
         alike = [item for item in layers if item.kind == init.layer]
@@ -41,7 +41,7 @@ def _unfit_initializations(graph: Graph) -> Iterator[Diagnostic]:
         if not alike and init.span.source == graph.document.source:
             yield Diagnostic(Code.UNUSED, f"the network has no `{init.layer}` to initialise", init.span)
         elif alike and not having and (init.tensor == "weight" or "bias" not in LAYERS[init.layer].arguments):
-            message = f"no `{init.layer}` of this network has a {init.tensor} to initialise"
+            message = f"no `{init.layer}` in this network has a {init.tensor} to initialise"
             yield Diagnostic(Code.SHAPE, message, init.span, "remove it")
         yield from _refused(init, having)
 
@@ -75,7 +75,7 @@ def _unused_blocks(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _called_in(steps: Steps) -> Iterator[str]:
-    """The blocks and layers that steps name, and those inside of them."""
+    """The blocks and layers named by steps and by the steps inside them."""
     for step in steps:
         if isinstance(step, Call) and isinstance(step.callee, Literal):
             yield str(step.callee.value)
@@ -84,18 +84,18 @@ def _called_in(steps: Steps) -> Iterator[str]:
 
 
 def _doubtful_names(graph: Graph) -> Iterator[Diagnostic]:
-    """Parameters whose value nothing takes, and names that hide others."""
+    """Parameters that are never used, and names that hide others."""
     document = graph.document
     found = meanings(document)
     yield from found.hiding
     for parameter, covering in found.unused:
         if parameter.span.source == document.source:
-            notes = (Note(f"{covering} is another", covering.span),) if covering else ()
+            notes = (Note(f"{covering} is a different one", covering.span),) if covering else ()
             yield Diagnostic(Code.UNUSED, f"{parameter} is never used", parameter.span, notes=notes)
 
 
 def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
-    """Steps whose tensor nothing takes, and inputs."""
+    """Steps and inputs whose tensor nothing uses."""
     modules = [graph.root, *(item for _, item in walk(graph.root.body) if isinstance(item, Module))]
     taken = {*graph.outputs.values(), *(module.output for module in modules)}
     taken.update(tensor for module in modules for operation in operations(module.body) for tensor in operation.inputs)
@@ -112,6 +112,6 @@ def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
             notes, help = [], ""
             if len(idle) < len(times):
                 notes = [Note(f"{len(times) - len(idle)} of the step's {len(times)} results are used")]
-                help = "leave the step out there with `when`"
-            message = f"nothing takes what `{idle[0].path}` gives"
+                help = "leave the step out with `when` where it is unused"
+            message = f"nothing uses the output of `{idle[0].path}`"
             yield Diagnostic(Code.UNUSED, message, step.span, help, tuple(notes))

@@ -1,4 +1,4 @@
-"""Shapes of tensors that are merged, and of the parts that one is split into."""
+"""Shapes of merged tensors, and of the parts of a split one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from cnndsl.layers.shape import Refused, Shape, resolve_dim
 
 
 def combine(kind: str, shapes: list[Shape], dim: int = 1) -> Shape:
-    """The shape of a merge. Raises :class:`Refused` where the shapes do not go together."""
+    """The shape of a merge. Raises :class:`Refused` if the shapes do not fit together."""
     return _concat(shapes, dim) if kind == "concat" else _broadcast(kind, shapes)
 
 
@@ -16,7 +16,7 @@ def _concat(shapes: list[Shape], dim: int) -> Shape:
     first = shapes[0]
     if any(shape.rank != first.rank for shape in shapes):
         ranks = " and ".join(sorted({str(shape) for shape in shapes}))
-        raise Refused(f"tensors of unlike rank cannot be concatenated: {ranks}", None, "`Flatten` all, or none")
+        raise Refused(f"tensors of different ranks cannot be concatenated: {ranks}", None, "`Flatten` all, or none")
     axis = resolve_dim(dim, first.rank)
     if axis == 0:
         raise Refused("a concat along dimension 0 would mix the samples of a batch", "dim")
@@ -24,8 +24,8 @@ def _concat(shapes: list[Shape], dim: int) -> Shape:
         differing = [d for d in range(first.rank) if d != axis and shape[d] != first[d]]
         if differing:
             sizes = "height and width" if first.rank == 4 and axis == 1 else "all other sizes"
-            help = f"a concat along dimension {axis} needs the same {sizes}; padding and stride decide them"
-            raise Refused(f"these cannot be concatenated: {first} and {shape}", None, help)
+            help = f"a concat along dimension {axis} needs equal {sizes}; padding and stride determine them"
+            raise Refused(f"{first} and {shape} cannot be concatenated", None, help)
     return first.with_size(axis, sum(shape[axis] for shape in shapes))
 
 
@@ -38,7 +38,7 @@ def _broadcast(kind: str, shapes: list[Shape]) -> Shape:
         wanted = {size for size in axis if size != 1}
         if len(wanted) > 1:
             listed = " and ".join(str(shape) for shape in shapes)
-            raise Refused(f"`{kind}` cannot broadcast {listed}", None, "sizes must be equal, or 1")
+            raise Refused(f"`{kind}` cannot broadcast {listed}", None, "sizes must be equal or 1")
         sizes.append(wanted.pop() if wanted else 1)
     if sizes[0] != shapes[0][0]:
         raise Refused(f"`{kind}` would change the batch", None)
@@ -46,11 +46,11 @@ def _broadcast(kind: str, shapes: list[Shape]) -> Shape:
 
 
 def parts(shape: Shape, wanted: Any, count: int) -> tuple[int, ...]:
-    """How many channels each of ``count`` branches gets: evenly for True, else as listed."""
+    """The channels of each of ``count`` branches: even parts for True, otherwise as listed."""
     channels = shape.channels
     if wanted is True:
         if channels % count:
-            raise Refused(f"{channels} channels cannot be dealt out evenly among {count} branches", "split")
+            raise Refused(f"{channels} channels cannot be split evenly among {count} branches", "split")
         return (channels // count,) * count
     if not isinstance(wanted, tuple) or not all(type(size) is int and size > 0 for size in wanted):
         raise Refused("`split` expects true, or a list with the channels of each branch", "split")

@@ -1,4 +1,4 @@
-"""What one elaboration knows and collects: faults and the way to them, names, work that was done."""
+"""The state of one elaboration: faults with their trails, names, and the work done so far."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
 
 
 class Stop(Exception):
-    """A limit is passed: no more work is done."""
+    """A limit is exceeded: no more work is done."""
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where steps are run: the values known there, the module around them, the body that they append to."""
+    """The place where steps run: the values known there, the module around them, the body that they append to."""
 
     environment: Environment
     scope: Scope
@@ -48,14 +48,14 @@ class Site:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fetched(Tensor):
-    """What one ``from`` fetched: ``of``, for as long as nothing takes it. It is in no graph."""
+    """The tensor ``of`` that a ``from`` fetched, until something takes it. It is never part of a graph."""
 
     of: Tensor
     step: spec.From
 
 
 class Run(Protocol):
-    """Runs steps on a tensor: the tensor that comes out, None if unknown."""
+    """Runs steps on a tensor. The result is the next tensor, None if unknown."""
 
     def __call__(self, steps: spec.Steps, x: Tensor | None, site: Site) -> Tensor | None: ...
 
@@ -69,9 +69,9 @@ class Context:
         self.callables = dict.fromkeys((*LAYERS, *document.blocks))
         #: The document's parameters, once they are known.
         self.params: Mapping[str, Any] = {}
-        #: Where each tensor was made.
+        #: The place where each tensor was made.
         self.origins: dict[Tensor, Span] = {}
-        #: The channels that tensors would have if the layers before were not in PyTorch's order.
+        #: The channels that tensors would have if the arguments of the layers before were not in PyTorch's order.
         self.meant_channels: dict[Tensor, int] = {}
         #: The shape of one sample of the first input, and the spatial axes of the layers so far.
         self.sample: tuple[int, ...] = ()
@@ -79,13 +79,13 @@ class Context:
         self.faults: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
         self.trail: list[Station] = []
-        #: The path of the layer that is looked at.
+        #: The path of the current layer.
         self.at = ""
         #: The blocks that call each other here, outermost first.
         self.calls: list[str] = []
-        #: What was fetched and has not been taken yet.
+        #: Tensors that were fetched and not taken yet.
         self.fetched: dict[Fetched, None] = {}
-        #: Whether what is run has been run before, with the same weights.
+        #: Whether the current steps reuse the weights of an earlier run.
         self.reusing = False
         self.meter = Meter(self.limits.evaluation)
         self.depth = self.steps = self.edges = self.parameters = 0
@@ -96,7 +96,7 @@ class Context:
         self._add(Diagnostic(code, message, span.first_line, help, notes, told(self.trail, self.at)))
 
     def _add(self, fault: Diagnostic) -> None:
-        """What is met again in a loop or block is said already."""
+        """Adds a fault, unless a loop or block has reported it already."""
         key = fault.code, fault.span
         if not fault.trail or key not in self.said:
             self.said.add(key)
@@ -106,26 +106,26 @@ class Context:
 
     @contextmanager
     def within(self, what: str, how: str, path: str | None = None) -> Iterator[None]:
-        """What is said in here was met on the way that a :class:`Station` tells."""
+        """Inside, faults get a :class:`Station` in their trail."""
         self.trail.append(Station(what, how, path))
         yield
         self.trail.pop()
 
     @contextmanager
     def looking_at(self, path: str) -> Iterator[None]:
-        """What is said in here is of the module at ``path``."""
+        """Inside, faults belong to the module at ``path``."""
         before, self.at = self.at, path
         yield
         self.at = before
 
     def place(self, span: Span) -> str:
-        """Line and column, with the file where it is another than the document's."""
+        """Line and column, with the file if it is not the document's."""
         return f"{span.line}:{span.column}" if span.source == self.document.source else str(span)
 
     # --- tensors ---------------------------------------------------------------------------------
 
     def fetch(self, tensor: Tensor | None, step: spec.From) -> Tensor | None:
-        """A tensor that goes on from an earlier step."""
+        """The tensor of an earlier step, from which the next steps continue."""
         if tensor is None:
             return None
         fetched = Fetched(tensor.shape, tensor, step)
@@ -133,7 +133,7 @@ class Context:
         return fetched
 
     def taken(self, x: MaybeTensor) -> MaybeTensor | Tensor:
-        """A tensor as it is in the graph, for what takes it; None stays None."""
+        """The tensor in the graph, for an operation that takes it; None stays None."""
         while isinstance(x, Fetched):
             self.fetched.pop(x, None)
             x = x.of
@@ -142,7 +142,7 @@ class Context:
     # --- limits ----------------------------------------------------------------------------------
 
     def spend(self, span: Span, edges: int = 0) -> None:
-        """Counts work before it is done; past the limits nothing more is."""
+        """Counts work before it is done. Beyond the limits, nothing more is done."""
         self.steps += 1
         self.edges += edges
         if self.steps > self.limits.steps:
@@ -157,10 +157,10 @@ class Context:
 
     @contextmanager
     def nested(self, span: Span) -> Iterator[None]:
-        """What is run in here is one level deeper."""
+        """Inside, steps run one level deeper."""
         self.depth += 1
         if self.depth > MAX_NESTING:
-            self.stop(f"steps nested more than {MAX_NESTING} deep, blocks written out", span)
+            self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
         yield
         self.depth -= 1
 
@@ -173,7 +173,7 @@ class Context:
     def value(
         self, value: Value, environment: Environment, worth: Callable[[Value, Environment], Any] = evaluate
     ) -> Any:
-        """What a value is worth, with ``worth=holds`` as a condition; UNKNOWN where it cannot be had."""
+        """The result of a value, or of a condition with ``worth=holds``; UNKNOWN if there is none."""
         try:
             return worth(value, environment)
         except Unknown:
@@ -183,22 +183,22 @@ class Context:
             return UNKNOWN
 
     def _failed(self, fault: Fault) -> None:
-        """Says that a value cannot be had; where it is for too much work, nothing more is done."""
+        """Reports that a value has no result. If it takes too much work, nothing more is done."""
         self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
         if self.meter.exhausted:
             raise Stop
 
     def environment(self, names: Mapping[str, Any], has_input: bool = True) -> Environment:
-        """What is known where only ``names`` are."""
+        """An environment with only ``names``."""
         return Environment(names, self.callables, None, has_input, self.meter)
 
     def with_names(self, environment: Environment, names: Mapping[str, Any], span: Span) -> Environment:
-        """More names."""
+        """The environment with additional names."""
         self._spend_names(len(environment.names) + len(names), span)
         return environment.bind(names)
 
     def let(self, values: Sequence[tuple[spec.Name, Value]], environment: Environment, span: Span) -> Environment:
-        """The names of a ``let``, each over those before it."""
+        """The environment with the names of a ``let``, each of which may use those before it."""
         self._spend_names(len(environment.names), span)
         names = {**environment.names}
         known = replace(environment, names=names)
@@ -207,7 +207,7 @@ class Context:
         return known
 
     def _spend_names(self, count: int, span: Span) -> None:
-        """Names that are copied, which is work that a spec could make much of."""
+        """Counts copied names, which a spec could make expensive."""
         try:
             self.meter.spend(count // 16, span)
         except Fault as fault:
@@ -216,7 +216,7 @@ class Context:
     def bind(
         self, parameters: tuple[Parameter, ...], given: Mapping[str, Any], environment: Environment
     ) -> dict[str, Any]:
-        """Values of parameters: those given, else their defaults over the earlier ones."""
+        """Values of parameters: those given, or else their defaults, which may use earlier ones."""
         values: dict[str, Any] = {}
         names = {**environment.names}
         environment = replace(environment, names=names)
@@ -231,16 +231,16 @@ class Context:
     # --- names -----------------------------------------------------------------------------------
 
     def name_of(self, step: spec.Step, site: Site) -> str | None:
-        """The written name of a step, None where it has none or one that cannot be used."""
+        """The written name of a step, None if it has none or an unusable one."""
         if step.name is None:
             return None
         name = self.value(step.name, site.environment)
         if name is UNKNOWN:
             site.scope.lose_name(step.name)
             return None
-        reason = unusable(name) if isinstance(name, str) else "is no text"
+        reason = unusable(name) if isinstance(name, str) else "is not a string"
         if name in TAKEN:
-            reason = "is an attribute of torch.nn.Module already"
+            reason = "is already an attribute of torch.nn.Module"
         if reason:
             help = usable(str(name), TAKEN)
             self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
@@ -256,15 +256,15 @@ class Context:
             return
         help = "rename one of the two"
         if first.span == second.span:
-            help = "put the loop's name into it, as `name: conv$i`, or make the steps a block"
+            help = "use the loop variable, `name: conv$i`, or make the steps a block"
         elif isinstance(first, spec.Step) or isinstance(second, spec.Step):
-            help = f"an unnamed step is called `{name}` by its kind and a count: name one of the two otherwise"
-        note = Note("it stands here first", first.span)
-        message = f"the name `{shorten(name)}` stands twice in one module"
+            help = f"an unnamed step is called `{name}`, its kind and a count: give one of the two another name"
+        note = Note("it is first defined here", first.span)
+        message = f"two steps of one module are named `{shorten(name)}`"
         self.fault(Code.DUPLICATE, message, second.span, help, note)
 
     def find(self, target: Value, site: Site) -> Named | None:
-        """The earlier step of this module that a ``from`` or ``reuse`` names, None where it is unknown."""
+        """The earlier step of this module that a ``from`` or ``reuse`` names, None if it is unknown."""
         name, scope = self.value(target, site.environment), site.scope
         if name is UNKNOWN or (isinstance(name, str) and name in scope.names):
             return None if name is UNKNOWN else scope.names[name]
@@ -280,12 +280,12 @@ class Context:
         if isinstance(name, str) and name in site.environment.names:
             help = f"did you mean `${shown(name)}`?"
         message = f"no earlier step of this module is named `{shown(name)}`"
-        self.fault(Code.FROM, message, target.span, help or "give the step that is meant a `name`", *notes)
+        self.fault(Code.FROM, message, target.span, help or "give the step a `name`", *notes)
         return None
 
     @cached_property
     def named_steps(self) -> dict[object, Span]:
-        """Where each name that is written out anywhere in the document stands first."""
+        """The first place of each literal name in the document."""
         found: dict[object, Span] = {}
         for steps in (self.document.network, *(block.steps for block in self.document.blocks.values())):
             for name in spec.names_in(steps):
@@ -295,5 +295,5 @@ class Context:
 
 
 def shown(name: Any) -> str:
-    """What should be a name, as a message shows it."""
+    """A value in the place of a name, as a message shows it."""
     return shorten(name) if isinstance(name, str) and name else got(name)

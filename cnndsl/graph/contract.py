@@ -1,4 +1,4 @@
-"""``expect``: what a spec promises of its network, held against what came out."""
+"""``expect``: the contracts of a spec, compared with its network."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def broken_contracts(graph: Graph) -> list[Diagnostic]:
-    """A diagnostic for each promise of the document that its network does not keep."""
+    """A diagnostic for each contract of the document that its network breaks."""
     expect = graph.document.expect
     faults: list[Diagnostic] = []
     for key, tree in expect.entries if expect else ():
@@ -46,10 +46,10 @@ def _broken(graph: Graph, what: str, wanted: object, span: Span) -> list[Diagnos
         match = _BOUND.fullmatch(str(wanted))
         if not match:
             help = f'a number, or a comparison with K, M or G: `{what}: 1000`, `{what}: "< 10M"`'
-            return [Diagnostic(Code.TYPE, f"`{shorten(str(wanted))}` is no number to compare with", span, help)]
+            return [Diagnostic(Code.TYPE, f"`{shorten(str(wanted))}` is not a number or a comparison", span, help)]
         sign, digits, unit = match.groups()
         kept = _COMPARE[sign or "=="](number, float(digits.replace("_", "")) * _UNITS[unit])
         message = f"the network has {number:,} {what}, not {shorten(str(wanted))} as expected"
     if kept:
         return []
-    return [Diagnostic(Code.EXPECT, message, span, "change the network, or what is expected of it")]
+    return [Diagnostic(Code.EXPECT, message, span, "change the network or its `expect`")]

@@ -1,4 +1,4 @@
-"""What operations cost: parameters, buffers and multiply-accumulates."""
+"""The cost of operations: parameters, buffers and multiply-accumulates."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from cnndsl.graph.graph import Apply, Module, Operation, walk
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Numbers of learned values, of buffer values, and multiply-accumulates (MACs) of the
-    convolutions and linear layers in one forward pass, biases left out."""
+    """Numbers of learned values and of buffer values, and the multiply-accumulates (MACs) of
+    convolutions and linear layers in one forward pass, without biases."""
 
     params: int = 0
     buffers: int = 0
@@ -23,9 +23,9 @@ class Cost:
 
 
 def cost(operation: Operation) -> Cost:
-    """The cost of an operation, of all that is in it for a module.
+    """The cost of an operation; of a module, the cost of everything in it.
 
-    A layer used again costs MACs again, but its parameters only once.
+    A reused layer costs MACs again, but its parameters only once.
     """
     if isinstance(operation, Module):
         inside = total(inner for _, inner in walk(operation.body) if not isinstance(inner, Module))

@@ -1,7 +1,7 @@
 """Unrolls blocks and loops into a graph and infers every shape on the way.
 
-Faults are collected, not raised. Where a tensor's shape is not known because of one, the tensor is
-None and what depends on it is passed over, so that a fault is said once.
+Faults are collected, not raised. If a fault leaves the shape of a tensor unknown, the tensor is
+None and everything that depends on it is skipped, so each fault is reported once.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from cnndsl.spec.values import Literal
 
 @dataclass(frozen=True, slots=True)
 class Elaboration:
-    """The graph, None where there were errors, and the network as far as its shapes are known."""
+    """The graph, None if there are errors, and the network as far as its shapes are known."""
 
     graph: Graph | None
     partial: Module | None
@@ -41,7 +41,7 @@ class Elaboration:
 
 
 def elaborate(document: Document, batch: int = 1) -> Elaboration:
-    """Every step of a document applied to its inputs, with ``batch`` samples."""
+    """Applies every step of a document to its inputs, with ``batch`` samples."""
     return _Elaborator(document, batch).run()
 
 
@@ -87,13 +87,13 @@ class _Elaborator:
         return Elaboration(graph, graph.root, faults, context.params)
 
     def fetched_in_vain(self) -> Iterator[Diagnostic]:
-        """Steps that fetched a tensor which nothing has taken."""
-        help = "what follows goes on with another tensor; `branch: [[from: a], [from: b]]` takes several"
+        """Warnings about ``from`` steps whose tensor nothing uses."""
+        help = "the next step takes another tensor; `branch: [[from: a], [from: b]]` takes several"
         for step in {fetched.step: None for fetched in self.context.fetched}:
-            yield Diagnostic(Code.UNUSED, "nothing takes what this `from` fetches", step.span, help)
+            yield Diagnostic(Code.UNUSED, "nothing uses the tensor of this `from`", step.span, help)
 
     def params(self) -> Mapping[str, Any]:
-        """The document's parameters; what is wrong with `init` needs no more than these."""
+        """The document's parameters. Faults of `init`, which needs no more than these, are reported too."""
         context = self.context
         sound = check_order(self.document.params, context.fault)
         context.params = context.bind(sound, {}, context.environment({}, has_input=False))
@@ -108,11 +108,11 @@ class _Elaborator:
             if sizes is UNKNOWN:
                 continue
             if not (isinstance(sizes, tuple) and sizes and all(type(size) is int and size > 0 for size in sizes)):
-                message = f"an input is a list of positive integers, not {got(sizes)}"
+                message = f"an input must be a list of positive integers, not {got(sizes)}"
                 self.context.fault(Code.TYPE, message, value.span, meant_by(value, sizes, environment.names))
             elif prod(sizes) * self.batch > self.document.limits.elements:
                 message = (
-                    f"an input of {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"
+                    f"the input has {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"
                 )
                 self.context.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
             else:
@@ -121,7 +121,7 @@ class _Elaborator:
         return tensors
 
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
-        """Inputs that have names are reached by them, the first until a step takes its name."""
+        """Makes named inputs available to `from`, until a step takes the name of the first."""
         for name, tensor in inputs.items() if self.document.names_inputs else ():
             span = self.document.inputs[name].span
             scope.names[name] = Named(spec.Invalid(span=span), span, tensor, environment)
@@ -135,7 +135,7 @@ class _Elaborator:
         for name, span in self.document.outputs:
             if name not in scope.names:
                 if not scope.may_have(name):
-                    help = did_you_mean(name, scope.names) or "name the step whose tensor is meant, in `network` itself"
+                    help = did_you_mean(name, scope.names) or "give the step a `name`, in `network` itself"
                     message = f"no step of the network is named `{shorten(name)}`"
                     self.context.fault(Code.OUTPUT, message, span, help)
             elif (tensor := scope.names[name].tensor) is not None:
@@ -145,7 +145,7 @@ class _Elaborator:
     # --- lists of steps --------------------------------------------------------------------------
 
     def run_steps(self, steps: spec.Steps, x: Tensor | None, site: Site) -> Tensor | None:
-        """Appends the items of ``steps`` to the site's body; the tensor that comes out, None if unknown."""
+        """Appends the items of ``steps`` to the site's body. Returns the next tensor, None if unknown."""
         context = self.context
         for step in steps:
             context.spend(step.span)

@@ -1,9 +1,9 @@
-"""The graph of a network: what runs, in order, with every shape known. Frozen.
+"""The graph of a network: its operations in order, with every shape known. Frozen.
 
-A graph keeps the structure that the spec had. A module's ``body`` is a tuple of *items*: layers and
-modules that are applied, merges and splits, and regions (``Repeat``, ``Branch``, ``Residual``,
-``Dense``) that hold bodies of their own. Tensors connect them: each is made by one item and taken
-by any number of later ones, so the edges of the data flow can be read off without the structure.
+A graph keeps the structure of the spec. A module's ``body`` is a tuple of *items*: applied layers and
+modules, merges and splits, and regions (``Repeat``, ``Branch``, ``Residual``,
+``Dense``) with bodies of their own. Tensors connect the items: each is made by one item and taken
+by any number of later ones, so the data flow can be read without the structure.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Apply:
-    """A layer applied to a tensor. ``reuse`` is true where an earlier step made the layer.
+    """A layer applied to a tensor. ``reuse`` is true if an earlier step made the layer.
 
-    ``written`` are the arguments as the spec has them, before they were worked out.
+    ``written`` are the arguments as the spec has them, before evaluation.
     """
 
     step: Step
@@ -60,7 +60,7 @@ class Apply:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Failed:
-    """A layer or merge that a fault kept from running. What it would have been is not known."""
+    """A layer or merge that a fault kept from running. Its result is not known."""
 
     path: str
     kind: str
@@ -72,9 +72,9 @@ class Module:
     """A block, a ``sequential`` or the whole network, applied to a tensor: a child module.
 
     ``block`` is the block's name, "" for a ``sequential``. ``params`` are the block's parameters
-    with their values, ``written`` those as the call has them. ``chain`` tells that the steps are a
-    plain chain, an ``nn.Sequential``. ``steps`` is the definition that this is one use of. ``failed``
-    is what is missing in the body because of faults; a network without any has none.
+    with their values, ``written`` the same as the call has them. ``chain`` is true if the steps are a
+    plain chain, an ``nn.Sequential``. ``steps`` is the definition of which this is one use. ``failed``
+    holds what is missing in the body because of faults.
     """
 
     step: Step | None
@@ -131,7 +131,7 @@ class Merge:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Split:
-    """The channels of a tensor dealt out: ``outputs`` have ``sizes`` channels, in order."""
+    """Splits the channels of a tensor: ``outputs`` have ``sizes`` channels, in order."""
 
     step: Step
     name: str
@@ -165,7 +165,7 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Branch:
-    """Bodies side by side, an empty one the tensor itself, and the merge of what they give."""
+    """Parallel bodies, where an empty one is the tensor itself, and the merge of their outputs."""
 
     step: Step
     split: Split | None
@@ -182,7 +182,7 @@ class Branch:
 class Residual:
     """``body`` plus ``shortcut``; an empty shortcut is the identity.
 
-    Without a merge there is no shortcut, and the body is all.
+    Without a merge there is no shortcut, only the body.
     """
 
     step: Step
@@ -197,7 +197,7 @@ class Residual:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Dense:
-    """Rounds of a body and the concatenation of its input with what it gives."""
+    """Rounds of a body and the concatenation of its input and its output."""
 
     step: Step
     rounds: tuple[tuple[Body, Merge], ...] = field(repr=False)
@@ -231,26 +231,26 @@ class Graph:
 
     @property
     def signature(self) -> tuple[str, str]:
-        """Its name, and what it makes of what: ``resnet18`` and ``[3, 224, 224] -> [1000]``, both of bounded length."""
+        """Its name, and its shapes: ``resnet18`` and ``[3, 224, 224] -> [1000]``, both of bounded length."""
         name = self.document.name
         sides = _side(self.inputs, "input"), _side(self.outputs, "output")
         return name if len(name) <= _SHOWN else f"{name[: _SHOWN - 1]}…", " -> ".join(sides)
 
 
-#: Characters of a name, or of the shapes on one side, in a line about a network.
+#: The most characters of a name, or of the shapes on one side, in a line about a network.
 _SHOWN = 40
 
 
 def _side(tensors: Mapping[str, Tensor], what: str) -> str:
-    """Shapes of samples, with their names where there are several; only how many there are where that is too long."""
+    """Shapes of samples, with their names if there are several; only their number if that is too long."""
     shapes = [str(list(tensor.shape.sample)) for tensor in tensors.values()]
     text = ", ".join(map(" ".join, zip(tensors, shapes))) if len(shapes) > 1 else shapes[0]
     return text if len(text) <= _SHOWN else f"{len(shapes)} {what}{'s' * (len(shapes) != 1)}"
 
 
 def operations(body: Body) -> Iterator[Operation]:
-    """The operations of one module in the order in which they run, the regions looked into,
-    the modules in it not."""
+    """The operations of one module in the order in which they run: those in regions too,
+    those in its child modules not."""
     for item in body:
         if isinstance(item, (Apply, Module, Merge, Split)):
             yield item
@@ -260,7 +260,7 @@ def operations(body: Body) -> Iterator[Operation]:
 
 
 def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
-    """Every operation in the order in which it runs, with its depth; a module before what is in it."""
+    """Every operation in the order in which it runs, with its depth; a module comes before its contents."""
     for operation in operations(body):
         yield depth, operation
         if isinstance(operation, Module):
@@ -268,7 +268,7 @@ def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
 
 
 def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
-    """What takes each tensor, in the order in which it runs. A module is none of it: what is in it takes the tensor."""
+    """The operations that take each tensor, in order. Modules do not count: the operations in them take the tensor."""
     found: dict[Tensor, list[Apply | Merge | Split]] = {}
     for _, operation in walk(body):
         if not isinstance(operation, Module):
@@ -278,7 +278,7 @@ def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
 
 
 def changed(body: Body, change: Callable[[Apply], Apply]) -> Body:
-    """The same body with every layer in it changed, those of its modules too."""
+    """The same body with every layer changed, those in its modules too."""
 
     def of(item: Item) -> Item:
         match item:

@@ -1,6 +1,6 @@
-"""What compiles and is seldom meant: warnings about layers that go badly together.
+"""What compiles but is seldom intended: warnings about layers that do not work well together.
 
-Every rule is a function of one layer and its surroundings, in :data:`RULES`; its docstring says why it is a rule.
+Every rule is a function of one layer and its surroundings, in :data:`RULES`; its docstring gives the reason.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """Which operations take each tensor, and which tensors have had their dimensions permuted."""
+    """The operations that take each tensor, and the tensors with permuted dimensions."""
 
     takers: dict[Tensor, list[Apply | Merge | Split]]
     permuted: set[Tensor]
@@ -36,25 +36,25 @@ class Surroundings:
         return Surroundings(takers(root.body), permuted, {*outputs})
 
     def only_taker(self, layer: Apply) -> str:
-        """The kind of the one layer that takes what ``layer`` gives, "" where there is not just one."""
+        """The kind of the one layer that takes the output of ``layer``, "" if there is not exactly one."""
         found = self.takers.get(layer.output, [])
         alone = len(found) == 1 and layer.output not in self.returned
         return found[0].kind if alone else ""
 
 
-#: Errors that tell of shapes.
+#: Errors about shapes.
 _OF_SHAPES = {Code.SHAPE, Code.INFERRED, Code.CONCAT, Code.RESIDUAL, Code.BRANCH}
 
 Rule = Callable[[Apply, Surroundings], Diagnostic | None]
 
 
 def doubtful_habits(graph: Graph) -> Iterator[Diagnostic]:
-    """Each step is warned of once, however often its block is used."""
+    """One warning for each step, however often its block is used."""
     yield from _doubts(graph.document, graph.root, graph.outputs.values(), RULES)
 
 
 def explanations(document: Document, partial: Module, errors: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
-    """What may explain that shapes do not fit, in a network whose shapes are known as far as ``partial`` goes."""
+    """Warnings that may explain why shapes do not fit, in a network whose shapes are known as far as ``partial``."""
     if any(error.code in _OF_SHAPES for error in errors):
         yield from _doubts(document, partial, (), EXPLAINING)
 
@@ -74,20 +74,20 @@ def _doubts(document: Document, root: Module, outputs: Iterable[Tensor], rules: 
 
 
 def _channels_last(document: Document, root: Module) -> Iterator[Diagnostic]:
-    """Images are channels first here, as everywhere in PyTorch; elsewhere they come last, 1 or 3 of them."""
+    """The channels of images come first here, as everywhere in PyTorch; elsewhere they come last, and are 1 or 3."""
     shape = root.input.shape.sample
     permuted = any(operation.kind == "Permute" for _, operation in walk(root.body))
     if len(shape) != 3 or permuted or min(shape[:2]) < 8:
         return
     if shape[2] == 3 or (shape[2] == 1 and shape[0] == shape[1]):
-        message = f"the input {[*shape]} looks like height, width and channels: the channels come first"
+        message = f"the input {[*shape]} looks like height, width and channels: channels come first"
         span = next(iter(document.inputs.values())).span.first_line
         yield Diagnostic(Code.MISTAKEN, message, span, f"`{[shape[2], *shape[:2]]}`")
 
 
 def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
     """A batch normalisation subtracts the mean, and with it any bias before it (Ioffe and Szegedy, 2015,
-    arXiv:1502.03167, section 3.2): the bias is learned for nothing. One that is written out is meant."""
+    arXiv:1502.03167, section 3.2): the bias is learned for nothing. An explicit one is intended."""
     weighted = item.layer.family == "convolution" or item.kind == "Linear"
     written = item.written.get("bias")
     meant = isinstance(written, Literal) and written.value is True
@@ -95,12 +95,12 @@ def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | N
         return None
     if not around.only_taker(item).startswith("BatchNorm"):
         return None
-    message = f"the batch normalisation behind `{item.kind}` takes its bias away again"
-    return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`, or `bias: true` where it is meant")
+    message = f"the batch normalisation after `{item.kind}` cancels its bias"
+    return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`, or `bias: true` if it is intended")
 
 
 def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
-    """A stride that does not divide what is left of an axis leaves its end unread, and its edge undetected."""
+    """A stride that does not divide an axis leaves its end unread, and its edge undetected."""
     unseen = item.layer.unseen(item.input.shape, item.output.shape)
     if not any(unseen):
         return None
@@ -110,30 +110,30 @@ def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
         if count
     ]
     message = f"`{item.kind}` never sees {' and '.join(counts)} of its input {item.input.shape}"
-    help = "another padding or input size, or `ceil_mode: true` for a pooling"
+    help = "change the padding or the input size, or set `ceil_mode: true` for pooling"
     return Diagnostic(Code.UNSEEN, message, item.step.span, help)
 
 
 def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:
-    """A linear layer works on the last dimension alone: of an image, on each row of pixels by itself."""
+    """A linear layer works on the last dimension only: on each row of pixels of an image separately."""
     shape = item.input.shape
     if item.kind != "Linear" or shape.rank < 4 or item.input in around.permuted:
         return None
-    message = f"`Linear` works on the last dimension of {shape} alone, on each row of the image by itself"
+    message = f"`Linear` works on the last dimension of {shape}, on each row of the image separately"
     return Diagnostic(Code.UNFLATTENED, message, item.step.span, "put `Flatten` before it")
 
 
 def _dropout_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
-    """Dropout changes the variance in training and not in use, while batch normalisation keeps the one it saw
+    """Dropout changes the variance in training only, while batch normalisation keeps the one it saw
     in training (Li et al., 2018, arXiv:1801.05134)."""
     if "Dropout" not in item.kind or not around.only_taker(item).startswith("BatchNorm"):
         return None
-    message = f"`{item.kind}` right before a batch normalisation shifts the variance that it learns"
-    return Diagnostic(Code.DROPOUT, message, item.step.span, "put it behind the last batch normalisation")
+    message = f"`{item.kind}` right before a batch normalisation shifts the variance it learns"
+    return Diagnostic(Code.DROPOUT, message, item.step.span, "put it after the last batch normalisation")
 
 
 def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
-    """In PyTorch a list of arguments has in it what is inferred here: :mod:`cnndsl.graph.torch_order`."""
+    """In PyTorch a list of arguments contains those that are inferred here: :mod:`cnndsl.graph.torch_order`."""
     found = mistaken(item)
     if found is None:
         return None
@@ -143,11 +143,11 @@ def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
 
 
 def _upsampling_to_less(item: Apply, around: Surroundings) -> Diagnostic | None:
-    """The first argument of ``Upsample`` is the size that comes out, not how many times as large that is."""
+    """The first argument of ``Upsample`` is the output size, not the scale factor."""
     shape, out = item.input.shape, item.output.shape
     if item.kind != "Upsample" or item.layer.values["size"] is None or prod(out) >= prod(shape):
         return None
-    message = f"this `Upsample` makes {out} of {shape}, which is less"
+    message = f"this `Upsample` shrinks {shape} to {out}"
     return Diagnostic(Code.MISTAKEN, message, item.step.span, "`Upsample: {scale_factor: 2}` doubles height and width")
 
 
@@ -159,5 +159,5 @@ RULES: tuple[Rule, ...] = (
     _order_of_torch,
     _upsampling_to_less,
 )
-#: Those that may be why a later step does not fit.
+#: The rules that may explain why a later step does not fit.
 EXPLAINING: tuple[Rule, ...] = (_linear_on_image, _order_of_torch, _upsampling_to_less)

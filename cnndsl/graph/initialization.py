@@ -1,4 +1,4 @@
-"""``init``: how weights begin, as functions of ``torch.nn.init`` for layers by name.
+"""``init``: how weights start, as functions of ``torch.nn.init`` by layer name.
 
 ::
 
@@ -40,7 +40,7 @@ class Initialization:
 def initializations(
     document: Document, params: Mapping[str, Any]
 ) -> tuple[tuple[Initialization, ...], tuple[Diagnostic, ...]]:
-    """What a document's ``init`` asks for, and what is wrong with it."""
+    """The initializations of a document's ``init``, and its faults."""
     reader = _Reader(Environment(params, has_input=False))
     for key, value in document.init.entries if document.init else ():
         reader.layer(str(key.value), value, key.span)
@@ -59,7 +59,7 @@ class _Reader:
     def layer(self, layer: str, value: tree.Tree, span: Span) -> None:
         if layer not in LAYERS:
             help = did_you_mean(layer, LAYERS) or "`init` names layers, not blocks"
-            self.fault(Code.LAYER, f"`{shorten(layer)}` is no layer", span, help)
+            self.fault(Code.LAYER, f"there is no layer `{shorten(layer)}`", span, help)
         elif LAYERS[layer].parameters is Layer.parameters:
             self.fault(Code.SHAPE, f"`{layer}` has no weights to initialise", span, "remove the line")
         elif isinstance(value, tree.Mapping) and any(key in TENSORS for key in value.keys):
@@ -67,8 +67,8 @@ class _Reader:
                 if key.value in TENSORS:
                     self.function(layer, str(key.value), function)
                 else:
-                    help = "`weight` and `bias` are what can be initialised"
-                    self.fault(Code.KEY, f"`{shorten(str(key.value))}` is no tensor of a layer", key.span, help)
+                    help = "only `weight` and `bias` can be initialised"
+                    self.fault(Code.KEY, f"`{shorten(str(key.value))}` is not a tensor of a layer", key.span, help)
         else:
             self.function(layer, "weight", value)
 

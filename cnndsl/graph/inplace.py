@@ -1,11 +1,11 @@
-"""Layers that work in place, as ``ReLU: {inplace: true}`` does, and tensors that must not be overwritten.
+"""Layers that work in place, such as ``ReLU: {inplace: true}``, and tensors that must not be overwritten.
 
-Working in place saves memory, and never changes what a network means: a layer that would overwrite what something
-else still reads, in the forward or in the backward pass, leaves its input as it is, and a warning says so.
+Working in place saves memory and never changes what a network computes: a layer that would overwrite a tensor that
+something else still reads, in the forward or the backward pass, makes a new tensor, with a warning.
 
-One pass over the graph, in the order in which it runs, notes what holds the memory of each tensor. A tensor that shares
-the memory of the one before it, as the output of ``Flatten`` does, inherits its hold. Nothing has to be passed back: a
-tensor that has a second reader holds all that is made of its memory later.
+One pass over the graph, in execution order, records what holds the memory of each tensor. A tensor that shares the
+memory of the one before it, such as the output of ``Flatten``, inherits its hold. Nothing has to be passed back: a
+tensor with a second reader holds everything made of its memory later.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from cnndsl.spec.steps import Step
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Why the memory of a tensor must not be overwritten: for a reason, or for all that ``readers`` read there."""
+    """Why the memory of a tensor must not be overwritten: a reason, or the ``readers`` of the same memory."""
 
     reason: str = ""
     readers: tuple[Operation, ...] = ()
 
     def beside(self, taker: Operation) -> Hold:
-        """The same hold for what ``taker`` makes, which does not read beside itself."""
+        """The same hold for the output of ``taker``, which does not conflict with itself."""
         return replace(self, readers=tuple(reader for reader in self.readers if reader is not taker))
 
     def __str__(self) -> str:
@@ -35,14 +35,14 @@ class Hold:
 
 
 def without_hazards(graph: Graph) -> tuple[Graph, list[Diagnostic]]:
-    """The graph in which no layer overwrites what is needed, and a warning for each step that was to.
+    """The graph in which no layer overwrites a tensor that is needed, and a warning for each step that would have.
 
-    A step is one constructor call, so where it is run several times it works in place every time or never.
+    A step is one constructor call, so if it runs several times it works in place every time or never.
     """
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and item.layer.works_in_place()]
     if not layers:
         return graph, []
-    # What is used again is constructed by another step.
+    # A reused layer is constructed by another step.
     made_by = {item.path: item.step for item in layers if not item.reuse}
     hazards: dict[Step, tuple[Apply, Hold]] = {}
     for item, hold in _hazards(graph):
@@ -57,7 +57,7 @@ def without_hazards(graph: Graph) -> tuple[Graph, list[Diagnostic]]:
 
 
 def _hazards(graph: Graph) -> Iterator[tuple[Apply, Hold]]:
-    """The layers that would overwrite what is needed, each with the reason."""
+    """The layers that would overwrite a tensor that is needed, each with the reason."""
     held = _Holds(graph)
     for _, item in walk(graph.root.body):
         if isinstance(item, Apply):
@@ -73,20 +73,22 @@ def _hazards(graph: Graph) -> Iterator[tuple[Apply, Hold]]:
 
 
 class _Holds:
-    """What holds the memory of each tensor that has been made."""
+    """The holds on the memory of the tensors made so far."""
 
     def __init__(self, graph: Graph) -> None:
         self.takers = takers(graph.root.body)
         self.outputs = {*graph.outputs.values()}
-        self.holds = {tensor: Hold(f"the input `{name}` is the caller's") for name, tensor in graph.inputs.items()}
+        self.holds = {
+            tensor: Hold(f"the input `{name}` belongs to the caller") for name, tensor in graph.inputs.items()
+        }
 
     def against(self, item: Apply) -> Hold | None:
-        """What keeps a layer from overwriting its input."""
+        """The hold that keeps a layer from overwriting its input."""
         reason = item.layer.irreversible()
         return Hold(reason) if reason else self._inherited(item)
 
     def makes(self, item: Apply | Merge | Split, shares_memory: bool, layer: Layer | None = None) -> None:
-        """Notes what holds the tensors that an operation makes, of its input's memory or of new memory."""
+        """Records the holds on the outputs of an operation, in its input's memory or in new memory."""
         for tensor in item.outputs:
             hold = (self._inherited(item) if shares_memory else None) or self._of(item, layer, tensor)
             if hold:
@@ -97,7 +99,7 @@ class _Holds:
         return hold and hold.beside(item)
 
     def _of(self, item: Apply | Merge | Split, layer: Layer | None, tensor: Tensor) -> Hold | None:
-        """What holds a tensor beside all that holds the memory it shares."""
+        """The hold on a tensor itself, besides those on the memory it shares."""
         readers = self.takers.get(tensor, [])
         if tensor in self.outputs:
             return Hold("the network returns the same tensor")
@@ -117,6 +119,6 @@ def _warning(item: Apply, hold: Hold) -> Diagnostic:
         Code.IN_PLACE,
         f"this `{item.kind}` does not work in place: {hold}",
         written.span if written else item.step.span,
-        f"leave `inplace` out; the `{item.kind}` makes a new tensor in either case",
+        f"remove `inplace`; the `{item.kind}` makes a new tensor either way",
         tuple(notes),
     )

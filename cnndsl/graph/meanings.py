@@ -1,4 +1,4 @@
-"""What the names in a document's values mean: which parameters are used, and which names hide others."""
+"""The meaning of names in a document's values: which parameters are used, and which names hide others."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from cnndsl.spec.values import Value, expressions_in, parse_text
 
 @dataclass(frozen=True, eq=False)
 class Definition:
-    """A name that ``$`` takes a value from. ``words`` say what it is, ``steps`` the list that it belongs to, None
+    """A name that ``$`` refers to. ``words`` describe it, ``steps`` is the list that it belongs to, None
     for a parameter."""
 
     name: str
@@ -30,8 +30,8 @@ class Definition:
 
 @dataclass
 class Meanings:
-    """``unused`` are the parameters whose value nothing takes, though no ``let`` and no loop hides them; each with
-    what else has its name, if something has: a block's parameter, or a key of the recipe. ``hiding`` are warnings about
+    """``unused`` are the parameters that are never used although no ``let`` and no loop hides them, each with
+    the other owner of its name, if any: a block's parameter, or a key of the recipe. ``hiding`` are warnings about
     names that hide others."""
 
     unused: list[tuple[Definition, Definition | None]] = field(default_factory=list)
@@ -39,14 +39,14 @@ class Meanings:
 
 
 def meanings(document: Document) -> Meanings:
-    """Looks through every value of a document, and finds each name in it as the compiler does."""
+    """Visits every value of a document, and resolves each name in it as the compiler does."""
     reader = _Reader(document)
     reader.read()
     return reader.found
 
 
 class _Reader:
-    """``known`` holds the definitions of each name at the place that is read, the innermost last."""
+    """``known`` holds the definitions of each name at the current place, the innermost last."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -72,8 +72,8 @@ class _Reader:
     # --- definitions -----------------------------------------------------------------------------
 
     def parameters(self, parameters: Iterable[Parameter], of: str = "") -> list[Definition]:
-        """Parameters, each known to the defaults behind it. One of a block may have a name of the document's: a
-        signature says which values a block is given."""
+        """Parameters, each known to the defaults after it. A block's parameter may have the name of a document's: the
+        signature shows which values a block gets."""
         made = []
         for parameter in parameters:
             self.use([parameter.default] if parameter.default is not None else [])
@@ -86,7 +86,7 @@ class _Reader:
         hidden = next(reversed(self.known[made.name]), None)
         if hidden is not None and self.is_doubtful(made, hidden, value):
             self.warn(made, hidden)
-            self.used.add(hidden)  # that it is hidden says enough
+            self.used.add(hidden)  # the warning about hiding is enough
         self.known[made.name].append(made)
 
     def forget(self, definitions: Iterable[Definition]) -> None:
@@ -121,7 +121,7 @@ class _Reader:
         self.forget(names)
 
     def recipe(self, train: Mapping | None) -> list[Definition]:
-        """The values of a recipe are known to each other by their keys."""
+        """The values of a recipe may use each other by their keys."""
         if train is None:
             return []
         keys = [Definition(name, f"the recipe's `{name}`", key.span) for name, key in train.keys.items()]
@@ -144,9 +144,9 @@ class _Reader:
     # --- hiding ----------------------------------------------------------------------------------
 
     def is_doubtful(self, made: Definition, hidden: Definition, value: Value) -> bool:
-        """Whether a name that hides another is probably a slip.
+        """Whether a name that hides another is probably a mistake.
 
-        A ``let`` may set a name of its own list anew, and a value may be made of the one that it hides, as in
+        A ``let`` may set a name of its own list again, and a value may be computed from the one it hides, as in
         ``let: {width: $(width or 64)}``.
         """
         return made.steps is not hidden.steps and made.name not in _names_in([value])
@@ -166,7 +166,7 @@ def _names_in(values: Iterable[Value]) -> Iterator[str]:
 
 
 def _values_in_trees(*trees: Tree | None) -> Iterator[Value]:
-    """The texts in parts of a document that have not been parsed: ``init``, ``expect`` and ``train``."""
+    """The values in parts of a document that have not been parsed: ``init``, ``expect`` and ``train``."""
     for tree in trees:
         if isinstance(tree, Mapping):
             yield from _values_in_trees(*tree.by_key.values())

@@ -12,9 +12,9 @@ from cnndsl.spec.values import Literal, expressions_in
 
 
 def check_order(parameters: tuple[Parameter, ...], fault: Callable[..., None]) -> tuple[Parameter, ...]:
-    """The parameters, those whose defaults use later ones or themselves made unknown and reported.
+    """The parameters. Those whose defaults use later ones or themselves are unknown and reported.
 
-    A ring is reported once, where it begins.
+    A cycle is reported once, where it begins.
     """
     position = {parameter.name: index for index, parameter in enumerate(parameters)}
     needs = {parameter.name: _names(parameter) & position.keys() for parameter in parameters}
@@ -39,12 +39,12 @@ def _report_ring(parameter: Parameter, ring: list[str], fault: Callable[..., Non
     names = [*ring[start:], *ring[:start], parameter.name]
     listed = " → ".join(map(shorten, names if len(names) < 10 else [*names[:5], "…", *names[-3:]]))
     span = parameter.default.span if parameter.default else parameter.span
-    fault(Code.CYCLE, f"parameters in a ring: {listed}", span, "give one of them a value of its own")
+    fault(Code.CYCLE, f"parameters in a cycle: {listed}", span, "give one of them its own value")
 
 
 def _report_later(parameter: Parameter, later: str, fault: Callable[..., None]) -> None:
     span = parameter.default.span if parameter.default else parameter.span
-    help = f"move `{shorten(parameter.name)}` behind `{shorten(later)}`: a default uses the parameters before it"
+    help = f"move `{shorten(parameter.name)}` after `{shorten(later)}`: a default may use only earlier parameters"
     fault(Code.UNDEFINED, f"`{shorten(later)}` is defined after `{shorten(parameter.name)}`", span, help)
 
 
@@ -53,7 +53,7 @@ def _names(parameter: Parameter) -> set[str]:
 
 
 def _rings(needs: dict[str, set[str]]) -> list[list[str]]:
-    """Rings of parameters that need each other: at least one for all that cannot be worked out."""
+    """Cycles of parameters that need each other: at least one for all that cannot be computed."""
     users: dict[str, list[str]] = {name: [] for name in needs}
     for name, needed in needs.items():
         for other in needed:

@@ -1,4 +1,4 @@
-"""Names within one module: its children, its tensors, and how unnamed ones are called."""
+"""Names within one module: its children, its tensors, and the names of unnamed ones."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ _PRIVATE = """
 #: Attributes of ``torch.nn.Module`` and ``Sequential``, which a child would hide.
 TAKEN = frozenset((*_PUBLIC.split(), *_PRIVATE.split()))
 
-#: Names with values in them that are looked through for one that may have been meant.
+#: The most names with values in them that are compared with a name that is not found.
 MANY = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """What a name stands for: the step that has it, what that gave, and the values known there."""
+    """What a name refers to: the step, its tensor, and the values known there."""
 
     step: Step
     span: Span
@@ -49,28 +49,28 @@ class Named:
 
 @dataclass(slots=True)
 class Scope:
-    """One module while it is being elaborated."""
+    """One module during elaboration."""
 
     path: str
     chain: bool
     names: dict[str, Named] = field(default_factory=dict)
-    #: What took each name: the name as written, or an unnamed step.
+    #: The owner of each name: the name as written, or an unnamed step.
     taken: dict[str, Value | Step] = field(default_factory=dict)
-    #: The names of steps that were passed over because of a fault.
+    #: The names of steps that were skipped because of a fault.
     lost: set[str] = field(default_factory=set)
-    #: The same of names that hold values.
+    #: The same for names that contain values.
     lost_templates: list[WrittenName] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     children: int = 0
     failed: list[Failed] = field(default_factory=list)
 
     def lose(self, steps: Steps) -> None:
-        """Passes steps over because of a fault: the names in them are there, but nothing is known of them."""
+        """Skips steps because of a fault: their names exist, but nothing is known about them."""
         for name in names_in(steps):
             self.lose_name(name)
 
     def lose_name(self, name: Value) -> None:
-        """The name of a step of which nothing is known."""
+        """Records the name of a skipped step."""
         written = written_name(name)
         if len(written) == 1:
             self.lost.add(written[0])
@@ -78,12 +78,12 @@ class Scope:
             self.lost_templates.append(written)
 
     def may_have(self, name: str) -> bool:
-        """Whether a step that was passed over may have this name; after many, any may be."""
+        """Whether a skipped step may have this name; after many, any name is possible."""
         many = len(self.lost_templates) > MANY
         return many or name in self.lost or any(may_be(written, name) for written in self.lost_templates)
 
     def child_name(self, short_name: str, written: str | None) -> str:
-        """The name of the next child: the written one, its index in a chain, else kind and count."""
+        """The name of the next child: the written one, its index in a chain, or else kind and count."""
         self.children += 1
         if written is not None:
             self.counts[short_name] += 1
@@ -95,12 +95,12 @@ class Scope:
         return f"{short_name}{self.counts[short_name]}"
 
     def label(self, kind: str) -> str:
-        """The next name for a merge or split, which is no module: any that no step has."""
+        """The next name for a merge or split, which is not a module: one that no step has."""
         name = self.counted(kind)
         return self.label(kind) if name in self.taken else name
 
     def fail(self, name: str, kind: str, *inputs: Tensor | None) -> None:
-        """An operation cannot be run. Where its input is not known, one before it failed, and this one is no news."""
+        """Records that an operation cannot run. If its input is unknown, an earlier one failed, not this."""
         if known := tuple(tensor for tensor in inputs if tensor is not None):
             self.failed.append(Failed(self.path_of(name), kind, known))
 

@@ -19,7 +19,7 @@ from cnndsl.spec.values import Value
 
 
 class Structure:
-    """Runs the steps that give structure. ``run`` runs what is inside of them."""
+    """Runs the steps that give structure. ``run`` runs the steps inside them."""
 
     def __init__(self, context: Context, run: Run) -> None:
         self.context = context
@@ -48,7 +48,10 @@ class Structure:
         rounds: list[tuple[Body, Merge]] = []
         for inner in self._rounds(step, bindings, site):
             added = self.run(step.steps, x, inner)
-            notes = [f"the input of this round is {x and x.shape}", f"its steps give {added and added.shape}"]
+            notes = [
+                f"the input of this round is {x and x.shape}",
+                f"the output of its steps is {added and added.shape}",
+            ]
             said = [Note(text, step.span) for text in notes]
             merge = self._merge(step, site.scope.label("concat"), "concat", 1, (x, added), said, site.scope)
             if merge is not None:
@@ -61,7 +64,7 @@ class Structure:
         return x
 
     def _bindings(self, loop: spec.Loop, site: Site) -> Sequence[dict[str, Any]] | None:
-        """The names bound in each round of a loop, None where that is unknown."""
+        """The names bound in each round of a loop, None if unknown."""
         counted = loop.times is not None
         value = loop.times or loop.elements
         assert value is not None
@@ -79,7 +82,7 @@ class Structure:
             return None
         rounds = found if counted else len(found)
         if rounds > (limit := self.context.limits.times):
-            message = f"{rounds} rounds, the limit is {limit}"
+            message = f"the loop has {rounds} rounds, the limit is {limit}"
             self.context.fault(Code.LIMIT, message, value.span, how_to_raise("times"))
             return None
         return [{}] * rounds if counted else [self._unpack(loop, element, value) for element in found]
@@ -89,14 +92,14 @@ class Structure:
         if not loop.unpack:
             return {names[0]: element}
         if not isinstance(element, tuple) or len(element) != len(loop.names):
-            message = f"each element is taken apart into `{', '.join(names)}`, but one is {got(element)}"
-            help = f"every element is a list of {len(loop.names)}"
+            message = f"each element is unpacked into `{', '.join(names)}`, but one is {got(element)}"
+            help = f"every element must be a list of {len(loop.names)}"
             self.context.fault(Code.TYPE, message, value.span, help)
             return dict.fromkeys(names, UNKNOWN)
         return dict(zip(names, element))
 
     def _rounds(self, step: spec.Repeat | spec.Dense, bindings: Sequence[dict[str, Any]], site: Site) -> Iterator[Site]:
-        """Each round's place, with a body of its own."""
+        """The site of each round, with a body of its own."""
         loop = f"{step.span.text} {self.context.place(step.span)}"
         for number, names in enumerate(bindings, 1):
             self.context.spend(step.span)
@@ -109,8 +112,8 @@ class Structure:
     def branch(self, step: spec.Branch, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         count = len(step.branches)
         if count == 1 and not step.branches[0]:
-            help = "a branch is a list of steps; `[]` is the tensor itself, beside others"
-            self.context.fault(Code.BRANCH, "one empty branch, with nothing to merge it with", step.span, help)
+            help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"
+            self.context.fault(Code.BRANCH, "one empty branch has nothing to merge with", step.span, help)
             return None
         split, starts = self._starts(step, x, site)
         bodies: list[Body] = []
@@ -125,7 +128,7 @@ class Structure:
             self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span, help)
             dim = UNKNOWN
         notes = [
-            Note(f"branch {number} gives {end and end.shape}", span)
+            Note(f"the output of branch {number} is {end and end.shape}", span)
             for number, (end, span) in enumerate(zip(ends, step.branch_spans), 1)
         ]
         merge = None
@@ -139,7 +142,7 @@ class Structure:
         return merge.output
 
     def _starts(self, step: spec.Branch, x: Tensor | None, site: Site) -> tuple[Split | None, Sequence[Tensor | None]]:
-        """What each branch begins with: the whole tensor, or its part."""
+        """The tensor that each branch starts with: the whole tensor, or its part."""
         count = len(step.branches)
         wanted = False if step.split is None else self.context.value(step.split, site.environment)
         if wanted is False:
@@ -153,7 +156,7 @@ class Structure:
             self.context.fault(Code.BRANCH, refused.message, step.split.span, help)
             site.scope.fail(site.scope.label("split"), "split", x)
             return None, [None] * count
-        if count == 1:  # all channels: there is nothing to deal out
+        if count == 1:  # all channels: there is nothing to split
             return None, [x]
         name = site.scope.label("split")
         outputs = tuple(Tensor(x.shape.with_channels(size)) for size in sizes)
@@ -216,8 +219,8 @@ class Structure:
         return merge.output
 
     def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor) -> None:
-        """Says that the sides differ, and which projection of the input would mend it."""
-        message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds like shapes"
+        """Reports that the sides differ, and which projection of the input would fix it."""
+        message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds equal shapes"
         projection = x and _projection(x.shape, main.shape)
         help = "pad the steps, or give both sides the same channels and strides"
         if projection:
@@ -230,7 +233,7 @@ class Structure:
 
 
 def _projection(shape: Shape, wanted: Shape) -> str:
-    """The convolution with a kernel of 1 that gives one shape the channels and sizes of the other; "" for none."""
+    """The convolution with a kernel of 1 that gives one shape the channels and sizes of the other; "" if none does."""
     dims = wanted.rank - 2
     if shape.rank != wanted.rank or not 1 <= dims <= 3:
         return ""

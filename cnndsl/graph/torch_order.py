@@ -1,7 +1,7 @@
-"""Lists of arguments that compile and are probably in PyTorch's order.
+"""Lists of arguments that compile but are probably in PyTorch's order.
 
-In PyTorch a list of arguments has in it what is inferred here: ``nn.Conv2d(3, 16, 3)`` is ``Conv2d: [16, 3]``, and
-``nn.BatchNorm2d(16)`` is ``BatchNorm2d``.
+In PyTorch a list of arguments contains those that are inferred here: ``nn.Conv2d(3, 16, 3)`` is ``Conv2d: [16, 3]``,
+and ``nn.BatchNorm2d(16)`` is ``BatchNorm2d``.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from cnndsl.spec.values import Arguments, Value
 def meant_step(
     layer: type[Layer], values: Mapping[str, Any], written: Mapping[str, Value], arguments: Arguments
 ) -> str:
-    """The step that was meant if the list of ``arguments`` is in PyTorch's order, "" where it cannot be.
+    """The step that was meant if the list of ``arguments`` is in PyTorch's order, "" if it cannot be.
 
-    ``values`` are the arguments by name, ``written`` the same as they were written.
+    ``values`` are the arguments by name, ``written`` the same as written.
     """
     names = [name for name in layer.positional() if name in written] if arguments.positional else []
     dealt_out = arguments.alone is not None and len(names) > 1
@@ -31,7 +31,7 @@ def meant_step(
 
 
 def mistaken(item: Apply) -> tuple[str, str] | None:
-    """What is odd about the list of arguments of a layer, and the step that was meant; None where nothing is."""
+    """What is odd about the list of arguments of a layer, and the step that was meant; None if nothing is."""
     if not isinstance(item.step, Call) or not item.step.arguments.positional:
         return None
     values = {name: _as_count(value) for name, value in item.layer.values.items()}
@@ -47,13 +47,13 @@ def mistaken(item: Apply) -> tuple[str, str] | None:
 
 
 def _as_count(value: Any) -> Any:
-    """A number that a layer took as a float, and that may have been written as a number of channels."""
+    """A number that a layer took as a float, but that may have been written as a number of channels."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _odd_window(item: Apply) -> bool:
-    """Whether a kernel is a number of channels, and the stride a kernel: kernels of 8 and more, and even ones with a
-    stride of 3 and more other than themselves, are not used."""
+    """Whether a kernel is probably a number of channels, and the stride a kernel: nobody uses kernels of 8 and more, or
+    even ones with a stride of 3 and more that is not the kernel."""
     kernel, stride = item.layer.values.get("kernel_size"), item.layer.values.get("stride")
     if not isinstance(kernel, int) or not isinstance(stride, int):
         return False
@@ -61,6 +61,6 @@ def _odd_window(item: Apply) -> bool:
 
 
 def meant_channels(item: Apply) -> int | None:
-    """How many channels a layer would give if its arguments were not in PyTorch's order; None where they are not."""
+    """The channels that a layer would give if its arguments were not in PyTorch's order; None if they are not."""
     kernel = item.layer.values.get("kernel_size")
     return kernel if isinstance(kernel, int) and mistaken(item) else None

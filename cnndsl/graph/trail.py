@@ -1,4 +1,4 @@
-"""The way to a fault: through which blocks and loops, in which round, called from where."""
+"""The trail to a fault: the blocks and loops around it, the round, and the place of the call."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cnndsl.diagnostics import WAY
 
 @dataclass(frozen=True, slots=True)
 class Station:
-    """A block that was called, a loop in one of its rounds, or a module that is used again.
+    """A block that was called, a loop in one of its rounds, or a reused module.
 
-    ``path`` is where the module of a block stands in the network, None for anything else.
+    ``path`` is the path of a block's module in the network, None for anything else.
     """
 
     what: str
@@ -21,8 +21,8 @@ class Station:
 
 
 def told(stations: Iterable[Station], at: str) -> tuple[str, ...]:
-    """A line for each block, the innermost first, with the loops in it; ``at`` is the path of the module that the
-    fault is of."""
+    """A line for each block, the innermost first, with the loops in it; ``at`` is the path of the module with the
+    fault."""
     lines: list[str] = []
     loops: list[str] = []
     for station in reversed([*stations]):

@@ -1,1 +1,1 @@
-"""Text becomes typed steps with places. Knows nothing of tensors."""
+"""Turns text into typed steps with places. Knows nothing about tensors."""

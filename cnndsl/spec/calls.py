@@ -1,4 +1,4 @@
-"""Calls of torch's functions and classes: ``xavier_uniform``, ``{SGD: {lr: 0.1}}``, ``{StepLR: [30]}``."""
+"""Calls of functions and classes of torch: ``xavier_uniform``, ``{SGD: {lr: 0.1}}``, ``{StepLR: [30]}``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, 
 
 @dataclass(frozen=True)
 class FunctionCall:
-    """A function with the arguments that were given to it, checked and worked out."""
+    """A function with its arguments, checked and evaluated."""
 
     name: str
     arguments: Mapping[str, Any]
@@ -38,23 +38,27 @@ def _shown(value: object) -> str:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """The functions that may stand in a place: ``what`` they are in words, and how one is written."""
+    """The functions that are allowed in a place, ``what`` they are in words, and an example."""
 
     functions: Mapping[str, Function]
     what: str
     example: str
 
+    @property
+    def one(self) -> str:
+        return f"an {self.what}" if self.what[0] in "aeiou" else f"a {self.what}"
+
 
 class CallReader:
-    """Reads calls, collecting what is wrong with them in ``faults``."""
+    """Reads calls and collects their ``faults``."""
 
     def __init__(self, environment: Environment, faults: list[Diagnostic]) -> None:
         self.environment = environment
         self.faults = faults
 
     def call(self, written: tree.Tree, vocabulary: Vocabulary) -> FunctionCall | None:
-        """A function by its name alone, or as the one key of a mapping with its arguments; None where
-        something is wrong with it."""
+        """A function by its name alone, or as the one key of a mapping with its arguments; None if
+        it has a fault."""
         arguments: tree.Tree = tree.Scalar(None, written.span)
         named: tree.Tree = written
         if isinstance(written, tree.Mapping) and len(written.entries) == 1:
@@ -62,13 +66,13 @@ class CallReader:
         if isinstance(named, tree.Scalar) and named.value is tree.UNKNOWN:
             return None
         if not isinstance(named, tree.Scalar) or not isinstance(named.value, str):
-            help = f"as {vocabulary.example}"
-            self._fault(Code.TYPE, f"this is no {vocabulary.what}: {got(tree.plain(written))}", written.span, help)
+            help = f"write {vocabulary.example}"
+            self._fault(Code.TYPE, f"this is not {vocabulary.one}: {got(tree.plain(written))}", written.span, help)
             return None
         return self._named(str(named.value), parse_arguments(arguments, self.faults.append), named.span, vocabulary)
 
     def arguments(self, function: Function, written: tree.Tree) -> dict[str, Any] | None:
-        """The arguments of a function that has a key to itself; None where something is wrong with them."""
+        """The arguments of a function with a key of its own; None if they have a fault."""
         return self._arguments(function, parse_arguments(written, self.faults.append), written.span)
 
     def _named(self, written: str, arguments: Arguments, span: Span, vocabulary: Vocabulary) -> FunctionCall | None:
@@ -77,13 +81,13 @@ class CallReader:
         if function is None:
             known = vocabulary.functions
             help = meant_function(written, known) or did_you_mean(name, known) or f"there are {', '.join(known)}"
-            self._fault(Code.LAYER, f"`{shorten(name)}` is no {vocabulary.what}", span, help)
+            self._fault(Code.LAYER, f"`{shorten(name)}` is not {vocabulary.one}", span, help)
             return None
         values = self._arguments(function, arguments, span)
         return None if values is None else FunctionCall(name, values, span)
 
     def _arguments(self, function: Function, given: Arguments, span: Span) -> dict[str, Any] | None:
-        """The arguments that were given to a function, in torch's types; None where something is wrong with them."""
+        """The arguments of a function, in torch's types; None if they have a fault."""
         before = len(self.faults)
         written: dict[str, Value] = {}
         values: dict[str, Any] = {}
@@ -107,13 +111,13 @@ class CallReader:
         return None
 
     def _by_name(self, function: Function, given: Arguments) -> dict[str, Value]:
-        """The arguments by their names, those that the function does not have reported and left out."""
+        """The arguments by name. Unknown ones are reported and left out."""
         names = function.positional()
         positional = self._positional(function, given)
         written: dict[str, Value] = dict(zip(names, positional))
         signature = f"`{function.name}({function.signature()})`"
         if len(positional) > len(names):
-            takes = f"{len(names)} argument{'s' if len(names) > 1 else ''} at the most" if names else "no arguments"
+            takes = f"{len(names)} argument{'s' if len(names) > 1 else ''} at most" if names else "no arguments"
             self._fault(Code.ARGUMENT, f"`{function.name}` takes {takes}", positional[len(names)].span, signature)
         for keyword in given.keywords:
             if keyword.name not in function.arguments:
@@ -124,7 +128,7 @@ class CallReader:
         return written
 
     def _positional(self, function: Function, given: Arguments) -> tuple[Value, ...]:
-        """Arguments by their order. A list that is worked out is dealt out as a written one is."""
+        """Positional arguments. An evaluated list spreads over them as a written one does."""
         if function.takes_list() and given.whole is not None:
             return (given.whole,)
         most = len(function.positional())
@@ -145,7 +149,7 @@ class CallReader:
             return self._named(item.name, item.arguments, item.span, vocabulary)
         if isinstance(item, Literal) and isinstance(item.value, str):
             return self._named(item.value, Arguments(), item.span, vocabulary)
-        self._fault(Code.TYPE, f"this is no {vocabulary.what}", item.span, vocabulary.example)
+        self._fault(Code.TYPE, f"this is not {vocabulary.one}", item.span, vocabulary.example)
         return None
 
     def _fault(self, code: Code, message: str, span: Span, help: str = "") -> None:

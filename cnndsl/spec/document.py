@@ -45,17 +45,17 @@ class Block:
 
     @property
     def signature(self) -> str:
-        """As it was written."""
+        """The signature as written."""
         return self.span.text.strip("\"'")
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Document:
-    """A spec with everything that it extends and uses in it.
+    """A spec, including everything that it extends and uses.
 
     ``name`` is an identifier, for Python; ``label`` is what files and folders are named after.
-    ``tree`` is all of it, and ``init``, ``expect`` and ``train`` parts of it as they were written.
-    ``lost`` are names of blocks of which nothing is known because of a fault; None where any name may be
+    ``tree`` is the whole spec, and ``init``, ``expect`` and ``train`` are parts of it as written.
+    ``lost`` are the names of blocks that are unknown because of a fault; None if any name may be
     one of them.
     """
 
@@ -79,22 +79,22 @@ class Document:
 
     @property
     def names_inputs(self) -> bool:
-        """Whether the inputs have names; a single one may do without."""
+        """Whether the inputs have names, which a single one may leave out."""
         return isinstance(self.tree.get("input"), Mapping)
 
     def __repr__(self) -> str:
         return f"<Document {shorten(self.name)}>"
 
     def resolved(self, *left_out: str) -> str:
-        """The spec as one text that needs no other file: what it extends, uses and was given is in it, but
-        not the keys that are ``left_out``."""
+        """The spec as one text that needs no other file: it includes what the spec extends, uses and was given, but
+        not the keys in ``left_out``."""
         name = Scalar("name", self.tree.span), Scalar(self.name, self.tree.span)
         return write(Mapping((name, *without(self.tree, "name", "extends", "use", *left_out).entries), self.tree.span))
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A document, None where the text is too far off, and the faults that were found."""
+    """A document, None if the text is too broken, and the faults found."""
 
     document: Document | None
     faults: tuple[Diagnostic, ...]
@@ -102,8 +102,8 @@ class Reading:
 
 @dataclass(frozen=True)
 class Text:
-    """A spec that is not in a file. ``folder`` is where it finds what it extends and uses; ``name`` is what its
-    diagnostics call it."""
+    """A spec that is not in a file. Files that it extends and uses are looked up in ``folder``; ``name`` is its name in
+    diagnostics."""
 
     text: str
     folder: str | os.PathLike[str] = "."
@@ -111,14 +111,14 @@ class Text:
 
     def __post_init__(self) -> None:
         if not isinstance(self.text, str):
-            raise TypeError(f"the text of a spec is a str, not {type(self.text).__name__}")
+            raise TypeError(f"the text of a spec must be a str, not {type(self.text).__name__}")
 
     @property
     def source(self) -> Source:
         return Source(self.name, self.text.removeprefix("\ufeff"))
 
 
-#: Where a spec is: in a file, in the zoo as ``zoo:NAME``, or here.
+#: A spec: the path of a file, ``zoo:NAME``, or a text.
 Spec: TypeAlias = str | os.PathLike[str] | Text
 
 
@@ -132,8 +132,8 @@ def read_document(
     """Reads a spec.
 
     ``params`` are Python values for the document's parameters, ``given`` the same as
-    ``name=value`` texts, ``settings`` are ``a.b=value`` for any key. Raises :class:`SpecError` only where there is
-    no file, TypeError for what is neither a path nor a :class:`Text`.
+    ``name=value`` strings, ``settings`` are ``a.b=value`` for any key. Raises :class:`SpecError` only if there is
+    no file, and TypeError for anything but a path or a :class:`Text`.
     """
     place = spec if isinstance(spec, Text) else _found(spec)
     folder = given_path(place.folder) if isinstance(place, Text) else place.parent
@@ -164,12 +164,12 @@ def read_document(
 
 
 def _found(spec: str | os.PathLike[str]) -> Path:
-    """The file that is meant. Raises :class:`SpecError` for a ``zoo:NAME`` that is not there, and for a text."""
-    path = given_path(spec, "a spec is a path, `zoo:NAME`, or a text as `cnndsl.Text(text)`")
+    """The file of a spec. Raises :class:`SpecError` for a ``zoo:NAME`` that does not exist, and for a text."""
+    path = given_path(spec, "a spec must be a path, `zoo:NAME`, or a `cnndsl.Text(text)`")
     text = str(path)
     if "\n" in text and not os.path.lexists(path):
-        help = "`cnndsl.loads(text)`, or `cnndsl.Text(text)` in place of a path"
-        raise SpecError([Diagnostic(Code.FILE, "a path is expected, and this is the text of a spec", help=help)])
+        help = "use `cnndsl.loads(text)`, or pass `cnndsl.Text(text)` as the path"
+        raise SpecError([Diagnostic(Code.FILE, "expected a path, got the text of a spec", help=help)])
     if not is_of_zoo(text):
         return path
     found = find(text)
@@ -186,8 +186,8 @@ def _set(
     faults: list[Diagnostic],
     whole: bool,
 ) -> Mapping:
-    """The tree with parameters and settings put in. ``whole`` tells that all of the spec is there."""
-    if params or given:  # a contract is of the network with the spec's own parameters
+    """The tree with parameters and settings applied. ``whole`` is true if all of the spec could be read."""
+    if params or given:  # a contract describes the network with the spec's own parameters
         tree = without(tree, "expect")
     values: dict[str, Tree] = {}
     for text in settings:
@@ -214,7 +214,7 @@ def _set(
 
 
 class _DocumentParser:
-    """Reads a document's sections. ``assembly`` knows whether what it extends or uses could be read."""
+    """Reads a document's sections. ``assembly`` knows whether the files that it extends or uses could be read."""
 
     def __init__(
         self, source: Source, stem: str, faults: list[Diagnostic], faulty: frozenset[int], assembly: Assembly
@@ -236,7 +236,12 @@ class _DocumentParser:
         self._needs(tree, "network", "the list of steps: `network: [...]`")
         network = tree.get("network")
         if isinstance(network, Listing) and not network.items:
-            self.fault(Code.MISSING, "`network` has no steps", tree.keys["network"].span, "a list of steps")
+            self.fault(
+                Code.MISSING,
+                "`network` has no steps",
+                tree.keys["network"].span,
+                "write a list of steps: `network: [...]`",
+            )
         description = tree.get("description")
         blocks = self._blocks(tree.get("blocks"))
         whole = tree.get("blocks") is None or isinstance(tree.get("blocks"), Mapping)
@@ -275,7 +280,7 @@ class _DocumentParser:
         return f"_{cleaned}"[:MAX_NAME] if cleaned[0].isdigit() or keyword.iskeyword(cleaned) else cleaned
 
     def _label(self, name: Tree | None) -> str:
-        """The name that is written, or the file's own: as unlike that of any other spec as the file system has it."""
+        """The written name, or that of the file, which is as unique as the file system makes it."""
         written = name.value if isinstance(name, Scalar) else None
         return written if isinstance(written, str) else self.stem if self.stem.strip(".") else "network"
 
@@ -310,8 +315,8 @@ class _DocumentParser:
     def _renamings(self, tree: Mapping | None) -> tuple[Renaming, ...]:
         entries = tree.entries if tree else ()
         if tree and len(entries) > MAX_RENAMINGS:
-            message = f"{len(entries)} lines of `rename`, the limit is {MAX_RENAMINGS}"
-            self.fault(Code.LIMIT, message, entries[MAX_RENAMINGS][0].span, "a `*` says many names in one line")
+            message = f"`rename` has {len(entries)} lines, the limit is {MAX_RENAMINGS}"
+            self.fault(Code.LIMIT, message, entries[MAX_RENAMINGS][0].span, "a `*` matches many names in one line")
             return ()
         found = [
             Renaming(str(key.value), str(plain(value)), key.span) for key, value in entries if plain(value) is not None
@@ -328,8 +333,8 @@ class _DocumentParser:
         for item in items:
             name = str(item.value) if isinstance(item, Scalar) else ""
             if name in outputs:
-                note = Note("it stands here first", outputs[name])
-                self.fault(Code.OUTPUT, f"the output `{shorten(name)}` stands twice", item.span, "keep one", note)
+                note = Note("it is first listed here", outputs[name])
+                self.fault(Code.OUTPUT, f"the output `{shorten(name)}` appears twice", item.span, "keep one", note)
             outputs.setdefault(name, item.span)
         return tuple(outputs.items())
 
@@ -349,9 +354,9 @@ class _DocumentParser:
                 self.lost.add(defined_name(key))
                 continue
             if name in LAYERS:
-                help = "name it otherwise: both would be called alike"
+                help = "give it another name: both would be called alike"
                 whose = LAYERS[name].package or "torch"
-                self.fault(Code.DUPLICATE, f"the block `{name}` is named like a layer of {whose}", key.span, help)
+                self.fault(Code.DUPLICATE, f"the block `{name}` has the name of a layer of {whose}", key.span, help)
                 self.lost.add(name)
             elif name in blocks:
                 note = Note("it is defined here first", blocks[name].span)

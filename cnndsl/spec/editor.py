@@ -1,4 +1,4 @@
-"""The JSON Schema as editors want it: every key explained, and nothing in it but JSON Schema's own words."""
+"""The JSON Schema for editors: every key is explained, and all keywords are JSON Schema's own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.spec.schema import schema
 
-#: Keywords of ours, which are for the messages of the compiler.
+#: Our own keywords, for the messages of the compiler.
 _OURS = ("expects", "subject", "argument")
 
 
@@ -37,11 +37,11 @@ def _explained(part: Any, is_property: bool = False) -> Any:
 
 
 def _of_argument(layer: type[Layer], name: str) -> str:
-    """What an argument must be and what it is where it is not written."""
+    """What an argument must be, and its value if it is left out."""
     argument = layer.arguments[name]
     expects = _sentence(argument.kind.expects(layer.dims or 0))
     if argument.infer is not None:
-        return f"{expects} Inferred from the input; if written, it must be true."
+        return f"{expects} Inferred from the input; if written, it must match."
     return f"{expects} Required." if argument.required else f"{expects} Default: {_yaml(argument.default)}."
 
 

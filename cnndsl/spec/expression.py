@@ -1,5 +1,5 @@
-"""Values worked out. Nothing is ever run: an expression's tree is walked, and what could grow is
-bounded before it is computed."""
+"""Evaluates values. No code ever runs: the tree of an expression is walked, and results that could grow are
+bounded before they are computed."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Meter:
     spent: int = 0
 
     def spend(self, work: int, span: Span) -> None:
-        """Raises :class:`Fault` where it is too much."""
+        """Raises :class:`Fault` if there are too many."""
         self.spent += work
         if self.exhausted:
             message = f"the values of this spec take more than {self.most} operations"
@@ -67,12 +67,12 @@ class Meter:
 
 
 class Unknown(Exception):
-    """A value depends on something that an earlier fault left unknown: nothing is to be said."""
+    """A value depends on something that is unknown because of an earlier fault: nothing is reported."""
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What names mean at a place. ``input`` is the shape of one sample there, None if unknown.
+    """The meaning of names at a place. ``input`` is the shape of one sample there, None if unknown.
 
     ``callables`` are the names of layers and blocks: each stands for itself.
     """
@@ -91,11 +91,11 @@ class Environment:
 
 
 def evaluate(value: Value, environment: Environment) -> Any:
-    """What a value is worth: numbers, texts, None, tuples of these, or a :class:`CallValue` whose
+    """The result of a value: numbers, strings, None, tuples of these, or a :class:`CallValue` whose
     arguments are all literals.
 
-    Raises :class:`Fault` for what cannot be worked out, and :class:`Unknown` for what depends on
-    something that an earlier fault left unknown.
+    Raises :class:`Fault` if it cannot be computed, and :class:`Unknown` if it depends on
+    something that is unknown because of an earlier fault.
     """
     environment.meter.spend(1, value.span)
     match value:
@@ -135,27 +135,27 @@ def _evaluate_template(template: Template, environment: Environment) -> str:
     for part in template.parts:
         found = part if isinstance(part, str) else evaluate(part, environment)
         if not isinstance(found, (str, int, float)) and isinstance(part, Expression):
-            message = f"`${shorten(part.text)}` is {kind_of(found)}, which no text can hold"
-            raise Fault(Code.TYPE, message, template.span.first_line, "a text holds numbers and texts")
+            message = f"`${shorten(part.text)}` is {kind_of(found)}, which no string can contain"
+            raise Fault(Code.TYPE, message, template.span.first_line, "a string can contain numbers and strings")
         texts.append(str(found))
     if sum(map(len, texts)) > MAX_SCALAR:
-        raise Fault(Code.LIMIT, f"a text of more than {MAX_SCALAR} characters", template.span.first_line)
+        raise Fault(Code.LIMIT, f"a string of more than {MAX_SCALAR} characters", template.span.first_line)
     return "".join(texts)
 
 
 def kind_of(value: object) -> str:
-    """What a value is, in words."""
+    """The kind of a value, in words."""
     if value is None or isinstance(value, bool):
         return str(value)
     if isinstance(value, tuple):
         return f"a list of {len(value)}" if value else "an empty list"
-    return {str: "a text", int: "an integer", float: "a number", CallValue: "a layer"}.get(
+    return {str: "a string", int: "an integer", float: "a number", CallValue: "a layer"}.get(
         type(value), "something else"
     )
 
 
 def _too_large(value: Any) -> str:
-    """What is too much about a list, with all that is in it; empty if nothing is."""
+    """The limit that a list exceeds, with everything in it; empty if none."""
     stack, count = [(value, 0)], -1
     while stack:
         item, depth = stack.pop()
@@ -169,15 +169,15 @@ def _too_large(value: Any) -> str:
     return ""
 
 
-CONDITION_HELP = "write true or false; in YAML 1.2 `yes`, `no`, `on` and `off` are texts"
+CONDITION_HELP = "write true or false; in YAML 1.2 `yes`, `no`, `on` and `off` are strings"
 
 
 def holds(value: Value, environment: Environment) -> bool:
-    """Whether a condition is true: anything but a text has a truth, as in Python."""
+    """Whether a condition is true: anything but a string has a truth value, as in Python."""
     found = evaluate(value, environment)
     if isinstance(found, str) and found not in environment.callables:
         help = meant_by(value, found, environment.names) or CONDITION_HELP
-        raise Fault(Code.TYPE, f"the text {shorten(found)!r} is no condition", value.span, help)
+        raise Fault(Code.TYPE, f"the string {shorten(found)!r} is not a condition", value.span, help)
     return bool(found)
 
 
@@ -192,7 +192,7 @@ class _Evaluation:
         return Fault(code, message, self.expression.place(node), help)
 
     def failed(self, node: ast.expr, reason: str, help: str = "") -> Fault:
-        return self.fault(Code.EVALUATION, f"`{shorten(ast.unparse(node))}` cannot be worked out: {reason}", node, help)
+        return self.fault(Code.EVALUATION, f"`{shorten(ast.unparse(node))}` cannot be computed: {reason}", node, help)
 
     def visit(self, node: ast.expr) -> Any:
         try:
@@ -204,7 +204,7 @@ class _Evaluation:
         work = len(result) if isinstance(result, (tuple, str)) else 1
         self.environment.meter.spend(work, self.expression.span)
         if isinstance(result, complex):
-            raise self.failed(node, "it is no real number")
+            raise self.failed(node, "it is not a real number")
         if isinstance(result, (int, float)):
             check_number(result, self.expression.place(node))
         return result
@@ -226,15 +226,15 @@ class _Evaluation:
             raise self.fault(Code.UNDEFINED, f"`{name}` is a function", node, f"call it: `{USAGE[name]}`")
         known = [*names, *self.environment.callables] if name[:1].isupper() else [*names, "input"]
         listed = ", ".join(shorten(known) for known in [*names][:12]) + (", …" if len(names) > 12 else "")
-        nothing = "nothing is defined here: parameters stand under `params`, names of one list of steps in a `let`"
-        help = (
-            meant_constant(name) or did_you_mean(name, known) or (f"what is known here: {listed}" if names else nothing)
-        )
+        nothing = "nothing is defined here: define parameters under `params`, or names for a list of steps in a `let`"
+        help = meant_constant(name) or did_you_mean(name, known) or (f"the names here: {listed}" if names else nothing)
         raise self.fault(Code.UNDEFINED, f"`{shorten(name)}` is not defined", node, help)
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
         if not self.environment.has_input:
-            raise self.fault(Code.UNDEFINED, "there is no `input` here", node, "only a step has one, and what it calls")
+            raise self.fault(
+                Code.UNDEFINED, "there is no `input` here", node, "only steps and the blocks they call have one"
+            )
         shape = self.environment.input
         if shape is None:
             raise Unknown
@@ -255,10 +255,10 @@ class _Evaluation:
         return value
 
     def holds(self, node: ast.expr) -> bool:
-        """Whether a condition is true. A text is none, unless it is a layer's name: `no` would be true."""
+        """Whether a condition is true. A string is not a condition, unless it names a layer: `no` would be true."""
         value = self.visit(node)
         if isinstance(value, str) and value not in self.environment.callables:
-            raise self.failed(node, f"the text {value!r} is no condition", CONDITION_HELP)
+            raise self.failed(node, f"the string {value!r} is not a condition", CONDITION_HELP)
         return bool(value)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> Any:
@@ -288,7 +288,7 @@ class _Evaluation:
                 if not _COMPARE[type(op)](left, right):
                     return False
             except TypeError:
-                raise self.failed(node, f"{kind_of(left)} does not compare with {kind_of(right)}") from None
+                raise self.failed(node, f"{kind_of(left)} cannot be compared with {kind_of(right)}") from None
             left = right
         return True
 
@@ -296,7 +296,7 @@ class _Evaluation:
         ends = [None if end is None else self.visit(end) for end in (node.lower, node.upper)]
         for end in ends:
             if end is not None and type(end) is not int:
-                raise self.failed(node, f"{kind_of(end)} is no position", "`list[1:3]`, `list[:3]` or `list[1:]`")
+                raise self.failed(node, f"{kind_of(end)} is not a position", "`list[1:3]`, `list[:3]` or `list[1:]`")
         return slice(*ends)
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:
@@ -305,7 +305,7 @@ class _Evaluation:
             return value[index]
         if not isinstance(value, (tuple, str)) or type(index) is not int:
             help = self.integer_help(index, node.slice) or "`list[0]` is the first"
-            raise self.failed(node, f"{kind_of(value)} has no index that is {kind_of(index)}", help)
+            raise self.failed(node, f"{kind_of(value)} cannot be indexed with {kind_of(index)}", help)
         if not -len(value) <= index < len(value):
             raise self.failed(
                 node, f"there is no index {index} in {kind_of(value)}", "`[0]` is the first, `[-1]` the last"
@@ -320,11 +320,11 @@ class _Evaluation:
         if not (isinstance(left, (int, float)) and isinstance(right, (int, float))):
             raise self.unlike(node, left, right)
         if operation is ast.Pow and abs(right) > MAX_EXPONENT:
-            raise self.fault(Code.LIMIT, f"the exponent {right} is past {MAX_EXPONENT}", node)
+            raise self.fault(Code.LIMIT, f"the exponent {right} is beyond {MAX_EXPONENT}", node)
         return _BINARY[operation](left, right)
 
     def sequence(self, node: ast.BinOp, operation: type[ast.operator], left: Any, right: Any) -> Any:
-        """Texts and lists: added to their like, or taken several times."""
+        """Strings and lists: added to others of their kind, or repeated."""
         if operation is ast.Add and type(left) is type(right):
             length = len(left) + len(right)
         elif operation is ast.Mult and int in (type(left), type(right)):
@@ -340,10 +340,10 @@ class _Evaluation:
         sign, help = _SIGNS[type(node.op)], ""
         if sign == "*":
             help = self.integer_help(left, node.left) or self.integer_help(right, node.right)
-        return self.failed(node, f"`{sign}` does not go with {kind_of(left)} and {kind_of(right)}", help)
+        return self.failed(node, f"`{sign}` does not take {kind_of(left)} and {kind_of(right)}", help)
 
     def integer_help(self, found: Any, node: ast.AST) -> str:
-        """Help where a part of the expression gave a float and an integer is expected, "" where it gave no float."""
+        """Help if a part of the expression gave a float and an integer is expected, "" if it gave no float."""
         return as_integer(found, ast.unparse(node)) if isinstance(found, float) else ""
 
     def visit_Call(self, node: ast.Call) -> Any:
@@ -356,7 +356,7 @@ class _Evaluation:
         except OverflowError as error:
             raise self.fault(Code.LIMIT, str(error), node) from None
         except (TypeError, ValueError):
-            given = ", ".join(map(kind_of, (*arguments, *keywords.values()))) or "nothing"
+            given = ", ".join(map(kind_of, (*arguments, *keywords.values()))) or "zero arguments"
             help = next(filter(None, map(self.integer_help, arguments, node.args)), "") if name == "range" else ""
             raise self.failed(node, f"`{name}` does not take {given}", help or f"`{USAGE[name]}`") from None
 

@@ -1,4 +1,4 @@
-"""Reading specs from disk: bounded, within the project, and with ``extends`` and ``use`` followed."""
+"""Reads specs from disk: bounded, within the project, and following ``extends`` and ``use``."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure
 from cnndsl.writing import read_file
 from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
 
-#: What marks the folder that a spec's ``extends`` and ``use`` may not leave.
+#: The files that mark the folder that ``extends`` and ``use`` may not leave.
 PROJECT_MARKS = (".git", "pyproject.toml")
-#: What a spec that extends another does not take from it. A contract is of one network.
+#: The keys that a spec does not inherit. A contract describes one network.
 _OWN = ("name", "extends", "use", "expect")
-#: Files that follow each other's `extends` and `use`.
+#: The longest chain of files by `extends` and `use`.
 MAX_CHAIN = 100
 
 
 class FileFault(Unreadable):
-    """There is no file to read, which is not the spec's fault."""
+    """There is no file to read, which is not a fault of the spec."""
 
 
 def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> Source:
-    """The text of a spec, without a byte order mark. ``span`` is where the path is written: in a spec, that may be
-    a stranger's, it names regular files only.
+    """The text of a spec, without a byte order mark. ``span`` is the place of the path in a spec, which may come
+    from anybody and may name only regular files.
 
-    Raises :class:`FileFault` where there is no such file and no span, else :class:`Unreadable`.
+    Raises :class:`FileFault` if there is no such file and no span, otherwise :class:`Unreadable`.
     """
     name = shorten(str(path))
     try:
@@ -51,12 +51,12 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> 
         message = f"the text is not UTF-8: byte 0x{data[error.start]:02X} at offset {error.start}"
         source = Source(str(path), data.decode("utf-8", "replace"))
         start = len(data[: error.start].decode("utf-8"))
-        help = "save it as UTF-8, as every editor can"
+        help = "save it as UTF-8"
         raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
 
 
 def project_root(folder: Path) -> Path:
-    """The nearest folder, from ``folder`` up, that holds a project; else ``folder`` itself."""
+    """The nearest folder, from ``folder`` up, that contains a project, or else ``folder`` itself."""
     folder = folder.resolve()
     for candidate in (folder, *folder.parents):
         if any(os.path.lexists(candidate / mark) for mark in PROJECT_MARKS):
@@ -72,10 +72,10 @@ def not_in_zoo(text: str, span: Span | None = None) -> Diagnostic:
 
 
 class Assembly:
-    """The tree of a spec with all that it extends and uses in it.
+    """The tree of a spec, including everything that it extends and uses.
 
-    ``faults`` are reported with it. ``missing`` holds ``extends`` or ``use`` where one of them could
-    not be followed, so that what is not defined may have been meant to come from there.
+    ``faults`` are reported with it. ``missing`` contains ``extends`` or ``use`` if one of them could
+    not be followed, so an undefined name may come from there.
     """
 
     def __init__(self, folder: Path, limits: Limits = LIMITS) -> None:
@@ -92,13 +92,13 @@ class Assembly:
         return project_root(self.folder)
 
     def assemble(self, source: Source, folder: Path, chain: tuple[Path, ...] = ()) -> Tree:
-        """``chain`` are the files that led here, this one last. Raises :class:`Unreadable`."""
+        """``chain`` holds the files that led here, this one last. Raises :class:`Unreadable`."""
         tree, faults = read(source, self.limits)
         self.faults += faults
         self._spend(source, tree)
         if not isinstance(tree, Mapping):
             return tree
-        meant = respelt(tree, schema()["properties"])  # so that a misspelt `extends` does not cost all that it brings
+        meant = respelt(tree, schema()["properties"])  # so that a misspelt `extends` does not lose its contents
         tree = self._with_used(tree, meant.get("use"), folder, chain)
         extends = meant.get("extends")
         if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
@@ -107,17 +107,17 @@ class Assembly:
         return tree if base is None else cleared(merged(without(base, *_OWN), tree))
 
     def _spend(self, source: Source, tree: Tree) -> None:
-        """Counts what is read; the limits of one file hold for all together."""
+        """Counts what is read; the limits apply to all files together."""
         self.characters += len(source.text)
         if self.characters > self.limits.file:
-            message = f"more than {self.limits.file // 1024} KiB, with all that is extended and used"
+            message = f"more than {self.limits.file // 1024} KiB, with everything that it extends and uses"
             self._stop(message, tree.span.first_line, "file")
         self._spend_nodes(measure(tree, self.limits.nodes)[0], tree.span)
 
     def _spend_nodes(self, count: int, span: Span) -> None:
         self.nodes += count
         if self.nodes > self.limits.nodes:
-            message = f"more than {self.limits.nodes} YAML nodes, with all that is extended and used"
+            message = f"more than {self.limits.nodes} YAML nodes, with everything that it extends and uses"
             self._stop(message, span.first_line, "nodes")
 
     def _spend_file(self, written: Scalar, depth: int) -> None:
@@ -128,13 +128,13 @@ class Assembly:
             self._stop(f"more than {self.limits.files} files that a spec extends and uses", written.span, "files")
 
     def _stop(self, message: str, span: Span, limit: str = "") -> None:
-        """A limit is passed: no more files are read."""
+        """A limit is exceeded: no more files are read."""
         self.stopped = True
         raise Unreadable(Diagnostic(Code.LIMIT, message, span, how_to_raise(limit)))
 
     def _with_used(self, tree: Mapping, use: Tree | None, folder: Path, chain: tuple[Path, ...]) -> Mapping:
-        """The tree with the blocks of the specs that it uses. What stands twice is a fault; the same block
-        may come on two ways."""
+        """The tree with the blocks of the specs that it uses. Two definitions of a name are a fault, but the same block
+        may be imported twice."""
         blocks = tree.get("blocks") or Mapping((), tree.span)
         if use is None or not isinstance(blocks, Mapping):
             return tree
@@ -146,7 +146,7 @@ class Assembly:
             other = self._follow(path, "use", folder, chain)
             found = other and other.get("blocks")
             if other and not (isinstance(found, Mapping) and found.entries):
-                message = f"{shorten(path.value)} has no blocks to bring in"
+                message = f"{shorten(path.value)} has no blocks to import"
                 self.faults.append(Diagnostic(Code.UNUSED, message, path.span))
             if not isinstance(found, Mapping):
                 continue
@@ -156,14 +156,14 @@ class Assembly:
                     defined[name] = key
                     entries.append((key, value))
                 elif twin.span != key.span:
-                    message = f"`use` brings in a block `{shorten(name)}` that is defined already"
+                    message = f"`use` imports the block `{shorten(name)}`, which is already defined"
                     notes = (Note("one is here", twin.span), Note("the other is here", key.span))
                     self.faults.append(Diagnostic(Code.DUPLICATE, message, path.span, "rename one of the two", notes))
         key = tree.keys.get("blocks") or Scalar("blocks", use.span)
         return with_entry(tree, key, Mapping(tuple(entries), blocks.span)) if entries else tree
 
     def _follow(self, written: Scalar, key: str, folder: Path, chain: tuple[Path, ...]) -> Mapping | None:
-        """The tree of the file that ``written`` names, None where there is a fault."""
+        """The tree of the file that ``written`` names, None if there is a fault."""
         tree: Tree | None = None
         if self.stopped:
             self.missing.add(key)
@@ -173,12 +173,12 @@ class Assembly:
             if target is None and is_of_zoo(str(written.value)):
                 self.faults.append(not_in_zoo(str(written.value), written.span))
             elif target is None:
-                message = f"`{shorten(str(written.value))}` is outside of the project"
-                help = f"a path relative to this file, within the folder `{self.root.name or self.root}`"
+                message = f"`{shorten(str(written.value))}` is outside the project"
+                help = f"use a path relative to this file, within the folder `{self.root.name or self.root}`"
                 self.faults.append(Diagnostic(Code.PATH, message, written.span, help))
             elif target in chain:
                 ring = " → ".join(file.name for file in (*chain[chain.index(target) :], target))
-                self.faults.append(Diagnostic(Code.CYCLE, f"specs in a ring: {ring}", written.span))
+                self.faults.append(Diagnostic(Code.CYCLE, f"specs in a cycle: {ring}", written.span))
             elif target in self.done:
                 tree = self.done[target]
             else:
@@ -188,7 +188,7 @@ class Assembly:
                     read_text(path, written.span, self.limits), path.parent, (*chain, target)
                 )
                 if not isinstance(tree, Mapping):
-                    message = f"{shorten(str(path))} is no spec: a spec is a mapping"
+                    message = f"{shorten(str(path))} is not a spec: a spec is a mapping"
                     self.faults.append(Diagnostic(Code.TYPE, message, tree.span.first_line))
         except Unreadable as unreadable:
             self.faults += unreadable.diagnostics
@@ -198,7 +198,7 @@ class Assembly:
         return tree
 
     def _target(self, folder: Path, text: str) -> Path | None:
-        """The file that is meant, links followed; None for one that the project does not hold."""
+        """The file of a path, with links followed; None if it is outside the project."""
         if is_of_zoo(text):
             found = find(text)
             return found and found.resolve()
@@ -206,6 +206,6 @@ class Assembly:
             return None
         try:
             target = (folder / text).resolve()
-        except (OSError, RuntimeError, ValueError):  # a ring of links, a NUL
+        except (OSError, RuntimeError, ValueError):  # a cycle of links, a NUL
             return None
         return target if target.is_relative_to(self.root) or target.is_relative_to(FOLDER.resolve()) else None

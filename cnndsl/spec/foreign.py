@@ -1,4 +1,4 @@
-"""What people of other tools write, and how it is written here: Keras, TensorFlow, Ultralytics, timm, Caffe.
+"""Words of other tools, and ours for the same thing: Keras, TensorFlow, Ultralytics, timm, Caffe.
 
 One table for each kind of word. Keys are lowercase and without `_`; :func:`entry` looks a word up.
 """
@@ -9,21 +9,21 @@ import re
 from collections.abc import Container, Mapping
 
 # Help that several words have in common.
-_RESIDUAL = "`residual: [...]` adds what its steps give to what they are given"
+_RESIDUAL = "`residual: [...]` adds its input to the output of its steps"
 _ADD = f"{_RESIDUAL}; `branch: [[...], [...]]` with `merge: add` adds branches"
-_CONCAT = "`branch: [[...], [...]]` concatenates what its branches give"
-_MULTIPLY = "`branch: [[...], [...]]` with `merge: multiply` multiplies what its branches give"
+_CONCAT = "`branch: [[...], [...]]` concatenates the outputs of its branches"
+_MULTIPLY = "`branch: [[...], [...]]` with `merge: multiply` multiplies the outputs of its branches"
 _SUBTRACT = "`branch: [[...], [...]]` with `merge: subtract` subtracts the second branch from the first"
-_DENSE = "`dense: [...]` with `times: 4` concatenates what its steps give to what they are given"
-_BRANCH = "`branch: [[...], [...]]` gives every branch the same tensor and merges what they give"
+_DENSE = "`dense: [...]` with `times: 4` concatenates the input and the output of its steps"
+_BRANCH = "`branch: [[...], [...]]` gives every branch the same tensor and merges their outputs"
 _REPEAT = "`repeat: [...]` with `times: 3`, or with `for: channels` and `in: [64, 128]`"
 _SEQUENTIAL = "`sequential: [...]` makes its steps one module; a list of steps needs no word"
 _WHEN = "`when: $(...)` beside a layer, and `else: [...]` for the other case"
-_REUSE = "`reuse: NAME` applies an earlier step once more, with the same weights"
+_REUSE = "`reuse: NAME` applies an earlier step again, with the same weights"
 _FROM = "`from: NAME` goes back to the tensor of an earlier step"
 _LET = "`let: {width: 64}` binds names for the rest of the list"
 _BLOCK = "make it a block of your own, under `blocks`"
-_RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` brings in layers of your own"
+_RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` adds layers of your own"
 _LOSS = "the loss belongs to the recipe: `train: {loss: CrossEntropyLoss}`"
 _SEPARABLE = (
     "two steps: `Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups: $(input.channels)}` and "
@@ -33,11 +33,11 @@ _DEPTHWISE = "`Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups:
 
 
 def _table(groups: Mapping[str, str]) -> dict[str, str]:
-    """Each word of a group of words with the meaning that they have in common."""
+    """Each word of a group with the meaning of the group."""
     return {word: meaning for words, meaning in groups.items() for word in words.split()}
 
 
-#: Words in the place of a layer, with a step that does what they do.
+#: Words in the place of a layer, with a step that does the same.
 LAYERS = _table(
     {
         "dense fc fullyconnected innerproduct affine": "Linear: 128",
@@ -84,7 +84,7 @@ LAYERS = _table(
     }
 )
 
-#: Words in the place of a step for what takes another form here, with help.
+#: Words in the place of a step for something that has another form here, with help.
 STRUCTURE = _table(
     {
         "separableconv2d separableconv": _SEPARABLE,
@@ -103,23 +103,23 @@ STRUCTURE = _table(
         "if elif unless switch case cond condition": _WHEN,
         "shared share tied same siamese": _REUSE,
         "goto back jump": _FROM,
-        "input inputs inputlayer": f"`input`, beside `network`, has the shape of a sample; {_FROM}",
+        "input inputs inputlayer": f"`input`, beside `network`, is the shape of one sample; {_FROM}",
         "output outputs": "`outputs: [NAME]`, beside `network`, names the steps whose tensors are returned",
         "set var vars define def const": _LET,
         "conv2dnormactivation convnormact convnormactivation convbnrelu convbnact convmodule batchnormact2d": _BLOCK,
         "squeezeexcitation squeezeexcite semodule seblock se bottleneck basicblock invertedresidual mbconv": _BLOCK,
         "bottleneckcsp c2f c3 c3k2 sppf spp detect classify": _BLOCK,
-        "lambda": "`--plugin MODULE` brings in layers of your own",
+        "lambda": "`--plugin MODULE` adds layers of your own",
         "lstm gru rnn embedding": _RECURRENT,
         "attention multiheadattention selfattention transformer transformerencoderlayer": _RECURRENT,
         "crossentropyloss mseloss bceloss nllloss loss criterion": _LOSS,
     }
 )
 
-#: Words beside a layer, with the help for them.
+#: Words beside a layer, with help.
 STEP_OPTIONS = _table({"if cond condition unless only": _WHEN, "id label tag": "`name: ...` names a step"})
 
-#: Words for how branches are merged.
+#: Words for ways to merge branches.
 MERGES = _table(
     {
         "+ sum plus addition addition residual summation": "add",
@@ -129,7 +129,7 @@ MERGES = _table(
     }
 )
 
-#: Words for arguments of layers, with those that may be meant, the first that the layer has.
+#: Words for arguments of layers, with the possible arguments: the first one that the layer has is meant.
 ARGUMENTS = {
     "filters": ("out_channels",), "outputchannels": ("out_channels",), "outplanes": ("out_channels",),
     "planes": ("out_channels",), "channels": ("out_channels",), "cout": ("out_channels",),
@@ -162,7 +162,7 @@ SECTIONS = _table(
     }
 )
 
-#: Keys of other tools for a key of the recipe, or for an argument of what the recipe calls.
+#: Keys of other tools for a key of the recipe, or for an argument of a call in it.
 RECIPE = _table(
     {
         "lr learningrate baselr lr0 eta": "lr",
@@ -185,7 +185,7 @@ RECIPE = _table(
     }
 )
 
-#: Keys of other tools for what is no part of a recipe, but an option of ``cnndsl train``.
+#: Keys of other tools that are not part of a recipe, but an option of ``cnndsl train``.
 OPTIONS = _table(
     {
         "workers numworkers nworkers": "--workers",
@@ -196,7 +196,7 @@ OPTIONS = _table(
     }
 )
 
-#: What stands for the batch in the shapes of other tools.
+#: The batch in the shapes of other tools.
 BATCH = frozenset(("none", "null", "n", "b", "batch", "bs", "batchsize", "-1", "1", "?", "~"))
 
 
@@ -206,5 +206,5 @@ def entry(word: str) -> str:
 
 
 def meant_argument(word: str, known: Container[str]) -> str:
-    """The argument of a layer that another tool's word is, "" where it is none or the layer's own."""
+    """The argument of a layer for another tool's word, "" if there is none or the word is the layer's own."""
     return "" if word in known else next((name for name in ARGUMENTS.get(entry(word), ()) if name in known), "")

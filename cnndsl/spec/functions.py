@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-#: The longest list or text that an expression makes.
+#: The longest list or string that an expression can create.
 MAX_LIST = 1024
 MAX_DIGITS = 300
 
@@ -14,7 +14,7 @@ MAX_DIGITS = 300
 def _range(*bounds: int) -> tuple[int, ...]:
     numbers = range(*bounds)
     if len(numbers) > MAX_LIST:
-        raise OverflowError(f"{len(numbers)} numbers, the limit is {MAX_LIST}")
+        raise OverflowError(f"a range of {len(numbers)} numbers, the limit is {MAX_LIST}")
     return tuple(numbers)
 
 
@@ -25,7 +25,7 @@ def _round(number: float, digits: int | None = None) -> float:
 
 
 def divisible(v: float, by: int = 8) -> int:
-    """``v`` rounded to a multiple of ``by``, at least ``by``, and not more than 10 % below ``v``.
+    """``v`` rounded to a multiple of ``by``: at least ``by``, and not more than 10 % below ``v``.
 
     The rounding of channel counts in MobileNetV2 (Sandler et al., 2018).
     """
@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {
     "int": int, "len": len, "sum": sum, "range": _range, "divisible": divisible,
 }  # fmt: skip
 
-#: How each is called.
+#: The usage of each function.
 USAGE = {
     "min": "min(a, b, ...) or min(list)",
     "max": "max(a, b, ...) or max(list)",
@@ -51,6 +51,6 @@ USAGE = {
     "int": "int(number)",
     "len": "len(list)",
     "sum": "sum(list of numbers)",
-    "range": "range(stop), range(start, stop) or range(start, stop, step), all integers, the step not 0",
-    "divisible": "divisible(number, by=8), of a positive `by`",
+    "range": "range(stop), range(start, stop) or range(start, stop, step), with integers, and a step that is not 0",
+    "divisible": "divisible(number, by=8), with a positive `by`",
 }

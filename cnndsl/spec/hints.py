@@ -1,4 +1,4 @@
-"""What was meant by something that is not in the language: PyTorch's notation, a forgotten bracket, YAML 1.1."""
+"""The intended meaning of something that is not in the language: PyTorch's notation, a forgotten bracket, YAML 1.1."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from cnndsl.spec.notation import SOME, Unwritable, python
 from cnndsl.spec.slips import with_colon
 from cnndsl.spec.values import Expression, ListValue, Literal, Template, Value
 
-#: Help for a name that is like none.
-WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` brings in your own"
-#: Where functions of tensors are, whose first argument is the tensor.
+#: Help for a name that resembles no known one.
+WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` adds your own"
+#: The modules of functions whose first argument is the tensor.
 _FUNCTIONAL = ("F", "functional", "nn.functional", "torch.nn.functional", "torch")
 _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 
@@ -29,10 +29,10 @@ _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 
 
 def meant_layer(written: str, known: Collection[str], *, as_value: bool = False) -> str:
-    """Help for what is no layer and no block: ``nn.Conv2d(8, 16, 3)`` is ``Conv2d: [16, 3]``; "" where there is none.
+    """Help for an unknown layer or block: ``nn.Conv2d(8, 16, 3)`` is ``Conv2d: [16, 3]``; "" if there is none.
 
-    ``known`` are the names of layers and blocks, and whatever else may stand in the place of one. ``as_value`` tells
-    that it is the value of a parameter.
+    ``known`` are the names of layers and blocks, and whatever else is allowed in their place. ``as_value`` is true for
+    the value of a parameter.
     """
     written = re.sub(r"^[\w.]+\s*=\s*(?=[\w.]+\()", "", written)
     if slip := meant_slip(written):
@@ -60,14 +60,14 @@ def _foreign(call: ast.Call | None, name: str, module: str, as_value: bool) -> s
 
 
 def _same(name: str, known: Collection[str]) -> str:
-    """The known name that differs in case and underscores at most: of ``max_pool2d`` it is ``MaxPool2d``."""
+    """The known name that differs at most in case and underscores: ``MaxPool2d`` for ``max_pool2d``."""
     if name in known:
         return name
     return next((other for other in known if other.lower() == name.lower().replace("_", "")), "")
 
 
 def _as_step(call: ast.Call | None, name: str, module: str, as_value: bool) -> str:
-    """Help that names a layer or block, and writes a call of Python's as the step that it is."""
+    """Help that names a layer or block, and writes a Python call as the step that it is."""
     line = ""
     if call and name[:1].isupper():
         try:
@@ -81,7 +81,7 @@ def _as_step(call: ast.Call | None, name: str, module: str, as_value: bool) -> s
 
 
 def _function(call: ast.Call, name: str, module: str) -> str:
-    """A function of a tensor as the layer of its name. The arguments of both agree up to the first flag."""
+    """A function of a tensor as the layer of the same name. The arguments of both agree up to the first flag."""
     layer = LAYERS.get(name)
     if layer is None:
         return name
@@ -96,14 +96,14 @@ def _function(call: ast.Call, name: str, module: str) -> str:
 
 
 def not_written(layer: type[Layer]) -> str:
-    """What a list of arguments in PyTorch's order has too much, of a layer that something is inferred of."""
+    """The superfluous argument of a list in PyTorch's order, for a layer with an inferred argument."""
     inferred = next(name for name, argument in layer.arguments.items() if argument.infer)
-    return f"`{inferred}` is inferred, and not written"
+    return f"`{inferred}` is inferred, not written"
 
 
 def meant_function(written: str, known: Mapping[str, Function]) -> str:
-    """Help for a function or class of torch's in Python's notation: ``Adam(model.parameters(), lr=0.1)`` is
-    ``{Adam: {lr: 0.1}}``; "" for other texts."""
+    """Help for a function or class of torch in Python's notation: ``Adam(model.parameters(), lr=0.1)`` is
+    ``{Adam: {lr: 0.1}}``; "" for other text."""
     node = python(written)
     call = node if isinstance(node, ast.Call) else None
     name = _same(written.partition("(")[0].strip().rpartition(".")[2].removesuffix("_"), known)
@@ -116,11 +116,11 @@ def meant_function(written: str, known: Mapping[str, Function]) -> str:
     return f"write `{{{line}}}`" if line not in ("", name) else f"did you mean `{name}`?"
 
 
-# --- slips of the pen ----------------------------------------------------------------------------
+# --- typing errors -------------------------------------------------------------------------------
 
 
 def meant_slip(text: str) -> str:
-    """Help for a text that would be a key with its value, or a name, but for one character; "" where it would not."""
+    """Help for text that is one character away from a key with its value, or from a name; "" for other text."""
     if found := with_colon(text):
         place, meant = found
         what = "put a space after the colon" if text[place] == ":" else "write a colon, not `=`"
@@ -133,7 +133,7 @@ def meant_slip(text: str) -> str:
 
 
 def slipped_key(key: str) -> str:
-    """The key that is meant by one that has its value in it, as ``out_channels:16``; "" for others."""
+    """The key in a key that contains its value, such as ``out_channels:16``; "" for others."""
     found = with_colon(key)
     return found[1].partition(":")[0] if found else ""
 
@@ -142,15 +142,15 @@ def slipped_key(key: str) -> str:
 
 
 def meant_value(value: Any, types: Collection[str], layer: str, names: Container[str] = ()) -> str:
-    """Help for a value that is none of the types of JSON Schema that are wanted; ``layer`` is whose argument it is,
-    ``names`` are what ``$`` takes a value from where it stands."""
-    if isinstance(value, dict) and len(value) == 1:  # `{width}` is a mapping of `width` to nothing
+    """Help for a value that has none of the expected JSON Schema types; ``layer`` is the layer of the argument,
+    ``names`` are those that ``$`` may refer to there."""
+    if isinstance(value, dict) and len(value) == 1:  # `{width}` is a mapping of `width` to null
         ((name, inner),) = value.items()
         return f"did you mean `${name}`?" if inner is None and name in names else ""
     if not isinstance(value, str):
         return ""
     if "boolean" in types and value.lower() in _BOOLEANS and value not in names:
-        return "in YAML 1.2 this is a text; write true or false"
+        return "in YAML 1.2 this is a string; write true or false"
     number = "integer" in types or "number" in types
     if number and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
         return f"{shorten(value.replace('_', ''))} {'without `_`' if '_' in value else 'without quotes'} is a number"
@@ -164,7 +164,7 @@ def meant_value(value: Any, types: Collection[str], layer: str, names: Container
 
 
 def _list(text: str) -> str:
-    """Numbers in a row as a list: ``3, 32``, ``3x32``; "" for other texts."""
+    """Several numbers as a list: ``3, 32``, ``3x32``; "" for other text."""
     found = re.fullmatch(r"\d+(\s*[,x]\s*\d+)+|-?\d+(\s*,\s*-?\d+)+", text.strip().strip("()"))
     return f"[{', '.join(re.findall(r'-?[0-9]+', text))}]" if found else ""
 
@@ -186,11 +186,11 @@ def _by_name(layer: str, text: str) -> str:
         line = notation.by_name(layer, call) if isinstance(call, ast.Call) else ""
     except Unwritable:
         line = ""
-    return f"arguments by name are a mapping: `{line or f'{layer}: {{...}}'}`"
+    return f"write arguments by name as a mapping: `{line or f'{layer}: {{...}}'}`"
 
 
 def meant_expression(text: str, names: Container[str]) -> str:
-    """Help for a text that would be a value if it had its ``$``: a name, or something to work out; "" for others."""
+    """Help for text that lacks its ``$`` to be a value: a name, or something to compute; "" for other text."""
     stripped = re.sub(r"\$(?=\w)|\$(?=\()", "", text)
     node = python(stripped)
     if node is None or isinstance(node, (ast.Tuple, ast.List)):
@@ -206,22 +206,22 @@ def meant_expression(text: str, names: Container[str]) -> str:
 
 
 def meant_by(value: Value, worth: Any, names: Container[str], accepts: Callable[[Any], bool] | None = None) -> str:
-    """Help for a value that is worked out and not what is wanted, by how it is written; "" where there is none.
+    """Help for a value whose result is not what is expected, by how it is written; "" if there is none.
 
-    ``accepts`` tells what is wanted, integers if it is not given.
+    ``accepts`` decides what is expected: integers if it is not given.
     """
     if isinstance(value, Template):
         line = notation.of_template(value)
         return f"write `{line}`" if line else ""
     if isinstance(worth, str) and (help := meant_expression(worth, names)):
-        return help if isinstance(value, Literal) else f"{help} It was given as text"
+        return help if isinstance(value, Literal) else f"{help} It was given as a string"
     return _integer_help(worth, value, accepts)
 
 
 def _integer_help(found: Any, written: Value, accepts: Callable[[Any], bool] | None = None) -> str:
-    """Help for a value with a float in it where integers are expected, by how it was ``written``; "" for any other.
+    """Help for a value with a float where integers are expected, by how it was ``written``; "" for any other.
 
-    Where ``accepts`` is given, it tells what is expected: integers, if it takes the value rounded up and not the value.
+    If ``accepts`` is given, integers are expected if it accepts the value rounded up but not the value itself.
     """
     if accepts and (accepts(found) or not accepts(_rounded_up(found))):
         return ""
@@ -236,13 +236,13 @@ def _integer_help(found: Any, written: Value, accepts: Callable[[Any], bool] | N
 
 
 def as_integer(found: float, text: str) -> str:
-    """What to write where ``text`` gave a float and an integer is expected."""
+    """What to write if ``text`` gave a float and an integer is expected."""
     if "/" in text.replace("//", ""):
-        return "`/` gives a fraction, `//` a whole number"
+        return "`/` gives a float, `//` an integer"
     if not found.is_integer():
         function = "round" if round(found) else "ceil"
         return f"`{function}({shorten(text)})` is {FUNCTIONS[function](found)}"
-    power = "; a negative exponent gives a fraction: divide by the power, with `//`" if "**" in text else ""
+    power = "; a negative exponent gives a float: divide by the power with `//`" if "**" in text else ""
     return f"`int({shorten(text)})` is {int(found)}{power}"
 
 

@@ -1,4 +1,4 @@
-"""Trees combined: ``extends``, ``use``, and what the command line sets."""
+"""Combines trees: ``extends``, ``use``, and settings from the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Source, Span
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
 
-#: Sections that null takes away, and those of which it takes single lines away.
+#: Sections that null removes, and those whose single lines it removes.
 _OPTIONAL = ("description", "outputs", "init", "expect", "rename", "train")
 _BY_LINE = ("init", "rename", "train")
 #: Sections whose values may be calls, ``{SGD: {lr: 0.1}}``.
@@ -20,8 +20,8 @@ _CALLING = ("train", "params")
 def merged(base: Mapping, over: Mapping, section: str = "") -> Mapping:
     """``over`` on top of ``base``: mappings merge key by key, everything else replaces.
 
-    A block is known by its name, whatever its parameters are. In ``train`` and ``params`` a call,
-    ``{SGD: {lr: 0.1}}``, is replaced by a call of another name: a network has one optimizer.
+    A block is identified by its name, whatever its parameters are. In ``train`` and ``params`` a call,
+    ``{SGD: {lr: 0.1}}``, is replaced by a call with another name: a network has one optimizer.
     """
     new: dict[str, list[tuple[Scalar, Tree]]] = {}
     for key, value in over.entries:
@@ -41,12 +41,12 @@ def _over(base: Tree, over: Tree, section: str) -> Tree:
 
 
 def defined_name(key: Scalar) -> str:
-    """What a key defines: ``Block(a, b)`` is the definition of ``Block``."""
+    """The name that a key defines: ``Block(a, b)`` defines ``Block``."""
     return str(key.value).partition("(")[0].rstrip()
 
 
 def _called(tree: Mapping) -> str:
-    """The name of the one call that a mapping is, else nothing."""
+    """The name of the call, if a mapping is one call, or else ""."""
     name = str(tree.entries[0][0].value) if len(tree.entries) == 1 else ""
     return name if name[:1].isupper() else ""
 
@@ -56,8 +56,8 @@ def without(tree: Mapping, *keys: str) -> Mapping:
 
 
 def cleared(tree: Mapping) -> Mapping:
-    """A spec without what is null in it, a section that may be left out or a line of one: so a spec takes back what it
-    extends another by."""
+    """A spec without its null sections, and null lines of sections: null removes what is inherited. Required sections
+    are kept."""
     entries = ((key, _without_nulls(value) if key.value in _BY_LINE else value) for key, value in tree.entries)
     return Mapping(tuple((k, v) for k, v in entries if not (k.value in _OPTIONAL and _is_null(v))), tree.span)
 
@@ -80,9 +80,9 @@ def with_entry(tree: Mapping, key: Scalar, value: Tree) -> Mapping:
 
 
 def read_setting(text: str, option: str) -> tuple[str, Tree]:
-    """``a.b=value`` as given to ``option``: the path, and the value read as YAML.
+    """Parses ``a.b=value`` as given to ``option``. Returns the path, and the value read as YAML.
 
-    Raises :class:`Unreadable` for what is none.
+    Raises :class:`Unreadable` for other text.
     """
     name, equals, value = text.partition("=")
     source = Source(f"{option} {shorten(name)}", value)
@@ -98,7 +98,7 @@ def read_setting(text: str, option: str) -> tuple[str, Tree]:
 
 
 def from_python(name: str, value: object) -> tuple[str, Tree]:
-    """A parameter with its value as Python has it; as :func:`written`."""
+    """A parameter with its value from Python; see :func:`written`."""
     tree, faults = read(Source(name, written(name, value)))
     if faults:
         raise Unreadable(faults[0])
@@ -106,7 +106,7 @@ def from_python(name: str, value: object) -> tuple[str, Tree]:
 
 
 def written(name: str, value: object) -> str:
-    """The value of ``name``, as Python has it, as a spec has it: numbers, those of NumPy too, texts, None, lists and
+    """The value of ``name`` from Python as a spec writes it: numbers, also those of NumPy, strings, None, lists and
     mappings of these.
 
     Raises :class:`Unreadable` for anything else.
@@ -115,8 +115,8 @@ def written(name: str, value: object) -> str:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_number)
     except (TypeError, ValueError, RecursionError) as error:
         source = Source(name, shorten(repr(type(value))))
-        message = f"`{shorten(name)}` cannot be put into a spec: {error}"
-        help = "numbers, texts, booleans, None and lists of these"
+        message = f"`{shorten(name)}` cannot be a value of a spec: {error}"
+        help = "use numbers, strings, booleans, None and lists of these"
         raise Unreadable(Diagnostic(Code.TYPE, message, Span(source, 0, 0), help)) from None
 
 
@@ -126,13 +126,13 @@ def _number(value: object) -> int | float:
         return int(value)
     if isinstance(value, Real):
         return float(value)
-    raise TypeError(f"{type(value).__name__} is not a type of value that specs have")
+    raise TypeError(f"{type(value).__name__} is not a type that specs have")
 
 
 def override(tree: Tree, path: list[str], value: Tree) -> Tree:
-    """``tree`` with what stands at ``path`` replaced: keys, and positions from 0 in lists.
+    """``tree`` with the value at ``path`` replaced: keys, and positions from 0 in lists.
 
-    `*` is the one call that stands in a place, whatever its name. Keys that are not there are added to
+    `*` is the one call in a place, whatever its name. Missing keys are added to
     mappings; anything else raises KeyError with a reason.
     """
     if not path:
@@ -142,7 +142,9 @@ def override(tree: Tree, path: list[str], value: Tree) -> Tree:
         return _override_call(tree, rest, value)
     if isinstance(tree, Listing):
         if not (first.isdecimal() and first.isascii() and len(first) < 7 and int(first) < len(tree.items)):
-            raise KeyError(f"`{shorten(first)}` is no position in a list of {len(tree.items)}, which begin at 0")
+            raise KeyError(
+                f"there is no position `{shorten(first)}` in a list of {len(tree.items)}; positions begin at 0"
+            )
         index = int(first)
         items = (*tree.items[:index], override(tree.items[index], rest, value), *tree.items[index + 1 :])
         return Listing(items, tree.span)
@@ -150,7 +152,7 @@ def override(tree: Tree, path: list[str], value: Tree) -> Tree:
         key = next((key for key, _ in tree.entries if first in (key.value, defined_name(key))), None)
         inner = tree.by_key[str(key.value)] if key else Mapping((), value.span)
         return with_entry(tree, key or Scalar(first, value.span), override(inner, rest, value))
-    raise KeyError(f"there is nothing below it to set `{shorten(first)}` in")
+    raise KeyError(f"there is nothing to set `{shorten(first)}` in")
 
 
 def _override_call(tree: Tree, path: list[str], value: Tree) -> Tree:
@@ -158,7 +160,7 @@ def _override_call(tree: Tree, path: list[str], value: Tree) -> Tree:
     if isinstance(tree, Scalar) and isinstance(tree.value, str):
         return Mapping(((tree, override(Mapping((), value.span), path, value)),), tree.span)
     if not isinstance(tree, Mapping) or len(tree.entries) != 1:
-        raise KeyError("there is no call for `*` to stand for")
+        raise KeyError("there is no call that `*` matches")
     ((key, arguments),) = tree.entries
     if isinstance(arguments, Scalar) and arguments.value is None:
         arguments = Mapping((), value.span)
@@ -166,7 +168,7 @@ def _override_call(tree: Tree, path: list[str], value: Tree) -> Tree:
 
 
 def set_params(tree: Mapping, given: dict[str, Tree]) -> tuple[Mapping, list[Diagnostic]]:
-    """The document with its parameters' defaults replaced by what is given."""
+    """The document with the defaults of its parameters replaced by the given values."""
     params = tree.get("params")
     if not isinstance(params, Mapping):
         params = Mapping((), tree.span)

@@ -1,4 +1,4 @@
-"""What may be a name: said once for modules, tensors, blocks, parameters and everything else."""
+"""The rules for names of modules, tensors, blocks, parameters and everything else."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Container
 
 MAX_NAME = 64
-#: Words for values, in the spellings of YAML 1.2's core schema, beside Python's own in expressions.
+#: Words for values, in the spellings of YAML 1.2's core schema; expressions also have Python's.
 CONSTANTS: dict[str, bool | None] = {
     **dict.fromkeys(("null", "Null", "NULL"), None),
     **dict.fromkeys(("true", "True", "TRUE"), True),
@@ -17,39 +17,39 @@ CONSTANTS: dict[str, bool | None] = {
 
 
 def unusable(name: str) -> str:
-    """Why a name cannot be that of a module or a tensor, to follow the name; empty where it can."""
+    """Why a module or tensor cannot have a name, to follow the name; empty if it can."""
     if not name:
         return "is empty"
     if len(name) > MAX_NAME:
         return f"has {len(name)} characters, the limit is {MAX_NAME}"
     if odd := odd_character(name):
-        return f"holds {odd}; names are of ASCII letters, digits and `_`"
+        return f"contains {odd}; names consist of ASCII letters, digits and `_`"
     if name[0].isdigit():
         return "begins with a digit; names begin with a letter or `_`"
     if not name.isidentifier():
-        return "is no identifier; names are of letters, digits and `_`"
+        return "is not an identifier; names consist of letters, digits and `_`"
     if keyword.iskeyword(name):
         return "is a keyword of Python"
     if name.startswith("__"):
-        return "begins with two underscores, which Python keeps for itself"
+        return "begins with two underscores, which Python reserves"
     return ""
 
 
 def unusable_variable(name: str) -> str:
-    """As :func:`unusable`, for what `$` takes a value from: parameters, loop and `let` names."""
+    """Like :func:`unusable`, for names after `$`: parameters, loop and `let` names."""
     if reason := unusable(name):
         return reason
     if name == "input":
-        return "means the tensor that flows into a step"
+        return "is the tensor that enters a step"
     if name in CONSTANTS:
         return "is a value, not a name"
     if name[0].isupper():
-        return "begins like a layer; parameters begin with a lowercase letter"
+        return "begins like a layer name; parameters begin with a lowercase letter"
     return ""
 
 
 def usable(name: str, reserved: Container[str] = ()) -> str:
-    """Help: a name like ``name`` that can be used, and is not ``reserved``; "" where there is none."""
+    """Help: a name similar to ``name`` that can be used and is not ``reserved``; "" if there is none."""
     cleaned = re.sub(r"\W+", "_", name, flags=re.ASCII)[:MAX_NAME].strip("_")
     for other in (cleaned, f"{cleaned}_", f"_{cleaned}"):
         if cleaned and name.isascii() and len(name) <= MAX_NAME and not unusable(other) and other not in reserved:
@@ -58,6 +58,6 @@ def usable(name: str, reserved: Container[str] = ()) -> str:
 
 
 def odd_character(text: str) -> str:
-    """The first character of a text that is not ASCII, in words; empty where there is none."""
+    """The first character of a text that is not ASCII, in words; empty if there is none."""
     odd = next((character for character in text if not character.isascii()), "")
     return f"{unicodedata.name(odd, 'a character')} (U+{ord(odd):04X})" if odd else ""

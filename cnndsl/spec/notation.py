@@ -1,6 +1,6 @@
-"""Python's notation as a spec writes it: ``nn.Conv2d(3, 16, 3)`` is ``Conv2d: [16, 3]``, ``(1, 1)`` is ``[1, 1]``.
+"""Python's notation rewritten as a spec: ``nn.Conv2d(3, 16, 3)`` is ``Conv2d: [16, 3]``, ``(1, 1)`` is ``[1, 1]``.
 
-Nothing here is ever evaluated: a text is parsed by Python's own parser, and its tree written anew.
+Nothing here is ever evaluated: Python's own parser parses a text, and its tree is written in our notation.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cnndsl.spec.foreign import meant_argument
 from cnndsl.spec.tree import scalar_value
 from cnndsl.spec.values import MAX_TEXT, Expression, Fault, Template, parse_expression
 
-#: Arguments of torch's that say where a tensor is, which no spec does.
+#: Arguments of torch for the device and type of a tensor, which specs do not have.
 _PLACEMENT = ("device", "dtype")
-#: What a plain scalar cannot hold in a flow collection, and what some texts must not begin with.
+#: Characters that a plain scalar cannot contain in a flow collection, and those that a plain scalar cannot begin with.
 _FLOW = frozenset(",[]{}")
 _SPECIAL = _FLOW | frozenset(":#&*!|>'\"%@`?")
 
@@ -30,7 +30,7 @@ class Unwritable(Exception):
 
 
 def python(text: str) -> ast.expr | None:
-    """The tree of what Python writes, None for anything else."""
+    """The tree of a Python expression, None for other text."""
     if len(text) > MAX_TEXT:
         return None
     try:
@@ -45,7 +45,7 @@ def python(text: str) -> ast.expr | None:
 
 
 def written(node: ast.expr) -> str:
-    """A value as a spec writes it, in block and in flow style alike. Raises :class:`Unwritable`."""
+    """A value as a spec writes it, valid in block and in flow style. Raises :class:`Unwritable`."""
     match node:
         case ast.Constant(value=str(text)):
             return _text(text)
@@ -64,7 +64,7 @@ def written(node: ast.expr) -> str:
 
 
 def expression(text: str) -> str:
-    """``$(text)``, in quotes where it needs them. Raises :class:`Unwritable` for what is no expression."""
+    """``$(text)``, in quotes if it needs them. Raises :class:`Unwritable` if it is not an expression."""
     try:
         parse_expression(text, Span(Source("<help>", text), 0, len(text)))
     except Fault:
@@ -96,18 +96,18 @@ def _scalar(node: ast.expr) -> str:
 
 
 def names_in(node: ast.expr) -> set[str]:
-    """The names that a tree takes values from, functions left out."""
+    """The names of values in a tree, without functions."""
     called = {id(inner.func) for inner in ast.walk(node) if isinstance(inner, ast.Call)}
     return {inner.id for inner in ast.walk(node) if isinstance(inner, ast.Name) and id(inner) not in called}
 
 
 def is_calculation(node: ast.expr) -> bool:
-    """Whether there is something to work out."""
+    """Whether there is something to compute."""
     return isinstance(node, (ast.BinOp, ast.Compare, ast.BoolOp, ast.IfExp, ast.Subscript, ast.Call))
 
 
 def of_template(template: Template) -> str:
-    """``$w * 2`` as the expression that it looks like, ``$(w * 2)``; "" where it looks like none."""
+    """``$w * 2`` as the expression that it resembles, ``$(w * 2)``; "" if it resembles none."""
     text = "".join(part if isinstance(part, str) else _operand(part) for part in template.parts)
     node = python(text)
     try:
@@ -124,7 +124,7 @@ def _operand(part: Expression) -> str:
 
 
 def step(name: str, positional: Sequence[str] = (), by_name: Mapping[str, str] | None = None) -> str:
-    """A layer or block with its arguments, which are written already."""
+    """A layer or block with its arguments, which are in our notation already."""
     if by_name:
         return f"{name}: {{{', '.join(f'{key}: {value}' for key, value in by_name.items())}}}"
     if len(positional) == 1 and not positional[0].startswith("["):
@@ -133,9 +133,9 @@ def step(name: str, positional: Sequence[str] = (), by_name: Mapping[str, str] |
 
 
 def call_of(call: ast.Call, layers: Mapping[str, type[Layer]], name: str = "") -> str:
-    """The step that a call in Python is; ``name`` is what it calls, if not what stands there.
+    """A Python call as a step; ``name`` replaces the name of the function, if given.
 
-    Raises :class:`Unwritable` for a call that the layer would not take.
+    Raises :class:`Unwritable` for a call that the layer would refuse.
     """
     func = call.func
     called = name or (func.attr if isinstance(func, ast.Attribute) else func.id if isinstance(func, ast.Name) else "")
@@ -159,7 +159,7 @@ def call_of(call: ast.Call, layers: Mapping[str, type[Layer]], name: str = "") -
 
 
 def function_of(call: ast.Call, function: Function) -> str:
-    """The call of a function or class of torch's, without the tensor, the parameters or the optimizer that it is of.
+    """The call of a function or class of torch, without the tensor, parameters or optimizer that it is applied to.
 
     Raises :class:`Unwritable` for arguments that it does not have.
     """
@@ -172,21 +172,21 @@ def function_of(call: ast.Call, function: Function) -> str:
 
 
 def by_name(name: str, call: ast.Call) -> str:
-    """The step with the keyword arguments of a call. Raises :class:`Unwritable` where it has others."""
+    """The step with the keyword arguments of a call. Raises :class:`Unwritable` if it has others."""
     if call.args or not all(keyword.arg for keyword in call.keywords):
         raise Unwritable
     return step(name, (), {str(keyword.arg): written(keyword.value) for keyword in call.keywords})
 
 
 def _takes(layer: type[Layer], given: Mapping[str, ast.expr]) -> bool:
-    """Whether a layer has all these arguments, and no others that it needs; as far as can be told, their values too."""
+    """Whether a layer accepts these arguments, and needs no others; values are checked as far as they are known."""
     missing = any(argument.required and name not in given for name, argument in layer.arguments.items())
     return not missing and all(
         name in layer.arguments and may_be(layer, name, literal(value)) for name, value in given.items()
     )
 
 
-#: A value that is not known before it is worked out.
+#: A value that is not known before evaluation.
 SOME: Any = type("Some", (), {})()
 
 
@@ -207,7 +207,7 @@ def may_be(layer: type[Layer], name: str, value: Any) -> bool:
 
 
 def _with_arguments(layer: type[Layer], given: Mapping[str, ast.expr], by_name: bool) -> str:
-    """The step with these arguments, without those that are inferred."""
+    """The step with these arguments, without inferred ones."""
     texts = {name: written(value) for name, value in given.items() if layer.arguments[name].infer is None}
     if by_name:
         return step(layer.__name__, (), texts)
@@ -216,8 +216,8 @@ def _with_arguments(layer: type[Layer], given: Mapping[str, ast.expr], by_name: 
 
 
 def in_torch_order(layer: type[Layer], values: Sequence[Any], texts: Sequence[str]) -> str:
-    """The step that a list of arguments is in PyTorch's order, which has in it what is inferred here; "" where it
-    is none. ``texts`` are the arguments as they are written, ``values`` what is known of them."""
+    """The step for a list of arguments in PyTorch's order, which contains those that are inferred here; "" if it is not
+    in that order. ``texts`` are the arguments as written, ``values`` their values as far as they are known."""
     names = [name for name, argument in layer.arguments.items() if not argument.keyword]
     inferred = [name for name in names if layer.arguments[name].infer is not None]
     if not inferred:

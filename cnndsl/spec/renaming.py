@@ -1,14 +1,14 @@
-"""``rename``: what tensors are called in the checkpoints of others, where this language cannot call them so.
+"""``rename``: the names of tensors in the checkpoints of others, if this language cannot use these names.
 
 ::
 
     rename:
       head: classifier.1                      # head.weight is classifier.1.weight there
-      stages.*.block_*: stages.*.block-*      # a `*` is any text in a segment, and the same one there
-      "**.layer_scale.weight": "**.layer_scale"  # `**.`: wherever in a name it is
+      stages.*.block_*: stages.*.block-*      # a `*` is any text in a segment, and the same there
+      "**.layer_scale.weight": "**.layer_scale"  # `**.`: anywhere in a name
 
-The left side is what a name begins with, in whole segments, and the right side what a checkpoint has in its place.
-All lines look at our own name, and none at what another has made of it.
+The left side is the beginning of a name, in whole segments. The right side replaces it in a checkpoint.
+All lines match our own name, not the result of another line.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from functools import cached_property
 from cnndsl.source import Span
 
 MAX_PATTERN = 128
-#: Each line is held against the name of each tensor.
+#: The most lines: each is compared with the name of each tensor.
 MAX_RENAMINGS = 100
-#: More of them could be matched in too many ways.
+#: The most `*` in a line: more could be matched in too many ways.
 MAX_STARS = 4
-#: Before a pattern that may begin at any segment of a name.
+#: The beginning of a pattern that may start at any segment of a name.
 ANYWHERE = "**."
 
 
@@ -39,18 +39,18 @@ class Renaming:
 
     @property
     def fault(self) -> str:
-        """What is wrong with it, "" if nothing is."""
+        """What is wrong with the line, "" if nothing is."""
         if max(len(self.ours), len(self.theirs)) > MAX_PATTERN:
-            return f"a name of more than {MAX_PATTERN} characters"
+            return f"a name has more than {MAX_PATTERN} characters"
         if self.ours.startswith(ANYWHERE) != self.theirs.startswith(ANYWHERE):
-            return f"both sides begin with `{ANYWHERE}`, or neither does"
+            return f"both sides must begin with `{ANYWHERE}`, or neither"
         ours, theirs = (side.removeprefix(ANYWHERE) for side in (self.ours, self.theirs))
         if "**" in ours + theirs:
-            return f"`**` only begins a name, as `{ANYWHERE}`"
+            return f"`**` may only begin a name, as in `{ANYWHERE}`"
         if not ours or ours.count("*") != theirs.count("*"):
-            return "both sides have the same number of `*`"
+            return "both sides need the same number of `*`"
         if ours.count("*") > MAX_STARS:
-            return f"more than {MAX_STARS} `*`"
+            return f"it has more than {MAX_STARS} `*`"
         return ""
 
     @cached_property
@@ -59,7 +59,7 @@ class Renaming:
         return tuple(_with_stars(segment) if "*" in segment else segment for segment in segments)
 
     def hits(self, name: Sequence[str]) -> Iterator[Hit]:
-        """Where this line renames a name that is given by its segments."""
+        """The places where this line matches a name, given by its segments."""
         count = len(self._segments)
         last = len(name) - count if self.ours.startswith(ANYWHERE) else 0
         for start in range(min(last, len(name) - count) + 1):
@@ -82,7 +82,7 @@ class Renaming:
 
 @dataclass(frozen=True)
 class Hit:
-    """The segments from ``start`` to ``end`` of a name, which a line calls ``called``."""
+    """The segments from ``start`` to ``end`` of a name, which a line renames to ``called``."""
 
     line: Renaming
     start: int
@@ -91,22 +91,22 @@ class Hit:
 
 
 def _with_stars(segment: str) -> re.Pattern[str]:
-    """A segment with `*` in it. Each but the last takes as little as it can and keeps it, so that a match takes
-    no longer than the segment is long; so does Python's ``fnmatch``."""
+    """A segment with `*` in it. Each `*` but the last matches as little as it can and never backtracks, so the time of
+    a match is bounded by the length of the segment, as in Python's ``fnmatch``."""
     first, *middle, last = segment.split("*")
     inner = "".join(f"(?>(.*?){re.escape(text)})" for text in middle)
     return re.compile(f"{re.escape(first)}{inner}(.*){re.escape(last)}", re.DOTALL)
 
 
 def hits_in(name: str, lines: Iterable[Renaming]) -> list[Hit]:
-    """All that the lines find in one name."""
+    """All matches of the lines in one name."""
     segments = name.split(".")
     return [hit for line in lines for hit in line.hits(segments)]
 
 
 def chosen(hits: Iterable[Hit]) -> list[Hit]:
-    """The hits that count, in their order. Where two mean the same segments, the one that names more of them counts,
-    and of equals the first."""
+    """The hits that count, in order. If two overlap, the one that covers more segments counts,
+    and of equal ones the first."""
     taken: list[Hit] = []
     for hit in sorted(hits, key=lambda hit: hit.start - hit.end):
         if all(hit.end <= other.start or other.end <= hit.start for other in taken):
@@ -115,7 +115,7 @@ def chosen(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def with_hits(name: str, hits: Iterable[Hit]) -> str:
-    """A name with its segments called as the hits say."""
+    """A name with its segments renamed by the hits."""
     segments, made, at = name.split("."), [], 0
     for hit in hits:
         made += [*segments[at : hit.start], hit.called]
@@ -124,5 +124,5 @@ def with_hits(name: str, hits: Iterable[Hit]) -> str:
 
 
 def renamed(name: str, lines: Iterable[Renaming]) -> str:
-    """What the checkpoints of others call a tensor of ours."""
+    """The name of one of our tensors in the checkpoints of others."""
     return with_hits(name, chosen(hits_in(name, lines)))

@@ -1,6 +1,6 @@
-"""Misspelt keys read as what was meant, so that the faults behind them are told in the same run.
+"""Corrects misspelt keys, so that the faults below them are reported in the same run.
 
-The misspelling itself has been reported; nothing that is repaired compiles.
+The misspelling itself has been reported; a repaired spec never compiles.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 
 
 def repaired(tree: Mapping) -> Mapping:
-    """The document with its own keys and those of its steps as they were meant; itself where none is misspelt."""
+    """The document with its own keys and those of its steps corrected; the same object if none is misspelt."""
     entries = [(key, _sections(str(key.value), value)) for key, value in respelt(tree, schema()["properties"]).entries]
     return _with(tree, entries)
 
@@ -38,14 +38,14 @@ def _steps(steps: Tree) -> Tree:
 
 
 def _options(step: Mapping) -> tuple[str, ...]:
-    """The lowercase keys that a step may have beside the word that it has, or all where that is what is misspelt."""
+    """The lowercase keys that a step may have beside its word, or all such keys if the word is misspelt."""
     words = [key for key in step.by_key if key in STRUCTURE or not key[:1].islower()]
     options = [option for word in words or STRUCTURE for option in STRUCTURE.get(word, ())]
     return (*COMMON, *(words or STRUCTURE), *options)
 
 
 def respelt(tree: Mapping, known: Collection[str]) -> Mapping:
-    """The mapping with what is no known key called as the nearest one, if that is not there already."""
+    """The mapping with each unknown key replaced by the nearest known one, unless that exists already."""
     taken = set(tree.by_key)
     entries = []
     for key, value in tree.entries:
@@ -59,5 +59,5 @@ def respelt(tree: Mapping, known: Collection[str]) -> Mapping:
 
 
 def _with(tree: Mapping, entries: list[tuple[Scalar, Tree]]) -> Mapping:
-    """Nodes are compared by identity, so that a tree without misspellings stays the same object."""
+    """Nodes are compared by identity, so a tree without misspellings stays the same object."""
     return tree if tuple(entries) == tree.entries else Mapping(tuple(entries), tree.span)

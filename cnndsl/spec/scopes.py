@@ -1,4 +1,4 @@
-"""The names that ``$`` takes a value from at a place of a document, as far as it is read."""
+"""The names that ``$`` may refer to at a place in a document, as far as it has been read."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Path = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class Scopes:
-    """Parameters, and the names of loops and of ``let``, of the document ``tree``."""
+    """The parameters, loop names and ``let`` names of the document ``tree``."""
 
     tree: Tree
-    #: By a list of steps' id, where in it each name is bound first: a list is looked through once.
+    #: By the id of a list of steps, the position that first binds each name: each list is searched once.
     _lets: dict[int, dict[str, int]] = field(default_factory=dict)
 
     def at(self, path: Path) -> Container[str]:
-        """The names that are known at a path: keys, and positions in lists."""
+        """The names that are known at a path, which consists of keys, and positions in lists."""
         return _Names(self, path)
 
     def around(self, path: Path) -> Iterator[Container[str]]:
@@ -60,7 +60,7 @@ class _Names(Container[str]):
 
 @dataclass(frozen=True)
 class _Before(Container[str]):
-    """The names that are bound before the step at a position."""
+    """The names bound before the step at a position."""
 
     first: dict[str, int]
     position: int

@@ -1,4 +1,4 @@
-"""Comments that silence warnings: ``# cnndsl: ignore CNN101``, at the end of the line that is warned of."""
+"""Comments that silence warnings: ``# cnndsl: ignore CNN101``, at the end of the line with the warning."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from collections.abc import Iterable, Iterator
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean
 from cnndsl.source import Source, Span
 
-#: A comment that silences, from its `#`.
+#: A comment that silences warnings, from its `#`.
 COMMENT = re.compile(r"(?<!\S)#[ \t]*cnndsl:[ \t]*ignore\b([^#\r\n]*)")
 _WORD = re.compile(r"[^\s,]+")
 _CODES = {code.id: code for code in Code}
 
 
 def silence(diagnostics: Iterable[Diagnostic], source: Source | None) -> list[Diagnostic]:
-    """What is left when each line's comment has silenced the warnings that it names, and of ``source``, which has
-    been checked to its end, warnings of comments that silence nothing."""
+    """The diagnostics without those that a comment on their line silences, and warnings about the comments in
+    ``source``, which has been checked completely, that silence nothing."""
     comments: dict[Source, dict[int, dict[str, Span]]] = {}
     used: set[Span] = set()
     left = []
@@ -34,7 +34,7 @@ def silence(diagnostics: Iterable[Diagnostic], source: Source | None) -> list[Di
 
 
 def _ignored(source: Source) -> dict[int, dict[str, Span]]:
-    """The codes that each line's comment names, each with its place."""
+    """The codes that the comment of each line names, with their places."""
     found: dict[int, dict[str, Span]] = {}
     for comment in COMMENT.finditer(source.text):
         codes = found.setdefault(source.position(comment.start())[0], {})
@@ -55,10 +55,10 @@ def _useless(source: Source, used: set[Span]) -> Iterator[Diagnostic]:
 
 def _why_useless(name: str, span: Span) -> tuple[str, Span, str]:
     if not name:
-        return "the comment does not say what it ignores", span, "`# cnndsl: ignore CNN102`"
+        return "the comment does not name a warning", span, "`# cnndsl: ignore CNN102`"
     if name not in _CODES:
         known = [code.id for code in Code if code.severity == "warning"]
         return f"there is no warning `{name[:20]}`", span, did_you_mean(name.upper(), known) or ", ".join(known)
     if _CODES[name].severity == "error":
-        return f"{name} is an error, which no comment silences", span, "mend it, and remove the comment"
+        return f"{name} is an error, which no comment silences", span, "fix it, and remove the comment"
     return f"there is no {name} on this line to ignore", span, "remove it"

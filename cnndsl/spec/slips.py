@@ -1,16 +1,16 @@
-"""Slips of the pen in the text of a spec, which leave YAML that is none, or that says something else."""
+"""Typing errors in the text of a spec, which make it invalid YAML, or YAML with another meaning."""
 
 from __future__ import annotations
 
 import re
 
-#: How far around a place a slip is looked for: a line may be as long as the file.
+#: The distance around a place that is searched: a line may be as long as the file.
 _NEAR = 256
 #: Values as other tools write them: ``${w}``, ``{{ w }}``, ``${{ w }}``, ``%(w)s``, ``@w``.
 _OTHER_VALUES = re.compile(
     r"\$\{+(?P<a>[^{}]+)\}+|\{\{(?P<b>[^{}]+)\}\}|%\((?P<c>[^()]+)\)[sd]?|[@%](?P<d>[^\W\d]\w*)%?"
 )
-#: A quoted value that goes on: ``"$w" + 1``.
+#: A quoted value that continues: ``"$w" + 1``.
 _QUOTED_PART = re.compile(r"""(?P<quote>["'])(?P<inner>\$[^"']+)(?P=quote)\s*(?P<rest>(?:\*\*|//|[-+*/%])[^,\]}#]+)""")
 #: An expression that is not in quotes, or its beginning without the brackets around it.
 _DOLLAR = re.compile(r"(?<![\"'])\$(?P<name>\w*)[(\[]")
@@ -24,7 +24,7 @@ _CONSTANTS = {
     **dict.fromkeys(("no", "off", "n"), "false"),
     **dict.fromkeys(("none", "nil", "nothing", "undefined"), "null"),
 }
-#: Signs of other languages that Python cannot read, as patterns, with what is written here.
+#: Signs of other languages that Python cannot read, as patterns, with ours.
 _SIGNS = {
     r"&&": "and", r"\|\|": "or", r"!==": "!=", r"===": "==", r"<>": "!=", r"=>": ">=", r"=<": "<=",
     r"\?": "a if condition else b", r"!(?!=)": "not", r"~": "null", r"(?<![=<>!])=(?!=)": "==",
@@ -32,19 +32,19 @@ _SIGNS = {
 
 
 def taken(expression: str) -> str:
-    """How the value of a name, or of an expression, is taken; in quotes where it could stand in ``{...}`` or not."""
+    """How a spec inserts the value of a name or an expression, in quotes if ``{...}`` would need them."""
     if re.fullmatch(r"[^\W\d]\w*", expression):
         return f"${expression}"
     value = f"$({expression})"
     return f'"{value}"' if re.search(r"[,\[\]{}]|: | #", value) and '"' not in value else value
 
 
-#: Where in a line a slip is, and what is meant.
+#: The place of an error in a line, and the correction.
 Found = tuple[int, int, str]
 
 
 def other_value(text: str, column: int) -> Found | None:
-    """Where in a line, around ``column``, a value is taken as another tool does it, and how it is taken here."""
+    """The place in a line, around ``column``, of a value in the notation of another tool, and our notation."""
     first, last = max(column - _NEAR, 0), column + _NEAR
     for match in _OTHER_VALUES.finditer(text, first, last):
         if match.start() <= column < match.end():
@@ -57,7 +57,7 @@ def other_value(text: str, column: int) -> Found | None:
 
 
 def flow_expression(text: str, column: int) -> Found | None:
-    """Where in a line, around ``column``, an expression stands that is cut at one of its brackets or commas."""
+    """The place in a line, around ``column``, of an expression cut at a bracket or comma, and its correction."""
     for match in _DOLLAR.finditer(text, max(column - _NEAR, 0), column + _NEAR):
         end = _closing(text, match.end() - 1)
         if match.start() <= column < end:
@@ -67,7 +67,7 @@ def flow_expression(text: str, column: int) -> Found | None:
 
 
 def _closing(text: str, bracket: int) -> int:
-    """Where the bracket of an expression is closed, 0 where it is not."""
+    """The position where the bracket of an expression is closed, 0 if it is not."""
     depth = 0
     for index in range(bracket, min(bracket + _NEAR, len(text))):
         depth += {"(": 1, "[": 1, ")": -1, "]": -1}.get(text[index], 0)
@@ -77,7 +77,7 @@ def _closing(text: str, bracket: int) -> int:
 
 
 def with_colon(text: str) -> tuple[int, str] | None:
-    """Where in a text the colon is that wants a space behind it, or the ``=`` that should be one, and the text so."""
+    """The place in a text of a colon without a space after it, or of an ``=`` for it, and the corrected text."""
     for pattern in (GLUED, EQUALS):
         if match := pattern.fullmatch(text):
             return match.end("key"), f"{match['key']}: {match['value']}"
@@ -85,7 +85,7 @@ def with_colon(text: str) -> tuple[int, str] | None:
 
 
 def glued_bracket(text: str, column: int) -> Found | None:
-    """Where in a line, at ``column``, a colon stands right before a bracket or quote, and its key and value."""
+    """The place in a line, at ``column``, of a colon right before a bracket or quote, and the correction."""
     match = re.compile(r":(?=[\[{\"'])").match(text, column)
     key = re.search(r"\w+\Z", text[max(column - _NEAR, 0) : column])
     if not match or not key:
@@ -95,15 +95,15 @@ def glued_bracket(text: str, column: int) -> Found | None:
 
 
 def meant_constant(name: str) -> str:
-    """Help for an undefined name that another language has for true, false or null; "" for any other."""
+    """Help for a name that means true, false or null in another language; "" for any other."""
     meant = _CONSTANTS.get(name.lower())
     return f"write `{meant}`" if meant else ""
 
 
 def meant_notation(expression: str) -> str:
-    """Help for an expression that Python cannot read, by the first sign in it that is another language's."""
+    """Help for an expression that Python cannot read, by its first sign from another language."""
     outside_texts = re.sub(r"'[^']*'|\"[^\"]*\"", "", expression)
     for sign, here in _SIGNS.items():
         if found := re.search(sign, outside_texts):
             return f"`{found[0]}` is written `{here}` here"
-    return "as Python writes it: `$(2 * channels)`, `$(a if b > 0 else c)`"
+    return "write it as in Python: `$(2 * channels)`, `$(a if b > 0 else c)`"

@@ -1,7 +1,7 @@
-"""Trees -> typed steps, frozen, each value with its place.
+"""Trees -> typed, frozen steps, each value with its place.
 
-The schema has looked at the tree before; where it found a fault, the step is :class:`Invalid` and
-nothing more is said of it, only of the steps inside. What a schema cannot say of a step is said here.
+The schema has checked the tree before. If it found a fault, the step is :class:`Invalid` and
+nothing more is reported about it, only about the steps inside. Rules that a schema cannot express are checked here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
 from cnndsl.spec.values import Arguments, Literal, Report, Template, Value, parse_arguments, parse_text, parse_value
 
-#: Words that give structure, with the options that each may have beside it.
+#: Structural words, with the options that each may have beside it.
 STRUCTURE: dict[str, tuple[str, ...]] = {
     "sequential": (),
     "repeat": ("times", "for", "in"),
@@ -27,9 +27,9 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
     "reuse": (),
     "let": (),
 }
-#: The name of values that nobody looks at, as Python programmers write it: ``for: [_, channels]``.
+#: The name of values that nobody reads, as in Python: ``for: [_, channels]``.
 THROWN_AWAY = "_"
-#: Options that any step may have.
+#: Options that every step may have.
 COMMON = ("name", "when", "else")
 MERGES = ("concat", "add", "subtract", "multiply")
 
@@ -38,7 +38,7 @@ _NO_ARGUMENTS = Arguments()
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
-    """``span`` is the word's place; ``otherwise`` stands in where ``when`` is false."""
+    """``span`` is the place of the word; ``otherwise`` replaces the step if ``when`` is false."""
 
     span: Span
     name: Value | None = None
@@ -64,7 +64,7 @@ class Sequential(Step):
 
 @dataclass(frozen=True)
 class Name:
-    """A name that a loop or a ``let`` gives to values, and where it is written."""
+    """A name that a loop or a ``let`` gives to values, and its place."""
 
     name: str
     span: Span
@@ -72,7 +72,7 @@ class Name:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Loop:
-    """How often: ``times``, or once for each element of ``elements``, bound to ``names``."""
+    """The rounds: ``times`` of them, or one for each of ``elements``, bound to ``names``."""
 
     times: Value | None = None
     names: tuple[Name, ...] = ()
@@ -99,7 +99,7 @@ class Branch(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Residual(Step):
-    """``shortcut`` holds steps, or a value that tells whether there is one."""
+    """``shortcut`` holds steps, or a value that is true if there is one."""
 
     steps: Steps = field(repr=False)
     shortcut: Steps | Value = field(repr=False)
@@ -128,15 +128,15 @@ class Let(Step):
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Invalid(Step):
-    """A step with a fault that has been reported. ``inner`` are the steps that were read inside of it,
-    ``word`` is what it says first of what it does."""
+    """A step with a fault that has been reported. ``inner`` are the steps inside it,
+    ``word`` is its first layer, block or structural word."""
 
     inner: Steps = field(default=(), repr=False)
     word: str = ""
 
 
 def is_chain(steps: Steps) -> bool:
-    """Whether steps are a plain chain, one after another, whatever ``when`` decides."""
+    """Whether steps are a plain chain, one after another, for any result of ``when``."""
     return all(
         (isinstance(step, (Call, Sequential, Let, Invalid)) or (isinstance(step, Repeat) and is_chain(step.steps)))
         and is_chain(step.otherwise)
@@ -145,7 +145,7 @@ def is_chain(steps: Steps) -> bool:
 
 
 def nested(step: Step) -> Iterator[Steps]:
-    """The lists of steps inside of a step."""
+    """The lists of steps inside a step."""
     match step:
         case Sequential(steps=steps) | Repeat(steps=steps) | Dense(steps=steps):
             yield steps
@@ -161,7 +161,7 @@ def nested(step: Step) -> Iterator[Steps]:
 
 
 def values_in(step: Step) -> Iterator[Value]:
-    """The values of a step itself, but for those of a ``let``."""
+    """The values of a step itself, except those of a ``let``."""
     found: tuple[Value | None, ...] = ()
     match step:
         case Call(callee=callee, arguments=arguments):
@@ -178,7 +178,7 @@ def values_in(step: Step) -> Iterator[Value]:
 
 
 def names_in(steps: Steps) -> Iterator[Value]:
-    """The names that steps have, and those inside of them."""
+    """The names of steps, and of those inside them."""
     for step in steps:
         if step.name is not None:
             yield step.name
@@ -186,7 +186,7 @@ def names_in(steps: Steps) -> Iterator[Value]:
             yield from names_in(inner)
 
 
-#: The texts in a written name around its values: of ``conv$i`` they are ``("conv", "")``.
+#: The text of a written name around its values: ``("conv", "")`` for ``conv$i``.
 WrittenName: TypeAlias = tuple[str, ...]
 
 
@@ -206,7 +206,7 @@ def written_name(name: Value) -> WrittenName:
 
 
 def may_be(written: WrittenName, name: str) -> bool:
-    """Whether a written name with values in it may come out as ``name``: its texts stand there in their order."""
+    """Whether a written name with values in it may become ``name``: its texts appear there in order."""
     first, *between, last = written
     if not (name.startswith(first) and name.endswith(last) and len(name) >= len(first) + len(last)):
         return False
@@ -248,13 +248,13 @@ class StepParser:
         when, otherwise = self._value(tree, "when"), self.steps(tree.get("else"))
         if "else" in tree.keys and when is None:
             self.fault(
-                Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition, `when: $(...)`"
+                Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition: `when: $(...)`"
             )
         step = self._structure(tree, word) if word in STRUCTURE else self._call(tree, word)
         return replace(step, name=name, when=when, otherwise=otherwise)
 
     def _steps_under(self, key: str, value: Tree) -> Steps:
-        """What is read inside of a faulty step, for the faults that are in there."""
+        """Reads the inside of a faulty step, to find the faults in there."""
         if not isinstance(value, Listing) or not (key in STRUCTURE or key in ("shortcut", "else")):
             return ()
         lists = value.items if key == "branch" else (value,)
@@ -264,7 +264,7 @@ class StepParser:
         span = tree.keys[word].span
         callee = parse_text(word, span, self.report)
         if isinstance(callee, Template):
-            self.fault(Code.LAYER, "a layer's name cannot be put together from parts", span, "`$name` stands alone")
+            self.fault(Code.LAYER, "the name of a layer cannot be put together from parts", span, "use `$name` alone")
             return Invalid(span=span)
         return Call(span=span, callee=callee, arguments=parse_arguments(tree.by_key[word], self.report))
 
@@ -299,7 +299,7 @@ class StepParser:
         branches = value.items if isinstance(value, Listing) else ()
         merge = tree.get("merge")
         if isinstance(merge, Scalar) and merge.value == "subtract" and len(branches) != 2:
-            message = f"`subtract` takes two branches, the second from the first, got {len(branches)}"
+            message = f"`subtract` takes two branches, got {len(branches)}"
             self.fault(Code.BRANCH, message, merge.span, "`branch: [[...], [...]]`")
             return Invalid(span=span, inner=tuple(step for branch in branches for step in self.steps(branch)))
         return Branch(
@@ -344,11 +344,11 @@ class StepParser:
             self.fault(Code.NAME, f"`{shorten(str(name.value))}` {reason}", name.span)
 
     def _check_unlike(self, names: tuple[Name, ...]) -> None:
-        """All of a loop's names are unlike, but for `_`, of which the values are not looked at."""
+        """The names of a loop must differ, except `_`, whose values nobody reads."""
         seen: set[str] = set()
         for name in names:
             if name.name in seen and name.name != THROWN_AWAY:
-                self.fault(Code.DUPLICATE, f"`{shorten(name.name)}` stands twice in `for`", name.span)
+                self.fault(Code.DUPLICATE, f"`{shorten(name.name)}` appears twice in `for`", name.span)
             seen.add(name.name)
 
     def _check_options(self, tree: Mapping, word: str) -> None:
@@ -357,14 +357,14 @@ class StepParser:
             if key != word and key not in allowed:
                 belongs = [word for word, options in STRUCTURE.items() if key in options]
                 help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(f'`{w}`' for w in belongs)}"
-                self.fault(Code.KEY, f"`{shorten(key)}` is no option of `{shorten(word)}`", scalar.span, help)
+                self.fault(Code.KEY, f"`{shorten(key)}` is not an option of `{shorten(word)}`", scalar.span, help)
 
     def _word(self, tree: Mapping) -> str | None:
-        """The one key that says what a step does, None if there is not one."""
+        """The one key that defines what a step does, None if there is not exactly one."""
         words = [key for key in tree.keys if is_word(key)]
         if len(words) > 1:
-            message = f"a step does one thing, but here stand {' and '.join(f'`{shorten(word)}`' for word in words)}"
-            help = "make each a step of its own, with its own `- `"
+            message = f"a step does one thing, but this one has {' and '.join(f'`{shorten(word)}`' for word in words)}"
+            help = "make each a step with its own `- `"
             self.fault(Code.STEP, message, tree.keys[words[1]].span, help)
         elif not words:
             wanting = next((word for word, options in STRUCTURE.items() if {*options} & {*tree.keys}), "")
@@ -376,5 +376,5 @@ class StepParser:
 
 
 def is_word(key: str) -> bool:
-    """Whether a key says what a step does: a layer, a block, ``$name``, or structure."""
+    """Whether a key defines what a step does: a layer, a block, ``$name``, or a structural word."""
     return key in STRUCTURE or key[:1] == "$" or key[:1].isupper()

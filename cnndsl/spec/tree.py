@@ -1,8 +1,8 @@
 """YAML text -> a tree in which every value has a :class:`Span`.
 
-The events of libyaml are read one by one, so that limits hold before work is done. Scalars follow
-the core schema of YAML 1.2, in which ``no`` is a text and ``1e-3`` a number. What specs have no use
-for (tags, merge keys, directives, several documents) is refused; anchors and aliases are allowed.
+The events of libyaml are read one by one, so limits apply before work is done. Scalars follow
+the core schema of YAML 1.2, where ``no`` is a string and ``1e-3`` a number. Features that specs do not need
+(tags, merge keys, directives, several documents) are refused; anchors and aliases are allowed.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ MAX_SCALAR = 8 * 1024
 MAX_INTEGER = 2**53
 
 
-#: What stands for a value that a fault left unknown. It silences what depends on it.
+#: A value that is unknown because of a fault. Everything that depends on it is skipped silently.
 UNKNOWN: Any = type("Unknown", (), {"__repr__": lambda self: "unknown"})()
 
 
 @dataclass(frozen=True, eq=False)
 class Scalar:
-    """``value`` is the text of a quoted scalar, else what the text means in YAML 1.2, or UNKNOWN."""
+    """``value`` is the text of a quoted scalar, or else its meaning in YAML 1.2, or UNKNOWN."""
 
     value: str | int | float | bool | None
     span: Span
@@ -47,7 +47,7 @@ class Listing:
 
 @dataclass(frozen=True, eq=False)
 class Mapping:
-    """Entries in the order of the file; keys are texts and unlike each other."""
+    """Entries in the order of the file; keys are unique strings."""
 
     entries: tuple[tuple[Scalar, Tree], ...] = field(repr=False)
     span: Span
@@ -71,20 +71,20 @@ _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _WORDS: dict[str, bool | None] = {"": None, "~": None, **CONSTANTS}
-#: Characters that a text may hold as escapes only.
+#: Characters that are allowed only as escapes.
 FORBIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 )
-#: Line ends to some readers and characters to others; and what turns the direction of writing, so
-#: that a reviewer would read one thing and the compiler another.
+#: Characters that only some readers treat as line ends, and those that change the direction of writing:
+#: a reviewer would read one thing and the compiler another.
 _MISLEADING = frozenset("\x85\u2028\u2029\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-#: What stands before the second item of a tuple in Python's notation.
+#: The text before the second item of a tuple in Python's notation.
 _IN_TUPLE = re.compile(r": *\([^()\n]*, *\Z")
 _ANCHOR = re.compile(r"&[^\s,\[\]{}]+(\s+(#[^\n]*)?)*")
 
 
 class Unreadable(Exception):
-    """The text is no tree that a spec can be: what was found until that was known, the reason last."""
+    """The text is not the tree of a spec. Holds the faults found so far, the reason last."""
 
     def __init__(self, *diagnostics: Diagnostic) -> None:
         self.diagnostics = diagnostics
@@ -103,9 +103,9 @@ def plain(tree: Tree) -> Any:
 
 
 def read(source: Source, limits: Limits = LIMITS) -> tuple[Tree, list[Diagnostic]]:
-    """Parses a text; beside the tree come faults that leave it whole, such as duplicate keys.
+    """Parses a text. Returns the tree, and faults that leave it whole, such as duplicate keys.
 
-    Raises :class:`Unreadable` where there is no tree.
+    Raises :class:`Unreadable` if there is no tree.
     """
     _check_text(source, limits)
     reader = _Reader(source, limits)
@@ -127,7 +127,7 @@ def _check_text(source: Source, limits: Limits) -> None:
         span = Span(source, found.start(), found.end())
         number = f"U+{ord(found[0]):04X}"
         if found[0] in _MISLEADING:
-            message = f"the invisible character {number}, which shows the text otherwise than it is read"
+            message = f"the invisible character {number} makes the text look different from what is read"
             raise Unreadable(Diagnostic(Code.ENCODING, message, span, "delete it"))
         message = f"character {number} at offset {found.start()} is not allowed in YAML"
         raise Unreadable(Diagnostic(Code.ENCODING, message, span, "is this a binary file? Specs are UTF-8 text"))
@@ -152,19 +152,21 @@ class _Reader:
         if isinstance(event, yaml.StreamEndEvent):
             raise Unreadable(Diagnostic(Code.SYNTAX, "the spec is empty", Span(self.source, 0, 0), MINIMAL))
         if event.version or event.tags:
-            self._fault(Code.FEATURE, "a directive; specs have none", event, "remove the lines that begin with `%`")
+            self._fault(
+                Code.FEATURE, "a directive, which specs do not have", event, "remove the lines that begin with `%`"
+            )
         tree = self._node(next(self.events), 0)
         next(self.events)  # the document's end
         following = next(self.events)
         if not isinstance(following, yaml.StreamEndEvent):
-            self._fault(Code.FEATURE, "a second document; a spec is one", following, "remove the `---`")
+            self._fault(Code.FEATURE, "a second document; a spec has only one", following, "remove the `---`")
         return tree
 
     def _span(self, event: Any) -> Span:
         return Span(self.source, event.start_mark.index, event.end_mark.index)
 
     def _fault(self, code: Code, message: str, event: Any, help: str = "") -> Scalar:
-        """Notes a fault; what stands for the faulty node."""
+        """Records a fault. Returns a replacement for the faulty node."""
         span = self._span(event).first_line
         self._note(Diagnostic(code, message, span, help))
         return Scalar(UNKNOWN, span)
@@ -186,9 +188,9 @@ class _Reader:
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, depth)
         if event.tag is not None:
-            help = "remove it; a quoted scalar is a text, and `$(...)` computes a value"
+            help = "remove it; quotes make a string, and `$(...)` computes a value"
             tag = shorten(event.tag.replace("tag:yaml.org,2002:", "!!"))
-            unknown = self._fault(Code.FEATURE, f"the tag `{tag}`; specs have no tags", event, help)
+            unknown = self._fault(Code.FEATURE, f"the tag `{tag}`, which specs do not have", event, help)
         if event.anchor:
             self.open_anchors.add(event.anchor)
         if isinstance(event, yaml.ScalarEvent):
@@ -210,17 +212,19 @@ class _Reader:
         if self.aliases > self.limits.aliases:
             raise self._limit("aliases", f"more than {self.limits.aliases} aliases", event)
         if event.anchor in self.open_anchors:
-            return self._fault(Code.FEATURE, f"`*{name}` stands inside of what it names", event)
+            return self._fault(Code.FEATURE, f"`*{name}` is inside its own anchor", event)
         if event.anchor not in self.anchors:
-            help = did_you_mean(event.anchor, self.anchors) or f"quote it if it is a text: `'*{name}'`"
+            help = did_you_mean(event.anchor, self.anchors) or f"quote it if it is a string: `'*{name}'`"
             return self._fault(Code.FEATURE, f"`*{name}` has no `&{name}` before it", event, help)
         tree = self.anchors[event.anchor]
         nodes, height = measure(tree, self.limits.nodes - self.nodes)
         self.nodes += nodes
         if self.nodes > self.limits.nodes:
-            raise self._limit("nodes", f"more than {self.limits.nodes} YAML nodes, aliases written out", event)
+            raise self._limit("nodes", f"more than {self.limits.nodes} YAML nodes, with aliases written out", event)
         if depth + height > self.limits.nesting:
-            raise self._limit("nesting", f"nested more than {self.limits.nesting} deep, aliases written out", event)
+            raise self._limit(
+                "nesting", f"nested more than {self.limits.nesting} deep, with aliases written out", event
+            )
         return tree
 
     def _sequence(self, event: Any, depth: int) -> Listing:
@@ -237,16 +241,16 @@ class _Reader:
         start, end = event, next(self.events)
         while not isinstance(end, yaml.MappingEndEvent):
             if isinstance(end, yaml.ScalarEvent) and end.value == "<<" and end.implicit[0]:
-                help = "write the keys out, or put what is shared into a block or a parameter"
-                broken = self._fault(Code.FEATURE, "the merge key `<<`; YAML 1.2 has none", end, help)
+                help = "write the keys out, or put the shared part into a block or a parameter"
+                broken = self._fault(Code.FEATURE, "the merge key `<<`, which YAML 1.2 does not have", end, help)
             key = self._key(end, depth)
             value = self._node(next(self.events), depth + 1)
             name = str(key.value) if key else ""
             if key is None and depth > 0:
                 broken = Scalar(UNKNOWN, self._span(start))
             if key and name in entries and not _ends_tuple(key):
-                note = Note("it stands here first", entries[name][0].span)
-                message = f"the key `{shorten(name)}` stands twice"
+                note = Note("it is first defined here", entries[name][0].span)
+                message = f"the key `{shorten(name)}` appears twice"
                 self._note(Diagnostic(Code.DUPLICATE_KEY, message, key.span, "keep one of the two", (note,)))
             elif key:
                 entries[name] = key, value
@@ -257,23 +261,23 @@ class _Reader:
         return Mapping(tuple(entries.values()), Span(self.source, start.start_mark.index, last))
 
     def _key(self, event: Any, depth: int) -> Scalar | None:
-        """A key, None where there is a fault in it."""
+        """A key, None if it has a fault."""
         before = len(self.faults)
         key = self._node(event, depth + 1)
         if len(self.faults) > before:
             return None
         if isinstance(event, yaml.AliasEvent) or not isinstance(key, Scalar):
-            help = "quote a `[`, `{` or `*` that is meant literally"
+            help = "quote a literal `[`, `{` or `*`"
             line, column = self.source.position(event.start_mark.index)
             if meant := other_value(self.source.line(line), column - 1):
                 help = f"write `{meant[2]}`"
-            self._fault(Code.TYPE, "a key must be a text", event, help)
+            self._fault(Code.TYPE, "a key must be a string", event, help)
         elif not isinstance(key.value, str):
             written = shorten(event.value)
-            message = f"a key must be a text, `{written}` is none" if written else "a `:` without a key before it"
-            help = f'"{written}": quoted it is a text' if written else ""
+            message = f"a key must be a string, not `{written}`" if written else "a `:` without a key before it"
+            help = f'quote it: `"{written}"`' if written else ""
             if _ends_tuple(Scalar(written, self._span(event))):
-                help = "write a list in brackets, as `[1, 1]`"
+                help = "write a list in brackets: `[1, 1]`"
             self._fault(Code.TYPE, message, event, help)
         else:
             return key
@@ -290,7 +294,7 @@ class _Reader:
         if event.anchor and (anchor := _ANCHOR.match(span.text)):
             span = Span(self.source, span.start + anchor.end(), span.end)
         if len(text) > MAX_SCALAR:
-            raise self._limit("", f"a scalar of {len(text)} characters, the limit is {MAX_SCALAR}", event)
+            raise self._limit("", f"a scalar has {len(text)} characters, the limit is {MAX_SCALAR}", event)
         if event.style:  # None or "" for a plain one
             return Scalar(text, span)
         try:
@@ -301,7 +305,7 @@ class _Reader:
 
 
 def scalar_value(text: str) -> str | int | float | bool | None:
-    """What an unquoted scalar means in YAML 1.2's core schema.
+    """The meaning of an unquoted scalar in YAML 1.2's core schema.
 
     Raises ValueError with a message and help for one that is ambiguous or out of bounds.
     """
@@ -311,8 +315,8 @@ def scalar_value(text: str) -> str | int | float | bool | None:
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits[0] == "0":
             meant = shorten(digits.lstrip("0") or "0")
-            message = f"`{shorten(text)}` is octal to some and decimal to others"
-            raise ValueError(message, f"write {meant}, or quote it; octal is written 0o{meant}")
+            message = f"`{shorten(text)}` is octal to some readers and decimal to others"
+            raise ValueError(message, f"write {meant}, or quote it; write octal as 0o{meant}")
         return _bounded(int(text) if len(digits) <= 16 else MAX_INTEGER + 1, text)
     if _BASED.fullmatch(text):
         return _bounded(int(text, 0) if len(text) <= 32 else MAX_INTEGER + 1, text)
@@ -322,23 +326,23 @@ def scalar_value(text: str) -> str | int | float | bool | None:
             raise ValueError(f"the number {shorten(text)} is too large for float32", "the largest is about 3.4e38")
         return number
     if _SPECIAL.fullmatch(text):
-        raise ValueError(f"`{text}` is no finite number", "arguments are finite numbers")
+        raise ValueError(f"`{text}` is not finite", "arguments must be finite numbers")
     return text
 
 
 def _bounded(number: int, text: str) -> int:
     if abs(number) > MAX_INTEGER:
-        raise ValueError(f"the integer {shorten(text)} is past 2^53", "no size of a network is that large")
+        raise ValueError(f"the integer {shorten(text)} is beyond 2^53", "no size in a network is that large")
     return number
 
 
 def _ends_tuple(key: Scalar) -> bool:
-    """Whether a key is the end of a tuple in Python's notation, which is said where that begins."""
+    """Whether a key is the end of a tuple in Python's notation, which is reported at its beginning."""
     return _IN_TUPLE.search(key.span.source.text, max(key.span.start - 100, 0), key.span.start) is not None
 
 
 def measure(tree: Tree, at_most: int) -> tuple[int, int]:
-    """How many nodes a tree has, counted no further than needed, and how deep it is."""
+    """The number of nodes in a tree, counted no further than ``at_most``, and its depth."""
     stack, count, height = [(tree, 0)], 0, 0
     while stack and count <= at_most:
         node, depth = stack.pop()
@@ -351,4 +355,4 @@ def measure(tree: Tree, at_most: int) -> tuple[int, int]:
     return count, height
 
 
-MINIMAL = "the least spec is\ninput: [1, 28, 28]\nnetwork:\n  - Flatten\n  - Linear: 10"
+MINIMAL = "the smallest spec is\ninput: [1, 28, 28]\nnetwork:\n  - Flatten\n  - Linear: 10"

@@ -1,4 +1,4 @@
-"""A document held against the schema; jsonschema's errors in our words, at their places."""
+"""Validates a document against the schema, and puts jsonschema's errors into our words, at their places."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ from cnndsl.spec.values import unclosed, unclosed_fault
 
 #: Help by what is expected.
 _HELP = {
-    "a list of steps": "each step begins with `- `",
+    "a list of steps": "begin each step with `- `",
     "a mapping of signatures to lists of steps": "`Block: [...]`, without a `- ` before it",
     "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
     "a mapping with `input` and `network`": MINIMAL,
 }
-#: In how many pieces YAML may have cut a value.
+#: The most pieces into which YAML may have cut a value.
 _PIECES = 12
 _STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else"}
 
 
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
-    """The structural faults of a document, and the ids of the trees that have one: the innermost
+    """The structural faults of a document, and the ids of the faulty trees: the innermost
     steps, or the sections of the document."""
     diagnostics: list[Diagnostic] = []
     faulty: set[int] = set()
@@ -45,12 +45,12 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     twofold = {*_blocks(tree)} & LAYERS.keys()
     for error in _validator(tuple(LAYERS.values())).iter_errors(plain(tree)):
         if error.validator == "pattern" and error.validator_value in (NAME, PARAMETER):
-            continue  # names.py says more of it
+            continue  # names.py reports it in more detail
         path = tuple(error.absolute_path)
         if error.validator == "additionalProperties" and path == ("train",):
-            continue  # the recipe's reader says more of it
+            continue  # the recipe's reader reports it in more detail
         if not twofold.isdisjoint(path[1:]):
-            continue  # a call of a block that is named like a layer, which is said where it is defined
+            continue  # a call of a block with the name of a layer, which is reported at its definition
         place = _locate(tree, path, scopes.at(path))
         faulty |= {place.enclosing} | ({id(place.cut)} if place.cut else set())
         if error.instance is not UNKNOWN and len(diagnostics) < ENOUGH:
@@ -75,7 +75,7 @@ class _Error:
 
     @property
     def signature(self) -> str:
-        """How the layer is called that the error is of, empty for anything else."""
+        """The usage of the layer with the error, empty for anything else."""
         return f"`{self.rule['title']}`" if str(self.rule.get("title", "")).endswith(")") else ""
 
     @property
@@ -90,8 +90,8 @@ class _Error:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where an error is: its node, those around it up to the step, the last key, the innermost step's id, and the
-    names that ``$`` takes a value from there."""
+    """The place of an error: its node, those around it up to the step, the last key, the innermost step's id, and the
+    names that ``$`` may refer to there."""
 
     node: Tree
     around: tuple[Tree, ...]
@@ -100,18 +100,18 @@ class _Place:
     enclosing: int
     path: tuple[str | int, ...]
     names: Container[str]
-    #: The items of the innermost list up to the one that the error is in.
+    #: The items of the innermost list up to the one with the error.
     before: tuple[Tree, ...]
 
     @cached_property
     def cut(self) -> Scalar | None:
-        """The first part of an expression or of Python's notation that YAML has cut at its commas."""
+        """The first part of an expression or of Python's notation that YAML has cut at commas."""
         pieces = chain(self.before, chain.from_iterable(map(_children, self.around)))
         return next((piece for piece in pieces if isinstance(piece, Scalar) and _is_cut(piece.value)), None)
 
     @property
     def span(self) -> Span:
-        """The value's place, or its key's where the value is nothing."""
+        """The place of the value, or of its key if the value is empty."""
         span = self.node.span.first_line
         return self.key.span if span.start == span.end and self.key and not self.in_list else span
 
@@ -159,7 +159,7 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
             yield fault
             return
         most = len(error.rule["prefixItems"])
-        takes = f"{most} argument{'s' if most > 1 else ''} at the most"
+        takes = f"{most} argument{'s' if most > 1 else ''} at most"
         message = f"{place.subject} takes {takes}, got {len(error.value)}"
         yield Diagnostic(Code.ARGUMENT, message, place.node.items[most].span.first_line, error.signature)
     else:
@@ -177,7 +177,7 @@ def _is_cut(value: object) -> bool:
 
 
 def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -> Diagnostic:
-    """What is said of a value that YAML has cut at a comma."""
+    """The fault of a value that YAML has cut at a comma."""
     if unclosed(str(cut.value)):
         return unclosed_fault(str(cut.value), cut.span).diagnostic
     source, start = cut.span.source, cut.span.start
@@ -187,12 +187,12 @@ def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -
     end = next((i for i, depth in enumerate(depths) if depth == 0 and i > opened), len(str(cut.value)) - 1) + 1
     help = meant_value(line[:end], ("array",), "", names) if opened == 0 else meant_layer(line[:end], known)
     message = f"`{shorten(line[:end])}` is Python's notation, which YAML cuts at the comma"
-    help = help or "write a list in brackets, as `[1, 1]`"
+    help = help or "write a list in brackets: `[1, 1]`"
     return Diagnostic(Code.TYPE, message, Span(source, start, start + end), help)
 
 
 def _torch_order(layer: str, arguments: Tree | None) -> Diagnostic | None:
-    """What is said, once, of a list of arguments in PyTorch's order that is none in ours."""
+    """The one fault of a list of arguments that is valid in PyTorch's order and not in ours."""
     if layer not in LAYERS or not isinstance(arguments, Listing):
         return None
     texts = [item.span.text for item in arguments.items]
@@ -204,7 +204,7 @@ def _torch_order(layer: str, arguments: Tree | None) -> Diagnostic | None:
 
 
 def _known(item: Tree) -> Any:
-    """What is known of a value before it is worked out, with tuples for lists."""
+    """A value as far as it is known before evaluation, with tuples for lists."""
     if isinstance(item, Listing):
         inner = tuple(map(_known, item.items))
         return SOME if SOME in inner else inner
@@ -212,12 +212,12 @@ def _known(item: Tree) -> Any:
 
 
 def _meant(word: str, known: Sequence[str]) -> str:
-    """The argument that a key which is none was meant to be, "" where it is like none."""
+    """The argument that an unknown key was meant to be, "" if it resembles none."""
     return slipped_key(word) if slipped_key(word) in known else meant_argument(word, known) or nearest(word, known)
 
 
 def _missing(error: _Error, place: _Place) -> Iterator[Diagnostic]:
-    """All missing arguments in one, but for those that an unknown one was meant to be."""
+    """One fault for all missing arguments, except those that an unknown one was meant to be."""
     known = list(error.rule.get("properties", ()))
     meant = {_meant(extra, known) for extra in error.extras}
     missing = [name for name in error.wanted if name not in error.value and name not in meant]
@@ -234,18 +234,18 @@ def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: T
         return Diagnostic(Code.ARGUMENT, f"{place.subject} has no argument {written}", span, help)
     if "patternProperties" not in error.rule:
         help = _meant_section(name) if node is tree else ""
-        help = help or did_you_mean(name, known) or f"it may have {', '.join(known)}"
+        help = help or did_you_mean(name, known) or f"its keys are {', '.join(known)}"
         return Diagnostic(Code.KEY, f"{place.subject} has no key {written}", span, help)
     if any(is_word(key) for key in node.keys):
         options = [option for option in known if not is_word(option)]
         help = STEP_OPTIONS.get(entry(name)) or _meant_key(name, node, place.names, options)
-        help = help or f"options of any step are {', '.join(COMMON)}"
+        help = help or f"the options of every step are {', '.join(COMMON)}"
         return Diagnostic(Code.KEY, f"a step has no key {written}", span, help)
     return _no_layer(name, span, [*known, *_blocks(tree)])
 
 
 def _meant_key(name: str, node: Mapping, names: Container[str], known: Sequence[str]) -> str:
-    """Help for an argument or option that is none."""
+    """Help for an unknown argument or option."""
     value = node.by_key[name]
     if isinstance(value, Scalar) and value.value is None:
         if name in names:
@@ -257,7 +257,7 @@ def _meant_key(name: str, node: Mapping, names: Container[str], known: Sequence[
 
 
 def _meant_section(name: str) -> str:
-    """Help for a key of the document that is none."""
+    """Help for an unknown key of the document."""
     if meant := SECTIONS.get(entry(name)):
         return f"did you mean `{meant}`?"
     if name in schema()["properties"]["train"]["properties"] or entry(name) in RECIPE:
@@ -282,15 +282,15 @@ def _parameters(block: str, tree: Tree) -> list[str]:
 def _to_put_in(names: Sequence[str], step: Mapping) -> Diagnostic:
     word, value = next((key, value) for key, value in step.by_key.items() if is_word(key))
     listed = " and ".join(f"`{name}`" for name in names)
-    message = f"{listed} {'stands' if len(names) == 1 else 'stand'} beside `{shorten(word)}`, not in it"
-    help = f"indent further than `{shorten(word)}`"
+    message = f"{listed} {'is' if len(names) == 1 else 'are'} beside `{shorten(word)}`, not in it"
+    help = f"indent {'it' if len(names) == 1 else 'them'} further than `{shorten(word)}`"
     if not isinstance(value, Scalar) or value.value is not None:
-        help = f"arguments by name stand together: `{shorten(word)}: {{..., {names[0]}: ...}}`"
+        help = f"write arguments by name together: `{shorten(word)}: {{..., {names[0]}: ...}}`"
     return Diagnostic(Code.KEY, message, step.keys[names[0]].span, help)
 
 
 def _no_layer(name: str, span: Span, known: Sequence[str]) -> Diagnostic:
-    message = f"`{shorten(name)}` is no layer, no block and no structural word"
+    message = f"`{shorten(name)}` is not a layer, a block or a structural word"
     help = meant_layer(name, known) or f"layers and blocks are CamelCase; {WHERE_LAYERS_ARE}"
     return Diagnostic(Code.LAYER, message, span, help)
 
@@ -305,7 +305,7 @@ def _signatures(tree: Tree) -> list[Scalar]:
 
 
 def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
-    """A value that is not what it should be."""
+    """The fault of a value with the wrong type or range."""
     value, rule = error.value, error.rule
     types = rule.get("type", ())
     help = _unfit_input(place) or meant_value(value, types, error.layer, place.names) or error.signature
@@ -317,7 +317,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         if isinstance(value, str) and value not in STRUCTURE:
             return _no_layer(value, place.span, [*rule["properties"], *_blocks(tree)])
         if isinstance(value, dict):
-            return Diagnostic(Code.STEP, "an empty step", place.span, "write a layer, a block or a structural word")
+            return Diagnostic(Code.STEP, "the step is empty", place.span, "write a layer, a block or a structural word")
         help = f"`{value}: [...]`" if isinstance(value, str) else ""
     if place.in_list and place.key and (fault := _torch_order(str(place.key.value), (None, *place.around)[-2])):
         return fault
@@ -333,7 +333,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
 
 
 def _unfit_input(place: _Place) -> str:
-    """Help for the shape of an input that holds the batch, or is no list."""
+    """Help for the shape of an input that contains the batch, or is not a list."""
     if place.path[:1] != ("input",):
         return ""
     sizes = (None, *place.around)[-2] if place.in_list else place.node

@@ -1,8 +1,8 @@
-"""Values as they are written: literals, ``$name``, ``$(arithmetic)``, texts that hold them.
+"""Values as written: literals, ``$name``, ``$(arithmetic)``, and strings that contain them.
 
-An expression is parsed by Python's own parser into a tree of which only the nodes named here are
-allowed: no attributes but those of ``input``, no calls but :data:`FUNCTIONS`. What is not allowed is
-refused here, wherever it stands, before anything is worked out.
+Python's own parser parses an expression into a tree. Only the nodes named here are allowed:
+no attributes but those of ``input``, no calls but :data:`FUNCTIONS`. Everything else is
+refused here, wherever it is, before anything is evaluated.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tre
 
 MAX_TEXT = 256
 MAX_DEPTH = 16
-TOO_LARGE = "a number past 3.4e38, the largest of float32"
+TOO_LARGE = "a number beyond 3.4e38, the largest in float32"
 
-#: Attributes of ``input``, each with the place of its size in the shape of one sample.
+#: Attributes of ``input``, each with the position of its size in the shape of one sample.
 INPUT_SIZES = {"channels": 0, "depth": -3, "height": -2, "width": -1, "features": -1}
 INPUT_HELP = f"there are {', '.join(f'`input.{name}`' for name in INPUT_SIZES)} and `input.shape`"
 
@@ -36,7 +36,7 @@ Report: TypeAlias = Callable[[Diagnostic], None]
 
 
 class Fault(Exception):
-    """A value cannot be had; ``diagnostic`` says why."""
+    """A value has no result; ``diagnostic`` gives the reason."""
 
     def __init__(self, code: Code, message: str, span: Span, help: str = "") -> None:
         self.diagnostic = Diagnostic(code, message, span, help)
@@ -45,7 +45,7 @@ class Fault(Exception):
 
 @dataclass(frozen=True)
 class Literal:
-    """``value`` is UNKNOWN where a fault has been reported."""
+    """``value`` is UNKNOWN if a fault has been reported."""
 
     value: Any
     span: Span
@@ -53,7 +53,7 @@ class Literal:
 
 @dataclass(frozen=True)
 class Expression:
-    """``text`` is what stands behind ``$``; ``offset`` where it begins in ``span``, if that is known."""
+    """``text`` is the text after ``$``; ``offset`` is its position in ``span``, if known."""
 
     text: str
     node: ast.expr
@@ -77,7 +77,7 @@ class Expression:
 
 @dataclass(frozen=True)
 class Template:
-    """A text with values in it."""
+    """A string with values in it."""
 
     parts: tuple[str | Expression, ...]
     span: Span
@@ -91,7 +91,7 @@ class ListValue:
 
 @dataclass(frozen=True)
 class Keyword:
-    """An argument by its name, which stands at ``span``."""
+    """An argument by name; ``span`` is the place of the name."""
 
     name: str
     value: Value
@@ -100,16 +100,16 @@ class Keyword:
 
 @dataclass(frozen=True)
 class Arguments:
-    """What a layer or block is given: a list in its order, or by name."""
+    """The arguments of a layer or block: a list in order, or by name."""
 
     positional: tuple[Value, ...] = ()
     keywords: tuple[Keyword, ...] = ()
-    #: The positional ones as one value, for a layer whose one argument is a list.
+    #: The positional arguments as one value, for a layer whose one argument is a list.
     whole: Value | None = None
 
     @property
     def alone(self) -> Value | None:
-        """The one value that is given without brackets, which may be worth a list."""
+        """The one value without brackets, which may evaluate to a list."""
         return self.whole if self.positional == (self.whole,) and not isinstance(self.whole, ListValue) else None
 
     @property
@@ -119,9 +119,9 @@ class Arguments:
 
 
 def dealt(whole: Value, items: tuple[Any, ...], most: int) -> tuple[Value, ...]:
-    """The ``items`` that a value is worth, each as a value of its own: of ``$row`` they are ``$(row[0])`` and so on.
+    """The ``items`` that a value evaluates to, each as a value of its own: ``$(row[0])`` and so on for ``$row``.
 
-    Those past the first ``most``, for which there is no use, are the whole value.
+    Items beyond the first ``most``, which nobody uses, are the whole value.
     """
     if not isinstance(whole, Expression):
         return tuple(Literal(item, whole.span) for item in items)
@@ -147,7 +147,7 @@ Value: TypeAlias = Literal | Expression | Template | ListValue | CallValue
 
 
 def expressions_in(value: Value) -> Iterator[Expression]:
-    """The expressions that a value is made of."""
+    """The expressions in a value."""
     match value:
         case Expression():
             yield value
@@ -165,7 +165,7 @@ def expressions_in(value: Value) -> Iterator[Expression]:
 
 
 def parse_value(node: Tree, report: Report) -> Value:
-    """The value that a tree writes. What is wrong with it is reported, and its value unknown."""
+    """The value of a tree. If it has a fault, that is reported, and the value is unknown."""
     if isinstance(node, Scalar):
         value, span = node.value, node.span
         return parse_text(value, span, report) if isinstance(value, str) else Literal(value, span)
@@ -173,15 +173,15 @@ def parse_value(node: Tree, report: Report) -> Value:
         return ListValue(tuple(parse_value(item, report) for item in node.items), node.span)
     key, inner = node.entries[0] if len(node.entries) == 1 else (None, None)
     if key is None or inner is None or not str(key.value)[:1].isupper():
-        help = "a layer is written `{LeakyReLU: {negative_slope: 0.1}}`"
-        message = "a value is a scalar, a list, or one layer with its arguments"
+        help = "write a layer as `{LeakyReLU: {negative_slope: 0.1}}`"
+        message = "a value must be a scalar, a list, or one layer with its arguments"
         report(Diagnostic(Code.TYPE, message, node.span.first_line, help))
         return Literal(UNKNOWN, node.span)
     return CallValue(str(key.value), parse_arguments(inner, report), node.span)
 
 
 def parse_arguments(node: Tree, report: Report) -> Arguments:
-    """What stands behind a layer's name: a mapping, a list, one value, or nothing."""
+    """The arguments after a layer's name: a mapping, a list, one value, or nothing."""
     if isinstance(node, Mapping):
         pairs = ((str(key.value), parse_value(value, report), key.span) for key, value in node.entries)
         return Arguments(keywords=tuple(Keyword(*pair) for pair in pairs))
@@ -223,7 +223,7 @@ _ATTRIBUTE = re.compile(rf"input\.({'|'.join(INPUT_SIZES)}|shape)\b")
 
 
 def _expression_end(text: str, dollar: int, span: Span) -> int:
-    """Where the expression that begins with the ``$`` at ``dollar`` ends."""
+    """The end of the expression that begins with the ``$`` at ``dollar``."""
     if match := _ATTRIBUTE.match(text, dollar + 1):
         raise Fault(Code.EXPRESSION, f"`${match[0]}` needs brackets", span, f"`$({match[0]})`")
     if match := _NAME.match(text, dollar + 1):
@@ -233,7 +233,7 @@ def _expression_end(text: str, dollar: int, span: Span) -> int:
     if text[dollar + 1 : dollar + 2] != "(":
         meant = other_value(text, dollar)
         help = f"`{meant[2]}`" if meant else "`$channels` or `$(2 * channels)`"
-        raise Fault(Code.EXPRESSION, "`$` needs a name or `(...)` behind it", span, help)
+        raise Fault(Code.EXPRESSION, "`$` needs a name or `(...)` after it", span, help)
     end = _closing(text, dollar)
     if end is None:
         raise unclosed_fault(text[dollar:], span)
@@ -241,14 +241,14 @@ def _expression_end(text: str, dollar: int, span: Span) -> int:
 
 
 def unclosed(text: str) -> bool:
-    """Whether a text holds a ``$`` whose bracket is not closed in it."""
+    """Whether a text contains a ``$`` whose bracket is not closed."""
     dollar = text.find("$")
     bracket = text.find("(", dollar)
     return 0 <= dollar < bracket and _closing(text, bracket - 1) is None
 
 
 def _closing(text: str, dollar: int) -> int | None:
-    """Where the bracket behind the ``$`` at ``dollar`` is closed again, None if it is not."""
+    """The position after the closing bracket of the ``$`` at ``dollar``, None if it is not closed."""
     depth, quote = 0, ""
     for index in range(dollar + 1, len(text)):
         character = text[index]
@@ -266,7 +266,7 @@ def _closing(text: str, dollar: int) -> int | None:
 
 
 def unclosed_fault(text: str, span: Span) -> Fault:
-    """That an expression is cut off, at all of it where YAML has cut it."""
+    """The fault that an expression is cut off; if YAML has cut it, at the whole expression."""
     line, dollar = span.source.line(span.line), span.column - 1 + max(text.find("$"), 0)
     message, help = f"the expression `{shorten(text)}` is cut off", "a `)` is missing"
     if whole := flow_expression(line, dollar):
@@ -286,28 +286,28 @@ def _parse_dollar(text: str, dollar: int, end: int, span: Span) -> Expression:
 
 
 def _is_keyword(text: str) -> bool:
-    """Whether a name is a word of Python's that has no value. It is refused where it is defined."""
+    """Whether a name is a keyword of Python without a value. Its definition is refused."""
     return keyword.iskeyword(text) and text not in ("True", "False", "None")
 
 
 def parse_expression(text: str, span: Span, offset: int | None = None) -> Expression:
-    """Parses Python's notation. Raises :class:`Fault` for what the language does not have."""
+    """Parses Python's notation. Raises :class:`Fault` for anything that the language does not have."""
     if len(text) > MAX_TEXT:
-        raise Fault(Code.LIMIT, f"an expression of {len(text)} characters, the limit is {MAX_TEXT}", span)
+        raise Fault(Code.LIMIT, f"the expression has {len(text)} characters, the limit is {MAX_TEXT}", span)
     stripped = re.sub(r"\s", " ", text).lstrip()
     if offset is not None:
         offset += len(text) - len(text.lstrip())
     place = span if offset is None else span.part(offset, offset + max(len(stripped.rstrip()), 1))
     if odd := odd_character(text):
-        raise Fault(Code.EXPRESSION, f"the expression holds {odd}", place, "expressions are written in ASCII")
+        raise Fault(Code.EXPRESSION, f"the expression contains {odd}", place, "expressions are written in ASCII")
     if "\\" in text:
-        raise Fault(Code.EXPRESSION, "expressions have no `\\`", place, "texts in them are taken as they stand")
+        raise Fault(Code.EXPRESSION, "expressions have no `\\`", place, "strings in them are taken literally")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             node = ast.parse(stripped, mode="eval").body
     except (SyntaxError, ValueError, MemoryError, RecursionError):
-        message = f"`{shorten(stripped)}` is no expression" if stripped else "an expression is missing here"
+        message = f"`{shorten(stripped)}` is not an expression" if stripped else "an expression is missing here"
         raise Fault(Code.EXPRESSION, message, place, meant_notation(stripped)) from None
     expression = Expression(stripped, _Constants().visit(node), span, offset)
     _check(expression, expression.node, 1)
@@ -315,7 +315,7 @@ def parse_expression(text: str, span: Span, offset: int | None = None) -> Expres
 
 
 class _Constants(ast.NodeTransformer):
-    """Reads `null`, `true` and `false`, in each of YAML's spellings, as Python's constants."""
+    """Reads `null`, `true` and `false`, in all of YAML's spellings, as Python's constants."""
 
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id not in CONSTANTS:
@@ -323,7 +323,7 @@ class _Constants(ast.NodeTransformer):
         return ast.copy_location(ast.Constant(CONSTANTS[node.id]), node)
 
 
-# --- what expressions may hold -------------------------------------------------------------------
+# --- what expressions may contain-----------------------------------------------------------------
 
 _ALLOWED = (
     ast.Constant, ast.Name, ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript,
@@ -334,21 +334,21 @@ _REFUSED: dict[type[ast.AST], str] = {
     ast.Lambda: "lambdas", ast.JoinedStr: "f-strings", ast.NamedExpr: "`:=`",
     ast.Starred: "`*` before a list", ast.Dict: "mappings", ast.Set: "sets", ast.MatMult: "`@`",
     ast.LShift: "`<<`", ast.RShift: "`>>`", ast.Invert: "`~`",
-    ast.BitOr: "`|`; of conditions it is written `or`", ast.BitAnd: "`&`; of conditions it is written `and`",
-    ast.BitXor: "`^`; a power is written `**`",
+    ast.BitOr: "`|`; for conditions, write `or`", ast.BitAnd: "`&`; for conditions, write `and`",
+    ast.BitXor: "`^`; write a power as `**`",
 }  # fmt: skip
 _HAS = (
-    "there are numbers, texts, lists, `+ - * / // % **`, comparisons, `and or not`, `a if c else b`, "
+    "there are numbers, strings, lists, `+ - * / // % **`, comparisons, `and or not`, `a if c else b`, "
     f"`list[0]`, `list[1:3]` and {', '.join(FUNCTIONS)}"
 )
 
 
 def _check(expression: Expression, node: ast.AST, depth: int) -> None:
-    """Refuses what is not in the language, wherever it stands."""
+    """Refuses everything that is not in the language, wherever it is."""
     place = expression.place(node)
     if depth > MAX_DEPTH:
-        message = f"an expression nested more than {MAX_DEPTH} deep"
-        raise Fault(Code.LIMIT, message, expression.span, "give parts of it names with `let` or `params`")
+        message = f"the expression is nested more than {MAX_DEPTH} deep"
+        raise Fault(Code.LIMIT, message, expression.span, "name parts of it with `let` or `params`")
     if not isinstance(node, _ALLOWED) or type(node) in _REFUSED:
         what = _REFUSED.get(type(node)) or re.sub(r"(?<!^)(?=[A-Z])", " ", type(node).__name__).lower()
         raise Fault(Code.EXPRESSION, f"expressions have no {what}", place, _HAS)
@@ -361,14 +361,14 @@ def _check(expression: Expression, node: ast.AST, depth: int) -> None:
     elif isinstance(node, ast.Compare):
         _check_identity(node, place)
     elif isinstance(node, ast.Slice) and node.step is not None:
-        raise Fault(Code.EXPRESSION, "a slice has no step", place, "`list[1:3]`, `list[:3]` or `list[1:]`")
+        raise Fault(Code.EXPRESSION, "a slice may not have a step", place, "`list[1:3]`, `list[:3]` or `list[1:]`")
     for child in _parts(node):
         operator = isinstance(child, (ast.operator, ast.unaryop, ast.boolop, ast.cmpop, ast.Load))
         _check(expression, child, depth + (not operator))
 
 
 def _parts(node: ast.AST) -> Iterable[ast.AST]:
-    """The nodes below one that have yet to be looked at: of a call, its arguments."""
+    """The nodes below one that remain to be checked: for a call, its arguments."""
     if isinstance(node, ast.Attribute):
         return ()
     if isinstance(node, ast.Call):
@@ -386,10 +386,10 @@ def _check_constant(value: object, place: Span) -> None:
 
 
 def check_number(number: float, place: Span) -> None:
-    """Raises :class:`Fault` for a number past the bounds of integers or floats."""
+    """Raises :class:`Fault` for a number beyond the bounds of integers or floats."""
     if isinstance(number, int):
         if abs(number) > MAX_INTEGER:
-            raise Fault(Code.LIMIT, "an integer past 2^53", place)
+            raise Fault(Code.LIMIT, "an integer beyond 2^53", place)
     elif not abs(number) <= MAX_NUMBER:
         raise Fault(Code.LIMIT, TOO_LARGE, place)
 
@@ -408,7 +408,9 @@ def _check_call(node: ast.Call, place: Span) -> None:
         help = did_you_mean(name, FUNCTIONS) or f"the functions are {', '.join(FUNCTIONS)}"
         raise Fault(Code.EXPRESSION, f"expressions have no function `{shorten(name)}`", place, help)
     if any(keyword.arg != "by" or node.func.id != "divisible" for keyword in node.keywords):
-        raise Fault(Code.EXPRESSION, f"`{node.func.id}` takes no such keyword", place, f"`{USAGE[node.func.id]}`")
+        raise Fault(
+            Code.EXPRESSION, f"`{node.func.id}` does not take this keyword argument", place, f"`{USAGE[node.func.id]}`"
+        )
 
 
 def _check_identity(node: ast.Compare, place: Span) -> None:
@@ -416,4 +418,4 @@ def _check_identity(node: ast.Compare, place: Span) -> None:
         constant = isinstance(side, ast.Constant) and (side.value is None or isinstance(side.value, bool))
         if isinstance(op, (ast.Is, ast.IsNot)) and not constant:
             help = (meant_constant(side.id) if isinstance(side, ast.Name) else "") or "write `==`"
-            raise Fault(Code.EXPRESSION, "`is` goes with None, True and False only", place, help)
+            raise Fault(Code.EXPRESSION, "`is` compares only with None, True and False", place, help)

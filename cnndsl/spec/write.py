@@ -1,4 +1,4 @@
-"""A tree -> YAML text that reads back as the same tree."""
+"""A tree -> YAML text that gives the same tree when read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnndsl.spec.tree import Mapping, plain, scalar_value
 
 
 def write(tree: Mapping) -> str:
-    """The text of a document. What YAML 1.2 reads as anything but a text is quoted where a text is meant."""
+    """The text of a document. Strings that YAML 1.2 would read as something else are quoted."""
     text: str = yaml.dump(plain(tree), Dumper=_Dumper, sort_keys=False, default_flow_style=None, width=120)
     return text
 
@@ -25,7 +25,7 @@ def _text(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 def _is_plain(text: str) -> bool:
-    """Whether the text, unquoted, is a text to us. PyYAML, which holds to YAML 1.1, judges for itself."""
+    """Whether the text, unquoted, is a string to us. PyYAML, which follows YAML 1.1, decides for itself."""
     try:
         return scalar_value(text) is text
     except ValueError:
