@@ -338,7 +338,7 @@ class _Softmax(_FromOutput):
             resolve_sample_dim(self.dim, x.rank)
         elif x.rank == 3:
             raise Refused(
-                f"without `dim`, torch takes dimension 0 of {x}, which is the batch", None, "write a dimension, such as `dim: 1`"
+                f"without `dim`, torch uses dimension 0 of {x}, which is the batch", None, "write it, such as `dim: 1`"
             )
         return x
 

@@ -180,7 +180,8 @@ class ConvTranspose2d(_ConvTranspose):
     ``H' = (H - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``, and likewise
     the width. It maps the output shape of a ``Conv2d`` with the same arguments back to its input shape, as the
     gradient of that convolution does. Several input sizes give the convolution the same output size;
-    ``output_padding`` chooses among them. The weight has shape ``(C, out_channels / groups, kernel height, kernel width)``.
+    ``output_padding`` chooses among them. The weight has shape
+    ``(C, out_channels / groups, kernel height, kernel width)``.
 
     Zeiler et al., 2010; Dumoulin and Visin, 2016.
     """

@@ -148,7 +148,7 @@ INITIALIZERS = by_name(
         ),
         Initializer(
             "kaiming_normal",
-            "``normal`` with ``std = gain / sqrt(fan)``; the arguments are those of ``kaiming_uniform``. He et al., 2015.",
+            "``normal`` with ``std = gain / sqrt(fan)``. Arguments as in ``kaiming_uniform``. He et al., 2015.",
             _kaiming(),
             ranks=_AT_LEAST_2,
         ),

@@ -167,7 +167,7 @@ class Choice(Kind[str]):
 
 class Text(Kind[str]):
     def schema(self, dims: int) -> dict[str, Any]:
-        return {"type": ["string"], "pattern": "^"}  # without a pattern, the one of expressions would apply to all strings
+        return {"type": ["string"], "pattern": "^"}  # else the pattern of expressions would apply to all strings
 
     def accepts(self, value: object, dims: int) -> bool:
         return isinstance(value, str)

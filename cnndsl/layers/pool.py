@@ -238,7 +238,7 @@ class _AdaptiveMaxPool(_Adaptive):
 
 @layer
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The maximum of each window of a signal, with windows as in ``AdaptiveAvgPool1d``: gives ``(N, C, output_size)``."""
+    """The maximum of each window of a signal, with output sizes and windows as in ``AdaptiveAvgPool1d``."""
 
     dims = 1
 

@@ -106,7 +106,7 @@ def _arithmetic(kernel: int, dilation: int, span: int) -> str:
 def resolve_dim(dim: int, rank: int, argument: str = "dim") -> int:
     """``dim`` as an index from 0 in a tensor of ``rank`` dimensions; -1 is the last."""
     if not -rank <= dim < rank:
-        raise Refused(f"dimension {dim} is out of range: the tensor has {rank} dimensions, {-rank} to {rank - 1}", argument)
+        raise Refused(f"dimension {dim} is not one of the tensor's {rank}, {-rank} to {rank - 1}", argument)
     return dim % rank
 
 
