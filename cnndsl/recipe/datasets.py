@@ -101,8 +101,8 @@ DATASETS = by_name(
         DataSet(
             "ImageFolder",
             "Images in the folder ``root``, with a subfolder for each class. If it is not split into training and "
-            "test samples, a fraction ``test_fraction`` of its images is used for tests. ``skip_unreadable`` decodes "
-            "each image once before training, and lists and skips those that cannot be decoded.",
+            "test samples, a fraction ``test_fraction`` of its images is for tests. ``skip_unreadable`` decodes "
+            "each image once before training, and lists and skips the unreadable ones.",
             {
                 "root": argument(Text("the path of a folder")),
                 "test_fraction": argument(INSIDE_0_AND_1, 0.2, keyword=True),
@@ -111,7 +111,7 @@ DATASETS = by_name(
         ),
         DataSet(
             "Synthetic",
-            "Generated images of the network's input size, ``size`` for training and ``test_size`` for tests: a pattern "
+            "Generated images of the network's input size, ``size`` to train on and ``test_size`` for tests: a pattern "
             "for each class, plus normal noise of standard deviation ``noise``.",
             {
                 "size": argument(POSITIVE, 1024),

@@ -83,7 +83,7 @@ def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
     span = _key_span(graph, recipe, "freeze")
     if len(recipe.freeze) > MAX_FROZEN:
         message = f"`freeze` has {len(recipe.freeze)} patterns, the limit is {MAX_FROZEN}"
-        yield Diagnostic(Code.LIMIT, message, span, "a module's name covers all of its parameters, and `*` matches any text")
+        yield Diagnostic(Code.LIMIT, message, span, "a module covers all of its parameters, and `*` matches any text")
         return
     for pattern in recipe.freeze:
         if not frozen(names, [pattern]):
@@ -216,9 +216,7 @@ def _unfit_output(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
         return [Diagnostic(Code.RECIPE, message, span, help)]
     if len(out) > 1 and not LOSSES[recipe.loss.name].per_pixel:
         message = f"`{recipe.loss.name}` takes one label per image, but the network's output is {list(out)}"
-        return [
-            Diagnostic(Code.RECIPE, message, recipe.loss.span.first_line, "`CrossEntropyLoss` takes one per pixel")
-        ]
+        return [Diagnostic(Code.RECIPE, message, recipe.loss.span.first_line, "`CrossEntropyLoss` takes one per pixel")]
     weight = recipe.loss.arguments.get("weight")
     if weight is not None and len(weight) != out[0]:
         message = f"`weight` has {len(weight)} numbers, but the network has {out[0]} outputs"

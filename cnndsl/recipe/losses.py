@@ -68,7 +68,7 @@ LOSSES = by_name(
         ),
         Loss(
             "MultiMarginLoss",
-            "The amount by which other classes come within ``margin`` of the right class's score, to the power of ``p``.",
+            "By how much other scores come within ``margin`` of the right class's, to the power of ``p``.",
             {
                 "p": argument(OneOf(1, 2), 1),
                 "margin": argument(NUMBER, 1.0),

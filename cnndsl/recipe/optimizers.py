@@ -170,8 +170,7 @@ OPTIMIZERS = by_name(
         ),
         Optimizer(
             "Rprop",
-            "Uses only the signs of the gradients; made for batches of the whole data set. Riedmiller and Braun, "
-            "1993.",
+            "Uses only the signs of the gradients; made for batches of the whole data set. Riedmiller and Braun, 1993.",
             {
                 **_lr(0.01),
                 "etas": argument(Interval(ABOVE_ZERO), (0.5, 1.2)),

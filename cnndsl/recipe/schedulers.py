@@ -108,7 +108,7 @@ _CHAINABLE = by_name(
         ),
         Scheduler(
             "LinearLR",
-            "Multiplies the rate by a factor that goes from ``start_factor`` to ``end_factor`` in ``total_iters`` epochs.",
+            "Multiplies the rate by a factor from ``start_factor`` to ``end_factor``, in ``total_iters`` epochs.",
             {
                 "start_factor": argument(ABOVE_0_TO_1, 1 / 3),
                 "end_factor": argument(PROBABILITY, 1.0),
@@ -177,7 +177,7 @@ SCHEDULERS = _CHAINABLE | by_name(
         ),
         Scheduler(
             "ReduceLROnPlateau",
-            "Multiplies the rate by ``factor`` if the test loss has not fallen by ``threshold`` for ``patience`` epochs.",
+            "Multiplies the rate by ``factor`` if ``patience`` epochs did not lower the test loss by ``threshold``.",
             {
                 "mode": argument(Choice("min"), "min"),  # of a loss
                 "factor": argument(BELOW_1, 0.1),
@@ -195,6 +195,6 @@ SCHEDULERS = _CHAINABLE | by_name(
             {"schedulers": argument(_PARTS), "milestones": argument(Listing(POSITIVE, minimum=0))},
             rule=_one_milestone_between,
         ),
-        Scheduler("ChainedScheduler", "Runs all ``schedulers`` at once.", {"schedulers": argument(_PARTS)}),
+        Scheduler("ChainedScheduler", "Applies all ``schedulers`` at once.", {"schedulers": argument(_PARTS)}),
     )
 )

@@ -101,8 +101,8 @@ TRANSFORMS = by_name(
         ),
         Transform(
             "RandomAffine",
-            "Rotates within ``degrees``, shifts by up to the fractions ``translate`` of width and height, scales within "
-            "``scale``, and shears within ``shear``, in degrees along x, or along x and y.",
+            "Rotates within ``degrees``, shifts by up to the fractions ``translate`` of width and height, scales "
+            "within ``scale``, and shears within ``shear``, in degrees along x, or along x and y.",
             {
                 "degrees": argument(_DEGREES),
                 "translate": argument(Each(PROBABILITY, 2) | NULL, None),
@@ -113,8 +113,8 @@ TRANSFORMS = by_name(
         ),
         Transform(
             "ColorJitter",
-            "Multiplies brightness, contrast and saturation by a factor from ``1 - x`` to ``1 + x``, or within two given "
-            "numbers, and shifts the hue by a fraction of the circle from ``-x`` to ``x``, in random order.",
+            "Multiplies brightness, contrast and saturation by a factor from ``1 - x`` to ``1 + x``, or within two "
+            "given numbers, and shifts the hue by a fraction of the circle from ``-x`` to ``x``, in random order.",
             {
                 "brightness": _jitter(_FACTOR),
                 "contrast": _jitter(_FACTOR),
