@@ -27,7 +27,7 @@ REFUSED: dict[str, Refusal] = {
         name: Refusal(_image(2), {"inplace": True}, "inplace", "has no argument `inplace`")
         for name in ["Abs", "Sigmoid", "LogSigmoid", "Tanh", "Tanhshrink", "Softsign"]
     },
-    "PReLU": Refusal(_image(2), {"num_parameters": 3}, "num_parameters", "3 slopes do not go with the input's 4"),
+    "PReLU": Refusal(_image(2), {"num_parameters": 3}, "num_parameters", "3 slopes do not match the input's 4"),
     "RReLU": Refusal(_image(2), {"lower": 0.5, "upper": 0.25}, "lower", "above upper"),
     "CELU": Refusal(_image(2), {"alpha": 0}, "alpha", "cannot be 0"),
     "GELU": Refusal(_image(2), {"approximate": "erf"}, "approximate", 'expects "none" or "tanh"'),
@@ -38,7 +38,7 @@ REFUSED: dict[str, Refusal] = {
     "Threshold": Refusal(_image(2), {"threshold": 1}, None, "needs `value`"),
     "GLU": Refusal(_image(2, channels=3), {"dim": 1}, "dim", "is odd"),
     "Softmax": Refusal(_image(2), {"dim": 0}, "dim", "dimension 0 is the batch"),
-    "Softmin": Refusal(_image(1), {}, None, "without `dim`, torch takes dimension 0"),
+    "Softmin": Refusal(_image(1), {}, None, "without `dim`, torch uses dimension 0"),
     "LogSoftmax": Refusal(_image(2), {"dim": 4}, "dim", "not one of the tensor's 4"),
     "Softmax2d": Refusal((2, 4), {}, None, "works on [N, C, H, W]"),
     # linear
@@ -51,7 +51,7 @@ REFUSED: dict[str, Refusal] = {
     "LayerNorm": Refusal(_image(2), {"normalized_shape": (4, 8)}, "normalized_shape", "makes it 8"),
     "LayerNorm2d": Refusal(_image(2), {"normalized_shape": 8}, "normalized_shape", "makes it 4"),
     "RMSNorm": Refusal(_image(2), {"normalized_shape": (2, 4, 8, 8)}, "normalized_shape", "makes it 8"),
-    "LocalResponseNorm": Refusal((2, 8), {"size": 3}, None, "3 dimensions or more"),
+    "LocalResponseNorm": Refusal((2, 8), {"size": 3}, None, "at least 3 dimensions"),
     "FrozenBatchNorm2d": Refusal(_image(1), {}, None, "works on [N, C, H, W]"),
     # dropout
     **{
@@ -62,17 +62,17 @@ REFUSED: dict[str, Refusal] = {
     "Dropout3d": Refusal(_image(2), {}, None, "works on [N, C, D, H, W]"),
     "StochasticDepth": Refusal(_image(2), {"p": 0.1, "mode": "sample"}, "mode", '"batch" or "row"'),
     "DropBlock2d": Refusal(_image(2), {"p": 0.1, "block_size": 2}, "block_size", "odd"),
-    "DropBlock3d": Refusal(_image(3), {"p": 0.1, "block_size": 9}, "block_size", "which 9 is cut to"),
+    "DropBlock3d": Refusal(_image(3), {"p": 0.1, "block_size": 9}, "block_size", "reduces 9 to that"),
     # upsampling
     "Upsample": Refusal(_image(1), {"scale_factor": 2, "mode": "bilinear"}, "mode", "works on 4 dimensions"),
-    "UpsamplingNearest2d": Refusal(_image(2), {}, "size", "one of the two"),
-    "UpsamplingBilinear2d": Refusal(_image(2), {"scale_factor": 0.1}, "scale_factor", "nothing is left"),
+    "UpsamplingNearest2d": Refusal(_image(2), {}, "size", "either `size` or `scale_factor`"),
+    "UpsamplingBilinear2d": Refusal(_image(2), {"scale_factor": 0.1}, "scale_factor", "scaled by 0.1 is empty"),
     "PixelShuffle": Refusal(_image(2), {"upscale_factor": 3}, "upscale_factor", "not divisible by 3 * 3"),
     "PixelUnshuffle": Refusal(_image(2), {"downscale_factor": 3}, "downscale_factor", "not divisible by 3"),
     # shape
     "Identity": Refusal(_image(2), {"size": 3}, "size", "no argument"),
     "Flatten": Refusal(_image(2), {"start_dim": 0}, "start_dim", "dimension 0 is the batch"),
-    "Unflatten": Refusal((2, 8), {"dim": 1, "unflattened_size": (3, -1)}, "unflattened_size", "cannot be dealt out"),
+    "Unflatten": Refusal((2, 8), {"dim": 1, "unflattened_size": (3, -1)}, "unflattened_size", "cannot be arranged"),
     "Permute": Refusal(_image(1), {"dims": (1, 0, 2)}, "dims", "dimension 0 is the batch"),
     "Reshape": Refusal((2, 8), {"shape": (3, 3)}, "shape", "3 * 3 = 9 elements"),
     "Slice": Refusal(_image(2), {"start": 2, "stop": 5}, "stop", "past the end"),

@@ -31,14 +31,14 @@ OPTIMIZERS = {
     "Adagrad": Case("[0.1, 0.01, 0.1, 0.1, 0.001]", "{lr_decay: -0.1}", "a number of at least 0"),
     "Adadelta": Case("[0.5, 0.95]", "{rho: 1.5}", "a number from 0 to 1"),
     "RMSprop": Case("{lr: 0.001, alpha: 0.9, momentum: 0.9, centered: true}", "{alpha: -0.1}", "from 0 to 1"),
-    "Rprop": Case("{etas: [0.4, 1.3], step_sizes: [0.001, 1]}", "{etas: [0.5, 0.9]}", "not 0.5 and 0.9"),
+    "Rprop": Case("{etas: [0.4, 1.3], step_sizes: [0.001, 1]}", "{etas: [0.5, 0.9]}", "got 0.5 and 0.9"),
     "ASGD": Case("[0.1, 0.001, 0.5, 100, 0.1]", "{weight_decay: -1}", "a number of at least 0"),
     "Adafactor": Case("[0.1, -0.5, [0.001, 0.01], 2, 0.1]", "{beta2_decay: 0.8}", "a number of at most 0"),
 }
 
 SCHEDULERS = {
     "StepLR": Case("{step_size: 2, gamma: 0.5}", "{}", "needs `step_size`"),
-    "MultiStepLR": Case("[[2, 4], 0.5]", "{milestones: [4, 2]}", "do not increase", "its documentation says so"),
+    "MultiStepLR": Case("[[2, 4], 0.5]", "{milestones: [4, 2]}", "must increase, got", "its documentation says so"),
     "ConstantLR": Case("{factor: 0.5, total_iters: 3}", "{factor: 1.5}", "a number above 0 and at most 1"),
     "LinearLR": Case("[0.1, 0.9, 3]", "{start_factor: 0}", "a number above 0 and at most 1"),
     "ExponentialLR": Case("0.9", "{gamma: -1}", "a number of at least 0", _NO_CHECK),
@@ -56,7 +56,7 @@ SCHEDULERS = {
         "{max_lr: 0.5, total_steps: 9, pct_start: 0.5, anneal_strategy: linear, base_momentum: 0.5,"
         " max_momentum: 0.8, div_factor: 10, final_div_factor: 100, three_phase: true}",
         "{max_lr: 0.5, epochs: 3}",
-        "`epochs` and `steps_per_epoch` are given together",
+        "`epochs` and `steps_per_epoch` must be given together",
     ),
     "ReduceLROnPlateau": Case(
         "{factor: 0.5, patience: 0, threshold: 0.1, threshold_mode: abs, cooldown: 1, min_lr: 0.01, eps: 0.001}",

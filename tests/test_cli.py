@@ -254,9 +254,7 @@ def test_a_picture_that_becomes_smaller_says_so(folder: Path) -> None:
     (folder / "many.yaml").write_text(many)
     done = cnndsl("draw", "many.yaml", "-o", "many.png", "--dpi", "300", cwd=folder)
     assert (done.returncode, done.stdout) == (0, "many.png\n")
-    assert re.fullmatch(
-        r"many.png: .* \d+ dots per inch in place of 300; SVG and PDF have no such bound\n", done.stderr
-    )
+    assert re.fullmatch(r"many.png: .* \d+ dots per inch instead of 300; SVG and PDF have no such limit\n", done.stderr)
     (folder / "more.yaml").write_text(many + many.partition("network:\n")[2] * 4)
     done = cnndsl("draw", "more.yaml", "-o", "more.png", cwd=folder)
     assert done.returncode == 2

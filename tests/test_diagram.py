@@ -481,7 +481,7 @@ def test_tangles_are_drawn_coarser() -> None:
 def test_images_of_large_diagrams_have_fewer_dots_per_inch() -> None:
     text = "input: [8, 2, 2]\nnetwork:\n" + "\n".join(f"- Conv2d: [{1 + number % 7}, 1]" for number in range(400))
     drawing = diagram(load(text), dpi=300)
-    with pytest.warns(Shrunk, match=r"\d\d dots per inch in place of 300; SVG and PDF") as caught:
+    with pytest.warns(Shrunk, match=r"\d\d dots per inch instead of 300; SVG and PDF") as caught:
         width, height = _png_size(drawing.pipe("png"))
     assert height <= 32_767
     assert width * height <= 65_000_000

@@ -190,7 +190,7 @@ def test_of_several_states_the_plain_one_is_taken_or_the_one_that_is_asked_for(
     path = tmp_path / "weights.pt"
     torch.save({"ema": averaged, "model": state}, path)
     module = net.module()
-    assert "from its `model` and not its `ema`" in net.load_weights(module, path).summary
+    assert "from its `model`, not its `ema`" in net.load_weights(module, path).summary
     assert_same(module, state)
     assert_same(net.module(weights=f"{path}#ema"), averaged)
     assert "there are `model`, `ema`" in refusal(f"{path}#other", net)
@@ -205,7 +205,7 @@ def test_a_run_has_our_own_names_whatever_rename_says(tmp_path: Path) -> None:
     first, second, *_ = sorted(names)
     swapped = cnndsl.loads(f"{SPEC}\nrename: {{'{first}': '{second}', '{second}': '{first}'}}\n")
     assert_same(swapped.module(weights=run.path / "last.pt"), run.module("last").state_dict())
-    assert "best.pt` is a file" in refusal(run.path, swapped)
+    assert f"use `{run.path / 'best.pt'}`" in refusal(run.path, swapped)
 
 
 # --- counters, and what torch and torchvision drop or add --------------------------------------------------
@@ -330,14 +330,14 @@ def test_tensors_without_plain_numbers_are_refused_by_name(
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        ({"a.weight": 1}, "object of the class `int`|`a.weight`"),
-        ({"stem.weight": torch.zeros(1), "epoch": 3}, "`epoch` is not a tensor, but an object of the class `int`"),
-        ({1: torch.zeros(1)}, "the name `1` is not a text"),
+        ({"a.weight": 1}, "object of class `int`|`a.weight`"),
+        ({"stem.weight": torch.zeros(1), "epoch": 3}, "`epoch` is not a tensor, but an object of class `int`"),
+        ({1: torch.zeros(1)}, "the name `1` is not a string"),
         ({}, "it is empty"),
-        ([torch.zeros(1)], "not an object of the class `list`"),
-        (7, "not an object of the class `int`"),
-        (b"weights.pt", "not an object of the class `bytes`"),
-        (nn.Linear(2, 2), "give its `state_dict()`"),
+        ([torch.zeros(1)], "got an object of class `list`"),
+        (7, "got an object of class `int`"),
+        (b"weights.pt", "got an object of class `bytes`"),
+        (nn.Linear(2, 2), "pass its `state_dict()`"),
     ],
 )
 def test_objects_that_are_no_weights(source: Any, says: str, net: cnndsl.Network) -> None:

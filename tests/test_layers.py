@@ -411,7 +411,7 @@ def test_huge_numbers_are_refused_quietly() -> None:
     refused = bind(LAYERS["LeakyReLU"], {"negative_slope": 1e39}, Shape((1, 3)))
     assert isinstance(refused, Refused) and refused.help == "the largest number of float32 is about 3.4e38"
     refused = bind(LAYERS["MaxPool1d"], {"kernel_size": 1, "stride": 2**31}, Shape((1, 3, 8)))
-    assert isinstance(refused, Refused) and refused.help == "sizes end at 2147483647"
+    assert isinstance(refused, Refused) and refused.help == "the largest size is 2147483647"
 
 
 def test_wrong_rank_names_the_sibling() -> None:

@@ -198,9 +198,9 @@ def test_a_rule_tells_the_shape_of_what_cannot_be_measured(plugin: Plugin) -> No
 @pytest.mark.parametrize(
     ("rule", "message"),
     [
-        ("lambda x: 3", "its shape rule gives 3, which is no tuple of sizes"),
-        ("lambda x: (x[0], 2.5)", "its shape rule gives (1, 2.5), which is no tuple of sizes"),
-        ("lambda x: (x[0], 0)", "all of them 1 or more"),
+        ("lambda x: 3", "its shape rule returns 3, which is not a tuple of sizes"),
+        ("lambda x: (x[0], 2.5)", "its shape rule returns (1, 2.5), which is not a tuple of sizes"),
+        ("lambda x: (x[0], 0)", "each 1 or more"),
         ("lambda x: (x[0] + 1, 4)", "the first size is the batch, which no layer may touch"),
         ("lambda x: x[7]", "`Ruled` does not take [1, 8, 12, 12]: IndexError"),
     ],
@@ -224,8 +224,8 @@ def test_a_bad_rule_of_macs_is_told_at_the_step_too(plugin: Plugin, rule: str) -
     ("forward", "message"),
     [
         ("return x.mean(0, keepdim=True)", "the first size is the batch, which no layer may touch"),
-        ("return x.sum()", "a shape is the batch and one size or more"),
-        ("return x, x", "`Wrong` does not take [1, 8, 12, 12]: TypeError: its forward gives a tuple, and not a tensor"),
+        ("return x.sum()", "a shape is the batch and at least one size"),
+        ("return x, x", "`Wrong` does not take [1, 8, 12, 12]: TypeError: its forward returns a tuple, not a tensor"),
         ("raise ValueError('not today')", "`Wrong` does not take [1, 8, 12, 12]: not today"),
         ("return torch.zeros(3) @ x", "`Wrong` does not take [1, 8, 12, 12]: RuntimeError"),
     ],
@@ -327,25 +327,25 @@ def test_arguments_behind_a_written_default_have_their_names(plugin: Plugin) -> 
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("@cnndsl.layer\nclass Conv2d(nn.Module): pass", "ValueError|named like a layer of torch"),
-        ("@cnndsl.layer\nclass Scale(nn.Module): pass", "named like a layer of cnndsl"),
+        ("@cnndsl.layer\nclass Conv2d(nn.Module): pass", "ValueError|has the name of a layer of torch"),
+        ("@cnndsl.layer\nclass Scale(nn.Module): pass", "has the name of a layer of cnndsl"),
         ("@cnndsl.layer\nclass Tensor(nn.Module): pass", "means a tensor"),
         ("@cnndsl.layer\nclass gate(nn.Module): pass", "layers are CamelCase"),
-        ("@cnndsl.layer\nclass Gate: pass", "no subclass of `nn.Module`"),
-        ("@cnndsl.layer\ndef Gate(x): pass", "no subclass of `nn.Module`"),
-        ("def f():\n    @cnndsl.layer\n    class Gate(nn.Module): pass\nf()", "must stand at the top of a module"),
+        ("@cnndsl.layer\nclass Gate: pass", "not a subclass of `nn.Module`"),
+        ("@cnndsl.layer\ndef Gate(x): pass", "not a subclass of `nn.Module`"),
+        ("def f():\n    @cnndsl.layer\n    class Gate(nn.Module): pass\nf()", "must be at the top level of a module"),
         (
             "@cnndsl.layer\nclass Gate(nn.Module):\n    def __init__(self, norm: type[nn.Module]): pass",
-            "the argument `norm` of `Gate` is a `type[torch.nn.modules.module.Module]`, which no spec can say",
+            "the argument `norm` of `Gate` is a `type[torch.nn.modules.module.Module]`, not a value of specs",
         ),
-        ("@cnndsl.layer\nclass Gate(nn.Module):\n    def __init__(self, n, /): pass", "take the `/` away"),
+        ("@cnndsl.layer\nclass Gate(nn.Module):\n    def __init__(self, n, /): pass", "remove the `/`"),
         (
             "@cnndsl.layer(infer={'n': len})\nclass Gate(nn.Module):\n    def __init__(self, m): pass",
-            "`n` is to be inferred",
+            "`infer` has `n`",
         ),
         (
             "@cnndsl.layer(shape=lambda x, n: x)\nclass Gate(nn.Module):\n    def __init__(self, m): pass",
-            "the shape rule of `Gate` takes `n`, which is no argument of it: m",
+            "the shape rule of `Gate` takes `n`, which is not one of its arguments: m",
         ),
         ("1 / 0", "ZeroDivisionError"),
         ("raise SystemExit(3)", "SystemExit"),
@@ -364,7 +364,7 @@ def test_what_is_wrong_with_a_plugin_is_told(plugin: Plugin, text: str, message:
 
 def test_two_plugins_may_not_share_a_name_but_one_may_be_loaded_again(plugin: Plugin) -> None:
     gates = plugin(GATE)
-    with pytest.raises(RunError, match="`Gate` of `others` is named like a layer of `gates`"):
+    with pytest.raises(RunError, match="`Gate` of `others` has the name of a layer of `gates`"):
         plugin(GATE, "others")
     first = cnndsl.loads(spec("Gate")).module()
     Path("gates.py").write_text(HEAD + GATE.replace('"seen", torch.zeros(3)', '"noticed", torch.zeros(4)'))
@@ -451,8 +451,8 @@ def test_every_verb_that_knows_layers_takes_plugins(folder: Path, plugin: Plugin
     ("name", "message"),
     [
         ("nosuchthing", "there is no module `nosuchthing`"),
-        ("gates.py", "a plugin is named as in `import`: `gates`"),
-        ("./gates", "a plugin is named as in `import`: `gates`"),
+        ("gates.py", "name a plugin as in `import`: `gates`"),
+        ("./gates", "name a plugin as in `import`: `gates`"),
         (".gates", "cannot be loaded"),
         ("", "cannot be loaded"),
         ("broken", "ZeroDivisionError: division by zero"),

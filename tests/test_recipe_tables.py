@@ -303,7 +303,7 @@ def test_agrees_with_torch(function: Function) -> None:
 
 def test_a_cycle_has_room_to_rise() -> None:
     written = {"max_lr": 0.1, "total_steps": 10, "pct_start": 0.1}
-    with pytest.raises(Refused, match=r"the rise, 0\.1 of 10 steps, is one step"):
+    with pytest.raises(Refused, match=r"the rise, 0\.1 of 10 steps, is only one step"):
         SCHEDULERS["OneCycleLR"].bind(written)
     with pytest.raises(ZeroDivisionError):
         use(SCHEDULERS["OneCycleLR"], written)

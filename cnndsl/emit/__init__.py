@@ -1,1 +1,1 @@
-"""A graph becomes what people use: source, module, diagram, table. Pure functions."""
+"""Turns a graph into what people use: source, module, diagram, table. Pure functions."""

@@ -1,4 +1,4 @@
-"""The live module: the emitted source, executed. With ``training/`` and ``plugins/meta.py`` all that imports torch."""
+"""The live module: the emitted source, executed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from cnndsl.plugins import OwnLayer
 def build(graph: Graph) -> nn.Module:
     """The network of a graph.
 
-    What runs can be read: its source is registered with ``linecache``, so tracebacks, ``inspect`` and
-    ``torch.jit.script`` find it, for as long as anything lives that is of its classes. A pickle holds the source.
+    The source stays readable: it is registered with ``linecache``, so tracebacks, ``inspect`` and
+    ``torch.jit.script`` find it as long as any object of its classes lives. A pickle contains the source.
     """
     emitted = emit(graph)
     digest = hashlib.sha256(emitted.source.encode()).hexdigest()[:12]
@@ -34,8 +34,8 @@ def build(graph: Graph) -> nn.Module:
 
 
 class _Importable(ModuleType):
-    """What ``sys.modules`` has of an emitted source. It holds the source's own classes weakly: they hold themselves
-    alive, by the globals of their methods, for as long as one of them is in use."""
+    """The entry of an emitted source in ``sys.modules``. It has only weak references to the source's own classes:
+    they keep each other alive, through the globals of their methods, as long as one of them is in use."""
 
     def __init__(self, name: str, filename: str, contents: Mapping[str, Any]) -> None:
         super().__init__(name, "A network, emitted by cnndsl.")
@@ -51,7 +51,7 @@ class _Importable(ModuleType):
 
 
 def _class(name: str, source: str, class_name: str) -> Any:
-    """A class of an emitted source, which is run unless it is there."""
+    """A class of an emitted source, which is executed unless it is loaded already."""
     found = getattr(sys.modules.get(name), class_name, None)
     return found or _run(name, source)[class_name]
 
@@ -70,7 +70,7 @@ def _run(name: str, source: str) -> dict[str, Any]:
 
 
 def _forget(importable: _Importable) -> None:
-    """The classes of a source are gone, and with them who could ask for it."""
+    """Removes a source whose classes are gone, so nobody can ask for it."""
     if sys.modules.get(importable.__name__) is importable:
         del sys.modules[importable.__name__]
         linecache.cache.pop(str(importable.__file__), None)
@@ -78,10 +78,10 @@ def _forget(importable: _Importable) -> None:
 
 def _reducing(name: str, source: str) -> Any:
     def reduce(module: nn.Module, protocol: int) -> tuple[Any, ...]:
-        """As any object's, but the class is found by its source: the pickle may be read when it is gone, or by
-        another process."""
+        """Like ``object.__reduce_ex__``, but the pickle holds the class's source: it may be read when the class is
+        gone, or by another process."""
         made, arguments, *state = tuple(object.__reduce_ex__(module, max(protocol, 2)))
-        if type(module).__module__ == name:  # and not a class that somebody derived
+        if type(module).__module__ == name:  # not a derived class
             made, arguments = _revived, (name, source, type(module).__qualname__)
         return made, arguments, *state
 
@@ -89,17 +89,17 @@ def _reducing(name: str, source: str) -> Any:
 
 
 def _revived(name: str, source: str, class_name: str) -> Any:
-    """What an unpickled module is before its state is put in."""
+    """An unpickled module before its state is restored."""
     made = _class(name, source, class_name)
     return made.__new__(made)
 
 
 def _is_stale(namespace: ModuleType, graph: Graph) -> bool:
-    """Whether what was imported there has been defined anew since: a cell of a notebook was run again."""
+    """Whether a class that it imported has been redefined since, as by running a notebook cell again."""
     return any(vars(namespace)[type(layer).__name__] is not layer.rules.made for layer in own_layers(graph))
 
 
 def own_layers(graph: Graph) -> list[OwnLayer]:
-    """The layers of a network that classes of somebody's own say."""
+    """The layers of a network that are made from users' classes."""
     layers = (item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply))
     return [layer for layer in layers if isinstance(layer, OwnLayer)]

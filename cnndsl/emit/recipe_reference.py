@@ -88,7 +88,7 @@ def _section(heading: str, text: str, table: Mapping[str, F], columns: Mapping[s
 
 
 def _signature(function: Function) -> str:
-    """The signature, with a link to torch's page of it."""
+    """The signature, with a link to its page in torch's documentation."""
     written = f"`{function.name}({function.signature()})`"
     if not function.path:
         return written

@@ -90,7 +90,7 @@ def _default(argument: Argument[Any]) -> str:
 
 def _example(layer: type[Layer]) -> str:
     if issubclass(layer, OwnLayer):
-        return ""  # its author gave no example
+        return ""  # no example is known for it
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
     written = ", ".join(f"{name}: {_written(value)}" for name, value in layer.example.items())
@@ -101,7 +101,7 @@ def _example(layer: type[Layer]) -> str:
 
 def _origin(layer: type[Layer]) -> str:
     if layer.definition:
-        return f"Torch and torchvision lack it, so the emitted source defines it:\n\n```python\n{layer.definition}```"
+        return f"Not in torch or torchvision, so the emitted source defines it:\n\n```python\n{layer.definition}```"
     if issubclass(layer, OwnLayer):
         return f"Defined by a plugin: `{layer.imports}`."
     name = f"{layer.package or 'torch.nn'}.{layer.__name__}"

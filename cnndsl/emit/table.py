@@ -1,4 +1,4 @@
-"""The table of a network: one row for each module, layer and merge, and how it prints."""
+"""The table of a network: one row for each module, layer and merge, in every output format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
 from cnndsl.printable import one_line
 
-#: One shape, or those of several tensors: what a merge takes, what a split gives.
+#: One shape, or those of several tensors: the inputs of a merge, the outputs of a split.
 Shapes: TypeAlias = Shape | tuple[Shape, ...]
 
 CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
@@ -25,10 +25,10 @@ CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One operation. ``depth`` 1 is a child of the root; a module's row counts all that is in it.
+    """One operation. ``depth`` 1 is a child of the root; a module's row counts everything inside it.
 
-    ``arguments`` are a layer's, without those that the input tells or that are torch's defaults, or a
-    block's. A shape that a fault left unknown has no sizes; ``failed`` is the row of an operation that has the fault.
+    ``arguments`` are those of a layer, without inferred ones and torch's defaults, or of a block. A shape that is
+    unknown because of an error has no sizes; ``failed`` marks the row of the operation with the error.
     """
 
     path: str
@@ -55,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Table:
-    """The rows of a network down to some depth, and what all of it costs. One with faults is not ``complete``."""
+    """The rows of a network down to some depth, and its total cost. With errors it is not ``complete``."""
 
     name: str
     inputs: Mapping[str, Shape]
@@ -70,7 +70,7 @@ class Table:
 
     @classmethod
     def partial(cls, root: Module, depth: int | None = None) -> Table:
-        """The table of a network that fails, as far as it came."""
+        """The table of a network with an error, up to that error."""
         return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root), complete=False)
 
     def __repr__(self) -> str:
@@ -81,13 +81,13 @@ class Table:
 
 
 def rows(root: Module, depth: int | None = None) -> tuple[Row, ...]:
-    """Every operation inside ``root`` in the order in which it runs, a module before what is in it;
-    none that is deeper than ``depth``."""
+    """Every operation inside ``root`` in execution order, a module before its contents; none deeper than
+    ``depth``."""
     return tuple(row for row in _inside(root, 1)[0] if depth is None or row.depth <= depth)
 
 
 def _inside(module: Module, depth: int) -> tuple[list[Row], Cost]:
-    """The rows of a module's body and what they cost together; every operation is looked at once."""
+    """The rows of a module's body and their total cost; visits each operation once."""
     found: list[Row] = []
     together = Cost()
     for operation in operations(module.body):
@@ -124,8 +124,8 @@ def _row(operation: Operation, depth: int, own: Cost) -> Row:
 
 
 def arguments(operation: Operation) -> dict[str, Any]:
-    """What tells an operation from others of its kind: a layer's arguments that the input does not tell
-    and torch does not default to, a block's parameters, the axis of a ``concat`` where it is not 1."""
+    """What distinguishes an operation from others of its kind: a layer's arguments that are neither inferred
+    nor torch's defaults, a block's parameters, the axis of a ``concat`` if it is not 1."""
     if isinstance(operation, Apply):
         known = operation.layer.arguments
         return {
@@ -152,7 +152,7 @@ def human(number: int) -> str:
 
 
 def as_dict(table: Table) -> dict[str, Any]:
-    """The table as plain data. ``input`` is a list of sizes, or a mapping of them where there are several."""
+    """The table as plain data. ``input`` is a list of sizes, or a mapping of them if there are several."""
     inputs = {name: list(shape) for name, shape in table.inputs.items()}
     return {
         "name": table.name,
@@ -178,7 +178,7 @@ def as_dict(table: Table) -> dict[str, Any]:
 
 
 def as_json(table: Table) -> str:
-    """A JSON object, every row on a line of its own."""
+    """A JSON object, with each row on its own line."""
     data = as_dict(table)
     lines = ",\n".join(f"    {_json(row)}" for row in data["rows"])
     texts = {key: _json(value) for key, value in data.items()} | {"rows": f"[\n{lines}\n  ]" if lines else "[]"}
@@ -213,7 +213,7 @@ def as_markdown(table: Table) -> str:
     return "\n".join(lines) + "\n"
 
 
-#: What a notebook is written on, in Jupyter and VS Code, in dark themes too.
+#: The background of a notebook in Jupyter and VS Code, also in dark themes.
 _PAPER = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
 
 
@@ -240,19 +240,19 @@ def as_html(table: Table) -> str:
 
 
 def as_plain(table: Table) -> str:
-    """Aligned text with nothing drawn around it: the same on every terminal, and good to compare."""
+    """Aligned text without lines or colours: the same on every terminal, and easy to compare."""
     rows = [("  " * (row.depth - 1) + path, *rest) for row, (path, *rest) in zip(table.rows, _cells(table.rows))]
     grid = Grid(("path", *_COLUMNS), [*rows, _totals(table)])
     return f"{_title(table)}\n\n{grid.plain()}\n\n{_summary(table)}\n"
 
 
-#: What follows the names, and how it gives way: arguments first, then costs; names and shapes never.
+#: The columns after the names, and the order in which they shrink: arguments, then costs; names and shapes never.
 _COLUMNS = ("layer", "output", ">params", ">MACs")
 _GIVES = (("layer", 12), (">MACs", GONE), ("layer", 6), (">params", GONE), ("layer", GONE))
 
 
 def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
-    """A table for terminals: names as a tree, modules in bold, totals below; numbers as ``number`` writes them."""
+    """A table for terminals: names as a tree, modules in bold, totals below; numbers formatted by ``number``."""
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     rows: list[tuple[Cell, ...]] = []
     for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
@@ -267,7 +267,7 @@ def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
 
 
 def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> str:
-    """:func:`as_grid` with a title above and a summary below. Before a column of numbers goes, they are rounded."""
+    """:func:`as_grid` with a title above and a summary below. Numbers are rounded before their column is hidden."""
     grid = as_grid(table)
     if grid.hidden(medium):
         grid = as_grid(table, human)
@@ -276,7 +276,7 @@ def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> st
 
 
 def _tree(rows: Sequence[Row]) -> list[str]:
-    """The lines that stand before each name in a tree; none before children of the root."""
+    """The tree lines before each name; none before children of the root."""
     drawn: list[str] = []
     below: set[int] = set()  # depths at which a row of the same module follows
     for row in reversed(rows):
@@ -345,5 +345,5 @@ def _json(value: object) -> str:
 
 
 def _markdown(text: str) -> str:
-    """``text`` with what GitHub would take for markup taken literally."""
+    """``text`` with GitHub's markup escaped."""
     return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))

@@ -1,6 +1,6 @@
-"""The layer table: all that is known of a layer, in one place each. No torch, no YAML."""
+"""The layer table: everything known about a layer, in one place. No torch, no YAML."""
 
-from cnndsl.layers import (  # noqa: F401  (an import enters a module's layers into the table)
+from cnndsl.layers import (  # noqa: F401  (importing a module adds its layers to the table)
     activation,
     conv,
     dropout,

@@ -1,4 +1,4 @@
-"""Activations: functions of single values, and the few that look along a dimension."""
+"""Activations: elementwise functions, and a few that work along a dimension."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class _Inplace(_Activation):
 
 
 class _Bent(_Activation):
-    """Functions with a slope below 0. Working in place, torch has the output alone to go back from, and takes a
-    value's side of 0 from its sign: a negative slope leaves that open."""
+    """Functions with a slope below 0. In place, torch's backward pass has only the output, and its sign tells
+    on which side of 0 the input was. A negative slope makes that ambiguous."""
 
     def reads_output(self) -> bool:
         return self.works_in_place()
@@ -26,7 +26,7 @@ class _Bent(_Activation):
         return "torch has no backward pass for a negative slope in place" if self.slope() < 0 else ""
 
     def slope(self) -> float:
-        """What has the sign of the slope below 0."""
+        """A number with the sign of the slope below 0."""
         return 1.0
 
 
@@ -43,7 +43,7 @@ class ReLU(_Inplace):
 
 @layer
 class ReLU6(_Inplace):
-    """``min(max(x, 0), 6)``, which a few bits can hold.
+    """``min(max(x, 0), 6)``, a range that suits low-precision arithmetic.
 
     Krizhevsky, 2010.
     """
@@ -65,9 +65,9 @@ class LeakyReLU(_Bent):
 
 @layer
 class PReLU(_Activation):
-    """``LeakyReLU`` with a learned slope, which begins as ``init``.
+    """``LeakyReLU`` with a learned slope, initialized to ``init``.
 
-    One slope for all (``num_parameters: 1``), or one for each channel, dimension 1.
+    There is one slope for all channels (``num_parameters: 1``), or one for each channel (dimension 1).
 
     He et al., 2015.
     """
@@ -78,7 +78,7 @@ class PReLU(_Activation):
     def output(self, x: Shape) -> Shape:
         if self.num_parameters not in (1, x.channels):
             raise Refused(
-                f"{self.num_parameters} slopes do not go with the input's {x.channels} channels",
+                f"{self.num_parameters} slopes do not match the input's {x.channels} channels",
                 "num_parameters",
                 f"write 1 for all channels, or {x.channels}",
             )
@@ -90,8 +90,8 @@ class PReLU(_Activation):
 
 @layer
 class RReLU(_Bent):
-    """``LeakyReLU`` whose slope is drawn for each value from ``lower`` to ``upper`` in training, and is their mean
-    in evaluation.
+    """``LeakyReLU`` with a random slope. In training it is drawn uniformly from ``lower`` to ``upper`` for each
+    value; in evaluation it is the mean of the two.
 
     Xu et al., 2015.
     """
@@ -125,7 +125,7 @@ class ELU(_Bent):
 
 @layer
 class CELU(_Bent):
-    """``ELU`` that is smooth for any ``alpha``: ``x`` above 0, ``alpha * (exp(x / alpha) - 1)`` below.
+    """``ELU`` with a continuous derivative for any ``alpha``: ``x`` above 0, ``alpha * (exp(x / alpha) - 1)`` below.
 
     Barron, 2017.
     """
@@ -135,7 +135,7 @@ class CELU(_Bent):
 
     def output(self, x: Shape) -> Shape:
         if abs(self.alpha) < 1 / MAX_NUMBER:
-            raise Refused("alpha divides, so it cannot be 0, or so small that 1 / alpha is past float32", "alpha")
+            raise Refused("alpha is a divisor: it cannot be 0, nor so small that 1 / alpha overflows float32", "alpha")
         return x
 
     def slope(self) -> float:
@@ -144,10 +144,10 @@ class CELU(_Bent):
 
 @layer
 class SELU(_Bent):
-    """``ELU`` scaled so that mean 0 and variance 1 are kept from layer to layer.
+    """``ELU`` scaled so that activations keep mean 0 and variance 1 from layer to layer.
 
-    ``1.0507 * ELU(x)`` with ``alpha = 1.6733``. Goes with weights from ``kaiming_normal`` with
-    ``nonlinearity: linear``, and with ``AlphaDropout``.
+    ``1.0507 * ELU(x)`` with ``alpha = 1.6733``. Initialize the weights with ``kaiming_normal`` and
+    ``nonlinearity: linear``, and use ``AlphaDropout`` for dropout.
 
     Klambauer et al., 2017.
     """
@@ -157,7 +157,7 @@ class SELU(_Bent):
 
 @layer
 class GELU(_Activation):
-    """``x * P(X <= x)`` for a standard normal X; ``approximate: tanh`` is the faster formula.
+    """``x * P(X <= x)`` for a standard normal X; ``approximate: tanh`` is a faster approximation.
 
     Hendrycks and Gimpel, 2016.
     """
@@ -183,7 +183,7 @@ class Mish(_Inplace):
 
 @layer
 class Hardswish(_Inplace):
-    """``x * ReLU6(x + 3) / 6``, a ``SiLU`` made of straight pieces.
+    """``x * ReLU6(x + 3) / 6``: ``SiLU`` with a piecewise linear sigmoid.
 
     Howard et al., 2019.
     """
@@ -191,7 +191,7 @@ class Hardswish(_Inplace):
 
 @layer
 class Hardsigmoid(_Inplace):
-    """``ReLU6(x + 3) / 6``, a ``Sigmoid`` made of straight pieces.
+    """``ReLU6(x + 3) / 6``, a piecewise linear ``Sigmoid``.
 
     Courbariaux, Bengio and David, 2015, with other slopes; Howard et al., 2019.
     """
@@ -199,9 +199,9 @@ class Hardsigmoid(_Inplace):
 
 @layer
 class Hardtanh(_Activation):
-    """``x`` cut to the range from ``min_val`` to ``max_val``.
+    """``x`` clamped to the range from ``min_val`` to ``max_val``.
 
-    ``min_value`` and ``max_value`` are old names of the two, and override them.
+    ``min_value`` and ``max_value`` are older names for these two, and override them.
 
     Collobert, 2004.
     """
@@ -222,7 +222,7 @@ class Hardtanh(_Activation):
 
 @layer
 class Abs(_Activation):
-    """``|x|``: how much there is, or of a difference how far apart two are."""
+    """``|x|``, the magnitude of each value; applied to a difference, the distance."""
 
     definition = '''\
 class Abs(nn.Module):
@@ -234,7 +234,7 @@ class Abs(nn.Module):
 
 
 class _FromOutput(_Activation):
-    """Functions whose derivative is worked out from their value."""
+    """Functions whose derivative is computed from their output."""
 
     def reads_output(self) -> bool:
         return True
@@ -262,7 +262,7 @@ class Tanhshrink(_Activation):
 
 @layer
 class Softplus(_Activation):
-    """``log(1 + exp(beta * x)) / beta``, a smooth ``ReLU``; ``x`` itself where ``beta * x`` is above ``threshold``.
+    """``log(1 + exp(beta * x)) / beta``, a smooth ``ReLU``; ``x`` itself if ``beta * x`` is above ``threshold``.
 
     Dugas et al., 2001.
     """
@@ -281,7 +281,7 @@ class Softsign(_Activation):
 
 @layer
 class Softshrink(_Activation):
-    """``x`` moved towards 0 by ``lambd``, and 0 within that distance.
+    """Shrinks ``x`` towards 0 by ``lambd``; values closer to 0 than that become 0.
 
     Donoho, 1995.
     """
@@ -291,7 +291,7 @@ class Softshrink(_Activation):
 
 @layer
 class Hardshrink(_Activation):
-    """``x`` where it is below ``-lambd`` or above ``lambd``, 0 between.
+    """``x`` if it is below ``-lambd`` or above ``lambd``, else 0.
 
     Donoho and Johnstone, 1994.
     """
@@ -301,7 +301,7 @@ class Hardshrink(_Activation):
 
 @layer
 class Threshold(_Activation):
-    """``x`` above ``threshold``, else ``value``."""
+    """``x`` if it is above ``threshold``, else ``value``."""
 
     example = {"threshold": 0.1, "value": 0}
 
@@ -312,7 +312,7 @@ class Threshold(_Activation):
 
 @layer
 class GLU(_Activation):
-    """``a * sigmoid(b)`` of the two halves ``a`` and ``b`` along ``dim``, which comes out half as large.
+    """``a * sigmoid(b)``, where ``a`` and ``b`` are the two halves of the input along ``dim``. Halves that dimension.
 
     Dauphin et al., 2016.
     """
@@ -324,7 +324,7 @@ class GLU(_Activation):
     def output(self, x: Shape) -> Shape:
         dim = resolve_sample_dim(self.dim, x.rank)
         if x[dim] % 2:
-            raise Refused(f"dimension {dim} of {x} is odd, so it has no halves", "dim")
+            raise Refused(f"dimension {dim} of {x} is odd, so it cannot be halved", "dim")
         return x.with_size(dim, x[dim] // 2)
 
 
@@ -338,14 +338,14 @@ class _Softmax(_FromOutput):
             resolve_sample_dim(self.dim, x.rank)
         elif x.rank == 3:
             raise Refused(
-                f"without `dim`, torch takes dimension 0 of {x}, which is the batch", None, "write `dim`, say `dim: 1`"
+                f"without `dim`, torch uses dimension 0 of {x}, which is the batch", None, "write it, such as `dim: 1`"
             )
         return x
 
 
 @layer
 class Softmax(_Softmax):
-    """``exp(x) / sum(exp(x))`` along ``dim``: positive values that add up to 1. ``dim: null`` is dimension 1.
+    """``exp(x) / sum(exp(x))`` along ``dim``: positive values that sum to 1. ``dim: null`` means dimension 1.
 
     Bridle, 1990.
     """
@@ -358,11 +358,11 @@ class Softmin(_Softmax):
 
 @layer
 class LogSoftmax(_Softmax):
-    """``log(softmax(x))`` along ``dim``, computed without overflow. ``dim: null`` is dimension 1."""
+    """``log(softmax(x))`` along ``dim``, computed without overflow. ``dim: null`` means dimension 1."""
 
 
 @layer
 class Softmax2d(_FromOutput):
-    """``Softmax`` over the channels at each place of an image, ``(N, C, H, W)``."""
+    """``Softmax`` over the channels at each pixel of an image, ``(N, C, H, W)``."""
 
     dims = 2

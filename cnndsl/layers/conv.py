@@ -8,7 +8,7 @@ from cnndsl.layers.kinds import BOOLEAN, NATURAL, POSITIVE, Choice, PerAxis
 from cnndsl.layers.shape import Refused, Shape, unseen, window
 from cnndsl.layers.table import Layer, argument, inferred, layer
 
-#: Past some thousands, the kernels of oneDNN, which torch has on CPUs, end the process.
+#: oneDNN, which torch uses on CPUs, crashes the process for strides of several thousand.
 MAX_STRIDE = 4096
 
 
@@ -24,9 +24,7 @@ class _Convolution(Layer):
 
     def check_stride(self) -> None:
         if (largest := max(self.axes(self.stride))) > MAX_STRIDE:
-            raise Refused(
-                f"a stride of {largest} is past {MAX_STRIDE}, which convolutions are computed up to", "stride"
-            )
+            raise Refused(f"a stride of {largest} is too large, the limit for convolutions is {MAX_STRIDE}", "stride")
 
     def check_groups(self, groups: int) -> None:
         for name in ("in_channels", "out_channels"):
@@ -34,7 +32,7 @@ class _Convolution(Layer):
                 common = gcd(self.values["in_channels"], self.values["out_channels"])
                 listed = ", ".join(str(number) for number in range(1, min(common, 1024) + 1) if common % number == 0)
                 message = f"{name} {self.values[name]} is not divisible by groups {groups}"
-                raise Refused(message, "groups", f"what divides both in_channels and out_channels is {listed}")
+                raise Refused(message, "groups", f"in_channels and out_channels are both divisible by {listed}")
 
 
 class _Conv(_Convolution):
@@ -45,12 +43,12 @@ class _Conv(_Convolution):
     padding_mode = argument(Choice("zeros", "reflect", "replicate", "circular"), "zeros")
 
     def paddings(self) -> tuple[int, ...]:
-        """Padding of both sides together, for each axis."""
+        """The padding of both sides added up, for each axis."""
         if self.padding == "valid":
             return self.axes(0)
         if self.padding == "same":
             if any(stride != 1 for stride in self.axes(self.stride)):
-                raise Refused('padding "same" goes with stride 1 only', "padding")
+                raise Refused('padding "same" needs stride 1', "padding")
             return tuple(d * (k - 1) for k, d in zip(self.axes(self.kernel_size), self.axes(self.dilation)))
         assert not isinstance(self.padding, str)
         return tuple(2 * p for p in self.axes(self.padding))
@@ -77,12 +75,12 @@ class _Conv(_Convolution):
         return tuple(map(unseen, x.spatial, out.spatial, *settings))
 
     def _check_padding_mode(self, x: Shape, paddings: tuple[int, ...]) -> None:
-        """Reflection takes less than the input has, wrapping around at most all of it."""
+        """Reflection pads by less than the size of the axis, wrapping around by at most all of it."""
         room = {"reflect": 1, "circular": 0}.get(self.padding_mode)
         for size, padding in zip(x.spatial, paddings):
             side = (padding + 1) // 2
             if room is not None and side > size - room:
-                raise Refused(f'padding_mode "{self.padding_mode}" cannot pad {side} from an axis of {size}', "padding")
+                raise Refused(f'padding_mode "{self.padding_mode}" cannot pad an axis of {size} by {side}', "padding")
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         weight = (self.out_channels, self.in_channels // self.groups, *self.axes(self.kernel_size))
@@ -96,8 +94,8 @@ class _Conv(_Convolution):
 class Conv1d(_Conv):
     """Slides learned kernels along a signal: ``(N, C, L)`` gives ``(N, out_channels, L')``.
 
-    ``L' = floor((L + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``. Arguments as in
-    ``Conv2d``.
+    ``L' = floor((L + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``. The arguments are
+    those of ``Conv2d``.
 
     Waibel et al., 1989.
     """
@@ -109,12 +107,12 @@ class Conv1d(_Conv):
 class Conv2d(_Conv):
     """Slides learned kernels over an image: ``(N, C, H, W)`` gives ``(N, out_channels, H', W')``.
 
-    ``H' = floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``, the width likewise;
-    ``padding: same`` keeps both, with stride 1. ``dilation`` is the distance of a kernel's values.
-    With ``groups``, which must divide the channels of both sides, each group of output channels sees
-    its own share of the input channels; as many groups as channels make a depthwise convolution. The
-    weight has shape ``(out_channels, C / groups, kernel height, kernel width)``. ``padding_mode`` says
-    what the padding is made of, as the layers ``ZeroPad2d``, ``ReflectionPad2d`` and so on.
+    ``H' = floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``, and likewise the width.
+    ``padding: same`` keeps both sizes, with stride 1. ``dilation`` is the spacing of the kernel's values.
+    ``groups`` must divide the input and output channels: each group of output channels then sees only its own
+    share of the input channels, and as many groups as channels make a depthwise convolution. The
+    weight has shape ``(out_channels, C / groups, kernel height, kernel width)``. ``padding_mode`` chooses
+    the values of the padding, as in the layers ``ZeroPad2d``, ``ReflectionPad2d`` and so on.
 
     LeCun et al., 1989.
     """
@@ -126,7 +124,7 @@ class Conv2d(_Conv):
 class Conv3d(_Conv):
     """Slides learned kernels through a volume: ``(N, C, D, H, W)`` gives ``(N, out_channels, D', H', W')``.
 
-    Each axis, and the arguments, as in ``Conv2d``.
+    Each axis works as in ``Conv2d``, and so do the arguments.
 
     Ji et al., 2010.
     """
@@ -167,7 +165,7 @@ class _ConvTranspose(_Convolution):
 
 @layer
 class ConvTranspose1d(_ConvTranspose):
-    """A learned upsampling of a signal: ``(N, C, L)`` gives ``(N, out_channels, L')``; as ``ConvTranspose2d``.
+    """Learned upsampling of a signal: ``(N, C, L)`` gives ``(N, out_channels, L')``; see ``ConvTranspose2d``.
 
     ``L' = (L - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``.
     """
@@ -177,12 +175,13 @@ class ConvTranspose1d(_ConvTranspose):
 
 @layer
 class ConvTranspose2d(_ConvTranspose):
-    """A learned upsampling of an image: ``(N, C, H, W)`` gives ``(N, out_channels, H', W')``.
+    """Learned upsampling of an image: ``(N, C, H, W)`` gives ``(N, out_channels, H', W')``.
 
-    ``H' = (H - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``, the width
-    likewise. It is ``Conv2d`` with these arguments turned around, from output to input, as its gradient
-    goes; ``output_padding`` chooses among the sizes that this convolution would bring to the same one.
-    The weight has shape ``(C, out_channels / groups, kernel height, kernel width)``.
+    ``H' = (H - 1) * stride - 2 * padding + dilation * (kernel_size - 1) + output_padding + 1``, and likewise
+    the width. It maps the output shape of a ``Conv2d`` with the same arguments back to its input shape, as the
+    gradient of that convolution does. Several input sizes give the convolution the same output size;
+    ``output_padding`` chooses among them. The weight has shape
+    ``(C, out_channels / groups, kernel height, kernel width)``.
 
     Zeiler et al., 2010; Dumoulin and Visin, 2016.
     """
@@ -192,9 +191,9 @@ class ConvTranspose2d(_ConvTranspose):
 
 @layer
 class ConvTranspose3d(_ConvTranspose):
-    """A learned upsampling of a volume: ``(N, C, D, H, W)`` gives ``(N, out_channels, D', H', W')``.
+    """Learned upsampling of a volume: ``(N, C, D, H, W)`` gives ``(N, out_channels, D', H', W')``.
 
-    Each axis, and the arguments, as in ``ConvTranspose2d``.
+    Each axis works as in ``ConvTranspose2d``, and so do the arguments.
     """
 
     dims = 3

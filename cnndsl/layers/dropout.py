@@ -1,4 +1,4 @@
-"""What randomly drops values, channels, blocks or whole samples in training and nothing in evaluation."""
+"""Layers that drop random values, channels, blocks or whole samples in training, and nothing in evaluation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cnndsl.layers.table import Layer, argument, layer
 
 class _Dropout(Layer):
     family = "dropout"
-    shares_memory = True  # in evaluation it gives its input
+    shares_memory = True  # in evaluation it returns its input
     short_name = "dropout"
 
     p = argument(PROBABILITY, 0.5)
@@ -33,7 +33,7 @@ class Dropout1d(_Dropout):
 
 @layer
 class Dropout2d(_Dropout):
-    """``Dropout`` of whole channels of an image, ``(N, C, H, W)``, whose neighbouring values are much alike.
+    """``Dropout`` of whole channels of an image, ``(N, C, H, W)``, where neighbouring values are correlated.
 
     Tompson et al., 2015.
     """
@@ -50,13 +50,13 @@ class Dropout3d(_Dropout):
 
 class _AlphaDropout(_Dropout):
     def works_in_place(self) -> bool:
-        return False  # torch's classes take `inplace` and do not use it
+        return False  # torch's classes take `inplace` but ignore it
 
 
 @layer
 class AlphaDropout(_AlphaDropout):
-    """``Dropout`` for networks of ``SELU``: it drops to the value that ``SELU`` saturates at, and keeps mean
-    and variance.
+    """``Dropout`` for networks with ``SELU``: it sets values to the limit of ``SELU`` for large negative inputs,
+    and keeps mean and variance.
 
     Klambauer et al., 2017.
     """
@@ -69,8 +69,8 @@ class FeatureAlphaDropout(_AlphaDropout):
 
 @layer
 class StochasticDepth(Layer):
-    """Sets whole samples (``mode: row``), or the whole batch at once (``mode: batch``), to 0 with probability ``p``
-    in training, and divides the rest by ``1 - p``. At the end of a residual's steps it drops that branch.
+    """Sets whole samples (``mode: row``) or the whole batch (``mode: batch``) to 0 with probability ``p`` in
+    training, and divides the rest by ``1 - p``. Put it at the end of a residual's steps to drop that branch.
 
     Huang et al., 2016.
     """
@@ -98,15 +98,15 @@ class _DropBlock(Layer):
     def output(self, x: Shape) -> Shape:
         block = min(self.block_size, *x.spatial)
         if self.p > 0 and block % 2 == 0:
-            cut = "" if block == self.block_size else f", which {self.block_size} is cut to by the input {x}"
-            raise Refused(f"a block has a middle, so its size is odd, not {block}{cut}", "block_size")
+            cut = "" if block == self.block_size else f": the input {x} reduces {self.block_size} to that"
+            raise Refused(f"a block has a centre, so its size must be odd, not {block}{cut}", "block_size")
         return x
 
 
 @layer
 class DropBlock2d(_DropBlock):
-    """Sets square blocks of each channel of ``(N, C, H, W)`` to 0 in training, about a share ``p`` of the values,
-    and scales the rest up. ``block_size`` is odd, and cut to the size of a smaller input.
+    """Sets square blocks of each channel of ``(N, C, H, W)`` to 0 in training, a fraction ``p`` of all values on
+    average, and scales up the rest. ``block_size`` is odd; a smaller input reduces it to its own size.
 
     Ghiasi, Lin and Le, 2018.
     """
@@ -116,6 +116,6 @@ class DropBlock2d(_DropBlock):
 
 @layer
 class DropBlock3d(_DropBlock):
-    """Sets cubic blocks of each channel of ``(N, C, D, H, W)`` to 0; as ``DropBlock2d``."""
+    """Sets cubic blocks of each channel of ``(N, C, D, H, W)`` to 0; see ``DropBlock2d``."""
 
     dims = 3

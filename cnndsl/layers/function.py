@@ -1,4 +1,4 @@
-"""What a spec calls by its name besides layers: functions and classes of torch with their arguments."""
+"""What a spec may call by name besides layers: functions and classes of torch with their arguments."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from cnndsl.layers.table import Argument, signature, take
 
 
 class Function:
-    """A function or class of torch's: its name, what it does, and its arguments in torch's order.
+    """A function or class of torch: its name, what it does, and its arguments in torch's order.
 
-    ``path`` is where torch has it, as ``torch.optim.SGD``; empty for what is ours.
+    ``path`` is its full name, such as ``torch.optim.SGD``; empty if it is not torch's but ours.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class Function:
         return tuple(name for name, argument in self.arguments.items() if not argument.keyword)
 
     def takes_list(self) -> bool:
-        """Whether a list is its one argument, not several."""
+        """Whether a list is its single argument instead of several."""
         names = self.positional()
         return len(names) == 1 and "array" in self.arguments[names[0]].kind.schema(2)["type"]
 
@@ -52,7 +52,7 @@ def by_name(functions: Iterable[F]) -> dict[str, F]:
 
 
 class Calls(Kind[tuple[Any, ...]]):
-    """A list of calls of the functions in ``table``, as ``[{LinearLR: {total_iters: 5}}, ...]``."""
+    """A list of calls to the functions in ``table``, such as ``[{LinearLR: {total_iters: 5}}, ...]``."""
 
     def __init__(self, table: Mapping[str, Function], expected: str) -> None:
         self.table, self.expected = table, expected

@@ -1,4 +1,4 @@
-"""How weights begin: the functions of ``torch.nn.init``, without their underscore."""
+"""Initial weights: the functions of ``torch.nn.init``, without their underscore."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Rule = Callable[[Values, tuple[int, ...]], None]
 
 
 class Initializer(Function):
-    """A function that fills a tensor: ``ranks`` are the numbers of dimensions that it works on."""
+    """A function that fills a tensor: ``ranks`` are the numbers of dimensions that the tensor may have."""
 
     def __init__(
         self,
@@ -34,13 +34,13 @@ class Initializer(Function):
     def admit(self, values: Values, shape: tuple[int, ...]) -> None:
         """Raises :class:`Refused` for a tensor that cannot be filled with these arguments."""
         if len(shape) not in self.ranks:
-            raise Refused(f"`{self.name}` does not fill a tensor of shape {list(shape)}: it needs {self.needs}")
+            raise Refused(f"`{self.name}` cannot fill a tensor of shape {list(shape)}: it needs {self.needs}")
         if self.rule:
             self.rule(values, shape)
 
     @property
     def needs(self) -> str:
-        """The numbers of dimensions that it fills, in words."""
+        """The number of dimensions that a tensor must have, in words."""
         low, high = self.ranks.start, self.ranks.stop - 1
         if low == high:
             return f"{low} dimensions"
@@ -58,7 +58,7 @@ def _range(values: Values, shape: tuple[int, ...]) -> None:
 
 
 def _around_zero(values: Values, shape: tuple[int, ...]) -> None:
-    """Of Glorot's uniform range, which goes as far to both sides."""
+    """Glorot's uniform range, which is symmetric around 0."""
     fans = (shape[0] + shape[1]) * prod(shape[2:])
     bound = values["gain"] * sqrt(6 / fans)
     _within_float32(-bound, bound, "gain")
@@ -91,7 +91,7 @@ INITIALIZERS = by_name(
     (
         Initializer(
             "uniform",
-            "Draws from ``a`` to ``b``, all values alike.",
+            "Draws from the uniform distribution from ``a`` to ``b``.",
             {"a": argument(NUMBER, 0.0), "b": argument(NUMBER, 1.0)},
             rule=_range,
         ),
@@ -102,7 +102,7 @@ INITIALIZERS = by_name(
         ),
         Initializer(
             "trunc_normal",
-            "Draws as ``normal``, and again what is not from ``a`` to ``b``.",
+            "Draws as ``normal`` does, and redraws values outside the range from ``a`` to ``b``.",
             {
                 "mean": argument(NUMBER, 0.0),
                 "std": argument(ABOVE_ZERO, 1.0),
@@ -116,12 +116,12 @@ INITIALIZERS = by_name(
         Initializer("zeros", "Fills with 0."),
         Initializer(
             "eye",
-            "The identity matrix: a linear layer passes its inputs on, as many as there are outputs.",
+            "The identity matrix: a linear layer passes on its inputs, up to its number of outputs.",
             ranks=range(2, 3),
         ),
         Initializer(
             "dirac",
-            "The identity of convolutions: each channel is passed on, group by group, as far as there are channels.",
+            "The identity for convolutions: each group passes on its input channels, up to its number of outputs.",
             {"groups": argument(POSITIVE, 1)},
             ranks=range(3, 6),
             rule=_whole_groups,
@@ -141,27 +141,27 @@ INITIALIZERS = by_name(
         ),
         Initializer(
             "kaiming_uniform",
-            "``uniform`` from -b to b, ``b = gain * sqrt(3 / fan)``: ``mode`` says which fan, ``nonlinearity`` "
-            "the gain, for ``leaky_relu`` with slope ``a``. He et al., 2015.",
+            "``uniform`` from -b to b, ``b = gain * sqrt(3 / fan)``: ``mode`` chooses the fan, ``nonlinearity`` "
+            "the gain, which for ``leaky_relu`` depends on the slope ``a``. He et al., 2015.",
             _kaiming(),
             ranks=_AT_LEAST_2,
         ),
         Initializer(
             "kaiming_normal",
-            "``normal`` with ``std = gain / sqrt(fan)``; arguments as for ``kaiming_uniform``. He et al., 2015.",
+            "``normal`` with ``std = gain / sqrt(fan)``. Arguments as in ``kaiming_uniform``. He et al., 2015.",
             _kaiming(),
             ranks=_AT_LEAST_2,
         ),
         Initializer(
             "orthogonal",
-            "A matrix with orthonormal rows or columns, times ``gain``; the dimensions after the first are taken "
-            "as one. Saxe, McClelland and Ganguli, 2013.",
+            "A matrix with orthonormal rows or columns, times ``gain``; the dimensions after the first are flattened "
+            "into one. Saxe, McClelland and Ganguli, 2013.",
             {"gain": argument(NUMBER, 1)},
             ranks=_AT_LEAST_2,
         ),
         Initializer(
             "sparse",
-            "``normal``, but a share ``sparsity`` of each column is 0. Martens, 2010.",
+            "``normal``, but a fraction ``sparsity`` of each column is 0. Martens, 2010.",
             {"sparsity": argument(PROBABILITY), "std": argument(NOT_NEGATIVE, 0.01)},
             ranks=range(2, 3),
         ),

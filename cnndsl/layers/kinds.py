@@ -1,7 +1,7 @@
-"""What values an argument takes: said once, used by the JSON Schema, the checks and the docs.
+"""The values that an argument takes, defined once for the JSON Schema, the checks and the docs.
 
-A kind's schema never needs ``anyOf``: it is one ``type`` list with the keywords of each type beside
-it (``minimum`` speaks of numbers only, ``pattern`` of strings only), so an error names one cause.
+A kind's schema never needs ``anyOf``: it is one ``type`` list next to the keywords of each
+type (``minimum`` applies to numbers only, ``pattern`` to strings only), so an error names one cause.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from typing import Any, Generic, TypeVar
 T = TypeVar("T")
 U = TypeVar("U")
 
-#: The largest number of float32, which tensors are made of, and the largest size that torch's kernels count to.
+#: The largest number of float32, the type of tensors, and the largest size that torch's kernels support.
 MAX_NUMBER = (2 - 2.0**-23) * 2.0**127
 MAX_SIZE = 2**31 - 1
 
-#: Anything that begins with ``$`` is a value still to be worked out.
+#: Anything that begins with ``$`` is evaluated later.
 EXPRESSION: dict[str, Any] = {"type": ["string"], "pattern": r"^\$"}
 
 
 def merge(*schemas: dict[str, Any]) -> dict[str, Any]:
-    """One schema that allows what any of ``schemas`` allows, whose types must not overlap
-    but for strings, whose patterns become alternatives."""
+    """One schema that allows what any of ``schemas`` allows. Their types must not overlap, except strings,
+    whose patterns become alternatives."""
     merged: dict[str, Any] = {"type": []}
     for schema in schemas:
         for key, value in schema.items():
@@ -44,16 +44,16 @@ class Kind(Generic[T]):
         raise NotImplementedError
 
     def accepts(self, value: object, dims: int) -> bool:
-        """Whether a worked-out value, with tuples for lists, is one of them."""
+        """Whether an evaluated value, with tuples for lists, is one of them."""
         raise NotImplementedError
 
     def expects(self, dims: int) -> str:
-        """In words, to follow "expected"."""
+        """The values in words, to follow "expects"."""
         raise NotImplementedError
 
     def convert(self, value: Any, dims: int) -> T:
-        """An accepted value in the type that torch names: 0 as a number is 0.0, for ``torch.jit.script``
-        takes no int for a float."""
+        """An accepted value in torch's type: 0 as a number is 0.0, since ``torch.jit.script`` takes no int
+        for a float."""
         converted: T = value
         return converted
 
@@ -62,7 +62,7 @@ class Kind(Generic[T]):
 
 
 class Integer(Kind[int]):
-    """An integer; one with a ``minimum`` is a size or a count, which end at :data:`MAX_SIZE`."""
+    """An integer. With a ``minimum`` it is a size or a count, at most :data:`MAX_SIZE`."""
 
     def __init__(self, minimum: int | None = None) -> None:
         self.minimum = minimum
@@ -80,7 +80,7 @@ class Integer(Kind[int]):
 
 
 class Number(Kind[float]):
-    """A number of float32, ``above`` being a bound that it may not touch."""
+    """A number of float32; ``above`` is an exclusive lower bound."""
 
     def __init__(
         self, minimum: float | None = None, maximum: float | None = None, *, above: float | None = None
@@ -124,8 +124,8 @@ class Boolean(Kind[bool]):
 
 
 class Never(Kind[bool]):
-    """False, and only that: the argument stands in torch's signature, so it keeps its position
-    here, but what it turns on has no meaning in a spec."""
+    """Only False. The argument is in torch's signature, so it keeps its position here, but what it
+    turns on has no meaning in a spec."""
 
     def __init__(self, why: str) -> None:
         self.why = why
@@ -167,17 +167,17 @@ class Choice(Kind[str]):
 
 class Text(Kind[str]):
     def schema(self, dims: int) -> dict[str, Any]:
-        return {"type": ["string"], "pattern": "^"}  # without a pattern, that of an expression would hold for all
+        return {"type": ["string"], "pattern": "^"}  # else the pattern of expressions would apply to all strings
 
     def accepts(self, value: object, dims: int) -> bool:
         return isinstance(value, str)
 
     def expects(self, dims: int) -> str:
-        return "a text"
+        return "a string"
 
 
 class Anything(Kind[Any]):
-    """Whatever a spec can say but a layer with arguments: nothing, true, false, numbers, texts, lists."""
+    """Every value of a spec except a layer with arguments: null, booleans, numbers, strings, lists."""
 
     def schema(self, dims: int) -> dict[str, Any]:
         return {"type": ["null", "boolean", "number", "string", "array"], "pattern": "^", "items": {}}
@@ -279,4 +279,4 @@ def _alternatives(words: list[str]) -> str:
 
 
 def _plural(words: str) -> str:
-    return re.sub(r"\b(number|integer|text|value)\b", r"\1s", words.removeprefix("an ").removeprefix("a "), count=1)
+    return re.sub(r"\b(number|integer|string|value)\b", r"\1s", words.removeprefix("an ").removeprefix("a "), count=1)

@@ -1,4 +1,4 @@
-"""Layers that multiply by learned weights without sliding."""
+"""Layers that multiply by learned weights without sliding a kernel."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class Linear(Layer):
 
 @layer
 class Scale(Layer):
-    """A learned factor for each channel, dimension 1, which begins as ``init``.
+    """Multiplies each channel (dimension 1) by a learned factor, initialized to ``init``.
 
-    The weight has the shape ``(C, 1, 1)`` for images, ``(C,)`` and a 1 for each spatial axis for anything else.
+    The weight has shape ``(C, 1, 1)`` for images: ``C``, then a 1 for each spatial axis.
 
-    At the end of a residual's steps and with a small ``init``, it is LayerScale.
+    At the end of a residual's steps, with a small ``init``, it is LayerScale.
 
     Touvron et al., 2021.
     """

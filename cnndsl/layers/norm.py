@@ -14,18 +14,18 @@ class _Normalization(Layer):
     short_name = "norm"
 
     def affine_parameters(self, shape: tuple[int, ...], affine: bool, bias: bool) -> dict[str, tuple[int, ...]]:
-        """A factor and, with ``bias``, a summand of this shape, if the layer is ``affine``."""
+        """A scale and, with ``bias``, a shift of this shape, if the layer is ``affine``."""
         return {name: shape for name in ("weight", "bias")[: 1 + bias] if affine}
 
 
 def _more_than_one(values: int, x: Shape, group: str, argument: str | None, help: str) -> None:
-    """Refuses to normalize single ``values``, as torch does with a batch of one: their variance is 0."""
+    """Refuses to normalize over one value, whose variance is 0, as torch refuses a batch of one."""
     if values == 1:
         raise Refused(f"the input {x} has one value per {group}, whose variance is 0", argument, help)
 
 
 class _Statistics(_Normalization):
-    """Normalizes every channel by its mean and variance, which may be kept from batch to batch."""
+    """Normalizes each channel by its mean and variance; running averages of them may be kept."""
 
     num_features = inferred(POSITIVE, lambda cls, x: x.channels)
     eps = argument(NUMBER, 1e-5)
@@ -50,14 +50,14 @@ class _BatchNorm(_Statistics):
 
     def output(self, x: Shape) -> Shape:
         if not self.track_running_stats:
-            help = "with running statistics, evaluation needs none of the batch"
+            help = "with running statistics, evaluation does not need those of the batch"
             _more_than_one(prod(x.spatial), x, "channel", "track_running_stats", help)
         return x
 
 
 @layer
 class BatchNorm1d(_BatchNorm):
-    """Batch normalization of features, ``(N, C)``, or of signals, ``(N, C, L)``; as ``BatchNorm2d``."""
+    """Batch normalization of features, ``(N, C)``, or of signals, ``(N, C, L)``; see ``BatchNorm2d``."""
 
     dims = 1
     ranks = (2, 3)
@@ -65,13 +65,14 @@ class BatchNorm1d(_BatchNorm):
 
 @layer
 class BatchNorm2d(_BatchNorm):
-    """Gives every channel of ``(N, C, H, W)`` mean 0 and variance 1 over the batch, then a learned scale and shift.
+    """Normalizes each channel of ``(N, C, H, W)`` to mean 0 and variance 1 over the batch, then applies a learned
+    scale and shift.
 
-    ``weight * (x - mean) / sqrt(var + eps) + bias``, with ``weight`` and ``bias`` of shape ``(C,)``. In
-    training mean and var are those of the batch, which must hold more than one value per channel; running
-    averages of them, ``running = (1 - momentum) * running + momentum * batch``, serve in evaluation, unless
-    ``track_running_stats: false`` takes those of the batch there too.
-    ``momentum: null`` averages over all batches alike.
+    ``weight * (x - mean) / sqrt(var + eps) + bias``, with ``weight`` and ``bias`` of shape ``(C,)``.
+    Training uses the mean and variance of the batch, which must hold more than one value per channel. Evaluation
+    uses their running averages, ``running = (1 - momentum) * running + momentum * batch``; with
+    ``track_running_stats: false`` it uses those of the batch too.
+    ``momentum: null`` gives all batches the same weight.
 
     Ioffe and Szegedy, 2015.
     """
@@ -81,7 +82,7 @@ class BatchNorm2d(_BatchNorm):
 
 @layer
 class BatchNorm3d(_BatchNorm):
-    """Batch normalization of volumes, ``(N, C, D, H, W)``; as ``BatchNorm2d``."""
+    """Batch normalization of volumes, ``(N, C, D, H, W)``; see ``BatchNorm2d``."""
 
     dims = 3
 
@@ -91,21 +92,21 @@ class _InstanceNorm(_Statistics):
     track_running_stats = argument(BOOLEAN, False)
 
     def output(self, x: Shape) -> Shape:
-        help = "`LayerNorm` and `GroupNorm` take a sample's channels together"
+        help = "`LayerNorm` and `GroupNorm` normalize a sample's channels together"
         _more_than_one(prod(x.spatial), x, "channel", None, help)
         return x
 
 
 @layer
 class InstanceNorm1d(_InstanceNorm):
-    """Instance normalization of signals, ``(N, C, L)``; as ``InstanceNorm2d``."""
+    """Instance normalization of signals, ``(N, C, L)``; see ``InstanceNorm2d``."""
 
     dims = 1
 
 
 @layer
 class InstanceNorm2d(_InstanceNorm):
-    """Gives every channel of every sample of ``(N, C, H, W)`` mean 0 and variance 1.
+    """Normalizes each channel of each sample of ``(N, C, H, W)`` to mean 0 and variance 1.
 
     ``(x - mean) / sqrt(var + eps)`` over height and width, which must hold more than one value.
     ``affine: true`` adds a learned ``weight`` and ``bias`` of shape ``(C,)``; ``track_running_stats: true``
@@ -119,17 +120,18 @@ class InstanceNorm2d(_InstanceNorm):
 
 @layer
 class InstanceNorm3d(_InstanceNorm):
-    """Instance normalization of volumes, ``(N, C, D, H, W)``; as ``InstanceNorm2d``."""
+    """Instance normalization of volumes, ``(N, C, D, H, W)``; see ``InstanceNorm2d``."""
 
     dims = 3
 
 
 @layer
 class GroupNorm(_Normalization):
-    """Gives every group of channels of every sample mean 0 and variance 1, then a learned scale and shift.
+    """Normalizes each group of channels of each sample to mean 0 and variance 1, then applies a learned scale
+    and shift.
 
-    ``num_groups`` must divide the channels; with 1 it takes all of them together, with as many as there
-    are channels it is instance normalization. A group must hold more than one value. ``weight`` and ``bias``
+    ``num_groups`` must divide the channels. One group normalizes all channels together; as many groups as
+    channels make instance normalization. A group must hold more than one value. ``weight`` and ``bias``
     have shape ``(C,)``.
 
     Wu and He, 2018.
@@ -146,7 +148,7 @@ class GroupNorm(_Normalization):
     def output(self, x: Shape) -> Shape:
         if self.num_channels % self.num_groups:
             raise Refused(f"{self.num_channels} channels are not divisible by {self.num_groups} groups", "num_groups")
-        help = "fewer groups take more channels together"
+        help = "fewer groups hold more channels each"
         _more_than_one(prod(x.sample) // self.num_groups, x, "group", "num_groups", help)
         return x
 
@@ -171,11 +173,11 @@ class _FeatureNorm(_Normalization):
 
 @layer
 class LayerNorm(_FeatureNorm):
-    """Gives the last dimension of every sample mean 0 and variance 1, then a learned scale and shift.
+    """Normalizes the last dimension of each sample to mean 0 and variance 1, then applies a learned scale and shift.
 
-    ``weight * (x - mean) / sqrt(var + eps) + bias``. ``normalized_shape`` is the size of the last dimension;
-    written, it may be the last few sizes, ``[C, H, W]``, to take them together. ``weight`` and ``bias``
-    have that shape.
+    ``weight * (x - mean) / sqrt(var + eps) + bias``. ``normalized_shape`` is inferred as the size of the last
+    dimension; write the last few sizes, such as ``[C, H, W]``, to normalize over all of these. ``weight`` and
+    ``bias`` have that shape.
 
     Ba, Kiros and Hinton, 2016.
     """
@@ -190,7 +192,7 @@ class LayerNorm(_FeatureNorm):
 
 @layer
 class LayerNorm2d(_Normalization):
-    """:class:`LayerNorm` of the channels of each pixel, as ConvNeXt has it: ``(N, C, H, W)`` keeps its shape.
+    """``LayerNorm`` over the channels of each pixel of ``(N, C, H, W)``, as in ConvNeXt.
 
     Liu et al., 2022.
     """
@@ -217,10 +219,10 @@ class LayerNorm2d(nn.LayerNorm):
 
 @layer
 class RMSNorm(_FeatureNorm):
-    """Divides the last dimension of every sample by its root mean square, then applies a learned scale.
+    """Divides the last dimension of each sample by its root mean square, then applies a learned scale.
 
-    ``weight * x / sqrt(mean(x ** 2) + eps)``, where ``eps: null`` is the smallest that the number format
-    has. ``normalized_shape`` as in ``LayerNorm``.
+    ``weight * x / sqrt(mean(x ** 2) + eps)``, where ``eps: null`` means the machine epsilon of
+    float32. ``normalized_shape`` is that of ``LayerNorm``.
 
     Zhang and Sennrich, 2019.
     """
@@ -234,10 +236,10 @@ class RMSNorm(_FeatureNorm):
 
 @layer
 class LocalResponseNorm(_Normalization):
-    """Divides every value by the activity of the ``size`` channels around it, at the same place.
+    """Divides each value by the activity of the ``size`` channels around it at the same pixel.
 
-    ``x / (k + alpha * mean(x ** 2)) ** beta``, the mean over these channels, zeros standing in beyond the
-    first and last.
+    ``x / (k + alpha * mean(x ** 2)) ** beta``, with the mean over these channels; channels beyond the first
+    and last count as zeros.
 
     Krizhevsky, Sutskever and Hinton, 2012.
     """
@@ -256,10 +258,10 @@ class LocalResponseNorm(_Normalization):
 
 @layer
 class FrozenBatchNorm2d(_Normalization):
-    """``BatchNorm2d`` whose statistics and affine parameters are buffers, so that training leaves them alone.
+    """``BatchNorm2d`` whose statistics, scale and shift are buffers, so training does not change them.
 
-    ``weight * (x - running_mean) / sqrt(running_var + eps) + bias``, in training as in evaluation, for
-    networks that are fine-tuned in batches too small to normalize by.
+    ``weight * (x - running_mean) / sqrt(running_var + eps) + bias``, in training and in evaluation. Use it to
+    fine-tune a network in batches that are too small for their own statistics.
     """
 
     package = "torchvision.ops"

@@ -1,4 +1,4 @@
-"""Padding: values added around an input, or with negative numbers cut off."""
+"""Padding: values added around an input, or cut off by negative numbers."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ class _Padding(Layer):
         return size + before + after
 
     def check_sides(self, size: int, before: int, after: int) -> None:
-        """Refuses what cannot be padded by these numbers."""
+        """Raises :class:`Refused` if an axis of ``size`` cannot be padded by these numbers."""
 
 
 class _Constant(_Padding):
     def check_sides(self, size: int, before: int, after: int) -> None:
         if min(before, 0) + min(after, 0) < -size:
-            raise Refused(f"padding of {before} and {after} cuts off more than the axis of {size} has", "padding")
+            raise Refused(f"padding of {before} and {after} cuts off more than an axis of {size} has", "padding")
 
 
 @layer
 class ZeroPad1d(_Constant):
-    """Zeros before and after the last dimension: ``(N, C, L)`` gives ``(N, C, L + left + right)``."""
+    """Adds zeros before and after the last dimension: ``(N, C, L)`` gives ``(N, C, L + left + right)``."""
 
     dims = 1
     ranks = range(2, 64)
@@ -48,10 +48,10 @@ class ZeroPad1d(_Constant):
 
 @layer
 class ZeroPad2d(_Constant):
-    """Zeros around the last two dimensions: ``(N, C, H, W)`` gives
+    """Adds zeros around the last two dimensions: ``(N, C, H, W)`` gives
     ``(N, C, H + top + bottom, W + left + right)``.
 
-    ``padding`` is one number for all sides or ``[left, right, top, bottom]``; a negative number cuts off.
+    ``padding`` is one number for all sides or ``[left, right, top, bottom]``; negative numbers crop.
     """
 
     dims = 2
@@ -60,10 +60,10 @@ class ZeroPad2d(_Constant):
 
 @layer
 class ZeroPad3d(_Constant):
-    """Zeros around the last three dimensions, ``[left, right, top, bottom, front, back]``.
+    """Adds zeros around the last three dimensions, ``[left, right, top, bottom, front, back]``.
 
-    On an image, ``(N, C, H, W)``, front and back are channels, which is how a shortcut without weights
-    gets more of them.
+    On an image, ``(N, C, H, W)``, front and back add channels: this is how a shortcut without weights gets more
+    of them.
     """
 
     dims = 3
@@ -78,7 +78,7 @@ class _ConstantValue(_Constant):
 
 @layer
 class ConstantPad1d(_ConstantValue):
-    """As ``ZeroPad1d``, with another ``value``."""
+    """``ZeroPad1d`` with ``value`` instead of zeros."""
 
     dims = 1
     ranks = range(2, 64)
@@ -86,7 +86,7 @@ class ConstantPad1d(_ConstantValue):
 
 @layer
 class ConstantPad2d(_ConstantValue):
-    """As ``ZeroPad2d``, with another ``value``."""
+    """``ZeroPad2d`` with ``value`` instead of zeros."""
 
     dims = 2
     ranks = range(3, 64)
@@ -94,7 +94,7 @@ class ConstantPad2d(_ConstantValue):
 
 @layer
 class ConstantPad3d(_ConstantValue):
-    """As ``ZeroPad3d``, with another ``value``."""
+    """``ZeroPad3d`` with ``value`` instead of zeros."""
 
     dims = 3
     ranks = range(4, 64)
@@ -108,16 +108,16 @@ class _Reflection(_Padding):
 
 @layer
 class ReflectionPad1d(_Reflection):
-    """The signal mirrored at both ends; as ``ReflectionPad2d``."""
+    """Mirrors the signal at both ends; see ``ReflectionPad2d``."""
 
     dims = 1
 
 
 @layer
 class ReflectionPad2d(_Reflection):
-    """The image mirrored at its edges, the edge itself not repeated: ``c b | a b c | b a``.
+    """Mirrors the image at its edges, without repeating the edge itself: ``c b | a b c | b a``.
 
-    Sides as in ``ZeroPad2d``, each less than the axis it extends.
+    The sides are those of ``ZeroPad2d``; each must be less than the axis that it extends.
     """
 
     dims = 2
@@ -125,28 +125,28 @@ class ReflectionPad2d(_Reflection):
 
 @layer
 class ReflectionPad3d(_Reflection):
-    """The volume mirrored at its faces; as ``ReflectionPad2d``, sides as in ``ZeroPad3d``."""
+    """Mirrors the volume at its faces; see ``ReflectionPad2d``. The sides are those of ``ZeroPad3d``."""
 
     dims = 3
 
 
 @layer
 class ReplicationPad1d(_Padding):
-    """The signal's first and last value repeated; as ``ReplicationPad2d``."""
+    """Repeats the signal's first and last value; see ``ReplicationPad2d``."""
 
     dims = 1
 
 
 @layer
 class ReplicationPad2d(_Padding):
-    """The image's edge repeated outwards: ``a a | a b c | c c``. Sides as in ``ZeroPad2d``."""
+    """Repeats the image's edge outwards: ``a a | a b c | c c``. The sides are those of ``ZeroPad2d``."""
 
     dims = 2
 
 
 @layer
 class ReplicationPad3d(_Padding):
-    """The volume's faces repeated outwards; as ``ReplicationPad2d``, sides as in ``ZeroPad3d``."""
+    """Repeats the volume's faces outwards; see ``ReplicationPad2d``. The sides are those of ``ZeroPad3d``."""
 
     dims = 3
 
@@ -160,16 +160,16 @@ class _Circular(_Padding):
 
 @layer
 class CircularPad1d(_Circular):
-    """The signal continued from its other end; as ``CircularPad2d``."""
+    """Wraps the signal around: each end continues with the other one; see ``CircularPad2d``."""
 
     dims = 1
 
 
 @layer
 class CircularPad2d(_Circular):
-    """The image continued from its other side: ``b c | a b c | a b``.
+    """Wraps the image around: each edge continues with the opposite one, ``b c | a b c | a b``.
 
-    Sides as in ``ZeroPad2d``, each at most the axis it extends.
+    The sides are those of ``ZeroPad2d``; each can be at most the axis that it extends.
     """
 
     dims = 2
@@ -177,6 +177,6 @@ class CircularPad2d(_Circular):
 
 @layer
 class CircularPad3d(_Circular):
-    """The volume continued from its other side; as ``CircularPad2d``, sides as in ``ZeroPad3d``."""
+    """Wraps the volume around; see ``CircularPad2d``. The sides are those of ``ZeroPad3d``."""
 
     dims = 3

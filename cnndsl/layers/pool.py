@@ -1,4 +1,4 @@
-"""Pooling: windows that slide over the input, and windows made to fit a wanted output size."""
+"""Pooling: windows that slide over the input, and windows that adapt to an output size."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _NO_INDICES = Never("the indices would be a second output")
 
 
 class _Pool(Layer):
-    """What slides a window. A stride of None is the kernel's size."""
+    """Layers that slide a window. A stride of None means the kernel size."""
 
     family = "pooling"
     example = {"kernel_size": 2}
@@ -28,7 +28,7 @@ class _Pool(Layer):
 
     def _positions(self, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
         if 2 * padding > kernel:
-            raise Refused(f"padding {padding} is more than half of the kernel, {kernel}", "padding")
+            raise Refused(f"padding {padding} is more than half of kernel_size {kernel}", "padding")
         if not self.values["ceil_mode"]:
             return window(size, kernel, stride, 2 * padding, dilation)
         span = dilation * (kernel - 1) + 1
@@ -39,10 +39,10 @@ class _Pool(Layer):
 
 
 def _whole_kernel(x: Shape, kernel: tuple[int, ...]) -> None:
-    """Refuses a kernel larger than an axis, padding or not, as torch does for means of volumes."""
+    """Refuses a kernel larger than an axis without its padding, as torch does for some volumes."""
     for size, k in zip(x.spatial, kernel):
         if k > size:
-            raise Refused(f"the kernel of {k} is larger than an axis of {size}, its padding not counted", "kernel_size")
+            raise Refused(f"the kernel of {k} is larger than an axis of {size} without its padding", "kernel_size")
 
 
 class _MaxPool(_Pool):
@@ -59,18 +59,19 @@ class _MaxPool(_Pool):
 
 @layer
 class MaxPool1d(_MaxPool):
-    """The largest value of each window of a signal, ``(N, C, L)``; sizes as in ``MaxPool2d``."""
+    """The maximum of each window of a signal, ``(N, C, L)``; see ``MaxPool2d``."""
 
     dims = 1
 
 
 @layer
 class MaxPool2d(_MaxPool):
-    """The largest value of each window of an image, ``(N, C, H, W)``, channel by channel.
+    """The maximum of each window of an image, ``(N, C, H, W)``, channel by channel.
 
-    Output height ``floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``, the width
-    likewise. ``stride: null`` is ``kernel_size``. Padding counts as minus infinity and is at most half
-    of the kernel. ``ceil_mode: true`` rounds up, but drops a last window that begins past the input.
+    The output height is ``floor((H + 2 * padding - dilation * (kernel_size - 1) - 1) / stride) + 1``, and
+    likewise the width. ``stride: null`` means ``kernel_size``. Padding counts as minus infinity and is at most
+    half of the kernel. ``ceil_mode: true`` rounds up, but drops a last window that starts in the padding after
+    the input.
 
     Ranzato et al., 2007.
     """
@@ -80,7 +81,7 @@ class MaxPool2d(_MaxPool):
 
 @layer
 class MaxPool3d(_MaxPool):
-    """The largest value of each window of a volume, ``(N, C, D, H, W)``; sizes as in ``MaxPool2d``."""
+    """The maximum of each window of a volume, ``(N, C, D, H, W)``; see ``MaxPool2d``."""
 
     dims = 3
 
@@ -100,7 +101,7 @@ class _AvgPool(_Pool):
 
 @layer
 class AvgPool1d(_AvgPool):
-    """The mean of each window of a signal, ``(N, C, L)``; sizes as in ``AvgPool2d``."""
+    """The mean of each window of a signal, ``(N, C, L)``; see ``AvgPool2d``."""
 
     dims = 1
 
@@ -109,10 +110,10 @@ class AvgPool1d(_AvgPool):
 class AvgPool2d(_AvgPool):
     """The mean of each window of an image, ``(N, C, H, W)``, channel by channel.
 
-    Output height ``floor((H + 2 * padding - kernel_size) / stride) + 1``, the width likewise.
-    ``stride: null`` is ``kernel_size``. Padding is zeros, at most half of the kernel;
-    ``count_include_pad: false`` leaves them out of the mean. ``divisor_override`` replaces the number of
-    values that a window's sum is divided by. ``ceil_mode`` as in ``MaxPool2d``.
+    The output height is ``floor((H + 2 * padding - kernel_size) / stride) + 1``, and likewise the width.
+    ``stride: null`` means ``kernel_size``. Padding consists of zeros and is at most half of the kernel;
+    ``count_include_pad: false`` leaves the zeros out of the mean. ``divisor_override`` replaces the number
+    that a window's sum is divided by. ``ceil_mode`` is that of ``MaxPool2d``.
 
     LeCun et al., 1989.
     """
@@ -124,8 +125,8 @@ class AvgPool2d(_AvgPool):
 
 @layer
 class AvgPool3d(_AvgPool):
-    """The mean of each window of a volume, ``(N, C, D, H, W)``; sizes and arguments as in ``AvgPool2d``, but the
-    kernel may not be larger than the input without its padding.
+    """The mean of each window of a volume, ``(N, C, D, H, W)``; see ``AvgPool2d``. Here the kernel cannot be
+    larger than the input without its padding.
     """
 
     dims = 3
@@ -153,7 +154,7 @@ class _LPPool(_Pool):
 
 @layer
 class LPPool1d(_LPPool):
-    """The p-norm of each window of a signal, ``(N, C, L)``; as ``LPPool2d``."""
+    """The p-norm of each window of a signal, ``(N, C, L)``; see ``LPPool2d``."""
 
     dims = 1
 
@@ -164,8 +165,8 @@ class LPPool1d(_LPPool):
 class LPPool2d(_LPPool):
     """The p-norm of each window of an image, ``(N, C, H, W)``: ``(sum of x ** p) ** (1 / p)``.
 
-    ``norm_type`` is p: 1 gives sums, and the larger it is, the nearer it comes to ``MaxPool2d``. Sizes
-    as there, without padding.
+    ``norm_type`` is p: 1 gives sums, and large values approach ``MaxPool2d``. The output sizes are those of
+    ``MaxPool2d`` without padding.
 
     Sermanet et al., 2012.
     """
@@ -175,7 +176,7 @@ class LPPool2d(_LPPool):
 
 @layer
 class LPPool3d(_LPPool):
-    """The p-norm of each window of a volume, ``(N, C, D, H, W)``; as ``LPPool2d``."""
+    """The p-norm of each window of a volume, ``(N, C, D, H, W)``; see ``LPPool2d``."""
 
     dims = 3
 
@@ -201,7 +202,7 @@ class _AdaptiveAvgPool(_Adaptive):
 
 @layer
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """Means over as many windows as make ``(N, C, output_size)`` of ``(N, C, L)``; as ``AdaptiveAvgPool2d``."""
+    """Averages windows so that ``(N, C, L)`` becomes ``(N, C, output_size)``; see ``AdaptiveAvgPool2d``."""
 
     dims = 1
 
@@ -210,10 +211,10 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
 
 @layer
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """Means over windows that are laid so that the image comes out with the height and width ``output_size``.
+    """Averages windows chosen so that the output image has height and width ``output_size``.
 
     Window i of an axis goes from ``floor(i * size / output_size)`` to ``ceil((i + 1) * size / output_size)``.
-    ``null`` in a list keeps that axis as it is. ``output_size: 1`` is global average pooling.
+    ``null`` in a list keeps the size of that axis. ``output_size: 1`` is global average pooling.
 
     Lin, Chen and Yan, 2013.
     """
@@ -223,7 +224,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 
 @layer
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """Means over windows so that the volume comes out with the axes ``output_size``; as ``AdaptiveAvgPool2d``."""
+    """Averages windows so that the output volume has the sizes ``output_size``; see ``AdaptiveAvgPool2d``."""
 
     dims = 3
 
@@ -237,7 +238,7 @@ class _AdaptiveMaxPool(_Adaptive):
 
 @layer
 class AdaptiveMaxPool1d(_AdaptiveMaxPool):
-    """The largest values of as many windows as make ``(N, C, output_size)``; windows as in ``AdaptiveAvgPool2d``."""
+    """The maximum of each window of a signal, with output sizes and windows as in ``AdaptiveAvgPool1d``."""
 
     dims = 1
 
@@ -246,13 +247,13 @@ class AdaptiveMaxPool1d(_AdaptiveMaxPool):
 
 @layer
 class AdaptiveMaxPool2d(_AdaptiveMaxPool):
-    """The largest values of windows so that the image comes out as ``output_size``; as ``AdaptiveAvgPool2d``."""
+    """The maximum of each window of an image, with output sizes and windows as in ``AdaptiveAvgPool2d``."""
 
     dims = 2
 
 
 @layer
 class AdaptiveMaxPool3d(_AdaptiveMaxPool):
-    """The largest values of windows so that the volume comes out as ``output_size``; as ``AdaptiveAvgPool2d``."""
+    """The maximum of each window of a volume, with output sizes and windows as in ``AdaptiveAvgPool3d``."""
 
     dims = 3

@@ -6,9 +6,9 @@ from math import prod
 
 
 class Refused(Exception):
-    """A layer does not take this input or these arguments.
+    """A layer does not accept this input or these arguments.
 
-    Rules say what is wrong and name the argument; who calls the rule knows the place in the file.
+    A rule states the error and names the argument; its caller knows the place in the file.
     """
 
     def __init__(self, message: str, argument: str | None = None, help: str = "") -> None:
@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 class Shape(tuple[int, ...]):
-    """Sizes of a tensor with the batch in front: ``(N, C, H, W)``, ``(N, C, L)`` or ``(N, F)``."""
+    """Sizes of a tensor, the batch first: ``(N, C, H, W)``, ``(N, C, L)`` or ``(N, F)``."""
 
     __slots__ = ()
 
@@ -34,12 +34,12 @@ class Shape(tuple[int, ...]):
 
     @property
     def features(self) -> int:
-        """Size of the last dimension, which is what a linear layer sees."""
+        """Size of the last dimension, on which a linear layer works."""
         return self[-1]
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """What follows batch and channels: ``(H, W)`` of an image."""
+        """The sizes after batch and channels: ``(H, W)`` of an image."""
         return tuple(self[2:])
 
     @property
@@ -75,10 +75,10 @@ def window(
     *,
     argument: str = "kernel_size",
 ) -> int:
-    """How many positions a window takes on an axis of ``size`` with ``padding`` zeros in all.
+    """The number of positions of a window on an axis of ``size`` with ``padding`` zeros in total.
 
-    ``floor((size + padding - dilation * (kernel - 1) - 1) / stride) + 1``, torch.nn.Conv2d's formula
-    with the padding of both sides already added up.
+    ``floor((size + padding - dilation * (kernel - 1) - 1) / stride) + 1``, the formula of torch.nn.Conv2d
+    with the padding of both sides added up.
     """
     span = dilation * (kernel - 1) + 1
     padded = size + padding
@@ -87,14 +87,14 @@ def window(
             f"the window does not fit: it spans {_arithmetic(kernel, dilation, span)}, "
             f"its padded input {size} + {padding} = {padded}",
             argument,
-            f"a kernel of at most {max((padded - 1) // dilation + 1, 0)}, more padding, or a larger input would fit",
+            f"use a kernel of at most {max((padded - 1) // dilation + 1, 0)}, more padding, or a larger input",
         )
     return (padded - span) // stride + 1
 
 
 def unseen(size: int, positions: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
-    """How many values at the end of an axis none of a window's ``positions`` reaches, ``padding`` being that
-    of the near side. None for windows with gaps between them, which are meant to pass values over."""
+    """The number of values at the end of an axis that none of a window's ``positions`` reaches; ``padding`` is
+    that of the near side. 0 if there are gaps between windows, which skip values on purpose."""
     span = dilation * (kernel - 1) + 1
     return 0 if stride > span else max(size + padding - (positions - 1) * stride - span, 0)
 
@@ -104,32 +104,32 @@ def _arithmetic(kernel: int, dilation: int, span: int) -> str:
 
 
 def resolve_dim(dim: int, rank: int, argument: str = "dim") -> int:
-    """The dimension that ``dim`` means in a tensor of ``rank`` dimensions; -1 is the last."""
+    """``dim`` as an index from 0 in a tensor of ``rank`` dimensions; -1 is the last."""
     if not -rank <= dim < rank:
         raise Refused(f"dimension {dim} is not one of the tensor's {rank}, {-rank} to {rank - 1}", argument)
     return dim % rank
 
 
 def resolve_sample_dim(dim: int, rank: int, argument: str = "dim") -> int:
-    """As :func:`resolve_dim`, but never the batch: a layer works on every sample by itself."""
+    """As :func:`resolve_dim`, but never the batch: a layer works on each sample separately."""
     resolved = resolve_dim(dim, rank, argument)
     if resolved == 0:
         raise Refused(
             "dimension 0 is the batch, which no layer may touch",
             argument,
-            f"the dimensions of a sample are 1 to {rank - 1}, the channels 1",
+            f"a sample has dimensions 1 to {rank - 1}; the channels are 1",
         )
     return resolved
 
 
 def resolve_sizes(sizes: tuple[int, ...], elements: int, argument: str) -> tuple[int, ...]:
-    """``sizes`` with one -1 replaced by what makes the product ``elements``."""
+    """``sizes`` with a -1 replaced so that the product is ``elements``."""
     known = prod(size for size in sizes if size != -1)
     if any(size < -1 for size in sizes) or sizes.count(-1) > 1:
-        raise Refused(f"{list(sizes)} may hold sizes and one -1", argument)
+        raise Refused(f"{list(sizes)} must consist of sizes and at most one -1", argument)
     if -1 in sizes:
         if known == 0 or elements % known:
-            raise Refused(f"{elements} elements cannot be dealt out as {list(sizes)}", argument)
+            raise Refused(f"{elements} elements cannot be arranged as {list(sizes)}", argument)
         return tuple(elements // known if size == -1 else size for size in sizes)
     if known != elements:
         product = " * ".join(map(str, sizes)) or "1"

@@ -16,12 +16,12 @@ class _ShapeOp(Layer):
 
 @layer
 class Identity(_ShapeOp):
-    """The input itself: something to put a name on."""
+    """Returns its input unchanged: a step that can carry a name."""
 
 
 @layer
 class Flatten(_ShapeOp):
-    """Makes one dimension of those from ``start_dim`` to ``end_dim``: ``(N, C, H, W)`` gives ``(N, C * H * W)``."""
+    """Joins the dimensions from ``start_dim`` to ``end_dim`` into one: ``(N, C, H, W)`` gives ``(N, C * H * W)``."""
 
     start_dim = argument(INTEGER, 1)
     end_dim = argument(INTEGER, -1)
@@ -31,15 +31,15 @@ class Flatten(_ShapeOp):
         if start > end:
             raise Refused(f"dimension {start} comes after dimension {end}", "start_dim")
         if start == 0 and end > 0:
-            raise Refused("dimension 0 is the batch, which no layer may touch", "start_dim", "begin at 1")
+            raise Refused("dimension 0 is the batch, which no layer may touch", "start_dim", "start at 1")
         return Shape((*x[:start], prod(x[start : end + 1]), *x[end + 1 :]))
 
 
 @layer
 class Unflatten(_ShapeOp):
-    """Makes several dimensions of one: with ``dim: 1`` and ``[C, H, W]``, ``(N, C * H * W)`` gives ``(N, C, H, W)``.
+    """Splits one dimension into several: with ``dim: 1`` and ``[C, H, W]``, ``(N, C * H * W)`` gives ``(N, C, H, W)``.
 
-    One of the sizes may be -1, and is then what is left for it.
+    One of the sizes may be -1; it is then inferred from the others.
     """
 
     example = {"dim": 1, "unflattened_size": (2, -1)}
@@ -57,7 +57,7 @@ class Unflatten(_ShapeOp):
 class Permute(_ShapeOp):
     """Puts the dimensions in the order ``dims``: with ``[0, 2, 3, 1]``, ``(N, C, H, W)`` gives ``(N, H, W, C)``.
 
-    Dimension 0, the batch, stays where it is.
+    Dimension 0, the batch, stays in place.
     """
 
     package = "torchvision.ops"
@@ -70,16 +70,16 @@ class Permute(_ShapeOp):
         if sorted(order) != list(range(x.rank)):
             raise Refused(f"{list(self.order)} is not an order of the {x.rank} dimensions of {x}", "dims")
         if order[0] != 0:
-            raise Refused("dimension 0 is the batch, which no layer may touch", "dims", "begin the list with 0")
+            raise Refused("dimension 0 is the batch, which no layer may touch", "dims", "start the list with 0")
         return Shape(x[dim] for dim in order)
 
 
 @layer
 class Reshape(_ShapeOp):
-    """Gives every sample the shape ``shape``, the batch not counted: ``[1, 28, 28]`` makes ``(N, 1, 28, 28)`` of
-    ``(N, 784)``.
+    """Gives each sample the shape ``shape``, which excludes the batch: ``[1, 28, 28]`` turns ``(N, 784)`` into
+    ``(N, 1, 28, 28)``.
 
-    One of the sizes may be -1, and is then what is left for it.
+    One of the sizes may be -1; it is then inferred from the others.
     """
 
     definition = '''\
@@ -103,7 +103,7 @@ class Reshape(nn.Module):
 
 @layer
 class Slice(_ShapeOp):
-    """The part from ``start`` up to, not including, ``stop`` of dimension ``dim``, by default of the channels."""
+    """Takes the part of dimension ``dim`` from ``start`` up to, but not including, ``stop``; by default channels."""
 
     definition = '''\
 class Slice(nn.Module):
@@ -127,16 +127,16 @@ class Slice(nn.Module):
     def output(self, x: Shape) -> Shape:
         dim = resolve_sample_dim(self.dim, x.rank)
         if self.start >= self.stop:
-            raise Refused(f"nothing lies between {self.start} and {self.stop}", "stop")
+            raise Refused(f"the range from {self.start} to {self.stop} is empty", "stop")
         if self.stop > x[dim]:
-            raise Refused(f"{self.stop} is past the end of dimension {dim}, whose size is {x[dim]}", "stop")
+            raise Refused(f"{self.stop} is past the end of dimension {dim}, which has size {x[dim]}", "stop")
         return x.with_size(dim, self.stop - self.start)
 
 
 @layer
 class ChannelShuffle(_ShapeOp):
-    """Deals the channels of ``(N, C, *)`` out anew, so that the next grouped convolution sees some of each of
-    the ``groups``.
+    """Interleaves the ``groups`` of channels of ``(N, C, *)``, so that each group of the next grouped convolution
+    sees channels from all of them.
 
     Zhang et al., 2018.
     """

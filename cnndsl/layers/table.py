@@ -1,8 +1,8 @@
 """The layer table: the base class of every entry, and the registry that holds them.
 
-An entry is a class named as in ``torch.nn``. Its attributes are torch's arguments in torch's order,
-its methods the shape and cost rules. Everything that has to be known of a layer stands there; the
-JSON Schema, the argument checks, the docs page and the emitters read it from this table.
+An entry is a class named as in ``torch.nn``. Its attributes are torch's arguments in torch's order;
+its methods are the shape and cost rules. It holds everything to be known about a layer: the
+JSON Schema, the argument checks, the docs page and the emitters all read this table.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
 
 
 class Argument(Generic[T]):
-    """One argument of a layer: its name, what it takes, its default, or how the input tells it.
+    """One argument of a layer: its name, its kind, and its default or how it is inferred from the input.
 
-    A written value of an inferred argument must be what the input tells, or what ``fits`` allows.
+    If an inferred argument is written, it must be the inferred value, or one that ``fits`` allows.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Argument(Generic[T]):
             raise Refused(message, self.name, _too_large(value))
 
     def agree(self, value: T, told: T, x: Shape) -> T:
-        """The written ``value`` if it agrees with what the input ``x`` told, else :class:`Refused`."""
+        """The written ``value`` if it agrees with ``told``, inferred from the input ``x``, else :class:`Refused`."""
         if value == told or (self.fits and self.fits(value, x)):
             return value
         raise Refused(
@@ -72,9 +72,9 @@ class Argument(Generic[T]):
 
 
 def argument(kind: Kind[T], default: T = REQUIRED, *, keyword: bool = False, name: str = "") -> Argument[T]:
-    """An argument that is written, unless it has a default; ``keyword``: by its name only.
+    """An argument that must be written unless it has a default; ``keyword``: only by name.
 
-    It is called as the attribute that holds it, unless it has another ``name``.
+    Its name is that of the attribute that holds it, unless ``name`` is given.
     """
     return Argument(kind, default, keyword=keyword, name=name)
 
@@ -82,16 +82,15 @@ def argument(kind: Kind[T], default: T = REQUIRED, *, keyword: bool = False, nam
 def inferred(
     kind: Kind[T], infer: Callable[[Any, Shape], T], *, fits: Callable[[T, Shape], bool] | None = None
 ) -> Argument[T]:
-    """An argument that ``infer(layer class, input shape)`` tells. Written, it must be that, or
-    something else that ``fits(value, input shape)``."""
+    """An argument that ``infer(layer class, input shape)`` returns. If it is written, it must be equal, or
+    ``fits(value, input shape)`` must hold."""
     return Argument(kind, REQUIRED, infer, fits)
 
 
 def take(name: str, arguments: Mapping[str, Argument[Any]], given: Mapping[str, Any], dims: int = 0) -> dict[str, Any]:
-    """``given``, checked and in torch's types, with defaults; the arguments that are inferred are left out if
-    not written.
+    """``given``, checked and in torch's types, with defaults; inferred arguments are included only if written.
 
-    ``name`` is what they are the arguments of. Raises :class:`Refused`.
+    ``name`` is the layer or function that they are arguments of. Raises :class:`Refused`.
     """
     call = f"`{name}({signature(arguments)})`"
     for key, value in given.items():
@@ -116,33 +115,33 @@ def signature(arguments: Mapping[str, Argument[Any]]) -> str:
 
 
 class Layer:
-    """A layer with all its arguments known, ``inferred`` ones too. Frozen.
+    """A layer with all its arguments, inferred ones too. Frozen.
 
-    Subclasses override the rules. Sizes are integers, shapes have the batch in front, and a rule
-    that cannot hold raises :class:`Refused` with the argument it is about.
+    Subclasses override the rules. Sizes are integers, shapes start with the batch, and a rule
+    that is violated raises :class:`Refused` with the argument at fault.
     """
 
-    #: What the layer is for; also its colour in diagrams.
+    #: The purpose of the layer; also decides its colour in diagrams.
     family: ClassVar[str]
-    #: Spatial axes: 2 for ``Conv2d``. None where the layer takes any.
+    #: Spatial axes: 2 for ``Conv2d``. None if the layer takes any number.
     dims: ClassVar[int | None] = None
-    #: How many dimensions its input may have, the batch counted. Empty: ``dims`` and two, or any.
+    #: How many dimensions its input may have, batch included. Empty: ``dims`` plus two, or any.
     ranks: ClassVar[range | tuple[int, ...]] = ()
-    #: The module that has it, if not ``torch.nn``.
+    #: The Python module that defines it, if not ``torch.nn``.
     package: ClassVar[str] = ""
-    #: Source of the class, for layers that neither torch nor torchvision has. It names only
-    #: ``torch`` and ``nn``, and is formatted as Python is, to be copied into what is emitted.
+    #: Source of the class, for layers that neither torch nor torchvision has. It uses only
+    #: ``torch`` and ``nn``, and is formatted, because it is copied into the emitted source.
     definition: ClassVar[str] = ""
-    #: What Python source calls to build it, and the import beyond ``torch`` that this needs.
+    #: The expression that Python source calls to build it, and the import that this needs besides ``torch``.
     constructor: ClassVar[str]
     imports: ClassVar[str]
-    #: Whether what comes out may be the very memory that went in, in training or in evaluation.
+    #: Whether the output may share the input's memory, in training or in evaluation.
     shares_memory: ClassVar[bool] = False
-    #: How an unnamed child is called: ``conv1``, ``conv2``.
+    #: The name of an unnamed child, without its count: ``conv`` for ``conv1``, ``conv2``.
     short_name: ClassVar[str]
     #: Arguments by name, in torch's order.
     arguments: ClassVar[dict[str, Argument[Any]]] = {}
-    #: Arguments and an input shape to show it with, in the docs and in tests.
+    #: Arguments and an input shape for the example in the docs and for tests.
     example: ClassVar[Mapping[str, Any]] = {}
     example_input: ClassVar[tuple[int, ...]] = (1, 8, 32, 32)
 
@@ -172,8 +171,8 @@ class Layer:
     def bind(cls, given: Mapping[str, Any], x: Shape) -> Layer:
         """The layer with ``given`` arguments, checked, on an input of shape ``x``.
 
-        Raises :class:`Refused` for an argument that the layer does not have, a value that an argument
-        does not take, a missing one, and a written value that differs from what the input tells.
+        Raises :class:`Refused` for an unknown argument, a wrong value, a missing argument, and a written value
+        that differs from the inferred one.
         """
         values = take(cls.__name__, cls.arguments, given, cls.dims or 0)
         x = cls.admit(x)
@@ -185,7 +184,7 @@ class Layer:
 
     @classmethod
     def admit(cls, x: Shape) -> Shape:
-        """``x`` if a tensor of so many dimensions is what the layer works on, else :class:`Refused`."""
+        """``x`` if the layer works on its number of dimensions, else :class:`Refused`."""
         if x.rank not in cls._ranks():
             raise Refused(
                 f"`{cls.__name__}` works on {_layouts(cls._ranks())}, but its input is {x}", None, _mend(cls, x)
@@ -208,7 +207,7 @@ class Layer:
 
     @classmethod
     def takes_list(cls) -> bool:
-        """Whether a list is the layer's one argument, as in ``Reshape: [1, 28, 28]``, not several."""
+        """Whether a list is the layer's single argument, as in ``Reshape: [1, 28, 28]``, instead of several."""
         names = cls.positional()
         return len(names) == 1 and "array" in cls.arguments[names[0]].kind.schema(cls.dims or 0)["type"]
 
@@ -223,7 +222,7 @@ class Layer:
         return value if isinstance(value, tuple) else (value,) * (self.dims or 0)
 
     def output(self, x: Shape) -> Shape:
-        """The shape that comes out where ``x`` goes in."""
+        """The output shape for an input of shape ``x``."""
         return x
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
@@ -235,7 +234,7 @@ class Layer:
         return {}
 
     def padded(self, x: Shape) -> tuple[int, ...]:
-        """The shape of the input with its padding, where torch makes a tensor of that; else nothing."""
+        """The shape of the padded input, if torch makes such a tensor; else empty."""
         return ()
 
     def macs(self, x: Shape, out: Shape) -> int:
@@ -247,19 +246,19 @@ class Layer:
         return bool(self.values.get("inplace"))
 
     def reads_output(self) -> bool:
-        """Whether its backward pass reads its output, which must not be overwritten before."""
+        """Whether its backward pass reads its output, which must not be overwritten until then."""
         return False
 
     def irreversible(self) -> str:
-        """Why it has no backward pass when it works in place, "" where it has one."""
+        """Why it has no backward pass when it works in place, "" if it has one."""
         return ""
 
     def out_of_place(self) -> Layer:
-        """The same layer that leaves its input as it is."""
+        """The same layer, but not in place."""
         return type(self)(**{**self.values, "inplace": False})
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
-        """For each axis of an image, how many values at its end no window reaches; nothing without windows."""
+        """For each spatial axis, how many values at its end no window reaches; empty if there are no windows."""
         return ()
 
 
@@ -268,15 +267,15 @@ L = TypeVar("L", bound=Layer)
 
 
 def layer(cls: type[L]) -> type[L]:
-    """Enters a layer into the table."""
+    """Adds a layer to the table."""
     if cls.__name__ in LAYERS:
-        raise ValueError(f"layer {cls.__name__} is in the table already")
+        raise ValueError(f"layer {cls.__name__} is already in the table")
     LAYERS[cls.__name__] = cls
     return cls
 
 
 def show(value: object) -> str:
-    """A value as the spec would write it."""
+    """A value as a spec would write it."""
     if isinstance(value, tuple):
         return f"[{', '.join(map(show, value))}]"
     words = {None: "null", True: "true", False: "false"}
@@ -284,12 +283,12 @@ def show(value: object) -> str:
 
 
 def _too_large(value: object) -> str:
-    """Help for what would be of the kind if there were no end to numbers."""
+    """Help for a value that is out of range only because it is too large."""
     items = value if isinstance(value, tuple) else (value,)
     numbers = [abs(item) for item in items if isinstance(item, (int, float))]
     if any(number > MAX_NUMBER for number in numbers):
         return "the largest number of float32 is about 3.4e38"
-    return f"sizes end at {MAX_SIZE}" if any(number > MAX_SIZE for number in numbers) else ""
+    return f"the largest size is {MAX_SIZE}" if any(number > MAX_SIZE for number in numbers) else ""
 
 
 def _cut(text: str) -> str:
@@ -300,17 +299,17 @@ _LAYOUTS = {2: "[N, C]", 3: "[N, C, L]", 4: "[N, C, H, W]", 5: "[N, C, D, H, W]"
 
 
 def _layouts(ranks: range | tuple[int, ...]) -> str:
-    """The layouts of tensors with so many dimensions, in words."""
+    """The layouts of tensors with these numbers of dimensions, in words."""
     named = [layout for rank, layout in _LAYOUTS.items() if rank in ranks]
     if 6 not in ranks:
         return " or ".join(named)
-    return f"tensors of {min(ranks)} dimensions or more, the batch counted"
+    return f"tensors with at least {min(ranks)} dimensions, batch included"
 
 
 def _mend(cls: type[Layer], x: Shape) -> str:
-    """What to do about a tensor of the wrong number of dimensions."""
+    """Help for a tensor with the wrong number of dimensions."""
     sibling = re.sub(r"[123]d$", f"{max(x.rank - 2, 1)}d", cls.__name__)
     if sibling in LAYERS and x.rank in LAYERS[sibling]._ranks():
-        image = "; an image has its channels first, as [1, 32, 32]" if (cls.dims, x.rank) == (2, 3) else ""
+        image = "; an image has its channels first, such as [1, 32, 32]" if (cls.dims, x.rank) == (2, 3) else ""
         return f"`{sibling}` works on it{image}"
-    return "put it before `Flatten`, or give the tensor its axes back with `Unflatten`" if x.rank == 2 else ""
+    return "move it before `Flatten`, or restore the axes with `Unflatten`" if x.rank == 2 else ""

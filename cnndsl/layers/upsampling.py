@@ -1,4 +1,4 @@
-"""Layers that trade resolution: interpolation, and channels for pixels."""
+"""Layers that change the resolution: interpolation, and channels traded for pixels."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, NULL, POSITIVE, Choice, Lis
 from cnndsl.layers.shape import Refused, Shape
 from cnndsl.layers.table import Layer, argument, layer
 
-#: The dimensions of a tensor that a mode works on, the batch counted; the others work on any.
+#: The number of dimensions that a mode needs, batch included; other modes work on any.
 _RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 
 
@@ -18,7 +18,7 @@ class _Interpolation(Layer):
     def output(self, x: Shape) -> Shape:
         size, scale = self.values["size"], self.values["scale_factor"]
         if (size is None) == (scale is None):
-            raise Refused(f"`{type(self).__name__}` needs `size` or `scale_factor`, one of the two", "size")
+            raise Refused(f"`{type(self).__name__}` needs either `size` or `scale_factor`", "size")
         name = "scale_factor" if size is None else "size"
         each = self._each(scale if size is None else size, x, name)
         return x.with_spatial(tuple(self._scaled(*pair) for pair in zip(x.spatial, each)) if size is None else each)
@@ -28,27 +28,27 @@ class _Interpolation(Layer):
         if not isinstance(value, tuple):
             return (value,) * len(x.spatial)
         if len(value) != len(x.spatial):
-            raise Refused(f"{len(value)} numbers do not go with the {len(x.spatial)} spatial axes of {x}", name)
+            raise Refused(f"{len(value)} numbers do not match the {len(x.spatial)} spatial axes of {x}", name)
         return value
 
     def _scaled(self, size: int, scale: float) -> int:
         try:
             scaled = int(size * float(scale))
         except OverflowError:
-            raise Refused(f"{scale} times an axis of {size} is more than a number can be", "scale_factor") from None
+            raise Refused(f"an axis of {size} scaled by {scale} is too large for a number", "scale_factor") from None
         if scaled < 1:
-            raise Refused(f"nothing is left of an axis of {size} scaled by {scale}", "scale_factor")
+            raise Refused(f"an axis of {size} scaled by {scale} is empty", "scale_factor")
         return scaled
 
 
 @layer
 class Upsample(_Interpolation):
-    """Interpolates an input of one to three spatial axes to ``size``, or to ``floor(scale_factor * its size)``.
+    """Interpolates an input with one to three spatial axes to ``size``, or to ``floor(scale_factor * its size)``.
 
-    One of ``size`` and ``scale_factor`` is given, as one number or a list with one for each axis. ``linear``
-    works on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on
-    ``(N, C, D, H, W)``, the other modes on all three. ``align_corners: true`` lays corner on corner, and
-    goes with these four. ``recompute_scale_factor: true`` takes the scale that the rounded size really has.
+    Give either ``size`` or ``scale_factor``, as one number or a list with one for each axis. ``linear`` works
+    on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on ``(N, C, D, H, W)``, and
+    the other modes on all three. ``align_corners: true`` aligns the corner pixels of input and output; only
+    these four modes take it. ``recompute_scale_factor: true`` interpolates by the ratio of the rounded sizes.
     """
 
     ranks = (3, 4, 5)
@@ -89,14 +89,14 @@ class UpsamplingBilinear2d(_Interpolation2d):
 
 @layer
 class PixelShuffle(Layer):
-    """Deals channels out as pixels: ``(N, C * r * r, H, W)`` gives ``(N, C, H * r, W * r)``, r being
+    """Rearranges channels into pixels: ``(N, C * r * r, H, W)`` gives ``(N, C, H * r, W * r)``, where r is
     ``upscale_factor``.
 
     Shi et al., 2016.
     """
 
     family = "upsampling"
-    shares_memory = True  # on some devices, where no value moves
+    shares_memory = True  # on some devices, if no value moves
     ranks = range(4, 64)
     example = {"upscale_factor": 2}
 
@@ -112,14 +112,14 @@ class PixelShuffle(Layer):
 
 @layer
 class PixelUnshuffle(Layer):
-    """Gathers pixels into channels, the reverse of ``PixelShuffle``: ``(N, C, H * r, W * r)`` gives
-    ``(N, C * r * r, H, W)``, r being ``downscale_factor``.
+    """Rearranges pixels into channels, the inverse of ``PixelShuffle``: ``(N, C, H * r, W * r)`` gives
+    ``(N, C * r * r, H, W)``, where r is ``downscale_factor``.
 
     Shi et al., 2016.
     """
 
     family = "upsampling"
-    shares_memory = True  # on some devices, where no value moves
+    shares_memory = True  # on some devices, if no value moves
     ranks = range(4, 64)
     example = {"downscale_factor": 2}
 

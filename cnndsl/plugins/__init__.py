@@ -1,4 +1,4 @@
-"""One's own layers: a Python class becomes an entry of the layer table. No torch until one is measured."""
+"""Layers of your own: a Python class becomes an entry of the layer table. Imports torch only to measure one."""
 
 from cnndsl.plugins.decorator import layer
 from cnndsl.plugins.loading import load_installed, load_plugin

@@ -1,4 +1,4 @@
-"""``@cnndsl.layer``: a class enters the layer table."""
+"""``@cnndsl.layer`` adds a class to the layer table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnndsl.plugins.signature import Infer, arguments_of
 from cnndsl.spec.names import unusable
 
 C = TypeVar("C", bound=type[Any])
-#: Names that the emitted source has a use for.
+#: Names that the emitted source uses itself.
 _RESERVED = ("Tensor",)
 
 
@@ -37,20 +37,20 @@ def layer(
     macs: Callable[..., Any] | None = None,
     family: str = "own",
 ) -> Any:
-    """Makes a layer of an ``nn.Module`` class, which is returned as it is; specs call it by its name.
+    """Makes a layer from an ``nn.Module`` class, which is returned unchanged; specs call the layer by its name.
 
-    The layer's arguments are those of ``__init__``, with their annotations and defaults. ``shape(x)`` gives the
-    shape of the output for that of the input, both with the batch in front, as ``(N, C, H, W)``; without it, the
-    module is run on torch's meta device. ``infer`` tells arguments from the shape of the input, as ``Conv2d``
-    knows its ``in_channels``. ``macs(x)`` gives the multiply-accumulates of the whole batch; without it, torch's
-    flop counter does. Rules may take the layer's arguments too, by their names. ``family`` groups layers and
+    The layer's arguments are those of ``__init__``, with their annotations and defaults. ``shape(x)`` returns the
+    output shape for an input shape, both starting with the batch, such as ``(N, C, H, W)``; without it, the
+    module is run on torch's meta device. ``infer`` computes arguments from the shape of the input, as ``Conv2d``
+    does its ``in_channels``. ``macs(x)`` returns the multiply-accumulates of the whole batch; without it, torch's
+    flop counter does. Rules may also take the layer's arguments, by name. ``family`` groups layers and
     colours them in diagrams.
 
     >>> @cnndsl.layer(infer={"channels": lambda x: x[1]})
     ... class Gate(nn.Module):
     ...     def __init__(self, channels: int, bias: float = 0.0) -> None: ...
 
-    Raises TypeError for a class that can be no layer, ValueError for a name that another layer has.
+    Raises TypeError for a class that cannot be a layer, ValueError for a name that another layer has.
     """
     if cls is None:
         return lambda cls: _enter(cls, infer or {}, {"shape": shape, "macs": macs}, family)
@@ -66,18 +66,20 @@ def _enter(cls: Any, infer: Mapping[str, Infer], rules: Mapping[str, Any], famil
     _check_name(name, home)
     said = {"__doc__": cls.__doc__, "package": home, "family": family, "rules": Rules(cls, takes=takes, **given)}
     LAYERS[name] = type(name, (OwnLayer,), said)
-    # Not as attributes of the class: an argument may well be called `output`.
+    # Not as attributes of the class: an argument may be named `output`.
     LAYERS[name].arguments = arguments
     return cls
 
 
 def _check_class(cls: Any) -> None:
-    torch = sys.modules.get("torch")  # whose class cannot be subclassed before it is imported
+    torch = sys.modules.get("torch")  # if it is not imported, nobody can have subclassed its class
     if not (isinstance(cls, type) and torch and issubclass(cls, torch.nn.Module)):
         shown = getattr(cls, "__name__", repr(cls))
-        raise TypeError(f"`{shown}` is no subclass of `nn.Module`, which `@cnndsl.layer` makes layers of")
+        raise TypeError(f"`{shown}` is not a subclass of `nn.Module`, which `@cnndsl.layer` requires")
     if cls.__qualname__ != cls.__name__ or cls.__module__ not in sys.modules:
-        raise TypeError(f"`{cls.__qualname__}` must stand at the top of a module, for the emitted source to import it")
+        raise TypeError(
+            f"`{cls.__qualname__}` must be at the top level of a module, so that the emitted source can import it"
+        )
 
 
 def _check_name(name: str, home: str) -> None:
@@ -87,19 +89,21 @@ def _check_name(name: str, home: str) -> None:
     if reason:
         raise ValueError(f"`{name}` {reason}")
     other = LAYERS.get(name)
-    # The same module again is a module that was reloaded, or a cell of a notebook that was run twice.
+    # The same module may have been reloaded, or a notebook cell run twice.
     if other is not None and not (issubclass(other, OwnLayer) and other.package == home):
         whose = f"`{other.package}`" if other.package else "cnndsl" if other.definition else "torch"
-        raise ValueError(f"`{name}` of `{home}` is named like a layer of {whose}: name it otherwise")
+        raise ValueError(f"`{name}` of `{home}` has the name of a layer of {whose}: rename it")
 
 
 def _takes(which: str, rule: Any, cls: type[Any], arguments: Mapping[str, Argument[Any]]) -> tuple[str, ...]:
-    """The names of the layer's arguments that a rule takes behind the shape."""
+    """The names of the layer's arguments that a rule takes after the shape."""
     _, *rest = inspect.signature(rule).parameters.values()
     if any(parameter.kind is parameter.VAR_KEYWORD for parameter in rest):
         return tuple(arguments)
     for parameter in rest:
         if parameter.name not in arguments and parameter.default is parameter.empty:
-            message = f"the {which} rule of `{cls.__name__}` takes `{parameter.name}`, which is no argument of it"
+            message = (
+                f"the {which} rule of `{cls.__name__}` takes `{parameter.name}`, which is not one of its arguments"
+            )
             raise TypeError(f"{message}: {', '.join(arguments) or 'there are none'}")
     return tuple(parameter.name for parameter in rest if parameter.name in arguments)

@@ -1,4 +1,4 @@
-"""Plugins are brought in by who runs the compiler: named by module, or installed as a package. Never by a spec."""
+"""Whoever runs the compiler loads plugins: modules by name, or installed packages. A spec never does."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from cnndsl.layers import LAYERS
 from cnndsl.plugins.own import OwnLayer
 from cnndsl.plugins.signature import said
 
-#: The group of entry points that installed packages have their layers in.
+#: The entry point group in which installed packages list their layers.
 GROUP = "cnndsl.layers"
 
 
 def load_plugin(name: str) -> None:
-    """Imports the module ``name``, of this folder or installed, for the layers in it. Raises :class:`RunError`."""
+    """Imports the module ``name``, from the current folder or installed, for its layers. Raises :class:`RunError`."""
     here = str(Path.cwd())
     if here not in sys.path:
-        sys.path.append(here)  # at the end, so that nothing in it stands for what is installed
+        sys.path.append(here)  # at the end, so that it cannot shadow installed modules
     known = name in sys.modules
     with _loading(f"the plugin `{name}` cannot be loaded", _help(name)):
         before = set(LAYERS.values())
@@ -30,39 +30,39 @@ def load_plugin(name: str) -> None:
     own = {layer for layer in LAYERS.values() if issubclass(layer, OwnLayer)}
     reached = {id(value) for value in vars(module).values()}
     if not (known or own - before or any(id(layer.rules.made) in reached for layer in own)):
-        raise RunError(Code.PLUGIN, f"the plugin `{name}` has no layers", "`@cnndsl.layer` makes one of a class")
+        raise RunError(Code.PLUGIN, f"the plugin `{name}` has no layers", "decorate a class with `@cnndsl.layer`")
 
 
 def _help(name: str) -> str:
     if name.endswith(".py") or "/" in name or "\\" in name:
-        return f"a plugin is named as in `import`: `{'.'.join(Path(name).with_suffix('').parts)}`"
-    return "it is looked for as by `import`, and in the current folder"
+        return f"name a plugin as in `import`: `{'.'.join(Path(name).with_suffix('').parts)}`"
+    return "it must be importable, or be in the current folder"
 
 
 @cache
 def load_installed() -> None:
-    """Imports what installed packages have as layers, once. Raises :class:`RunError`.
+    """Imports the layers of installed packages, once. Raises :class:`RunError`.
 
-    Installed is what has its metadata on the path of imports, but not in the current folder: that one happens to be
-    in a folder has installed nothing.
+    A package is installed if its metadata is on the import path, but not in the current folder: entering a folder
+    does not install what is in it.
     """
     from importlib.metadata import distributions
 
     here = Path.cwd().resolve()
     path = [entry for entry in sys.path if Path(entry).resolve() != here]
     for found in distributions(path=path):
-        # Most have none, and are not worth parsing.
+        # Most have no layers, and need no parsing.
         if GROUP in (found.read_text("entry_points.txt") or ""):
             for entry in found.entry_points.select(group=GROUP):
                 package = f"the package `{found.name}`"
                 message = f"the layers of {package}, `{entry.value}`, cannot be loaded"
-                with _loading(message, f"repair {package}, or uninstall it"):
+                with _loading(message, f"fix or uninstall {package}"):
                     entry.load()
 
 
 @contextmanager
 def _loading(message: str, help: str) -> Iterator[None]:
-    """Whatever an import ends with becomes a :class:`RunError`, and leaves no layers behind."""
+    """Turns any error of an import into a :class:`RunError`, and removes the layers that it had added."""
     before = dict(LAYERS)
     try:
         yield

@@ -1,4 +1,4 @@
-"""Modules on torch's meta device, where tensors have shapes and no values: what a class makes is measured there."""
+"""Measures modules on torch's meta device, where tensors have shapes but no values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from cnndsl.plugins.own import Call
 
-#: How many calls are remembered: a loop asks the same again and again.
+#: How many calls are cached: a loop repeats the same ones.
 REMEMBERED = 1024
 
 
@@ -28,16 +28,16 @@ class Built:
 
 @contextmanager
 def _nowhere() -> Iterator[None]:
-    """No tensor that is made in here takes memory, and torch's generator is left as it was."""
+    """Tensors created in here take no memory, and torch's random generator is left unchanged."""
     with torch.random.fork_rng(devices=[]), torch.device("meta"), torch.no_grad():
         yield
 
 
 @lru_cache(REMEMBERED)
 def built(call: Call) -> Built:
-    """What the class makes of its arguments. Raises whatever it does."""
+    """The module that the class makes from its arguments. Raises whatever the class raises."""
     with _nowhere():
-        # What a class makes of NumPy's arrays, say, is somewhere all the same.
+        # Tensors made from NumPy arrays, for example, are on another device.
         module = call.made(**call.arguments).to("meta").eval()
         saved = module.state_dict()
         return Built(
@@ -49,17 +49,17 @@ def built(call: Call) -> Built:
 
 @lru_cache(REMEMBERED)
 def output(call: Call, x: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape that comes out where ``x`` goes in, in evaluation. Raises whatever the module does."""
+    """The output shape for an input of shape ``x``, in evaluation. Raises whatever the module raises."""
     return _ran(call, x)
 
 
 @lru_cache(REMEMBERED)
 def macs(call: Call, x: tuple[int, ...]) -> int:
-    """Half of the flops that torch counts; 0 where the module cannot be run without values."""
+    """Half of the flops that torch counts; 0 if the module cannot run without values."""
     with FlopCounterMode(display=False) as counter:
         try:
             _ran(call, x)
-        except Exception:  # a rule has told its shape, or it would not have come to this
+        except Exception:  # its shape comes from a rule, else it would have failed before
             return 0
     return int(counter.get_total_flops()) // 2
 
@@ -69,7 +69,7 @@ def _ran(call: Call, x: tuple[int, ...]) -> tuple[int, ...]:
         given = torch.empty(x)
         found = built(call).module(given)
     if given._version and not call.arguments.get("inplace"):
-        raise TypeError("its forward overwrites its input, which other steps may read: let it do so for `inplace=True`")
+        raise TypeError("its forward overwrites its input, which other steps may read: do so only for `inplace=True`")
     if not isinstance(found, Tensor):
-        raise TypeError(f"its forward gives a {type(found).__name__}, and not a tensor")
+        raise TypeError(f"its forward returns a {type(found).__name__}, not a tensor")
     return tuple(found.shape)

@@ -1,4 +1,4 @@
-"""Entries of the layer table that are made of Python classes."""
+"""Entries of the layer table made from Python classes."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import Any, ClassVar
 from cnndsl.layers import Layer, Refused, Shape
 from cnndsl.plugins.signature import said
 
-_NEEDS_RULE = "what asks for the values of a tensor cannot be measured: `@cnndsl.layer(shape=...)` says the shape"
+_NEEDS_RULE = "a forward that reads values cannot be measured: give its shape, `@cnndsl.layer(shape=...)`"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A class with all arguments of one layer. Calls are equal where they are written alike: 1 is not True."""
+    """A class with all arguments of one layer. Calls are equal if they are written alike: 1 is not True."""
 
     made: type[Any]
     arguments: Mapping[str, Any] = field(compare=False)
@@ -26,8 +26,8 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The class of a layer, and what has been said of it beside. A rule is called with the shape of the input and
-    with those arguments that it names."""
+    """The class of a layer, and the rules given with it. A rule is called with the shape of the input and
+    the arguments that it names."""
 
     made: type[Any]
     shape: Callable[..., Any] | None = None
@@ -37,14 +37,14 @@ class Rules:
 
 
 class OwnLayer(Layer):
-    """A layer that a class of somebody's own says: what it does not tell by a rule is measured on torch's meta
-    device, which has shapes and no values, and takes no memory. What the class raises is what the layer refuses."""
+    """A layer made from a user's class. What no rule gives is measured on torch's meta device, which has shapes
+    but no values, and takes no memory. If the class raises an error, the layer raises :class:`Refused`."""
 
     rules: ClassVar[Rules]
-    shares_memory = True  # for all that is known
+    shares_memory = True  # it may
 
     def reads_output(self) -> bool:
-        return True  # the same
+        return True  # it may
 
     @cached_property
     def _call(self) -> Call:
@@ -55,16 +55,16 @@ class OwnLayer(Layer):
 
         name = type(self).__name__
         with _refusing(f"`{name}` cannot be built"):
-            meta.built(self._call)  # even where its shape is known: it has to be, and its parameters are needed
+            meta.built(self._call)  # even if a rule gives the shape: it must work, and its parameters are needed
         if self.rules.macs is not None:
             with _refusing(f"the macs rule of `{name}` fails on {x}"):
-                self.macs(x, x)  # asked for later, where nobody could tell the place
+                self.macs(x, x)  # now, since later the place in the spec is unknown
         if self.rules.shape is not None:
             with _refusing(f"`{name}` does not take {x}"):
-                return _shape(self._ruled("shape", self.rules.shape, x), x, "its shape rule gives")
-        several = x.with_size(0, max(x[0], 2))  # in a batch of one nobody sees that samples are mixed
+                return _shape(self._ruled("shape", self.rules.shape, x), x, "its shape rule returns")
+        several = x.with_size(0, max(x[0], 2))  # a batch of one cannot show that samples are mixed
         with _refusing(f"`{name}` does not take {x}"):
-            return _shape(meta.output(self._call, tuple(several)), several, "it gives").with_size(0, x[0])
+            return _shape(meta.output(self._call, tuple(several)), several, "it returns").with_size(0, x[0])
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         from cnndsl.plugins import meta
@@ -87,12 +87,12 @@ class OwnLayer(Layer):
         return rule(x, **{name: self.values[name] for name in self.rules.takes[which]})
 
 
-del OwnLayer.short_name  # each is called after its own class
+del OwnLayer.short_name  # each has that of its own class
 
 
 @contextmanager
 def _refusing(what: str) -> Iterator[None]:
-    """What is raised in here, by code that is not ours, is what the layer refuses."""
+    """Turns exceptions of a user's code into :class:`Refused`."""
     try:
         yield
     except Refused:
@@ -103,13 +103,13 @@ def _refusing(what: str) -> Iterator[None]:
 
 
 def _shape(found: Any, x: Shape, gives: str) -> Shape:
-    """What came out as a shape that may follow ``x``."""
+    """The output ``found`` for an input ``x``, as a checked shape."""
     try:
         shape = Shape(map(index, found))
     except TypeError:
-        raise Refused(f"{gives} {found!r}, which is no tuple of sizes") from None
+        raise Refused(f"{gives} {found!r}, which is not a tuple of sizes") from None
     if len(shape) < 2 or min(shape) < 1:
-        raise Refused(f"{gives} {shape}: a shape is the batch and one size or more, all of them 1 or more")
+        raise Refused(f"{gives} {shape}: a shape is the batch and at least one size, each 1 or more")
     if shape[0] != x[0]:
         raise Refused(f"{gives} {shape} for {x}: the first size is the batch, which no layer may touch")
     return shape

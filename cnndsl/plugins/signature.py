@@ -1,4 +1,4 @@
-"""What the ``__init__`` of a class says of the arguments of its layer: names, annotations, defaults."""
+"""Reads the arguments of a layer from the ``__init__`` of its class: names, annotations, defaults."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnndsl.layers.kinds import ANYTHING, BOOLEAN, INTEGER, NULL, NUMBER, TEXT, 
 from cnndsl.layers.shape import Refused, Shape
 from cnndsl.layers.table import REQUIRED, Argument, show
 
-#: Tells an argument from the shape of the input, the batch in front.
+#: Computes an argument from the shape of the input, which starts with the batch.
 Infer = Callable[[Shape], Any]
 
 _PLAIN: Mapping[Any, Kind[Any]] = {
@@ -32,21 +32,19 @@ _PLAIN: Mapping[Any, Kind[Any]] = {
 
 
 def arguments_of(cls: type[Any], infer: Mapping[str, Infer]) -> dict[str, Argument[Any]]:
-    """The arguments that a spec may write, in order, ``infer`` telling those that the input tells.
+    """The arguments that a spec may write, in order; those in ``infer`` are inferred from the input.
 
-    What has a default that no spec can say, or an annotation of that sort, is left to its default. Raises
-    TypeError for such an argument without a default, and for one that is in ``infer`` and not in ``__init__``.
+    An argument whose default or annotation no spec can express keeps its default. Raises TypeError if such an
+    argument has no default, and for a name in ``infer`` that ``__init__`` does not take.
     """
     found: dict[str, Argument[Any]] = {}
     parameters = _parameters(cls)
     for name in infer:
         if name not in parameters:
-            raise TypeError(
-                f"`{name}` is to be inferred, but `{cls.__name__}({', '.join(parameters)})` does not take it"
-            )
+            raise TypeError(f"`infer` has `{name}`, but `{cls.__name__}({', '.join(parameters)})` does not take it")
     for name, parameter in parameters.items():
         if parameter.kind is parameter.POSITIONAL_ONLY:
-            raise TypeError(f"the argument `{name}` of `{cls.__name__}` has no name to a caller: take the `/` away")
+            raise TypeError(f"the argument `{name}` of `{cls.__name__}` is positional-only: remove the `/`")
         kind, keyword = kind_of(parameter.annotation), parameter.kind is parameter.KEYWORD_ONLY
         if name in infer:
             made = Argument(kind or ANYTHING, REQUIRED, _told(name, kind or ANYTHING, infer[name]), keyword=keyword)
@@ -54,7 +52,7 @@ def arguments_of(cls: type[Any], infer: Mapping[str, Infer]) -> dict[str, Argume
             if kind is None:
                 said = inspect.formatannotation(parameter.annotation)
                 raise TypeError(
-                    f"the argument `{name}` of `{cls.__name__}` is a `{said}`, which no spec can say: give it a default"
+                    f"the argument `{name}` of `{cls.__name__}` is a `{said}`, not a value of specs: give it a default"
                 )
             made = Argument(kind, REQUIRED, keyword=keyword)
         else:
@@ -68,10 +66,10 @@ def arguments_of(cls: type[Any], infer: Mapping[str, Infer]) -> dict[str, Argume
 
 
 def _parameters(cls: type[Any]) -> dict[str, inspect.Parameter]:
-    """Those that have names of their own."""
+    """The parameters except ``*args`` and ``**kwargs``."""
     try:
         signature = inspect.signature(cls, eval_str=True)
-    except Exception:  # annotations that are for type checkers only: their names are not there
+    except Exception:  # annotations for type checkers only, whose names do not exist at run time
         signature = inspect.signature(cls)
     several = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return {name: parameter for name, parameter in signature.parameters.items() if parameter.kind not in several}
@@ -96,7 +94,7 @@ def _told(name: str, kind: Kind[Any], rule: Infer) -> Callable[[Any, Shape], Any
 
 
 def said(error: BaseException) -> str:
-    """An exception of somebody else's code on one line: ValueErrors are messages to people, others want their type."""
+    """An exception of a user's code on one line. ValueErrors are messages for people, others need their type."""
     text = " ".join(str(error).split())
     text = text if len(text) <= 300 else f"{text[:300]}…"
     if isinstance(error, ValueError) and text:
@@ -108,8 +106,8 @@ def said(error: BaseException) -> str:
 
 
 def kind_of(annotation: Any) -> Kind[Any] | None:
-    """The values that an annotation allows, None where no spec can say any of them. What is not understood,
-    as the text of an annotation that could not be evaluated, allows all."""
+    """The values that an annotation allows, None if no spec can write any of them. An annotation that could not be
+    evaluated allows all."""
     if isinstance(annotation, str):
         return ANYTHING
     origin, inner = get_origin(annotation), get_args(annotation)
@@ -141,7 +139,7 @@ def _listing(origin: Any, inner: tuple[Any, ...]) -> Kind[Any] | None:
 
 
 def _any_of(kinds: list[Kind[Any]]) -> Kind[Any] | None:
-    """One of several kinds. A schema has one word for all lists, so several sorts of them are any list."""
+    """The union of several kinds. A schema has one type for all lists, so several kinds of them become any list."""
     if ANYTHING in kinds:
         return ANYTHING
     lists = [kind for kind in kinds if isinstance(kind, Listing)]

@@ -1,4 +1,4 @@
-"""What a spec's ``train`` says: torch's optimizers, schedules, losses, transforms and data sets by name,
+"""A spec's ``train``: torch's optimizers, schedules, losses, transforms and data sets by name,
 checked without torch."""
 
 from cnndsl.recipe.recipe import EarlyStopping, Recipe

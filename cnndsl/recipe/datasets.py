@@ -1,4 +1,4 @@
-"""Data sets of ``torchvision.datasets`` to train on, and one that is made up."""
+"""Data sets of ``torchvision.datasets`` to train on, and a synthetic one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class DataSet(Function):
     """Images with their classes.
 
     ``shape`` is that of a sample, ``(channels, height, width)``; ``classes`` are the names in the order of
-    the labels; ``sizes`` the numbers of training and of test samples. Where only the data tells, ``shape``
+    the labels; ``sizes`` are the numbers of training and test samples. If they depend on the data, ``shape``
     and ``sizes`` are None and ``classes`` is empty.
     """
 
@@ -52,7 +52,7 @@ DATASETS = by_name(
     (
         DataSet(
             "FashionMNIST",
-            "Clothes, in grey. Xiao, Rasul and Vollgraf, 2017.",
+            "Images of clothes, in greyscale. Xiao, Rasul and Vollgraf, 2017.",
             shape=(1, 28, 28),
             classes=(
                 *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -62,14 +62,14 @@ DATASETS = by_name(
         ),
         DataSet(
             "MNIST",
-            "Handwritten digits, in grey. LeCun et al., 1998.",
+            "Handwritten digits, in greyscale. LeCun et al., 1998.",
             shape=(1, 28, 28),
             classes=tuple(f"{digit} - {word}" for digit, word in enumerate(_DIGITS)),
             sizes=(60_000, 10_000),
         ),
         DataSet(
             "KMNIST",
-            "Kuzushiji-MNIST: cursive Japanese characters, in grey. Clanuwat et al., 2018.",
+            "Kuzushiji-MNIST: cursive Japanese characters, in greyscale. Clanuwat et al., 2018.",
             shape=(1, 28, 28),
             classes=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
             sizes=(60_000, 10_000),
@@ -86,23 +86,23 @@ DATASETS = by_name(
         ),
         DataSet(
             "CIFAR100",
-            "As ``CIFAR10``, but with a hundred classes. Krizhevsky, 2009.",
+            "``CIFAR10`` with a hundred classes. Krizhevsky, 2009.",
             shape=(3, 32, 32),
             classes=tuple(_CIFAR100.split()),
             sizes=(50_000, 10_000),
         ),
         DataSet(
             "SVHN",
-            "House numbers, cut into digits, in colour. Netzer et al., 2011.",
+            "Single digits of house numbers, in colour. Netzer et al., 2011.",
             shape=(3, 32, 32),
             classes=tuple(str(digit) for digit in range(10)),
             sizes=(73_257, 26_032),
         ),
         DataSet(
             "ImageFolder",
-            "Images in the folder ``root``, in one subfolder for each class. Where it is not split into training "
-            "and test samples, the share ``test_fraction`` of its images is for tests. With ``skip_unreadable`` every "
-            "image is decoded once before training, and those that cannot be are listed and passed over.",
+            "Images in the folder ``root``, with a subfolder for each class. If it is not split into training and "
+            "test samples, a fraction ``test_fraction`` of its images is for tests. ``skip_unreadable`` decodes "
+            "each image once before training, and lists and skips the unreadable ones.",
             {
                 "root": argument(Text("the path of a folder")),
                 "test_fraction": argument(INSIDE_0_AND_1, 0.2, keyword=True),
@@ -111,8 +111,8 @@ DATASETS = by_name(
         ),
         DataSet(
             "Synthetic",
-            "Images made up for the network at hand, ``size`` to train on and ``test_size`` for tests: patterns, "
-            "one for each class, with normal noise of standard deviation ``noise``.",
+            "Generated images of the network's input size, ``size`` to train on and ``test_size`` for tests: a pattern "
+            "for each class, plus normal noise of standard deviation ``noise``.",
             {
                 "size": argument(POSITIVE, 1024),
                 "test_size": argument(POSITIVE, 256),

@@ -1,7 +1,7 @@
 """The losses of ``torch.nn`` that compare scores with the number of the right class.
 
-What a batch counts in its step and in the figures is the same however the samples are dealt out to batches: see
-``cnndsl/training/criterion.py``.
+The weight of a sample in its step and in the figures does not depend on how the samples are divided into batches:
+see ``cnndsl/training/criterion.py``.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from cnndsl.recipe.table import Each, OneOf
 
 
 class Loss(Function):
-    """A loss; ``per_pixel``: it takes scores and classes for every pixel too, ``(N, C, H, W)`` and ``(N, H, W)``.
-    ``by_weight``: torch's mean is divided by the weights of the labels, else by their number."""
+    """A loss. ``per_pixel``: it also takes scores and classes for each pixel, ``(N, C, H, W)`` and ``(N, H, W)``.
+    ``by_weight``: torch's mean divides by the weights of the labels, else by their number."""
 
     def __init__(
         self,
@@ -39,7 +39,7 @@ def _weight(*, keyword: bool = False) -> Argument[Any]:
 
 
 def _reduction() -> Argument[Any]:
-    """Whether the step goes by the mean over its labels or by their sum."""
+    """Whether the step uses the mean over its labels or the sum."""
     return argument(Choice("mean", "sum"), "mean", keyword=True)
 
 
@@ -47,9 +47,9 @@ LOSSES = by_name(
     (
         Loss(
             "CrossEntropyLoss",
-            "Cross-entropy of scores of any size, as a linear layer gives them. ``weight`` has a factor for each "
-            "class; samples of class ``ignore_index`` do not count; ``label_smoothing`` gives that share of the "
-            "certainty to all classes alike.",
+            "Cross-entropy of unbounded scores, such as a linear layer's. ``weight`` has a factor for each class. "
+            "Samples of class ``ignore_index`` do not count. ``label_smoothing`` is the share of the target "
+            "probability that is spread evenly over all classes.",
             {
                 "weight": _weight(),
                 "ignore_index": argument(INTEGER, -100, keyword=True),
@@ -59,7 +59,7 @@ LOSSES = by_name(
         ),
         Loss(
             "NLLLoss",
-            "The same of log-probabilities: for networks that end with ``LogSoftmax``.",
+            "Cross-entropy of log-probabilities, for networks that end with ``LogSoftmax``.",
             {
                 "weight": _weight(),
                 "ignore_index": argument(INTEGER, -100, keyword=True),
@@ -68,7 +68,7 @@ LOSSES = by_name(
         ),
         Loss(
             "MultiMarginLoss",
-            "How far the scores of other classes come within ``margin`` of the right one's, to the power of ``p``.",
+            "By how much other scores come within ``margin`` of the right class's, to the power of ``p``.",
             {
                 "p": argument(OneOf(1, 2), 1),
                 "margin": argument(NUMBER, 1.0),

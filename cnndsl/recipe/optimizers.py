@@ -1,7 +1,7 @@
 """The optimizers of ``torch.optim``.
 
-What there is to optimize is not an argument here, nor is how torch computes it (``foreach``, ``fused``,
-``capturable``, ``differentiable``). ``maximize`` makes no sense of a loss.
+The parameters to optimize are not an argument here, and neither are the variants of torch's implementation
+(``foreach``, ``fused``, ``capturable``, ``differentiable``). ``maximize`` makes no sense for a loss.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Arguments = dict[str, Argument[Any]]
 
 
 class Optimizer(Ruled):
-    """An optimizer: its arguments, but for the parameters."""
+    """An optimizer with its arguments, except the parameters."""
 
     def __init__(self, name: str, documentation: str, arguments: Arguments, *, rule: Rule | None = None) -> None:
         super().__init__(name, documentation, arguments, path=f"torch.optim.{name}", rule=rule)
@@ -41,15 +41,15 @@ def _nesterov(values: Mapping[str, Any]) -> None:
 
 
 def _first_step(values: Mapping[str, Any]) -> None:
-    """Adam divides the rate by ``1 - beta1`` in its first step, and hands that to its kernels as a float32."""
+    """Adam divides the rate by ``1 - beta1`` in its first step, and passes the result to its kernels as float32."""
     if values["lr"] / (1 - values["betas"][0]) > MAX_NUMBER:
-        raise Refused(f"`lr` {values['lr']:.3g}, divided by 1 - beta1, is past the largest number of float32", "lr")
+        raise Refused(f"`lr` {values['lr']:.3g}, divided by 1 - beta1, overflows float32", "lr")
 
 
 def _etas(values: Mapping[str, Any]) -> None:
     low, high = values["etas"]
     if not 0 < low < 1 < high:
-        raise Refused(f"`etas` are a factor between 0 and 1 and one above 1, not {low} and {high}", "etas")
+        raise Refused(f"`etas` must be a factor between 0 and 1 and one above 1, got {low} and {high}", "etas")
 
 
 class _NotPositive(Number):
@@ -58,7 +58,7 @@ class _NotPositive(Number):
 
 
 class _Epsilons(Listing[Any]):
-    """The two of Adafactor; the first one may be null."""
+    """The two epsilons of Adafactor; the first may be null."""
 
     def __init__(self) -> None:
         super().__init__(NOT_NEGATIVE | NULL, 2)
@@ -67,7 +67,7 @@ class _Epsilons(Listing[Any]):
         return super().accepts(value, dims) and isinstance(value, tuple) and value[1] is not None
 
     def expects(self, dims: int) -> str:
-        return "a list of 2 numbers, each of at least 0; the first one may be null"
+        return "a list of 2 numbers, each of at least 0; the first may be null"
 
 
 def _lr(default: float) -> Arguments:
@@ -79,7 +79,7 @@ def _decay(default: float = 0) -> Arguments:
 
 
 def _adam(lr: float, weight_decay: float = 0) -> Arguments:
-    """What all of Adam's family begin with."""
+    """The first arguments of every optimizer in Adam's family."""
     return {
         **_lr(lr),
         "betas": argument(Each(BELOW_1, 2), (0.9, 0.999)),
@@ -96,7 +96,7 @@ OPTIMIZERS = by_name(
     (
         Optimizer(
             "SGD",
-            "Stochastic gradient descent, with momentum if asked for. Sutskever et al., 2013.",
+            "Stochastic gradient descent, optionally with momentum. Sutskever et al., 2013.",
             {
                 **_lr(0.001),
                 "momentum": argument(NOT_NEGATIVE, 0),
@@ -108,13 +108,13 @@ OPTIMIZERS = by_name(
         ),
         Optimizer(
             "Adam",
-            "Steps by running means of the gradients and of their squares. Kingma and Ba, 2014.",
+            "Adapts each step to running means of the gradients and of their squares. Kingma and Ba, 2014.",
             {**_adam(0.001), **_switch("amsgrad"), **_switch("decoupled_weight_decay", keyword=True)},
             rule=_first_step,
         ),
         Optimizer(
             "AdamW",
-            "``Adam`` with weight decay apart from the gradients. Loshchilov and Hutter, 2017.",
+            "``Adam`` with weight decay decoupled from the gradients. Loshchilov and Hutter, 2017.",
             {**_adam(0.001, 0.01), **_switch("amsgrad")},
             rule=_first_step,
         ),
@@ -126,18 +126,18 @@ OPTIMIZERS = by_name(
         ),
         Optimizer(
             "RAdam",
-            "``Adam`` with the variance of its first steps put right. Liu et al., 2019.",
+            "``Adam`` with a correction for the high variance of its first steps. Liu et al., 2019.",
             {**_adam(0.001), **_switch("decoupled_weight_decay")},
         ),
         Optimizer(
             "Adamax",
-            "``Adam`` by the largest gradient so far. Kingma and Ba, 2014.",
+            "``Adam`` with the infinity norm: it scales by the largest recent gradient. Kingma and Ba, 2014.",
             _adam(0.002),
             rule=_first_step,
         ),
         Optimizer(
             "Adagrad",
-            "Steps by the sum of all squared gradients. Duchi, Hazan and Singer, 2011.",
+            "Scales each step by the sum of all squared gradients so far. Duchi, Hazan and Singer, 2011.",
             {
                 **_lr(0.01),
                 "lr_decay": argument(NOT_NEGATIVE, 0),
@@ -148,7 +148,7 @@ OPTIMIZERS = by_name(
         ),
         Optimizer(
             "Adadelta",
-            "Steps by running means of squared gradients and of squared steps. Zeiler, 2012.",
+            "Scales each step by running means of squared gradients and of squared steps. Zeiler, 2012.",
             {
                 **_lr(1.0),
                 "rho": argument(PROBABILITY, 0.9),
@@ -158,7 +158,7 @@ OPTIMIZERS = by_name(
         ),
         Optimizer(
             "RMSprop",
-            "Steps by a running mean of squared gradients. Hinton, 2012; ``centered``: Graves, 2013.",
+            "Scales each step by a running mean of squared gradients. Hinton, 2012; ``centered``: Graves, 2013.",
             {
                 **_lr(0.01),
                 "alpha": argument(PROBABILITY, 0.99),
@@ -170,8 +170,7 @@ OPTIMIZERS = by_name(
         ),
         Optimizer(
             "Rprop",
-            "Steps by the signs of the gradients alone; made for whole data sets as one batch. Riedmiller and "
-            "Braun, 1993.",
+            "Uses only the signs of the gradients; made for batches of the whole data set. Riedmiller and Braun, 1993.",
             {
                 **_lr(0.01),
                 "etas": argument(Interval(ABOVE_ZERO), (0.5, 1.2)),
@@ -185,14 +184,14 @@ OPTIMIZERS = by_name(
             {
                 **_lr(0.01),
                 "lambd": argument(NOT_NEGATIVE, 0.0001),
-                "alpha": argument(PROBABILITY, 0.75),  # a power: of a large one, torch's rate is past any number
+                "alpha": argument(PROBABILITY, 0.75),  # an exponent: with a large one, torch's rate overflows
                 "t0": argument(NOT_NEGATIVE, 1000000.0),
                 **_decay(),
             },
         ),
         Optimizer(
             "Adafactor",
-            "``Adam`` with the squares held by rows and columns, in less memory. Shazeer and Stern, 2018.",
+            "``Adam`` that stores the squares per row and column, which saves memory. Shazeer and Stern, 2018.",
             {
                 **_lr(0.01),
                 "beta2_decay": argument(_NotPositive(maximum=0), -0.8),

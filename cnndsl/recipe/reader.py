@@ -1,4 +1,4 @@
-"""``train`` of a document -> a :class:`Recipe`, and what is wrong with it."""
+"""Reads the ``train`` of a document into a :class:`Recipe`, or finds its errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, parse_value
 
-#: The values of a recipe; the others are calls. Those before it may be used in one, as `$epochs`.
+#: The plain values of a recipe; its other keys are calls. A value may use those before it, as `$epochs`.
 VALUES = Function(
     "train",
     "A training recipe.",
@@ -47,7 +47,7 @@ VALUES = Function(
 )
 EARLY_STOPPING = Function(
     "early_stopping",
-    "When a training ends before its last epoch.",
+    "When training ends before its last epoch.",
     {
         "monitor": argument(Choice(*MONITORED), EarlyStopping.monitor, keyword=True),
         "patience": argument(NATURAL, EarlyStopping.patience, keyword=True),
@@ -64,13 +64,13 @@ CALLS = {
 TRANSFORM = Vocabulary(TRANSFORMS, "transform of torchvision.transforms.v2", "`{RandomCrop: {size: 28, padding: 4}}`")
 NEEDED = ("dataset", "epochs", "batch_size", "optimizer")
 _DEFAULT_LOSS = "CrossEntropyLoss"
-#: Keys that a recipe may be without altogether.
+#: Keys that may be null.
 _CLEARED = {key.name for key in fields(Recipe) if key.default is None}
 
 
 def read_recipe(document: Document, params: Mapping[str, Any]) -> tuple[Recipe | None, list[Diagnostic]]:
-    """The recipe of a document whose parameters are worth ``params``; None where it has none, one with
-    faults, or one that is not whole: what is missing may come when it is trained."""
+    """The recipe of a document with the parameters ``params``. None if it has none, one with errors, or an
+    incomplete one: the rest may be given when it is trained."""
     if document.train is None:
         return None, []
     reader = _Reader(document.train, params)
@@ -79,7 +79,7 @@ def read_recipe(document: Document, params: Mapping[str, Any]) -> tuple[Recipe |
 
 
 def not_whole(document: Document) -> Diagnostic | None:
-    """What a document's ``train`` lacks to train by."""
+    """The error of a document whose ``train`` is incomplete."""
     train = document.train
     missing = [name for name in NEEDED if train is None or name not in train.keys]
     if not missing:
@@ -123,12 +123,12 @@ class _Reader:
         return Recipe(**found)
 
     def written(self, name: str) -> tree.Tree | None:
-        """The value of a key, None where there is none: ``scheduler: null`` clears what a base spec says."""
+        """The value of a key, None if there is none: ``scheduler: null`` clears that of a base spec."""
         found = self.train.get(name)
         return None if name in _CLEARED and isinstance(found, tree.Scalar) and found.value is None else found
 
     def value(self, name: str, written: tree.Tree) -> Any:
-        """What a key is worth, UNKNOWN where that cannot be had."""
+        """The value of a key, UNKNOWN if it has an error."""
         before = len(self.faults)
         span = written.span.first_line
         try:

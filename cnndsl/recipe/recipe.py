@@ -1,4 +1,4 @@
-"""A training recipe: ``train``, checked and worked out."""
+"""A training recipe: ``train``, checked and evaluated."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from cnndsl.spec.calls import FunctionCall
 
 PRECISIONS = ("fp32", "bf16", "fp16")
-#: Figures of an epoch that a training may be stopped by. Losses should fall, accuracies rise.
+#: Figures of an epoch that early stopping can monitor. Losses should fall, accuracies rise.
 MONITORED = ("test_loss", "test_acc", "loss", "train_acc")
 
 
 @dataclass(frozen=True)
 class EarlyStopping:
-    """When a training ends before its last epoch: the figure ``monitor`` has not improved by more than ``min_delta``
-    for ``patience`` epochs. ``mode`` says what improves it, ``auto``: what its name says. Names as in Keras and
-    Lightning."""
+    """Ends training before its last epoch if the figure ``monitor`` has not improved by more than ``min_delta``
+    for ``patience`` epochs. ``mode`` is the direction of improvement; ``auto`` takes it from the figure's name. The
+    names are those of Keras and Lightning."""
 
     monitor: str = "test_loss"
     patience: int = 3
@@ -24,7 +24,7 @@ class EarlyStopping:
 
     @property
     def rising(self) -> bool:
-        """Whether more is better."""
+        """Whether higher is better."""
         return self.mode == "max" or (self.mode == "auto" and self.monitor.endswith("acc"))
 
     def improves(self, value: float, best: float) -> bool:
@@ -34,13 +34,13 @@ class EarlyStopping:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained. Calls hold the arguments that were given, by torch's names.
+    """How a network is trained. Calls hold the given arguments by torch's names.
 
     ``batch_size`` counts the samples of one forward pass over all processes together. ``accumulate``
-    batches go into one step of the optimizer. ``resize`` is the size of the images that the network
-    is given: one number is the shorter side, cropped to a square; None leaves them as they are.
+    batches go into one step of the optimizer. ``resize`` is the size of the network's input images:
+    one number is the shorter side, cropped to a square; None leaves them as they are.
     ``freeze`` are modules, tensors, or patterns of their names, whose parameters are not trained.
-    ``ema`` is the decay of an exponential moving average of the weights, which is then what is tested and kept.
+    ``ema`` is the decay of an exponential moving average of the weights; the average is then tested and saved.
     """
 
     dataset: FunctionCall
@@ -62,5 +62,5 @@ class Recipe:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """Height and width that images are brought to, None where they stay as they are."""
+        """Height and width to which images are resized, None if they stay as they are."""
         return (self.resize, self.resize) if isinstance(self.resize, int) else self.resize

@@ -1,6 +1,6 @@
-"""The schedules of learning rates of ``torch.optim.lr_scheduler``.
+"""The learning rate schedulers of ``torch.optim.lr_scheduler``.
 
-The optimizer is not an argument here, nor is ``last_epoch``, nor are arguments that are Python functions.
+The optimizer, ``last_epoch`` and arguments that are Python functions are not arguments here.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Values = Mapping[str, Any]
 
 
 class Scheduler(Ruled):
-    """A schedule: its arguments, and whether it moves on ``per`` epoch or per step of the optimizer."""
+    """A scheduler: its arguments, and whether it steps ``per`` epoch or per step of the optimizer."""
 
     def __init__(
         self,
@@ -47,13 +47,13 @@ class Scheduler(Ruled):
 def _increasing(values: Values) -> None:
     milestones = values["milestones"]
     if any(later <= earlier for earlier, later in pairwise(milestones)):
-        raise Refused(f"`milestones` do not increase: {[*milestones]}", "milestones")
+        raise Refused(f"`milestones` must increase, got {[*milestones]}", "milestones")
 
 
 def _one_milestone_between(values: Values) -> None:
     between, given = len(values["schedulers"]) - 1, len(values["milestones"])
     if given != between:
-        message = f"{between + 1} schedulers need {between} milestones, one for each change, not {given}"
+        message = f"{between + 1} schedulers need {between} milestones, one for each change, got {given}"
         raise Refused(message, "milestones")
     _increasing(values)
 
@@ -70,13 +70,13 @@ def _one_cycle(values: Values) -> None:
     if total is None:
         given = [name for name in ("epochs", "steps_per_epoch") if values[name] is not None]
         if len(given) == 1:
-            help = "or leave them out: the schedule then lasts as long as the training"
-            raise Refused("`epochs` and `steps_per_epoch` are given together", given[0], help)
+            help = "or omit both: the schedule then lasts as long as the training"
+            raise Refused("`epochs` and `steps_per_epoch` must be given together", given[0], help)
         total = values["epochs"] * values["steps_per_epoch"] if given else None
     if total is not None and total * values["pct_start"] == 1:
-        # torch divides by the steps from the first one to the end of the rise, which are none
-        message = f"the rise, {values['pct_start']} of {total} steps, is one step"
-        raise Refused(message, "pct_start", "make it larger, or smaller")
+        # torch divides by the number of steps from the first one to the end of the rise, which is 0
+        message = f"the rise, {values['pct_start']} of {total} steps, is only one step"
+        raise Refused(message, "pct_start", "make it larger or smaller")
 
 
 def _momentum(base: float, top: float, *, keyword: bool) -> dict[str, Argument[Any]]:
@@ -87,49 +87,49 @@ def _momentum(base: float, top: float, *, keyword: bool) -> dict[str, Argument[A
     }
 
 
-#: What moves on by itself, epoch by epoch, so that others can be put after it or on top of it.
+#: Schedulers that step once per epoch and depend on nothing else, so they can be chained and combined.
 _CHAINABLE = by_name(
     (
         Scheduler(
             "StepLR",
-            "Times ``gamma`` every ``step_size`` epochs.",
+            "Multiplies the rate by ``gamma`` every ``step_size`` epochs.",
             {"step_size": argument(POSITIVE), "gamma": argument(NOT_NEGATIVE, 0.1)},
         ),
         Scheduler(
             "MultiStepLR",
-            "Times ``gamma`` at each of the epochs ``milestones``.",
+            "Multiplies the rate by ``gamma`` at each epoch in ``milestones``.",
             {"milestones": argument(Listing(POSITIVE)), "gamma": argument(NOT_NEGATIVE, 0.1)},
             rule=_increasing,
         ),
         Scheduler(
             "ConstantLR",
-            "Times ``factor`` for the first ``total_iters`` epochs.",  # of 0, torch divides by it afterwards
+            "Multiplies the rate by ``factor`` for the first ``total_iters`` epochs.",  # torch divides by it later
             {"factor": argument(ABOVE_0_TO_1, 1 / 3), "total_iters": argument(POSITIVE, 5)},
         ),
         Scheduler(
             "LinearLR",
-            "Times a factor that goes from ``start_factor`` to ``end_factor`` in ``total_iters`` epochs.",
+            "Multiplies the rate by a factor from ``start_factor`` to ``end_factor``, in ``total_iters`` epochs.",
             {
                 "start_factor": argument(ABOVE_0_TO_1, 1 / 3),
                 "end_factor": argument(PROBABILITY, 1.0),
                 "total_iters": argument(POSITIVE, 5),
             },
         ),
-        Scheduler("ExponentialLR", "Times ``gamma`` every epoch.", {"gamma": argument(NOT_NEGATIVE)}),
+        Scheduler("ExponentialLR", "Multiplies the rate by ``gamma`` every epoch.", {"gamma": argument(NOT_NEGATIVE)}),
         Scheduler(
             "PolynomialLR",
-            "Down to 0 in ``total_iters`` epochs, by a polynomial of degree ``power``.",
+            "Decays to 0 in ``total_iters`` epochs, by a polynomial of degree ``power``.",
             {"total_iters": argument(POSITIVE, 5), "power": argument(NOT_NEGATIVE, 1.0)},
         ),
         Scheduler(
             "CosineAnnealingLR",
-            "Down to ``eta_min`` in ``T_max`` epochs, by half a cosine. Loshchilov and Hutter, 2016.",
+            "Decays to ``eta_min`` in ``T_max`` epochs, along half a cosine. Loshchilov and Hutter, 2016.",
             {"T_max": argument(POSITIVE), "eta_min": argument(NOT_NEGATIVE, 0.0)},
         ),
         Scheduler(
             "CosineAnnealingWarmRestarts",
-            "``CosineAnnealingLR`` again and again, first in ``T_0`` epochs, then each time in ``T_mult`` times as "
-            "many. Loshchilov and Hutter, 2016.",
+            "Repeats ``CosineAnnealingLR``: the first cycle has ``T_0`` epochs, each further one ``T_mult`` times as "
+            "many as the one before. Loshchilov and Hutter, 2016.",
             {"T_0": argument(POSITIVE), "T_mult": argument(POSITIVE, 1), "eta_min": argument(NOT_NEGATIVE, 0.0)},
         ),
     )
@@ -141,8 +141,8 @@ SCHEDULERS = _CHAINABLE | by_name(
     (
         Scheduler(
             "CyclicLR",
-            "Up from ``base_lr`` to ``max_lr`` in ``step_size_up`` steps, down in ``step_size_down`` or as many, "
-            "over and over. Smith, 2015.",
+            "Rises from ``base_lr`` to ``max_lr`` in ``step_size_up`` steps, falls in ``step_size_down`` steps or as "
+            "many, and repeats. Smith, 2015.",
             {
                 "base_lr": argument(NOT_NEGATIVE),
                 "max_lr": argument(NOT_NEGATIVE),
@@ -157,8 +157,9 @@ SCHEDULERS = _CHAINABLE | by_name(
         ),
         Scheduler(
             "OneCycleLR",
-            "Up to ``max_lr`` in the share ``pct_start`` of the steps, then far down. Without ``total_steps`` or "
-            "``epochs`` and ``steps_per_epoch`` it takes the whole training. Smith and Topin, 2017.",
+            "Rises to ``max_lr`` in a fraction ``pct_start`` of the steps, then falls far below the start. It covers "
+            "the whole training, unless ``total_steps``, or ``epochs`` and ``steps_per_epoch``, are given. Smith and "
+            "Topin, 2017.",
             {
                 "max_lr": argument(NOT_NEGATIVE),
                 "total_steps": argument(POSITIVE | NULL, None),
@@ -176,7 +177,7 @@ SCHEDULERS = _CHAINABLE | by_name(
         ),
         Scheduler(
             "ReduceLROnPlateau",
-            "Times ``factor`` when ``patience`` epochs brought no test loss that is lower by ``threshold``.",
+            "Multiplies the rate by ``factor`` if ``patience`` epochs did not lower the test loss by ``threshold``.",
             {
                 "mode": argument(Choice("min"), "min"),  # of a loss
                 "factor": argument(BELOW_1, 0.1),
@@ -190,10 +191,10 @@ SCHEDULERS = _CHAINABLE | by_name(
         ),
         Scheduler(
             "SequentialLR",
-            "One of the ``schedulers`` after another, the next one from each of the epochs ``milestones`` on.",
+            "Runs ``schedulers`` one after another; each epoch in ``milestones`` starts the next one.",
             {"schedulers": argument(_PARTS), "milestones": argument(Listing(POSITIVE, minimum=0))},
             rule=_one_milestone_between,
         ),
-        Scheduler("ChainedScheduler", "All of the ``schedulers`` at once.", {"schedulers": argument(_PARTS)}),
+        Scheduler("ChainedScheduler", "Applies all ``schedulers`` at once.", {"schedulers": argument(_PARTS)}),
     )
 )

@@ -1,4 +1,4 @@
-"""Keys that a recipe does not have: arguments beside the call that they are of, and words of other tools."""
+"""Unknown keys of a recipe: arguments next to the call that they belong to, and words of other tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from cnndsl.spec.schema import schema
 
 
 def stray_keys(train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> tuple[list[Diagnostic], set[str]]:
-    """What is said of each key of ``train`` that is none, and the keys whose calls lack an argument because of it.
+    """An error for each unknown key of ``train``, and the keys whose calls lack an argument because of it.
 
     ``calls`` are the keys whose values are calls.
     """
@@ -29,7 +29,7 @@ def stray_keys(train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> tuple[li
 
 
 def _place(name: str, train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> str:
-    """The key whose call has an argument of this name, "" where there is none."""
+    """The key whose call has an argument of this name, "" if there is none."""
     for place, vocabulary in calls.items():
         function, _ = _called(train.get(place), vocabulary)
         if function and name in function.arguments:
@@ -38,7 +38,7 @@ def _place(name: str, train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> s
 
 
 def _with_beside(place: str, strays: Mapping[str, str], train: tree.Mapping, calls: Mapping[str, Vocabulary]) -> str:
-    """Help that writes the call at a place with its arguments, those that stand beside it too."""
+    """Help that writes the call at a place with all its arguments, including those next to it."""
     function, given = _called(train.get(place), calls[place]) if place else (None, {})
     if function is None:
         return ""
@@ -48,7 +48,7 @@ def _with_beside(place: str, strays: Mapping[str, str], train: tree.Mapping, cal
 
 
 def _called(written: tree.Tree | None, vocabulary: Vocabulary) -> tuple[Function | None, dict[str, tree.Tree]]:
-    """The function that a key calls, and the arguments that it has."""
+    """The function that a key calls, and its arguments."""
     arguments: tree.Tree | None = None
     if isinstance(written, tree.Mapping) and len(written.entries) == 1:
         written, arguments = written.entries[0]
@@ -64,10 +64,10 @@ def _called(written: tree.Tree | None, vocabulary: Vocabulary) -> tuple[Function
 
 def _other(name: str, key: str, known: Mapping[str, object], calls: Mapping[str, Vocabulary]) -> str:
     if option := OPTIONS.get(entry(key)):
-        return f"it is an option of the command, `cnndsl train {option}`"
+        return f"it is an option of the command: `cnndsl train {option}`"
     if name in known:
         return f"did you mean `{name}`?"
     for place, vocabulary in calls.items():
         if any(name in function.arguments for function in vocabulary.functions.values()):
             return f"it belongs to `{place}`, as in {vocabulary.example}"
-    return did_you_mean(key, known) or f"it may have {', '.join(known)}"
+    return did_you_mean(key, known) or f"its keys are {', '.join(known)}"

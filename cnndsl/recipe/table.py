@@ -1,4 +1,4 @@
-"""What the tables of a recipe have in common: entries with a rule over several arguments, and their kinds."""
+"""Shared by the tables of a recipe: functions with a rule over several arguments, and kinds of arguments."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from cnndsl.layers.function import Function
 from cnndsl.layers.kinds import NUMBER, Kind, Listing, Number
 from cnndsl.layers.table import Argument
 
-#: Looks at all arguments of a call, defaults filled in, and raises Refused where they do not go together.
+#: Checks all arguments of a call, with defaults, and raises Refused if they contradict each other.
 Rule = Callable[[Mapping[str, Any]], None]
 
 
 class Ruled(Function):
-    """A function whose arguments may each be good and not go together: ``rule`` then says why."""
+    """A function with a ``rule`` that its arguments must satisfy together."""
 
     def __init__(
         self,
@@ -36,7 +36,7 @@ class Ruled(Function):
 
 
 class Text(Kind[str]):
-    """A string that is not empty; ``what`` it says, as "the path of a folder"."""
+    """A string that is not empty; ``what`` describes it, such as "the path of a folder"."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -68,7 +68,7 @@ class OneOf(Kind[int]):
 
 
 class Between(Number):
-    """A number from ``low`` to ``high``; ``above`` and ``below``: it may not touch the one or the other."""
+    """A number from ``low`` to ``high``; ``above`` and ``below`` exclude the one or the other."""
 
     def __init__(self, low: float, high: float, *, above: bool = False, below: bool = False) -> None:
         super().__init__(None if above else low, high, above=low if above else None)
@@ -95,7 +95,7 @@ class Each(Listing[float]):
 
 
 class Interval(Listing[float]):
-    """Two numbers, the lower one first, or several such pairs in one list. They may be equal."""
+    """Two numbers, the lower one first, or several such pairs in one list. The two may be equal."""
 
     def __init__(self, item: Kind[float] = NUMBER, *lengths: int) -> None:
         super().__init__(item, *(lengths or (2,)))

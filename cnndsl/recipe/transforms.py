@@ -1,6 +1,6 @@
-"""Transforms of ``torchvision.transforms.v2``: what is done to samples before the network gets them.
+"""Transforms of ``torchvision.transforms.v2``: they are applied to samples before the network gets them.
 
-How pixels are interpolated, and what would change an image's size in passing, are not arguments here.
+Interpolation modes, and options that would change an image's size, are not arguments here.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from cnndsl.recipe.table import Each, Interval, OneOf, Rule, Ruled
 
 
 class Transform(Ruled):
-    """A transform. What is ``random`` is done to training samples only, the others to all samples alike."""
+    """A transform. ``random`` ones apply to training samples only, the others to all samples."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Transform(Ruled):
 def _as_many(values: Mapping[str, Any]) -> None:
     mean, std = len(values["mean"]), len(values["std"])
     if mean != std:
-        raise Refused(f"`mean` has {mean} numbers, `std` has {std}: both have one for each channel", "std")
+        raise Refused(f"`mean` has {mean} numbers, `std` has {std}: both need one for each channel", "std")
 
 
 def _probability(default: float) -> dict[str, Argument[Any]]:
@@ -59,7 +59,7 @@ def _size() -> dict[str, Argument[Any]]:
 
 
 def _around(*, keyword: bool) -> dict[str, Argument[Any]]:
-    """What stands where an image does not reach."""
+    """The values outside the image."""
     return {
         "fill": argument(NUMBER, 0, keyword=keyword),
         "padding_mode": argument(Choice("constant", "edge", "reflect"), "constant", keyword=keyword),
@@ -77,17 +77,17 @@ _DEGREES = Number(0, 360) | Interval(Number(-360, 360))
 
 TRANSFORMS = by_name(
     (
-        Transform("RandomHorizontalFlip", "Mirrors left and right, with probability ``p``.", _probability(0.5)),
-        Transform("RandomVerticalFlip", "Mirrors top and bottom, with probability ``p``.", _probability(0.5)),
+        Transform("RandomHorizontalFlip", "Flips left and right, with probability ``p``.", _probability(0.5)),
+        Transform("RandomVerticalFlip", "Flips top and bottom, with probability ``p``.", _probability(0.5)),
         Transform(
             "RandomCrop",
-            "Cuts out a part of ``size``, at random, after ``padding``.",
+            "Crops to ``size`` at a random place, after adding ``padding``.",
             {**_size(), "padding": argument(_PADDING | NULL, None), **_around(keyword=True)},
         ),
         Transform(
             "RandomResizedCrop",
-            "Cuts out a part whose share of the area is within ``scale`` and whose width is its height times a factor "
-            "within ``ratio``, and brings it to ``size``.",
+            "Crops a random part, with its fraction of the area within ``scale`` and its width divided by its height "
+            "within ``ratio``, and resizes it to ``size``.",
             {
                 **_size(),
                 "scale": argument(Interval(ABOVE_ZERO), (0.08, 1.0)),
@@ -96,13 +96,13 @@ TRANSFORMS = by_name(
         ),
         Transform(
             "RandomRotation",
-            "Turns by an angle within ``degrees``, or from minus to plus ``degrees``.",
+            "Rotates by an angle within ``degrees``, or from minus to plus ``degrees``.",
             {"degrees": argument(_DEGREES), "fill": argument(NUMBER, 0, keyword=True)},
         ),
         Transform(
             "RandomAffine",
-            "Turns within ``degrees``, shifts by up to the shares ``translate`` of width and height, scales within "
-            "``scale`` and shears within ``shear``, in degrees along x, or along x and y.",
+            "Rotates within ``degrees``, shifts by up to the fractions ``translate`` of width and height, scales "
+            "within ``scale``, and shears within ``shear``, in degrees along x, or along x and y.",
             {
                 "degrees": argument(_DEGREES),
                 "translate": argument(Each(PROBABILITY, 2) | NULL, None),
@@ -113,8 +113,8 @@ TRANSFORMS = by_name(
         ),
         Transform(
             "ColorJitter",
-            "Changes brightness, contrast and saturation by a factor from ``1 - x`` to ``1 + x``, or within the two "
-            "given, and turns the hue by a part of the circle from ``-x`` to ``x``; in random order.",
+            "Multiplies brightness, contrast and saturation by a factor from ``1 - x`` to ``1 + x``, or within two "
+            "given numbers, and shifts the hue by a fraction of the circle from ``-x`` to ``x``, in random order.",
             {
                 "brightness": _jitter(_FACTOR),
                 "contrast": _jitter(_FACTOR),
@@ -122,12 +122,12 @@ TRANSFORMS = by_name(
                 "hue": _jitter(Number(0, 0.5) | Interval(Number(-0.5, 0.5))),
             },
         ),
-        Transform("RandomGrayscale", "Takes the colours away, with probability ``p``.", _probability(0.1)),
-        Transform("RandomInvert", "Makes bright dark and dark bright, with probability ``p``.", _probability(0.5)),
+        Transform("RandomGrayscale", "Removes the colours, with probability ``p``.", _probability(0.1)),
+        Transform("RandomInvert", "Inverts the values, with probability ``p``.", _probability(0.5)),
         Transform(
             "RandomErasing",
-            "Fills a rectangle with ``value``, with probability ``p``; ``scale`` and ``ratio`` as for "
-            "``RandomResizedCrop``, but height to width. Zhong et al., 2017.",
+            "Fills a random rectangle with ``value``, with probability ``p``. ``scale`` and ``ratio`` as in "
+            "``RandomResizedCrop``, but height divided by width. Zhong et al., 2017.",
             {
                 **_probability(0.5),
                 "scale": argument(Interval(PROBABILITY), (0.02, 0.33)),
@@ -137,7 +137,7 @@ TRANSFORMS = by_name(
         ),
         Transform(
             "GaussianNoise",
-            "Adds normal noise, and cuts at 0 and 1.",
+            "Adds normal noise, and clamps to the range from 0 to 1.",
             {"mean": argument(NUMBER, 0.0), "sigma": argument(NOT_NEGATIVE, 0.1)},
         ),
         Transform(
@@ -149,14 +149,14 @@ TRANSFORMS = by_name(
         ),
         Transform(
             "Grayscale",
-            "Takes the colours away, and leaves so many channels.",
+            "Removes the colours; the result has ``num_output_channels`` equal channels.",
             {"num_output_channels": argument(OneOf(1, 3), 1)},
             random=False,
         ),
-        Transform("CenterCrop", "Cuts out the middle, of ``size``.", _size(), random=False),
+        Transform("CenterCrop", "Crops the centre to ``size``.", _size(), random=False),
         Transform(
             "Pad",
-            "Puts ``padding`` around.",
+            "Adds ``padding`` on all sides.",
             {"padding": argument(_PADDING), **_around(keyword=False)},
             random=False,
         ),

@@ -1,4 +1,4 @@
-"""Weights that come from elsewhere, put into a network: read, held against its tensors, loaded or refused."""
+"""Loads weights from elsewhere into a network: reads them, compares them with its tensors, loads or refuses."""
 
 from cnndsl.weights.fit import Fit, load_weights
 from cnndsl.weights.sources import Weights, read_weights

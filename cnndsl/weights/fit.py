@@ -1,4 +1,4 @@
-"""Weights held against the tensors of a module: what fits, what is missing, unexpected, or unlike."""
+"""Compares weights with the tensors of a module: which fit, which are missing, unexpected, or of another shape."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from cnndsl.weights.naming import bare, is_counter
 from cnndsl.weights.sources import Weights
 from cnndsl.weights.stem import adapted, first_convolutions
 
-#: How many tensors of a kind are listed where they do not fit.
+#: How many tensors of a kind are listed if they do not fit.
 MOST = 20
 
 
 @dataclass(frozen=True, repr=False)
 class Fit:
-    """``taken`` are tensors by their names in the module. ``missing`` is in the module alone, ``unexpected`` in the
-    weights alone, ``unlike`` in both with other shapes, and ``unusable`` in both without plain numbers there, each with
-    how.
+    """``taken`` are tensors by their names in the module. ``missing`` ones are only in the module, ``unexpected`` ones
+    only in the weights. ``unlike`` ones are in both but with another shape, and ``unusable`` ones in both but not as
+    plain numbers in the weights, each with the difference.
 
-    ``adapted`` are those of ``taken`` that were made for other input channels, with what was done to them. ``notes``
-    say what was taken off names, and which of several states was taken. ``doubts`` say which values are odd.
+    ``adapted`` are the ``taken`` tensors that were converted to other input channels, with how. ``notes`` give what
+    was removed from names, and which of several states was used. ``doubts`` list suspicious values.
     """
 
     origin: str
@@ -45,7 +45,7 @@ class Fit:
 
     @property
     def misfits(self) -> dict[str, Sequence[str]]:
-        """What does not fit, by how."""
+        """The tensors that do not fit, by reason."""
         return {
             "missing": self.missing,
             "unexpected": self.unexpected,
@@ -64,7 +64,7 @@ class Fit:
 
     @property
     def table(self) -> list[str]:
-        """A line for each tensor that was adapted, or does not fit; :data:`MOST` of a kind."""
+        """A line for each tensor that was adapted or does not fit, at most :data:`MOST` of a kind."""
         rows = []
         for how, names in self._listed.items():
             rows += [f"{how}: {name}" for name in names[:MOST]]
@@ -73,10 +73,10 @@ class Fit:
 
     @property
     def warning(self) -> Diagnostic | None:
-        """What is odd about the values that were taken."""
+        """A warning if loaded values are suspicious."""
         if not self.doubts:
             return None
-        message = f"{self.origin} was loaded as it is, and looks wrong"
+        message = f"{self.origin} was loaded, but looks wrong"
         more = [f"{len(self.doubts) - MOST} more"] if len(self.doubts) > MOST else []
         return Diagnostic(Code.DOUBTFUL, message, notes=tuple(map(Note, [*self.doubts[:MOST], *more])))
 
@@ -90,10 +90,10 @@ def _rows(names: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def load_weights(module: nn.Module, weights: Weights, graph: Graph, *, partial: bool = False) -> Fit:
-    """Puts weights into a module of a graph, whose ``rename`` tells what they may be called there.
+    """Loads weights into the module of a graph, whose ``rename`` gives their names in the checkpoint.
 
-    All of them have to fit, or with ``partial`` some; then the first convolutions are adapted to the channels of the
-    input. Raises :class:`RunError` with a table where they do not, and then leaves the module as it was.
+    All of them must fit, or with ``partial`` some; ``partial`` also adapts the first convolutions to the channels of
+    the input. Otherwise raises :class:`RunError` with a table, and leaves the module unchanged.
     """
     state = module.state_dict()
     sources, notes = _sources(state, weights, graph)
@@ -112,14 +112,14 @@ def load_weights(module: nn.Module, weights: Weights, graph: Graph, *, partial: 
 def _help(fit: Fit, adaptable: Collection[str]) -> str:
     if fit.taken:
         stem = "".join(f", and adapts `{name}` to the channels of the input" for name in sorted(adaptable)[:1])
-        return f"`--partial` takes what fits{stem}"
-    return "save dense tensors of real numbers" if fit.unusable else "are they of another network?"
+        return f"`--partial` loads the tensors that fit{stem}"
+    return "save dense tensors of real numbers" if fit.unusable else "do they belong to another network?"
 
 
 def _sources(state: Mapping[str, Tensor], weights: Weights, graph: Graph) -> tuple[dict[str, str], list[str]]:
-    """The tensors of a module that the weights have, each with its name there; and what was taken off these.
+    """The tensors of a module that the weights have, each with its name there; and what was removed from these names.
 
-    A tensor is called as ``rename`` says, else by its own name, if nothing else is.
+    A tensor has the name that ``rename`` gives it, else its own name, if no other tensor has that.
     """
     lines = () if weights.own else graph.document.rename
     called = {name: renamed(name, lines) for name in state}
@@ -148,7 +148,10 @@ def _held_against(
         elif name in adaptable:
             taken[name], how = adapted(found, tensor.shape[1])
             changed.append((name, how))
-        elif found.shape == tensor.shape or (found.shape, tensor.shape) == ((1,), ()):  # one number, in torch 0.3's way
+        elif found.shape == tensor.shape or (found.shape, tensor.shape) == (
+            (1,),
+            (),
+        ):  # one number, as torch 0.3 saved it
             taken[name] = found.reshape(tensor.shape)
         else:
             unlike.append((name, f"{list(found.shape)} there, {list(tensor.shape)} here"))
@@ -169,7 +172,7 @@ def _held_against(
 
 
 def _differs_in_channels(found: Tensor, tensor: Tensor) -> bool:
-    """Whether a convolution's weight, ``[out, in, ...]``, has other input channels, and all else alike."""
+    """Whether a convolution's weight, ``[out, in, ...]``, differs in its number of input channels only."""
     if _no_plain_numbers(found, tensor) or found.dim() != tensor.dim() or not found.numel():
         return False
     differing = [axis for axis, sizes in enumerate(zip(found.shape, tensor.shape)) if sizes[0] != sizes[1]]
@@ -177,7 +180,7 @@ def _differs_in_channels(found: Tensor, tensor: Tensor) -> bool:
 
 
 def _no_plain_numbers(found: Tensor, tensor: Tensor) -> str:
-    """Why a tensor cannot be loaded whatever its shape is, "" if it can."""
+    """Why a tensor cannot be loaded whatever its shape, "" if it can."""
     if found.is_nested:
         return "a nested tensor"
     if found.is_meta:
@@ -190,14 +193,14 @@ def _no_plain_numbers(found: Tensor, tensor: Tensor) -> str:
 
 
 def _doubts(state: Mapping[str, Tensor], taken: Mapping[str, Tensor]) -> Iterator[str]:
-    """Values that no training gives, in the type that they have here."""
+    """Values that no training produces, in the type that they have here."""
     for name, found in taken.items():
         tensor = state[name]
         if not tensor.is_floating_point():
             continue
         values = found.to(tensor.dtype)
         count = values.numel() - int(values.isfinite().sum())
-        if count and bool(tensor.isfinite().all()):  # a mask has its infinities from the start
+        if count and bool(tensor.isfinite().all()):  # a mask has infinities from the start
             where = f" in {_name(tensor.dtype)}" if bool(found.isfinite().all()) else ""
             yield f"{name}: {count} of {values.numel()} values are not finite{where}"
         if name.rpartition(".")[2] == "running_var" and (count := int((values < 0).sum())):
@@ -207,7 +210,7 @@ def _doubts(state: Mapping[str, Tensor], taken: Mapping[str, Tensor]) -> Iterato
 
 
 def _shared(sources: Mapping[str, str], taken: Mapping[str, Tensor]) -> Iterator[str]:
-    """Tensors of the weights that are loaded into several of ours."""
+    """Tensors of the weights that are loaded into several tensors of the module."""
     users: dict[str, list[str]] = defaultdict(list)
     for name in taken:
         users[sources[name]].append(name)

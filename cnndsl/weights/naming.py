@@ -1,33 +1,33 @@
-"""What wrappers put around the names of tensors, taken off again."""
+"""Removes what wrappers add to the names of tensors."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 
-#: Segments that torch's wrappers put into names: ``torch.compile``, FSDP, and activation checkpoints.
+#: Segments that torch's wrappers add to names: ``torch.compile``, FSDP, and activation checkpoints.
 _WRAPPERS = frozenset(("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
-#: Counters: of batches, which old checkpoints and frozen normalisations do not have, and of averaged models.
+#: Counters of batches, which old checkpoints and frozen normalisations lack, and of averaged models.
 _COUNTERS = ("num_batches_tracked", "n_averaged")
-#: How many segments of a name can be a prefix.
+#: The most segments that a prefix can have.
 _MOST = 16
 
 
 def is_counter(name: str) -> bool:
-    """Whether a tensor only counts: it is never missed, and of no use where nothing counts."""
+    """Whether a tensor is only a counter: it may be missing, and is ignored if the network has none."""
     return name.rpartition(".")[2] in _COUNTERS
 
 
 def bare(names: Iterable[str], wanted: Sequence[Collection[str]]) -> tuple[dict[str, str], list[str]]:
-    """The names of a checkpoint without what is around them, each with the name as it is there; and what was taken
-    off, in words.
+    """The names of a checkpoint without prefixes and wrappers, each with its original name; and what was removed,
+    in words.
 
-    ``wanted`` are the names of a network, in each of the ways in which a checkpoint may have them. A prefix is taken
-    off if all names share it, or if with it nothing is missing; and only if more is found then.
+    ``wanted`` are the names of a network, in each form that a checkpoint may use. A prefix is removed if all names
+    share it, or if the names that have it are complete; and only if more names match then.
     """
     names = [*names]
     found = {".".join(part for part in name.split(".") if part not in _WRAPPERS): name for name in names}
-    if len(found) < len(names):  # two would have one name
+    if len(found) < len(names):  # two names would become one
         found = {name: name for name in names}
     wrappers = {part for new, old in found.items() if new != old for part in old.split(".")} & _WRAPPERS
     notes = [f"without `{part}` in their names" for part in sorted(wrappers)]

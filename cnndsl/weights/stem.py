@@ -1,4 +1,4 @@
-"""The convolutions that see a network's input, and their weights for inputs of other channels."""
+"""The convolutions that see a network's input, and their weights for another number of input channels."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from cnndsl.graph.graph import Apply, Graph, walk
 
 
 def first_convolutions(graph: Graph) -> frozenset[str]:
-    """The names of the weights of convolutions that take the channels of an input as they are. Before them may be
-    what has no weights and keeps the channels: padding, pooling, an activation."""
+    """The names of the weights of convolutions that take the channels of an input unchanged. Layers before them
+    must have no weights and keep the channels: padding, pooling, activations."""
     as_given = {id(tensor) for tensor in graph.inputs.values()}
     found = set()
     for _, item in walk(graph.root.body):
@@ -26,10 +26,10 @@ def first_convolutions(graph: Graph) -> frozenset[str]:
 
 
 def adapted(weight: Tensor, channels: int) -> tuple[Tensor, str]:
-    """A convolution's weight ``[out, in, ...]`` for ``channels`` of input, and what was done, in words.
+    """A convolution's weight ``[out, in, ...]`` for ``channels`` input channels, and what was done, in words.
 
-    One channel gets the sum of all, so that a grey picture gives what it gave as RGB. More channels get those that
-    there are, over and over, scaled so that the sum over like channels stays. This is what timm's ``in_chans`` does
+    One channel gets the sum of all, so that a grey picture gives the same output as in RGB. More channels repeat the
+    existing ones, scaled so that the sum over equal channels stays the same. This is what timm's ``in_chans`` does
     (Wightman, pytorch-image-models, ``adapt_input_conv``).
     """
     theirs = weight.shape[1]

@@ -1,7 +1,7 @@
-"""A graph becomes a diagram.
+"""Turns a graph into a diagram.
 
-``fold`` finds what repeats, ``figure`` decides what is drawn, ``style`` how it looks, and ``render`` turns
-that into files. Graphviz comes with pygraphviz's wheel; it runs within this process.
+``fold`` finds repetitions, ``figure`` decides what is drawn and ``style`` how it looks, and ``render`` writes
+files. Graphviz comes with pygraphviz's wheel; it runs within this process.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def diagram(
 ) -> Diagram:
     """Draws a network: modules as boxes around their layers, shapes on the edges.
 
-    ``depth`` is how many levels of modules are opened; deeper ones are one box each. ``rankdir`` is the
-    way that data flows, ``TB`` from top to bottom. ``dpi`` is for images of pixels, 144 if not given; a picture that
-    would be too large has less, with a warning, or is refused where nobody could read it.
-    ``fold`` draws equal parts in a row once, marked ``x N``. A figure of more than 2,000 boxes is made
-    coarser: folded, with less depth, and at last without the middle of long lists.
+    ``depth`` is the number of levels of modules that are opened; deeper ones are one box each. ``rankdir`` is the
+    direction of the data flow, ``TB`` from top to bottom. ``dpi`` is the resolution of raster images, 144 by default;
+    an image that would be too large gets a lower one, with a warning, or is refused if it would be illegible.
+    ``fold`` draws equal consecutive parts once, marked ``x N``. A figure of more than 2,000 boxes is made
+    coarser: folded, with less depth, and finally without the middle of long lists.
     """
     if rankdir not in ("TB", "BT", "LR", "RL"):
-        raise ValueError(f"rankdir is TB, BT, LR or RL, not {rankdir!r}")
+        raise ValueError(f"rankdir must be TB, BT, LR or RL, not {rankdir!r}")
     drawn = Diagram(identifier(graph.root.name))
     write(plan(graph, depth, fold), drawn, graph.root.name, graph.document.description, show_shapes)
     drawn.graph_attr["rankdir"] = rankdir

@@ -1,8 +1,8 @@
-"""What is drawn of a graph: boxes in boxes and edges, before any of it has a look.
+"""What is drawn of a graph: nested boxes and edges, before any styling.
 
-A figure shows modules down to a depth, and equal parts in a row once. An operation that is drawn
-stands for its *members*: itself and those it is equal to. What is not drawn has a node that stands
-in for it, so that edges know where to start.
+A figure shows modules down to a depth, and equal consecutive parts once. An operation that is drawn
+represents its *members*: itself and the ones equal to it. An operation that is not drawn is represented
+by another node, so that edges know where to start.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ from cnndsl.layers import Shape
 from cnndsl.layers.kinds import PerAxis
 from cnndsl.layers.table import show
 
-#: What is laid out in some seconds at most. A figure with more is made coarser.
+#: Limits that keep the layout to a few seconds. A larger figure is made coarser.
 MAX_NODES, MAX_WIDTH, MAX_DETOURS = 2_000, 1_100, 30_000
-#: Between the sizes of a shape or a kernel, and before how often something is there.
+#: Between the sizes of a shape or a kernel, and before a number of repetitions.
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @dataclass(slots=True, eq=False)
 class Node:
-    """Something small: ``kind`` is ``layer``, ``module``, ``merge``, ``fork``, ``input``, ``output`` or,
-    for what a figure has no room for, ``rest``. ``family`` is there for a layer only."""
+    """A small box: ``kind`` is ``layer``, ``module``, ``merge``, ``fork``, ``input``, ``output`` or, for
+    everything that has no room, ``rest``. Only a layer has a ``family``."""
 
     id: str
     kind: str
@@ -68,7 +68,7 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """``shapes`` are those of all tensors that it stands for. A bypass leads past other operations."""
+    """``shapes`` are those of all tensors that it represents. A bypass goes past other operations."""
 
     tail: Node
     head: Node
@@ -78,10 +78,10 @@ class Edge:
 
 @dataclass(slots=True)
 class Figure:
-    """``rows`` are nodes to stand beside each other in this order: inputs, and what branches begin with.
+    """``rows`` are nodes to place side by side in this order: inputs, and the first nodes of branches.
 
-    What makes a layout slow: how many ``nodes`` there are, how many at most side by side (``width``),
-    and how many of them edges pass by, edge for edge (``detours``).
+    Three numbers make a layout slow: ``nodes``, the most nodes side by side (``width``), and the number of ranks
+    that edges skip, summed over all edges (``detours``).
     """
 
     root: Cluster = field(default_factory=lambda: Cluster(""))
@@ -97,10 +97,10 @@ class Figure:
 
 
 def plan(graph: Graph, depth: int | None, fold: bool) -> Figure:
-    """The most detailed figure that can be laid out: if need be folded after all, then with less depth,
-    then with the middle of long lists left out."""
+    """The most detailed figure that can be laid out: if necessary folded, then with less depth,
+    then without the middle of long lists."""
     if depth is not None and depth < 1:
-        raise ValueError(f"depth is 1 or more, not {depth}")
+        raise ValueError(f"depth must be 1 or more, not {depth}")
     folding = Folding(graph)
     deepest = max((level for level, _ in walk(graph.root.body)), default=1)
     depth = min(depth or deepest, deepest)
@@ -120,7 +120,7 @@ def _coarser(depth: int) -> Iterator[tuple[int, int | None]]:
 
 
 class _Planner:
-    """Makes one figure. ``source`` has the node of every tensor that has been drawn or stood in for."""
+    """Makes one figure. ``source`` has the node that represents the operation of each tensor so far."""
 
     def __init__(self, graph: Graph, folding: Folding | None, depth: int, longest: int | None = None) -> None:
         self.figure = Figure()
@@ -156,7 +156,7 @@ class _Planner:
     # Nodes and edges
 
     def _id(self, path: str) -> str:
-        """``path``, with a number where something is called so already."""
+        """``path``, with a number if it is already taken."""
         self.ids[path] += 1
         return path if self.ids[path] == 1 else f"{path} {self.ids[path]}"
 
@@ -172,21 +172,21 @@ class _Planner:
         return cluster
 
     def _edge(self, tensors: Sequence[Tensor], head: Node, bypass: bool) -> None:
-        """An edge to ``head``, which takes the first of ``tensors``, and its other members the rest.
+        """An edge to ``head``, which takes the first of ``tensors``; its other members take the rest.
 
-        Members whose tensor comes from elsewhere, as from the round before, have no say in the shape.
+        Members whose tensor comes from elsewhere, such as the round before, do not affect the shape.
         """
         tail = self.source.get(tensors[0])
         if tail is None or (tail, head) in self.from_rest:
             return
-        if tail.kind == "rest":  # one edge is enough for all that was left out
+        if tail.kind == "rest":  # one edge is enough for everything left out
             self.from_rest.add((tail, head))
         shapes = dict.fromkeys(tensor.shape for tensor in tensors if self.source.get(tensor) is tail)
         self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass))
         self.rank[head] = max(self.rank[head], self.rank[tail] + 1)
 
     def _operation(self, operation: Operation, into: Cluster, node: Node, bypass: bool) -> None:
-        """Draws an operation as one node, for all that it stands for."""
+        """Draws an operation as one node, for all of its members."""
         self._node(into, node)
         members = self.members.get(operation, [operation])
         for tensors in zip(*(member.inputs for member in members)):
@@ -194,13 +194,13 @@ class _Planner:
             self._edge(tensors, node, bypass or past)
         self.source.update((tensor, node) for member in members for tensor in member.outputs)
 
-    # Bodies and what is in them
+    # Bodies and their items
 
     def _body(self, body: Body, into: Cluster, depth: int, bypass: bool) -> None:
         self._parts(parts(body), into, depth, bypass)
 
     def _parts(self, listed: Sequence[Part], into: Cluster, depth: int, bypass: bool) -> None:
-        """Draws the parts of a list, equal ones in a row once; without its middle if it is too long."""
+        """Draws the parts of a list, equal consecutive ones once; without the middle if it is too long."""
         runs = [*self.folding.runs(listed)] if self.folding else [(i, i + 1) for i in range(len(listed))]
         cut = self._cut(len(runs))
         for index, (start, end) in enumerate(runs):
@@ -244,7 +244,7 @@ class _Planner:
                 self._region(item, into, depth, bypass)
 
     def _module(self, module: Module, into: Cluster, depth: int, bypass: bool, run: Sequence[Module] = ()) -> None:
-        """A box around what is in it, or where that would be too deep, or nothing, a box alone."""
+        """A box around its contents, or a single box if they would be too deep or there are none."""
         title = module.name if len(run) < 2 else f"{module.name} … {run[-1].name}"
         times = len(run) or 1
         if depth == 0 < self.depth:
@@ -270,7 +270,7 @@ class _Planner:
 
     @contextmanager
     def _forks(self, region: Body, into: Cluster, bypass: bool) -> Iterator[None]:
-        """In here, what goes more than one way in a region starts from a point of its own."""
+        """In here, a tensor that a region uses more than once starts from a fork node."""
         inside = [*operations(region)]
         inner = {tensor for operation in inside for tensor in operation.outputs}
         taken = [(tensor, operation, place) for operation in inside for place, tensor in enumerate(operation.inputs)]
@@ -287,7 +287,7 @@ class _Planner:
         self.source.update(before)
 
     def _beside(self, bodies: Sequence[tuple[Body, bool]], into: Cluster, depth: int) -> None:
-        """Draws bodies, bypasses or not, side by side; without those in the middle if there are too many."""
+        """Draws bodies side by side, each a bypass or not; without the middle ones if there are too many."""
         edges = self.figure.edges
         starts: list[Edge] = []
         cut = self._cut(len(bodies))
@@ -304,7 +304,7 @@ class _Planner:
             self.figure.rows.append(row)
 
     def _cut(self, length: int) -> range:
-        """What of a list of some length is left out."""
+        """The range that is left out of a list of some length."""
         if self.longest is None or length <= self.longest:
             return range(0)
         return range((self.longest + 1) // 2, length - self.longest // 2)
@@ -323,8 +323,8 @@ class _Planner:
 
 
 def _detail(apply: Apply, members: Sequence[Operation]) -> str:
-    """A layer's arguments, those that have to be written without their names: ``64, 7x7, stride 2``. Where those
-    of the members differ, from the first to the last."""
+    """A layer's arguments, required ones without their names: ``64, 7x7, stride 2``. If the members differ, the
+    range from the first to the last."""
     if apply.reuse and apply.layer.parameters():
         return f"the weights of {apply.name}"
     layer, texts = apply.layer, []

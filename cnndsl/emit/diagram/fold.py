@@ -1,4 +1,4 @@
-"""Which parts of a network say the same thing one after another, and so can be drawn once."""
+"""Finds consecutive parts of a network that are the same, and so can be drawn once."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from cnndsl.graph.graph import Apply, Body, Graph, Merge, Module, Operation, Reg
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Items that may be folded with equal ones beside them: a round of a loop, or one module.
+    """Items that may be folded with equal neighbours: a round of a loop, or one module.
 
-    ``forks`` tells a round of a ``dense``, whose input goes past its layers as well as into them.
+    ``forks`` marks a round of a ``dense``, whose input goes past its layers as well as into them.
     """
 
     body: Body
@@ -24,7 +24,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class _Pattern:
-    """What a part is (``key``), the tensors that it takes from elsewhere and those that it makes."""
+    """The content of a part (``key``), the tensors that it takes from elsewhere, and those that it makes."""
 
     key: int
     taken: tuple[Tensor, ...]
@@ -32,7 +32,7 @@ class _Pattern:
 
 
 def parts(body: Body) -> list[Part]:
-    """A body with its loops unrolled. Equal bodies give as many parts."""
+    """A body with its loops unrolled. Equal bodies give the same number of parts."""
     found: list[Part] = []
     for item in body:
         if not isinstance(item, Repeat):
@@ -45,9 +45,9 @@ def parts(body: Body) -> list[Part]:
 
 
 class Folding:
-    """Finds runs of equal parts in a graph: of the same layers with the same arguments, wired alike,
-    each working on what the one before it gives, and with nothing else of them used. Names and inferred
-    arguments may differ, and the probabilities of dropout, which grow with the depth.
+    """Finds runs of equal parts in a graph: with the same layers, arguments and wiring, where each part takes
+    the output of the one before and nothing else in them is used elsewhere. Names and inferred arguments
+    may differ, and so may the probabilities of dropout, which often grow with the depth.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -61,7 +61,7 @@ class Folding:
         self._last_use.update(dict.fromkeys(graph.outputs.values(), inf))
 
     def runs(self, parts: Sequence[Part]) -> Iterator[tuple[int, int]]:
-        """Where runs of parts that can be drawn once start and end; most are of one part."""
+        """Start and end of each run of parts that can be drawn once; most runs have one part."""
         start = 0
         for index in range(1, len(parts) + 1):
             if index == len(parts) or not self._continues(parts, start, index):
@@ -69,7 +69,7 @@ class Folding:
                 start = index
 
     def _continues(self, parts: Sequence[Part], start: int, index: int) -> bool:
-        """Whether a part repeats the one before it, in a run since ``start``."""
+        """Whether a part repeats the one before it, in a run from ``start``."""
         if not (parts[index].foldable and parts[index - 1].foldable):
             return False
         before, this = self._pattern(parts[index - 1].body), self._pattern(parts[index].body)
@@ -81,7 +81,7 @@ class Folding:
         return self._done(before.made, parts[index].body) and self._done(inner, parts[index].body)
 
     def _done(self, tensors: Iterable[Tensor], body: Body) -> bool:
-        """Whether nothing past ``body`` takes one of the tensors."""
+        """Whether nothing after ``body`` takes one of the tensors."""
         end = max(self._position[operation] for _, operation in walk(body))
         return all(self._last_use.get(tensor, -1) <= end for tensor in tensors)
 
@@ -119,7 +119,7 @@ class Folding:
         return _Pattern(self._intern(tuple(tokens)), tuple(taken), tuple(local))
 
     def _what(self, operation: Operation) -> Hashable:
-        """All that is drawn of an operation but for its name."""
+        """Everything that is drawn of an operation except its name."""
         if isinstance(operation, (Split, Merge)):
             return operation.kind, repr(arguments(operation))
         if isinstance(operation, Apply):
@@ -134,8 +134,8 @@ class Folding:
 
 
 def _carried(before: _Pattern, this: _Pattern) -> tuple[int | None, ...] | None:
-    """For each tensor that ``this`` takes, which of those made by ``before`` it is, None for one that
-    both take from elsewhere. None for all if they are not wired as two rounds of a loop."""
+    """For each tensor that ``this`` takes, the index of that tensor among those made by ``before``, None for one
+    that both take from elsewhere. None in all if they are not wired like two rounds of a loop."""
     index = {tensor: place for place, tensor in enumerate(before.made)}
     carried = tuple(index.get(tensor) for tensor in this.taken)
     alike = all(place is not None or tensor is same for place, tensor, same in zip(carried, this.taken, before.taken))

@@ -1,4 +1,4 @@
-"""The diagram as people hold it: a ``graphviz.Digraph`` that renders itself, within this process."""
+"""The diagram object: a ``graphviz.Digraph`` that renders itself, within this process."""
 
 from __future__ import annotations
 
@@ -21,40 +21,40 @@ import pygraphviz
 
 from cnndsl.writing import check_folder, write_file
 
-#: What ``save`` writes for each ending.
+#: The format that ``save`` writes for each file extension.
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".dot": "dot", ".gv": "dot"}
-#: Formats of pixels, and how many they have to an inch if nobody says.
+#: Raster formats, and their default resolution in dots per inch.
 RASTER, DPI = ("png", "jpg", "jpeg", "gif", "webp"), 144
-#: More pixels than this, in all or on one side, are not drawn: ``dpi`` is lowered, and a warning says so.
+#: Limits on the pixels of an image, in total and per side: ``dpi`` is lowered to keep them, with a warning.
 MAX_PIXELS, MAX_SIDE = 64_000_000, 32_000
-#: With fewer dots to an inch nobody can read what is drawn: it has to be asked for.
+#: With fewer dots per inch an image is illegible, and only drawn on request.
 LEGIBLE = 40
-#: Only the size of figures with more lines of DOT is measured first, as it takes a layout.
+#: Only figures with more lines of DOT are measured first, since that takes a layout.
 LARGE = 300
 
 
 class Diagram(graphviz.Digraph):  # type: ignore[misc]
-    """A ``graphviz.Digraph`` that is laid out and rendered by the Graphviz in pygraphviz's wheel: there
-    need be no ``dot`` on the machine, and no process is started. Notebooks show it as SVG.
+    """A ``graphviz.Digraph`` that is laid out and rendered by the Graphviz in pygraphviz's wheel: no ``dot``
+    needs to be installed, and no process is started. Notebooks show it as SVG.
 
-    ``source`` is its DOT text, ``svg()`` an ``<svg>`` element to put into HTML, and ``save(path)`` writes
-    a file. ``pipe`` and ``render`` do what those of ``graphviz.Digraph`` do.
+    ``source`` is its DOT text, ``svg()`` returns an ``<svg>`` element to embed in HTML, and ``save(path)`` writes
+    a file. ``pipe`` and ``render`` work as in ``graphviz.Digraph``.
     """
 
     def svg(self) -> str:
-        """The ``<svg>`` element alone, without the XML declaration that a file begins with."""
+        """The ``<svg>`` element alone, without the XML declaration of a file."""
         text = self.pipe("svg").decode()
         return str(text[text.index("<svg") :])
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Writes SVG, PNG, PDF or DOT, as the file's ending says. The file is written whole or not at all.
+        """Writes SVG, PNG, PDF or DOT, by the file's extension. The file is written completely or not at all.
 
-        Raises ValueError for another ending, :class:`TooLarge`, :class:`NoFonts`, and OSError.
+        Raises ValueError for another extension, :class:`TooLarge`, :class:`NoFonts`, and OSError.
         """
         path = Path(path)
         if path.suffix.lower() not in FORMATS:
             known = ", ".join(FORMATS)
-            raise ValueError(f"a diagram is saved as {known}, not as {path.suffix or 'a file without an ending'}")
+            raise ValueError(f"a diagram is saved as {known}, not as {path.suffix or 'a file without an extension'}")
         check_folder(path)
         write_file(path, self.pipe(FORMATS[path.suffix.lower()]))
         return path
@@ -70,9 +70,9 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
         engine: str | None = None,
         encoding: str | None = None,
     ) -> Any:
-        """The diagram in some format of Graphviz's, as bytes, or with an ``encoding`` as text.
+        """The diagram in a format of Graphviz, as bytes, or with an ``encoding`` as text.
 
-        ``dot`` and ``gv`` give the source as it stands, without a layout.
+        ``dot`` and ``gv`` return the source unchanged, without a layout.
         """
         format = format or self.format
         if format in ("dot", "gv"):
@@ -94,9 +94,9 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
         engine: str | None = None,
         **options: Any,
     ) -> str:
-        """Writes the source to ``filename`` and beside it the figure, whose path it gives.
+        """Writes the source to ``filename`` and the figure next to it, and returns the path of the figure.
 
-        With ``cleanup`` or ``outfile`` the figure alone; :meth:`save` is the shorter way to that.
+        With ``cleanup`` or ``outfile`` it writes only the figure; :meth:`save` is shorter.
         """
         if outfile is not None:
             format = format or Path(outfile).suffix.removeprefix(".")
@@ -113,32 +113,32 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
 
 
 class TooLarge(ValueError):
-    """A picture of pixels that would be too coarse to read, within what pixels there may be."""
+    """A raster image that would be illegible within the limit on pixels."""
 
     def __init__(self, dpi: float) -> None:
         super().__init__(
-            f"the diagram is so large that a picture of pixels has {int(dpi)} dots per inch at the most, too few to "
-            f"read; take SVG or PDF, draw less with depth or fold, or ask for {int(dpi)} dpi"
+            f"the diagram is too large for a raster image: at {int(dpi)} dots per inch at most it would be illegible; "
+            f"use SVG or PDF, draw less with depth or fold, or ask for {int(dpi)} dpi"
         )
 
 
 class Shrunk(UserWarning):
-    """A picture has fewer dots per inch than it should have."""
+    """An image has fewer dots per inch than requested."""
 
 
 class NoFonts(OSError):
-    """There are no fonts, so an image would show boxes in place of letters."""
+    """There are no fonts, so an image would show boxes instead of letters."""
 
     def __init__(self) -> None:
         super().__init__(
             errno.ENOENT,
-            "there are no fonts on this machine to draw text with; install some, as by "
+            "this machine has no fonts to draw text with; install some, such as by "
             "`apt-get install fonts-dejavu-core`, or save the diagram as SVG, which needs none",
         )
 
 
 def _draw(source: str, format: str, engine: str, dpi: str | None) -> bytes:
-    """``source`` laid out and rendered. Only for formats of pixels is there a ``dpi``."""
+    """``source`` laid out and rendered. ``dpi`` applies to raster formats only."""
     kind = format.partition(":")[0]
     fonts = _fonts()
     if kind in (*RASTER, "pdf") and not fonts:
@@ -158,16 +158,17 @@ def _layout(source: str, format: str, engine: str, dpi: float) -> bytes:
     with closing(pygraphviz.AGraph(string=source)) as graph, redirect_stderr(io.StringIO()):
         graph.graph_attr["dpi"] = f"{dpi:g}"
         try:
-            data: bytes = graph.draw(format=format, prog=engine)  # a large graph is warned of on stderr
-        except TypeError:  # pygraphviz's, on an error code in place of bytes
-            raise ValueError(f"Graphviz writes no {format!r}") from None
+            data: bytes = graph.draw(format=format, prog=engine)  # Graphviz warns about large graphs on stderr
+        except TypeError:  # raised by pygraphviz, which got an error code instead of bytes
+            raise ValueError(f"Graphviz cannot write {format!r}") from None
     return data
 
 
 def _resolution(source: str, engine: str, asked: str | None) -> float:
-    """The dots per inch: as asked for, or less where the picture would be too large.
+    """The dots per inch: those requested, or fewer if the image would be too large.
 
-    Warns by :class:`Shrunk` of less, and raises :class:`TooLarge` where it could not be read, which was not asked for.
+    Fewer give a warning, :class:`Shrunk`. Raises :class:`TooLarge` if the image would be illegible, unless that was
+    requested.
     """
     dpi = float(asked or DPI)
     if source.count("\n") < LARGE:
@@ -178,17 +179,17 @@ def _resolution(source: str, engine: str, asked: str | None) -> float:
         return dpi
     if most < LEGIBLE:
         raise TooLarge(most)
-    told = f"the diagram is large: {int(most)} dots per inch in place of {dpi:g}; SVG and PDF have no such bound"
+    told = f"the diagram is large: {int(most)} dots per inch instead of {dpi:g}; SVG and PDF have no such limit"
     warnings.warn(told, Shrunk, stacklevel=4)
     return int(most)
 
 
 @cache
 def _fonts() -> bool:
-    """Whether text comes out as letters: then a PDF has fonts in it.
+    """Whether there are fonts to draw text with: then a PDF contains one.
 
-    The first layout has Fontconfig read how the machine is set up. It is an old one in pygraphviz's
-    wheel, and warns on stderr of what it does not know there, once; that is not for our users.
+    The first layout makes Fontconfig read its settings. The version in pygraphviz's wheel is old, and warns once on
+    stderr about settings that it does not know; users need not see that.
     """
     with _silence():
         return b"/Font" in _layout('digraph { a [fontname="sans-serif"] }', "pdf", "dot", 72)
@@ -196,7 +197,7 @@ def _fonts() -> bool:
 
 @contextmanager
 def _silence() -> Iterator[None]:
-    """In here, what C libraries write to stderr is lost."""
+    """Discards what C libraries write to stderr in here."""
     try:
         stderr = os.dup(2)
     except OSError:  # there is none
@@ -217,10 +218,10 @@ _X = re.compile(r'(?:cx="|[ "MC])(-?[\d.]+)(?:,|" cy)')
 
 
 def _centre(svg: str) -> str:
-    """``svg`` with every line of a label as one text, and centred where its box is a node.
+    """``svg`` with each line of a label as one text, centred if its box is a node.
 
-    Graphviz writes where the pieces of a line in an HTML-like label start, in the font that it measured.
-    A browser with a narrower or wider one would show them off centre, and apart or on top of each other.
+    Graphviz writes the position of each piece of a line in an HTML-like label, for the font that it measured.
+    In a browser with a narrower or wider font, the pieces would be off centre, and apart or overlapping.
     """
 
     def rewrite(box: re.Match[str]) -> str:

@@ -1,4 +1,4 @@
-"""How a figure looks: its colours and labels, as the DOT text of nodes, clusters and edges."""
+"""The look of a figure: colours and labels, as the DOT text of nodes, clusters and edges."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import graphviz
 from cnndsl.emit.diagram.figure import TIMES, Cluster, Edge, Figure, Node
 from cnndsl.layers import Shape
 
-#: Fonts of the same widths, so that the text that Graphviz measures here fits its box in the reader's
-#: browser; then what most machines have.
+#: Fonts with equal widths, so that text measured by Graphviz here fits its box in the reader's
+#: browser; then fonts that most machines have.
 FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
 INK, MUTED, LINE, BYPASS = "#1F2328", "#57606A", "#6E7781", "#0072B2"
 
-#: Fill and border for each family of layers: tints of Okabe and Ito's colours, which the colour-blind
-#: can tell apart. Other families are grey.
+#: Fill and border for each family of layers: tints of Okabe and Ito's colours, which colour-blind
+#: people can tell apart. Other families are grey.
 FAMILIES = {
     "convolution": ("#C3DCF0", "#5B9BC8"),
     "linear": ("#EBCFDF", "#C07FA5"),
@@ -31,7 +31,7 @@ FAMILIES = {
     "padding": ("#DDF0FA", "#86BEDD"),
 }
 OTHER = ("#ECECEC", "#A8A8A8")
-#: Backgrounds of modules, from the outermost in; the deepest starts over.
+#: Backgrounds of modules, from the outermost inwards; deeper levels start over.
 CLUSTERS = ("#F7F8FA", "#EEF1F4", "#E5E9EE", "#DCE1E7")
 SIGNS = {"add": "+", "subtract": "\N{MINUS SIGN}", "multiply": TIMES}
 
@@ -44,7 +44,7 @@ GRAPH = {
     "pad": "0.15",
     "ranksep": "0.28",
 }
-#: Past these numbers a layout is not worth the time that the best one takes.
+#: Above these numbers the best layout takes too long.
 MANY_NODES, MANY_DETOURS = 500, 1_000
 HASTY = {"nslimit": "1", "mclimit": "0.1"}
 NODE = {
@@ -65,7 +65,7 @@ _LEFT = '<BR ALIGN="LEFT"/>'
 
 
 def write(figure: Figure, dot: graphviz.Digraph, title: str, description: str, show_shapes: bool) -> None:
-    """Fills ``dot`` with what is in a figure."""
+    """Fills ``dot`` with the content of a figure."""
     heading = _font(f"<B>{_text(title)}</B>", 14)
     if description:
         heading += f"<BR/>{_font(_lines(description, 48), 10, MUTED)}"
@@ -77,7 +77,7 @@ def write(figure: Figure, dot: graphviz.Digraph, title: str, description: str, s
     if figure.detours > MANY_DETOURS:
         dot.graph_attr["splines"] = "line"
     edges = _edges(figure.edges, show_shapes)
-    # What goes past a module stands before it, or else Graphviz makes labels in the module swerve.
+    # An edge past a module is written before it, or Graphviz displaces labels inside the module.
     for edge, attributes in edges:
         if _skips(edge):
             dot.edge(identifier(edge.tail.id), identifier(edge.head.id), **attributes)
@@ -146,8 +146,8 @@ def _skips(edge: Edge) -> bool:
 def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[str, str]]]:
     """Edges with their attributes.
 
-    A shape stands where its tensor is made, and not again where it forks or goes past something. Chains
-    without forks and merges, bypasses not counted, are pulled straight by their weight.
+    A shape is shown where its tensor is made, and not again where it forks or bypasses something. Chains
+    without forks and merges, ignoring bypasses, are pulled straight by their weight.
     """
     leaving, arriving = Counter(edge.tail for edge in edges), Counter(edge.head for edge in edges)
     main = [edge for edge in edges if not edge.bypass]
@@ -169,7 +169,7 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
 
 
 def _shape(shapes: Sequence[Shape]) -> str:
-    """``64x56x56``; of shapes that differ from round to round of a loop the first and the last."""
+    """``64x56x56``; if shapes differ from round to round of a loop, the first and the last."""
     first, last = (f"&#160;{TIMES.join(map(str, shape.sample))}" for shape in (shapes[0], shapes[-1]))
     return first if first == last else f"{first} …{_LEFT}{last}{_LEFT}"
 
@@ -183,19 +183,18 @@ def _font(label: str, size: float, color: str = INK) -> str:
 
 
 def _lines(text: str, width: int) -> str:
-    """Text for an HTML-like label on lines of about ``width`` characters, broken where spaces are."""
+    """Text for an HTML-like label, broken at spaces into lines of about ``width`` characters."""
     lines = [piece for line in text.splitlines() for piece in wrap(line, width) or [""]]
     return "<BR/>".join(_text(line.replace("\u00a0", " ")) for line in lines)
 
 
 def _text(text: str) -> str:
-    """Text for an HTML-like label in which nothing means anything: no markup, and no backslash, which
-    Graphviz reads there too. Every text of a spec comes through here; what cannot be printed becomes
-    an escape."""
+    """Text escaped for an HTML-like label: no markup, and no backslash, which Graphviz interprets there too.
+    All text of a spec passes through here; unprintable characters become escapes."""
     printable = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
     return escape(printable).replace("\\", "\\\\")
 
 
 def identifier(path: str) -> str:
-    """A node's name in DOT: the path, without what means something there."""
+    """A node's name in DOT: the path, without DOT's special characters."""
     return re.sub(r"[^\w. ]", "_", path)

@@ -1,8 +1,8 @@
-"""A graph as one Python file: a class for each block, as a person would have written them.
+"""A graph as one Python file: a class for each block, as a person would write it.
 
-The file is worked out from what the network *is*. All uses of a block are laid side by side
-(``uses``, ``unify``); what differs becomes a constructor's parameter, said by the spec's own
-expression where that says it (``binder``); the data flow becomes the lines of ``forward``.
+The file is derived from the network, not from the text of the spec. All uses of a block are compared
+(``uses``, ``unify``); a difference becomes a constructor parameter, written as the spec's own
+expression if that gives the right values (``binder``); the data flow becomes the lines of ``forward``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.plugins import OwnLayer
 
-#: Stands for a space at which a line is not broken.
+#: Replaces a space at which a line must not be broken.
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 __all__ = ["Emitted", "emit", "source"]
@@ -27,15 +27,15 @@ __all__ = ["Emitted", "emit", "source"]
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """A file of Python, and the name of the network's own class in it."""
+    """A Python file, and the name of the network's own class in it."""
 
     source: str
     class_name: str
 
 
 def source(graph: Graph) -> str:
-    """The network as Python source: formatted, and importing torch, torchvision and the modules of one's own
-    layers only."""
+    """The network as formatted Python source, which imports only torch, torchvision and the modules of users'
+    layers."""
     return emit(graph).source
 
 
@@ -73,9 +73,9 @@ def _header(graph: Graph, used: list[type[Layer]], code: str) -> Iterator[str]:
 
 
 def _docstring(graph: Graph) -> list[str]:
-    """What the network is, and its shapes."""
+    """The network's description and its shapes."""
     document = graph.document
-    # What a stranger wrote must not end the docstring or mean anything in it.
+    # A stranger's text must not end the docstring or contain escapes.
     text = " ".join(document.description.replace('"', "'").split())
     text = "".join(c if c.isprintable() else "?" for c in text)
     shapes = textwrap.wrap(f"Input: {_shapes(graph.inputs)}; output: {_shapes(graph.outputs)}.", WIDTH - 11)
@@ -86,7 +86,7 @@ def _docstring(graph: Graph) -> list[str]:
 
 
 def _shapes(tensors: Mapping[str, Tensor]) -> str:
-    """Shapes, with the names of the tensors where there are several; no shape is broken into lines."""
+    """Shapes, with the names of the tensors if there are several. A shape is never broken across lines."""
     shapes = [f"({', '.join(map(str, ('N', *tensor.shape.sample)))})" for tensor in tensors.values()]
     named = [f"{name} {shape}" for name, shape in zip(tensors, shapes)] if len(shapes) > 1 else shapes
     return ", ".join(text.replace(" ", NO_BREAK) for text in named)
@@ -112,7 +112,7 @@ def _signature(name: str, parameters: list[Code], returns: str) -> list[str]:
 
 
 def _init_function(inits: Iterable[Initialization], applied: Sequence[Layer]) -> list[str]:
-    """A function that sets the weights of a module, to be applied to all of them; nothing if there are none."""
+    """A function that sets the weights of a module, for ``nn.Module.apply``; empty if there are no initializers."""
     by_layer: dict[str, list[tuple[Group, str]]] = {}
     for init in inits:
         having = [init.tensor in layer.parameters() for layer in applied if type(layer).__name__ == init.layer]
@@ -120,7 +120,7 @@ def _init_function(inits: Iterable[Initialization], applied: Sequence[Layer]) ->
             tensor = f"module.{init.tensor}"
             arguments = (f"{name}={literal(value)}" for name, value in init.arguments.items())
             code = call(f"nn.init.{init.function}_", tensor, *arguments)
-            # What layers of one's own are made of is initialised too, and may be without a bias.
+            # The layers inside a user's layer are initialised too, and may have no bias.
             sure = all(having) and not any(isinstance(layer, OwnLayer) for layer in applied)
             guard = "" if sure else f"{tensor} is not None"
             by_layer.setdefault(LAYERS[init.layer].constructor, []).append((code, guard))
@@ -132,7 +132,7 @@ def _init_function(inits: Iterable[Initialization], applied: Sequence[Layer]) ->
 
 
 def _init_lines(constructors: Sequence[str], calls: Sequence[tuple[Group, str]]) -> Iterator[str]:
-    """The calls for some kinds of layers, each with what must hold for it."""
+    """The calls for some kinds of layers, each with its condition."""
     kinds = Group("(", tuple(constructors), ")", display=True) if len(constructors) > 1 else constructors[0]
     test = call("isinstance", "module", kinds)
     if len(calls) == 1 and calls[0][1]:

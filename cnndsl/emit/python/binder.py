@@ -1,4 +1,4 @@
-"""How the values that differ between the uses of a class become its constructor's parameters."""
+"""Turns the values that differ between the uses of a class into parameters of its constructor."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from cnndsl.spec.expression import CallValue, Expression, Literal
 RESERVED = BUILTINS | {"self", "nn", "torch", "Tensor", "super", "range", "list", "type", "_"}
 
 
-#: Longer names are not made.
+#: The longest name to generate.
 MAX_NAME = 40
 
 
 def safe(name: str, taken: Collection[str] = ()) -> str:
-    """A name that means nothing else."""
+    """``name``, changed if it is reserved or taken."""
     while name in RESERVED or name in taken:
         name = f"{name}_"
     return name
@@ -38,7 +38,7 @@ def mentions(text: str, name: str) -> bool:
 
 
 def grouped(text: str) -> str:
-    """An expression that may stand in any other: with parentheses unless it is a name or a number."""
+    """An expression that may be part of any other: in parentheses unless it is a name or a number."""
     return text if re.fullmatch(r"[\w.]+(\[\d+\])?", text) else f"({text})"
 
 
@@ -55,20 +55,20 @@ class Parameter:
     name: str
     values: tuple[Any, ...]
     default: Any = NO_DEFAULT
-    #: The parameter of the block that it is, if it is one.
+    #: The block's parameter that it represents, if any.
     of_block: str = ""
 
     @property
     def code(self) -> Code:
-        """As it stands in the signature."""
+        """The parameter in the signature."""
         if self.default is NO_DEFAULT:
             return f"{self.name}: {annotation(self.values)}"
         return prefixed(f"{self.name}: {annotation((*self.values, self.default))} = ", written(self.default))
 
 
 class InLoop:
-    """What is said inside of a loop. ``carried`` are the variables that it changes, with what they
-    become; ``said`` the expressions that must not depend on these."""
+    """The state inside a loop. ``carried`` are the variables that it changes, with their new values; ``said`` are
+    the expressions that must not depend on these."""
 
     def __init__(self, counts: tuple[int, ...]) -> None:
         self.counts = counts
@@ -85,8 +85,8 @@ class InLoop:
 class Binder:
     """Finds an expression over the constructor's parameters for every slot of one class.
 
-    It is asked in the order in which the constructor's lines run. ``now`` holds the values that the
-    parameters then have: a loop may change some.
+    It is called in the order of the constructor's lines. ``now`` holds the values that the parameters have at
+    that point: a loop may change some.
     """
 
     def __init__(self, uses: Sequence[Module], block: Block | None, taken: Collection[str]) -> None:
@@ -94,12 +94,12 @@ class Binder:
         self.taken_names = set(taken)
         self.candidates: dict[str, Parameter] = {}
         self.used: dict[str, Parameter] = {}
-        #: The spec's names, and :data:`INPUT`, with what they are called here.
+        #: The spec's names, and :data:`INPUT`, with their Python names.
         self.names: dict[str, str] = {}
         #: Variables of the constructor itself: a list of children, and the number of a round.
         self.layers, self.counter = (self._local(name) for name in ("layers", "i"))
         self.now: dict[str, tuple[Any, ...]] = {}
-        #: Expressions that have been found, with the values that they have.
+        #: Expressions found so far, with their values.
         self.said: dict[str, tuple[Any, ...]] = {}
         self.loop: InLoop | None = None
         self._add_input(block)
@@ -109,7 +109,7 @@ class Binder:
                 self._add_visible(name, block)
 
     def _local(self, name: str) -> str:
-        """A name for a variable, which no parameter has."""
+        """A name for a variable that no parameter has."""
         visible = {parameter for use in self.uses for parameter in use.params}
         self.taken_names.add(safe(name, visible))
         return safe(name, visible)
@@ -145,7 +145,7 @@ class Binder:
     # --- parameters ------------------------------------------------------------------------------
 
     def parameters(self) -> tuple[Parameter, ...]:
-        """Those that are used: the input's first, then in the block's order, defaults last."""
+        """The parameters that are used: the input's first, then in the block's order, those with defaults last."""
         order = {name: index for index, name in enumerate(self.candidates)}
         ranked = sorted(self.used.values(), key=lambda p: order.get(p.name, len(order)))
         return tuple(sorted(ranked, key=lambda p: p.default is not NO_DEFAULT))
@@ -158,7 +158,7 @@ class Binder:
         return text
 
     def _fresh(self, slot: Slot, owner: str) -> str:
-        """A parameter for a slot that nothing else says."""
+        """A new parameter for a slot that no expression gives."""
         default = NO_DEFAULT if ABSENT not in slot.values else slot.first
         values = tuple(default if value is ABSENT else value for value in slot.values)
         taken = RESERVED | self.taken_names | {*self.now, *self.used}
@@ -173,9 +173,9 @@ class Binder:
     # --- expressions -----------------------------------------------------------------------------
 
     def expression(self, slot: Slot, owner: str = "") -> str:
-        """Python for a slot. ``owner`` is the child that it is of.
+        """Python for a slot. ``owner`` is the child that it belongs to.
 
-        Raises :class:`Unlike` for values that change from round to round of a loop in no simple way.
+        Raises :class:`Unlike` for values that change from round to round of a loop in a way that is not simple.
         """
         if self.loop:
             return self._in_loop(slot, self.loop, owner)
@@ -202,14 +202,14 @@ class Binder:
         return text
 
     def _ordered(self, slot: Slot) -> list[str]:
-        """Variables in the order in which they are thought of: the input's only for what it tells."""
+        """Variables in the order to try them: the input's comes last for a slot that is not inferred."""
         names = [*self.now]
         channels = self.names.get(INPUT)
         return names if slot.inferred or channels not in names else [*(n for n in names if n != channels), channels]
 
     def _named(self, slot: Slot) -> str | None:
-        """A variable that has the slot's values; for a slot that is the same in the uses that have it,
-        only one that is not the same in all."""
+        """A variable that has the slot's values. If these are the same in all uses that have the slot, the variable
+        must differ between uses."""
         names = self._ordered(slot)
         if slot.constant:
             names = [name for name in names if len(set(self.now[name])) > 1]
@@ -227,12 +227,12 @@ class Binder:
     # --- loops -----------------------------------------------------------------------------------
 
     def enter(self, rounds: Rounds) -> InLoop:
-        """From here on slots are over all rounds of all uses, until :meth:`leave`."""
+        """From here until :meth:`leave`, slots are over all rounds of all uses."""
         self.loop = InLoop(rounds.times.values)
         return self.loop
 
     def leave(self, may_change: bool = True) -> InLoop:
-        """Ends a loop, and notes what it has changed."""
+        """Ends a loop, and records what it has changed."""
         loop, self.loop = self.loop, None
         assert loop is not None
         said = [*loop.said, *loop.carried.values()]
@@ -246,14 +246,14 @@ class Binder:
         return loop
 
     def _first_or_rest(self, start: str, then: str) -> str:
-        """One thing in the first round, another thereafter."""
+        """One value in the first round, another afterwards."""
         if {start, then} == {"True", "False"}:
             return f"{self.counter} == 0" if start == "True" else f"{self.counter} > 0"
         return f"{grouped(start)} if {self.counter} == 0 else {then}"
 
     def _in_loop(self, slot: Slot, loop: InLoop, owner: str) -> str:
-        """The value may be the same in all rounds of a use, or one thing first and another thereafter:
-        then the first is a variable that the loop changes. Or it grows by the same step every time."""
+        """Three cases: the value is the same in all rounds of a use; or it has one value first and another
+        afterwards, as a variable that the loop changes; or it grows by the same step in every round."""
         if slot.constant and ABSENT not in slot.values:
             return literal(slot.first)
         self.loop = None
@@ -279,14 +279,14 @@ class Binder:
 
 
 def _alike(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Whole numbers among fractions as floats, which is the type of them all."""
+    """The values with integers converted to floats if any is a float."""
     if not any(isinstance(value, float) for value in values):
         return values
     return tuple(float(value) if type(value) is int else value for value in values)
 
 
 def _factor(values: tuple[Any, ...], others: tuple[Any, ...]) -> int | None:
-    """The whole number by which ``others`` are multiplied to give ``values``."""
+    """The integer by which ``others`` are multiplied to give ``values``."""
     pairs = [(value, other) for value, other in zip(values, others) if value is not ABSENT]
     if not all(type(value) is type(other) is int and other > 0 and value % other == 0 for value, other in pairs):
         return None
@@ -296,7 +296,7 @@ def _factor(values: tuple[Any, ...], others: tuple[Any, ...]) -> int | None:
 
 
 def _step(span: tuple[Any, ...]) -> Any:
-    """By how much the values of a use's rounds grow, ABSENT if there is but one."""
+    """The step between the values of a use's rounds, ABSENT if there is only one round."""
     if not all(type(value) is int for value in span):
         raise Unlike
     steps = {after - before for before, after in pairwise(span)}

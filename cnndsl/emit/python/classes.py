@@ -1,4 +1,4 @@
-"""The classes of the emitted source: which modules are one class, and what each looks like."""
+"""The classes of the emitted source: which modules share a class, and the content of each."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from cnndsl.emit.python.uses import (
 from cnndsl.graph.graph import Apply, Body, Dense, Graph, Module, Repeat, Tensor, operations
 from cnndsl.spec.steps import Steps
 
-#: With how many earlier groups of alike modules a group is tried to be put together.
+#: How many earlier groups of modules a group is tried to be merged with.
 TRIES = 8
 
 
@@ -47,22 +47,22 @@ class EmittedClass:
 
 
 def camel(name: str) -> str:
-    """A name of the spec as that of a class."""
+    """A name of the spec as the name of a class."""
     joined = "".join(part[:1].upper() + part[1:] for part in name.split("_"))
     return joined if joined.isidentifier() and not keyword.iskeyword(joined) else f"Net{joined}"
 
 
 class ClassPlanner:
-    """Plans a class for every block, and for every ``sequential`` that ``nn.Sequential`` cannot say.
+    """Plans a class for every block, and for every ``sequential`` that ``nn.Sequential`` cannot express.
 
-    Callees come before their callers, so the parameters of a class are known where it is called.
+    Callees come before their callers, so the parameters of a class are known when it is called.
     """
 
     def __init__(self, graph: Graph, taken: frozenset[str]) -> None:
         self.graph = graph
         self.names = set(taken)
         self.classes: list[EmittedClass] = []
-        #: The class of a module, and which of the class's uses it is.
+        #: The class of a module, and the module's index among the uses of the class.
         self.uses: dict[int, tuple[EmittedClass, int]] = {}
 
     def plan(self) -> tuple[EmittedClass, ...]:
@@ -81,7 +81,7 @@ class ClassPlanner:
     # --- which modules are one class -------------------------------------------------------------
 
     def define(self, modules: list[Module], name: str) -> None:
-        """One class for all uses of a definition, or one for each group of them that is alike."""
+        """One class for all uses of a definition, or one for each group of similar uses."""
         try:
             self.add(modules, self.emitted(modules, self.unique(name)))
         except Unlike:
@@ -95,7 +95,7 @@ class ClassPlanner:
             self.uses[id(module)] = (emitted, index)
 
     def groups(self, modules: list[Module]) -> list[list[Module]]:
-        """Modules that are alike together, and what else one class can say."""
+        """Groups of modules with the same outline, merged as far as one class can express them."""
         alike: dict[Hashable, list[Module]] = {}
         for module in modules:
             alike.setdefault(self.outline(module), []).append(module)
@@ -116,7 +116,7 @@ class ClassPlanner:
         return True
 
     def outline(self, module: Module) -> Hashable:
-        """What modules have in common that differ in values only."""
+        """What modules have in common if they differ only in values."""
         if module.chain:
             return outline(self.elements(module, loops=False))
         use = self.use(module)
@@ -130,8 +130,8 @@ class ClassPlanner:
     # --- one class -------------------------------------------------------------------------------
 
     def emitted(self, modules: Sequence[Module], name: str, loops: bool = True) -> EmittedClass:
-        """One class for several modules. Raises :class:`Unlike`, but not without loops for modules of
-        one outline."""
+        """One class for several modules. Raises :class:`Unlike`, but never for modules of one outline without
+        ``loops``."""
         binder = Binder(modules, self.graph.document.blocks.get(modules[0].block), self.names)
         if modules[0].chain:
             parts = unify([tuple(self.elements(module, loops)) for module in modules])
@@ -157,8 +157,8 @@ class ClassPlanner:
         return Use(tuple(keyed(module.body, module.steps)), inputs, returned)
 
     def dense_prefix(self, modules: Sequence[Module]) -> str:
-        """How the children begin where every module feeds each of them all that came before, and does
-        nothing else: a loop says that. Empty where it is not so."""
+        """The prefix of the children's names if each module only passes to each child everything before it, which
+        a loop expresses; else empty."""
         prefixes = {_dense_prefix(module) for module in modules}
         several = any(len(item.rounds) > 1 for module in modules for item in module.body if isinstance(item, Dense))
         named = modules[0] is self.graph.root and (len(self.graph.inputs) > 1 or self.graph.document.outputs)
@@ -177,7 +177,7 @@ class ClassPlanner:
     # --- what a module constructs ----------------------------------------------------------------
 
     def elements(self, module: Module, loops: bool = True) -> Iterator[Element]:
-        """What a chain constructs."""
+        """The elements that a chain constructs."""
         return self._elements(module.body, module.steps, (), loops)
 
     def _elements(self, body: Body, steps: Steps, prefix: Key, loops: bool) -> Iterator[Element]:
@@ -198,7 +198,7 @@ class ClassPlanner:
                 yield self.construct(key, item, loops)
 
     def constructs(self, use: Use) -> tuple[Construct, ...]:
-        """What a module with a ``forward`` of its own constructs."""
+        """The elements that a module with its own ``forward`` constructs."""
         return tuple(
             self.construct(op.key, op.item)
             for op in use.ops.values()
@@ -215,7 +215,7 @@ class ClassPlanner:
 
 
 def _layer_arguments(item: Apply) -> Iterator[Given]:
-    positional = True  # until one is not: what follows that has its name
+    positional = True  # until one is not: all after it are written with their names
     for name, argument in item.layer.arguments.items():
         needed = argument.infer is not None or argument.required
         positional = positional and needed and not argument.keyword
@@ -249,7 +249,7 @@ def _definition(module: Module) -> Hashable:
 
 
 def _class_name(modules: Sequence[Module]) -> str:
-    """The block's name, or that of the step without the number that tells it from its like."""
+    """The block's name, or that of the step without its number."""
     first = modules[0]
     if first.block:
         return first.block
@@ -260,7 +260,7 @@ def _class_name(modules: Sequence[Module]) -> str:
 
 
 def _modules(body: Body) -> Iterator[Module]:
-    """Every module that is constructed, in the order of the network."""
+    """Every module that is constructed, in the network's order."""
     for item in operations(body):
         if isinstance(item, Module) and not item.reuse:
             yield item
@@ -268,7 +268,7 @@ def _modules(body: Body) -> Iterator[Module]:
 
 
 def _callees_first(definitions: Mapping[Hashable, list[Module]]) -> Iterator[list[Module]]:
-    """The uses of each definition, a definition after those that it uses."""
+    """The uses of each definition; a definition comes after those that it uses."""
     done: set[Hashable] = set()
 
     def visit(key: Hashable) -> Iterator[list[Module]]:
@@ -286,7 +286,7 @@ def _callees_first(definitions: Mapping[Hashable, list[Module]]) -> Iterator[lis
 
 
 def _dense_prefix(module: Module) -> str:
-    """How the children of a module begin that is nothing but a dense region of one numbered child."""
+    """The prefix of the children's names if a module is only a dense region with one numbered child per round."""
     if len(module.body) != 1 or not isinstance(module.body[0], Dense):
         return ""
     names: list[str] = []

@@ -1,4 +1,4 @@
-"""``__init__``: the children of a class as the lines that a person would write."""
+"""``__init__``: creates the children of a class in lines that a person would write."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Constructor:
         return self.gathered(parts)
 
     def gathered(self, parts: Sequence[Part]) -> list[str]:
-        """Children gathered in a list, where loops and conditions decide which there are."""
+        """Children gathered in a list, if loops and conditions decide which ones exist."""
         layers = self.binder.layers
         lines: list[str] = []
         waiting: list[Part] = []
@@ -70,7 +70,7 @@ class Constructor:
         return [f"for {counter} in range({times}):", *lay_out(added, 4, before), *carried]
 
     def sequence(self, parts: Sequence[Part]) -> list[Code]:
-        """Children one after another, runs of equal ones folded."""
+        """Children one after another, with runs of equal ones folded."""
         codes = [self.part(part) for part in parts]
         folded: list[Code] = []
         for text, group in groupby(codes, flat):
@@ -96,8 +96,7 @@ class Constructor:
     # --- children as attributes ------------------------------------------------------------------
 
     def attributes(self, parts: Sequence[Part]) -> list[str]:
-        """The children of an ``nn.Module`` with a ``forward`` of its own; those that are not there
-        are None."""
+        """The children of an ``nn.Module`` with its own ``forward``; optional ones may be None."""
         children = _children(parts)
         if len({child.name for child in children}) < len(children):
             raise Unlike
@@ -117,7 +116,7 @@ class Constructor:
         return lines
 
     def added(self, child: Child) -> list[str]:
-        """A child under its name, if it is there."""
+        """A child under its name, with its condition."""
         if not child.present.constant:
             condition = self.binder.expression(child.present)
             return [f"if {condition}:", *(f"    {line}" for line in self._added(child, BODY_WIDTH - 4))]
@@ -164,7 +163,7 @@ class Constructor:
 
 
 def _children(parts: Sequence[Part]) -> list[Child]:
-    """The parts that are no loops; in a module with a ``forward`` of its own that is all."""
+    """The parts that are not loops: all of them in a module with its own ``forward``."""
     return [part for part in parts if isinstance(part, Child)]
 
 
@@ -173,7 +172,7 @@ def _some_named(parts: Sequence[Part]) -> bool:
 
 
 def _present(parts: Sequence[Part]) -> list[Child]:
-    """Parts that are there in every round of a loop."""
+    """Parts that exist in every round of a loop."""
     children = _children(parts)
     if len(children) < len(parts) or not all(child.present.constant for child in children):
         raise Unlike
@@ -185,5 +184,5 @@ def _repeated(code: Code, times: str) -> Code:
 
 
 def _condition(text: str) -> str:
-    """A condition as it may stand in ``a if condition else b``."""
+    """A condition for use in ``a if condition else b``."""
     return f"({text})" if " if " in text else text

@@ -1,4 +1,4 @@
-"""The data flow of a class: what all of its uses run, laid side by side."""
+"""The data flow of a class, compared over all of its uses."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnndsl.emit.python.unify import Slot, Unlike
 from cnndsl.emit.python.uses import Key, Keyed, signature
 from cnndsl.graph.graph import Apply, Merge, Module, Operation, Split, Tensor
 
-#: A value of the flow: the operation that makes it, and which of its outputs it is.
+#: A value of the flow: the operation that makes it, and the index of the output.
 Ref: TypeAlias = tuple[Key, int]
 #: The operation that makes the inputs.
 INPUTS: Key = (-1,)
@@ -18,8 +18,8 @@ INPUTS: Key = (-1,)
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One operation over all uses. ``optional`` names the flag, or the child that may be None, which
-    tells whether it runs; if not, its first input goes on."""
+    """One operation over all uses. ``optional`` names the flag, or the child that may be None, that decides
+    whether it runs; if not, its first input is passed on."""
 
     key: Key
     item: Operation
@@ -30,8 +30,8 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Flow:
-    """Operations in order, what goes in, and what is returned, by name. ``flags`` are the attributes
-    that tell of an operation which is no child whether it runs."""
+    """Operations in order, and inputs and returned values by name. ``flags`` are the attributes that decide
+    whether an operation that is not a child runs."""
 
     nodes: tuple[Node, ...]
     inputs: Mapping[Ref, str]
@@ -40,16 +40,16 @@ class Flow:
 
 
 class Use:
-    """One module: its operations by key, and which value each of its tensors is."""
+    """One module: its operations by key, and the value that each of its tensors represents."""
 
     def __init__(self, ops: Sequence[Keyed], inputs: Mapping[str, Tensor], returned: Mapping[str, Tensor]) -> None:
-        #: Without the merges of one tensor, which are nothing but that.
+        #: Without merges of a single tensor, which do nothing.
         self.ops: dict[Key, Keyed] = {}
         self.names = tuple(inputs)
         self.taken: dict[Key, tuple[Ref, ...]] = {}
         refs: dict[int, Ref] = {id(tensor): (INPUTS, index) for index, tensor in enumerate(inputs.values())}
         for op in ops:
-            # A module of no steps gives the very tensor that it takes, so this goes op by op.
+            # A module without steps returns its own input, so this goes operation by operation.
             taken = tuple(refs[id(tensor)] for tensor in op.item.inputs)
             if isinstance(op.item, Merge) and len(taken) == 1:
                 refs[id(op.item.output)] = taken[0]
@@ -59,7 +59,7 @@ class Use:
         self.returned = {name: refs[id(tensor)] for name, tensor in returned.items()}
 
     def outline(self) -> Hashable:
-        """All of the use that its class must share."""
+        """Everything about the use that its class must share."""
         ops = tuple((op.key, signature(op.item), self.taken[op.key]) for op in self.ops.values())
         return ops, tuple(self.returned.values())
 
@@ -90,8 +90,8 @@ def unify_flow(uses: Sequence[Use], taken: frozenset[str]) -> Flow:
 
 
 def _agree(uses: Sequence[Use], refs: Sequence[Ref], through: Mapping[Key, Ref]) -> Ref:
-    """The one value that several uses mean. In a use that lacks the operation of a value, the value
-    stands for what that operation passes on."""
+    """The value that several uses share. In a use that lacks an operation, its value is replaced by the one
+    that the operation would pass on."""
     last = max(refs)
     for use, ref in zip(uses, refs):
         meant = last
@@ -103,7 +103,7 @@ def _agree(uses: Sequence[Use], refs: Sequence[Ref], through: Mapping[Key, Ref])
 
 
 def _optional(item: Operation, present: tuple[bool, ...], flags: dict[str, Slot], taken: frozenset[str]) -> str:
-    """What tells whether an operation that some uses lack is there."""
+    """The name of the flag or child that decides whether an operation that some uses lack runs."""
     step: Any = item.step
     if isinstance(item, (Apply, Module)) and step is not None and step.when is not None and not item.reuse:
         return item.name
@@ -116,7 +116,7 @@ def _optional(item: Operation, present: tuple[bool, ...], flags: dict[str, Slot]
 
 
 def _needed(nodes: Sequence[Node], wanted: set[Ref]) -> tuple[Node, ...]:
-    """All but the merges and splits that nothing takes; layers run in any case."""
+    """All nodes except merges and splits that nothing uses; layers always run."""
     needed: list[Node] = []
     for node in reversed(nodes):
         made = [(node.key, index) for index in range(len(node.item.outputs))]

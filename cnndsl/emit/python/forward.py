@@ -1,4 +1,4 @@
-"""``forward``: the data flow of a class as the lines that a person would write."""
+"""``forward``: the data flow of a class in lines that a person would write."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from cnndsl.emit.python.text import BODY_WIDTH, Code, Group, call, flat, lay_out
 from cnndsl.emit.python.uses import is_named
 from cnndsl.graph.graph import Apply, Merge, Split
 
-#: How long an expression may become, and how many calls deep, before it gets a line of its own; what
-#: stands between ``+`` and ``*`` is less.
+#: How long an expression may become, and how many calls deep, before it gets its own line. Operands
+#: of ``+`` and ``*`` must be shorter.
 LONG, LONG_INFIX, DEEP = 66, 52, 3
-#: Variables do not take longer names of the spec.
+#: Longer names of the spec do not become variables.
 MAX_NAME = 24
 INFIX = {"add": "+", "subtract": "-", "multiply": "*"}
 
 
 @dataclass(slots=True)
 class Pending:
-    """An expression that its one taker has not taken up yet; a variable has the depth 0."""
+    """An expression that its only user has not used yet; a variable has depth 0."""
 
     code: Code
     depth: int
@@ -34,7 +34,7 @@ class Pending:
 
     @property
     def operand(self) -> str:
-        """As it stands beside ``+`` or ``*``."""
+        """The expression as an operand of ``+`` or ``*``."""
         return f"({flat(self.code)})" if isinstance(self.code, Group) and self.code.bare else flat(self.code)
 
 
@@ -51,8 +51,8 @@ def write_forward(flow: Flow) -> list[str]:
 
 @dataclass(slots=True)
 class _Writer:
-    """Goes through the operations once. Values that are used once, next, stay expressions; the others
-    are assigned to variables, and a variable is taken again when its value is no longer needed.
+    """Goes through the operations once. A value that only the next operation uses stays an expression; other
+    values are assigned to variables. A variable is reused when its value is no longer needed.
     Everything runs in the order of the graph."""
 
     flow: Flow
@@ -61,10 +61,10 @@ class _Writer:
     variables: dict[Ref, str] = field(default_factory=dict)
     held: dict[str, list[Ref]] = field(default_factory=dict)
     pending: list[Pending] = field(default_factory=list)
-    #: How many takers of a value are still to come.
+    #: How many uses of a value are still to come.
     left: Counter[Ref] = field(default_factory=Counter)
     named: dict[Ref, str] = field(default_factory=dict)
-    #: ``x2`` and so on are live below it.
+    #: Numbers below it are in use: ``x2`` and so on.
     number: int = 2
 
     def write(self) -> list[str]:
@@ -139,7 +139,7 @@ class _Writer:
         self.lines += lay_out(taken, 0, f"{', '.join(names)} = ")
 
     def optional(self, node: Node) -> None:
-        """An operation that not every use has. Where it is left out, its first input goes on."""
+        """An operation that not every use has. Without it, its first input is passed on."""
         self.flush()
         ref = (node.key, 0)
         first, *others = [self.variables[taken] for taken in node.inputs]
@@ -163,8 +163,8 @@ class _Writer:
     # --- values ----------------------------------------------------------------------------------
 
     def take(self, refs: Sequence[Ref]) -> list[Pending]:
-        """The operands of an operation. Pending ones are taken up if they are the last that were
-        written, in this order; else all get variables first."""
+        """The operands of an operation. Pending ones are inlined if they are the last that were written, in this
+        order; else all get variables first."""
         waiting = [ref for ref in refs if ref not in self.variables]
         start = len(self.pending) - len(waiting)
         if waiting != [part.ref for part in self.pending[max(start, 0) :]]:
@@ -180,14 +180,14 @@ class _Writer:
         return Pending(name, 0, frozenset({name.partition("[")[0]}), ref)
 
     def settle(self, refs: Sequence[Ref], operands: Sequence[Pending]) -> list[Pending]:
-        """Operands that were taken, as variables."""
+        """Turns operands that were taken into variables."""
         self.left.update(refs)
         self.pending += [operand for operand in operands if operand.depth]
         self.flush()
         return self.take(refs)
 
     def use(self, refs: Sequence[Ref]) -> None:
-        """Takes values once. The variables of those that are not needed again are free."""
+        """Counts one use of each value. The variables of values that are not needed again become free."""
         self.left.subtract(refs)
         for ref in refs:
             name = self.variables.get(ref, "")
@@ -200,13 +200,13 @@ class _Writer:
         reads = Counter(name for part in pending for name in part.reads)
         for part in pending:
             reads.subtract(part.reads)
-            # What nothing takes has to run all the same.
+            # An operation runs even if nothing uses its output.
             before = f"{self.name(part.ref, part.arm, reads)} = " if self.left[part.ref] else ""
             self.lines += lay_out(part.code, 0, before)
 
     def name(self, ref: Ref, arm: str, read: Mapping[str, int] = {}, prefer: str = "") -> str:
-        """A variable for a value: the name that the spec gives to what is fetched later, one whose
-        value is no longer needed, or a new one. None that is ``read`` before the value is known."""
+        """A variable for a value: the spec's name if the value is fetched later, a variable whose value is no longer
+        needed, or a new one. Never one that is ``read`` before the value is known."""
         pending = frozenset().union(*(part.reads for part in self.pending))
 
         def is_free(name: str) -> bool:
@@ -224,11 +224,11 @@ class _Writer:
         return name
 
     def is_live(self, name: str) -> bool:
-        """Whether a variable holds a value that is needed still."""
+        """Whether a variable holds a value that is still needed."""
         return any(self.left[ref] > 0 for ref in self.held.get(name, ()))
 
     def assign(self, name: str, variables: Mapping[Ref, str]) -> None:
-        """Puts values into a variable, from which those that it held are gone."""
+        """Puts values into a variable, which replaces those that it held."""
         for other in self.held.get(name, ()):
             self.variables.pop(other, None)
         self.variables |= variables

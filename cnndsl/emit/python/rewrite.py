@@ -1,7 +1,7 @@
 """The spec's own expressions as Python over the parameters of a constructor.
 
-An expression is taken over only if, worked out over the parameters' values, it gives the right value
-in every use of the class. So a name that means something else in the class can do no harm.
+An expression is used only if, evaluated with the parameters' values, it gives the right value
+in every use of the class. So a name that means something else in the class does no harm.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Expression, Fault, Unknown, Value, evaluate
 from cnndsl.spec.steps import Let, Steps
 
-#: Functions of the language that are Python's too.
+#: Functions of the language that Python has too.
 BUILTINS = frozenset({"min", "max", "abs", "round", "int", "len", "sum"})
-#: Longer expressions are not taken over.
+#: The longest expression to use.
 MAX_LENGTH = 60
 _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq,
@@ -32,7 +32,7 @@ _OPPOSITE: dict[type[ast.cmpop], type[ast.cmpop]] = {
 }
 
 
-#: What `input.channels` is called among the names.
+#: The key of `input.channels` among the names.
 INPUT = "input"
 
 
@@ -43,10 +43,10 @@ def rewrite(
     names: Mapping[str, str],
     variables: Mapping[str, Sequence[Any]],
 ) -> tuple[str, tuple[Any, ...]] | None:
-    """Python for a slot whose values are ``wanted``, and its values; None if the expression does not say them.
+    """Python for a slot whose values are ``wanted``, and its values; None if the expression does not give them.
 
-    ``names`` are the spec's names with what Python calls them, ``variables`` these with their values in
-    each use. What ``let`` binds is written out.
+    ``names`` maps the spec's names to Python's, ``variables`` maps these to their values in each use. Names
+    bound by ``let`` are replaced by their values.
     """
     rewriter = _Rewriter(expression, uses, names)
     try:
@@ -64,7 +64,7 @@ def rewrite(
 
 
 class _Plain(ast.NodeTransformer):
-    """Comparisons beside ``and`` and ``or`` as they stand, for which ``ast.unparse`` has parentheses at times."""
+    """Removes the parentheses that ``ast.unparse`` sometimes puts around comparisons in ``and`` and ``or``."""
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.expr:
         texts = (
@@ -74,12 +74,12 @@ class _Plain(ast.NodeTransformer):
 
 
 def agree(wanted: Sequence[Any], found: Sequence[Any]) -> bool:
-    """Whether ``found`` are the values that are wanted, as far as any are."""
+    """Whether ``found`` are the wanted values, wherever one is wanted."""
     return all(value is ABSENT or literal(value) == literal(other) for value, other in zip(wanted, found))
 
 
 def _worth(node: ast.expr, span: Span, environment: Environment) -> Any:
-    """What a part of an expression is worth, ABSENT if it cannot be told."""
+    """The value of a part of an expression, ABSENT if it cannot be evaluated."""
     try:
         return reference(evaluate(Expression("", node, span), environment))
     except (Fault, Unknown):
@@ -87,19 +87,19 @@ def _worth(node: ast.expr, span: Span, environment: Environment) -> Any:
 
 
 def _lets(steps: Steps) -> dict[str, Value]:
-    """What the ``let`` of a list of steps bind."""
+    """The names that the ``let`` steps of a list bind, with their values."""
     return {key.name: value for step in steps if isinstance(step, Let) for key, value in step.values}
 
 
 class _Rewriter(ast.NodeVisitor):
-    """Parts that are the same in all uses become literals. Raises :class:`Unlike` where it fails."""
+    """Parts that are the same in all uses become literals. Raises :class:`Unlike` if it fails."""
 
     def __init__(self, expression: Expression, uses: Sequence[Module], names: Mapping[str, str]) -> None:
         self.span = expression.span
         self.environments = [Environment(use.params, LAYERS, use.input.shape.sample) for use in uses]
         self.names = names
         self.lets = _lets(uses[0].steps)
-        #: The values of literals, which stand in the tree as names.
+        #: The values of literals, which are names in the tree.
         self.constants: dict[str, Any] = {}
 
     def visit(self, node: ast.AST) -> Any:
@@ -126,7 +126,7 @@ class _Rewriter(ast.NodeVisitor):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.names:
             return ast.Name(self.names[node.id], ast.Load())
-        bound = self.lets.pop(node.id, None)  # a name that is bound anew by its own value is taken once
+        bound = self.lets.pop(node.id, None)  # a name rebound from its own value is replaced once
         if not isinstance(bound, Expression):
             raise Unlike
         visited: ast.expr = self.visit(bound.node)
@@ -190,7 +190,7 @@ class _Rewriter(ast.NodeVisitor):
             taken: ast.expr = self.visit(node.body if self.constants[test.id] else node.orelse)
             return taken
         body, otherwise = self.visit(node.body), self.visit(node.orelse)
-        # What Python says with `min`, `max` or `bool`, a linter would want said so.
+        # A linter would want `min`, `max` or `bool` instead.
         sides = [test.left, *test.comparators] if isinstance(test, ast.Compare) else []
         if {ast.unparse(body), ast.unparse(otherwise)} <= {"True", "False", *map(ast.unparse, sides)}:
             raise Unlike

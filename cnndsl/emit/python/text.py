@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-#: Columns of a line, and what a method's body has of them.
+#: Columns of a line, and of a line in a method's body.
 WIDTH = 88
 BODY_WIDTH = WIDTH - 8
-#: How many items of a tuple an annotation tells apart.
+#: The most items of a tuple that an annotation lists one by one.
 MAX_TYPES = 4
 
 
@@ -17,8 +17,8 @@ MAX_TYPES = 4
 class Group:
     """Parts between brackets, with commas between them or, as in ``(a for b in c)``, without.
 
-    ``bare``: the brackets are there only where the group is broken into lines. ``display``: it is a
-    list, a tuple or a dictionary, of which every item gets a line where it is broken.
+    ``bare``: it has brackets only if it is broken into lines. ``display``: it is a list, a tuple or a
+    dictionary; if it is broken, every item gets its own line.
     """
 
     opening: str
@@ -41,7 +41,7 @@ def listing(items: Iterable[Code]) -> Group:
 
 
 def spread(*parts: Code) -> Group:
-    """Children put between others: ``*(Block(8) for _ in range(2))``."""
+    """Children spread between others: ``*(Block(8) for _ in range(2))``."""
     return Group("*(", parts, ")", commas=False)
 
 
@@ -62,10 +62,10 @@ def _inside(group: Group) -> str:
 
 
 def lay_out(code: Code, indent: int, before: str = "", after: str = "", width: int = BODY_WIDTH) -> list[str]:
-    """Lines of ``before code after`` at an indentation of ``indent`` columns, ``width`` wide at most.
+    """Lines of ``before code after`` at an indentation of ``indent`` columns, at most ``width`` wide.
 
-    What does not fit is broken at its outermost brackets: the arguments of a call on one line if they
-    fit there, else a line each, with commas behind all of them.
+    If it does not fit, it is broken at its outermost brackets: the arguments of a call go on one line if they
+    fit there, else on a line each, all with trailing commas.
     """
     margin = " " * indent
     line = f"{margin}{before}{flat(code)}{after}"
@@ -106,14 +106,14 @@ def written(value: Any) -> Code:
 
 
 def literal(value: Any) -> str:
-    """:func:`written`, on one line. Values are the same where their literals are."""
+    """:func:`written`, on one line. Values are the same if their literals are."""
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     return _quoted(value) if isinstance(value, str) else repr(value)
 
 
 def _quoted(text: str) -> str:
-    """A text in double quotes, or in single ones where that saves escapes."""
+    """A string in double quotes, or in single ones if that saves escapes."""
     quote = "'" if text.count('"') > text.count("'") else '"'
     escaped = text.replace("\\", "\\\\").replace(quote, f"\\{quote}")
     shown = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in escaped)
@@ -121,7 +121,7 @@ def _quoted(text: str) -> str:
 
 
 def annotation(values: Iterable[Any]) -> str:
-    """The type that all of ``values`` have, as an annotation."""
+    """The common type of ``values``, as an annotation."""
     names = {_type(value) for value in values}
     if "float" in names:
         names.discard("int")

@@ -1,4 +1,4 @@
-"""The uses of one class laid side by side: what is alike in all, and slots for what differs."""
+"""Compares the uses of one class: what they share, and slots for what differs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
 
 class Unlike(Exception):
-    """The uses differ in more than values: one class cannot say them all."""
+    """The uses differ in more than values: one class cannot express them all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """A constructor call over all uses. ``names`` are what the uses call it, ``present`` tells which
-    of them have it."""
+    """A constructor call over all uses. ``names`` are its names in the uses, ``present`` which of them
+    have it."""
 
     names: tuple[str, ...]
     named: bool
@@ -57,7 +57,7 @@ class Child:
 
     @property
     def name(self) -> str:
-        """Its name as an attribute. Raises :class:`Unlike` where the uses have several."""
+        """Its name as an attribute. Raises :class:`Unlike` if the uses have several."""
         if len(self.names) > 1:
             raise Unlike
         return self.names[0]
@@ -75,7 +75,7 @@ Part: TypeAlias = Child | Rounds
 
 
 def unify(uses: Sequence[Sequence[Element] | None]) -> tuple[Part, ...]:
-    """Parts that stand for the elements of every use; None is a use that has none of them.
+    """Parts that represent the elements of every use; None is a use without them.
 
     Raises :class:`Unlike`.
     """
@@ -111,7 +111,7 @@ def _rounds(key: Key, members: Sequence[Element | None]) -> Rounds:
 
 
 def _child(members: Sequence[Construct | None], asked: Sequence[bool]) -> Child:
-    """``asked`` tells the uses that have the module around, so that it matters whether they have this."""
+    """``asked`` marks the uses that have the enclosing module, for which it matters whether they have this child."""
     present = [member for member in members if member is not None]
     first = present[0]
     inner = None
@@ -127,8 +127,8 @@ def _child(members: Sequence[Construct | None], asked: Sequence[bool]) -> Child:
 
 
 def _call(members: Sequence[Construct | None], present: Sequence[Construct]) -> tuple[Slot, tuple[Slot, ...]]:
-    """What is called and with what. Where it is not the same in all uses, the calls must be alike in
-    all that they say."""
+    """The callee and its arguments. If the uses have different callees, their calls must have the same
+    arguments."""
     first = present[0]
     given: list[tuple[Given, ...] | None] = [member.arguments if member else None for member in members]
     values = tuple(Reference(member.callee) if member else ABSENT for member in members)
@@ -143,7 +143,7 @@ def _call(members: Sequence[Construct | None], present: Sequence[Construct]) -> 
 
 
 def _said(arguments: tuple[Given, ...]) -> tuple[Given, ...]:
-    """The arguments that are not left to the defaults."""
+    """The arguments that differ from their defaults."""
     return tuple(g for g in arguments if g.default is NO_DEFAULT or literal(g.default) != literal(g.value))
 
 
@@ -160,7 +160,7 @@ def _argument(name: str, given: Sequence[tuple[Given, ...] | None]) -> Slot:
 
 
 def reference(value: Any) -> Any:
-    """A value with every name of a layer as what Python calls it."""
+    """A value with every name of a layer replaced by its Python name."""
     if isinstance(value, tuple):
         return tuple(map(reference, value))
     return Reference(LAYERS[value].constructor) if isinstance(value, str) and value in LAYERS else value

@@ -1,8 +1,8 @@
-"""The uses of a class: what each module of the graph constructs and runs, read off the graph.
+"""The uses of a class: what each module of the graph constructs and runs.
 
 A module's children are *elements*: constructor calls and, in a chain, loops of them. An element's
-``key`` says which step of the definition made it, so the elements of two uses can be laid side by
-side; keys compare in the order of the definition, which is that of the graph.
+``key`` identifies the step of the definition that made it, so the elements of two uses can be matched;
+keys compare in the order of the definition, which is that of the graph.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ class Given:
     name: str
     value: Any
     written: Value | None = None
-    #: Told by the input, so that the spec says nothing of it.
+    #: Inferred from the input, so the spec does not write it.
     inferred: bool = False
     #: Written without its name.
     positional: bool = False
-    #: What the constructor takes where it is left out; :data:`NO_DEFAULT` where it may not be.
+    #: The default if it is omitted; :data:`NO_DEFAULT` if it is required.
     default: Any = NO_DEFAULT
 
 
@@ -67,7 +67,7 @@ Element: TypeAlias = Construct | Loop
 
 @dataclass(frozen=True, slots=True)
 class Keyed:
-    """An operation of a module's ``forward`` with its key. ``arm`` names the side it stands on."""
+    """An operation of a module's ``forward`` with its key. ``arm`` names the branch or side that it is on."""
 
     key: Key
     item: Operation
@@ -82,7 +82,7 @@ def is_named(step: spec.Step | None) -> bool:
 
 
 def has_names(steps: spec.Steps) -> bool:
-    """Whether some child of a chain of steps has a name of its own."""
+    """Whether some child of a chain of steps has its own name."""
     return any(
         is_named(step) or has_names(step.otherwise) or (isinstance(step, spec.Repeat) and has_names(step.steps))
         for step in steps
@@ -90,12 +90,12 @@ def has_names(steps: spec.Steps) -> bool:
 
 
 def needs_class(module: Module) -> bool:
-    """Whether a module has a class of its own: blocks, and what ``nn.Sequential(...)`` cannot say."""
+    """Whether a module has its own class: blocks, and what ``nn.Sequential(...)`` cannot express."""
     return bool(module.block) or not module.chain or has_names(module.steps)
 
 
 def positions(steps: spec.Steps, prefix: Key = ()) -> dict[int, Key]:
-    """Where each step of a list stands, those of ``else`` behind the one that they stand in for."""
+    """The position of each step of a list; those of an ``else`` come after the step that they replace."""
     found: dict[int, Key] = {}
     for index, step in enumerate(steps):
         found[id(step)] = (*prefix, index)
@@ -107,7 +107,7 @@ def positions(steps: spec.Steps, prefix: Key = ()) -> dict[int, Key]:
 
 
 def keyed(body: Body, steps: spec.Steps, prefix: Key = (), arm: str = "") -> Iterator[Keyed]:
-    """The operations of a module in the order in which they run."""
+    """The operations of a module in execution order."""
     place = positions(steps)
     for item in body:
         yield from _keyed_item(item, (*prefix, *place[id(item.step)], 0), arm)
@@ -141,7 +141,7 @@ def _keyed_item(item: Item, key: Key, arm: str) -> Iterator[Keyed]:
 
 
 def signature(item: Operation) -> Hashable:
-    """What operations of one key must share to be one operation of a class."""
+    """What operations with one key must share to be one operation of a class."""
     match item:
         case Merge():
             return (item.kind, item.dim, len(item.inputs))
@@ -151,7 +151,7 @@ def signature(item: Operation) -> Hashable:
 
 
 def outline(elements: Iterable[Element]) -> Hashable:
-    """All of some elements but the values of their arguments."""
+    """Everything about some elements except the values of their arguments."""
     return tuple(
         (element.key, tuple(map(outline, element.rounds)))
         if isinstance(element, Loop)
