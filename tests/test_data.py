@@ -146,12 +146,12 @@ def test_a_folder_with_some_of_the_files_only_is_passed_over(tmp_path: Path) -> 
 
 
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "cut off": (lambda content: content[:-5], "its header says 9,408 bytes, and there are 9,403"),
-    "too long": (lambda content: content + b"0", "its header says 9,408 bytes, and there are 9,409"),
-    "other magic": (lambda content: b"\0\0\x0d" + content[3:], "this is no idx file of bytes in 3 dimensions"),
-    "header cut off": (lambda content: content[:9], "this is no idx file of bytes in 3 dimensions"),
-    "nothing": (lambda content: b"", "this is no idx file of bytes in 3 dimensions"),
-    "a large size": (lambda content: content[:4] + b"\xff" * 12 + content[16:], "its header says"),
+    "cut off": (lambda content: content[:-5], "its header gives 9,408 bytes, but there are 9,403"),
+    "too long": (lambda content: content + b"0", "its header gives 9,408 bytes, but there are 9,409"),
+    "other magic": (lambda content: b"\0\0\x0d" + content[3:], "it is not an idx file of bytes in 3 dimensions"),
+    "header cut off": (lambda content: content[:9], "it is not an idx file of bytes in 3 dimensions"),
+    "nothing": (lambda content: b"", "it is not an idx file of bytes in 3 dimensions"),
+    "a large size": (lambda content: content[:4] + b"\xff" * 12 + content[16:], "its header gives"),
 }
 
 
@@ -179,7 +179,7 @@ def test_images_and_labels_have_to_be_as_many(tmp_path: Path) -> None:
     write(tmp_path, arrays() | {"train-labels-idx1-ubyte": [1, 2, 3]})
     message = error(Code.SAMPLE, lambda: opened(recipe(), Places(tmp_path)))
     assert (
-        "there is not one label for each image" in message and "has 3 labels" in message and "has 12 images" in message
+        "the numbers of images and labels differ" in message and "has 3 labels" in message and "has 12 images" in message
     )
 
 
@@ -481,10 +481,10 @@ def test_synthetic_data_of_another_size_than_the_specs(change: dict[str, Any]) -
 
 def test_synthetic_data_that_cannot_be_made_up() -> None:
     message = error(Code.RECIPE, lambda: open_data(recipe("Synthetic"), (1, 8, 8), (3, 8), Places(), CPU))
-    assert "nothing is made up for a network from [1, 8, 8] to [3, 8]" in message
+    assert "`Synthetic` has no data for a network from [1, 8, 8] to [3, 8]" in message
     asked = recipe("Synthetic", call("RandomHorizontalFlip"))
     message = error(Code.RECIPE, lambda: open_data(asked, (1, 8), (3,), Places(), CPU))
-    assert "`augment` is for images, [C, H, W], and samples are [1, 8]" in message
+    assert "`augment` is for images, [C, H, W], but samples are [1, 8]" in message
     assert open_data(recipe("Synthetic", resize=16), (1, 8), (3,), Places(), CPU).shape == (1, 8)
 
 
@@ -746,11 +746,11 @@ def test_folders_that_have_no_classes_or_no_pictures(tmp_path: Path, monkeypatch
     folder(tmp_path / "root", {"a": 3, "b": 0, "c": 1})
     assert f"there are no pictures in {tmp_path}/root for `b`" in said()
     picture(tmp_path / "root/b/1.png"), picture(tmp_path / "root/b/2.png")
-    assert f"there is one picture in {tmp_path}/root/c" in said(out=3)
+    assert f"there is only one picture in {tmp_path}/root/c" in said(out=3)
     picture(tmp_path / "root/c/2.png")
     message = said()
     assert "has label 2, the network has 2 classes" in message and f"{tmp_path}/root/c/" in message
-    assert "pictures are [1, H, W] or [3, H, W], and the network takes [4, 16, 16]" in error(
+    assert "pictures are [1, H, W] or [3, H, W], but the network takes [4, 16, 16]" in error(
         Code.RECIPE, lambda: opened(pictures(tmp_path / "root"), HERE, (4, 16, 16), (3,))
     )
     folder(tmp_path / "split/train", {"a": 1})

@@ -234,7 +234,7 @@ def test_a_last_batch_of_one_sample_is_left_out(samples: int, tmp_path: Path) ->
 
 def test_data_without_a_step(tmp_path: Path) -> None:
     told = refused(Code.SAMPLE, SPEC.replace("size: 150", "size: 1"), tmp_path / "runs")
-    assert told.message == "`Synthetic` has 1 training sample, and a batch needs 2"
+    assert told.message == "`Synthetic` has 1 training sample, but a batch needs 2"
     assert "`--batch-size 1`" in told.help
 
 

@@ -86,7 +86,7 @@ def test_signals_leave_a_checkpoint_and_an_exit_code(number: int, times: int, tm
         process.send_signal(number)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 128 + number, told
-    assert f"stopped by {signal.Signals(number).name}; go on with `cnndsl train --resume runs/tiny/" in told
+    assert f"stopped by {signal.Signals(number).name}; continue with `cnndsl train --resume runs/tiny/" in told
     assert "Traceback" not in told
     (path,) = tmp_path.glob("runs/tiny/*")
     assert cnndsl.load_run(path).state == "interrupted"
@@ -118,7 +118,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, caps
     (run / "last.pt").write_bytes(b"")
     resumed = cnndsl.train(resume=run, epochs=4, device="cpu")
     told = capsys.readouterr().out
-    assert f"{run / 'last.pt'} is empty; going on from the checkpoint before it" in told
+    assert f"{run / 'last.pt'} is empty; continuing from the checkpoint before it" in told
     assert "from epoch 3" in told
     # The damaged one has not been pushed over the sound one: both that are there now load.
     assert (run / "last.damaged.pt").read_bytes() == b""
@@ -130,7 +130,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, caps
 def test_what_each_damage_is_called(run: Path) -> None:
     data = (run / "last.pt").read_bytes()
     assert noticed(run / "last.pt", b"").endswith("is empty")
-    assert noticed(run / "last.pt", data[:-100]).endswith("is cut off, or no checkpoint of cnndsl's")
+    assert noticed(run / "last.pt", data[:-100]).endswith("is cut off, or not a checkpoint of cnndsl")
     assert "its checksum is another" in noticed(run / "last.pt", data.replace(b"tiny", b"tony"))
     assert noticed(run / "last.pt", b"hello").endswith("is no checkpoint")
     (run / "last.before.pt").unlink()
@@ -185,7 +185,7 @@ def test_a_full_disk_is_loud_and_keeps_the_old_checkpoint(tmp_path: Path, monkey
         real(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    failure(Code.WRITE, "No space left on device; the checkpoint before is whole", SPEC, runs=tmp_path)
+    failure(Code.WRITE, "No space left on device; the previous checkpoint is intact", SPEC, runs=tmp_path)
     monkeypatch.undo()
     (path,) = tmp_path.glob("tiny/*")
     assert len(last_checkpoint(path)[0].progress.epochs) == 1
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_devices_that_are_not_there() -> None:
-    for name, message in (("tpuu", "torch knows no device `tpuu`"), ("mps", "there is no device `mps` here")):
+    for name, message in (("tpuu", "torch has no device `tpuu`"), ("mps", "there is no device `mps` here")):
         with pytest.raises(RunError, match=message):
             cnndsl.train(cnndsl.Text(SPEC), device=name, quiet=True)
 

@@ -72,8 +72,8 @@ def save(path: Path, data: bytes, *, keep: Path | None = None) -> None:
     try:
         write_file(path, data, keep=keep)
     except OSError as error:
-        there = "; the checkpoint before is whole" if path.exists() or (keep and keep.exists()) else ""
-        help = "make room, and go on with --resume" if there else ""
+        there = "; the previous checkpoint is intact" if path.exists() or (keep and keep.exists()) else ""
+        help = "free some space, and continue with --resume" if there else ""
         raise RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}{there}", help) from error
 
 
@@ -88,11 +88,11 @@ def load(path: Path) -> Checkpoint:
     if not comment.startswith(_MARK):
         raise RunError(Code.CHECKPOINT, f"{path} is {_kind(data)}")
     if hashlib.sha256(body).hexdigest().encode() != comment[len(_MARK) :]:
-        raise RunError(Code.CHECKPOINT, f"{path} has changed since it was written: its checksum is another")
+        raise RunError(Code.CHECKPOINT, f"{path} has changed since it was written: its checksum differs")
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        message = f"{path} holds more than tensors and plain values, and nothing in it is run"
+        message = f"{path} holds more than tensors and plain values; nothing in it was run"
         raise RunError(Code.CHECKPOINT, message, notes=[str(error).splitlines()[0]]) from None
     return _checkpoint(path, content)
 
@@ -101,7 +101,7 @@ def _kind(data: bytes) -> str:
     """What a file is that does not end as a checkpoint does."""
     if not data:
         return "empty"
-    return "cut off, or no checkpoint of cnndsl's" if data.startswith(b"PK") else "no checkpoint"
+    return "cut off, or not a checkpoint of cnndsl" if data.startswith(b"PK") else "not a checkpoint"
 
 
 def _checkpoint(path: Path, content: Any) -> Checkpoint:
@@ -128,6 +128,6 @@ def _check_plugins(path: Path, plugins: Mapping[str, str]) -> None:
     load_installed()
     for name, module in plugins.items():
         if name not in LAYERS:
-            message = f"{path} was trained with the layer `{shorten(name)}` of `{shorten(module)}`, which is not there"
-            help = f"if you trust it, bring it in: `--plugin {shorten(module)}`, or `import {shorten(module)}`"
+            message = f"{path} was trained with the layer `{shorten(name)}` of `{shorten(module)}`, which is not loaded"
+            help = f"if you trust it, load it: `--plugin {shorten(module)}`, or `import {shorten(module)}`"
             raise RunError(Code.PLUGIN, message, help)

@@ -24,7 +24,7 @@ def choose(name: str | None = None) -> torch.device:
     try:
         device = torch.device(name) if name else present or torch.device("cpu")
     except RuntimeError:
-        raise RunError(Code.DEVICE, f"torch knows no device `{name}`", "`cpu`, `cuda`, `cuda:1` or `mps`") from None
+        raise RunError(Code.DEVICE, f"torch has no device `{name}`", "`cpu`, `cuda`, `cuda:1` or `mps`") from None
     if device.type == "cpu":
         return torch.device("cpu")
     if present is None or present.type != device.type:

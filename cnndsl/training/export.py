@@ -182,10 +182,10 @@ class SafeTensors(Format):
         found = importlib.import_module("safetensors.torch").load_file(path)
         state = subject.module.state_dict()
         if found.keys() != state.keys():
-            raise Different("its tensors have other names")
+            raise Different("its tensors have different names")
         for name, value in state.items():
             if not torch.equal(_bytes(found[name]), _bytes(value)):
-                raise Different(f"its `{name}` is another")
+                raise Different(f"its `{name}` differs")
         return f"all {len(state)} tensors", 0.0
 
 
@@ -206,7 +206,7 @@ def export(trained: Trained, form: str, path: Path, batch: int | None = None) ->
     made = FORMATS[form]
     missing = [name for name in made.packages if importlib.util.find_spec(name) is None]
     if missing:
-        message = f"{form} is written with {' and '.join(made.packages)}: {' and '.join(missing)} cannot be found"
+        message = f"{form} needs {' and '.join(made.packages)}, but {' and '.join(missing)} cannot be found"
         raise RunError(Code.EXPORT, message, f"`pip install {' '.join(made.packages)}`")
     try:
         check_folder(path)
@@ -216,7 +216,7 @@ def export(trained: Trained, form: str, path: Path, batch: int | None = None) ->
             checked, difference = _written(made, subject, beside, f"`{trained.name}` as {form}")
             write_file(path, beside.read_bytes())
     except OSError as error:
-        raise RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "`-o` names another file") from error
+        raise RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "choose another file with `-o`") from error
     return Exported(path, checked, difference)
 
 
@@ -251,12 +251,12 @@ def _written(made: Format, subject: Subject, path: Path, what: str) -> tuple[str
             raise
         except Exception as error:
             open_batch = made.batches and subject.batch is None and "batch" in str(error)
-            help = "`--batch 1`, if one size will do" if open_batch else ""
+            help = "`--batch 1`, if one size is enough" if open_batch else ""
             raise RunError(Code.EXPORT, f"torch cannot export {what}", help, [_said(error)]) from error
         try:
             return made.check(subject, path)
         except Different as error:
-            message = f"{what} does not give what the module does: {error}; nothing was written"
+            message = f"{what} differs from the module: {error}; nothing was written"
             raise RunError(Code.EXPORT, message) from None
         except Exception as error:
             message = f"{what} cannot be read back; nothing was written"
@@ -283,7 +283,7 @@ def _compare(subject: Subject, run: Callable[[Tensor], Tensor]) -> float:
         difference = float((found - own).abs().masked_fill(alike, 0).max())
         bound = TOLERANCE * float(own.abs().nan_to_num(0, 0).max())
         if not difference <= bound:
-            raise Different(f"outputs differ by up to {difference:.2g}, in a batch of {batch}, {bound:.2g} is allowed")
+            raise Different(f"outputs differ by up to {difference:.2g} in a batch of {batch}, {bound:.2g} is allowed")
         worst = max(worst, difference)
     return worst
 

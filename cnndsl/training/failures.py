@@ -20,8 +20,8 @@ _NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory", "AL
 _READER_ENDED, _READER_RAISED = "DataLoader worker (pid", "in DataLoader worker process"
 _TORCH = Path(torch.__file__).parent
 _GUARD = (
-    'put what the script does under `if __name__ == "__main__":`: the processes that read pictures run the script '
-    "again as they start; `workers=0` needs none"
+    'put the code of the script under `if __name__ == "__main__":`, since each process that reads pictures runs the '
+    "script again; or pass `workers=0`"
 )
 
 
@@ -46,14 +46,14 @@ def check_guarded() -> None:
     """Ends a process that was started to read pictures and, on its way, runs the script that started it."""
     # The mark by which multiprocessing itself finds that out, in spawned processes and those of a fork server.
     if getattr(multiprocessing.current_process(), "_inheriting", False):
-        message = "the script trains or tests a network wherever it is imported"
+        message = "the script trains or tests a network whenever it is imported"
         raise SystemExit(str(RunError(Code.BROKEN, message, _GUARD)))  # of this process: no traceback is of use
 
 
 def _no_memory(error: BaseException, device: torch.device) -> RunError:
     help = (
-        "a smaller `--batch-size`, with `--accumulate` for the same step; `--precision bf16`; or end what else uses "
-        "the memory"
+        "a smaller `--batch-size`, with `--accumulate` for the same step; `--precision bf16`; or end other programs "
+        "that use the memory"
     )
     return RunError(Code.BROKEN, f"{device} is out of memory", help, _said(error))
 
@@ -67,7 +67,7 @@ def _no_reader(error: BaseException) -> RunError:
 
 def _refused(error: BaseException, device: torch.device, module: nn.Module) -> RunError:
     notes = [*_said(error), *_layer(error, module), *_own_line(error)]
-    help = "`cnndsl shapes SPEC` shows what each layer is given"
+    help = "`cnndsl shapes SPEC` shows every shape"
     return RunError(Code.BROKEN, f"torch cannot compute the step on {device}", help, notes)
 
 

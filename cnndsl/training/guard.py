@@ -51,6 +51,6 @@ class Guard:
     def _fail(self, number: int) -> None:
         message = f"the loss is not finite in epoch {self.epoch + 1}, batch {number + 1}; its step was not taken"
         help = (
-            "a smaller `lr`, `clip_grad_norm: 1.0`, or `precision: fp32` where it is less; the last checkpoint is sound"
+            "a smaller `lr`, `clip_grad_norm: 1.0`, or `precision: fp32` if it is lower; the last checkpoint is intact"
         )
         raise RunError(Code.LOSS, message, help)

@@ -132,8 +132,8 @@ def _check_cycle(call: FunctionCall, arguments: Mapping[str, Any], steps: int) -
         raise RunError(Code.RECIPE, refused.message, refused.help, span=call.span.first_line) from None
     cycle = values["total_steps"] or values["epochs"] * values["steps_per_epoch"]
     if cycle < steps:
-        message = f"the cycle has {cycle} steps, the training {steps}"
-        raise RunError(Code.RECIPE, message, "leave `total_steps` out", span=call.span.first_line)
+        message = f"the cycle has {cycle} steps, but the training has {steps}"
+        raise RunError(Code.RECIPE, message, "omit `total_steps`", span=call.span.first_line)
 
 
 def _average(module: nn.Module, decay: float) -> AveragedModel:

@@ -73,7 +73,7 @@ def shape_after(preparation: Preparation, sample: tuple[int, ...], recipe: Recip
     Raises :class:`RunError` for a transform that does not take them.
     """
     if len(sample) != 3 and recipe.augment:
-        message = f"`augment` is for images, [C, H, W], and samples are {list(sample)}"
+        message = f"`augment` is for images, [C, H, W], but samples are {list(sample)}"
         raise RunError(Code.RECIPE, message, "remove it", span=recipe.augment[0].span.first_line)
     images, labels, dice = torch.zeros(1, *sample, dtype=torch.uint8), torch.zeros(1), Dice(0, torch.device("cpu"))
     for transform in (preparation.shape, *preparation.transforms):

@@ -44,7 +44,7 @@ def early_end(rule: EarlyStopping | None, epochs: Sequence[Epoch]) -> str:
     if since < max(rule.patience, 1):
         return ""
     if since == len(epochs):
-        return f"`{rule.monitor}` has never been a number"
+        return f"`{rule.monitor}` was never a number"
     return f"`{rule.monitor}` has not improved since epoch {len(epochs) - since}, when it was {best:.4g}"
 
 

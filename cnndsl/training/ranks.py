@@ -80,7 +80,7 @@ class Ranks:
         unlike = [rank for rank, other in enumerate(texts) if other != texts[0]]
         if unlike:
             ranks = ", ".join(map(str, unlike))
-            message = f"{what} of rank {ranks} is not that of rank 0"
+            message = f"{what} of rank {ranks} differs from that of rank 0"
             raise RunError(Code.RANKS, message, "all machines need the same files and the same command")
 
 
@@ -125,5 +125,5 @@ def is_of_others(error: BaseException) -> bool:
 
 def _gone(error: Exception) -> RunError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    message = "another process of this training has gone, or does not answer"
-    return RunError(Code.RANKS, message, "see what it said last; --resume goes on from the last checkpoint", lines[:1])
+    message = "another process of this training has ended, or does not answer"
+    return RunError(Code.RANKS, message, "see its last output; --resume continues from the last checkpoint", lines[:1])

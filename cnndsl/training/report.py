@@ -102,7 +102,7 @@ def _epoch_line(progress: Progress, epochs: int) -> str:
 def skipped_lines(skipped: Sequence[str]) -> Iterator[str]:
     """The pictures that were passed over, as many as are of use at once."""
     if skipped:
-        yield f"{len(skipped)} picture{'s' * (len(skipped) > 1)} passed over"
+        yield f"{len(skipped)} picture{'s' * (len(skipped) > 1)} left out"
         yield from (f"  {line}" for line in skipped[:MOST])
     if len(skipped) > MOST:
         yield f"  and {len(skipped) - MOST} more"

@@ -31,8 +31,8 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
                 raise  # nothing is wrong with the checkpoint
             if path.exists() or not trouble:
                 trouble.append(error.diagnostic.message)
-    message = f"{folder} has no checkpoint to go on from: {'; '.join(trouble)}"
-    raise RunError(Code.RESUME, message, "start it anew")
+    message = f"{folder} has no checkpoint to continue from: {'; '.join(trouble)}"
+    raise RunError(Code.RESUME, message, "start a new run")
 
 
 def check_same(checkpoint: Checkpoint, network: Network, recipe: Recipe) -> None:
@@ -42,13 +42,13 @@ def check_same(checkpoint: Checkpoint, network: Network, recipe: Recipe) -> None
     assert trained.recipe is not None
     changes = [*_network_changes(trained, network), *_recipe_changes(trained.recipe, recipe)]
     if changes:
-        help = f"train it as a new run; only {' and '.join(f'`{key}`' for key in CHANGEABLE)} may change"
+        help = f"start a new run; only {' and '.join(f'`{key}`' for key in CHANGEABLE)} may change"
         if recipe.epochs != trained.recipe.epochs and all("scheduler" in change for change in changes):
-            help = "it depends on `epochs`; `--set train.scheduler...` gives it the value that it had"
+            help = "it depends on `epochs`; restore the old value with `--set train.scheduler...`"
         raise RunError(Code.RESUME, "the spec has changed since the checkpoint", help, changes[:20])
     if _is_stretched(recipe) and recipe.epochs != trained.recipe.epochs:
-        message = "`OneCycleLR` lasts as long as the training, and its end is what it was made for"
-        raise RunError(Code.RESUME, message, f"train a new run with `epochs: {recipe.epochs}`")
+        message = "`OneCycleLR` lasts as long as the training, so `epochs` cannot change"
+        raise RunError(Code.RESUME, message, f"start a new run with `epochs: {recipe.epochs}`")
     done = len(checkpoint.progress.epochs)
     if recipe.epochs < done:
         raise RunError(Code.RESUME, f"{done} epochs are done, more than `epochs: {recipe.epochs}`")

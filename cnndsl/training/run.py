@@ -77,8 +77,8 @@ class Run:
         names = CHECKPOINTS[which] if which == "last" or (self.path / BEST).exists() else CHECKPOINTS["last"]
         present = [self.path / name for name in names if (self.path / name).exists()]
         if not present:
-            help = "`cnndsl runs` lists the runs that there are"
-            raise RunError(Code.CHECKPOINT, f"{self.path} holds no checkpoint", help)
+            help = "`cnndsl runs` lists the runs"
+            raise RunError(Code.CHECKPOINT, f"{self.path} has no checkpoint", help)
         errors = []
         for path in present:
             try:
@@ -135,9 +135,9 @@ def load_run(path: str | Path) -> Run:
     """
     path = given_path(path)
     if path.is_dir() and not any((path / name).exists() for name in (INFO, LAST, BEFORE, BEST)):
-        raise RunError(Code.CHECKPOINT, f"{path} is no run", "`cnndsl runs` lists the runs that there are")
+        raise RunError(Code.CHECKPOINT, f"{path} is not a run", "`cnndsl runs` lists the runs")
     if not path.exists():
-        raise RunError(Code.CHECKPOINT, f"{path} does not exist", "`cnndsl runs` lists the runs that there are")
+        raise RunError(Code.CHECKPOINT, f"{path} does not exist", "`cnndsl runs` lists the runs")
     return Run(path)
 
 

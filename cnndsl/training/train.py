@@ -52,7 +52,7 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
         folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
         source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
-            raise RunError(Code.RESUME, "there is neither a spec nor a run", "name a spec, or a run with --resume")
+            raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with --resume")
         network, recipe = _compiled(source, settings, given)
         text = network.graph.document.resolved()
         ranks.agree("the spec", hashlib.sha256(text.encode()).hexdigest())
@@ -87,7 +87,7 @@ class _Session:
     def __init__(self, network: Network, recipe: Recipe, text: str, options: Options, place: Place) -> None:
         self.recipe, self.text, self.options, self.place = recipe, text, options, place
         if recipe.batch_size < place.ranks.size:
-            message = f"a batch of {recipe.batch_size} samples cannot be dealt out to {place.ranks.size} processes"
+            message = f"a batch of {recipe.batch_size} samples cannot be divided among {place.ranks.size} processes"
             raise RunError(Code.RANKS, message, f"`--batch-size {place.ranks.size}` or more")
         self.fit: Fit | None = None
         self.data = self._open(network)
@@ -112,7 +112,7 @@ class _Session:
         if not steps:
             at_least = least(self.recipe.batch_size, processes)
             has = f"`{self.data.name}` has {samples} training sample{'s' * (samples != 1)}"
-            message = f"{has}, and a batch needs {at_least}"
+            message = f"{has}, but a batch needs {at_least}"
             help = f"more samples, or `--batch-size {processes}`: one sample for each process"
             raise RunError(Code.SAMPLE, message, help)
         return steps
@@ -155,7 +155,7 @@ class _Session:
             if writer:
                 _note_end(writer, error)
             if isinstance(error, Stopped) and ranks.first:
-                error.args = (f"{error}; go on with `cnndsl train --resume {path}`",)
+                error.args = (f"{error}; continue with `cnndsl train --resume {path}`",)
             raise
         else:
             if writer:
@@ -202,10 +202,10 @@ class _Session:
         epochs, rule = checkpoint.progress.epochs, self.recipe.early_stopping
         if Run(path).info.get("state") == "finished":
             if len(epochs) >= self.recipe.epochs:
-                message, help = f"all {len(epochs)} epochs are done", f"`--epochs {len(epochs) + 10}` trains on"
+                message, help = f"all {len(epochs)} epochs are done", f"`--epochs {len(epochs) + 10}` continues it"
                 raise RunError(Code.RESUME, message, help)
             if rule and (early := early_end(rule, epochs)):
-                help = f"`--set train.early_stopping.patience={rule.patience + 10}` trains on"
+                help = f"`--set train.early_stopping.patience={rule.patience + 10}` continues it"
                 raise RunError(Code.RESUME, f"the training was stopped early: {early}", help)
         self.learner.load(checkpoint.module, checkpoint.learner)
         return checkpoint.progress
@@ -237,7 +237,7 @@ class _Session:
 
     def _announce(self, report: Report, path: Path, progress: Progress, trouble: str) -> None:
         if trouble:
-            report.message(f"{trouble}; going on from the checkpoint before it")
+            report.message(f"{trouble}; continuing from the checkpoint before it")
         if self.fit:
             report.message(f"weights of {self.fit.origin}: {self.fit.summary}")
             for line in self.fit.table:
@@ -284,7 +284,7 @@ def _tensorboard(path: Path, progress: Progress) -> Any:
     try:
         events = SummaryWriter(path / "tensorboard", purge_step=len(progress.epochs) + 1)
     except (OSError, UnicodeEncodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "TensorBoard takes no name that is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "TensorBoard needs names in UTF-8"
         raise RunError(Code.WRITE, f"{path / 'tensorboard'} cannot be written: {reason}") from None
 
     def log(now: Progress) -> None:

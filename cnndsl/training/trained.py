@@ -88,6 +88,6 @@ class Trained:
                 f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"
                 for names in (self.checkpoint.classes, data.classes)
             )
-            message = f"{folder or data.name} has other classes than `{self.name}` was trained for"
-            raise RunError(Code.SAMPLE, message, notes=[f"trained for {trained}", f"there are {found}"])
+            message = f"{folder or data.name} does not have the classes that `{self.name}` was trained for"
+            raise RunError(Code.SAMPLE, message, notes=[f"trained for {trained}", f"found {found}"])
         return data

@@ -29,7 +29,7 @@ class RunWriter:
         try:
             self.lock.acquire()
         except Timeout:
-            help = "wait for it, or stop it; without --resume a new run has a folder of its own"
+            help = "wait for it, or stop it; without --resume, a new run is started"
             raise RunError(Code.BUSY, f"{path} is being written by another process", help) from None
         except OSError as error:
             raise _unwritable(path, error) from error
@@ -89,7 +89,7 @@ def new_folder(root: Path, name: str) -> Path:
         except OSError as error:
             raise _unwritable(path, error) from error
         return path
-    raise RunError(Code.WRITE, f"{root / name} holds a thousand runs of this second")
+    raise RunError(Code.WRITE, f"{root / name} has a thousand runs of this second")
 
 
 def launcher() -> str:
@@ -108,4 +108,4 @@ def restarted(root: Path) -> Path | None:
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
-    return RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "`--runs` names another folder")
+    return RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "choose another folder with `--runs`")

@@ -41,7 +41,7 @@ def _in_memory(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: 
     name = recipe.dataset.name
     if name == "Synthetic":
         if len(output_shape) not in (1, len(input_shape)):
-            message = f"nothing is made up for a network from {list(input_shape)} to {list(output_shape)}"
+            message = f"`Synthetic` has no data for a network from {list(input_shape)} to {list(output_shape)}"
             raise RunError(Code.RECIPE, message, span=recipe.dataset.span.first_line)
         classes = tuple(str(label) for label in range(output_shape[0]))
         sets = synthetic(input_shape, output_shape, recipe.seed, **recipe.dataset.arguments)
@@ -89,8 +89,8 @@ def _prepared(
     shapes = [shape_after(each, sample, recipe) for each in (train, test)]
     span, name = recipe.dataset.span.first_line, recipe.dataset.name
     if shapes[0] != shapes[1]:
-        message = f"samples are {list(shapes[0])} in training and {list(shapes[1])} in tests: transforms give both one"
-        raise RunError(Code.RECIPE, message, "`resize`, or `CenterCrop`, which tests undergo too", span=span)
+        message = f"samples are {list(shapes[0])} in training and {list(shapes[1])} in tests: both need one shape"
+        raise RunError(Code.RECIPE, message, "`resize`, or `CenterCrop`, which applies to tests too", span=span)
     if len(shapes[0]) != len(input_shape) or shapes[0][0] != input_shape[0]:
         message = f"`{name}` gives samples of shape {list(shapes[0])}, the network takes {list(input_shape)}"
         help = f"`augment: [Grayscale: {input_shape[0]}]`" if input_shape[0] in (1, 3) else ""
@@ -106,7 +106,7 @@ def _check_size(recipe: Recipe, what: str, found: Shape, prepare: Preparation, s
     wanted = DATASETS[name].shape or shape
     message = f"the {what} images of `{name}` have the shape {list(found)}, not {list(wanted)}"
     raise RunError(
-        Code.SAMPLE, message, f"put the data set's own files there, or bring them to a size: `resize: {wanted[-1]}`"
+        Code.SAMPLE, message, f"replace them with the original files, or resize them: `resize: {wanted[-1]}`"
     )
 
 
@@ -116,7 +116,7 @@ def _check_labels(recipe: Recipe, what: str, labels: Tensor, output_shape: Shape
     if not len(labels):
         raise RunError(Code.SAMPLE, f"`{name}` has no {what} samples")
     if labels.dim() != len(output_shape):
-        message = f"the network gives {list(output_shape)}, and `{name}` has one label for each sample"
+        message = f"the network gives {list(output_shape)}, but `{name}` has one label for each sample"
         raise RunError(Code.RECIPE, message, span=recipe.dataset.span.first_line)
     if labels.dim() > 1:
         return  # made up for this very network

@@ -24,7 +24,7 @@ def read_samples(images: Path, labels: Path) -> Samples:
     pictures, classes = read_idx(images, 3), read_idx(labels, 1)
     if len(pictures) != len(classes):
         notes = (f"{images} has {len(pictures)} images", f"{labels} has {len(classes)} labels")
-        raise RunError(Code.SAMPLE, "there is not one label for each image", notes=notes)
+        raise RunError(Code.SAMPLE, "the numbers of images and labels differ", notes=notes)
     return Samples(pictures.unsqueeze(1), classes.long())
 
 
@@ -35,15 +35,15 @@ def read_idx(path: Path, dimensions: int) -> Tensor:
         with cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as file:
             header = file.read(4 + 4 * dimensions)
             if header[:4] != bytes((0, 0, _BYTES, dimensions)) or len(header) < 4 + 4 * dimensions:
-                raise _damaged(path, f"this is no idx file of bytes in {dimensions} dimensions")
+                raise _damaged(path, f"it is not an idx file of bytes in {dimensions} dimensions")
             shape = [int.from_bytes(header[at : at + 4], "big") for at in range(4, len(header), 4)]
             elements = bytearray(file.read())
     except (OSError, EOFError, zlib.error) as error:
         raise _damaged(path, str(error)) from error
     if len(elements) != prod(shape):
-        raise _damaged(path, f"its header says {prod(shape):,} bytes, and there are {len(elements):,}")
+        raise _damaged(path, f"its header gives {prod(shape):,} bytes, but there are {len(elements):,}")
     return torch.frombuffer(elements, dtype=torch.uint8).view(shape) if elements else torch.empty(shape).byte()
 
 
 def _damaged(path: Path, why: str) -> RunError:
-    return RunError(Code.SAMPLE, f"{path} cannot be read: {why}", "put a whole copy in its place")
+    return RunError(Code.SAMPLE, f"{path} cannot be read: {why}", "replace it with a complete copy")

@@ -64,14 +64,14 @@ def find_root(root: str, places: Places) -> Path:
         if folder.is_dir():
             return folder
     notes = [f"there is no folder {folder}" for folder in looked]
-    raise RunError(Code.DATA, "the pictures of `ImageFolder` are not there", f"`--data FOLDER`, with {LAYOUT}", notes)
+    raise RunError(Code.DATA, "the pictures of `ImageFolder` were not found", f"`--data FOLDER`, with {LAYOUT}", notes)
 
 
 def _test_files(folder: Path, train: Path, classes: tuple[str, ...]) -> Files:
     unknown = sorted(set(_subfolders(folder)) - set(classes))
     if unknown:
-        message = f"{folder} has a class `{unknown[0]}`, which {train} has not"
-        raise RunError(Code.SAMPLE, message, "the folder of a class is called the same in both")
+        message = f"{folder} has a class `{unknown[0]}`, which {train} does not have"
+        raise RunError(Code.SAMPLE, message, "the folder of a class needs the same name in both")
     files = _files(folder, tuple(name for name in classes if (folder / name).is_dir()))
     labels = {name: label for label, name in enumerate(classes)}
     return [(path, labels[Path(path).relative_to(folder).parts[0]]) for path, _ in files]
@@ -102,7 +102,7 @@ def _held_out(folder: Path, files: Files, classes: tuple[str, ...], fraction: fl
     for label, name in enumerate(classes):
         mine = [file for file in files if file[1] == label]
         if len(mine) < 2:
-            message = f"there is one picture in {folder / name}: one is needed to train on and one to test with"
+            message = f"there is only one picture in {folder / name}: training and testing need one each"
             raise RunError(Code.SAMPLE, message, "add some, or remove the folder")
         order = torch.randperm(len(mine), generator=torch.Generator().manual_seed(blend(seed, label))).tolist()
         count = min(max(round(len(mine) * fraction), 1), len(mine) - 1)

@@ -34,7 +34,7 @@ class Unreadable:
     why: str
 
     def error(self) -> RunError:
-        help = "replace it or remove it; `skip_unreadable: true` of `ImageFolder` passes over such pictures"
+        help = "replace it or remove it; `skip_unreadable: true` of `ImageFolder` leaves out such pictures"
         return RunError(Code.SAMPLE, str(self), help)
 
     def __str__(self) -> str:
@@ -108,5 +108,5 @@ def prepare_image(path: Path, recipe: Recipe, input_shape: tuple[int, ...]) -> T
 def check_pictures(shape: tuple[int, ...]) -> None:
     """Raises :class:`RunError` for a network whose input is not a picture in grey or RGB."""
     if len(shape) != 3 or shape[0] not in MODES:
-        message = f"pictures are [1, H, W] or [3, H, W], and the network takes {list(shape)}"
+        message = f"pictures are [1, H, W] or [3, H, W], but the network takes {list(shape)}"
         raise RunError(Code.RECIPE, message)

@@ -86,7 +86,7 @@ def files_of(wanted: Wanted, places: Places) -> dict[str, Path]:
     """The files from the first folder that has all of them, else after a download. Raises :class:`RunError` if that
     fails."""
     found = _found(wanted)
-    why = "it is not what was expected"
+    why = "it gave other files than expected"
     if found is None:
         try:
             _download(wanted.download, places.downloads)
@@ -106,7 +106,7 @@ def _not_there(wanted: Wanted, why: str) -> RunError:
     option = f"`--data-dir FOLDER`, or $CNNDSL_DATA_DIR, with a folder that has {', '.join(wanted.files)}"
     ways = [wanted.tip, option] if wanted.tip else [option]
     notes = [*(f"it is not in {folder}" for folder in wanted.folders), f"the download failed: {why}"]
-    return RunError(Code.DATA, f"the data set `{wanted.name}` is not there", "\n".join(ways), notes)
+    return RunError(Code.DATA, f"the data set `{wanted.name}` was not found", "\n".join(ways), notes)
 
 
 def _download(download: Callable[[Path], None], folder: Path) -> None:

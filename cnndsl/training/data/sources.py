@@ -67,12 +67,12 @@ def _read_torchvision(name: str, places: Places) -> Splits:
         train, test = (_as_tensors(_class(name)(root, **split)) for split in splits)
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        message = f"`{name}` is read with {package}, which is not installed"
+        message = f"reading `{name}` needs {package}, which is not installed"
         raise RunError(Code.DATA, message, f"`pip install {package}`") from error
     except Exception as error:  # what torchvision and its readers raise of files that are not what they should be
         why = "a file is damaged" if isinstance(error, RuntimeError) else error
         message = f"the data set `{name}` in {root} cannot be read: {why}"
-        raise RunError(Code.SAMPLE, message, "put a whole copy in its place") from error
+        raise RunError(Code.SAMPLE, message, "replace it with a complete copy") from error
     return train, test
 
 
