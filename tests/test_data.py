@@ -179,7 +179,9 @@ def test_images_and_labels_have_to_be_as_many(tmp_path: Path) -> None:
     write(tmp_path, arrays() | {"train-labels-idx1-ubyte": [1, 2, 3]})
     message = error(Code.SAMPLE, lambda: opened(recipe(), Places(tmp_path)))
     assert (
-        "the numbers of images and labels differ" in message and "has 3 labels" in message and "has 12 images" in message
+        "the numbers of images and labels differ" in message
+        and "has 3 labels" in message
+        and "has 12 images" in message
     )
 
 
@@ -270,7 +272,7 @@ def test_without_a_network_it_is_told_where_data_was_looked_for(
     monkeypatch.setenv("CNNDSL_DATA_DIR", str(tmp_path / "named"))
     shape = (3, 32, 32) if name == "CIFAR10" else (1, 28, 28)
     message = error(Code.DATA, lambda: opened(recipe(name), Places(tmp_path / "data"), shape))
-    assert f"the data set `{name}` is not there" in message
+    assert f"the data set `{name}` was not found" in message
     assert "--data-dir FOLDER" in message and "the download failed: " in message
     assert ("apt-get install dataset-fashion-mnist" in message) == (name == "FashionMNIST")
     packaged = [tmp_path / "packaged"] * (name == "FashionMNIST")
@@ -293,7 +295,7 @@ def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, mirror: Path)
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     message = error(Code.DATA, lambda: opened(recipe(), Places(tmp_path / "data")))
-    assert "the data set `FashionMNIST` is not there" in message
+    assert "the data set `FashionMNIST` was not found" in message
 
 
 # Torchvision's other sets

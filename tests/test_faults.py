@@ -131,12 +131,12 @@ def test_what_each_damage_is_called(run: Path) -> None:
     data = (run / "last.pt").read_bytes()
     assert noticed(run / "last.pt", b"").endswith("is empty")
     assert noticed(run / "last.pt", data[:-100]).endswith("is cut off, or not a checkpoint of cnndsl")
-    assert "its checksum is another" in noticed(run / "last.pt", data.replace(b"tiny", b"tony"))
-    assert noticed(run / "last.pt", b"hello").endswith("is no checkpoint")
+    assert "its checksum differs" in noticed(run / "last.pt", data.replace(b"tiny", b"tony"))
+    assert noticed(run / "last.pt", b"hello").endswith("is not a checkpoint")
     (run / "last.before.pt").unlink()
     error = failure(Code.RESUME, "has no checkpoint to go on from", resume=run, epochs=5)
-    assert "is no checkpoint" in str(error)
-    failure(Code.CHECKPOINT, "is no run", resume=run.parent)
+    assert "is not a checkpoint" in str(error)
+    failure(Code.CHECKPOINT, "is not a run", resume=run.parent)
     failure(Code.CHECKPOINT, "does not exist", resume=run / "nothing")
 
 

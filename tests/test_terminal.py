@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_no_bar_and_says_how_to_go_on(folder: Path, setting: Setti
     screen = shown(["train", "long.yaml", "--device", "cpu"], folder, setting, typed={"loss": "\x03"})
     assert screen.code == 130
     assert any("^C" in frame for frame in screen.frames)
-    first, last = screen.unbroken.split("stopped by SIGINT; go on with ")
+    first, last = screen.unbroken.split("stopped by SIGINT; continue with ")
     run = first.split(": ")[1]
     assert last == f"`cnndsl train --resume {run}`"
     assert json.loads((folder / run / "run.json").read_text())["state"] == "interrupted"

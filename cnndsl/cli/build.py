@@ -51,7 +51,8 @@ def build(
 ) -> None:
     """Write the PyTorch source, the diagram and the shapes of SPEC.
 
-    With --weights, also write a safetensors file with the weights under the names of the source's module.
+    With --weights, also write a safetensors file with the weights, under the names of the source's module. They
+    must fit the network, unless --partial is given.
     """
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)

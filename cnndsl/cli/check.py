@@ -29,7 +29,7 @@ from cnndsl.terminal import say, show
     type=click.Choice(["text", *FORMATS]),
     default="text",
     show_default=True,
-    help="text for people; the others for programs, alone on stdout.",
+    help="text for people, the others for programs. Nothing else goes to stdout.",
 )
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @spec_options

@@ -31,7 +31,11 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 )
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper modules are boxes.")
 @click.option(
-    "--rankdir", type=click.Choice(["TB", "LR", "BT", "RL"]), default="TB", show_default=True, help="Direction of the flow."
+    "--rankdir",
+    type=click.Choice(["TB", "LR", "BT", "RL"]),
+    default="TB",
+    show_default=True,
+    help="Direction of the flow.",
 )
 @click.option("--show-shapes/--no-show-shapes", default=True, help="Show the shapes on the edges.")
 @click.option("--dpi", type=click.IntRange(10, 600), help="Resolution of a PNG, in dots per inch.")

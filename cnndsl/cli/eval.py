@@ -29,7 +29,9 @@ FEW = 20
 @click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
 @click.option("--workers", type=click.IntRange(0), help="Number of processes that decode pictures.")
 @click.option("--classes/--no-classes", default=None, help=f"Show each class. Default: if there are at most {FEW}.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON
+)
 def evaluate(
     run: Path,
     which: str,

@@ -24,7 +24,14 @@ _GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">m
 @click.argument("layer", required=False)
 @checkpoint_option
 @plugin_option
-@click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True, help=TABLE_OR_JSON)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "plain", "json"]),
+    default="table",
+    show_default=True,
+    help=TABLE_OR_JSON,
+)
 def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
     """Show the tensors of the network of RUN with their statistics.
 

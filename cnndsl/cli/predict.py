@@ -31,11 +31,15 @@ if TYPE_CHECKING:
 @click.command()
 @run_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Number of classes to show for each picture.")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, help="Number of classes to show for each picture."
+)
 @checkpoint_option
 @plugin_option
 @device_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON
+)
 def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:
     """Classify PICTUREs with the network of RUN.
 

@@ -68,7 +68,9 @@ def _words(key: str) -> Iterable[str]:
     shell_complete=complete_run,
     help="Continue a run; SPEC may be omitted.",
 )
-@click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Also save every N batches within an epoch.")
+@click.option(
+    "--checkpoint-every", type=click.IntRange(1), metavar="N", help="Also save every N batches within an epoch."
+)
 @click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run.")
 @click.option(
     "--freeze",
@@ -102,7 +104,7 @@ def train(
 ) -> None:
     """Train the network of SPEC by the recipe in its `train`.
 
-    The run is written to runs/NAME/TIME: checkpoints, metrics, curves, and the spec with all options. Exit
+    The run is written to runs/NAME/TIME: checkpoints, metrics, curves, and the spec as it was trained. Exit
     codes: 0, trained; 1, an error in the spec, the data or the training; 2, wrong usage, or files that cannot
     be read or written; 130 and 143, stopped by Ctrl-C or SIGTERM, with a checkpoint.
 

@@ -30,7 +30,14 @@ _GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=one_of(families))
-@click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True, help=TABLE_OR_JSON)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "plain", "json"]),
+    default="table",
+    show_default=True,
+    help=TABLE_OR_JSON,
+)
 def zoo(words: tuple[str, ...], form: str) -> None:
     """List the specs that come with cnndsl.
 

@@ -1,4 +1,4 @@
-"""A training from end to end: a spec is compiled, its data opened, its module trained, its run written."""
+"""A whole training: compiles a spec, opens its data, trains its module, and writes its run."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from cnndsl.weights import Fit
 
 
 def run_training(spec: Spec | None, settings: Sequence[str], options: Options, given: Sequence[str] = ()) -> Run:
-    """The same with ``a.b=value`` texts for any key of the spec, and ``name=value`` for its parameters.
+    """Trains with ``settings`` ``a.b=value`` for any key of the spec, and ``given`` ``name=value`` for its parameters.
 
-    Raises :class:`Stopped` where a signal asked for it; the run is saved then.
+    Raises :class:`Stopped` after a signal; the run is saved then.
     """
     check_guarded()
     device = devices.choose(options.device)
@@ -58,14 +58,14 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
         ranks.agree("the spec", hashlib.sha256(text.encode()).hexdigest())
         if checkpoint is not None:
             check_same(checkpoint, network, recipe)
-            options = replace(options, weights=None)  # it has its own
+            options = replace(options, weights=None)  # the checkpoint has them
         with explained(device):
             session = _Session(network, recipe, text, options, Place(device, ranks, stop))
         return session.run(folder, checkpoint, trouble)
 
 
 def _resumed(options: Options) -> tuple[Path | None, Checkpoint | None, str]:
-    """The run to go on with, its checkpoint, and what was wrong with a newer one."""
+    """The run to continue, its checkpoint, and the error of a newer one."""
     folder = options.resume or restarted(options.runs)
     return (folder, *last_checkpoint(folder)) if folder else (None, None, "")
 
@@ -82,7 +82,7 @@ def _compiled(spec: Spec, settings: Sequence[str], given: Sequence[str]) -> tupl
 
 
 class _Session:
-    """One training of this process."""
+    """A training in this process."""
 
     def __init__(self, network: Network, recipe: Recipe, text: str, options: Options, place: Place) -> None:
         self.recipe, self.text, self.options, self.place = recipe, text, options, place
@@ -103,8 +103,8 @@ class _Session:
             return open_data(self.recipe, x.shape.sample, out.shape.sample, places, self.place.device)
 
     def _steps(self) -> int:
-        """The number of the optimizer's steps in an epoch. Raises :class:`RunError` where there is none, and where
-        what a process gets of a batch is too little for the network."""
+        """The number of optimizer steps in an epoch. Raises :class:`RunError` if there is none, or if a process's part
+        of a batch is too small for the network."""
         samples, processes = len(self.data.train), self.place.ranks.size
         for fault in unfit_batch(self.network.graph, self.recipe, processes):
             raise RunError(fault.code, fault.message, fault.help, [note.message for note in fault.notes], fault.span)
@@ -145,7 +145,7 @@ class _Session:
                     writer.set_aside()
                 if checkpoint is None:
                     self._save(writer, progress)
-                elif progress.epochs:  # the run may have ended before these were written
+                elif progress.epochs:  # the run may have died before writing them
                     writer.metrics(progress)
             progress = self._train(progress, writer, report)
             early = early_end(self.recipe.early_stopping, progress.epochs)
@@ -211,7 +211,7 @@ class _Session:
         return checkpoint.progress
 
     def _info(self, path: Path) -> dict[str, Any]:
-        """What ``run.json`` says of this training."""
+        """The content of ``run.json`` for this training."""
         return {
             **Run(path).info,
             "name": self.network.name,
@@ -232,7 +232,7 @@ class _Session:
         }
 
     def _plugins(self) -> dict[str, str]:
-        """The modules that the network's own layers are of, by the layers' names."""
+        """The modules of the user's own layers, by the layers' names."""
         return {type(layer).__name__: layer.package for layer in own_layers(self.network.graph)}
 
     def _announce(self, report: Report, path: Path, progress: Progress, trouble: str) -> None:
@@ -252,7 +252,7 @@ class _Session:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a run was made with."""
+    """The versions for ``run.json``."""
     from cnndsl import __version__
 
     found = {"cnndsl": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
@@ -260,15 +260,15 @@ def versions() -> dict[str, str]:
 
 
 def _note_end(writer: RunWriter, error: BaseException) -> None:
-    """Leaves word in ``run.json`` of how a training ended, if that can still be written."""
+    """Records in ``run.json`` how a training ended, if that can still be written."""
     state = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
     message = error.diagnostic.message if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
-    with suppress(RunError):  # the error that is under way says more
+    with suppress(RunError):  # the original error matters more
         writer.note(state=state, message=message)
 
 
 def _written(value: Any) -> Any:
-    """A recipe's value as JSON has it: a call is a mapping with one key."""
+    """A recipe's value as JSON: a call is a mapping with one key."""
     if isinstance(value, EarlyStopping):
         return asdict(value)
     if isinstance(value, FunctionCall):

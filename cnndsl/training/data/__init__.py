@@ -1,4 +1,4 @@
-"""Data to train on and to test with: ``open_data`` finds what a recipe names and prepares it for a network."""
+"""Training and test data: ``open_data`` finds a recipe's data set and prepares it for a network."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ Shape = tuple[int, ...]
 def open_data(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
     """The recipe's data set, prepared for a network whose input and output have these shapes, without the batch.
 
-    They are those of the spec as it stands. A recipe may give samples of another size: ``Data.shape`` tells which,
-    and what is made up for the network goes the same way. Raises :class:`RunError` for data that is not there,
-    cannot be read, or does not go with the network.
+    The shapes are those of the spec itself. A recipe may change the size of samples, generated ones too: ``Data.shape``
+    is the result. Raises :class:`RunError` for data that is missing, cannot be read, or does not match the network.
     """
     if recipe.dataset.name == "ImageFolder":
         return _folder(recipe, input_shape, output_shape, places, device)
@@ -84,7 +83,7 @@ def _folder(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Pla
 def _prepared(
     recipe: Recipe, sample: Shape, input_shape: Shape, size: int | tuple[int, int] | None
 ) -> tuple[Shape, tuple[Preparation, Preparation]]:
-    """The shape of prepared samples, and how those to train on and to test with become so."""
+    """The shape of prepared samples, and the preparations for training and testing."""
     train, test = (preparation(recipe, sample, training=training, size=size) for training in (True, False))
     shapes = [shape_after(each, sample, recipe) for each in (train, test)]
     span, name = recipe.dataset.span.first_line, recipe.dataset.name
@@ -99,7 +98,7 @@ def _prepared(
 
 
 def _check_size(recipe: Recipe, what: str, found: Shape, prepare: Preparation, shape: Shape) -> None:
-    """Raises :class:`RunError` for files of other images than the data set's own, unless they are brought to a size."""
+    """Raises :class:`RunError` if images have another shape than the data set's own, unless they are resized."""
     if shape_after(prepare, found, recipe) == shape:
         return
     name = recipe.dataset.name
@@ -111,7 +110,7 @@ def _check_size(recipe: Recipe, what: str, found: Shape, prepare: Preparation, s
 
 
 def _check_labels(recipe: Recipe, what: str, labels: Tensor, output_shape: Shape, of: Callable[[int], str]) -> None:
-    """Raises :class:`RunError` for no samples, and for one whose label the network has no output for."""
+    """Raises :class:`RunError` if there are no samples, or if the network has no output for a label."""
     name, classes = recipe.dataset.name, output_shape[0]
     if not len(labels):
         raise RunError(Code.SAMPLE, f"`{name}` has no {what} samples")
@@ -119,7 +118,7 @@ def _check_labels(recipe: Recipe, what: str, labels: Tensor, output_shape: Shape
         message = f"the network gives {list(output_shape)}, but `{name}` has one label for each sample"
         raise RunError(Code.RECIPE, message, span=recipe.dataset.span.first_line)
     if labels.dim() > 1:
-        return  # made up for this very network
+        return  # generated for this network
     wrong = ((labels < 0) | (labels >= classes)).nonzero()
     if len(wrong):
         first = int(wrong[0])

@@ -1,4 +1,4 @@
-"""The idx files of MNIST and its successors, http://yann.lecun.com/exdb/mnist/, as they are or gzipped."""
+"""The idx files of MNIST and its successors, http://yann.lecun.com/exdb/mnist/, plain or gzipped."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from torch import Tensor
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training.data.memory import Samples
 
-#: The third byte of a file says what its elements are: unsigned bytes.
+#: The third byte of a file, for elements that are unsigned bytes.
 _BYTES = 8
 
 
 def read_samples(images: Path, labels: Path) -> Samples:
-    """Grey images, ``(N, 1, H, W)``, and their labels. Raises :class:`RunError` for files that are damaged, or
-    do not belong together."""
+    """Grey images, ``(N, 1, H, W)``, and their labels. Raises :class:`RunError` if a file is damaged, or if the numbers
+    of images and labels differ."""
     pictures, classes = read_idx(images, 3), read_idx(labels, 1)
     if len(pictures) != len(classes):
         notes = (f"{images} has {len(pictures)} images", f"{labels} has {len(classes)} labels")
@@ -30,7 +30,7 @@ def read_samples(images: Path, labels: Path) -> Samples:
 
 def read_idx(path: Path, dimensions: int) -> Tensor:
     """The elements of a file, uint8. Its header: two bytes of 0, the type of the elements, the number of dimensions,
-    then each of them in four bytes, the most significant first."""
+    then each dimension in four bytes, big-endian."""
     try:
         with cast(IO[bytes], gzip.open(path) if path.suffix == ".gz" else path.open("rb")) as file:
             header = file.read(4 + 4 * dimensions)
