@@ -53,7 +53,8 @@ def complete_spec(context: click.Context, parameter: click.Parameter, begun: str
 
 @_quietly
 def complete_weights(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The names that most of torchvision's models have. Only torchvision knows which do, and loading it takes seconds."""
+    """The names that most of torchvision's models have. Only torchvision knows which do, and loading it takes
+    seconds."""
     known = [f"torchvision:{name}" for name in ("DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2")]
     return [*(CompletionItem(name) for name in known if begun and name.startswith(begun)), _FILE]
 

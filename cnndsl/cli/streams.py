@@ -1,5 +1,5 @@
-"""The standard streams of the command line, even if they are closed, full or gone, or if their encoding lacks characters
-that are printed."""
+"""The standard streams of the command line, even if they are closed, full or gone, or if their encoding lacks
+characters that are printed."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def _document() -> dict[str, Any]:
             "type": ["object", "null"],
             "additionalProperties": {**text, "type": ["string", "null"]},
             "expects": "a mapping of names here to names in a checkpoint",
-            "description": "What checkpoints call a tensor, such as `head: classifier.1`. Null removes what is inherited.",
+            "description": "What checkpoints call a tensor: `head: classifier.1`. Null removes what is inherited.",
         },
         "train": _train(),
     }

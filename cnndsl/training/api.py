@@ -39,8 +39,8 @@ def train(
     ``zoo:NAME``, or text as ``cnndsl.Text(text)``.
 
     ``recipe`` are keys of the recipe that replace the spec's; the other arguments are those of :class:`Options`. With
-    ``resume`` the spec may be omitted. Raises :class:`SpecError` for errors of the spec, :class:`RunError` for errors of
-    the data or the run.
+    ``resume`` the spec may be omitted. Raises :class:`SpecError` for errors of the spec, :class:`RunError` for errors
+    of the data or the run.
 
     >>> run = cnndsl.train("archs/lenet.yaml", epochs=3, optimizer={"SGD": {"lr": 0.5}})
     >>> net = run.module()

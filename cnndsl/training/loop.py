@@ -123,8 +123,8 @@ class Loop:
         return replace(progress, batches=len(plan), sums=so_far(everywhere=True))
 
     def _shared(self, step: Iterable[tuple[Planned, Loaded]]) -> Iterator[tuple[Planned, Weighed, Tensor]]:
-        """The batches of a step, each with its mass and its share of the step, over all processes. All are loaded before
-        the first one runs, since the shares need the mass of the whole step."""
+        """The batches of a step, each with its mass and its share of the step, over all processes. All are loaded
+        before the first one runs, since the shares need the mass of the whole step."""
         criterion = self.learner.criterion
         weighed = [(item, (images, labels, criterion.mass(labels))) for item, (images, labels) in step]
         total = self.place.ranks.add(torch.stack([mass for _, (_, _, mass) in weighed]).sum())

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 class Options:
     """How a training runs, as opposed to what is trained.
 
-    ``runs`` is the folder of all runs, ``data_dir`` a folder with data sets, ``workers`` the number of processes
-    that decode pictures (None: one for each core), ``resume`` a run to continue. A checkpoint is written after each
-    epoch, and every ``checkpoint_every`` batches within it. A training that is not resumed starts from ``weights``: from
-    all of them or, with ``partial``, from those that fit.
+    ``runs`` is the folder of all runs, ``data_dir`` a folder with data sets, ``workers`` the number of processes that
+    decode pictures (None: one for each core), ``resume`` a run to continue. A checkpoint is written after each epoch,
+    and every ``checkpoint_every`` batches within it. A training that is not resumed starts from ``weights``: from all
+    of them or, with ``partial``, from those that fit.
     """
 
     runs: Path = Path("runs")

@@ -45,8 +45,8 @@ class Predictor:
         self.module = trained.module(self.device)
 
     def __call__(self, picture: Path) -> Prediction:
-        """All classes of a picture file. It is prepared like a test sample; probabilities are the softmax of the network's
-        scores. Raises :class:`RunError` for a file that cannot be read as a picture."""
+        """All classes of a picture file. It is prepared like a test sample; probabilities are the softmax of the
+        network's scores. Raises :class:`RunError` for a file that cannot be read as a picture."""
         image = prepare_image(picture, self.trained.recipe, self.trained.shapes[0]).to(self.device)
         with explained(self.device, self.module), torch.inference_mode():
             scores = self.module(image)[0].float().cpu()

@@ -54,8 +54,8 @@ def preparation(
     """The preparation of samples of shape ``sample`` by a recipe. They are resized to ``size`` if the recipe has no
     ``resize``. Samples that are not images, which have three dimensions, are not resized.
 
-    If a :class:`RandomResizedCrop` is the first to change the size of training samples, it replaces ``resize``: it crops
-    from the original picture, not from a smaller one.
+    If a :class:`RandomResizedCrop` is the first to change the size of training samples, it replaces ``resize``: it
+    crops from the original picture, not from a smaller one.
     """
     transforms = [called(call) for call in recipe.augment]
     transforms = [transform for transform in transforms if training or not transform.random]

@@ -148,7 +148,8 @@ class RandomResizedCrop(Transform):
 
     def _weights(self, start: Tensor, length: Tensor, size: int, whole: int) -> Tensor:
         """The weight of each of ``whole`` input pixels in each of ``size`` output pixels, ``(N, 1, size, whole)``: a
-        triangle around the output pixel's place in the crop, as wide as an output pixel, but at least as an input one."""
+        triangle around the output pixel's place in the crop, as wide as an output pixel, but at least as an input
+        one."""
         pixels = torch.arange(whole, device=start.device) - start[:, None, None, None]
         step = (length / size)[:, None, None, None]
         place = torch.arange(size, device=start.device)[:, None]
@@ -160,8 +161,8 @@ class RandomResizedCrop(Transform):
 
 
 def areas(dice: Dice, n: int, area: int, scale: tuple[float, float], ratio: tuple[float, float]) -> tuple[Tensor, ...]:
-    """Ten tries for each of ``n`` rectangles, as two sides ``(n, 10)``. Their share of ``area`` is uniform in ``scale``.
-    The logarithm of the first side over the second is uniform between those of ``ratio``."""
+    """Ten tries for each of ``n`` rectangles, as two sides ``(n, 10)``. Their share of ``area`` is uniform in
+    ``scale``. The logarithm of the first side over the second is uniform between those of ``ratio``."""
     target = area * dice.uniform(n, 10, within=scale)
     aspect = dice.uniform(n, 10, within=(log(ratio[0]), log(ratio[1]))).exp()
     return (target * aspect).sqrt().round().long(), (target / aspect).sqrt().round().long()

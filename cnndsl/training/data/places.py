@@ -72,8 +72,8 @@ def complete(folder: Path, files: Sequence[str]) -> dict[str, Path] | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A data set to find: its files, the folders that may hold them, how torchvision downloads it to a folder, and a tip
-    for another way to get it."""
+    """A data set to find: its files, the folders that may hold them, how torchvision downloads it to a folder, and a
+    tip for another way to get it."""
 
     name: str
     files: Sequence[str]

@@ -29,8 +29,8 @@ def synthetic(
     """Training and test samples for a network of these shapes, without the batch.
 
     ``noise`` is the standard deviation of the noise that is added to patterns in 0..1. If the output is one score for
-    each class, a sample is the pattern of its class. If it has more axes, each pixel has a label: the sample is a map of
-    a few large fields, each filled with a tile of its class.
+    each class, a sample is the pattern of its class. If it has more axes, each pixel has a label: the sample is a map
+    of a few large fields, each filled with a tile of its class.
     """
     made = _fields if len(output_shape) > 1 else _patterns
     shape, output = tuple(input_shape), tuple(output_shape)
@@ -69,7 +69,8 @@ def _patterns(
 def _fields(
     shape: tuple[int, ...], output: tuple[int, ...], count: int, shared: torch.Generator, own: torch.Generator
 ) -> Made:
-    """Labels of pixels, in a few large fields, and a function that makes samples: each field has the tile of its class."""
+    """Labels of pixels, in a few large fields, and a function that makes samples: each field has the tile of its
+    class."""
     classes, axes = output[0], shape[1:]
     colors = torch.rand(classes, shape[0], *(1 for _ in axes), generator=shared)
     colors[:, 0] = torch.linspace(0, 1, classes).view(-1, *(1 for _ in axes))  # here no two classes are alike
