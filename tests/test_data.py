@@ -1,4 +1,4 @@
-"""Data sets: found, read, prepared; and what is said where they cannot be."""
+"""Data sets: finding, reading and preparing them, and the errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from cnndsl.training.data.pictures import Unreadable, decode
 
 CPU = torch.device("cpu")
 PLACE = Span(Source("small.yaml", "train"), 0, 5)
-#: Where no server answers: nobody may listen on port 1.
+#: An address without a server: nothing may listen on port 1.
 NOBODY = "http://127.0.0.1:1/"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -54,7 +54,7 @@ def plan(*batches: Sequence[int], seed: int = 1) -> list[Batch]:
 
 
 def error(code: Code, call: Callable[[], object]) -> str:
-    """What is said where the call fails, all of it."""
+    """The whole error message of a call."""
     with pytest.raises(RunError) as raised:
         call()
     assert raised.value.diagnostic.code is code
@@ -63,7 +63,7 @@ def error(code: Code, call: Callable[[], object]) -> str:
 
 @pytest.fixture(autouse=True)
 def only_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No data of this machine's, and no network."""
+    """Hides this machine's data and network."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CNNDSL_DATA_DIR", raising=False)
     monkeypatch.setitem(sources.PACKAGED, "FashionMNIST", (tmp_path / "packaged", "dataset-fashion-mnist"))
@@ -126,7 +126,7 @@ def test_sets_like_mnist(name: str, layout: str, zipped: bool, tmp_path: Path) -
 
 
 def test_where_data_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last place first, so that each takes over from those after it."""
+    """Fills the last place first; each place takes precedence over those after it."""
     places = Places()
     for number, folder in enumerate(("packaged", "cache/cnndsl/data/FashionMNIST/raw", "named", "said"), start=1):
         write(tmp_path / folder, arrays(train=number + 10))
@@ -240,7 +240,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the files of a set, from which torchvision downloads. It does not know their sums."""
+    """A folder with the files of a set, from which torchvision downloads without checking checksums."""
     folder = write(tmp_path / "mirror", arrays(), zipped=True)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -302,7 +302,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def cifar(root: Path, monkeypatch: pytest.MonkeyPatch, hundred: bool = False) -> dict[str, Any]:
-    """Files of CIFAR, with 4 samples each, and torchvision's class told not to know their sums."""
+    """Files of CIFAR, with 4 samples each, and torchvision's class without checksums."""
     cls = torchvision.datasets.CIFAR100 if hundred else torchvision.datasets.CIFAR10
     folder = root / cls.base_folder
     folder.mkdir(parents=True)
@@ -397,7 +397,7 @@ def test_random_transforms_are_for_training_and_the_others_for_all(tmp_path: Pat
 
 
 def test_a_random_resized_crop_is_of_the_picture_as_it_is(tmp_path: Path) -> None:
-    """The whole of it here, so that it can be told from one of what `resize` made."""
+    """A crop of the whole picture, to distinguish it from a crop of a resized one."""
     content = arrays()
     whole = call("RandomResizedCrop", size=40, scale=(1.0, 1.0), ratio=(1.0, 1.0))
     data = opened(recipe("FashionMNIST", whole, resize=40), Places(write(tmp_path, content)), (1, 40, 40))
@@ -408,7 +408,7 @@ def test_a_random_resized_crop_is_of_the_picture_as_it_is(tmp_path: Path) -> Non
     assert opened(padded, Places(tmp_path), (1, 40, 40)).shape == (1, 40, 40)
 
 
-# Made-up data
+# Synthetic data
 
 
 @pytest.mark.parametrize(
@@ -717,7 +717,7 @@ def test_pixels_without_a_known_white_are_refused_by_name(dtype: type, tmp_path:
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
 def test_pictures_are_turned_as_their_exif_data_say(ending: str, orientation: int, tmp_path: Path) -> None:
     upright = np.kron(np.array([[0, 90, 255], [180, 40, 130]], dtype=np.uint8), np.ones((8, 8), dtype=np.uint8))
-    # What a camera stores for each orientation (CIPA DC-008, 4.6.4): the inverse of how it is shown.
+    # What a camera stores for each orientation (CIPA DC-008, 4.6.4): the inverse of the displayed picture.
     stored = {
         **{1: upright, 2: np.fliplr(upright), 3: np.rot90(upright, 2), 4: np.flipud(upright), 5: upright.T},
         **{6: np.rot90(upright), 7: np.rot90(upright, 2).T, 8: np.rot90(upright, -1)},
