@@ -1,11 +1,11 @@
-"""What the worst specs cost: CPU seconds and MiB of one check or format, for a quarter, half and all of each family's
+"""The cost of the worst specs: CPU seconds and MiB of one check or format, at a quarter, half and all of each family's
 size.
 
     python benchmarks/bombs.py [--rounds 3] [--verb fmt] [FAMILY ...]
 
-The families are those of ``tests/bombs.py``. Each is a process of its own; the seconds are its CPU time from
-text to the last message told, the fewest of the rounds. The memory is the most that the whole process had, Python's own
-30 MiB in it. The growth is how many times as long all of it takes as half of it, where that is long enough to measure.
+The families are those of ``tests/bombs.py``. Each runs in its own process. The seconds are its CPU time from the text
+to the last message, the minimum over the rounds. The memory is the peak of the whole process, including Python's own
+30 MiB. The growth is the time at full size divided by the time at half size, if that is long enough to measure.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
 import bombs
 
-#: Seconds below which a compile is too short for its growth to be told from noise.
+#: Seconds below which the growth cannot be distinguished from noise.
 SHORT = 0.15
 
 
 def measured(family: str, verb: str, size: int, rounds: int) -> dict[str, float | str]:
-    """The least of what several processes took."""
+    """The minimum of seconds and MiB over several processes."""
     command = [sys.executable, bombs.__file__, family, verb, str(size)]
     runs = [json.loads(subprocess.check_output(command, timeout=600)) for _ in range(rounds)]
     least = {key: min(run[key] for run in runs) for key in ("seconds", "mib")}

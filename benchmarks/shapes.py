@@ -1,6 +1,6 @@
-"""Whole processes: `cnndsl shapes` beside `torchinfo.summary` on torchvision's network, time and memory.
+"""Time and memory of whole processes: `cnndsl shapes`, and `torchinfo.summary` on torchvision's network.
 
-Both are started cold, in turn, `--runs` times; what counts are the ratios of the medians.
+Both are started cold, in turn, `--runs` times. The ratios are those of the medians.
 
     python benchmarks/shapes.py
 """

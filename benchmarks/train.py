@@ -1,14 +1,14 @@
-"""Training on Fashion-MNIST: `cnndsl train` beside a plain loop, Keras's fit and Lightning's Trainer, in one run.
+"""Training on Fashion-MNIST: `cnndsl train`, a plain loop, Keras's fit and Lightning's Trainer, in one run.
 
-Each is a process of its own, on the CPU. They take turns, A B C D A B C D, so that whatever else the machine does
-meets all alike, and what counts are the ratios within a round: their median is shown, and the least and the most.
-Batch size and learning rate are those of the spec, for all; a round is a seed. Examples/s are of the steady state:
-training without the evaluation, the median of the epochs after the first.
+Each runs in its own process, on the CPU. They take turns, A B C D A B C D, so that other load on the machine affects
+all alike. The ratios within a round count: their median, minimum and maximum are shown. All use the spec's batch size
+and learning rate; each round has its own seed. Examples/s are those of the steady state: training without the
+evaluation, the median of the epochs after the first.
 
     python benchmarks/train.py --network lenet lenet_bn --rounds 5
     python benchmarks/train.py --whole    # ten epochs as started from the shell, start-up and evaluation included
 
-Keras and Lightning may live in an environment of their own:
+Keras and Lightning may have a separate environment:
 
     python3 -m venv peers && peers/bin/pip install torchvision lightning keras tensorflow-cpu
     python benchmarks/train.py --precision fp32 bf16 --compile --peer-python peers/bin/python
@@ -41,14 +41,14 @@ from peers.common import NETWORKS, PRECISIONS, Task, examples_per_s
 
 HERE = Path(__file__).resolve().parent
 ARCHS = HERE.parent / "archs"
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # where Debian's dataset-fashion-mnist puts it
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")  # from Debian's dataset-fashion-mnist
 WORKERS = (0, 2)
 THREADS = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
-QUIET = 0.5  # load average of a machine that has nothing else to do
+QUIET = 0.5  # the load average of an idle machine
 
 
 class Absent(Exception):
-    """A contestant gives no figures, and why."""
+    """Why a contestant has no figures."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class Contestant(Protocol):
 
 
 def run(command: Sequence[str], **environment: str) -> tuple[str, float]:
-    """The output of a process that sees no GPU, and its seconds."""
+    """The output of a process without a GPU, and its seconds."""
     variables = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | environment
     start = time.perf_counter()
     process = subprocess.run(command, capture_output=True, text=True, cwd=HERE.parent, env=variables)
@@ -82,7 +82,7 @@ def run(command: Sequence[str], **environment: str) -> tuple[str, float]:
 
 
 def say(*lines: str) -> None:
-    """Progress, beside the tables on standard output."""
+    """Prints progress to stderr; the tables go to stdout."""
     print(*lines, sep="\n", file=sys.stderr, flush=True)
 
 
@@ -110,8 +110,8 @@ class Peer:
     name: str
     python: str
     script: str
-    compiles: bool = True  # in rows that are compiled
-    loader: bool = True  # there is a DataLoader, whose workers may be chosen
+    compiles: bool = True  # in compiled rows
+    loader: bool = True  # it has a DataLoader with workers
     workers: int = 0
     backend: str = "torch"
 
@@ -123,7 +123,7 @@ class Peer:
         return Figures(answer["examples_per_s"], answer["test_acc"], wall, answer["versions"])
 
     def with_workers(self, task: Task, candidates: Iterable[int]) -> Peer:
-        """The same with as many workers as are fastest here: they are worth their cost on some machines only."""
+        """The same with the fastest number of workers: whether they help depends on the machine."""
         each = [replace(self, workers=workers) for workers in candidates]
         if not self.loader or len(each) == 1:
             return each[0]
@@ -151,7 +151,7 @@ ACCURACY = Quantity("test accuracy", attrgetter("test_acc"), ".4f")
 
 @dataclass(frozen=True)
 class Row:
-    """A task that all have done in turn: the figures of each in each round, or why there are none."""
+    """The results of a task: each contestant's figures for each round, or why there are none."""
 
     task: Task
     figures: dict[str, list[Figures]]
@@ -167,7 +167,7 @@ class Row:
         return format(statistics.median(map(quantity.of, self.figures[name])), quantity.form)
 
     def ratio(self, one: str, other: str, quantity: Quantity) -> str:
-        """How many times as fast one is as the other."""
+        """How many times as fast ``one`` is as ``other``."""
         if {one, other} & self.absent.keys():
             return "n/a"
         ratios = [quantity.of(a) / quantity.of(b) for a, b in zip(self.figures[one], self.figures[other])]
@@ -177,7 +177,7 @@ class Row:
 
 
 def interleave(contestants: Sequence[Contestant], task: Task, rounds: int) -> Row:
-    """All in turn, round by round. Who has failed isn't tried again."""
+    """Runs all in turn, round by round. A contestant that failed is not tried again."""
     row = Row(task, {contestant.name: [] for contestant in contestants}, {})
     for seed in range(rounds):
         for contestant in contestants:
@@ -196,7 +196,7 @@ def interleave(contestants: Sequence[Contestant], task: Task, rounds: int) -> Ro
 
 
 def markdown(rows: Sequence[Row], names: Sequence[str], quantity: Quantity, ratios: bool) -> str:
-    """The medians of a quantity, and how the first contestant compares with the others."""
+    """A table of a quantity's medians, and of the ratios of the first contestant to the others."""
     others = names[1:] if ratios else []
     label = ["network", "precision", "mode"]
     table = [
@@ -210,11 +210,12 @@ def markdown(rows: Sequence[Row], names: Sequence[str], quantity: Quantity, rati
 
 
 def busy() -> float:
-    """The load that others make. PyTorch's threads wait for each other at every layer: where one of their cores is
-    taken, all contestants on PyTorch fall to a fifth of their speed or less, and the figures are worth nothing."""
+    """The load of other processes, with a warning if it is high. PyTorch's threads wait for each other at every layer:
+    if one of their cores is taken, contestants on PyTorch drop to a fifth of their speed or less, and the figures are
+    worthless."""
     load = os.getloadavg()[0]
     if load > QUIET:
-        say(f"warning: the machine is busy, load {load:.1f}; measure again when it is not, or with --threads 1")
+        say(f"warning: the machine is busy, load {load:.1f}; measure again when it is idle, or with --threads 1")
     return load
 
 
@@ -226,15 +227,15 @@ def cpu() -> str:
 
 
 def notes(rows: Sequence[Row], peers: Sequence[Peer], asked: argparse.Namespace, load: float) -> list[str]:
-    """What the figures are of: a table that doesn't say is worth nothing."""
+    """The conditions of the measurement, without which a table is worthless."""
     task = rows[0].task
     versions = {name: got[0].versions for row in rows for name, got in row.figures.items() if got}
     said = [
         f"{cpu()}; {platform.system()}, Python {platform.python_version()}; load {load:.1f} before the start",
         *(f"{name}: {', '.join(map(' '.join, packages.items()))}" for name, packages in versions.items()),
-        f"batches of {task.batch_size}, {task.epochs} epochs, {asked.rounds} rounds, of which medians are shown",
-        f"threads: {asked.threads or 'as many as each takes'}",
-        "A : B, how many times as fast A is as B in the same round, the median of the rounds (the least to the most)",
+        f"batches of {task.batch_size}, {task.epochs} epochs, {asked.rounds} rounds; medians are shown",
+        f"threads: {asked.threads or 'the default of each'}",
+        "A : B: how many times as fast A is as B in the same round; the median of the rounds (minimum to maximum)",
         *(f"{peer.name}: {peer.workers} workers in the DataLoader" for peer in peers if peer.loader),
         "progress bars are off",
     ]
@@ -244,7 +245,7 @@ def notes(rows: Sequence[Row], peers: Sequence[Peer], asked: argparse.Namespace,
 
 
 def tasks(root: Path, asked: argparse.Namespace) -> list[Task]:
-    """What to train. Batch size and learning rate are the spec's."""
+    """The tasks, with the batch size and learning rate of the specs."""
     found = []
     for network, precision, compiled in itertools.product(
         asked.network, asked.precision, [False, True] if asked.compile else [False]
@@ -256,7 +257,7 @@ def tasks(root: Path, asked: argparse.Namespace) -> list[Task]:
 
 
 def unpack(source: Path, raw: Path) -> None:
-    """torchvision reads the files unzipped."""
+    """Unzips the files for torchvision."""
     raw.mkdir(parents=True)
     for path in source.glob("*-ubyte.gz"):
         with gzip.open(path) as packed, (raw / path.stem).open("wb") as file:
@@ -267,17 +268,15 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--network", nargs="+", choices=NETWORKS, default=["lenet"])
     parser.add_argument("--precision", nargs="+", choices=PRECISIONS, default=["fp32"])
-    parser.add_argument("--compile", action="store_true", help="compiled rows beside the eager ones")
-    parser.add_argument("--epochs", type=int, help="4 by default, with --whole 10")
+    parser.add_argument("--compile", action="store_true", help="add compiled rows")
+    parser.add_argument("--epochs", type=int, help="default: 4, or 10 with --whole")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--whole", action="store_true", help="whole processes, cnndsl and the plain loop only")
-    parser.add_argument("--workers", type=int, help="of the DataLoaders; by default 0 or 2, whichever is faster")
-    parser.add_argument(
-        "--threads", type=int, help="of PyTorch and TensorFlow; on a busy machine 1 is what can be measured"
-    )
-    parser.add_argument("--peer-python", default=sys.executable, help="an interpreter that has Keras and Lightning")
+    parser.add_argument("--whole", action="store_true", help="time whole processes of cnndsl and the plain loop only")
+    parser.add_argument("--workers", type=int, help="workers of the DataLoaders; default: 0 or 2, whichever is faster")
+    parser.add_argument("--threads", type=int, help="threads of PyTorch and TensorFlow; use 1 on a busy machine")
+    parser.add_argument("--peer-python", default=sys.executable, help="a Python with Keras and Lightning")
     parser.add_argument("--keras-backend", choices=["tensorflow", "torch", "jax"], default="tensorflow")
-    parser.add_argument("--data-dir", type=Path, default=DEBIAN, help="the four gzipped idx files")
+    parser.add_argument("--data-dir", type=Path, default=DEBIAN, help="the folder with the four gzipped idx files")
     return parser.parse_args()
 
 
@@ -300,7 +299,7 @@ def main() -> None:
         peers = [peer.with_workers(replace(todo[0], epochs=3), candidates) for peer in peers]
         contestants: list[Contestant] = [Ours(asked.data_dir), *peers]
         if asked.whole:
-            say("once for the disk's cache:")
+            say("a first run, to warm the disk's cache:")
             interleave(contestants, replace(todo[0], epochs=1), 1)
         rows = [interleave(contestants, task, asked.rounds) for task in todo]
     names = [contestant.name for contestant in contestants]

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-# As many tests run at once as there are cores, so each, and what it starts, computes on one.
+# One test runs per core, so each, and every process that it starts, computes on one.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
@@ -21,5 +21,5 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def update(request: pytest.FixtureRequest) -> bool:
-    """Whether expectations are to be rewritten instead of compared."""
+    """Whether to rewrite expectations instead of comparing them."""
     return bool(request.config.getoption("--update"))

@@ -1,4 +1,4 @@
-"""Trainings that die: a process that forks them, kills them, and looks at what they leave.
+"""Trainings that die: a process that forks them, kills them, and checks what they leave.
 
 ``python crashing.py kills FOLDER COUNT`` kills trainings at random moments and resumes them; ``saves FOLDER``
 ends a process at each file operation of a save. Children are forked, so that torch is imported once.
@@ -27,7 +27,7 @@ LONG = SPEC.replace("epochs: 3", "epochs: 4").replace("size: 150", "size: 300")
 
 
 def forked(work: Callable[[], Any]) -> int:
-    """Runs ``work`` in a child process; its process id."""
+    """Runs ``work`` in a child process, and returns its process id."""
     child = os.fork()
     if child == 0:
         status = 1
@@ -49,8 +49,8 @@ def training(runs: Path, resume: Path | None = None) -> Callable[[], Any]:
 
 
 def kills(folder: Path, count: int) -> None:
-    """Each run is killed at a random moment and resumed, and killed again, until it comes to its end."""
-    training(folder / "warm")()  # what is imported here needn't be in each child
+    """Each run is killed at random moments and resumed, until it finishes."""
+    training(folder / "warm")()  # imports here, so that no child has to
     began = time.monotonic()
     assert ended(forked(training(folder / "whole"))) == 0
     duration = time.monotonic() - began
@@ -78,7 +78,7 @@ def kills(folder: Path, count: int) -> None:
 
 
 def saves(folder: Path) -> None:
-    """Ends a child at the n-th file operation of a save, for every n, and loads what is there."""
+    """Ends a child at the n-th file operation of a save, for every n, and loads the checkpoint."""
     run = cnndsl.train(cnndsl.Text(LONG), runs=folder, epochs=1, quiet=True, device="cpu")
     before = run.checkpoint("last")
     after = encode(before)

@@ -1,4 +1,4 @@
-"""The command line in a process that is forked, not started: torch is imported once for all commands of a test run.
+"""The command line in a forked process: torch is imported once for all commands of a test run.
 
 Here is what the child does, and nothing that takes time to import. See :mod:`terminal` for its use.
 """
@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.reduction import DupFd
 from typing import Any
 
-#: What the server imports before it forks.
+#: The server's imports before it forks.
 PRELOAD = [
     *("cnndsl.cli", "cnndsl.training.train", "cnndsl.training.bars", "cnndsl.training.curves", "cnndsl.emit.diagram"),
     *("torch._dynamo", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),

@@ -1,4 +1,4 @@
-"""One process of several: what ``test_ranks.py`` starts, under torchrun or by itself.
+"""One of several processes, started by ``test_ranks.py``, under torchrun or directly.
 
 ``ranked.py FOLDER`` trains, and leaves what each rank ended with; after ``--unlike`` each rank has a spec of its
 own; after ``--die N`` the last rank dies in its first life after N batches; after ``--losses`` it trains with each loss
@@ -26,7 +26,7 @@ RANK, SIZE = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1)
 def losses(folder: Path) -> None:
     """Batches of 16, four to a step, the last one of 6: each process has 3 samples of it."""
     for number, (name, case) in enumerate(LOSSES.items()):
-        # Each training finds the others anew in torchrun's store, as after a restart.
+        # Each training finds the others in torchrun's store again, as after a restart.
         os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
         more = {"ema": 0.9, "early_stopping": {"patience": 1, "min_delta": 10}, "epochs": 4} if name == "plain" else {}
         cnndsl.train(

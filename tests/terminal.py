@@ -1,4 +1,4 @@
-"""Commands as people run them: in a terminal, whose screen is looked at, or with streams that fail.
+"""Commands in a terminal whose screen is read, or with streams that fail.
 
 ``shown`` gives what a pseudo-terminal shows, rendered by pyte; ``streamed`` what comes out of ordinary streams. Both
 fork the command from a server that has imported torch; ``alone`` starts a process of its own, as a shell does.
@@ -25,10 +25,10 @@ import pexpect
 import pyte
 from pexpect.fdpexpect import fdspawn
 
-#: Enough for what a test looks at. What is more scrolls away.
+#: Enough for what tests read. The rest scrolls away.
 LINES = 60
 PATIENCE = 120
-#: What may be set outside and would change what is shown.
+#: Variables of the environment that would change the output.
 _UNWANTED = ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "PYTHONIOENCODING")
 #: A locale without UTF-8, and Python told not to help.
 ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
@@ -36,7 +36,7 @@ ASCII = {"LC_ALL": "C", "PYTHONCOERCECLOCALE": "0", "PYTHONUTF8": "0"}
 
 @dataclass(frozen=True)
 class Setting:
-    """A terminal, and what the environment asks for. ``encoding`` is what Python takes from its locale."""
+    """A terminal and its environment. ``encoding`` is the one that Python takes from the locale."""
 
     columns: int = 80
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -49,7 +49,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class Screen:
-    """What a terminal shows after a command, and what it was sent. ``frames`` are all that it showed meanwhile."""
+    """What a terminal shows after a command, and what was sent to it. ``frames`` are all earlier screens."""
 
     code: int
     lines: tuple[str, ...]
@@ -69,7 +69,7 @@ class Screen:
 
 @dataclass(frozen=True)
 class Result:
-    """What came out of the streams of a command."""
+    """The output of a command."""
 
     code: int
     stdout: str

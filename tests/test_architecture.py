@@ -1,4 +1,4 @@
-"""The rules of the house that no type checker holds."""
+"""Rules of the code that no type checker enforces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transforms of batches, held against torchvision's functions on single images."""
+"""Transforms of batches, compared with torchvision's functions on single images."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from cnndsl.training.augment.warp import RandomAffine, RandomRotation
 from cnndsl.training.prepare import as_float
 
 CPU = torch.device("cpu")
-#: What each transform is called with in the tests below, beside its defaults.
+#: The arguments of each transform in the tests below, besides its defaults.
 NEEDED: dict[str, dict[str, Any]] = {
     "RandomCrop": {"size": (16, 18), "padding": 2},
     "RandomResizedCrop": {"size": (12, 15)},
@@ -40,7 +40,7 @@ def made(name: str, **arguments: Any) -> Any:
 
 
 def pictures(n: int = 32, channels: int = 3, height: int = 20, width: int = 24) -> Tensor:
-    """Smooth ones with noise, uint8."""
+    """Smooth images with noise, uint8."""
     generator = torch.Generator().manual_seed(5)
     coarse = torch.rand(n, channels, 5, 6, generator=generator)
     smooth = F.resize(coarse, [height, width])
@@ -124,7 +124,7 @@ ORACLES: dict[str, Callable[..., Tensor]] = {
 
 
 def oracle(transform: Any, images: Tensor, seed: int = 3) -> tuple[Tensor, Tensor]:
-    """What comes out, and what torchvision makes of each sample with the same numbers."""
+    """The result, and torchvision's result for each sample with the same numbers."""
     drawn = transform.draw(Dice(seed, CPU), images)
     function = ORACLES[type(transform).__name__]
     theirs = [function(image, *(each[at] for each in drawn)) for at, image in enumerate(images)]

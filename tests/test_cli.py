@@ -1,4 +1,4 @@
-"""The command line as people use it: whole processes, in an empty folder."""
+"""The command line, in whole processes in an empty folder."""
 
 from __future__ import annotations
 

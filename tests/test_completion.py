@@ -1,4 +1,4 @@
-"""What TAB offers, and a real bash that is offered it."""
+"""Completion with TAB, also in a real bash."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from cnndsl.diagnostics import Code
 from cnndsl.layers import LAYERS
 from cnndsl.zoo import specs
 
-#: As bash has it.
+#: Bash's default.
 BREAKS = " \t\n\"'><=;|&(:"
 
 
 @pytest.fixture
 def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    """What bash gets to a line, where a run and two specs are."""
+    """The completions of a line in bash, in a folder with a run and two specs."""
     run = tmp_path / "runs" / "lenet" / "2026-01-02T03-04-05"
     run.mkdir(parents=True)
     (run / "run.json").write_text("{}")
@@ -62,7 +62,7 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl new mine --from zoo:resnet1", ["resnet18", "resnet101", "resnet152"]),
         ("cnndsl new mine --from=zoo:resnet1", ["resnet18", "resnet101", "resnet152"]),
         ("cnndsl shapes z", [*(f"zoo:{name}" for name in ZOO), "zebra.yaml"]),
-        ("cnndsl shapes ", [""]),  # files, which bash itself knows
+        ("cnndsl shapes ", [""]),  # files, which bash itself completes
         *((f"cnndsl {verb} ", [RUN, *HERE]) for verb in ("eval", "predict", "inspect", "export")),
         ("cnndsl train --resume r", [RUN, "runs/"]),
         ("cnndsl eval elsewhere/", [""]),
@@ -78,7 +78,7 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl train zebra.yaml --optimizer Adag", ["Adagrad"]),
         ("cnndsl train zebra.yaml --precision f", ["fp32", "fp16"]),
         ("cnndsl zoo res", ["resnet", "resnext"]),
-        # Nothing that is wrong is told.
+        # No errors are printed.
         ("cnndsl shapes wrong.yaml -p ", []),
         ("cnndsl shapes none.yaml -p ", []),
         ("cnndsl shapes -p ", []),
@@ -98,7 +98,7 @@ def test_where_bash_does_not_break_at_a_colon_words_are_whole(offered) -> None: 
 
 @pytest.mark.skipif(not shutil.which("bash"), reason="there is no bash")
 def test_a_real_bash_completes_and_runs_the_line(tmp_path: Path) -> None:
-    """TAB after `zoo:`, where bash begins a new word, and after a parameter's name, which no blank follows."""
+    """TAB after `zoo:`, where bash begins a new word, and after a parameter's name, without a space after it."""
     command = tmp_path / "cnndsl"
     command.write_text(f'#!/bin/sh\nexec {sys.executable} -m cnndsl "$@"\n')
     command.chmod(0o755)

@@ -1,4 +1,4 @@
-"""Data sets: found, read, prepared; and what is said where they cannot be."""
+"""Data sets: finding, reading and preparing them, and the errors."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from cnndsl.training.data.pictures import Unreadable, decode
 
 CPU = torch.device("cpu")
 PLACE = Span(Source("small.yaml", "train"), 0, 5)
-#: Where no server answers: nobody may listen on port 1.
+#: An address without a server: nothing may listen on port 1.
 NOBODY = "http://127.0.0.1:1/"
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 
@@ -54,7 +54,7 @@ def plan(*batches: Sequence[int], seed: int = 1) -> list[Batch]:
 
 
 def error(code: Code, call: Callable[[], object]) -> str:
-    """What is said where the call fails, all of it."""
+    """The whole error message of a call."""
     with pytest.raises(RunError) as raised:
         call()
     assert raised.value.diagnostic.code is code
@@ -63,7 +63,7 @@ def error(code: Code, call: Callable[[], object]) -> str:
 
 @pytest.fixture(autouse=True)
 def only_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No data of this machine's, and no network."""
+    """Hides this machine's data and network."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.delenv("CNNDSL_DATA_DIR", raising=False)
     monkeypatch.setitem(sources.PACKAGED, "FashionMNIST", (tmp_path / "packaged", "dataset-fashion-mnist"))
@@ -126,7 +126,7 @@ def test_sets_like_mnist(name: str, layout: str, zipped: bool, tmp_path: Path) -
 
 
 def test_where_data_is_looked_for_in_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The last place first, so that each takes over from those after it."""
+    """Fills the last place first; each place takes precedence over those after it."""
     places = Places()
     for number, folder in enumerate(("packaged", "cache/cnndsl/data/FashionMNIST/raw", "named", "said"), start=1):
         write(tmp_path / folder, arrays(train=number + 10))
@@ -146,12 +146,12 @@ def test_a_folder_with_some_of_the_files_only_is_passed_over(tmp_path: Path) -> 
 
 
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "cut off": (lambda content: content[:-5], "its header says 9,408 bytes, and there are 9,403"),
-    "too long": (lambda content: content + b"0", "its header says 9,408 bytes, and there are 9,409"),
-    "other magic": (lambda content: b"\0\0\x0d" + content[3:], "this is no idx file of bytes in 3 dimensions"),
-    "header cut off": (lambda content: content[:9], "this is no idx file of bytes in 3 dimensions"),
-    "nothing": (lambda content: b"", "this is no idx file of bytes in 3 dimensions"),
-    "a large size": (lambda content: content[:4] + b"\xff" * 12 + content[16:], "its header says"),
+    "cut off": (lambda content: content[:-5], "its header gives 9,408 bytes, but there are 9,403"),
+    "too long": (lambda content: content + b"0", "its header gives 9,408 bytes, but there are 9,409"),
+    "other magic": (lambda content: b"\0\0\x0d" + content[3:], "it is not an idx file of bytes in 3 dimensions"),
+    "header cut off": (lambda content: content[:9], "it is not an idx file of bytes in 3 dimensions"),
+    "nothing": (lambda content: b"", "it is not an idx file of bytes in 3 dimensions"),
+    "a large size": (lambda content: content[:4] + b"\xff" * 12 + content[16:], "its header gives"),
 }
 
 
@@ -179,7 +179,9 @@ def test_images_and_labels_have_to_be_as_many(tmp_path: Path) -> None:
     write(tmp_path, arrays() | {"train-labels-idx1-ubyte": [1, 2, 3]})
     message = error(Code.SAMPLE, lambda: opened(recipe(), Places(tmp_path)))
     assert (
-        "there is not one label for each image" in message and "has 3 labels" in message and "has 12 images" in message
+        "the numbers of images and labels differ" in message
+        and "has 3 labels" in message
+        and "has 12 images" in message
     )
 
 
@@ -238,7 +240,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @pytest.fixture
 def mirror(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder with the files of a set, from which torchvision downloads. It does not know their sums."""
+    """A folder with the files of a set, from which torchvision downloads without checking checksums."""
     folder = write(tmp_path / "mirror", arrays(), zipped=True)
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,))
@@ -270,7 +272,7 @@ def test_without_a_network_it_is_told_where_data_was_looked_for(
     monkeypatch.setenv("CNNDSL_DATA_DIR", str(tmp_path / "named"))
     shape = (3, 32, 32) if name == "CIFAR10" else (1, 28, 28)
     message = error(Code.DATA, lambda: opened(recipe(name), Places(tmp_path / "data"), shape))
-    assert f"the data set `{name}` is not there" in message
+    assert f"the data set `{name}` was not found" in message
     assert "--data-dir FOLDER" in message and "the download failed: " in message
     assert ("apt-get install dataset-fashion-mnist" in message) == (name == "FashionMNIST")
     packaged = [tmp_path / "packaged"] * (name == "FashionMNIST")
@@ -293,14 +295,14 @@ def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, mirror: Path)
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     message = error(Code.DATA, lambda: opened(recipe(), Places(tmp_path / "data")))
-    assert "the data set `FashionMNIST` is not there" in message
+    assert "the data set `FashionMNIST` was not found" in message
 
 
 # Torchvision's other sets
 
 
 def cifar(root: Path, monkeypatch: pytest.MonkeyPatch, hundred: bool = False) -> dict[str, Any]:
-    """Files of CIFAR, with 4 samples each, and torchvision's class told not to know their sums."""
+    """Files of CIFAR, with 4 samples each, and torchvision's class without checksums."""
     cls = torchvision.datasets.CIFAR100 if hundred else torchvision.datasets.CIFAR10
     folder = root / cls.base_folder
     folder.mkdir(parents=True)
@@ -395,7 +397,7 @@ def test_random_transforms_are_for_training_and_the_others_for_all(tmp_path: Pat
 
 
 def test_a_random_resized_crop_is_of_the_picture_as_it_is(tmp_path: Path) -> None:
-    """The whole of it here, so that it can be told from one of what `resize` made."""
+    """A crop of the whole picture, to distinguish it from a crop of a resized one."""
     content = arrays()
     whole = call("RandomResizedCrop", size=40, scale=(1.0, 1.0), ratio=(1.0, 1.0))
     data = opened(recipe("FashionMNIST", whole, resize=40), Places(write(tmp_path, content)), (1, 40, 40))
@@ -406,7 +408,7 @@ def test_a_random_resized_crop_is_of_the_picture_as_it_is(tmp_path: Path) -> Non
     assert opened(padded, Places(tmp_path), (1, 40, 40)).shape == (1, 40, 40)
 
 
-# Made-up data
+# Synthetic data
 
 
 @pytest.mark.parametrize(
@@ -481,10 +483,10 @@ def test_synthetic_data_of_another_size_than_the_specs(change: dict[str, Any]) -
 
 def test_synthetic_data_that_cannot_be_made_up() -> None:
     message = error(Code.RECIPE, lambda: open_data(recipe("Synthetic"), (1, 8, 8), (3, 8), Places(), CPU))
-    assert "nothing is made up for a network from [1, 8, 8] to [3, 8]" in message
+    assert "`Synthetic` has no data for a network from [1, 8, 8] to [3, 8]" in message
     asked = recipe("Synthetic", call("RandomHorizontalFlip"))
     message = error(Code.RECIPE, lambda: open_data(asked, (1, 8), (3,), Places(), CPU))
-    assert "`augment` is for images, [C, H, W], and samples are [1, 8]" in message
+    assert "`augment` is for images, [C, H, W], but samples are [1, 8]" in message
     assert open_data(recipe("Synthetic", resize=16), (1, 8), (3,), Places(), CPU).shape == (1, 8)
 
 
@@ -715,7 +717,7 @@ def test_pixels_without_a_known_white_are_refused_by_name(dtype: type, tmp_path:
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
 def test_pictures_are_turned_as_their_exif_data_say(ending: str, orientation: int, tmp_path: Path) -> None:
     upright = np.kron(np.array([[0, 90, 255], [180, 40, 130]], dtype=np.uint8), np.ones((8, 8), dtype=np.uint8))
-    # What a camera stores for each orientation (CIPA DC-008, 4.6.4): the inverse of how it is shown.
+    # What a camera stores for each orientation (CIPA DC-008, 4.6.4): the inverse of the displayed picture.
     stored = {
         **{1: upright, 2: np.fliplr(upright), 3: np.rot90(upright, 2), 4: np.flipud(upright), 5: upright.T},
         **{6: np.rot90(upright), 7: np.rot90(upright, 2).T, 8: np.rot90(upright, -1)},
@@ -746,11 +748,11 @@ def test_folders_that_have_no_classes_or_no_pictures(tmp_path: Path, monkeypatch
     folder(tmp_path / "root", {"a": 3, "b": 0, "c": 1})
     assert f"there are no pictures in {tmp_path}/root for `b`" in said()
     picture(tmp_path / "root/b/1.png"), picture(tmp_path / "root/b/2.png")
-    assert f"there is one picture in {tmp_path}/root/c" in said(out=3)
+    assert f"there is only one picture in {tmp_path}/root/c" in said(out=3)
     picture(tmp_path / "root/c/2.png")
     message = said()
     assert "has label 2, the network has 2 classes" in message and f"{tmp_path}/root/c/" in message
-    assert "pictures are [1, H, W] or [3, H, W], and the network takes [4, 16, 16]" in error(
+    assert "pictures are [1, H, W] or [3, H, W], but the network takes [4, 16, 16]" in error(
         Code.RECIPE, lambda: opened(pictures(tmp_path / "root"), HERE, (4, 16, 16), (3,))
     )
     folder(tmp_path / "split/train", {"a": 1})

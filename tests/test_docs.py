@@ -1,4 +1,4 @@
-"""The documentation says what is so."""
+"""The documentation is correct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What editors and hooks get: a schema that explains every key, and definitions that run."""
+"""Editors and hooks: a schema that describes every key, and definitions that run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ARCHS = sorted((ROOT / "archs").glob("*.yaml"))
 
 
 def properties(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Every property of a schema, wherever it stands."""
+    """Every property of a schema, at any depth."""
     if isinstance(part, list):
         for item in part:
             yield from properties(item, path)

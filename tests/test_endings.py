@@ -1,4 +1,4 @@
-"""How trainings end: early, before they begin, or by what torch cannot do; and which weights they keep."""
+"""The ends of trainings: early, before the start, or by an error of torch; and the weights that they keep."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def rows(run: cnndsl.Run) -> list[dict[str, str]]:
 
 
 def refused(code: Code, text: str, runs: Path, **recipe: Any) -> Diagnostic:
-    """What a training says that does not begin: it leaves no run."""
+    """The error of a training that does not start, and leaves no run."""
     with pytest.raises(RunError) as caught:
         cnndsl.train(cnndsl.Text(text), runs=runs, **recipe, **QUIET)
     assert caught.value.diagnostic.code is code
@@ -64,10 +64,10 @@ def epochs_of(figures: list[float], name: str = "test_loss") -> list[Epoch]:
     [
         ({"patience": 2}, [3, 2, 2.5, 2.1, 1], 4),
         ({"patience": 2}, [3, 2, 2.5, 1, 1, 1, 0.5], 6),
-        ({"patience": 1}, [3, 3], 2),  # the same is not better
-        ({"patience": 0}, [3, 2, 2.5], 3),  # as in Keras, not before the figure is worse
+        ({"patience": 1}, [3, 3], 2),  # equal is not better
+        ({"patience": 0}, [3, 2, 2.5], 3),  # as in Keras, only once the figure is worse
         ({"patience": 1, "min_delta": 0.5}, [3, 2.4, 2.0], 3),
-        ({"patience": 2, "min_delta": 0.5}, [3, 2.6, 2.4, 2.2], None),  # the best is what counts, not the last
+        ({"patience": 2, "min_delta": 0.5}, [3, 2.6, 2.4, 2.2], None),  # compared with the best, not the last
         ({"patience": 1, "monitor": "test_acc"}, [0.5, 0.6, 0.6], 3),
         ({"patience": 1, "monitor": "test_acc", "mode": "min"}, [0.5, 0.6], 2),
         ({"patience": 2, "monitor": "loss", "mode": "max"}, [1, 2, 3, 4], None),
@@ -82,7 +82,7 @@ def test_when_a_training_ends(rule: dict[str, Any], figures: list[float], ends_a
     assert ended[:1] == ([] if ends_after is None else [ends_after])
 
 
-#: Only a fall of the loss by 10 is an improvement, and the first figure is one.
+#: Only a fall of the loss by 10, or the first figure, is an improvement.
 AT_ONCE = {"early_stopping": {"monitor": "test_loss", "patience": 2, "min_delta": 10}}
 
 
@@ -104,7 +104,7 @@ def test_a_resumed_training_stops_where_it_would_have(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="stopped early") as caught:
         cnndsl.train(resume=path, **QUIET)
     assert caught.value.diagnostic.code is Code.RESUME
-    # The help is true: when a training ends may change.
+    # The help is right: the end of a training may change.
     assert "patience=12" in caught.value.diagnostic.help
     longer = cnndsl.train(resume=path, epochs=4, early_stopping={"patience": 12}, **QUIET)
     assert_same_weights(
@@ -148,7 +148,7 @@ def test_null_leaves_out_what_a_spec_extends(tmp_path: Path) -> None:
 
 
 def averaging(decay: float) -> tuple[Callable[[nn.Module], None], list[AveragedModel]]:
-    """What a loop by hand calls after each step, and where it keeps torch's average."""
+    """The function that a handwritten loop calls after each step, and the list that holds torch's average."""
     kept: list[AveragedModel] = []
 
     def after_step(module: nn.Module) -> None:
@@ -199,7 +199,7 @@ POOLED = SPEC.replace("  - MaxPool2d: 2\n  - Flatten\n", "").replace(
 
 @pytest.mark.parametrize("norm", ["BatchNorm2d", "Reshape: [6, 1, 1, 1]\n  - BatchNorm3d", "Flatten\n  - BatchNorm1d"])
 def test_one_sample_has_no_variance(norm: str, tmp_path: Path) -> None:
-    """Refused with the spec, at the batch size, before anything is made."""
+    """Refused when the spec is read, with the place of the batch size, before anything is made."""
     spec = POOLED.replace("BatchNorm2d", norm)
     with pytest.raises(SpecError) as caught:
         cnndsl.train(cnndsl.Text(spec), runs=tmp_path / "runs", batch_size=1, **QUIET)
@@ -229,14 +229,14 @@ def test_one_sample_with_an_area_has_a_variance(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("samples", [2, 33, 65])
 def test_a_last_batch_of_one_sample_is_left_out(samples: int, tmp_path: Path) -> None:
-    """And a batch may be larger than the data."""
+    """A batch may be larger than the data."""
     spec = POOLED.replace("size: 150", f"size: {samples}").replace("epochs: 3", "epochs: 1")
     assert rows(cnndsl.train(cnndsl.Text(spec), runs=tmp_path, **QUIET))
 
 
 def test_data_without_a_step(tmp_path: Path) -> None:
     told = refused(Code.SAMPLE, SPEC.replace("size: 150", "size: 1"), tmp_path / "runs")
-    assert told.message == "`Synthetic` has 1 training sample, and a batch needs 2"
+    assert told.message == "`Synthetic` has 1 training sample, but a batch needs 2"
     assert "`--batch-size 1`" in told.help
 
 
@@ -248,7 +248,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, fail: Callable[[], Any]) -> None:
 
 
 def test_a_step_that_torch_refuses() -> None:
-    """Of what is no layer's fault, and of a layer of one's own: its line is told."""
+    """Errors outside layers, and in a user's layer, whose line is reported."""
 
     class Own(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:

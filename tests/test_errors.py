@@ -1,4 +1,4 @@
-"""Every kind of error, at its place and in its words."""
+"""Every kind of error, with its place and its message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every code is explained, and its page's wrong spec is wrong and its right one right."""
+"""Every code has a page whose wrong spec has the error and whose right one does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What goes wrong with trainings: damaged files, full disks, signals, bad losses. Each has its message."""
+"""Failures of trainings and their messages: damaged files, full disks, signals, losses that are not finite."""
 
 from __future__ import annotations
 
@@ -86,14 +86,14 @@ def test_signals_leave_a_checkpoint_and_an_exit_code(number: int, times: int, tm
         process.send_signal(number)
     _, told = process.communicate(timeout=120)
     assert process.returncode == 128 + number, told
-    assert f"stopped by {signal.Signals(number).name}; go on with `cnndsl train --resume runs/tiny/" in told
+    assert f"stopped by {signal.Signals(number).name}; continue with `cnndsl train --resume runs/tiny/" in told
     assert "Traceback" not in told
     (path,) = tmp_path.glob("runs/tiny/*")
     assert cnndsl.load_run(path).state == "interrupted"
     assert last_checkpoint(path)[0].progress.epochs
 
 
-# --- checkpoints that are not what was written ---------------------------------------------------
+# --- damaged checkpoints -------------------------------------------------------------------------
 
 
 def test_every_flipped_bit_and_every_cut_is_noticed(run: Path) -> None:
@@ -118,9 +118,9 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, caps
     (run / "last.pt").write_bytes(b"")
     resumed = cnndsl.train(resume=run, epochs=4, device="cpu")
     told = capsys.readouterr().out
-    assert f"{run / 'last.pt'} is empty; going on from the checkpoint before it" in told
+    assert f"{run / 'last.pt'} is empty; continuing from the checkpoint before it" in told
     assert "from epoch 3" in told
-    # The damaged one has not been pushed over the sound one: both that are there now load.
+    # The damaged checkpoint did not replace the intact one: both files load.
     assert (run / "last.damaged.pt").read_bytes() == b""
     assert [len(checkpoints.load(run / name).progress.epochs) for name in ("last.before.pt", "last.pt")] == [3, 4]
     whole = cnndsl.train(cnndsl.Text(SPEC), runs=run.parent / "whole", epochs=4, **QUIET)
@@ -130,18 +130,18 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, caps
 def test_what_each_damage_is_called(run: Path) -> None:
     data = (run / "last.pt").read_bytes()
     assert noticed(run / "last.pt", b"").endswith("is empty")
-    assert noticed(run / "last.pt", data[:-100]).endswith("is cut off, or no checkpoint of cnndsl's")
-    assert "its checksum is another" in noticed(run / "last.pt", data.replace(b"tiny", b"tony"))
-    assert noticed(run / "last.pt", b"hello").endswith("is no checkpoint")
+    assert noticed(run / "last.pt", data[:-100]).endswith("is cut off, or not a checkpoint of cnndsl")
+    assert "its checksum differs" in noticed(run / "last.pt", data.replace(b"tiny", b"tony"))
+    assert noticed(run / "last.pt", b"hello").endswith("is not a checkpoint")
     (run / "last.before.pt").unlink()
     error = failure(Code.RESUME, "has no checkpoint to go on from", resume=run, epochs=5)
-    assert "is no checkpoint" in str(error)
-    failure(Code.CHECKPOINT, "is no run", resume=run.parent)
+    assert "is not a checkpoint" in str(error)
+    failure(Code.CHECKPOINT, "is not a run", resume=run.parent)
     failure(Code.CHECKPOINT, "does not exist", resume=run / "nothing")
 
 
 def test_a_checkpoint_with_code_in_it_is_refused(run: Path, tmp_path: Path) -> None:
-    """A sound checksum makes nobody trust what is pickled."""
+    """A correct checksum does not make pickled objects trusted."""
     trap = tmp_path / "trapped"
 
     class Trap:
@@ -152,7 +152,7 @@ def test_a_checkpoint_with_code_in_it_is_refused(run: Path, tmp_path: Path) -> N
     message = noticed(run / "last.pt", data)
     assert "holds more than tensors and plain values" in message and not trap.exists()
     pickle.loads(pickle.dumps(Trap()))
-    assert trap.exists()  # the trap was one
+    assert trap.exists()  # the trap works
 
 
 def test_a_checkpoint_is_what_torch_loads_as_any_other(run: Path) -> None:
@@ -185,7 +185,7 @@ def test_a_full_disk_is_loud_and_keeps_the_old_checkpoint(tmp_path: Path, monkey
         real(handle)
 
     monkeypatch.setattr(os, "fsync", full)
-    failure(Code.WRITE, "No space left on device; the checkpoint before is whole", SPEC, runs=tmp_path)
+    failure(Code.WRITE, "No space left on device; the previous checkpoint is intact", SPEC, runs=tmp_path)
     monkeypatch.undo()
     (path,) = tmp_path.glob("tiny/*")
     assert len(last_checkpoint(path)[0].progress.epochs) == 1
@@ -209,7 +209,7 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_devices_that_are_not_there() -> None:
-    for name, message in (("tpuu", "torch knows no device `tpuu`"), ("mps", "there is no device `mps` here")):
+    for name, message in (("tpuu", "torch has no device `tpuu`"), ("mps", "there is no device `mps` here")):
         with pytest.raises(RunError, match=message):
             cnndsl.train(cnndsl.Text(SPEC), device=name, quiet=True)
 
@@ -218,7 +218,7 @@ def test_devices_that_are_not_there() -> None:
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path: Path) -> None:
-    """The rate is absurd: after a step or two the loss is no number. Nothing of it gets into a checkpoint."""
+    """With an absurd rate the loss is NaN after a step or two. Checkpoints never contain it."""
     spec = SPEC.replace("  - BatchNorm2d\n", "").replace("  - ReLU\n", "").replace("lr: 0.1", "lr: 1.0e+30")
     with pytest.raises(RunError) as caught:
         cnndsl.train(cnndsl.Text(spec), runs=tmp_path, **QUIET)
@@ -232,7 +232,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("wait", [True, False])
 def test_no_step_is_taken_from_the_bad_loss_on(wait: bool) -> None:
-    """Where a device would have to be waited for, it calls the steps off itself."""
+    """A device that should not be waited for skips the steps itself."""
     weight = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, fused=True)
     assert can_skip(optimizer)
@@ -252,7 +252,7 @@ def test_no_step_is_taken_from_the_bad_loss_on(wait: bool) -> None:
 
 
 def test_a_label_that_has_no_class(tmp_path: Path) -> None:
-    """Folders tell their classes only when they are read."""
+    """The classes of a folder are known only after reading it."""
     from PIL import Image
 
     for split in ("train", "test"):

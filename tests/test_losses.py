@@ -1,4 +1,4 @@
-"""Losses mean what they say: a step is one mean over its labels, however they come to it. Torch is the oracle."""
+"""Losses: a step is one mean over its labels, however they are divided into batches. Torch is the oracle."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_every_loss_is_tried() -> None:
 @every_loss
 @pytest.mark.parametrize(("batch_size", "accumulate"), [(16, 4), (2, 32)])
 def test_accumulated_batches_are_the_whole_batch(name: str, batch_size: int, accumulate: int, tmp_path: Path) -> None:
-    """With two samples to a batch, many batches have no label that counts. 150 samples leave 22 for the last step."""
+    """With two samples per batch, many batches have no label that counts. 150 samples leave 22 for the last step."""
     case = LOSSES[name]
     whole = by_hand(
         case.spec.replace("batch_size: 32", "batch_size: 64"),
@@ -55,7 +55,7 @@ def test_accumulated_batches_are_the_whole_batch(name: str, batch_size: int, acc
 
 @every_loss
 def test_figures_do_not_depend_on_the_batch_size(name: str, tmp_path: Path) -> None:
-    """Nothing is learned here, so the loss in training is that of the first weights too."""
+    """Nothing is learned here, so the training loss is also that of the first weights."""
     case = LOSSES[name]
     _, data = data_of(case.spec)
     module, loss = first_weights(case.spec).eval(), case.by_torch
@@ -103,7 +103,7 @@ def test_labels_of_pixels_count_one_by_one(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["weight", "sum"])
 def test_a_loss_equals_the_loop_by_hand(name: str, tmp_path: Path) -> None:
-    """Bit for bit, where a step is one batch."""
+    """Equal bit for bit, if a step is one batch."""
     case = LOSSES[name]
     spec = SPEC.replace("lr: 0.1", f"lr: {case.lr}").replace("epochs: 3", "epochs: 1")
     whole = by_hand(spec, lambda parameters: optim.SGD(parameters, lr=case.lr, momentum=0.9, fused=True), case.by_torch)

@@ -1,4 +1,4 @@
-"""Trainings of several processes, on loopback with gloo, as torchrun starts them."""
+"""Trainings with several processes, on loopback with gloo, as torchrun starts them."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ def torchrun(folder: Path, *arguments: str, options: tuple[str, ...] = ()) -> su
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A training of two processes."""
+    """A training with two processes."""
     folder = tmp_path_factory.mktemp("two")
     done = torchrun(folder)
     assert done.returncode == 0, done.stderr
-    # The first process alone speaks.
+    # Only the first process prints.
     assert done.stdout.count("epoch 3/3") == 1
     return folder
 
@@ -49,7 +49,7 @@ def test_both_ranks_have_the_same_weights(two: Path) -> None:
 
 
 def test_two_processes_learn_what_one_learns(two: Path, tmp_path: Path) -> None:
-    """The same batches, so the same gradients but for the order of a sum, and the same accuracy."""
+    """The same batches give the same gradients, except for the order of a sum, and the same accuracy."""
     (path,) = two.glob("runs/*/*")
     run, alone = cnndsl.load_run(path), cnndsl.train(cnndsl.Text(PLAIN), runs=tmp_path, quiet=True, device="cpu")
     for name, tensor in alone.module("last").state_dict().items():
@@ -60,7 +60,7 @@ def test_two_processes_learn_what_one_learns(two: Path, tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def each_loss(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Trainings of two processes, one with each loss."""
+    """Trainings with two processes, one for each loss."""
     folder = tmp_path_factory.mktemp("losses")
     done = torchrun(folder, "--losses")
     assert done.returncode == 0, done.stderr
@@ -69,7 +69,7 @@ def each_loss(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("name", [name for name in LOSSES if name != "plain"])
 def test_a_loss_means_the_same_on_two_ranks(name: str, each_loss: Path, tmp_path: Path) -> None:
-    """Four batches of two processes to a step, against whole batches in one."""
+    """Steps of four batches on two processes, against steps of whole batches on one."""
     (path,) = each_loss.glob(f"{name}/*/*")
     case, run = LOSSES[name], cnndsl.load_run(path)
     alone = cnndsl.train(case.spec, runs=tmp_path, quiet=True, device="cpu", batch_size=64, loss=case.call)
@@ -105,7 +105,7 @@ def test_every_test_sample_counts_once(two: Path) -> None:
 def test_ranks_with_unlike_specs_do_not_begin(tmp_path: Path) -> None:
     done = torchrun(tmp_path, "--unlike")
     assert done.returncode != 0
-    assert "CNN209" in done.stderr and "the spec of rank 1 is not that of rank 0" in done.stderr
+    assert "CNN209" in done.stderr and "the spec of rank 1 differs from that of rank 0" in done.stderr
     assert not (tmp_path / "runs").exists()
 
 
@@ -119,7 +119,7 @@ def test_torchruns_restarts_go_on_from_the_last_checkpoint(two: Path, tmp_path: 
 
 
 def test_a_dead_rank_ends_all(tmp_path: Path) -> None:
-    """Without torchrun to end the others: they notice by themselves, within a minute."""
+    """Without torchrun, the other processes notice by themselves, within a minute."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])

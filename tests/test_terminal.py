@@ -1,4 +1,4 @@
-"""Every command as people meet it: what a terminal shows, and what happens where streams, names or locales are odd."""
+"""Every command in a terminal, and with unusual streams, names or locales."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Command:
-    """A command line with a text that its screen holds, and its exit code. ``silent``: nothing goes to stdout."""
+    """A command line, a text that its screen shows, and its exit code. ``silent``: nothing goes to stdout."""
 
     line: str
     shows: str
@@ -119,7 +119,7 @@ def folder(trained: Path, tmp_path: Path) -> Path:
 
 def test_every_verb_goes_through_a_terminal_and_every_stream() -> None:
     assert {command.arguments[0] for command in COMMANDS if not command.line.endswith("--help")} >= {*cli.commands}
-    assert {*PRINTING} >= {*cli.commands} - {"check"}  # which prints to stdout only what is wrong
+    assert {*PRINTING} >= {*cli.commands} - {"check"}  # which prints only errors to stdout
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -180,7 +180,7 @@ def ends_well(screen: Screen) -> None:
 
 
 def bars(screen: Screen) -> list[str]:
-    """Every bar that was seen, as its line."""
+    """The line of every bar that was shown."""
     return [line for frame in screen.frames for line in frame.split("\n") if re.match(r"epoch \d+/\d+ ", line)]
 
 
@@ -219,7 +219,7 @@ def test_ctrl_c_leaves_no_bar_and_says_how_to_go_on(folder: Path, setting: Setti
     screen = shown(["train", "long.yaml", "--device", "cpu"], folder, setting, typed={"loss": "\x03"})
     assert screen.code == 130
     assert any("^C" in frame for frame in screen.frames)
-    first, last = screen.unbroken.split("stopped by SIGINT; go on with ")
+    first, last = screen.unbroken.split("stopped by SIGINT; continue with ")
     run = first.split(": ")[1]
     assert last == f"`cnndsl train --resume {run}`"
     assert json.loads((folder / run / "run.json").read_text())["state"] == "interrupted"
@@ -302,7 +302,7 @@ def test_processes_end_without_a_word_of_pythons(folder: Path, command: str, cod
 
 
 def test_no_file_takes_the_place_of_a_closed_stream(folder: Path) -> None:
-    """With descriptor 1 free, the next file that is opened would be what a library prints into."""
+    """If descriptor 1 were free, a library would print into the next file that is opened."""
     code = "import os, sys; from cnndsl.cli.streams import standard_streams\nwith standard_streams(): file = open('x', 'w'); sys.exit(file.fileno())"  # noqa: E501
     (folder / "opens.py").write_text(code)
     assert started(f'"{sys.executable}" opens.py >&- 2>&-', folder).returncode > 2
@@ -318,7 +318,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("name", ENCODINGS)
 def test_what_an_encoding_cannot_say_is_an_escape(folder: Path, name: str) -> None:
-    """Processes of their own: which encoding Python takes, it decides when it starts."""
+    """In new processes: Python chooses its encoding at its start."""
     commands = "cnndsl check wrong.yaml; cnndsl shapes tiny.yaml; cnndsl fmt --diff tiny.yaml"
     check = started(commands, folder, ENCODINGS[name])
     assert check.returncode == 0 and b"Traceback" not in check.stderr
@@ -360,7 +360,7 @@ def test_json_is_ascii_and_reads_back(folder: Path) -> None:
 
 # --- names that would steer a terminal -----------------------------------------------------------
 
-#: Sets a title, clears the screen, goes on at a new line; the bytes of another encoding; text from right to left.
+#: Sets a title, clears the screen, starts a new line; bytes of another encoding; text from right to left.
 NAMES = ["\x1b]0;title\x07\x1b[2J\n\x9b31m\u202e.yaml", os.fsdecode(b"c\xff.yaml")]
 #: Commands with the name of a file in it.
 NAMING = [
@@ -402,7 +402,7 @@ NAMING = [
 
 
 def is_harmless(sent: bytes) -> bool:
-    """Whether a terminal was sent nothing but text and our own styles, and lines of the bar."""
+    """Whether a terminal got only text, our own styles, and lines of the bar."""
     text = re.sub(rb"\x1b\[(\d+;?)*m|\x1b\[\?25[lh]|\x1b\[\d*[AK]", b"", sent).decode("utf-8")
     return all(character in "\r\n\t" or character.isprintable() for character in text)
 

@@ -1,4 +1,4 @@
-"""The loop against the one that people write by hand, recipes against torch, and resuming."""
+"""The loop against a handwritten one, recipes against torch, and resuming."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ SCHEDULES: dict[str, dict[str, Any]] = {
 @pytest.mark.filterwarnings("ignore:The epoch parameter")
 @pytest.mark.parametrize("name", SCHEDULERS)
 def test_every_schedule_survives_a_resumption(name: str, tmp_path: Path) -> None:
-    """Its state goes through a checkpoint, and the rates are those of a run in one go, as its steps used them."""
+    """Its state survives a checkpoint, and the rates equal those of an uninterrupted run."""
     spec = SPEC.replace("size: 150", "size: 64")
     scheduler = {name: SCHEDULES[name]}
     used: list[float] = []
@@ -106,12 +106,12 @@ def test_every_schedule_survives_a_resumption(name: str, tmp_path: Path) -> None
     resumed = cnndsl.train(resume=checkpoint, **QUIET)
     assert_same_weights(whole.module("last"), resumed.module("last"))
     assert [row["lr"] for row in rows(whole)] == [row["lr"] for row in rows(resumed)]
-    # Two steps to an epoch: its rate is that which the last of them used.
+    # Two steps per epoch: the epoch's rate is that of its last step.
     assert [float(row["lr"]) for row in rows(whole)] == used[1::2]
 
 
 def test_one_cycle_ends_with_its_lowest_rate(tmp_path: Path) -> None:
-    """Four steps, and torch's rates of them."""
+    """Four steps, and torch's rates for them."""
     spec = SPEC.replace("size: 150", "size: 32").replace("epochs: 3", "epochs: 4")
     run = cnndsl.train(spec, runs=tmp_path, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET)
     assert [float(row["lr"]) for row in rows(run)] == pytest.approx([0.004, 0.08118, 0.02832, 4e-07], rel=1e-3)
@@ -155,7 +155,7 @@ def test_pixels_have_classes_too(tmp_path: Path) -> None:
     run = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, epochs=8, **QUIET)
     losses = [float(row["loss"]) for row in rows(run)]
     assert losses[-1] < losses[0]
-    assert float(rows(run)[-1]["test_acc"]) > 0.5  # a quarter would be chance
+    assert float(rows(run)[-1]["test_acc"]) > 0.5  # chance is a quarter
 
 
 # --- plans ---------------------------------------------------------------------------------------
@@ -211,7 +211,7 @@ def test_a_run_leaves_what_is_needed_to_understand_it(tmp_path: Path) -> None:
     assert info["versions"]["torch"] == torch.__version__
     assert info["recipe"]["optimizer"] == {"SGD": {"lr": 0.1, "momentum": 0.9}}
     assert len(rows(run)) == 3
-    # The spec in the run is the one that was trained, with what was set.
+    # The run's spec is the one that was trained, with all settings.
     net = cnndsl.load(run.path / "spec.yaml")
     assert net.recipe is not None and net.recipe.seed == 7
 
@@ -224,7 +224,7 @@ def test_the_best_checkpoint_is_that_of_the_best_epoch(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_enough_to_have_the_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Somewhere else, without the spec: what it extends and uses is in the checkpoint."""
+    """Elsewhere, without the spec: the checkpoint has everything that it extends and uses."""
     spec_file(tmp_path, SPEC, "base.yaml")
     spec = spec_file(tmp_path, "extends: base.yaml\nparams: {classes: 5}\n", "five.yaml")
     run = cnndsl.train(spec, runs=tmp_path / "runs", **QUIET)
@@ -329,7 +329,7 @@ def test_a_spec_that_changed_is_not_resumed(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="the spec has changed") as caught:
         cnndsl.train(tmp_path / "tiny.yaml", resume=path, epochs=4, **QUIET)
     assert any("kernel_size: 5" in note.message for note in caught.value.diagnostic.notes)
-    # Comments and layout are no change.
+    # Comments and layout do not count as changes.
     spec_file(tmp_path, "# the same\n" + SPEC)
     cnndsl.train(tmp_path / "tiny.yaml", resume=path, epochs=4, **QUIET)
 
@@ -341,7 +341,7 @@ def test_a_schedule_over_all_epochs_keeps_its_length(tmp_path: Path) -> None:
     notes = [note.message for note in error.diagnostic.notes]
     assert notes == ["-scheduler: CosineAnnealingLR(T_max=2)", "+scheduler: CosineAnnealingLR(T_max=4)"]
     assert "depends on `epochs`" in error.diagnostic.help
-    # The help is true.
+    # The help is right.
     longer = cnndsl.train(resume=path, epochs=4, scheduler={"CosineAnnealingLR": {"T_max": 2}}, **QUIET)
     assert len(rows(longer)) == 4
 

@@ -1,4 +1,4 @@
-"""What can be done with a run: it is listed, evaluated, asked about pictures, looked into, and exported."""
+"""Using runs: listing, evaluating, predicting, inspecting and exporting."""
 
 from __future__ import annotations
 
@@ -161,7 +161,7 @@ train:
 
 
 def make_pictures(root: Path, classes: tuple[str, ...]) -> Path:
-    """Pictures of several sizes, in colour and in grey."""
+    """Pictures of several sizes, in colour and grey."""
     generator = torch.Generator().manual_seed(1)
     for part, count in (("train", 4), ("test", 3)):
         for label, name in enumerate(classes):
@@ -238,7 +238,7 @@ def test_pictures_that_are_passed_over_are_listed(pets: Path, tmp_path: Path) ->
     assert "cannot be read as a picture" in cnndsl_("train", spec, "--runs", tmp_path / "a", *asked, code=1).stderr
     done = cnndsl_("train", spec, "--runs", tmp_path / "b", *asked, "--skip-unreadable")
     line = f"{broken} cannot be read as a picture: "
-    assert "1 picture passed over\n" in done.stdout and f"  {line}" in done.stdout
+    assert "1 picture left out\n" in done.stdout and f"  {line}" in done.stdout
     (path,) = (tmp_path / "b").glob("*/*")
     (listed,) = Run(path).info["skipped"]
     assert listed.startswith(line)
@@ -256,7 +256,7 @@ def test_eval_with_pictures_of_another_folder(pets: Path, pets_run: Run, tmp_pat
     assert json.loads(cnndsl_("eval", pets_run.path, "--data", there, *options).stdout)["samples"] == 6
     other = make_pictures(tmp_path / "other", ("cat", "dog", "wolf"))
     refused = cnndsl_("eval", pets_run.path, "--data", other, *options, code=1)
-    assert "error[CNN202]" in refused.stderr and "other classes" in refused.stderr
+    assert "error[CNN202]" in refused.stderr and "does not have the classes" in refused.stderr
     assert "trained for cat, dog, owl" in refused.stderr and "there are cat, dog, wolf" in refused.stderr
     gone = cnndsl_("eval", pets_run.path, "--data", tmp_path / "gone", *options, code=2)
     assert "error[CNN201]" in gone.stderr
@@ -380,7 +380,7 @@ SAFETENSORS = needs("safetensors")
 
 
 def read_onnx(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor], dict[str, str]]:
-    """By onnx's own evaluator, whichever ours was."""
+    """Uses onnx's own evaluator, whichever one cnndsl used."""
     import onnx
     from onnx.reference import ReferenceEvaluator
 
@@ -408,7 +408,7 @@ def read_safetensors(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor]
     with safe_open(path, "pt") as file:
         facts = file.metadata()
         state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    # The names are those of the plain module: the file goes into the source that was emitted.
+    # The names are those of the plain module: the file loads into the emitted source.
     module = cnndsl.loads(facts["spec"]).module()
     module.load_state_dict(state)
     return module.eval(), facts
@@ -438,7 +438,7 @@ def test_export_gives_what_the_module_does(
     images = torch.rand(5, 1, 12, 12)
     with torch.no_grad():
         torch.testing.assert_close(found(images), run.module("last")(images), rtol=1e-4, atol=1e-5)
-    cnndsl_("export", run.path, "--format", form)  # over our own
+    cnndsl_("export", run.path, "--format", form)  # overwrites our own file
 
 
 @pytest.mark.filterwarnings("ignore:`torch.jit")
@@ -543,7 +543,7 @@ def test_a_file_that_gives_something_else_is_not_left(
     write = type(FORMATS[form]).write
 
     def spoilt(self: exporting.Format, subject: exporting.Subject, path: Path) -> None:
-        """A file of other weights."""
+        """A file with different weights."""
         kept = {name: value.clone() for name, value in subject.module.state_dict().items()}
         with torch.no_grad():
             subject.module.get_parameter("6.bias")[1] += 0.5
@@ -674,7 +674,7 @@ def test_runs_are_listed_without_torch(listed: Path) -> None:
     assert "interrupted" in done.stdout
 
 
-# --- what they have in common --------------------------------------------------------------------
+# --- for all of them -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", [["eval"], ["predict", "x.png"], ["inspect"], ["export", "--format", "pt2"]])

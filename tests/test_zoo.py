@@ -50,7 +50,7 @@ def named_as_theirs(net: cnndsl.Network, tensors: dict[str, Tensor]) -> dict[str
 
 
 def pair(name: str) -> tuple[nn.Module, nn.Module]:
-    """The module of a spec with torchvision's random weights in it, and torchvision's own."""
+    """The module of a spec with torchvision's random weights, and torchvision's own module."""
     net = compiled(name)
     with torch.device("meta"):
         ours = net.module()

@@ -1,4 +1,4 @@
-"""What tests of training share: a spec that trains in a second, and the loop that people write by hand."""
+"""Shared by tests of training: a spec that trains in a second, and a handwritten loop."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ train:
 """
 
 
-#: Without what differs between one batch and several: batch statistics and dropout.
+#: Without layers that distinguish one batch from several: batch normalisation and dropout.
 PLAIN = SPEC.replace("  - BatchNorm2d\n", "").replace("  - Dropout: 0.2\n", "")
 
 
@@ -95,7 +95,7 @@ def data_of(text: str, **places: Any) -> tuple[Recipe, Data]:
 
 
 def first_weights(text: str) -> nn.Module:
-    """The module of a spec as a training begins with it."""
+    """The module of a spec with the first weights of its training."""
     net = loads(text)
     assert net.recipe is not None
     torch.manual_seed(derived(net.recipe.seed, "weights"))
@@ -110,7 +110,7 @@ def by_hand(
     clip: float = 0.0,
     after_step: Any = lambda module: None,
 ) -> nn.Module:
-    """The plain loop over the same batches: what a training has to equal, bit for bit."""
+    """The plain loop over the same batches. A training must equal it bit for bit."""
     recipe, data = data_of(text)
     module = first_weights(text)
     optimizer = make_optimizer(module.parameters())

@@ -1,6 +1,6 @@
-"""What all peers share: the task they get as options, and the line of JSON that they answer with.
+"""Shared by all peers: the task, which they get as options, and the line of JSON that they print.
 
-No framework is imported here, so that whoever starts a peer needs none.
+No framework is imported here, so the process that starts a peer needs none.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ PRECISIONS = ("fp32", "bf16")
 
 @dataclass(frozen=True)
 class Task:
-    """A training that every contestant does alike."""
+    """A training that is the same for every contestant."""
 
     network: str
-    root: Path  # torchvision's: the unzipped files are in FashionMNIST/raw below it
+    root: Path  # torchvision's root, with the unzipped files in FashionMNIST/raw
     lr: float
     epochs: int = 3
     batch_size: int = 256
@@ -37,7 +37,7 @@ class Task:
         return self.root / "FashionMNIST" / "raw"
 
     def options(self) -> list[str]:
-        """The command line that `parse` reads."""
+        """The command line for `parse`."""
         values = asdict(self)
         flags = ["--compile"] if values.pop("compile") else []
         return [f"--{name.replace('_', '-')}={value}" for name, value in values.items()] + flags
@@ -47,7 +47,7 @@ class Task:
         default = {field.name: field.default for field in fields(cls)}
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--network", choices=NETWORKS, required=True)
-        parser.add_argument("--root", type=Path, required=True, help="torchvision's root, FashionMNIST/raw is below it")
+        parser.add_argument("--root", type=Path, required=True, help="torchvision's root, which has FashionMNIST/raw")
         parser.add_argument("--lr", type=float, required=True)
         parser.add_argument("--precision", choices=PRECISIONS, default=default["precision"])
         parser.add_argument("--compile", action="store_true")
@@ -57,12 +57,12 @@ class Task:
 
 
 def examples_per_s(epoch_seconds: Sequence[float]) -> float:
-    """The steady state: the first epoch is left out where there are more, it warms caches and compiles."""
+    """The steady state: without the first epoch, which warms caches and compiles, if there are more."""
     return EXAMPLES / statistics.median(epoch_seconds[1:] or epoch_seconds)
 
 
 def report(epoch_seconds: Sequence[float], test_acc: float, *modules: ModuleType) -> None:
-    """Print the answer, the last line of a peer's output, with the versions of `modules`. Evaluation isn't timed."""
+    """Prints the last line of a peer's output, with the versions of `modules`. Evaluation is not timed."""
     answer = {
         "epoch_seconds": epoch_seconds,
         "examples_per_s": examples_per_s(epoch_seconds),

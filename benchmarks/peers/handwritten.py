@@ -73,7 +73,7 @@ def network(name: str) -> nn.Module:
 
 
 def loaders(task: Task) -> tuple[Batches, Batches]:
-    """Batches to train on, shuffled, and batches to test on."""
+    """Training batches, shuffled, and test batches."""
     train = FashionMNIST(task.root, train=True, transform=ToTensor())
     test = FashionMNIST(task.root, train=False, transform=ToTensor())
     return (

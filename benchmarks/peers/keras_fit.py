@@ -1,8 +1,8 @@
-"""Keras 3: `model.fit` on arrays in memory, the backend being KERAS_BACKEND, TensorFlow where it isn't set.
+"""Keras 3: `model.fit` on arrays in memory, with the backend of KERAS_BACKEND, by default TensorFlow.
 
-What Keras leaves to its user is left as it is: channels last, biases from zero, `jit_compile="auto"` (which compiles
-nothing with TensorFlow on a CPU) unless `--compile` is given. BatchNormalization gets PyTorch's momentum and epsilon,
-or it would be another network. The progress bar is off, in Keras's favour; `--workers` means nothing here.
+Keras's defaults are kept: channels last, biases from zero, `jit_compile="auto"` (which compiles nothing with TensorFlow
+on a CPU) unless `--compile` is given. BatchNormalization gets PyTorch's momentum and epsilon, since it would be a
+different network otherwise. The progress bar is off, in Keras's favour; `--workers` has no effect.
 
     KERAS_BACKEND=tensorflow python benchmarks/peers/keras_fit.py --network lenet --lr 0.9 --root DATA
 """
@@ -19,7 +19,7 @@ from keras import layers
 
 
 def arrays(task: Task, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Images as float32 in 0..1, and labels: idx files are bytes behind a header of 16, or of 8."""
+    """Images as float32 in 0..1, and labels. Idx files are bytes after a header of 16, or of 8."""
     images = np.fromfile(task.raw / f"{split}-images-idx3-ubyte", np.uint8, offset=16)
     labels = np.fromfile(task.raw / f"{split}-labels-idx1-ubyte", np.uint8, offset=8)
     return images.reshape(-1, 28, 28, 1).astype(np.float32) / 255, labels
@@ -51,7 +51,7 @@ def network(task: Task) -> keras.Model:
 
 
 class Clock(keras.callbacks.Callback):
-    """Seconds of each epoch until its validation begins."""
+    """Measures the seconds of each epoch until its validation begins."""
 
     def __init__(self) -> None:
         super().__init__()

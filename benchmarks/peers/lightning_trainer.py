@@ -1,7 +1,7 @@
-"""Lightning's Trainer, as its documentation has it, on the handwritten network and the loaders of the plain loop.
+"""Lightning's Trainer, used as in its documentation, with the handwritten network and the loaders of the plain loop.
 
-Accuracies are torchmetrics', logged. Checkpoints are left as they are; the logger and the progress bar are off, in
-Lightning's favour.
+Accuracies are computed by torchmetrics and logged. Checkpoints keep their defaults; the logger and the progress bar are
+off, in Lightning's favour.
 
     python benchmarks/peers/lightning_trainer.py --network lenet --lr 0.9 --root DATA
 """
@@ -54,7 +54,8 @@ class Classifier(L.LightningModule):
 
 
 class Clock(L.Callback):
-    """Seconds of each epoch until its validation begins; the sanity check before the first epoch is no part of it."""
+    """Measures the seconds of each epoch until its validation begins, without the sanity check before the first
+    epoch."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []

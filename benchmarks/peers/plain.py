@@ -1,4 +1,4 @@
-"""The training loop that people write by hand: torchvision's data set, a DataLoader, loss and accuracy read each batch.
+"""A training loop as written by hand: torchvision's data set, a DataLoader, loss and accuracy read after each batch.
 
 python benchmarks/peers/plain.py --network lenet --lr 0.9 --root DATA
 """

@@ -1,7 +1,7 @@
 """The command line. Data goes to stdout, messages to stderr.
 
-Exit codes: 0, all is well; 1, the spec has errors, or a training failed; 2, wrong usage, or files that
-cannot be read or written; 128 and a signal's number, stopped by it.
+Exit codes: 0, success; 1, errors in the spec, or a failed training; 2, wrong usage, or files that cannot be read or
+written; 128 plus a signal's number, stopped by that signal.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from cnndsl.printable import one_line
 
 
 class _Verbs(click.Group):
-    """Lists the verbs with the whole first sentences of their help, where click's own cuts them."""
+    """Lists the verbs with the whole first sentence of their help, which click would cut."""
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -43,7 +43,7 @@ class _Verbs(click.Group):
 @click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, package_name="cnndsl")
 def cli() -> None:
-    """Convolutional networks as reviewed YAML: shapes, costs, PyTorch source and diagrams."""
+    """Convolutional networks in YAML: shapes, costs, source, diagrams, training."""
 
 
 VERBS = (
@@ -64,11 +64,11 @@ def main() -> None:
 
 def _exit_code() -> int:
     try:
-        # A command returns nothing; what ends early, as `--help`, returns its exit code.
+        # A command returns None; one that ends early, such as `--help`, returns its exit code.
         return cli.main(prog_name="cnndsl", standalone_mode=False) or 0
     except click.ClickException as error:
         error.message = one_line(error.message)  # type: ignore[misc, unused-ignore]
         error.show()
         return error.exit_code
-    except click.Abort:  # click's word for Ctrl-C
+    except click.Abort:  # click raises it for Ctrl-C
         return 128 + signal.SIGINT

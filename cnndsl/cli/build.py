@@ -1,4 +1,4 @@
-"""``cnndsl build``: source, diagram and shapes of a network, in a folder."""
+"""``cnndsl build``: writes the source, diagram and shapes of a network."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from cnndsl.terminal import say, show
 @click.command()
 @spec_argument
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write. Default: build/NAME.")
-@click.option("--force", is_flag=True, help="Write over files that are not ours, or were changed since.")
+@click.option("--force", is_flag=True, help="Overwrite files that cnndsl did not write, or that were changed since.")
 @click.option(
     "--stop-after",
     type=click.Choice(["steps", "graph", "source"]),
-    help="Print what this stage of the compiler made, and write nothing.",
+    help="Print the result of this compiler stage, and write nothing.",
 )
 @weights_options
 @spec_options
@@ -51,7 +51,8 @@ def build(
 ) -> None:
     """Write the PyTorch source, the diagram and the shapes of SPEC.
 
-    With --weights, which have to fit the network, also these, by the names of the source's module, as safetensors.
+    With --weights, also write a safetensors file with the weights, under the names of the source's module. They
+    must fit the network, unless --partial is given.
     """
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
@@ -71,14 +72,14 @@ def build(
     try:
         write_folder(folder, files, force)
     except NotOurs as error:
-        fail(f"{error} was not written by cnndsl, or was changed since", "move it away, or write over it with --force")
+        fail(f"{error} was not written by cnndsl, or was changed since", "move it away, or overwrite it with --force")
     except OSError as error:
         fail(f"{error.filename or folder} cannot be written: {error.strerror}")
     _report(graph, folder, weights)
 
 
 def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
-    """The weights that fit, as a file; what does not is listed, or ends the program."""
+    """A file with the weights that fit. The others are listed, or end the program."""
     from safetensors.torch import save
 
     network = Network(graph)

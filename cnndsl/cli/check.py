@@ -1,4 +1,4 @@
-"""``cnndsl check``: is all well with a spec?"""
+"""``cnndsl check``: every error and warning of specs."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from cnndsl.terminal import say, show
     type=click.Choice(["text", *FORMATS]),
     default="text",
     show_default=True,
-    help="text for people; the others for programs, with nothing else on stdout.",
+    help="text for people, the others for programs. Nothing else goes to stdout.",
 )
-@click.option("--strict", is_flag=True, help="Warnings are errors.")
+@click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @spec_options
 @limits_option
 def check(
     specs: Sequence[Path], form: str, strict: bool, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
-    """Find the faults of SPECs, each with its place and its fix.
+    """Report every error in SPECs, with its place and its fix.
 
-    A folder is all the specs in it. Nothing is built and no memory is taken for weights.
+    For a folder, all specs in it are checked. Nothing is built, and no memory is allocated for weights.
     """
     found: list[Diagnostic] = []
     sound: list[Path] = []

@@ -1,4 +1,4 @@
-"""What the verbs share: options that say how a spec is read, and how faults are told."""
+"""Shared by the verbs: options for reading a spec, and printing diagnostics."""
 
 from __future__ import annotations
 
@@ -27,10 +27,14 @@ from cnndsl.terminal import say
 F = TypeVar("F", bound=Callable[..., Any])
 
 OK, ERRORS, USAGE = 0, 1, 2
-#: What goes wrong with files or usage, not with what stands in them.
+#: Errors of files or usage, not of a file's content.
 _OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
 
-#: A path or `zoo:NAME`; never a text, whatever its name holds.
+#: Help of ``--format``.
+TABLE_OR_JSON = "table for terminals, plain for diffs, json for programs."
+TEXT_OR_JSON = "text for people, json for programs."
+
+#: A path or `zoo:NAME`; never the text of a spec.
 spec_argument = click.argument("spec", type=click.Path(path_type=Path), shell_complete=complete_spec)
 
 
@@ -38,7 +42,7 @@ device_option = click.option(
     "--device",
     metavar="NAME",
     shell_complete=one_of(lambda: ("cpu", "cuda", "mps")),
-    help="cpu, cuda, cuda:1, mps. Default: what torch finds.",
+    help="cpu, cuda, cuda:1 or mps. Default: an accelerator if there is one.",
 )
 runs_option = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
@@ -50,7 +54,7 @@ checkpoint_option = click.option(
     type=click.Choice(["best", "last"]),
     default="best",
     show_default=True,
-    help="That of the best test accuracy, or the last.",
+    help="The one with the best test accuracy, or the last.",
 )
 
 
@@ -62,8 +66,8 @@ def _limits(context: click.Context, option: click.Parameter, text: str | None) -
 
 
 def _plugins(context: click.Context, option: click.Parameter, names: Sequence[str]) -> None:
-    """Before any spec is read: what a spec says cannot bring anything in."""
-    if context.resilient_parsing:  # only to complete the command line
+    """Loads plugins before any spec is read: a spec itself cannot load code."""
+    if context.resilient_parsing:  # the shell is completing a command line
         return
     try:
         load_installed()
@@ -74,19 +78,19 @@ def _plugins(context: click.Context, option: click.Parameter, names: Sequence[st
         sys.exit(USAGE)
 
 
-#: Wherever layers are known by their names.
+#: For every command that knows layers by name.
 plugin_option = click.option(
     "--plugin",
     multiple=True,
     metavar="MODULE",
     expose_value=False,
     callback=_plugins,
-    help="A Python module with layers of your own, as mypackage.layers. May be given several times.",
+    help="Python module with layers of your own, such as mypackage.layers; repeatable.",
 )
 
 
 def weights_options(command: F) -> F:
-    """``--weights`` and ``--partial``, wherever a network may begin with weights."""
+    """``--weights`` and ``--partial``, for commands that load weights."""
     command = click.option(
         "--partial",
         is_flag=True,
@@ -96,15 +100,19 @@ def weights_options(command: F) -> F:
         "--weights",
         metavar="FILE",
         shell_complete=complete_weights,
-        help="Weights to start from: a file, or torchvision:IMAGENET1K_V1.",
+        help="Trained weights: a file, or torchvision:IMAGENET1K_V1.",
     )(command)
 
 
 def spec_options(command: F) -> F:
-    """``-p``, ``--set`` and ``--plugin``, wherever a spec is read."""
+    """``-p``, ``--set`` and ``--plugin``, for commands that read a spec."""
     command = plugin_option(command)
     command = click.option(
-        "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Override any key of the spec, as train.epochs=3."
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set any key of the spec, such as train.epochs=3; repeatable.",
     )(command)
     return click.option(
         "-p",
@@ -113,7 +121,7 @@ def spec_options(command: F) -> F:
         multiple=True,
         metavar="NAME=VALUE",
         shell_complete=complete_parameter,
-        help="Set one of the spec's own `params`.",
+        help="Set a parameter of the spec, such as classes=100; repeatable.",
     )(command)
 
 
@@ -122,14 +130,14 @@ limits_option = click.option(
     callback=_limits,
     metavar="NAME=N,...",
     shell_complete=complete_limit,
-    help="Raise or lower the limits of the work that a spec may make, as steps=40000.",
+    help="Change limits on the work that a spec may cause, such as steps=40000.",
 )
 
 
 def read_spec(
     spec: Path, params: Sequence[str], settings: Sequence[str], limits: Limits, batch: int = 1
 ) -> Compilation:
-    """Compiles a spec; ends the program where there is no file to read."""
+    """Compiles a spec; ends the program if its file cannot be read."""
     try:
         return compile_spec(spec, given=params, settings=settings, batch=batch, limits=limits)
     except SpecError as error:
@@ -138,7 +146,7 @@ def read_spec(
 
 
 def tell(diagnostics: Iterable[Diagnostic], to_stderr: bool = True) -> None:
-    """Prints diagnostics for people, as many as are of use at once."""
+    """Prints diagnostics for people, at most :data:`MOST` of them."""
     listed = list(diagnostics)
     encoding = (sys.stderr if to_stderr else sys.stdout).encoding
     for diagnostic in listed[:MOST]:
@@ -154,15 +162,15 @@ def tell(diagnostics: Iterable[Diagnostic], to_stderr: bool = True) -> None:
 
 
 def fail(message: str, help: str = "") -> NoReturn:
-    """Says what is wrong with files or usage, and ends the program."""
+    """Prints an error of files or usage, and ends the program."""
     diagnostic = Diagnostic(Code.FILE, message, help=help)
     tell([diagnostic])
     sys.exit(USAGE)
 
 
 def exit_code(diagnostics: Iterable[Diagnostic]) -> int:
-    """How a program ends that found these: wrong usage where an error is in what the command line gives, the name of
-    the spec or an option."""
+    """The exit code for these diagnostics: wrong usage if an error is in the command line, that is in the spec's name
+    or an option."""
     errors = [item for item in diagnostics if item.is_error]
     given = [error.span.source.is_option if error.span else error.code is Code.FILE for error in errors]
     return USAGE if any(given) else ERRORS if errors else OK
@@ -178,7 +186,7 @@ def needs_utf_8(path: str) -> None:
 
 @contextmanager
 def ending() -> Iterator[None]:
-    """What a training or a trained network ends with becomes a message and an exit code."""
+    """Turns the errors of a training or a trained network into a message and an exit code."""
     from cnndsl.training.interrupt import Stopped
 
     try:

@@ -1,4 +1,4 @@
-"""What the shell completes: specs, runs, names. No torch is loaded, and nothing that goes wrong is printed."""
+"""Shell completion of specs, runs and names. It loads no torch and prints no errors."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from cnndsl.zoo import PREFIX, family, specs
 Items: TypeAlias = list[CompletionItem]
 Complete: TypeAlias = Callable[[click.Context, click.Parameter, str], Items]
 
-#: What the shell itself completes.
+#: Completed by the shell itself.
 _FILE = CompletionItem("", type="file")
 
 
 def _quietly(complete: Complete) -> Complete:
-    """A spec that cannot be read, a folder that may not be entered: then there is nothing to offer."""
+    """Completes nothing after an error, such as a spec that cannot be read."""
 
     @wraps(complete)
     def tried(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
@@ -35,7 +35,7 @@ def _quietly(complete: Complete) -> Complete:
 
 
 def one_of(names: Callable[[], Iterable[str]]) -> Complete:
-    """Completes names, in whatever case they are begun."""
+    """Completes names, in any case."""
 
     @_quietly
     def complete(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
@@ -46,21 +46,22 @@ def one_of(names: Callable[[], Iterable[str]]) -> Complete:
 
 @_quietly
 def complete_spec(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """``zoo:NAME`` from its first letter on, and files."""
+    """``zoo:NAME`` after its first letter, and files."""
     zoo = [CompletionItem(f"{PREFIX}{name}") for name in specs() if begun and f"{PREFIX}{name}".startswith(begun)]
     return zoo if begun.startswith(PREFIX) else [*zoo, _FILE]
 
 
 @_quietly
 def complete_weights(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """What most of torchvision's models have. Which do is known only to torchvision, which takes seconds to load."""
+    """The names that most of torchvision's models have. Only torchvision knows which do, and loading it takes
+    seconds."""
     known = [f"torchvision:{name}" for name in ("DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2")]
     return [*(CompletionItem(name) for name in known if begun and name.startswith(begun)), _FILE]
 
 
 @_quietly
 def complete_run(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The runs in the folder of runs, the last one first, and files: a checkpoint is a run too."""
+    """The runs in the folder of runs, the newest first, and files: a checkpoint is a run too."""
     from cnndsl.training.run import list_runs
 
     paths = [str(run.path) for run in reversed(list_runs(_runs(context)))]
@@ -82,10 +83,10 @@ def _runs(context: click.Context) -> Path:
 
 @_quietly
 def complete_parameter(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The parameters of the spec that is given before, ``name=``."""
+    """The parameters of the spec given before, ``name=``."""
     from cnndsl.spec.document import read_document
 
-    # After a `-p` without its value, click leaves the words before it unread.
+    # Click does not parse the words before a `-p` without a value.
     spec = context.params.get("spec") or (context.params.get("specs") or context.args)[0]
     document = read_document(spec).document
     names = [known.name for known in document.params] if document else []
@@ -107,8 +108,8 @@ def families() -> Iterable[str]:
 
 
 class Bash(BashComplete):
-    """Click's, for words that bash takes apart: it ends a word at ``:`` and ``=``, and what is completed is the
-    rest after these alone. A file's or a parameter's beginning is not followed by a blank."""
+    """Click's class for bash, which ends words at ``:`` and ``=``, and completes only what follows them. There is no
+    space after the beginning of a path or a parameter."""
 
     source_template = """\
 %(complete_func)s() {
@@ -131,7 +132,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 """
 
     def get_completion_args(self) -> tuple[list[str], str]:
-        if "COMP_LINE" not in os.environ:  # the script is click's, from before
+        if "COMP_LINE" not in os.environ:  # an older script, which is click's
             return super().get_completion_args()
         line = os.environ["COMP_LINE"].encode()[: int(os.environ["COMP_POINT"])].decode(errors="ignore")
         words = split_arg_string(line)
@@ -141,13 +142,13 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
     def get_completions(self, args: list[str], incomplete: str) -> list[CompletionItem]:
         found = super().get_completions(args, incomplete)
         begun = incomplete.partition("=")[2] if incomplete.startswith("-") else incomplete
-        if any(item.type == "plain" for item in found):  # where bash gets words, it adds no files
+        if any(item.type == "plain" for item in found):  # bash adds no files to words
             found = [same for item in found for same in (_paths(begun) if item.type == "file" else [item])]
         return [_without(item, begun[: len(begun) - len(_after_break(begun))]) for item in found]
 
 
 def _after_break(begun: str) -> str:
-    """What bash takes for the word that is completed."""
+    """The part of the word that bash completes."""
     breaks = [character for character in ":=" if character in os.environ.get("COMP_WORDBREAKS", "")]
     for character in breaks:
         begun = begun.rpartition(character)[2]
@@ -166,5 +167,5 @@ def _paths(begun: str) -> Items:
 
 
 def install() -> None:
-    """Makes bash's completion this one."""
+    """Uses :class:`Bash` for bash."""
     add_completion_class(Bash)

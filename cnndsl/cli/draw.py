@@ -27,16 +27,20 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write; its ending, .svg, .png, .pdf or .dot, is the format. Default: NAME.svg.",
+    help="File to write; .svg, .png, .pdf or .dot gives the format. Default: NAME.svg.",
 )
-@click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper ones are boxes.")
+@click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper modules are boxes.")
 @click.option(
-    "--rankdir", type=click.Choice(["TB", "LR", "BT", "RL"]), default="TB", show_default=True, help="Direction of flow."
+    "--rankdir",
+    type=click.Choice(["TB", "LR", "BT", "RL"]),
+    default="TB",
+    show_default=True,
+    help="Direction of the flow.",
 )
-@click.option("--show-shapes/--no-show-shapes", default=True, help="Write the shapes on the edges.")
-@click.option("--dpi", type=click.IntRange(10, 600), help="Resolution of a PNG, dots per inch.")
-@click.option("--fold/--no-fold", default=True, help="Draw repeated parts once, with their number.")
-@click.option("--force", is_flag=True, help="Write over a file that is no picture of ours.")
+@click.option("--show-shapes/--no-show-shapes", default=True, help="Show the shapes on the edges.")
+@click.option("--dpi", type=click.IntRange(10, 600), help="Resolution of a PNG, in dots per inch.")
+@click.option("--fold/--no-fold", default=True, help="Draw repeated parts once, with their count.")
+@click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
 @spec_options
 @limits_option
 def draw(
@@ -54,7 +58,7 @@ def draw(
 ) -> None:
     """Draw SPEC as SVG, PNG, PDF or DOT.
 
-    Modules are clusters, layers have their arguments, and edges their shapes. Graphviz needn't be installed.
+    Modules are clusters, layers show their arguments, and edges show their shapes. Graphviz need not be installed.
     """
     from cnndsl.emit.diagram import diagram
     from cnndsl.emit.diagram.render import FORMATS, NoFonts, TooLarge
@@ -65,11 +69,11 @@ def draw(
         sys.exit(exit_code(compilation.diagnostics))
     path = output or Path(f"{compilation.graph.document.label}.svg")
     if path.suffix not in FORMATS:
-        raise click.BadParameter(f"{path} should end in {', '.join(FORMATS)}", param_hint="--output")
+        raise click.BadParameter(f"{path} must end in one of {', '.join(FORMATS)}", param_hint="--output")
     drawing = diagram(compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold)
     try:
         if os.path.lexists(path) and not force and not is_signed(path):
-            fail(f"{path} exists and is no diagram of ours", "give another name with -o, or --force")
+            fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
         check_folder(path)
         with _telling_warnings(path):
             picture = drawing.pipe(FORMATS[path.suffix])
@@ -83,7 +87,7 @@ def draw(
 
 @contextmanager
 def _telling_warnings(path: Path) -> Iterator[None]:
-    """Prints a line if a picture has become smaller than it should be."""
+    """Prints a line if a picture became smaller than asked for."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield

@@ -1,4 +1,4 @@
-"""``cnndsl eval``: a trained network on its test set."""
+"""``cnndsl eval``: tests a trained network."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument
+from cnndsl.cli.common import TEXT_OR_JSON, checkpoint_option, device_option, ending, plugin_option, run_argument
 from cnndsl.grid import GONE, Grid
 from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
     from cnndsl.training.evaluate import Evaluation
 
-#: So many classes are shown unless it was said whether to.
+#: The most classes that are shown without ``--classes``.
 FEW = 20
 
 
@@ -24,12 +24,14 @@ FEW = 20
 @checkpoint_option
 @plugin_option
 @device_option
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or are to be downloaded to.")
-@click.option("--data", metavar="FOLDER", help="Pictures to test with, in a folder as that of `train --data`.")
-@click.option("--skip-unreadable", is_flag=True, help="Pass over pictures that cannot be read, and list them.")
-@click.option("--workers", type=click.IntRange(0), help="Processes that decode pictures.")
-@click.option("--classes/--no-classes", default=None, help=f"Show each class. Default: if there are {FEW} at most.")
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or where to download them to.")
+@click.option("--data", metavar="FOLDER", help="Test on the pictures in a folder, laid out as for `train --data`.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
+@click.option("--workers", type=click.IntRange(0), help="Number of processes that decode pictures.")
+@click.option("--classes/--no-classes", default=None, help=f"Show each class. Default: if there are at most {FEW}.")
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON
+)
 def evaluate(
     run: Path,
     which: str,
@@ -41,9 +43,9 @@ def evaluate(
     classes: bool | None,
     form: str,
 ) -> None:
-    """Test the network of RUN: loss, accuracy, and each class.
+    """Measure the loss and accuracy of RUN on the test set, by class.
 
-    RUN is a run's folder, or a checkpoint. On the device of the training, the figures are those of
+    RUN is a run's folder, or a checkpoint. On the device of the training, the figures equal those of
     the training.
     """
     with ending():

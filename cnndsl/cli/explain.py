@@ -1,4 +1,4 @@
-"""``cnndsl explain``: what the code of an error or a warning means."""
+"""``cnndsl explain``: the meaning of a code."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cnndsl.terminal import console, say, show
 @click.command()
 @click.argument("code", required=False, shell_complete=one_of(lambda: [code.id for code in Code]))
 def explain(code: str | None) -> None:
-    """Explain the CODE of an error or a warning, or list all codes.
+    """Explain the error or warning CODE, or list all codes.
 
-    The page of a code, such as CNN021, has a wrong spec and a right one.
+    The page of a code, such as CNN021, shows a wrong spec and a right one.
     """
     if code is None:
         for known in Code:

@@ -1,4 +1,4 @@
-"""``cnndsl export``: a trained network for other programs."""
+"""``cnndsl export``: writes a trained network for other programs."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ FORMATS = ("onnx", "pt2", "torchscript", "safetensors")
     "form",
     type=click.Choice(FORMATS),
     required=True,
-    help="ONNX, torch.export's archive, TorchScript, or the weights alone.",
+    help="ONNX, torch.export's archive, TorchScript, or only the weights.",
 )
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
-    help="File to write. Default: NAME.onnx, .pt2, .pt, .safetensors.",
+    help="File to write. Default: NAME.onnx, NAME.pt2, NAME.pt or NAME.safetensors.",
 )
 @checkpoint_option
 @plugin_option
-@click.option("--batch", metavar="N", help="For onnx and pt2: samples in a batch, or dynamic, the default.")
-@click.option("--force", is_flag=True, help="Write over a file that is not ours.")
+@click.option("--batch", metavar="N", help="For onnx and pt2: a fixed batch size, or dynamic, the default.")
+@click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
 def export(run: Path, form: str, output: Path | None, which: str, batch: str | None, force: bool) -> None:
-    """Write the network of RUN for programs that do not know cnndsl.
+    """Export the network of RUN for programs without cnndsl.
 
-    The file is read back and given random inputs; it is put in its place only if its outputs are the
-    module's, to a ten-thousandth of the largest. The spec and the names of the classes are written into it too.
+    The file is read back and run on random inputs. It is put in place only if its outputs equal the module's,
+    to a ten-thousandth of the largest. It also holds the spec and the names of the classes.
     """
     size = _batch(batch, form)
     with ending():
@@ -48,7 +48,7 @@ def export(run: Path, form: str, output: Path | None, which: str, batch: str | N
         trained = Trained.of(load_run(run), which)
         path = output or Path(f"{trained.name}{FORMATS[form].ending}")
         if os.path.lexists(path) and not force and not is_signed(path):
-            fail(f"{path} exists and was not written by cnndsl", "give another name with -o, or --force")
+            fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
         done = export(trained, form, path, size)
     say(path)
     same = "equal to the module" if not done.difference else f"within {done.difference:.0e} of the module"
@@ -57,10 +57,10 @@ def export(run: Path, form: str, output: Path | None, which: str, batch: str | N
 
 def _batch(batch: str | None, form: str) -> int | None:
     if batch is not None and form not in ("onnx", "pt2"):
-        what = "holds weights alone" if form == "safetensors" else "takes batches of any size"
+        what = "holds only weights" if form == "safetensors" else "takes batches of any size"
         raise click.BadParameter(f"{form} {what}", param_hint="--batch")
     if batch in (None, "dynamic"):
         return None
     if not (batch.isdecimal() and int(batch)):
-        raise click.BadParameter("a number from 1, or dynamic", param_hint="--batch")
+        raise click.BadParameter("it must be an integer of at least 1, or dynamic", param_hint="--batch")
     return int(batch)

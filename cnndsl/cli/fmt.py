@@ -1,4 +1,4 @@
-"""``cnndsl fmt``: specs in one layout."""
+"""``cnndsl fmt``: formats specs."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from cnndsl.writing import write_file
 
 @click.command()
 @click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...")
-@click.option("--check", is_flag=True, help="Write nothing; exit code 1 where a file would change.")
+@click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @plugin_option
 def fmt(specs: Sequence[Path], check: bool, diff: bool) -> None:
-    """Write SPECs in one layout.
+    """Format SPECs and keep their comments.
 
-    A folder is all the specs in it, `-` is stdin to stdout. Comments are kept. A file whose meaning would
+    For a folder, all specs in it are formatted; `-` reads stdin and writes stdout. A file whose meaning would
     change is left as it is.
     """
     worst, changed = 0, 0
@@ -48,7 +48,7 @@ def fmt(specs: Sequence[Path], check: bool, diff: bool) -> None:
 
 
 def _format(path: Path, check: bool, diff: bool) -> bool:
-    """Formats one file; whether it changes."""
+    """Formats one file. Returns whether it changes."""
     piped = str(path) == "-"
     old = _stdin() if piped else read_text(path).text
     new = format(old, "<stdin>" if piped else str(path))
@@ -78,7 +78,7 @@ def _stdin() -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    target = path.resolve()  # of a link
+    target = path.resolve()  # a link's target
     try:
         mode = path.stat().st_mode
         write_file(target, text.encode())

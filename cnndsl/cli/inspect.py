@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument
+from cnndsl.cli.common import TABLE_OR_JSON, checkpoint_option, ending, plugin_option, run_argument
 from cnndsl.grid import GONE, Grid
 from cnndsl.terminal import say, show, show_grid
 
@@ -24,12 +24,19 @@ _GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">m
 @click.argument("layer", required=False)
 @checkpoint_option
 @plugin_option
-@click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "plain", "json"]),
+    default="table",
+    show_default=True,
+    help=TABLE_OR_JSON,
+)
 def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
     """Show the tensors of the network of RUN with their statistics.
 
-    With LAYER, a path as `cnndsl shapes` has it or a tensor's own name, their values too: the learned scale
-    and shift of a BatchNorm2d, say. Statistics are those of the finite values.
+    With LAYER, a path as `cnndsl shapes` prints it or a tensor's name, show the values too, such as the
+    learned scale and shift of a BatchNorm2d. Statistics are computed over the finite values.
     """
     with ending():
         from cnndsl.training.run import load_run
@@ -74,14 +81,14 @@ def _row(info: TensorInfo) -> tuple[str, ...]:
 
 
 def _share(share: float) -> str:
-    """Nothing for none."""
+    """Empty for no zeros."""
     if not share > 0:
         return ""
     return f"{share:.1%}" if share >= 0.0005 else "<0.1%"
 
 
 def _plain(info: TensorInfo, values: bool) -> dict[str, Any]:
-    """JSON has no word for what is not finite: null."""
+    """JSON cannot express numbers that are not finite; they become null."""
     plain = {
         "tensor": info.name,
         "layer": info.layer,

@@ -1,4 +1,4 @@
-"""``cnndsl layers``: the layer table, and a layer's page."""
+"""``cnndsl layers``: lists the layers, or prints a layer's page."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from cnndsl.terminal import console, say, show, show_grid
 @click.argument("name", required=False, shell_complete=one_of(lambda: LAYERS))
 @plugin_option
 def layers(name: str | None) -> None:
-    """List the layers, or show the page of the layer NAME."""
+    """List the layers, or show the page of layer NAME."""
     if name is None:
         show_grid(_grid())
         return

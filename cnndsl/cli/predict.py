@@ -1,4 +1,4 @@
-"""``cnndsl predict``: what a trained network takes pictures for."""
+"""``cnndsl predict``: classifies pictures with a trained network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import USAGE, checkpoint_option, device_option, ending, plugin_option, run_argument, tell
+from cnndsl.cli.common import (
+    TEXT_OR_JSON,
+    USAGE,
+    checkpoint_option,
+    device_option,
+    ending,
+    plugin_option,
+    run_argument,
+    tell,
+)
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.grid import Grid
 from cnndsl.terminal import say, show, show_grid
@@ -22,17 +31,21 @@ if TYPE_CHECKING:
 @click.command()
 @run_argument
 @click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
-@click.option("--top", type=click.IntRange(1), default=5, show_default=True, help="Classes to show for each.")
+@click.option(
+    "--top", type=click.IntRange(1), default=5, show_default=True, help="Number of classes to show for each picture."
+)
 @checkpoint_option
 @plugin_option
 @device_option
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON
+)
 def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:
     """Classify PICTUREs with the network of RUN.
 
-    Pictures are brought to the size of the training, and to its colours or to grey, as test samples are;
-    nothing is inverted: for Fashion-MNIST and MNIST they have to be light on black. One that cannot be read is
-    told, the others are predicted all the same, and the exit code is 2.
+    Pictures are resized and converted to colour or grey like the test samples. Nothing is inverted: for
+    Fashion-MNIST and MNIST they must be light on black. If a picture cannot be read, it is reported, the
+    others are still classified, and the exit code is 2.
     """
     results: list[Prediction | RunError] = []
     with ending():
@@ -58,7 +71,7 @@ def _tried(predictor: Predictor, picture: Path) -> Prediction | RunError:
     except RunError as error:
         if error.diagnostic.code is Code.SAMPLE:
             return error
-        raise  # it is not this picture's fault
+        raise  # this picture is not the cause
 
 
 def _show(result: Prediction | RunError, top: int) -> None:

@@ -1,4 +1,4 @@
-"""``cnndsl runs``: the runs that there are."""
+"""``cnndsl runs``: lists runs."""
 
 from __future__ import annotations
 
@@ -22,21 +22,32 @@ if TYPE_CHECKING:
     from cnndsl.training.listing import RunRow
 
 _COLUMNS = ("run", "state", ">epochs", ">loss", ">train acc", ">test acc", ">best", ">examples/s", "device")
-#: Last of all stays where the run is, and how good it became.
+#: The path and the best accuracy are never removed.
 _GIVES = tuple((column, GONE) for column in ("device", ">examples/s", ">train acc", ">loss", ">test acc", ">epochs"))
 
 
 @click.command("runs")
 @click.argument("name", required=False, shell_complete=complete_network)
 @runs_option
-@click.option("--sort", type=click.Choice(["time", "test_acc"]), default="time", show_default=True)
 @click.option(
-    "--format", "form", type=click.Choice(["table", "plain", "json", "csv"]), default="table", show_default=True
+    "--sort",
+    type=click.Choice(["time", "test_acc"]),
+    default="time",
+    show_default=True,
+    help="The oldest first, or the best test accuracy first.",
+)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "plain", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="table for terminals, plain for diffs, json and csv for programs.",
 )
 def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
     """List the runs, or those of the network NAME.
 
-    Losses, accuracies and examples/s are the last epoch's, `best` is the best test accuracy.
+    Losses, accuracies and examples/s are of the last epoch; `best` is the best test accuracy.
     """
     from cnndsl.training.listing import run_rows
 
@@ -53,7 +64,7 @@ def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
 
 def _say_none(name: str | None, runs: Path) -> None:
     if name is None:
-        say(f"there are no runs in {runs}: `cnndsl train SPEC` makes one, `--runs` names another folder", err=True)
+        say(f"there are no runs in {runs}: `cnndsl train SPEC` starts one, `--runs` names another folder", err=True)
         return
     from cnndsl.training.listing import run_rows
 

@@ -1,4 +1,4 @@
-"""``cnndsl schema``: the JSON Schema of specs."""
+"""``cnndsl schema``: prints the JSON Schema of specs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``cnndsl shapes``: the table of a network."""
+"""``cnndsl shapes``: prints the table of a network."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ from cnndsl.terminal import medium, paint, show, show_painted
     type=click.Choice(["table", "plain", "json", "csv", "markdown"]),
     default="table",
     show_default=True,
-    help="For terminals, for diffs, or for other programs.",
+    help="table for terminals, plain for diffs, the others for programs.",
 )
 @spec_options
 @limits_option
 def shapes(
     spec: Path, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
 ) -> None:
-    """Show the layers of SPEC with output shapes, parameters, MACs.
+    """Show the layers of SPEC with output shapes, parameters and MACs.
 
-    MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. Where the
-    spec fails, the rows up to the fault are shown.
+    MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. If the spec has an
+    error, the rows before it are shown.
     """
     compilation = read_spec(spec, params, settings, limits, batch)
     if compilation.graph is not None:

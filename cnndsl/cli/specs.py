@@ -1,4 +1,4 @@
-"""Which specs are meant by the SPECs of a command line."""
+"""The specs that the SPECs of a command line name."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
 
 
 def spec_paths(paths: Sequence[Path]) -> list[Path]:
-    """The paths unchanged, but for a folder the specs in it. Ends the program if a folder has none."""
+    """The paths, with each folder replaced by the specs in it. Ends the program if a folder has none."""
     return [spec for path in paths for spec in (_inside(path) if path.is_dir() else [path])]
 
 
@@ -27,8 +27,8 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def _is_spec(path: Path, folder: Path) -> bool:
-    """Whether a file looks like a spec; one that cannot be read may be, and its fault is told later. Hidden folders
-    hold what other tools keep."""
+    """Whether a file looks like a spec. One that cannot be read counts, so that its error is reported later. Hidden
+    folders belong to other tools."""
     if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
         return False
     try:

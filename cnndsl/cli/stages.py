@@ -1,4 +1,4 @@
-"""What each stage of the compiler made, as text: ``cnndsl build --stop-after``."""
+"""The result of each compiler stage as text: ``cnndsl build --stop-after``."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _document(document: Document) -> list[str]:
 
 
 def _steps(steps: Steps, depth: int) -> list[str]:
-    """Each step with its kind and its place, what is in it indented."""
+    """Each step with its kind and its place; nested steps are indented."""
     margin = "  " * depth
     lines: list[str] = []
     for step in steps:

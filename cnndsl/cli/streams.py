@@ -1,5 +1,5 @@
-"""The standard streams of the command line, whatever they are: closed, full, gone, or of an encoding that cannot say
-what is printed."""
+"""The standard streams of the command line, even if they are closed, full or gone, or if their encoding lacks
+characters that are printed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from cnndsl.printable import FALLBACK
 
-#: Without a terminal of their own, readers go away as `head` does; the exit code is that of other tools, 128 + SIGPIPE.
+#: The exit code if the reader of a pipe goes away, as `head` does, is that of other tools: 128 + SIGPIPE.
 GONE, UNUSABLE = 141, 2
 
 
@@ -30,10 +30,11 @@ class Lost(SystemExit):
 
 
 class Output(io.TextIOBase):
-    """stdout or stderr. What its encoding cannot say it says in ASCII; once it cannot be written, it is not again.
+    """stdout or stderr. Characters that its encoding lacks are printed in ASCII. After a failed write, nothing more is
+    written.
 
-    Losing stdout ends the program with :class:`Lost`. What cannot be told on stderr is not told: the exit code says
-    the rest. There is no ``buffer``, behind which click would take an encoding of its own.
+    Losing stdout ends the program with :class:`Lost`. Losing stderr is ignored: the exit code remains. There is no
+    ``buffer``, since click would use it with an encoding of its own.
     """
 
     def __init__(self, stream: io.TextIOWrapper, vital: bool) -> None:
@@ -45,11 +46,11 @@ class Output(io.TextIOBase):
         return self.stream.encoding
 
     def reconfigure(self, **settings: Any) -> None:
-        """As that of :class:`io.TextIOWrapper`."""
+        """Like :meth:`io.TextIOWrapper.reconfigure`."""
         self.stream.reconfigure(**settings)
 
     def write(self, text: str | bytes) -> int:
-        """Bytes are what click completes, which are written as they are: names of files are not to be escaped."""
+        """Bytes are click's completions. They are written unchanged: names of files must not be escaped."""
         with self._watched():
             if isinstance(text, bytes):
                 self.stream.flush()
@@ -76,7 +77,7 @@ class Output(io.TextIOBase):
         try:
             yield
         except OSError as error:
-            # What is left in the buffer would be tried again when Python ends, and fail again.
+            # Python would write the rest of the buffer again at its end, and fail again.
             os.dup2(os.open(os.devnull, os.O_WRONLY), self.fileno())
             if self.vital:
                 raise Lost("stdout cannot be written", error) from None
@@ -84,8 +85,8 @@ class Output(io.TextIOBase):
 
 @contextmanager
 def standard_streams() -> Iterator[None]:
-    """In here every standard stream is there and can be printed to; at the end all has been written."""
-    # What is closed is opened as something that refuses: else the next file would take its number, and be written to.
+    """Within it, every standard stream exists and can be printed to; at the end everything is flushed."""
+    # A closed stream becomes one that refuses: otherwise the next file would get its number, and be written to.
     sys.stdin = sys.stdin or _refusing(os.O_WRONLY, "r")
     sys.stdout = _output(sys.stdout or _refusing(os.O_RDONLY, "w"), vital=True)
     sys.stderr = _output(sys.stderr or _refusing(os.O_RDONLY, "w"), vital=False)
@@ -95,7 +96,7 @@ def standard_streams() -> Iterator[None]:
         finally:
             sys.stdout.flush()
     except Lost as lost:
-        if not lost.is_gone:  # where somebody has gone there is nobody to tell
+        if not lost.is_gone:  # nobody reads it any more
             print(f"cnndsl: {lost}", file=sys.stderr, flush=True)
         raise
 

@@ -1,4 +1,4 @@
-"""``cnndsl train``: a network is trained by the recipe in its spec."""
+"""``cnndsl train``: trains a network by the recipe in its spec."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import click
 from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
 
-#: Keys of the recipe that have an option of their own, with what stands behind it.
+#: Keys of the recipe that are options, with the metavar and the help.
 KEYS = {
-    "dataset": ("NAME", "Data set, as FashionMNIST."),
-    "resize": ("SIZE", "Size of the images, as 96 or '[96, 128]'."),
-    "augment": ("LIST", "Transforms, as '[RandomHorizontalFlip]'."),
-    "epochs": ("N", "Times that all training samples are seen."),
+    "dataset": ("NAME", "Data set, such as FashionMNIST."),
+    "resize": ("SIZE", "Size of the images, such as 96 or '[96, 128]'."),
+    "augment": ("LIST", "Transforms, such as '[RandomHorizontalFlip]'."),
+    "epochs": ("N", "Passes over all training samples."),
     "batch_size": ("N", "Samples in a batch, over all processes together."),
-    "optimizer": ("CALL", "Optimizer, as '{SGD: {lr: 0.1}}'."),
-    "scheduler": ("CALL", "Scheduler of the learning rate, as '{StepLR: 30}'."),
-    "loss": ("CALL", "Loss, as CrossEntropyLoss."),
-    "seed": ("N", "Seed of weights, order and augmentation."),
+    "optimizer": ("CALL", "Optimizer, such as '{SGD: {lr: 0.1}}'."),
+    "scheduler": ("CALL", "Learning rate scheduler, such as '{StepLR: 30}'."),
+    "loss": ("CALL", "Loss, such as CrossEntropyLoss."),
+    "seed": ("N", "Seed of the weights, the order and the augmentation."),
     "precision": ("NAME", "fp32, bf16 or fp16."),
-    "clip_grad_norm": ("X", "Largest norm of the gradient."),
-    "accumulate": ("N", "Batches to one step of the optimizer."),
-    "ema": ("X", "Decay of a moving average of the weights, as 0.999."),
-    "early_stopping": ("MAP", "When to stop early, as '{patience: 5}'."),
+    "clip_grad_norm": ("X", "Maximum norm of the gradient."),
+    "accumulate": ("N", "Batches per optimizer step."),
+    "ema": ("X", "Decay of a moving average of the weights, such as 0.999."),
+    "early_stopping": ("MAP", "When to stop early, such as '{patience: 5}'."),
 }
 
 
@@ -41,7 +41,7 @@ def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _words(key: str) -> Iterable[str]:
-    """What may be written for a key of the recipe without arguments."""
+    """The names that are values of a key of the recipe."""
     from cnndsl.recipe.reader import CALLS
     from cnndsl.recipe.recipe import PRECISIONS
 
@@ -56,9 +56,9 @@ def _words(key: str) -> Iterable[str]:
 @_recipe_options
 @click.option("--compile/--no-compile", "compile_", default=None, help="Compile the module with torch.compile.")
 @click.option("--data", metavar="FOLDER", help="Train on the pictures in a folder: FOLDER/train/CLASS/*.png.")
-@click.option("--skip-unreadable", is_flag=True, help="Pass over pictures that cannot be read, and list them.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or are to be downloaded to.")
-@click.option("--workers", type=click.IntRange(0), help="Processes that decode pictures.")
+@click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or where to download them to.")
+@click.option("--workers", type=click.IntRange(0), help="Number of processes that decode pictures.")
 @device_option
 @runs_option
 @click.option(
@@ -66,18 +66,20 @@ def _words(key: str) -> Iterable[str]:
     type=click.Path(path_type=Path),
     metavar="RUN",
     shell_complete=complete_run,
-    help="Go on with a run; SPEC may be left out.",
+    help="Continue a run; SPEC may be omitted.",
 )
-@click.option("--checkpoint-every", type=click.IntRange(1), metavar="N", help="Save within an epoch, every N batches.")
+@click.option(
+    "--checkpoint-every", type=click.IntRange(1), metavar="N", help="Also save every N batches within an epoch."
+)
 @click.option("--tensorboard", is_flag=True, help="Write events for TensorBoard into the run.")
 @click.option(
     "--freeze",
     multiple=True,
     metavar="PATTERN",
-    help="Do not train a module or parameters, as 'layer[12].*'; repeatable.",
+    help="Module or parameters not to train, such as 'layer[12].*'; repeatable.",
 )
 @weights_options
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
 @spec_options
 def train(
     spec: Path | None,
@@ -100,13 +102,13 @@ def train(
     partial: bool,
     **recipe: str | None,
 ) -> None:
-    """Train the network of SPEC by its recipe, the spec's `train`.
+    """Train the network of SPEC by the recipe in its `train`.
 
-    The run is written to runs/NAME/TIME: the spec with all that it was given, checkpoints, metrics and
-    their curves. Exit codes: 0, trained; 1, errors in spec, data or training; 2, wrong usage, or files
-    that cannot be read or written; 130 and 143, stopped by Ctrl-C or SIGTERM, with a checkpoint.
+    The run is written to runs/NAME/TIME: checkpoints, metrics, curves, and the spec as it was trained. Exit
+    codes: 0, trained; 1, an error in the spec, the data or the training; 2, wrong usage, or files that cannot
+    be read or written; 130 and 143, stopped by Ctrl-C or SIGTERM, with a checkpoint.
 
-    On several devices: torchrun --nproc-per-node=N -m cnndsl train SPEC.
+    For several devices: torchrun --nproc-per-node=N -m cnndsl train SPEC.
     """
     if spec is None and resume is None:
         raise click.UsageError("name a SPEC to train, or a run with --resume")

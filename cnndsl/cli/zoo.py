@@ -1,4 +1,4 @@
-"""``cnndsl zoo`` and ``cnndsl new``: the specs that come with the package, and one of one's own to begin with."""
+"""``cnndsl zoo`` and ``cnndsl new``: the included specs, and a new spec to start from."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import USAGE, fail, needs_utf_8, tell
+from cnndsl.cli.common import TABLE_OR_JSON, USAGE, fail, needs_utf_8, tell
 from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
@@ -30,22 +30,29 @@ _GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=one_of(families))
-@click.option("--format", "form", type=click.Choice(["table", "plain", "json"]), default="table", show_default=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "plain", "json"]),
+    default="table",
+    show_default=True,
+    help=TABLE_OR_JSON,
+)
 def zoo(words: tuple[str, ...], form: str) -> None:
     """List the specs that come with cnndsl.
 
-    With WORDs, those whose name or family holds one of them. Each is read as zoo:NAME wherever a SPEC is:
-    cnndsl shapes zoo:resnet50.
+    With WORDs, list those whose name or family contains one of them. zoo:NAME works wherever a command takes
+    a SPEC: cnndsl shapes zoo:resnet50.
     """
     chosen = [name for name in specs() if not words or any(word in name or word in family(name) for word in words)]
     if not chosen:
-        fail(f"there is no spec of {' or '.join(words)}", "`cnndsl zoo` lists all")
+        fail(f"no spec of the zoo matches {' or '.join(words)}", "`cnndsl zoo` lists all")
     found = {name: load(f"{PREFIX}{name}") for name in chosen}
     if form == "json":
         show(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
         return
     rows = [_cells(name, net) for name, net in found.items()]
-    # A family is named once, where it begins.
+    # Only the first row of a family names it.
     families = [row[0] if index == 0 or rows[index - 1][0] != row[0] else "" for index, row in enumerate(rows)]
     named = [(kind, *row[1:]) for kind, row in zip(families, rows)] if form == "table" else rows
     show_grid(Grid(_COLUMNS, named, _GIVES), form)
@@ -76,18 +83,18 @@ def _cells(name: str, net: Network) -> tuple[str, ...]:
     type=click.Path(path_type=Path),
     metavar="SPEC",
     shell_complete=complete_spec,
-    help="What it begins with: zoo:resnet18, or a spec's path.",
+    help="Spec to extend: zoo:resnet18, or a path.",
 )
 def new(name: str, base: Path | None) -> None:
-    """Write NAME.yaml, a spec to begin with.
+    """Write NAME.yaml, a spec to start from.
 
-    It is a small network, or one that extends the SPEC of --from.
+    It is a small network, or it extends the SPEC of --from.
     """
     path = Path(f"{name.removesuffix('.yaml')}.yaml")
     if reason := unusable(path.stem):
         fail(f"`{path.stem}` {reason}", usable(path.stem))
     if os.path.lexists(path):
-        fail(f"{path} is there already", "choose another name, or move it away")
+        fail(f"{path} already exists", "choose another name, or move it away")
     try:
         text = _extending(path.stem, base, load(base)) if base else _SMALL.format(name=path.stem)
         write_file(path, text.encode())
@@ -96,27 +103,27 @@ def new(name: str, base: Path | None) -> None:
         sys.exit(USAGE)
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
-    say(f"{path}: look at it, then `cnndsl shapes {path}`")
+    say(f"{path}: edit it, then run `cnndsl shapes {path}`")
 
 
 def _extending(name: str, base: Path, net: Network) -> str:
     params = net.graph.document.tree.get("params")
     listed = "".join(f"  {line}\n" for line in write(params).splitlines()) if isinstance(params, Mapping) else ""
     head = (
-        f"# What stands here goes over {one_line(str(base))}: params, blocks by their names, train.\n"
+        f"# What you write here overrides {one_line(str(base))}: params, blocks by their names, train.\n"
         f"extends: {_quoted(str(base))}\nname: {name}\n"
     )
-    return head + (f"\n# All that it has; what stays as it is may be deleted.\nparams:\n{listed}" if listed else "")
+    return head + (f"\n# All of its parameters; delete those that stay the same.\nparams:\n{listed}" if listed else "")
 
 
 def _quoted(path: str) -> str:
-    """A path as YAML has it, in JSON's quotes where it may need them."""
+    """A path in YAML, in JSON's quotes if it may need them."""
     needs_utf_8(path)
     return path if re.fullmatch(r"[A-Za-z./][\w:./-]*", path, re.ASCII) else json.dumps(path, ensure_ascii=False)
 
 
 _SMALL = """\
-# A spec to begin with. `cnndsl shapes {name}.yaml` shows every shape, `cnndsl train {name}.yaml` trains it.
+# A spec to start from. `cnndsl shapes {name}.yaml` shows every shape, `cnndsl train {name}.yaml` trains it.
 name: {name}
 input: [1, 28, 28] # channels, height, width of one sample
 params: {{classes: 10}}
@@ -137,7 +144,7 @@ network:
   - Linear: $classes
 
 train:
-  dataset: Synthetic # made up; FashionMNIST, CIFAR10 or {{ImageFolder: {{root: pictures}}}} are real
+  dataset: Synthetic # generated; real ones: FashionMNIST, CIFAR10, {{ImageFolder: {{root: pictures}}}}
   epochs: 3
   batch_size: 64
   optimizer: {{Adam: {{lr: 0.001}}}}

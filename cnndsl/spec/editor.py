@@ -1,4 +1,4 @@
-"""The JSON Schema for editors: every key is explained, and all keywords are JSON Schema's own."""
+"""The JSON Schema for editors: every key has a description, and all keywords are those of JSON Schema."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.spec.schema import schema
 
-#: Our own keywords, for the messages of the compiler.
+#: Keywords of ours, for the compiler's messages.
 _OURS = ("expects", "subject", "argument")
 
 
@@ -27,7 +27,7 @@ def _explained(part: Any, is_property: bool = False) -> Any:
         return part
     found: dict[str, Any] = {}
     for key, value in part.items():
-        if key in ("properties", "$defs", "patternProperties"):  # names of ours, not keywords
+        if key in ("properties", "$defs", "patternProperties"):  # their keys are names, not keywords
             found[key] = {name: _explained(inner, key == "properties") for name, inner in value.items()}
         elif key not in _OURS:
             found[key] = _explained(value)
@@ -37,11 +37,11 @@ def _explained(part: Any, is_property: bool = False) -> Any:
 
 
 def _of_argument(layer: type[Layer], name: str) -> str:
-    """What an argument must be, and its value if it is left out."""
+    """What an argument must be, and its default."""
     argument = layer.arguments[name]
     expects = _sentence(argument.kind.expects(layer.dims or 0))
     if argument.infer is not None:
-        return f"{expects} Inferred from the input; if written, it must match."
+        return f"{expects} Inferred from the input; if you write it, it must match."
     return f"{expects} Required." if argument.required else f"{expects} Default: {_yaml(argument.default)}."
 
 

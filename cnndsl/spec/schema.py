@@ -1,9 +1,9 @@
 """The JSON Schema of specs, generated from the layer table.
 
 A step is one object with a property for each layer and each structural word, not an ``anyOf`` over
-them, so an error is always about the one thing that was written. Three keywords are ours and serve messages:
-``expects`` describes what a value must be, ``subject`` what the value is, and ``argument`` names its
-argument. Patterns of names are for editors; the rules for names are in :mod:`cnndsl.spec.names`.
+them, so an error is always about the one thing that was written. Three keywords are our own, for messages:
+``expects`` describes the values that are allowed, ``subject`` names the value, and ``argument`` the argument
+that it is for. Patterns of names are for editors; :mod:`cnndsl.spec.names` defines names.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _STEPS: dict[str, Any] = {"$ref": "#/$defs/steps"}
 
 
 def _value(expects: str, description: str = "", **schema: Any) -> dict[str, Any]:
-    """What a literal must be; an expression is always allowed in its place."""
+    """The schema of a literal; an expression is always allowed in its place."""
     described = {"description": description} if description else {}
     value = {**merge(schema, EXPRESSION), "expects": expects, **described}
     if "expects" not in schema.get("items", {"expects": ""}):
@@ -33,7 +33,7 @@ def _value(expects: str, description: str = "", **schema: Any) -> dict[str, Any]
 
 
 def schema() -> dict[str, Any]:
-    """The whole schema, Draft 2020-12, with the current layers: plugins add more."""
+    """The whole schema, Draft 2020-12, of the layers known now: plugins add more."""
     return schema_of(tuple(LAYERS.values()))
 
 
@@ -124,43 +124,43 @@ def _document() -> dict[str, Any]:
                 "expects": "a function of torch.nn.init without its `_`",
             },
             "expects": "a mapping of layers to functions of torch.nn.init",
-            "description": "Layer name -> torch.nn.init function, without its underscore.",
+            "description": "How weights start: layer name -> function of torch.nn.init, without its underscore.",
         },
         "expect": {
             "type": "object",
             "properties": {"output": shape, "params": bound, "macs": bound},
             "additionalProperties": False,
             "expects": "a mapping with `output`, `params` and `macs`",
-            "description": "Contracts. A spec that breaks them does not compile.",
+            "description": "Contracts. A network that breaks one does not compile.",
         },
         "rename": {
             "type": ["object", "null"],
             "additionalProperties": {**text, "type": ["string", "null"]},
             "expects": "a mapping of names here to names in a checkpoint",
-            "description": "What checkpoints call tensors: `head: classifier.1`. Null removes what is inherited.",
+            "description": "What checkpoints call a tensor: `head: classifier.1`. Null removes what is inherited.",
         },
         "train": _train(),
     }
 
 
 def _train() -> dict[str, Any]:
-    """The keys of a recipe. Their values are checked by the recipe's reader."""
+    """The keys of a recipe. :mod:`cnndsl.recipe.reader` checks their values."""
     described = {
         "dataset": "A data set of torchvision, such as FashionMNIST or {ImageFolder: {root: pictures}}.",
-        "resize": "The size of the images: the shorter side, cropped to a square, or [height, width].",
+        "resize": "Size of the images: the shorter side, cropped to a square, or [height, width].",
         "augment": "Transforms of torchvision.transforms.v2, in order.",
-        "epochs": "The number of passes over the training samples.",
+        "epochs": "Passes over all training samples.",
         "batch_size": "Samples in a batch, over all processes together.",
-        "optimizer": "A class of torch.optim, without the parameters, such as {SGD: {lr: 0.1}}.",
-        "scheduler": "A class of torch.optim.lr_scheduler, without the optimizer, such as {StepLR: {step_size: 30}}.",
-        "loss": "A loss of torch.nn for classification. Default: CrossEntropyLoss.",
-        "seed": "For the weights, the order of the samples, and everything else that is random. Default: 0.",
+        "optimizer": "An optimizer of torch.optim, without the parameters, such as {SGD: {lr: 0.1}}.",
+        "scheduler": "A scheduler of torch.optim.lr_scheduler, without the optimizer: {StepLR: {step_size: 30}}.",
+        "loss": "A loss of torch.nn, for classification. Default: CrossEntropyLoss.",
+        "seed": "Seed of the weights, the order of the samples, and everything random. Default: 0.",
         "precision": "fp32, bf16 or fp16.",
-        "compile": "Whether torch.compile compiles the module.",
-        "clip_grad_norm": "The largest norm of the gradient.",
-        "accumulate": "The number of batches in one step of the optimizer.",
+        "compile": "Whether to compile the module with torch.compile.",
+        "clip_grad_norm": "Maximum norm of the gradient.",
+        "accumulate": "Batches per optimizer step.",
         "freeze": "Modules, or patterns of parameter names, that are not trained: [features, layer1.*].",
-        "ema": "The decay of an exponential moving average of the weights, such as 0.999, which is tested and saved.",
+        "ema": "Decay of an exponential moving average of the weights, such as 0.999. The average is tested.",
         "early_stopping": "When to stop before the last epoch: {monitor: test_loss, patience: 5, min_delta: 0}.",
     }
     keys: dict[str, Any] = {key: {"description": text} for key, text in described.items()}
@@ -170,7 +170,7 @@ def _train() -> dict[str, Any]:
         "properties": keys,
         "additionalProperties": False,
         "expects": "a training recipe",
-        "description": "The training recipe, in torch's and torchvision's own names.",
+        "description": "The training recipe, with the names of torch and torchvision.",
     }
 
 
@@ -184,22 +184,22 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
     }
     name = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
     names = {**name, "type": ["string", "array"], "items": name}
-    elements = _value("a list", "The values of the rounds.", type=["array"], items={})
+    elements = _value("a list", "The list whose elements the steps are repeated for.", type=["array"], items={})
     properties: dict[str, Any] = {
-        "name": {"type": "string", "expects": "a name", "description": "Names the step's module, or its tensor."},
+        "name": {"type": "string", "expects": "a name", "description": "Name of the step's module, or of its tensor."},
         "when": {"type": ["boolean", "string"], "pattern": r"^\$", **any_value},
-        "else": {**_STEPS, "description": "The steps that replace this one if `when` is false."},
+        "else": {**_STEPS, "description": "Steps that take its place if `when` is false."},
         "sequential": {**_STEPS, "description": "The steps one after another, as one module."},
-        "repeat": {**_STEPS, "description": "The steps `times` over, or once for each element of `in`."},
+        "repeat": {**_STEPS, "description": "The steps `times` times over, or once for each element of `in`."},
         "times": _value("an integer, 0 or more", type=["integer"], minimum=0),
-        "for": {**names, "description": "The names of the elements in each round."},
+        "for": {**names, "description": "Names bound to each element."},
         "in": elements,
-        "branch": {**branches, "description": "Every branch gets the current tensor; their results are merged."},
+        "branch": {**branches, "description": "Every branch gets the current tensor; the results are merged."},
         "merge": {"type": "string", "enum": [*MERGES], "expects": ", ".join(MERGES)},
-        "dim": _value("an integer", "The dimension of a concat; 1, the channels, by default.", type=["integer"]),
+        "dim": _value("an integer", "Dimension of a concat. Default: 1, the channels.", type=["integer"]),
         "split": _value(
             "true, or a list with the channels of each branch",
-            "Splits the channels among the branches.",
+            "Divides the channels among the branches.",
             type=["boolean", "array"],
             items=_value("a positive integer", type=["integer"], minimum=1),
         ),
@@ -209,18 +209,18 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
             "pattern": r"^\$",
             "items": {"$ref": "#/$defs/step"},
             "expects": "a list of steps, true, false or an expression",
-            "description": "Steps of the other side; true is the identity, false no shortcut.",
+            "description": "Steps of the shortcut; true is the identity, false no shortcut.",
         },
         "dense": {**_STEPS, "description": "n times over: x becomes concat(x, steps(x))."},
         "from": {
             "type": "string",
             "expects": "the name of an earlier step",
-            "description": "Goes back to the tensor of an earlier step.",
+            "description": "The tensor of an earlier step.",
         },
         "reuse": {
             "type": "string",
             "expects": "the name of an earlier step",
-            "description": "Uses the module of an earlier step again.",
+            "description": "The module of an earlier step again, with the same weights.",
         },
         "let": {
             "type": "object",

@@ -1,1 +1,1 @@
-"""Training: the data, the loop, checkpoints, and what is told of a run. The part that works with tensors."""
+"""Training: data, the loop, checkpoints and reports. This is the part that works with tensors."""

@@ -35,12 +35,12 @@ def train(
     partial: bool = False,
     **recipe: Any,
 ) -> Run:
-    """Trains the network of a spec by its recipe, the spec's ``train``, and gives the run. The spec is a path,
-    ``zoo:NAME``, or a text as ``cnndsl.Text(text)``.
+    """Trains the network of a spec by the recipe in its ``train``, and returns the run. The spec is a path,
+    ``zoo:NAME``, or text as ``cnndsl.Text(text)``.
 
-    ``recipe`` are keys of the recipe with other values than the spec's; the other arguments are those of
-    :class:`Options`. With ``resume`` the spec may be left out. Raises :class:`SpecError` for the spec,
-    :class:`RunError` for data and run.
+    ``recipe`` are keys of the recipe that replace the spec's; the other arguments are those of :class:`Options`. With
+    ``resume`` the spec may be omitted. Raises :class:`SpecError` for errors of the spec, :class:`RunError` for errors
+    of the data or the run.
 
     >>> run = cnndsl.train("archs/lenet.yaml", epochs=3, optimizer={"SGD": {"lr": 0.5}})
     >>> net = run.module()

@@ -1,4 +1,4 @@
-"""The bar that a training moves on a terminal, with as much beside it as there is room for."""
+"""The progress bar on a terminal, with as many figures as fit."""
 
 from __future__ import annotations
 
@@ -10,17 +10,16 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-#: Columns of a bar that says anything.
+#: The least width of a useful bar.
 _SHORTEST = 10
-#: Columns that are left free: Ctrl-C is echoed there, twice too. Past the end of the line, the line would stay.
+#: Free columns for the echo of two Ctrl-C. If the echo wrapped, the line could not be erased.
 _ECHO = 4
 
 
 class Bar:
-    """One line below all others: the epoch, a bar, batches, loss and accuracy, rate, the time that is left.
+    """One line below all others: the epoch, a bar, batches, loss and accuracy, rate, the remaining time.
 
-    It is drawn when there is something new, by no thread of its own, which would meet forks and terminals that
-    have gone.
+    It is drawn at each update, without a thread, which would get in trouble with forks and closed terminals.
     """
 
     def __init__(self, console: Console) -> None:
@@ -29,24 +28,24 @@ class Bar:
         self._live.start()
 
     def begin(self, title: str, total: int, done: int) -> None:
-        """Another bar in the place of that before it."""
+        """Replaces the previous bar by a new one."""
         for before in self._progress.task_ids:
             self._progress.remove_task(before)
         self._progress.add_task(title, total=total, completed=done, scores="", rate="")
         self._live.refresh()
 
     def update(self, done: int, **fields: Any) -> None:
-        """``scores`` and ``rate`` stay as they were where they are not given."""
+        """``scores`` and ``rate`` keep their values if they are not given."""
         (task,) = self._progress.task_ids
         self._progress.update(task, completed=done, **fields)
         self._live.refresh()
 
     def close(self) -> None:
-        """The line is gone."""
+        """Removes the line."""
         self._live.stop()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Where not all columns fit, the less telling ones are left out."""
+        """If not all columns fit, the less important ones are left out."""
         room = options.max_width - _ECHO
         for task in self._progress.tasks:
             for columns in _layouts():
@@ -59,7 +58,7 @@ class Bar:
 
 
 def _width(column: ProgressColumn, task: Task, console: Console) -> int:
-    """How many columns of the terminal it takes at least."""
+    """The least width, in columns of the terminal."""
     if isinstance(column, BarColumn):
         return _SHORTEST
     return Measurement.get(console, console.options.update(max_width=1000), column(task)).maximum

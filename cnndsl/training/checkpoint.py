@@ -1,7 +1,7 @@
-"""Checkpoints: one file that holds a training, whole or not at all, and tells when it has been damaged.
+"""Checkpoints: one file with the state of a training. It is written completely or not at all, and damage is detected.
 
-A checkpoint is what ``torch.save`` writes, a zip archive, whose comment is the SHA-256 of all before it.
-``torch.load`` reads it as any other. It holds tensors and plain values only.
+A checkpoint is a zip archive, as ``torch.save`` writes it, whose comment is the SHA-256 of everything before it.
+``torch.load`` reads it like any other. It holds only tensors and plain values.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from cnndsl.training.progress import Progress
 from cnndsl.writing import read_file, write_file
 
 FORMAT = 1
-#: A zip archive ends with the length of its comment, two bytes, and the comment.
+#: A zip archive ends with the length of its comment in two bytes, and the comment.
 _END = b"PK\x05\x06"
 _MARK = b"sha256:"
 _COMMENT = len(_MARK) + 64
@@ -31,10 +31,10 @@ _COMMENT = len(_MARK) + 64
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """``spec`` is the resolved spec, ``sample`` the shape of what its network is given, ``classes`` the
-    labels' names. ``module`` is the state of what was tested: with ``ema`` the averaged weights, and then
-    ``learner`` holds those that learn, beside the states of optimizer, scheduler and scaler. ``plugins`` are the
-    modules that the network's own layers are of, by their names."""
+    """``spec`` is the resolved spec, ``sample`` the shape of the network's input without the batch, ``classes`` the
+    labels' names. ``module`` is the state of the module that was tested: with ``ema`` it has the averaged weights, and
+    ``learner`` holds those in training, beside the states of optimizer, scheduler and scaler. ``plugins`` maps the
+    names of the user's own layers to their modules."""
 
     spec: str = field(repr=False)
     sample: tuple[int, ...]
@@ -68,18 +68,18 @@ def encode(checkpoint: Checkpoint) -> bytes:
 
 
 def save(path: Path, data: bytes, *, keep: Path | None = None) -> None:
-    """Writes an encoded checkpoint; the one before goes to ``keep``. Raises :class:`RunError`."""
+    """Writes an encoded checkpoint, and moves the previous one to ``keep``. Raises :class:`RunError`."""
     try:
         write_file(path, data, keep=keep)
     except OSError as error:
-        there = "; the checkpoint before is whole" if path.exists() or (keep and keep.exists()) else ""
-        help = "make room, and go on with --resume" if there else ""
+        there = "; the previous checkpoint is intact" if path.exists() or (keep and keep.exists()) else ""
+        help = "free some space, and continue with --resume" if there else ""
         raise RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}{there}", help) from error
 
 
 def load(path: Path) -> Checkpoint:
-    """The checkpoint in a file. Raises :class:`RunError` for one that is not there, is damaged, or holds
-    anything that is not plain data: nothing in it is ever executed."""
+    """The checkpoint in a file. Raises :class:`RunError` if it is missing, is damaged, or holds anything but plain
+    data: nothing in it is ever executed."""
     try:
         data = read_file(path)
     except OSError as error:
@@ -88,20 +88,20 @@ def load(path: Path) -> Checkpoint:
     if not comment.startswith(_MARK):
         raise RunError(Code.CHECKPOINT, f"{path} is {_kind(data)}")
     if hashlib.sha256(body).hexdigest().encode() != comment[len(_MARK) :]:
-        raise RunError(Code.CHECKPOINT, f"{path} has changed since it was written: its checksum is another")
+        raise RunError(Code.CHECKPOINT, f"{path} has changed since it was written: its checksum differs")
     try:
         content = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        message = f"{path} holds more than tensors and plain values, and nothing in it is run"
+        message = f"{path} holds more than tensors and plain values; nothing in it was run"
         raise RunError(Code.CHECKPOINT, message, notes=[str(error).splitlines()[0]]) from None
     return _checkpoint(path, content)
 
 
 def _kind(data: bytes) -> str:
-    """What a file is that does not end as a checkpoint does."""
+    """A description of a file that does not end like a checkpoint."""
     if not data:
         return "empty"
-    return "cut off, or no checkpoint of cnndsl's" if data.startswith(b"PK") else "no checkpoint"
+    return "cut off, or not a checkpoint of cnndsl" if data.startswith(b"PK") else "not a checkpoint"
 
 
 def _checkpoint(path: Path, content: Any) -> Checkpoint:
@@ -123,11 +123,11 @@ def _checkpoint(path: Path, content: Any) -> Checkpoint:
 
 
 def _check_plugins(path: Path, plugins: Mapping[str, str]) -> None:
-    """Raises :class:`RunError` where a layer has not been brought in. A checkpoint may be a stranger's, so what it
-    names is told, and never imported."""
+    """Raises :class:`RunError` if a layer is not loaded. A checkpoint may come from a stranger, so the modules that it
+    names are reported and never imported."""
     load_installed()
     for name, module in plugins.items():
         if name not in LAYERS:
-            message = f"{path} was trained with the layer `{shorten(name)}` of `{shorten(module)}`, which is not there"
-            help = f"if you trust it, bring it in: `--plugin {shorten(module)}`, or `import {shorten(module)}`"
+            message = f"{path} was trained with the layer `{shorten(name)}` of `{shorten(module)}`, which is not loaded"
+            help = f"if you trust it, load it: `--plugin {shorten(module)}`, or `import {shorten(module)}`"
             raise RunError(Code.PLUGIN, message, help)

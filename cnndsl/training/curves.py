@@ -16,7 +16,7 @@ _LINES = (
 
 def curves(name: str, epochs: Sequence[Epoch]) -> dict[str, bytes]:
     """``curves.svg`` and ``curves.png`` of the epochs so far."""
-    # The object interface: pyplot would look for a screen, and keep every figure.
+    # Not pyplot, which would look for a screen, and keep every figure.
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator

@@ -1,4 +1,4 @@
-"""Devices, and how they compute."""
+"""Devices and their settings."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from torch import nn
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training.ranks import local_rank
 
-#: Numbers that a CPU's vector holds, at the most.
+#: The most numbers that a CPU's vector register holds.
 LANES = 16
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 def choose(name: str | None = None) -> torch.device:
-    """The device of that name, else the accelerator that torch finds, else the CPU.
+    """The device with that name, otherwise the accelerator that torch finds, otherwise the CPU.
 
     Under torchrun each process takes the accelerator of its own number. Raises :class:`RunError`.
     """
@@ -24,7 +24,7 @@ def choose(name: str | None = None) -> torch.device:
     try:
         device = torch.device(name) if name else present or torch.device("cpu")
     except RuntimeError:
-        raise RunError(Code.DEVICE, f"torch knows no device `{name}`", "`cpu`, `cuda`, `cuda:1` or `mps`") from None
+        raise RunError(Code.DEVICE, f"torch has no device `{name}`", "`cpu`, `cuda`, `cuda:1` or `mps`") from None
     if device.type == "cpu":
         return torch.device("cpu")
     if present is None or present.type != device.type:
@@ -40,10 +40,10 @@ def choose(name: str | None = None) -> torch.device:
 
 
 def make_repeatable(device: torch.device) -> None:
-    """The same inputs give the same bits, as far as torch can do that: a resumed run is to equal one that
+    """Makes the same inputs give the same bits, as far as torch can: a resumed run should equal one that
     was never interrupted. See https://docs.pytorch.org/docs/stable/notes/randomness.html."""
     if device.type == "cpu":
-        return  # what networks are made of is repeatable there as it is
+        return  # the layers of networks are repeatable there without settings
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.backends.cudnn.benchmark = False
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
@@ -51,13 +51,13 @@ def make_repeatable(device: torch.device) -> None:
 
 
 def exact_dtype(device: torch.device) -> torch.dtype:
-    """What sums over many samples are kept in."""
+    """The type of sums over many samples."""
     return torch.float32 if device.type == "mps" else torch.float64  # MPS has no float64
 
 
 def memory_format(module: nn.Module, device: torch.device, precision: str) -> torch.memory_format:
-    """Channels last where it is faster: half precision on CUDA's tensor cores, and the CPU, but for batch
-    normalisation of few channels, over which its kernel there runs. See
+    """Channels last if that is faster: for half precision on CUDA's tensor cores, and on the CPU, except for batch
+    normalisation of few channels, which its kernel there vectorises over. See
     https://docs.pytorch.org/tutorials/intermediate/memory_format_tutorial.html."""
     if device.type == "cpu":
         norms = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
@@ -68,7 +68,7 @@ def memory_format(module: nn.Module, device: torch.device, precision: str) -> to
 
 
 def placed(module: nn.Module, device: torch.device, precision: str) -> nn.Module:
-    """The module on a device, its weights laid out as they are fastest there."""
+    """The module on a device, with the memory format that is fastest there."""
     shape = memory_format(module, device, precision)
-    # Not `contiguous`: of weights for one channel it would say that they are laid out so already.
+    # Not `contiguous`: it takes weights for one channel to have the format already.
     return module.to(device).to(memory_format=shape)

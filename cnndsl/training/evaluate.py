@@ -1,4 +1,4 @@
-"""A trained network held against the test set: loss, accuracy, and how it does on each class."""
+"""Tests of a trained network: loss, accuracy, and the results of each class."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from cnndsl.training.trained import Trained
 @dataclass(frozen=True)
 class ClassResult:
     """``correct`` of the ``count`` test samples of a class. ``taken_for`` is the class that the others were
-    taken for most often, None where all are right, ``taken`` how many of them were."""
+    taken for most often, None if all are correct, and ``taken`` how many of them were."""
 
     name: str
     count: int
@@ -38,10 +38,10 @@ class ClassResult:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """``loss`` is the mean over the labels of the ``samples`` of the test set, each by its weight in the recipe's loss,
-    ``accuracy`` that over its labels, of which there are more where each pixel has one. ``confusion`` counts
-    labels: a row for each true class, a column for each that the network found. ``skipped`` lists the pictures that
-    were passed over, and why."""
+    """``loss`` is the mean over the labels of the ``samples`` of the test set, weighted as in the recipe's loss, and
+    ``accuracy`` the share of correct labels; there are more labels than samples if each pixel has one. ``confusion``
+    counts labels, with a row for each true class and a column for each predicted one. ``skipped`` lists the pictures
+    that were left out, and why."""
 
     name: str
     epoch: int
@@ -63,10 +63,10 @@ def evaluate_trained(
     workers: int | None = None,
     skip_unreadable: bool = False,
 ) -> Evaluation:
-    """The test set of the data that a network was trained on, or of the pictures in ``folder``.
+    """Tests a network on the test set of its data, or of the pictures in ``folder``.
 
-    The same computation as after an epoch of training, so on the same kind of device the figures are equal
-    to those in ``metrics.csv``. Raises :class:`RunError`.
+    The computation is the same as after an epoch of training, so on the same kind of device the figures equal
+    those in ``metrics.csv``. Raises :class:`RunError`.
     """
     check_guarded()
     device = devices.choose(device_name)
@@ -93,7 +93,7 @@ def evaluate_trained(
 
 
 class Tally(Criterion):
-    """A loss that counts, on its way, which class is taken for which: ``counts``, ``(classes, classes)``."""
+    """A loss that also counts which class is taken for which: ``counts``, ``(classes, classes)``."""
 
     counts: Tensor
 
@@ -109,7 +109,7 @@ class Tally(Criterion):
 
 
 def named(classes: Sequence[str], outputs: int) -> tuple[str, ...]:
-    """A name for each output of a network: that of its class, or its number where no class is known for it."""
+    """A name for each output of a network: its class, or its number if it has no known class."""
     return (*classes, *map(str, range(len(classes), outputs)))
 
 

@@ -1,4 +1,4 @@
-"""Trained modules in other formats, each read back and held against the module before it is put in its place."""
+"""Trained modules in other formats. Each file is read back and compared with the module before it is put in place."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from cnndsl.printable import one_line
 from cnndsl.training.trained import Trained
 from cnndsl.writing import check_folder, write_file
 
-#: How far outputs may be from the module's own, in terms of the largest of these: other kernels round otherwise.
+#: The largest difference from the module's outputs, relative to their maximum: other kernels round differently.
 TOLERANCE = 1e-4
-#: Batches that a file which takes any is tried with. It is made with one of two.
+#: Batch sizes that a file for any size is tested with. It is made with a batch of two.
 TRIED, EXAMPLE = (1, 3), 2
 
 
 @dataclass(frozen=True)
 class Exported:
-    """A file that was written, how it was checked, in words, and the largest difference that was met."""
+    """A file that was written, how it was checked, in words, and the largest difference found."""
 
     path: Path
     checked: str
@@ -41,7 +41,7 @@ class Exported:
 @dataclass(frozen=True)
 class Subject:
     """What is exported: the module, on the CPU and in evaluation mode, the names of its input and its output, the
-    shape of a sample, and the batch: None for any. ``facts`` are texts to be written into the file."""
+    shape of a sample, and the batch size, None for any. ``facts`` are strings to write into the file."""
 
     module: nn.Module
     names: tuple[str, str]
@@ -50,7 +50,7 @@ class Subject:
     facts: Mapping[str, str]
 
     def images(self, batch: int) -> Tensor:
-        """Random ones, the same each time."""
+        """Random images, the same each time."""
         return torch.rand(batch, *self.sample, generator=torch.Generator().manual_seed(batch))
 
     @property
@@ -59,7 +59,7 @@ class Subject:
 
     @property
     def shapes(self) -> tuple[dict[int, torch.export.Dim]] | None:
-        """What ``torch.export`` is to leave open."""
+        """The dynamic dimensions for ``torch.export``."""
         return None if self.batch else ({0: torch.export.Dim("batch")},)
 
     @property
@@ -72,7 +72,7 @@ class Subject:
 
 
 class Format(ABC):
-    """A format: the ending of its files, the packages that it takes, and whether a fixed batch can be asked for."""
+    """A format: the ending of its files, the packages that it needs, and whether it can have a fixed batch size."""
 
     ending: ClassVar[str]
     packages: ClassVar[tuple[str, ...]] = ()
@@ -83,17 +83,17 @@ class Format(ABC):
 
     @abstractmethod
     def check(self, subject: Subject, path: Path) -> tuple[str, float]:
-        """Reads a file back. How it was checked, and the largest difference. Raises :class:`Different`."""
+        """Reads a file back. Returns how it was checked, and the largest difference. Raises :class:`Different`."""
 
 
-#: How classes of an emitted source are called while they live, in Python and in the paths of an archive.
+#: The module names of emitted classes, in Python and in the paths of an archive.
 _EMITTED = re.compile(r"cnndsl([./])_emitted\1(\w+)_[0-9a-f]{12}")
-#: Records of an archive that torch adds to any.
+#: Records that torch adds to every archive.
 _WRITTEN_BY_TORCH = ("version", "byteorder", ".data/serialization_id")
 
 
 class Different(Exception):
-    """A file does not give what the module gives."""
+    """A file differs from the module."""
 
 
 class Onnx(Format):
@@ -117,7 +117,7 @@ class Onnx(Format):
         program.save(path, external_data=False)
 
     def check(self, subject: Subject, path: Path) -> tuple[str, float]:
-        """By onnxruntime where it is installed, else by onnx's own evaluator, which is slow."""
+        """With onnxruntime if it is installed, otherwise with onnx's own evaluator, which is slow."""
         if importlib.util.find_spec("onnxruntime"):
             runtime = importlib.import_module("onnxruntime")
             session = runtime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
@@ -141,7 +141,7 @@ class Pt2(Format):
             node.meta.pop("stack_trace", None)
             stack = node.meta.get("nn_module_stack", {})
             node.meta["nn_module_stack"] = {key: (at, _plain(str(made))) for key, (at, made) in stack.items()}
-        with path.open("wb") as file:  # of a path with another ending torch warns
+        with path.open("wb") as file:  # torch warns about a path with another ending
             torch.export.save(program, file, extra_files=dict(subject.facts))
 
     def check(self, subject: Subject, path: Path) -> tuple[str, float]:
@@ -156,7 +156,7 @@ class TorchScript(Format):
         with _deprecated():
             try:
                 made = torch.jit.script(subject.module)
-            except RuntimeError:  # some of torchvision's layers are not written for it
+            except RuntimeError:  # some of torchvision's layers cannot be scripted
                 made = torch.jit.trace(subject.module, subject.example)  # type: ignore[no-untyped-call]
             torch.jit.save(made, path, _extra_files=dict(subject.facts))
         _strip(path)
@@ -167,13 +167,13 @@ class TorchScript(Format):
 
 
 class SafeTensors(Format):
-    """The weights alone, under the names of the ``state_dict``."""
+    """Only the weights, under the names of the ``state_dict``."""
 
     ending, packages = ".safetensors", ("safetensors",)
 
     def write(self, subject: Subject, path: Path) -> None:
         save_file = importlib.import_module("safetensors.torch").save_file
-        # It refuses tensors that share memory or are laid out in another order.
+        # It refuses tensors that share memory or are not contiguous.
         state = {name: value.clone().contiguous() for name, value in subject.module.state_dict().items()}
         save_file(state, path, dict(subject.facts))
         _sort_header(path)
@@ -182,10 +182,10 @@ class SafeTensors(Format):
         found = importlib.import_module("safetensors.torch").load_file(path)
         state = subject.module.state_dict()
         if found.keys() != state.keys():
-            raise Different("its tensors have other names")
+            raise Different("its tensors have different names")
         for name, value in state.items():
             if not torch.equal(_bytes(found[name]), _bytes(value)):
-                raise Different(f"its `{name}` is another")
+                raise Different(f"its `{name}` differs")
         return f"all {len(state)} tensors", 0.0
 
 
@@ -200,13 +200,13 @@ FORMATS: Mapping[str, Format] = {
 def export(trained: Trained, form: str, path: Path, batch: int | None = None) -> Exported:
     """Writes a trained module to ``path`` in one of :data:`FORMATS`, for batches of any size or of ``batch``.
 
-    The file is written beside, read back and given random inputs; only one that gives what the module does is put
-    in its place. Raises :class:`RunError`.
+    The file is written to a temporary place, read back and run on random inputs. It is put in place only if its outputs
+    equal the module's. Raises :class:`RunError`.
     """
     made = FORMATS[form]
     missing = [name for name in made.packages if importlib.util.find_spec(name) is None]
     if missing:
-        message = f"{form} is written with {' and '.join(made.packages)}: {' and '.join(missing)} cannot be found"
+        message = f"{form} needs {' and '.join(made.packages)}, but {' and '.join(missing)} cannot be found"
         raise RunError(Code.EXPORT, message, f"`pip install {' '.join(made.packages)}`")
     try:
         check_folder(path)
@@ -216,20 +216,22 @@ def export(trained: Trained, form: str, path: Path, batch: int | None = None) ->
             checked, difference = _written(made, subject, beside, f"`{trained.name}` as {form}")
             write_file(path, beside.read_bytes())
     except OSError as error:
-        raise RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "`-o` names another file") from error
+        raise RunError(
+            Code.WRITE, f"{path} cannot be written: {error.strerror}", "choose another file with `-o`"
+        ) from error
     return Exported(path, checked, difference)
 
 
 def _subject(trained: Trained, batch: int | None) -> Subject:
     graph = trained.network.graph
     names = (*graph.inputs, *graph.outputs)
-    assert len(names) == 2  # what can be trained has one of each
+    assert len(names) == 2  # recipes train only networks with one of each
     module = trained.module(torch.device("cpu"))
     return Subject(module, names, trained.checkpoint.sample, batch, _facts(trained))
 
 
 def _facts(trained: Trained) -> dict[str, str]:
-    """What a file says of where it comes from. The first is how we know our own files."""
+    """The facts about its origin in a file. The first one identifies our own files."""
     from cnndsl import __version__
 
     return {
@@ -243,7 +245,7 @@ def _facts(trained: Trained) -> dict[str, str]:
 
 
 def _written(made: Format, subject: Subject, path: Path, what: str) -> tuple[str, float]:
-    """Writes and checks. Exporters and readers raise about anything of what they do not understand."""
+    """Writes and checks. Exporters and readers raise almost any exception for what they do not understand."""
     with torch.no_grad():
         try:
             made.write(subject, path)
@@ -251,12 +253,12 @@ def _written(made: Format, subject: Subject, path: Path, what: str) -> tuple[str
             raise
         except Exception as error:
             open_batch = made.batches and subject.batch is None and "batch" in str(error)
-            help = "`--batch 1`, if one size will do" if open_batch else ""
+            help = "`--batch 1`, if one size is enough" if open_batch else ""
             raise RunError(Code.EXPORT, f"torch cannot export {what}", help, [_said(error)]) from error
         try:
             return made.check(subject, path)
         except Different as error:
-            message = f"{what} does not give what the module does: {error}; nothing was written"
+            message = f"{what} differs from the module: {error}; nothing was written"
             raise RunError(Code.EXPORT, message) from None
         except Exception as error:
             message = f"{what} cannot be read back; nothing was written"
@@ -264,7 +266,7 @@ def _written(made: Format, subject: Subject, path: Path, what: str) -> tuple[str
 
 
 def _said(error: BaseException) -> str:
-    """The first line of what was wrong in the beginning."""
+    """The first line of the original error."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line for line in str(error).splitlines() if line.strip()]
@@ -272,7 +274,7 @@ def _said(error: BaseException) -> str:
 
 
 def _compare(subject: Subject, run: Callable[[Tensor], Tensor]) -> float:
-    """The largest difference from the module's own outputs. Raises :class:`Different` past :data:`TOLERANCE`."""
+    """The largest difference from the module's outputs. Raises :class:`Different` above :data:`TOLERANCE`."""
     worst = 0.0
     for batch in subject.tried:
         images = subject.images(batch)
@@ -283,24 +285,24 @@ def _compare(subject: Subject, run: Callable[[Tensor], Tensor]) -> float:
         difference = float((found - own).abs().masked_fill(alike, 0).max())
         bound = TOLERANCE * float(own.abs().nan_to_num(0, 0).max())
         if not difference <= bound:
-            raise Different(f"outputs differ by up to {difference:.2g}, in a batch of {batch}, {bound:.2g} is allowed")
+            raise Different(f"outputs differ by up to {difference:.2g} in a batch of {batch}, {bound:.2g} is allowed")
         worst = max(worst, difference)
     return worst
 
 
 def _bytes(tensor: Tensor) -> Tensor:
-    """What a tensor is made of: a number that is none equals itself here, and 0 is not -0."""
+    """A tensor's bytes: here NaN equals itself, and 0 is not -0."""
     return tensor.contiguous().reshape(-1).view(torch.uint8)
 
 
 def _plain(text: str) -> str:
-    """Names of emitted classes without the digest that tells them apart in one process."""
+    """``text`` with the names of emitted classes without the digest that makes them unique in a process."""
     return _EMITTED.sub(r"cnndsl\1\2", text)
 
 
 def _strip(path: Path) -> None:
-    """Takes from a TorchScript archive the records for debugging, which hold the paths of this machine. Torch reads
-    it without them."""
+    """Removes the records for debugging from a TorchScript archive, since they hold paths of this machine. Torch does
+    not need them."""
     reader = torch._C.PyTorchFileReader(str(path))
     records = {name: reader.get_record(name) for name in reader.get_all_records() if not name.endswith(".debug_pkl")}
     writer = torch._C.PyTorchFileWriter(str(path))
@@ -312,7 +314,7 @@ def _strip(path: Path) -> None:
 
 
 def _sort_header(path: Path) -> None:
-    """A safetensors file with its facts in the same order each time: the library has them in a random one."""
+    """Sorts the facts of a safetensors file: the library writes them in random order."""
     data = path.read_bytes()
     begin = 8 + int.from_bytes(data[:8], "little")
     header = json.dumps(_sorted(json.loads(data[8:begin])), separators=(",", ":"), ensure_ascii=False).encode()
@@ -326,7 +328,7 @@ def _sorted(header: dict[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def _deprecated() -> Iterator[None]:
-    """Where it is known that torch would rather have ``torch.export`` used."""
+    """Ignores torch's advice to use ``torch.export`` instead."""
     with warnings.catch_warnings():
         for category in (FutureWarning, DeprecationWarning):
             warnings.filterwarnings("ignore", "`torch.jit", category)

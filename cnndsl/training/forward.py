@@ -1,4 +1,4 @@
-"""One forward pass: scores, loss and how many are right, in the recipe's precision."""
+"""One forward pass: scores, loss and correct labels, in the recipe's precision."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from cnndsl.training.criterion import Criterion
 from cnndsl.training.devices import DTYPES
 
-#: Images, labels and their mass to the loss, and a vector of sums: loss, mass, correct labels, labels.
+#: Maps images, labels and their mass to the loss, and a vector of sums: loss, mass, correct labels, labels.
 Forward: TypeAlias = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
 
 
 def forward_pass(
     module: nn.Module, criterion: Criterion, device: torch.device, precision: str, memory_format: torch.memory_format
 ) -> Forward:
-    """``images`` (N, C, ...) float32 and ``labels`` (N,) or (N, ...) to the loss and the sums.
+    """Maps ``images`` (N, C, ...) float32 and ``labels`` (N,) or (N, ...) to the loss and the sums.
 
     Labels that the loss ignores (``ignore_index``) are not counted.
     """
@@ -29,7 +29,7 @@ def forward_pass(
             images = images.contiguous(memory_format=memory_format)
         with torch.autocast(device.type, dtype, enabled=mixed):
             scores = module(images)
-        # The loss is taken in full precision, as autocast would have it on its own.
+        # The loss is computed in full precision, as autocast itself would do.
         value = criterion(scores.float(), labels)
         with torch.no_grad():
             counted = criterion.counted(labels)

@@ -20,7 +20,7 @@ class Stopped(KeyboardInterrupt):
 
 
 class StopRequest:
-    """``number`` is that of the signal that came, 0 before."""
+    """``number`` is that of the signal received, or 0."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -33,7 +33,7 @@ class StopRequest:
 
 @contextmanager
 def listening() -> Iterator[StopRequest]:
-    """Signals are noted in here instead of ending the process. Only the main thread can listen."""
+    """Within it, signals are recorded instead of ending the process. Only the main thread can listen."""
     request = StopRequest()
     if threading.current_thread() is not threading.main_thread():
         yield request

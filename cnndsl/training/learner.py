@@ -1,4 +1,4 @@
-"""What learns: a module with its optimizer, schedule, scaler and average, as a recipe names them."""
+"""A module in training, with its optimizer, scheduler, scaler and average."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from cnndsl.training.criterion import Criterion
 
 @dataclass(frozen=True)
 class Learner:
-    """``scheduler`` is stepped after each step of the optimizer where ``each_step``, else after each epoch.
-    ``average`` follows the module's weights, with ``ema``."""
+    """``scheduler`` is stepped after each step of the optimizer if ``each_step``, otherwise after each epoch.
+    ``average`` is the moving average of the module's weights, with ``ema``."""
 
     module: nn.Module
     criterion: Criterion
@@ -34,7 +34,7 @@ class Learner:
 
     @classmethod
     def of(cls, module: nn.Module, recipe: Recipe, device: torch.device, steps: int) -> Learner:
-        """``steps`` is the number of the optimizer's steps in the whole training."""
+        """``steps`` is the number of optimizer steps in the whole training."""
         optimizer = _optimizer(recipe.optimizer, module)
         return cls(
             module,
@@ -48,7 +48,7 @@ class Learner:
 
     @property
     def result(self) -> nn.Module:
-        """What is tested, kept and used: the averaged module, or the one that learns."""
+        """The module that is tested and saved: the average, or the one in training."""
         return self.average.module if self.average else self.module
 
     @property
@@ -68,7 +68,7 @@ class Learner:
             self.scheduler.step()
 
     def state(self) -> dict[str, Any]:
-        """All but the state of :attr:`result`: tensors and plain values."""
+        """Everything except the state of :attr:`result`: tensors and plain values."""
         return {
             "optimizer": self.optimizer.state_dict(),
             "scheduler": self.scheduler.state_dict() if self.scheduler else None,
@@ -79,7 +79,7 @@ class Learner:
         }
 
     def load(self, result: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> None:
-        """Goes on from the state of :attr:`result` and that of all else."""
+        """Restores the state of :attr:`result` and everything else."""
         self.result.load_state_dict(dict(result))
         if self.average:
             self.average.n_averaged.fill_(state["averaged"]["steps"])
@@ -92,12 +92,12 @@ class Learner:
 
 
 def can_skip(optimizer: optim.Optimizer) -> bool:
-    """Whether a step can be called off on the device itself, as torch's scaler does with fused optimizers."""
+    """Whether the device itself can skip a step, as torch's scaler does with fused optimizers."""
     return all(group.get("fused") for group in optimizer.param_groups)
 
 
 def _optimizer(call: FunctionCall, module: nn.Module) -> optim.Optimizer:
-    """With torch's fused kernel where the optimizer has one for the device, else what torch chooses."""
+    """An optimizer with torch's fused kernel if it has one for the device, otherwise with torch's choice."""
     make = getattr(optim, call.name)
     arguments = _plain(call.arguments)
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
@@ -125,26 +125,26 @@ def _scheduler(call: FunctionCall, optimizer: optim.Optimizer, steps: int) -> LR
 
 
 def _check_cycle(call: FunctionCall, arguments: Mapping[str, Any], steps: int) -> None:
-    """Torch would end a training whose cycle is over before it."""
+    """Raises :class:`RunError` for a cycle shorter than the training, which torch would abort."""
     try:
         values = SCHEDULERS[call.name].bind(arguments)
     except Refused as refused:
         raise RunError(Code.RECIPE, refused.message, refused.help, span=call.span.first_line) from None
     cycle = values["total_steps"] or values["epochs"] * values["steps_per_epoch"]
     if cycle < steps:
-        message = f"the cycle has {cycle} steps, the training {steps}"
-        raise RunError(Code.RECIPE, message, "leave `total_steps` out", span=call.span.first_line)
+        message = f"the cycle has {cycle} steps, but the training has {steps}"
+        raise RunError(Code.RECIPE, message, "omit `total_steps`", span=call.span.first_line)
 
 
 def _average(module: nn.Module, decay: float) -> AveragedModel:
-    """Buffers are averaged as weights are, as in torchvision's references: the statistics of a batch normalisation
-    belong to the weights that they were met with."""
+    """Buffers are averaged like weights, as in torchvision's references: the statistics of a batch normalisation belong
+    to the weights that they were computed with."""
     return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
 
 
 def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists where torch's schedulers check for them, and floats where its optimizers do: betas of 0 and 0.9
-    are refused there."""
+    """Lists for torch's schedulers, and floats for its optimizers, which check for these types: they refuse betas of 0
+    and 0.9."""
     plain = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
     if "betas" in plain:
         plain["betas"] = tuple(map(float, plain["betas"]))

@@ -1,4 +1,4 @@
-"""Runs as rows of a table. Nothing here needs torch."""
+"""Runs as rows of a table. This module needs no torch."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from cnndsl.training.run import Run, list_runs
 
 @dataclass(frozen=True)
 class RunRow:
-    """A run: ``epoch`` of ``epochs`` are done; ``loss``, ``train_acc`` and ``test_acc`` are the last one's. What is
-    not known, as of a run that has just begun, is None."""
+    """A run: ``epoch`` of ``epochs`` are done; ``loss``, ``train_acc`` and ``test_acc`` are of the last one. Unknown
+    figures, as of a run that has just begun, are None."""
 
     path: Path
     name: str
@@ -50,7 +50,7 @@ class RunRow:
 
 
 def run_rows(root: Path, name: str | None = None, sort: str = "time") -> list[RunRow]:
-    """The runs in a folder, those of ``name`` or all: the oldest first, or the best test accuracy first."""
+    """The runs in a folder, of ``name`` or all: the oldest first, or the best test accuracy first."""
     rows = [RunRow.of(run) for run in list_runs(root) if name is None or run.path.parent.name == name]
     if sort == "test_acc":
         rows.sort(key=lambda row: -inf if row.best_test_acc is None else row.best_test_acc, reverse=True)
@@ -66,6 +66,6 @@ def _number(value: object) -> float | None:
 
 
 def _device(info: Mapping[str, Any]) -> str:
-    """``cuda:0``, or ``4 x cuda`` of a run of several processes."""
+    """``cuda:0``, or ``4 x cuda`` for several processes."""
     device, processes = str(info.get("device", "")), info.get("processes", 1)
     return f"{processes} x {device.partition(':')[0]}" if isinstance(processes, int) and processes > 1 else device

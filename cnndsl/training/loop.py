@@ -27,16 +27,16 @@ from cnndsl.training.progress import Epoch, Progress, Sums, early_end
 from cnndsl.training.ranks import Ranks
 from cnndsl.training.report import Report
 
-#: How often in an epoch an accelerator is asked how it is going; each time it has to be waited for.
+#: How often per epoch the sums are read from an accelerator; each time, the loop waits for it.
 READS = 4
-#: Images and labels, and these with the mass of the labels.
+#: Images and labels; and the same with the mass of the labels.
 Loaded: TypeAlias = tuple[Tensor, Tensor]
 Weighed: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a training happens."""
+    """The device and the processes of a training."""
 
     device: torch.device
     ranks: Ranks
@@ -44,8 +44,8 @@ class Place:
 
 
 class Loop:
-    """Trains ``learner`` on ``data``. ``save`` keeps a state of progress, and is called after every epoch,
-    every ``checkpoint_every`` batches (0: never in an epoch), and before a stop."""
+    """Trains ``learner`` on ``data``. ``save`` writes a checkpoint. It is called after every epoch, every
+    ``checkpoint_every`` batches (0: never within an epoch), and before a stop."""
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class Loop:
         shape = memory_format(learner.module, place.device, recipe.precision)
         forward = forward_pass(self.parallel, learner.criterion, place.device, recipe.precision, shape)
         self.eager = forward
-        # One shape, one compilation: what is smaller, the last batch of an epoch, is run as it is.
+        # Compiled for one shape: a smaller batch, the last of an epoch, runs uncompiled.
         self.forward: Forward = torch.compile(forward, dynamic=False) if recipe.compile else forward
 
     def run(self, progress: Progress) -> Progress:
-        """All epochs that are left. Raises :class:`Stopped` where a signal has asked for it."""
+        """Runs the remaining epochs. Raises :class:`Stopped` after a signal."""
         while not self.is_over(progress):
             with explained(self.place.device, self.learner.module):
                 progress = self.train(progress)
@@ -81,14 +81,14 @@ class Loop:
         return progress
 
     def is_over(self, progress: Progress) -> bool:
-        """Whether no epoch is left, or one process finds that no more is of use: they all end together."""
+        """Whether no epoch remains, or one process decides to stop early: all processes end together."""
         early = bool(early_end(self.recipe.early_stopping, progress.epochs))
         return len(progress.epochs) >= self.recipe.epochs or self.place.ranks.any(early)
 
     # --- an epoch --------------------------------------------------------------------------------
 
     def train(self, progress: Progress) -> Progress:
-        """The batches of an epoch that are left."""
+        """Runs the remaining batches of an epoch."""
         ranks = self.place.ranks
         epoch = len(progress.epochs)
         plan = epoch_plan(len(self.data.train), self.recipe, epoch, ranks.rank, ranks.size)
@@ -123,8 +123,8 @@ class Loop:
         return replace(progress, batches=len(plan), sums=so_far(everywhere=True))
 
     def _shared(self, step: Iterable[tuple[Planned, Loaded]]) -> Iterator[tuple[Planned, Weighed, Tensor]]:
-        """The batches of a step, each with its mass and the share that it has in the step, over all processes.
-        All are loaded before the first is run: only then the mass of the whole step is known."""
+        """The batches of a step, each with its mass and its share of the step, over all processes. All are loaded
+        before the first one runs, since the shares need the mass of the whole step."""
         criterion = self.learner.criterion
         weighed = [(item, (images, labels, criterion.mass(labels))) for item, (images, labels) in step]
         total = self.place.ranks.add(torch.stack([mass for _, (_, _, mass) in weighed]).sum())
@@ -132,8 +132,8 @@ class Loop:
             yield item, loaded, criterion.share(loaded[2], total)
 
     def _batch(self, item: Planned, loaded: Weighed, share: Tensor, number: int, guard: Guard) -> Tensor:
-        """The gradient of one batch. Gives its sums: loss, mass, correct, counted."""
-        torch.manual_seed(item.batch.seed)  # for what the network draws, such as dropout
+        """Computes the gradient of one batch. Returns its sums: loss, mass, correct, counted."""
+        torch.manual_seed(item.batch.seed)  # for the network's own random numbers, such as dropout
         with self._without_exchange(item):
             loss, sums = (self.forward if item.whole else self.eager)(*loaded)
             guard.watch(loss, number)
@@ -143,7 +143,7 @@ class Loop:
         return sums
 
     def _step(self, guard: Guard) -> None:
-        """The optimizer's step by the gradients of its batches."""
+        """The optimizer's step with the gradients of its batches."""
         learner = self.learner
         self.lr = learner.lr
         if self.recipe.clip_grad_norm is not None:
@@ -158,13 +158,13 @@ class Loop:
             learner.average.update_parameters(learner.module)
 
     def _without_exchange(self, item: Planned) -> AbstractContextManager[Any]:
-        """Gradients that more batches are added to need not be sent to the other processes yet."""
+        """Without sending gradients to the other processes, if more batches are added to them first."""
         if isinstance(self.parallel, DistributedDataParallel) and not item.steps:
             return self.parallel.no_sync()
         return nullcontext()
 
     def finish(self, progress: Progress) -> Progress:
-        """The test set after an epoch, and the epoch's line."""
+        """Tests after an epoch, and adds the epoch's line."""
         sums = progress.sums
         test = self.evaluate()
         self.learner.schedule_epoch(test.mean_loss)
@@ -181,15 +181,15 @@ class Loop:
         return Progress((*progress.epochs, line))
 
     def evaluate(self) -> Sums:
-        """The test set, every sample once however many processes there are."""
+        """Tests on every test sample once, over all processes."""
         if self.place.ranks.size > 1:
             _share_buffers(self.learner.result)
         return evaluate(self.learner.result, self.learner.criterion, self.data, self.recipe, self.place)
 
-    # --- what is seen from outside ---------------------------------------------------------------
+    # --- for the outside --------------------------------------------------------------------------
 
     def _so_far(self, sums: Tensor, plan: list[Planned], clock: _Clock, everywhere: bool = False) -> Sums:
-        """The sums as numbers, of this process or of all. Waits for the device."""
+        """The sums of this process, or of all, as numbers. Waits for the device."""
         ranks = self.place.ranks
         total = ranks.add(sums.clone()) if everywhere else sums
         loss, mass, correct, counted = total.tolist()
@@ -199,7 +199,7 @@ class Loop:
         return Sums(loss, mass, int(correct), int(counted), samples, clock.seconds())
 
     def _stop(self, asked: bool) -> None:
-        """Ends what has just been saved. The signal may have come to another process."""
+        """Stops after a save. Another process may have received the signal."""
         if asked:
             raise Stopped(self.place.stop.number or signal.SIGTERM)
 
@@ -221,7 +221,7 @@ def evaluate(module: nn.Module, criterion: Criterion, data: Data, recipe: Recipe
 
 
 class _Clock:
-    """Seconds of training, those before a resumption too."""
+    """Seconds of training, including those before a resumption."""
 
     def __init__(self, device: torch.device, before: float) -> None:
         self.device, self.before = device, before
@@ -246,6 +246,6 @@ def _parallel(module: nn.Module, place: Place) -> nn.Module:
 
 
 def _share_buffers(module: nn.Module) -> None:
-    """Running statistics differ between processes after the last step; those of the first are kept."""
+    """Gives all processes the running statistics of the first: they differ after the last step."""
     for buffer in module.buffers():
         torch.distributed.broadcast(buffer, 0)

@@ -1,4 +1,4 @@
-"""How a training is run."""
+"""The options of a training."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Options:
-    """How a training is run, as opposed to what is trained.
+    """How a training runs, as opposed to what is trained.
 
-    ``runs`` is the folder of all runs, ``data_dir`` one with data sets, ``workers`` the number of processes
-    that decode pictures (None: as many as there are cores), ``resume`` a run to go on with. A checkpoint
-    is written after each epoch, and in it every ``checkpoint_every`` batches. ``weights`` are what a training that
-    is not resumed begins with, all of them or, with ``partial``, those that fit.
+    ``runs`` is the folder of all runs, ``data_dir`` a folder with data sets, ``workers`` the number of processes that
+    decode pictures (None: one for each core), ``resume`` a run to continue. A checkpoint is written after each epoch,
+    and every ``checkpoint_every`` batches within it. A training that is not resumed starts from ``weights``: from all
+    of them or, with ``partial``, from those that fit.
     """
 
     runs: Path = Path("runs")

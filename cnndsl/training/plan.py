@@ -1,4 +1,4 @@
-"""Which samples make which batch: a function of seed and epoch alone, so that it needn't be kept."""
+"""The samples of each batch: a function of seed and epoch alone, so it need not be saved."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from cnndsl.training.data import Batch
 
 @dataclass(frozen=True)
 class Planned:
-    """A batch of one process. ``steps`` tells that the optimizer's step follows it, ``whole`` that it is as
-    large as a batch should be."""
+    """A batch of one process. ``steps``: the optimizer's step follows it. ``whole``: it has the full batch size."""
 
     batch: Batch
     steps: bool
@@ -23,31 +22,31 @@ class Planned:
 
 
 def derived(*parts: object) -> int:
-    """A seed for one purpose, told apart from all others by ``parts``."""
+    """A seed for the purpose that ``parts`` name."""
     digest = hashlib.sha256(repr(parts).encode()).digest()
     return int.from_bytes(digest[:8], "little") >> 1
 
 
 def least(batch_size: int, ranks: int) -> int:
-    """The smallest batch that is trained on: two samples for each process where a whole batch has as many, since batch
-    normalisation can make nothing of one, else one."""
+    """The smallest batch that is trained on: two samples for each process, since batch normalisation cannot use one
+    alone, or one if a whole batch has no more."""
     return min(2, batch_size // ranks) * ranks
 
 
 def sizes(samples: int, batch_size: int, ranks: int) -> list[int]:
-    """Samples of each batch of an epoch, over all processes. The last may be smaller; it is left out where it is
-    smaller than the :func:`least`."""
+    """Samples of each batch of an epoch, over all processes. The last may be smaller; it is left out if it is smaller
+    than :func:`least`."""
     full, rest = divmod(samples, batch_size)
     return [batch_size] * full + ([rest] if rest and rest >= least(batch_size, ranks) else [])
 
 
 def steps_in_epoch(samples: int, recipe: Recipe, ranks: int) -> int:
-    """How often the optimizer steps."""
+    """The number of optimizer steps per epoch."""
     return -(-len(sizes(samples, recipe.batch_size, ranks)) // recipe.accumulate)
 
 
 def epoch_plan(samples: int, recipe: Recipe, epoch: int, rank: int = 0, ranks: int = 1) -> list[Planned]:
-    """The batches of an epoch for one of the processes: each global batch is dealt out evenly."""
+    """The batches of an epoch for one process: each global batch is divided evenly."""
     generator = torch.Generator().manual_seed(derived(recipe.seed, "order", epoch))
     order = torch.randperm(samples, generator=generator)
     counts = sizes(samples, recipe.batch_size, ranks)
@@ -60,7 +59,7 @@ def epoch_plan(samples: int, recipe: Recipe, epoch: int, rank: int = 0, ranks: i
 
 
 def in_steps(planned: Sequence[Planned]) -> Iterator[list[Planned]]:
-    """The batches of each of the optimizer's steps."""
+    """The batches of each optimizer step."""
     step = []
     for item in planned:
         step.append(item)

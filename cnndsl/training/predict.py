@@ -1,4 +1,4 @@
-"""What a trained network takes pictures for."""
+"""Classifies pictures with a trained network."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Guess:
 
 @dataclass(frozen=True, repr=False)
 class Prediction:
-    """The classes of a picture, the most probable first. ``pixels``: the network tells one for each pixel."""
+    """The classes of a picture, the most probable first. ``pixels``: the network classifies each pixel."""
 
     path: Path
     guesses: tuple[Guess, ...]
@@ -37,7 +37,7 @@ class Prediction:
 
 
 class Predictor:
-    """A trained network on a device, the one that torch finds unless it is named."""
+    """A trained network on a device, by default the one that torch finds."""
 
     def __init__(self, trained: Trained, device_name: str | None = None) -> None:
         self.trained = trained
@@ -45,8 +45,8 @@ class Predictor:
         self.module = trained.module(self.device)
 
     def __call__(self, picture: Path) -> Prediction:
-        """What a picture file shows, all classes of it. It is prepared as test samples are; probabilities are the
-        softmax of the network's scores. Raises :class:`RunError` for a file that cannot be read as a picture."""
+        """All classes of a picture file. It is prepared like a test sample; probabilities are the softmax of the
+        network's scores. Raises :class:`RunError` for a file that cannot be read as a picture."""
         image = prepare_image(picture, self.trained.recipe, self.trained.shapes[0]).to(self.device)
         with explained(self.device, self.module), torch.inference_mode():
             scores = self.module(image)[0].float().cpu()

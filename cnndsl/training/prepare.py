@@ -1,4 +1,4 @@
-"""How samples become what a network is given: brought to a size, augmented, made floats."""
+"""The preparation of samples for a network: they are resized, augmented and converted to floats."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from cnndsl.training.augment import Dice, RandomResizedCrop, Resize, Transform, 
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to samples: they are brought to a size by ``shape``, and then go through ``transforms``.
+    """Samples are resized by ``shape``, and then changed by ``transforms``.
 
-    The two are apart because pictures of many sizes cannot be a batch before ``shape`` was there.
+    The two are separate because pictures of different sizes cannot be a batch before ``shape``.
     """
 
     shape: Resize | RandomResizedCrop | None
     transforms: tuple[Transform, ...]
 
     def batch(self, images: Tensor, labels: Tensor, dice: Dice) -> tuple[Tensor, Tensor]:
-        """A batch in uint8, ``(N, C, H, W)``, as the network gets it: float32, in 0..1 or as `Normalize` makes it."""
+        """Prepares a batch, uint8 ``(N, C, H, W)``, for the network: float32, in 0..1 or normalized by `Normalize`."""
         if self.shape:
             images, labels = self.shape(images, labels, dice)
         return self.finish(images, labels, dice)
 
     def finish(self, images: Tensor, labels: Tensor, dice: Dice) -> tuple[Tensor, Tensor]:
-        """The same for images that have been brought to their size."""
+        """The same for images that are resized already."""
         for transform in self.transforms:
             if transform.floats:
                 images = as_float(images)
@@ -37,25 +37,25 @@ class Preparation:
         return as_float(images), labels
 
     def picture(self, picture: Tensor, dice: Dice) -> Tensor:
-        """A picture in uint8, ``(C, H, W)``, brought to its size."""
+        """A resized picture, uint8 ``(C, H, W)``."""
         if isinstance(self.shape, RandomResizedCrop):
             return self.shape.single(picture, dice)
         return self.shape.apply(picture[None])[0] if self.shape else picture
 
 
 def as_float(images: Tensor) -> Tensor:
-    """uint8 as float32 in 0..1, the same numbers as torchvision's ``ToTensor`` gives. Floats stay as they are."""
+    """uint8 as float32 in 0..1, the same numbers as from torchvision's ``ToTensor``. Floats are returned unchanged."""
     return images if images.is_floating_point() else images.div(255)
 
 
 def preparation(
     recipe: Recipe, sample: tuple[int, ...], *, training: bool, size: int | tuple[int, int] | None = None
 ) -> Preparation:
-    """What a recipe does to samples of shape ``sample``. They are brought to ``size`` where the recipe does not say
-    to what; those that are no images, of other than three dimensions, to none.
+    """The preparation of samples of shape ``sample`` by a recipe. They are resized to ``size`` if the recipe has no
+    ``resize``. Samples that are not images, which have three dimensions, are not resized.
 
-    A :class:`RandomResizedCrop` that is the first to change the size of training samples stands in for ``resize``:
-    it crops from the picture as it is, not from one made small.
+    If a :class:`RandomResizedCrop` is the first to change the size of training samples, it replaces ``resize``: it
+    crops from the original picture, not from a smaller one.
     """
     transforms = [called(call) for call in recipe.augment]
     transforms = [transform for transform in transforms if training or not transform.random]
@@ -68,12 +68,12 @@ def preparation(
 
 
 def shape_after(preparation: Preparation, sample: tuple[int, ...], recipe: Recipe) -> tuple[int, ...]:
-    """The shape that samples of shape ``sample`` have in the end, found out with an empty one.
+    """The shape of samples of shape ``sample`` after the preparation, determined with a black sample.
 
-    Raises :class:`RunError` for a transform that does not take them.
+    Raises :class:`RunError` if a transform does not take them.
     """
     if len(sample) != 3 and recipe.augment:
-        message = f"`augment` is for images, [C, H, W], and samples are {list(sample)}"
+        message = f"`augment` is for images, [C, H, W], but samples are {list(sample)}"
         raise RunError(Code.RECIPE, message, "remove it", span=recipe.augment[0].span.first_line)
     images, labels, dice = torch.zeros(1, *sample, dtype=torch.uint8), torch.zeros(1), Dice(0, torch.device("cpu"))
     for transform in (preparation.shape, *preparation.transforms):

@@ -1,4 +1,4 @@
-"""How far a training has come: the epochs that are done, and the sums of the one that is not."""
+"""The progress of a training: the finished epochs, and the sums of the current one."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from cnndsl.recipe import EarlyStopping
 class Epoch:
     """One line of ``metrics.csv``.
 
-    ``loss`` and ``train_acc`` are means over the epoch's training samples, as they were met;
-    ``test_loss`` and ``test_acc`` are those of the test set after it. ``lr`` is the rate that the epoch's
-    last step used, ``examples_per_s`` and ``seconds`` are of training alone.
+    ``loss`` and ``train_acc`` are means over the epoch's training samples, while the weights changed;
+    ``test_loss`` and ``test_acc`` are measured on the test set after it. ``lr`` is the rate of the epoch's
+    last step, ``examples_per_s`` and ``seconds`` count training only.
     """
 
     epoch: int
@@ -32,8 +32,8 @@ class Epoch:
 
 
 def early_end(rule: EarlyStopping | None, epochs: Sequence[Epoch]) -> str:
-    """Why no epoch follows ``epochs`` by an early stopping; empty where one may. A function of the figures alone,
-    so that a resumed training stops where it would have."""
+    """Why early stopping ends the training after ``epochs``; empty if it does not. It depends only on the figures,
+    so a resumed training stops after the same epoch."""
     if rule is None or not epochs:
         return ""
     best, since = -inf if rule.rising else inf, 0
@@ -44,13 +44,13 @@ def early_end(rule: EarlyStopping | None, epochs: Sequence[Epoch]) -> str:
     if since < max(rule.patience, 1):
         return ""
     if since == len(epochs):
-        return f"`{rule.monitor}` has never been a number"
+        return f"`{rule.monitor}` was never a number"
     return f"`{rule.monitor}` has not improved since epoch {len(epochs) - since}, when it was {best:.4g}"
 
 
 @dataclass(frozen=True)
 class Sums:
-    """What has been added up in an epoch: ``loss`` over labels of this ``mass``, ``correct`` of ``counted`` labels."""
+    """Sums of an epoch: ``loss`` over labels of this ``mass``, ``correct`` of ``counted`` labels."""
 
     loss: float = 0.0
     mass: float = 0.0
@@ -74,7 +74,7 @@ class Sums:
 
 @dataclass(frozen=True)
 class Progress:
-    """``batches`` of the epoch after the ``epochs`` that are done, with their sums."""
+    """The finished ``epochs``, and the number of finished ``batches`` of the next one, with their sums."""
 
     epochs: tuple[Epoch, ...] = ()
     batches: int = 0
@@ -82,12 +82,12 @@ class Progress:
 
     @property
     def best(self) -> Epoch | None:
-        """The epoch with the highest test accuracy, the first of them."""
+        """The first epoch with the highest test accuracy."""
         return max(self.epochs, key=lambda epoch: epoch.test_acc, default=None)
 
     @property
     def examples_per_s(self) -> float:
-        """Training samples a second, over all epochs."""
+        """Training samples per second, over all epochs."""
         seconds = sum(epoch.seconds for epoch in self.epochs)
         return sum(epoch.examples_per_s * epoch.seconds for epoch in self.epochs) / seconds if seconds else 0.0
 
@@ -98,11 +98,13 @@ class Progress:
     def from_dict(cls, plain: Mapping[str, Any]) -> Progress:
         epochs = tuple(Epoch(**epoch) for epoch in plain["epochs"])
         sums = plain["sums"]
-        return cls(epochs, plain["batches"], Sums(**{"mass": sums["samples"], **sums}))  # once, a loss was over samples
+        return cls(
+            epochs, plain["batches"], Sums(**{"mass": sums["samples"], **sums})
+        )  # in old checkpoints, the loss was over samples
 
 
 def as_csv(epochs: Sequence[Epoch]) -> str:
-    """``metrics.csv``: a header, and a line an epoch."""
+    """``metrics.csv``: a header, and a line per epoch."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [item.name for item in fields(Epoch)], lineterminator="\n")
     writer.writeheader()

@@ -1,4 +1,4 @@
-"""The processes of one training, as torchrun starts them; one alone is a training too."""
+"""The processes of a training, as torchrun starts them, or a single one."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from torch.distributed.rendezvous import rendezvous
 from cnndsl.diagnostics import Code, RunError
 
 T = TypeVar("T")
-#: How long a process waits for another before it takes it for dead.
+#: How long a process waits for another before it assumes that it died.
 PATIENCE = timedelta(seconds=50)
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process, ``rank`` of ``size``. ``control`` is a group on the CPU for short messages, which
-    make no accelerator wait."""
+    """This process, ``rank`` of ``size``. ``control`` is a group on the CPU for short messages that do not stall an
+    accelerator."""
 
     rank: int = 0
     size: int = 1
@@ -36,7 +36,7 @@ class Ranks:
         return self.rank == 0
 
     def any(self, flag: bool) -> bool:
-        """Whether it is so in any process."""
+        """Whether ``flag`` is true in any process."""
         if self.size == 1:
             return flag
         sent = torch.tensor(int(flag))
@@ -50,7 +50,7 @@ class Ranks:
         return tensor
 
     def share(self, made: Callable[[], T]) -> T:
-        """What the first process makes."""
+        """The first process's ``made()``, in all processes."""
         if self.size == 1:
             return made()
         box = [made() if self.first else None]
@@ -58,13 +58,13 @@ class Ranks:
         return cast(T, box[0])
 
     def wait(self) -> None:
-        """Until all processes are here."""
+        """Waits until all processes call it."""
         if self.size > 1:
             dist.barrier(group=self.control)
 
     @contextmanager
     def first_alone(self) -> Iterator[None]:
-        """The first process goes before the others: what has to be downloaded is downloaded once."""
+        """Runs the first process before the others, so that downloads happen once."""
         if not self.first:
             self.wait()
         yield
@@ -72,7 +72,7 @@ class Ranks:
             self.wait()
 
     def agree(self, what: str, text: str) -> None:
-        """Raises :class:`RunError` where not all processes have the same ``text``."""
+        """Raises :class:`RunError` unless all processes have the same ``text``."""
         if self.size == 1:
             return
         texts: list[str | None] = [None] * self.size
@@ -80,20 +80,20 @@ class Ranks:
         unlike = [rank for rank, other in enumerate(texts) if other != texts[0]]
         if unlike:
             ranks = ", ".join(map(str, unlike))
-            message = f"{what} of rank {ranks} is not that of rank 0"
+            message = f"{what} of rank {ranks} differs from that of rank 0"
             raise RunError(Code.RANKS, message, "all machines need the same files and the same command")
 
 
 def local_rank() -> int:
-    """Which process of its machine this is."""
+    """The number of this process on its machine."""
     return int(os.environ.get("LOCAL_RANK", 0))
 
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
-    """The processes that torchrun started, else this one alone.
+    """The processes that torchrun started, or this one alone.
 
-    What fails because another process has gone ends as :class:`RunError`.
+    Errors caused by the end of another process become :class:`RunError`.
     """
     if "WORLD_SIZE" not in os.environ or "RANK" not in os.environ:
         yield Ranks()
@@ -101,7 +101,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     try:
         backend = "nccl" if device.type == "cuda" else "gloo"
         store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
-        # After a restart the store may still hold the addresses of those that have died.
+        # After a restart the store may still hold the addresses of dead processes.
         life = PrefixStore(f"life {os.environ.get('TORCHELASTIC_RESTART_COUNT', 0)}", store)
         chosen = device if backend == "nccl" else None
         dist.init_process_group(backend, store=life, rank=rank, world_size=size, timeout=PATIENCE, device_id=chosen)
@@ -117,13 +117,13 @@ def joined(device: torch.device) -> Iterator[Ranks]:
 
 
 def is_of_others(error: BaseException) -> bool:
-    """Whether an error says that another process has gone, or does not answer."""
-    # gloo says with a plain RuntimeError that a connection is closed or took too long.
+    """Whether an error means that another process has ended, or does not answer."""
+    # gloo raises a plain RuntimeError if a connection is closed or takes too long.
     words = ("onnect", "imed out", "gloo", "NCCL")
     return isinstance(error, dist.DistError) or (dist.is_initialized() and any(word in str(error) for word in words))
 
 
 def _gone(error: Exception) -> RunError:
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    message = "another process of this training has gone, or does not answer"
-    return RunError(Code.RANKS, message, "see what it said last; --resume goes on from the last checkpoint", lines[:1])
+    message = "another process of this training has ended, or does not answer"
+    return RunError(Code.RANKS, message, "see its last output; --resume continues from the last checkpoint", lines[:1])

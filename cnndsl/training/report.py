@@ -1,4 +1,4 @@
-"""What one sees of a training: a line that moves on a terminal, else a line an epoch."""
+"""The output of a training: a bar on a terminal, and a line per epoch."""
 
 from __future__ import annotations
 
@@ -11,31 +11,31 @@ from cnndsl.printable import one_line
 from cnndsl.terminal import console, moves, say
 from cnndsl.training.progress import Progress, Sums
 
-#: Seconds between two looks at loss and accuracy.
+#: Seconds between two updates of loss and accuracy.
 PAUSE = 0.25
 
 
 class Report:
-    """Says nothing: what the processes after the first do."""
+    """Prints nothing: for all processes but the first."""
 
     def begin(self, epoch: int, batches: int, done: int) -> None:
-        """Epoch ``epoch``, counted from 0, has ``batches``, of which some are done."""
+        """Epoch ``epoch``, counted from 0, begins. ``done`` of its ``batches`` are done already."""
 
     def batch(self, done: int, read: Callable[[], Sums] | None) -> None:
-        """So many batches are done. ``read`` gives the sums so far; None where that would cost too much."""
+        """``done`` batches are done. ``read`` returns the sums so far; it is None if that would cost too much."""
 
     def epoch(self, progress: Progress) -> None:
-        """An epoch and its test are over."""
+        """An epoch and its test are done."""
 
     def message(self, text: str) -> None:
-        """Something else to know."""
+        """Prints any other line."""
 
     def close(self) -> None:
-        """Nothing more comes."""
+        """The training has ended."""
 
 
 class LineReport(Report):
-    """A line an epoch on stdout."""
+    """A line per epoch on stdout."""
 
     def __init__(self, epochs: int) -> None:
         self.epochs = epochs
@@ -85,7 +85,7 @@ def _shown(sums: Sums) -> dict[str, str]:
 
 
 def report_for(epochs: int, first: bool, quiet: bool) -> Report:
-    """What suits where stdout goes."""
+    """The report for this stdout."""
     if quiet or not first:
         return Report()
     return TerminalReport(epochs) if moves(sys.stdout) else LineReport(epochs)
@@ -100,16 +100,16 @@ def _epoch_line(progress: Progress, epochs: int) -> str:
 
 
 def skipped_lines(skipped: Sequence[str]) -> Iterator[str]:
-    """The pictures that were passed over, as many as are of use at once."""
+    """The pictures that were left out, at most :data:`MOST` of them."""
     if skipped:
-        yield f"{len(skipped)} picture{'s' * (len(skipped) > 1)} passed over"
+        yield f"{len(skipped)} picture{'s' * (len(skipped) > 1)} left out"
         yield from (f"  {line}" for line in skipped[:MOST])
     if len(skipped) > MOST:
         yield f"  and {len(skipped) - MOST} more"
 
 
 def closing_lines(progress: Progress, device: str) -> tuple[str, str]:
-    """What a training gave: the last epoch's figures, and the rate over all epochs."""
+    """The results of a training: the last epoch's figures, and the rate over all epochs."""
     line = progress.epochs[-1]
     return (
         f"loss {line.loss:.3f}, train acc {line.train_acc:.3f}, test acc {line.test_acc:.3f}",

@@ -1,4 +1,4 @@
-"""Going on with a run: from which checkpoint, and whether it is still the same training."""
+"""Resuming a run: finding its checkpoint, and checking that the training is the same."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from cnndsl.training.checkpoint import Checkpoint
 from cnndsl.training.checkpoint import load as load_checkpoint
 from cnndsl.training.run import BEFORE, LAST, load_run
 
-#: What a recipe may say otherwise when a run goes on: when it ends.
+#: The keys of a recipe that may change in a resumed run: those that decide its end.
 CHANGEABLE = ("epochs", "early_stopping")
 
 
 def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
-    """The newest checkpoint of a run that can be loaded, and what was wrong with a newer one.
+    """The newest checkpoint of a run that can be loaded, and the error of a newer one.
 
-    Raises :class:`RunError` where there is none.
+    Raises :class:`RunError` if there is none.
     """
     load_run(folder)
     trouble: list[str] = []
@@ -28,41 +28,41 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
             return load_checkpoint(path), "; ".join(trouble)
         except RunError as error:
             if error.diagnostic.code is Code.PLUGIN:
-                raise  # nothing is wrong with the checkpoint
+                raise  # the checkpoint itself is intact
             if path.exists() or not trouble:
                 trouble.append(error.diagnostic.message)
-    message = f"{folder} has no checkpoint to go on from: {'; '.join(trouble)}"
-    raise RunError(Code.RESUME, message, "start it anew")
+    message = f"{folder} has no checkpoint to continue from: {'; '.join(trouble)}"
+    raise RunError(Code.RESUME, message, "start a new run")
 
 
 def check_same(checkpoint: Checkpoint, network: Network, recipe: Recipe) -> None:
-    """Raises :class:`RunError` where the network and its recipe are not what was trained so far. A recipe
-    may be given another end."""
+    """Raises :class:`RunError` if the network or its recipe differs from what was trained so far, except for
+    :data:`CHANGEABLE`."""
     trained = loads(checkpoint.spec)
     assert trained.recipe is not None
     changes = [*_network_changes(trained, network), *_recipe_changes(trained.recipe, recipe)]
     if changes:
-        help = f"train it as a new run; only {' and '.join(f'`{key}`' for key in CHANGEABLE)} may change"
+        help = f"start a new run; only {' and '.join(f'`{key}`' for key in CHANGEABLE)} may change"
         if recipe.epochs != trained.recipe.epochs and all("scheduler" in change for change in changes):
-            help = "it depends on `epochs`; `--set train.scheduler...` gives it the value that it had"
+            help = "it depends on `epochs`; restore the old value with `--set train.scheduler...`"
         raise RunError(Code.RESUME, "the spec has changed since the checkpoint", help, changes[:20])
     if _is_stretched(recipe) and recipe.epochs != trained.recipe.epochs:
-        message = "`OneCycleLR` lasts as long as the training, and its end is what it was made for"
-        raise RunError(Code.RESUME, message, f"train a new run with `epochs: {recipe.epochs}`")
+        message = "`OneCycleLR` lasts as long as the training, so `epochs` cannot change"
+        raise RunError(Code.RESUME, message, f"start a new run with `epochs: {recipe.epochs}`")
     done = len(checkpoint.progress.epochs)
     if recipe.epochs < done:
         raise RunError(Code.RESUME, f"{done} epochs are done, more than `epochs: {recipe.epochs}`")
 
 
 def _network_changes(trained: Network, given: Network) -> list[str]:
-    """The lines that differ in the resolved specs, their recipes apart."""
+    """The lines that differ in the resolved specs, without their recipes."""
     was, now = (net.graph.document.resolved("train").splitlines() for net in (trained, given))
     lines = difflib.unified_diff(was, now, n=0, lineterm="")
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
 def _recipe_changes(trained: Recipe, given: Recipe) -> list[str]:
-    """The keys whose values differ, worked out: how they are written makes no difference."""
+    """The keys whose evaluated values differ, however they are written."""
     changes = []
     for key, was in vars(trained).items():
         now = getattr(given, key)
@@ -76,6 +76,6 @@ def _written(value: object) -> str:
 
 
 def _is_stretched(recipe: Recipe) -> bool:
-    """Whether the schedule was made as long as the training."""
+    """Whether the schedule has the length of the training."""
     call = recipe.scheduler
     return call is not None and call.name == "OneCycleLR" and not {"total_steps", "epochs"} & call.arguments.keys()

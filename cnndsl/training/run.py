@@ -1,4 +1,4 @@
-"""Runs: the folders that trainings leave, and what can be read of them. Listing them needs no torch."""
+"""Runs: the folders that trainings write. Listing them needs no torch."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from cnndsl.training.export import Exported
     from cnndsl.training.predict import Prediction
 
-#: The files of a run. ``BEFORE`` is the checkpoint before the last, for when that is damaged; it is then put
-#: aside as ``DAMAGED``.
+#: The files of a run. ``BEFORE`` is the checkpoint before the last, in case the last is damaged, which then becomes
+#: ``DAMAGED``.
 SPEC, INFO, METRICS, LOCK = "spec.yaml", "run.json", "metrics.csv", ".lock"
 LAST, BEFORE, BEST, DAMAGED = "last.pt", "last.before.pt", "best.pt", "last.damaged.pt"
 CHECKPOINTS = {"last": (LAST, BEFORE), "best": (BEST,)}
@@ -30,13 +30,13 @@ CHECKPOINTS = {"last": (LAST, BEFORE), "best": (BEST,)}
 
 @dataclass(frozen=True)
 class Run:
-    """A run's folder, or one of its checkpoints by itself: ``path`` is either."""
+    """A run: ``path`` is its folder, or one of its checkpoints."""
 
     path: Path
 
     @cached_property
     def info(self) -> Mapping[str, Any]:
-        """What ``run.json`` says: name, state, seed, device, versions, recipe, results."""
+        """The content of ``run.json``: name, state, seed, device, versions, recipe, results."""
         try:
             info = json.loads(read_file(self.path / INFO))
         except (OSError, ValueError):
@@ -45,8 +45,8 @@ class Run:
 
     @property
     def state(self) -> str:
-        """``finished``, ``running``, ``interrupted``, ``failed``, or ``killed``: what says that it runs, but
-        is nobody's."""
+        """``finished``, ``running``, ``interrupted``, ``failed``, or ``killed``: marked as running, but without a
+        process."""
         state = str(self.info.get("state", "unknown"))
         return "killed" if state == "running" and not self.busy else state
 
@@ -62,13 +62,13 @@ class Run:
                 return False
         except Timeout:
             return True
-        except OSError:  # somebody else's folder
+        except OSError:  # another user's folder
             return False
 
     def checkpoint(self, which: str = "best") -> Checkpoint:
-        """The checkpoint with the best test accuracy, or the last. Where there is no best one yet, the last.
+        """The checkpoint with the best test accuracy, or the last, also if there is no best one yet.
 
-        Raises :class:`RunError` where none can be loaded.
+        Raises :class:`RunError` if none can be loaded.
         """
         from cnndsl.training.checkpoint import load as load_checkpoint
 
@@ -77,8 +77,8 @@ class Run:
         names = CHECKPOINTS[which] if which == "last" or (self.path / BEST).exists() else CHECKPOINTS["last"]
         present = [self.path / name for name in names if (self.path / name).exists()]
         if not present:
-            help = "`cnndsl runs` lists the runs that there are"
-            raise RunError(Code.CHECKPOINT, f"{self.path} holds no checkpoint", help)
+            help = "`cnndsl runs` lists the runs"
+            raise RunError(Code.CHECKPOINT, f"{self.path} has no checkpoint", help)
         errors = []
         for path in present:
             try:
@@ -88,7 +88,7 @@ class Run:
         raise errors[0]
 
     def network(self, which: str = "best") -> Network:
-        """The network that was trained, at the size at which it was."""
+        """The network at the size at which it was trained."""
         return network_of(self.checkpoint(which))
 
     def module(self, which: str = "best") -> nn.Module:
@@ -113,8 +113,8 @@ class Run:
         return list(map(Predictor(Trained.of(self, which), device), map(Path, pictures)))
 
     def export(self, path: str | Path, form: str, which: str = "best", *, batch: int | None = None) -> Exported:
-        """Writes the module as ``onnx``, ``pt2``, ``torchscript`` or ``safetensors``, over what is there, for any
-        batch unless it is given. Raises :class:`RunError` for a file that does not give what the module does."""
+        """Writes the module as ``onnx``, ``pt2``, ``torchscript`` or ``safetensors``, replacing an existing file, for
+        batches of any size or of ``batch``. Raises :class:`RunError` if the file's outputs differ from the module's."""
         from cnndsl.training.export import export
         from cnndsl.training.trained import Trained
 
@@ -127,17 +127,17 @@ def network_of(checkpoint: Checkpoint) -> Network:
 
 
 def load_run(path: str | Path) -> Run:
-    """A run by its folder, or by one of its checkpoints, wherever they have been moved.
+    """A run from its folder, or from one of its checkpoints, wherever they are.
 
     >>> net = cnndsl.load_run("runs/lenet/2026-11-25T10-00-00").module()
 
-    Raises :class:`RunError` where there is neither.
+    Raises :class:`RunError` if there is neither.
     """
     path = given_path(path)
     if path.is_dir() and not any((path / name).exists() for name in (INFO, LAST, BEFORE, BEST)):
-        raise RunError(Code.CHECKPOINT, f"{path} is no run", "`cnndsl runs` lists the runs that there are")
+        raise RunError(Code.CHECKPOINT, f"{path} is not a run", "`cnndsl runs` lists the runs")
     if not path.exists():
-        raise RunError(Code.CHECKPOINT, f"{path} does not exist", "`cnndsl runs` lists the runs that there are")
+        raise RunError(Code.CHECKPOINT, f"{path} does not exist", "`cnndsl runs` lists the runs")
     return Run(path)
 
 

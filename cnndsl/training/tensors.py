@@ -1,4 +1,4 @@
-"""The tensors of a trained network, parameters and buffers, with what can be said of each in numbers."""
+"""The tensors of a trained network, parameters and buffers, with statistics of each."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from cnndsl.emit.table import Row
 from cnndsl.layers import LAYERS
 from cnndsl.network import Network
 
-#: What the parameters of a layer that normalises are to it.
+#: The roles of the parameters of a normalization layer.
 _ROLES = {"weight": "scale", "bias": "shift"}
 
 
 @dataclass(frozen=True)
 class Statistics:
-    """Of the finite values of a tensor: mean, standard deviation around it, least, largest, and the share of zeros.
-    Not a number where there are no values. ``nonfinite`` counts the others."""
+    """Statistics of a tensor's finite values: mean, standard deviation, minimum, maximum, and the share of zeros.
+    They are NaN if there are no such values. ``nonfinite`` counts the others."""
 
     mean: float
     std: float
@@ -44,8 +44,8 @@ class Statistics:
 
 @dataclass(frozen=True)
 class TensorInfo:
-    """A tensor by its name in the ``state_dict``, such as ``1.weight``, with the layer that it is of and what it
-    is to that: the scale or the shift of one that normalises, else nothing."""
+    """A tensor with its name in the ``state_dict``, such as ``1.weight``, its layer, and its role there: the scale or
+    the shift of a normalization layer, otherwise empty."""
 
     name: str
     layer: str
@@ -57,11 +57,11 @@ class TensorInfo:
 def tensors(network: Network, state: Mapping[str, Tensor], layer: str | None = None) -> list[TensorInfo]:
     """The tensors of a network's ``state_dict``, or those of one layer or module, or one by its own name.
 
-    ``layer`` is a path, as ``cnndsl shapes`` has it. Raises :class:`RunError` for one that is not there.
+    ``layer`` is a path, as ``cnndsl shapes`` prints it. Raises :class:`RunError` if there is no such layer.
     """
     rows: dict[str, Row] = {}
     for row in network.shapes().rows:
-        rows.setdefault(row.path, row)  # what is used again has the tensors of its first use
+        rows.setdefault(row.path, row)  # a reused module has the tensors of its first use
     chosen = [name for name in state if layer is None or f"{name}.".startswith(f"{layer}.")]
     if layer is not None and layer not in rows and not chosen:
         message = f"`{network.name}` has no layer `{shorten(layer)}`"

@@ -1,4 +1,4 @@
-"""A training from end to end: a spec is compiled, its data opened, its module trained, its run written."""
+"""A whole training: compiles a spec, opens its data, trains its module, and writes its run."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ from cnndsl.weights import Fit
 
 
 def run_training(spec: Spec | None, settings: Sequence[str], options: Options, given: Sequence[str] = ()) -> Run:
-    """The same with ``a.b=value`` texts for any key of the spec, and ``name=value`` for its parameters.
+    """Trains with ``settings`` ``a.b=value`` for any key of the spec, and ``given`` ``name=value`` for its parameters.
 
-    Raises :class:`Stopped` where a signal asked for it; the run is saved then.
+    Raises :class:`Stopped` after a signal; the run is saved then.
     """
     check_guarded()
     device = devices.choose(options.device)
@@ -52,20 +52,20 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
         folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
         source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
-            raise RunError(Code.RESUME, "there is neither a spec nor a run", "name a spec, or a run with --resume")
+            raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with --resume")
         network, recipe = _compiled(source, settings, given)
         text = network.graph.document.resolved()
         ranks.agree("the spec", hashlib.sha256(text.encode()).hexdigest())
         if checkpoint is not None:
             check_same(checkpoint, network, recipe)
-            options = replace(options, weights=None)  # it has its own
+            options = replace(options, weights=None)  # the checkpoint has them
         with explained(device):
             session = _Session(network, recipe, text, options, Place(device, ranks, stop))
         return session.run(folder, checkpoint, trouble)
 
 
 def _resumed(options: Options) -> tuple[Path | None, Checkpoint | None, str]:
-    """The run to go on with, its checkpoint, and what was wrong with a newer one."""
+    """The run to continue, its checkpoint, and the error of a newer one."""
     folder = options.resume or restarted(options.runs)
     return (folder, *last_checkpoint(folder)) if folder else (None, None, "")
 
@@ -82,12 +82,12 @@ def _compiled(spec: Spec, settings: Sequence[str], given: Sequence[str]) -> tupl
 
 
 class _Session:
-    """One training of this process."""
+    """A training in this process."""
 
     def __init__(self, network: Network, recipe: Recipe, text: str, options: Options, place: Place) -> None:
         self.recipe, self.text, self.options, self.place = recipe, text, options, place
         if recipe.batch_size < place.ranks.size:
-            message = f"a batch of {recipe.batch_size} samples cannot be dealt out to {place.ranks.size} processes"
+            message = f"a batch of {recipe.batch_size} samples cannot be divided among {place.ranks.size} processes"
             raise RunError(Code.RANKS, message, f"`--batch-size {place.ranks.size}` or more")
         self.fit: Fit | None = None
         self.data = self._open(network)
@@ -103,8 +103,8 @@ class _Session:
             return open_data(self.recipe, x.shape.sample, out.shape.sample, places, self.place.device)
 
     def _steps(self) -> int:
-        """The number of the optimizer's steps in an epoch. Raises :class:`RunError` where there is none, and where
-        what a process gets of a batch is too little for the network."""
+        """The number of optimizer steps in an epoch. Raises :class:`RunError` if there is none, or if a process's part
+        of a batch is too small for the network."""
         samples, processes = len(self.data.train), self.place.ranks.size
         for fault in unfit_batch(self.network.graph, self.recipe, processes):
             raise RunError(fault.code, fault.message, fault.help, [note.message for note in fault.notes], fault.span)
@@ -112,7 +112,7 @@ class _Session:
         if not steps:
             at_least = least(self.recipe.batch_size, processes)
             has = f"`{self.data.name}` has {samples} training sample{'s' * (samples != 1)}"
-            message = f"{has}, and a batch needs {at_least}"
+            message = f"{has}, but a batch needs {at_least}"
             help = f"more samples, or `--batch-size {processes}`: one sample for each process"
             raise RunError(Code.SAMPLE, message, help)
         return steps
@@ -145,7 +145,7 @@ class _Session:
                     writer.set_aside()
                 if checkpoint is None:
                     self._save(writer, progress)
-                elif progress.epochs:  # the run may have ended before these were written
+                elif progress.epochs:  # the run may have died before writing them
                     writer.metrics(progress)
             progress = self._train(progress, writer, report)
             early = early_end(self.recipe.early_stopping, progress.epochs)
@@ -155,7 +155,7 @@ class _Session:
             if writer:
                 _note_end(writer, error)
             if isinstance(error, Stopped) and ranks.first:
-                error.args = (f"{error}; go on with `cnndsl train --resume {path}`",)
+                error.args = (f"{error}; continue with `cnndsl train --resume {path}`",)
             raise
         else:
             if writer:
@@ -202,16 +202,16 @@ class _Session:
         epochs, rule = checkpoint.progress.epochs, self.recipe.early_stopping
         if Run(path).info.get("state") == "finished":
             if len(epochs) >= self.recipe.epochs:
-                message, help = f"all {len(epochs)} epochs are done", f"`--epochs {len(epochs) + 10}` trains on"
+                message, help = f"all {len(epochs)} epochs are done", f"`--epochs {len(epochs) + 10}` continues it"
                 raise RunError(Code.RESUME, message, help)
             if rule and (early := early_end(rule, epochs)):
-                help = f"`--set train.early_stopping.patience={rule.patience + 10}` trains on"
+                help = f"`--set train.early_stopping.patience={rule.patience + 10}` continues it"
                 raise RunError(Code.RESUME, f"the training was stopped early: {early}", help)
         self.learner.load(checkpoint.module, checkpoint.learner)
         return checkpoint.progress
 
     def _info(self, path: Path) -> dict[str, Any]:
-        """What ``run.json`` says of this training."""
+        """The content of ``run.json`` for this training."""
         return {
             **Run(path).info,
             "name": self.network.name,
@@ -232,12 +232,12 @@ class _Session:
         }
 
     def _plugins(self) -> dict[str, str]:
-        """The modules that the network's own layers are of, by the layers' names."""
+        """The modules of the user's own layers, by the layers' names."""
         return {type(layer).__name__: layer.package for layer in own_layers(self.network.graph)}
 
     def _announce(self, report: Report, path: Path, progress: Progress, trouble: str) -> None:
         if trouble:
-            report.message(f"{trouble}; going on from the checkpoint before it")
+            report.message(f"{trouble}; continuing from the checkpoint before it")
         if self.fit:
             report.message(f"weights of {self.fit.origin}: {self.fit.summary}")
             for line in self.fit.table:
@@ -252,7 +252,7 @@ class _Session:
 
 
 def versions() -> dict[str, str]:
-    """The versions that a run was made with."""
+    """The versions for ``run.json``."""
     from cnndsl import __version__
 
     found = {"cnndsl": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
@@ -260,15 +260,15 @@ def versions() -> dict[str, str]:
 
 
 def _note_end(writer: RunWriter, error: BaseException) -> None:
-    """Leaves word in ``run.json`` of how a training ended, if that can still be written."""
+    """Records in ``run.json`` how a training ended, if that can still be written."""
     state = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
     message = error.diagnostic.message if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
-    with suppress(RunError):  # the error that is under way says more
+    with suppress(RunError):  # the original error matters more
         writer.note(state=state, message=message)
 
 
 def _written(value: Any) -> Any:
-    """A recipe's value as JSON has it: a call is a mapping with one key."""
+    """A recipe's value as JSON: a call is a mapping with one key."""
     if isinstance(value, EarlyStopping):
         return asdict(value)
     if isinstance(value, FunctionCall):
@@ -284,7 +284,7 @@ def _tensorboard(path: Path, progress: Progress) -> Any:
     try:
         events = SummaryWriter(path / "tensorboard", purge_step=len(progress.epochs) + 1)
     except (OSError, UnicodeEncodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "TensorBoard takes no name that is not UTF-8"
+        reason = error.strerror if isinstance(error, OSError) else "TensorBoard needs names in UTF-8"
         raise RunError(Code.WRITE, f"{path / 'tensorboard'} cannot be written: {reason}") from None
 
     def log(now: Progress) -> None:

@@ -1,4 +1,4 @@
-"""A trained network, opened to be used: its module, its recipe, and how samples are given to it."""
+"""A trained network ready for use: its module, its recipe and its data."""
 
 from __future__ import annotations
 
@@ -19,17 +19,15 @@ from cnndsl.training.run import Run
 
 @dataclass(frozen=True)
 class Trained:
-    """``checkpoint`` with ``spec``, the network as its spec has it, which may be of another size than it was
-    trained at."""
+    """A ``checkpoint``, and ``spec``, the network of its spec, whose input may have another size than in training."""
 
     checkpoint: Checkpoint
     spec: Network
 
     @classmethod
     def of(cls, run: Run, which: str = "best") -> Trained:
-        """Raises :class:`RunError` where no checkpoint can be loaded."""
+        """Raises :class:`RunError` if no checkpoint can be loaded."""
         checkpoint = run.checkpoint(which)
-        # A text of one line would be taken for a path.
         return cls(checkpoint, loads(checkpoint.spec))
 
     @property
@@ -39,12 +37,12 @@ class Trained:
     @property
     def recipe(self) -> Recipe:
         recipe = self.spec.recipe
-        assert recipe is not None  # it was trained by it
+        assert recipe is not None  # it was trained
         return recipe
 
     @property
     def epoch(self) -> int:
-        """How many epochs it was trained for."""
+        """The number of epochs that it was trained for."""
         return len(self.checkpoint.progress.epochs)
 
     @property
@@ -61,7 +59,7 @@ class Trained:
 
     @property
     def shapes(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Of the input and the output that the spec has, without the batch: what data is prepared for."""
+        """The spec's input and output shapes, without the batch, for which data is prepared."""
         (x,), (out,) = self.spec.graph.inputs.values(), self.spec.graph.outputs.values()
         return x.shape.sample, out.shape.sample
 
@@ -69,13 +67,13 @@ class Trained:
         """The trained module on a device, in evaluation mode."""
         module = self.network.module()
         module.load_state_dict(dict(self.checkpoint.module))
-        # Laid out as in training: other kernels may round otherwise.
+        # The memory format of the training: other kernels may round differently.
         return devices.placed(module, device, self.recipe.precision).eval()
 
     def data(
         self, places: Places, device: torch.device, folder: str | None = None, skip_unreadable: bool = False
     ) -> Data:
-        """The data that it was trained on, or pictures of the same classes in ``folder``. Raises :class:`RunError`."""
+        """Its training data, or pictures of the same classes in ``folder``. Raises :class:`RunError`."""
         dataset = self.recipe.dataset
         if folder is not None:
             kept = dataset.arguments if dataset.name == "ImageFolder" else {}
@@ -88,6 +86,6 @@ class Trained:
                 f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"
                 for names in (self.checkpoint.classes, data.classes)
             )
-            message = f"{folder or data.name} has other classes than `{self.name}` was trained for"
-            raise RunError(Code.SAMPLE, message, notes=[f"trained for {trained}", f"there are {found}"])
+            message = f"{folder or data.name} does not have the classes that `{self.name}` was trained for"
+            raise RunError(Code.SAMPLE, message, notes=[f"trained for {trained}", f"found {found}"])
         return data

@@ -1,4 +1,4 @@
-"""A run's folder while its training writes it."""
+"""Writes the folder of a run."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from cnndsl.writing import clear_unfinished, write_file
 
 
 class RunWriter:
-    """Owns a run's folder: no other process may write it meanwhile. Writes each file whole."""
+    """Locks a run's folder, so that no other process can write it. Writes each file completely or not at all."""
 
     def __init__(self, path: Path, info: dict[str, Any]) -> None:
-        """Raises :class:`RunError` where another process has it, or it cannot be written."""
+        """Raises :class:`RunError` if another process has locked the folder, or it cannot be written."""
         self.path, self.info = path, info
         self.lock = FileLock(path / LOCK, timeout=0)
         try:
             self.lock.acquire()
         except Timeout:
-            help = "wait for it, or stop it; without --resume a new run has a folder of its own"
+            help = "wait for it, or stop it; without --resume, a new run is started"
             raise RunError(Code.BUSY, f"{path} is being written by another process", help) from None
         except OSError as error:
             raise _unwritable(path, error) from error
@@ -43,17 +43,17 @@ class RunWriter:
         self.note(state="running")
 
     def note(self, **facts: Any) -> None:
-        """Puts facts into ``run.json``."""
+        """Adds facts to ``run.json``."""
         self.info |= facts
         self.write(INFO, (json.dumps(self.info, indent=2) + "\n").encode())
 
     def set_aside(self) -> None:
-        """Puts a damaged last checkpoint away: the next one must not push it over the sound one before."""
+        """Renames a damaged last checkpoint, so that it does not replace the intact one before it."""
         with suppress(FileNotFoundError):
             (self.path / LAST).replace(self.path / DAMAGED)
 
     def checkpoint(self, data: bytes, best: bool) -> None:
-        """Writes the last checkpoint, and the best one before it: a run that dies in between trains to it again."""
+        """Writes the best checkpoint first and then the last: a run that dies in between trains to the best again."""
         from cnndsl.training.checkpoint import save
 
         if best:
@@ -61,7 +61,7 @@ class RunWriter:
         save(self.path / LAST, data, keep=self.path / BEFORE)
 
     def metrics(self, progress: Progress) -> None:
-        """The epochs so far as a table, as a picture, and their last as the results."""
+        """Writes the epochs so far as a table and a plot, and the last one as the results."""
         from cnndsl.training.curves import curves
 
         self.write(METRICS, as_csv(progress.epochs).encode())
@@ -78,7 +78,7 @@ class RunWriter:
 
 
 def new_folder(root: Path, name: str) -> Path:
-    """``root/<name>/<time>``, made; runs of one second are told apart by a number. Raises :class:`RunError`."""
+    """Makes ``root/<name>/<time>``; runs of the same second get a number. Raises :class:`RunError`."""
     now = datetime.now().strftime("%Y-%m-%dT%H-%M-%S")
     for number in range(1, 1000):
         path = root / name / (now if number == 1 else f"{now}-{number}")
@@ -89,18 +89,18 @@ def new_folder(root: Path, name: str) -> Path:
         except OSError as error:
             raise _unwritable(path, error) from error
         return path
-    raise RunError(Code.WRITE, f"{root / name} holds a thousand runs of this second")
+    raise RunError(Code.WRITE, f"{root / name} has a thousand runs of this second")
 
 
 def launcher() -> str:
-    """What torchrun's processes have in common over its restarts, empty without it."""
+    """What identifies torchrun's processes across its restarts; empty without torchrun."""
     if "TORCHELASTIC_RUN_ID" not in os.environ:
         return ""
     return f"{os.environ['TORCHELASTIC_RUN_ID']} {socket.gethostname()} {os.getppid()}"
 
 
 def restarted(root: Path) -> Path | None:
-    """The run that this process was training when torchrun had to start it again."""
+    """The run that this process was training before torchrun restarted it."""
     if os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
         return None
     runs = reversed(list_runs(root))
@@ -108,4 +108,4 @@ def restarted(root: Path) -> Path | None:
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:
-    return RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "`--runs` names another folder")
+    return RunError(Code.WRITE, f"{path} cannot be written: {error.strerror}", "choose another folder with `--runs`")

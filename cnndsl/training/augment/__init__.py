@@ -1,7 +1,7 @@
-"""The transforms of a recipe, done batch by batch on the training device.
+"""The transforms of a recipe, applied to batches on the training device.
 
-Each has the name and the arguments of a class in ``torchvision.transforms.v2``, which on a batch would draw
-once for all its samples. Here each sample has numbers of its own, all from the batch's seed.
+Each has the name and the arguments of a class in ``torchvision.transforms.v2``, which would draw once for all samples
+of a batch. Here each sample gets its own random numbers, all from the batch's seed.
 """
 
 from cnndsl.spec.calls import FunctionCall
@@ -33,5 +33,5 @@ TRANSFORMS: dict[str, type[Transform]] = {
 
 
 def called(call: FunctionCall) -> Transform:
-    """The transform that a recipe calls, with its arguments."""
+    """The transform of a recipe, with its arguments."""
     return TRANSFORMS[call.name](**call.arguments)

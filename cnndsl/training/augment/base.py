@@ -1,4 +1,4 @@
-"""What all transforms have in common: how they are called, and where their random numbers come from."""
+"""The base of all transforms, and their random numbers."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ Size = int | tuple[int, ...]
 
 
 def blend(*numbers: int) -> int:
-    """A seed of 64 bits made of several numbers, all of whose bits matter in all of its.
+    """A seed of 64 bits made of several numbers. Each of its bits depends on all of theirs.
 
-    torch's generator on the CPU takes the lower 32 bits of its seed only, and neighbouring seeds are common here.
+    torch's generator on the CPU uses only the lower 32 bits of its seed, and neighbouring seeds are common here.
     """
     text = "/".join(map(str, numbers)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "little")
 
 
 def moved(values: Tensor, device: torch.device) -> Tensor:
-    """``values`` on ``device``, without waiting for what the device still has to do."""
+    """``values`` on ``device``, without waiting for the device's queue."""
     if device.type == "cuda" and values.device.type == "cpu":
         values = values.pin_memory()
     return values.to(device, non_blocking=True)
 
 
 def functional() -> Any:
-    """``torchvision.transforms.v2.functional``. It takes a second to import, which most runs need not spend."""
+    """``torchvision.transforms.v2.functional``. Importing it takes a second, and most runs do not need it."""
     from torchvision.transforms.v2 import functional
 
     return functional
@@ -47,8 +47,8 @@ def both(size: Size) -> tuple[int, int]:
 class Dice:
     """The random numbers of one batch: the same seed gives the same ones.
 
-    Parameters are drawn on the CPU, in float64, so that they can be looked at without waiting for the device;
-    what has a number for each pixel is drawn on ``device``.
+    Parameters are drawn on the CPU, in float64, so that they can be read without waiting for the device. Numbers for
+    each pixel are drawn on ``device``.
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
@@ -64,12 +64,12 @@ class Dice:
         return self._cpu if self.device.type == "cpu" else torch.Generator(self.device).manual_seed(blend(self.seed))
 
     def uniform(self, *shape: int, within: Sequence[float] = (0, 1)) -> Tensor:
-        """Numbers from one to the other of two."""
+        """Uniform numbers between the two of ``within``."""
         low, high = within
         return torch.rand(shape, generator=self._cpu, dtype=torch.float64).mul_(high - low).add_(low)
 
     def chance(self, p: float, n: int) -> Tensor:
-        """``n`` times whether something happens that does with probability ``p``."""
+        """``n`` booleans, each true with probability ``p``."""
         return self.uniform(n) < p
 
     def up_to(self, most: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class Dice:
         return (self.uniform(*most.shape) * (most + 1)).long()
 
     def orders(self, n: int, k: int) -> Tensor:
-        """``n`` permutations of ``k`` things."""
+        """``n`` permutations of ``k`` elements, ``(n, k)``."""
         return self.uniform(n, k).argsort(1)
 
     def normal(self, *shape: int) -> Tensor:
@@ -86,37 +86,37 @@ class Dice:
 
 
 class Transform:
-    """Something that is done to a batch of images ``(N, C, H, W)``, to each sample with numbers of its own.
+    """A change to a batch of images ``(N, C, H, W)``, with its own random numbers for each sample.
 
     Subclasses are frozen dataclasses. They take the arguments that a recipe may give, which are arguments of the
-    class of the same name in ``torchvision.transforms.v2``, and have its defaults for them. Images are uint8
-    until the first transform that works on ``floats``, and float32 in 0..1 from there on, as in pipelines with
+    class of the same name in ``torchvision.transforms.v2``, with its defaults. Images are uint8
+    until the first transform that works on ``floats``, and float32 in 0..1 after it, as in pipelines with
     torchvision's ``ToDtype(torch.float32, scale=True)``.
     """
 
-    #: Whether it draws random numbers; it is then for training samples only.
+    #: Whether it draws random numbers; if so, it applies only to training samples.
     random: ClassVar[bool] = False
-    #: Whether its images have to be floats.
+    #: Whether it needs floats.
     floats: ClassVar[bool] = False
-    #: Whether it moves pixels: their labels go along, where each has one.
+    #: Whether it moves pixels. If each pixel has a label, the labels move too.
     moves: ClassVar[bool] = False
-    #: Whether it may give images of another size.
+    #: Whether it may change the size of images.
     sizes: ClassVar[bool] = False
 
     def __init__(self, **arguments: Any) -> None:
-        """Dataclasses bring their own."""
+        """Dataclasses define their own."""
 
     def draw(self, dice: Dice, images: Tensor) -> tuple[Tensor, ...]:
-        """What ``apply`` needs to know of each sample, the samples along the first dimension."""
+        """The random numbers that ``apply`` needs, with the samples along the first dimension."""
         return ()
 
     def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        """New images, given what was drawn. ``images`` stay as they are."""
+        """New images, given what was drawn. ``images`` are not changed."""
         raise NotImplementedError
 
     def for_labels(self) -> Transform:
-        """What is done to labels of pixels: nothing is mixed, and pixels that come in are of class 0.
-        Torchvision does the same to masks."""
+        """The transform for labels of pixels: it mixes none, and new pixels get class 0. Torchvision does the same to
+        masks."""
         return self
 
     def __call__(self, images: Tensor, labels: Tensor, dice: Dice) -> tuple[Tensor, Tensor]:
@@ -129,7 +129,7 @@ class Transform:
 
 @dataclass(frozen=True)
 class Sometimes(Transform):
-    """What happens to a sample, or does not, with probability ``p``."""
+    """A transform that is applied to each sample with probability ``p``."""
 
     random = True
     p: float = 0.5
@@ -142,5 +142,5 @@ class Sometimes(Transform):
         return torch.where(chosen, self.change(images), images)
 
     def change(self, images: Tensor) -> Tensor:
-        """All images changed, those too that are not chosen."""
+        """All images changed, including those that are not chosen."""
         raise NotImplementedError

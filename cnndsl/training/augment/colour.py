@@ -1,4 +1,4 @@
-"""Transforms of colours, of uint8 images or of floats in 0..1."""
+"""Transforms of colours, for images of uint8 or of floats in 0..1."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class RandomInvert(Sometimes):
 
 @dataclass(frozen=True)
 class ColorJitter(Transform):
-    """Changes brightness, contrast, saturation and hue, in an order that is random too. A number is how far
-    a factor may be from 1, or the hue from what it is; a pair is its range."""
+    """Changes brightness, contrast, saturation and hue, in random order. A number is how far a factor may be from 1, or
+    the hue may shift; a pair is the range."""
 
     random = True
     brightness: float | tuple[float, float] | None = None
@@ -44,7 +44,7 @@ class ColorJitter(Transform):
     hue: float | tuple[float, float] | None = None
 
     def draw(self, dice: Dice, images: Tensor) -> tuple[Tensor, ...]:
-        """The order (N, k) of those of the four that there are, and their factors (N, k) in float32."""
+        """The order (N, k) of the k changes that were given, and their factors (N, k) in float32."""
         ranges = [self._range(name) for name in self._given()]
         n = len(images)
         factors = torch.stack([dice.uniform(n, within=each) for each in ranges], 1) if ranges else torch.empty(n, 0)
@@ -56,7 +56,7 @@ class ColorJitter(Transform):
         changes = [_CHANGES[name] for name in self._given()]
         for turn in order.unbind(1):
             for index, change in enumerate(changes):
-                rows = (turn == index).nonzero()[:, 0]  # looked up on the CPU: no waiting for the device
+                rows = (turn == index).nonzero()[:, 0]  # computed on the CPU, without waiting for the device
                 factor = moved(factors[rows, index], images.device)[:, None, None, None]
                 chosen = moved(rows, images.device)
                 result.index_copy_(0, chosen, change(result.index_select(0, chosen), factor))
@@ -78,7 +78,7 @@ def _grey(images: Tensor, channels: int) -> Tensor:
 
 
 def _clamped(values: Tensor, like: Tensor) -> Tensor:
-    """``values`` within the range of the images ``like`` and of their type."""
+    """``values`` clamped to the range of the images ``like``, in their type."""
     return values.clamp_(0, 1 if like.is_floating_point() else 255).to(like.dtype)
 
 
@@ -99,8 +99,8 @@ def _saturation(images: Tensor, factor: Tensor) -> Tensor:
 
 
 def _hue(images: Tensor, factor: Tensor) -> Tensor:
-    """Hue by way of HSV, as https://en.wikipedia.org/wiki/HSL_and_HSV puts it: a channel falls short of the
-    largest by chroma times a trapezium over the hue, which rises from 0 to 1, stays until 3, and falls to 4."""
+    """Shifts the hue in HSV, by the formula of https://en.wikipedia.org/wiki/HSL_and_HSV: a channel is the largest one
+    minus chroma times a trapezium over the hue, which rises from 0 to 1, stays until 3, and falls to 4."""
     if images.shape[1] == 1:
         return images
     rgb = images if images.is_floating_point() else images.float() / 255

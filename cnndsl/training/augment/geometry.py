@@ -28,8 +28,8 @@ class RandomVerticalFlip(Sometimes):
 
 @dataclass(frozen=True)
 class Resize(Transform):
-    """Brings images to a size: a number is the shorter side, cropped to a square around the middle; two are
-    height and width. Linear with antialiasing, as ``v2.Resize``."""
+    """Resizes images. One number is the shorter side, and the middle square is kept; two are height and width. Bilinear
+    with antialiasing, like ``v2.Resize``."""
 
     moves = sizes = True
     size: int | tuple[int, int]
@@ -104,8 +104,8 @@ class RandomCrop(Transform):
 class RandomResizedCrop(Transform):
     """Crops of a random area and shape, resized. Szegedy et al., 2014.
 
-    A batch is resampled by two matrices for each sample, which makes it a few operations for the whole of it,
-    where torchvision's function would be called for each sample.
+    A batch is resampled by two matrices for each sample, with a few operations for the whole batch. Torchvision's
+    function would be called once per sample.
     """
 
     random = moves = sizes = True
@@ -141,14 +141,15 @@ class RandomResizedCrop(Transform):
         return cropped
 
     def _middle(self, height: int, width: int) -> list[int]:
-        """The box where ten draws gave none that fits: the largest in the middle with a shape that is allowed."""
+        """The box if none of ten draws fits: the largest one in the middle with an allowed aspect ratio."""
         shape = min(max(width / height, min(self.ratio)), max(self.ratio))
         rows, columns = min(height, round(width / shape)), min(width, round(height * shape))
         return [(height - rows) // 2, (width - columns) // 2, rows, columns]
 
     def _weights(self, start: Tensor, length: Tensor, size: int, whole: int) -> Tensor:
-        """How much each of ``whole`` pixels counts in each of ``size`` ones, ``(N, 1, size, whole)``: a triangle
-        around the place in the crop, as wide as the pixel that is made, or at least as one of those that are."""
+        """The weight of each of ``whole`` input pixels in each of ``size`` output pixels, ``(N, 1, size, whole)``: a
+        triangle around the output pixel's place in the crop, as wide as an output pixel, but at least as an input
+        one."""
         pixels = torch.arange(whole, device=start.device) - start[:, None, None, None]
         step = (length / size)[:, None, None, None]
         place = torch.arange(size, device=start.device)[:, None]
@@ -160,20 +161,20 @@ class RandomResizedCrop(Transform):
 
 
 def areas(dice: Dice, n: int, area: int, scale: tuple[float, float], ratio: tuple[float, float]) -> tuple[Tensor, ...]:
-    """Ten tries for each of ``n`` rectangles, two sides ``(n, 10)``: of a share of ``area`` that is uniform in
-    ``scale``, the first side ``ratio`` times the second, which is uniform in its logarithm."""
+    """Ten tries for each of ``n`` rectangles, as two sides ``(n, 10)``. Their share of ``area`` is uniform in
+    ``scale``. The logarithm of the first side over the second is uniform between those of ``ratio``."""
     target = area * dice.uniform(n, 10, within=scale)
     aspect = dice.uniform(n, 10, within=(log(ratio[0]), log(ratio[1]))).exp()
     return (target * aspect).sqrt().round().long(), (target / aspect).sqrt().round().long()
 
 
 def first(good: Tensor, tries: Tensor) -> Tensor:
-    """The first of the ``tries`` in each row that is ``good``; the first of all where none is."""
+    """The first of the ``tries`` in each row that is ``good``, or the first of all if none is."""
     return tries.gather(1, good.int().argmax(1, keepdim=True))[:, 0]
 
 
 def _sides(padding: Size) -> list[int]:
-    """``padding`` on the left, at the top, on the right and at the bottom."""
+    """``padding`` as left, top, right, bottom."""
     values = (padding,) if isinstance(padding, int) else padding
     return [*values] if len(values) == 4 else [values[0], values[-1]] * 2
 

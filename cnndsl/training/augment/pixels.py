@@ -1,4 +1,4 @@
-"""Transforms of floats in 0..1: what comes after an image has been made one."""
+"""Transforms of floats in 0..1."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class GaussianNoise(Transform):
 
 @dataclass(frozen=True)
 class RandomErasing(Transform):
-    """Writes ``value`` over a rectangle. Zhong et al., 2017."""
+    """Fills a rectangle with ``value``. Zhong et al., 2017."""
 
     random = floats = True
     p: float = 0.5
@@ -52,7 +52,7 @@ class RandomErasing(Transform):
     value: float = 0.0
 
     def draw(self, dice: Dice, images: Tensor) -> tuple[Tensor, ...]:
-        """Boxes (N, 4): top, left, height and width, which are 0 where nothing is erased."""
+        """Boxes (N, 4): top, left, height and width. The latter are 0 if nothing is erased."""
         n, height, width = len(images), images.shape[-2], images.shape[-1]
         chosen = dice.chance(self.p, n)
         rows, columns = areas(dice, n, height * width, self.scale, self.ratio)

@@ -1,4 +1,4 @@
-"""Transforms that turn, scale, shift and shear images."""
+"""Transforms that rotate, scale, shift and shear images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from cnndsl.training.augment.base import Dice, Transform, moved
 
 @dataclass(frozen=True)
 class RandomRotation(Transform):
-    """Turns about the middle, counter-clockwise."""
+    """Rotates about the middle, counter-clockwise."""
 
     random = moves = True
     degrees: float | tuple[float, float]
@@ -33,7 +33,7 @@ class RandomRotation(Transform):
 
 @dataclass(frozen=True)
 class RandomAffine(Transform):
-    """Turns about the middle, clockwise, shifts by shares of width and height, scales and shears."""
+    """Rotates about the middle, clockwise, shifts by shares of width and height, scales and shears."""
 
     random = moves = True
     degrees: float | tuple[float, float]
@@ -62,9 +62,9 @@ class RandomAffine(Transform):
 
 
 def inverses(angle: Tensor, shift: Tensor, scale: Tensor, shear: Tensor) -> Tensor:
-    """Matrices (N, 2, 3) that lead from a place in the new image to the one in the old that it shows, in pixels
-    from the middle. Angles are in degrees. As ``_get_inverse_affine_matrix`` of torchvision: the inverse of
-    ``T R S H``, where T shifts, R turns, S scales and H shears along y and then along x."""
+    """Matrices (N, 2, 3) that map a point of the new image to the point of the old image that it shows, in pixels
+    from the middle. Angles are in degrees. Like ``_get_inverse_affine_matrix`` of torchvision: the inverse of
+    ``T R S H``, where T shifts, R rotates, S scales and H shears along y and then along x."""
     turn, (along_x, along_y) = angle.deg2rad(), shear.deg2rad().unbind(1)
     a = (turn - along_y).cos() / along_y.cos()
     b = -(a * along_x.tan() + turn.sin())
@@ -75,10 +75,10 @@ def inverses(angle: Tensor, shift: Tensor, scale: Tensor, shear: Tensor) -> Tens
 
 
 def warped(images: Tensor, matrices: Tensor, fill: float) -> Tensor:
-    """Images that show in each place the pixel nearest to where ``matrices`` (N, 2, 3) lead, and ``fill`` where
-    that is outside. Torchvision's default too is the nearest pixel, without interpolation."""
+    """Images whose pixels are the nearest ones to where ``matrices`` (N, 2, 3) map them, and ``fill`` outside.
+    Torchvision also uses the nearest pixel by default."""
     height, width = images.shape[-2:]
-    half = torch.tensor([[width / 2], [height / 2]])  # places count from -1 to 1 in `grid_sample`
+    half = torch.tensor([[width / 2], [height / 2]])  # `grid_sample` has coordinates from -1 to 1
     x, y, shift = moved(matrices.float() / half, images.device)[:, None, None].unbind(-1)
     rows = torch.linspace((1 - height) / 2, (height - 1) / 2, height, device=images.device)[:, None, None]
     columns = torch.linspace((1 - width) / 2, (width - 1) / 2, width, device=images.device)[:, None]
@@ -88,5 +88,5 @@ def warped(images: Tensor, matrices: Tensor, fill: float) -> Tensor:
 
 
 def _around(value: float | tuple[float, ...]) -> tuple[float, ...]:
-    """A range: one number is as far to both sides."""
+    """A range: one number ``x`` is ``(-x, x)``."""
     return (-value, value) if isinstance(value, (int, float)) else value

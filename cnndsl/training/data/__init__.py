@@ -1,4 +1,4 @@
-"""Data to train on and to test with: ``open_data`` finds what a recipe names and prepares it for a network."""
+"""Training and test data: ``open_data`` finds a recipe's data set and prepares it for a network."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ Shape = tuple[int, ...]
 def open_data(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
     """The recipe's data set, prepared for a network whose input and output have these shapes, without the batch.
 
-    They are those of the spec as it stands. A recipe may give samples of another size: ``Data.shape`` tells which,
-    and what is made up for the network goes the same way. Raises :class:`RunError` for data that is not there,
-    cannot be read, or does not go with the network.
+    The shapes are those of the spec itself. A recipe may change the size of samples, generated ones too: ``Data.shape``
+    is the result. Raises :class:`RunError` for data that is missing, cannot be read, or does not match the network.
     """
     if recipe.dataset.name == "ImageFolder":
         return _folder(recipe, input_shape, output_shape, places, device)
@@ -41,7 +40,7 @@ def _in_memory(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: 
     name = recipe.dataset.name
     if name == "Synthetic":
         if len(output_shape) not in (1, len(input_shape)):
-            message = f"nothing is made up for a network from {list(input_shape)} to {list(output_shape)}"
+            message = f"`Synthetic` has no data for a network from {list(input_shape)} to {list(output_shape)}"
             raise RunError(Code.RECIPE, message, span=recipe.dataset.span.first_line)
         classes = tuple(str(label) for label in range(output_shape[0]))
         sets = synthetic(input_shape, output_shape, recipe.seed, **recipe.dataset.arguments)
@@ -84,13 +83,13 @@ def _folder(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Pla
 def _prepared(
     recipe: Recipe, sample: Shape, input_shape: Shape, size: int | tuple[int, int] | None
 ) -> tuple[Shape, tuple[Preparation, Preparation]]:
-    """The shape of prepared samples, and how those to train on and to test with become so."""
+    """The shape of prepared samples, and the preparations for training and testing."""
     train, test = (preparation(recipe, sample, training=training, size=size) for training in (True, False))
     shapes = [shape_after(each, sample, recipe) for each in (train, test)]
     span, name = recipe.dataset.span.first_line, recipe.dataset.name
     if shapes[0] != shapes[1]:
-        message = f"samples are {list(shapes[0])} in training and {list(shapes[1])} in tests: transforms give both one"
-        raise RunError(Code.RECIPE, message, "`resize`, or `CenterCrop`, which tests undergo too", span=span)
+        message = f"samples are {list(shapes[0])} in training and {list(shapes[1])} in tests: both need one shape"
+        raise RunError(Code.RECIPE, message, "`resize`, or `CenterCrop`, which applies to tests too", span=span)
     if len(shapes[0]) != len(input_shape) or shapes[0][0] != input_shape[0]:
         message = f"`{name}` gives samples of shape {list(shapes[0])}, the network takes {list(input_shape)}"
         help = f"`augment: [Grayscale: {input_shape[0]}]`" if input_shape[0] in (1, 3) else ""
@@ -99,27 +98,27 @@ def _prepared(
 
 
 def _check_size(recipe: Recipe, what: str, found: Shape, prepare: Preparation, shape: Shape) -> None:
-    """Raises :class:`RunError` for files of other images than the data set's own, unless they are brought to a size."""
+    """Raises :class:`RunError` if images have another shape than the data set's own, unless they are resized."""
     if shape_after(prepare, found, recipe) == shape:
         return
     name = recipe.dataset.name
     wanted = DATASETS[name].shape or shape
     message = f"the {what} images of `{name}` have the shape {list(found)}, not {list(wanted)}"
     raise RunError(
-        Code.SAMPLE, message, f"put the data set's own files there, or bring them to a size: `resize: {wanted[-1]}`"
+        Code.SAMPLE, message, f"replace them with the original files, or resize them: `resize: {wanted[-1]}`"
     )
 
 
 def _check_labels(recipe: Recipe, what: str, labels: Tensor, output_shape: Shape, of: Callable[[int], str]) -> None:
-    """Raises :class:`RunError` for no samples, and for one whose label the network has no output for."""
+    """Raises :class:`RunError` if there are no samples, or if the network has no output for a label."""
     name, classes = recipe.dataset.name, output_shape[0]
     if not len(labels):
         raise RunError(Code.SAMPLE, f"`{name}` has no {what} samples")
     if labels.dim() != len(output_shape):
-        message = f"the network gives {list(output_shape)}, and `{name}` has one label for each sample"
+        message = f"the network gives {list(output_shape)}, but `{name}` has one label for each sample"
         raise RunError(Code.RECIPE, message, span=recipe.dataset.span.first_line)
     if labels.dim() > 1:
-        return  # made up for this very network
+        return  # generated for this network
     wrong = ((labels < 0) | (labels >= classes)).nonzero()
     if len(wrong):
         first = int(wrong[0])

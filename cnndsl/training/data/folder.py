@@ -18,7 +18,7 @@ from cnndsl.training.data.pictures import Unreadable, decode
 from cnndsl.training.data.split import Batch
 from cnndsl.training.prepare import Preparation
 
-#: A batch as the readers are told of it: the samples and the seed.
+#: A batch for the readers: the samples and the seed.
 Key = tuple[list[int], int]
 
 
@@ -26,8 +26,8 @@ Key = tuple[list[int], int]
 class Pictures(Dataset[tuple[Tensor, Tensor] | Unreadable]):
     """Files with their labels, ``(N,)``, read batch by batch.
 
-    Each picture is brought to its size here, with random numbers from the batch's seed and its place in the
-    batch: it comes out the same whichever process reads it.
+    Each picture is resized here, with random numbers from the batch's seed and its place in the batch, so the result
+    does not depend on the process that reads it.
     """
 
     files: tuple[str, ...]
@@ -39,7 +39,7 @@ class Pictures(Dataset[tuple[Tensor, Tensor] | Unreadable]):
         return len(self.files)
 
     def __getitem__(self, key: Key) -> tuple[Tensor, Tensor] | Unreadable:
-        """Images in uint8, ``(n, C, H, W)``, and labels; or the first picture that cannot be read."""
+        """Images, uint8 ``(n, C, H, W)``, and labels; or the first picture that cannot be read."""
         indices, seed = key
         images = []
         for place, index in enumerate(indices):
@@ -51,7 +51,7 @@ class Pictures(Dataset[tuple[Tensor, Tensor] | Unreadable]):
 
 
 class FolderSplit:
-    """Pictures for a device, read by ``workers`` processes, which stay for the next epoch; by none if 0."""
+    """Pictures for a device, read by ``workers`` processes, which stay for the next epoch, or by this one if 0."""
 
     def __init__(self, pictures: Pictures, device: torch.device, workers: int) -> None:
         self.pictures = pictures
@@ -66,7 +66,7 @@ class FolderSplit:
         self._keys.plan = plan
         for batch, read in zip(plan, self._loader):
             if isinstance(read, Unreadable):
-                del self._loader  # its processes end here; left to the garbage collector, that takes seconds
+                del self._loader  # ends its processes; the garbage collector would take seconds
                 raise read.error()
             images, labels = (part.to(self.device, non_blocking=True) for part in read)
             yield self.pictures.preparation.finish(images, labels, Dice(batch.seed, self.device))
@@ -81,13 +81,13 @@ class FolderSplit:
             persistent_workers=self.workers > 0,
             pin_memory=self.device.type == "cuda",
             worker_init_fn=_apart,
-            generator=torch.Generator(),  # else each epoch would draw from torch's own, which dropout uses
+            generator=torch.Generator(),  # otherwise each epoch would draw from torch's own, which dropout uses
         )
 
 
 @dataclass(frozen=True)
 class _Trial(Dataset[Unreadable | None]):
-    """What keeps each file from being read."""
+    """For each file, the reason why it cannot be read, or None."""
 
     files: tuple[str, ...]
     channels: int
@@ -103,13 +103,13 @@ class _Trial(Dataset[Unreadable | None]):
 def find_unreadable(files: Sequence[str], channels: int, workers: int) -> tuple[Unreadable, ...]:
     """The pictures that cannot be decoded, in order. All are read once, by ``workers`` processes."""
     trial = _Trial(tuple(files), channels)
-    # Before a training draws its weights: the loader must not draw its seed from torch's own generator.
+    # The training draws its weights later, so the loader must not draw its seed from torch's own generator.
     loader = DataLoader(trial, batch_size=None, num_workers=workers, worker_init_fn=_apart, generator=torch.Generator())
     return tuple(found for found in loader if found is not None)
 
 
 class _Keys(Sampler[Key]):
-    """The batches of the plan that is set at the time."""
+    """The batches of the current plan."""
 
     plan: Sequence[Batch] = ()
 
@@ -122,7 +122,7 @@ class _Keys(Sampler[Key]):
 
 def _apart(worker: int) -> None:
     """Takes a reader out of the group that Ctrl-C and `timeout` send signals to: the main process still needs it
-    to finish its step and save. What handlers that has of its own is not for the reader; it ends by SIGTERM."""
+    to finish its step and save. The reader does not keep the main process's handlers; SIGTERM ends it."""
     if hasattr(os, "setpgrp"):
         os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)

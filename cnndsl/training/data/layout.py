@@ -1,4 +1,4 @@
-"""Which picture is of which class, and which are for tests: the layout of a folder of pictures."""
+"""The layout of a folder of pictures: classes, training and test pictures."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from cnndsl.training.data.places import Places
 
 #: Files with their labels.
 Files = list[tuple[str, int]]
-#: Leaves out the files that are not to be used.
+#: Removes the files that must not be used.
 Sieve = Callable[[Files], Files]
-#: The folder that macOS adds to archives, with a shadow of each file.
+#: The folder that macOS adds to archives, with metadata of each file.
 _SHADOWS = "__MACOSX"
 LAYOUT = "ROOT/train/CLASS/PICTURE and ROOT/test/CLASS/PICTURE, or ROOT/CLASS/PICTURE"
 
 
 @dataclass(frozen=True)
 class Folder:
-    """The classes, the names of subfolders in order, and the files to train on and to test with."""
+    """The classes, which are the sorted names of subfolders, and the training and test files."""
 
     classes: tuple[str, ...]
     train: Files
@@ -31,8 +31,8 @@ class Folder:
 
 
 def read_folder(root: str, places: Places, test_fraction: float, seed: int, sieve: Sieve = list) -> Folder:
-    """``root/train/<class>/`` with ``root/test`` or ``root/val``; else a share of each class in ``root/train`` or
-    ``root`` is held out, another one for another seed. Raises :class:`RunError` where there is nothing to read."""
+    """``root/train/<class>/`` with ``root/test`` or ``root/val``. Without the latter, a share of each class in
+    ``root/train`` or ``root`` is held out, chosen by the seed. Raises :class:`RunError` if there is nothing to read."""
     top = find_root(root, places)
     try:
         return _read(top, test_fraction, seed, sieve)
@@ -57,34 +57,34 @@ def _read(top: Path, test_fraction: float, seed: int, sieve: Sieve) -> Folder:
 
 
 def find_root(root: str, places: Places) -> Path:
-    """The folder, relative to the current one or to those where data is."""
+    """The folder, relative to the current one or to the data folders."""
     path = Path(root).expanduser()
     looked = [path, *(folder / path for folder in places.folders() if not path.is_absolute())]
     for folder in looked:
         if folder.is_dir():
             return folder
     notes = [f"there is no folder {folder}" for folder in looked]
-    raise RunError(Code.DATA, "the pictures of `ImageFolder` are not there", f"`--data FOLDER`, with {LAYOUT}", notes)
+    raise RunError(Code.DATA, "the pictures of `ImageFolder` were not found", f"`--data FOLDER`, with {LAYOUT}", notes)
 
 
 def _test_files(folder: Path, train: Path, classes: tuple[str, ...]) -> Files:
     unknown = sorted(set(_subfolders(folder)) - set(classes))
     if unknown:
-        message = f"{folder} has a class `{unknown[0]}`, which {train} has not"
-        raise RunError(Code.SAMPLE, message, "the folder of a class is called the same in both")
+        message = f"{folder} has a class `{unknown[0]}`, which {train} does not have"
+        raise RunError(Code.SAMPLE, message, "the folder of a class needs the same name in both")
     files = _files(folder, tuple(name for name in classes if (folder / name).is_dir()))
     labels = {name: label for label, name in enumerate(classes)}
     return [(path, labels[Path(path).relative_to(folder).parts[0]]) for path, _ in files]
 
 
 def _subfolders(folder: Path) -> tuple[str, ...]:
-    """Names of folders that are not hidden, in order."""
+    """The sorted names of folders that are not hidden."""
     return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir() and not _hidden(path.name)))
 
 
 def _files(folder: Path, classes: tuple[str, ...]) -> Files:
-    """What torchvision takes for pictures, in order, less hidden files and all in hidden folders: notebooks, macOS
-    and photo managers leave copies there."""
+    """The files that torchvision takes for pictures, in order, without hidden files and folders: notebooks, macOS and
+    photo managers leave copies there."""
     from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 
     labels = {name: label for label, name in enumerate(classes)}
@@ -97,12 +97,12 @@ def _hidden(name: str) -> bool:
 
 
 def _held_out(folder: Path, files: Files, classes: tuple[str, ...], fraction: float, seed: int) -> tuple[Files, Files]:
-    """``files`` to train on and to test with: at least one of each class in both."""
+    """Training and test files: at least one of each class in both."""
     train, test = [], []
     for label, name in enumerate(classes):
         mine = [file for file in files if file[1] == label]
         if len(mine) < 2:
-            message = f"there is one picture in {folder / name}: one is needed to train on and one to test with"
+            message = f"there is only one picture in {folder / name}: training and testing need one each"
             raise RunError(Code.SAMPLE, message, "add some, or remove the folder")
         order = torch.randperm(len(mine), generator=torch.Generator().manual_seed(blend(seed, label))).tolist()
         count = min(max(round(len(mine) * fraction), 1), len(mine) - 1)

@@ -1,4 +1,4 @@
-"""Data that fits in memory: held as uint8 on the training device, and prepared there batch by batch."""
+"""Data that fits in memory: kept as uint8 on the training device, and prepared there batch by batch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from cnndsl.training.prepare import Preparation
 
 @dataclass(frozen=True)
 class Samples:
-    """Images in uint8, ``(N, C, H, W)`` or of other dimensions, and their labels: int64 ``(N,)``, or of an integer
-    type, ``(N, H, W)``, where each pixel has one."""
+    """Images, uint8 ``(N, C, H, W)`` or of other dimensions, and their labels: int64 ``(N,)``, or ``(N, H, W)`` of an
+    integer type if each pixel has one."""
 
     images: Tensor
     labels: Tensor

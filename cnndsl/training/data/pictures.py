@@ -21,20 +21,20 @@ from cnndsl.training.prepare import preparation
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-#: What Pillow calls pictures of so many channels.
+#: Pillow's modes by the number of channels.
 MODES = {1: "L", 3: "RGB"}
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A picture that could not be read. A value, as it comes out of another process, where the trace of an
-    exception would say nothing to the user."""
+    """A picture that could not be read. It is a value and not an exception, since it comes from another process, whose
+    traceback would not help the user."""
 
     path: str
     why: str
 
     def error(self) -> RunError:
-        help = "replace it or remove it; `skip_unreadable: true` of `ImageFolder` passes over such pictures"
+        help = "replace it or remove it; `skip_unreadable: true` of `ImageFolder` leaves out such pictures"
         return RunError(Code.SAMPLE, str(self), help)
 
     def __str__(self) -> str:
@@ -42,13 +42,13 @@ class Unreadable:
 
 
 def decode(path: str, channels: int) -> Tensor | Unreadable:
-    """A picture in grey or RGB as a viewer shows it, uint8, ``(channels, H, W)``: turned as its EXIF data say, with
-    16 bits per channel scaled to 8. Transparency is ignored, as by torchvision's ``default_loader``."""
+    """A picture in grey or RGB as a viewer shows it, uint8, ``(channels, H, W)``: rotated by its EXIF data, with
+    16 bits per channel scaled to 8. Transparency is ignored, as in torchvision's ``default_loader``."""
     from PIL import Image
     from torchvision.transforms.v2 import functional
 
     try:
-        # What matters is an error; a warning, of damaged EXIF data say, would appear once in each process.
+        # Only errors matter; a warning, such as for damaged EXIF data, would appear in each process.
         with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             _turn_upright(image)
             pixels: Tensor = functional.pil_to_tensor(_in_8_bits(image).convert(MODES[channels]))
@@ -58,7 +58,7 @@ def decode(path: str, channels: int) -> Tensor | Unreadable:
 
 
 def _turn_upright(image: Image) -> None:
-    """Turns a picture as its EXIF orientation says. Viewers ignore EXIF data that are damaged, and so does this."""
+    """Rotates a picture by its EXIF orientation. Like viewers, it ignores damaged EXIF data."""
     from PIL.ImageOps import exif_transpose
 
     image.load()  # a damaged picture must not pass for one with damaged EXIF data
@@ -67,8 +67,8 @@ def _turn_upright(image: Image) -> None:
 
 
 def _in_8_bits(image: Image) -> Image:
-    """The high byte of 16-bit grey, as Pillow takes it of 16-bit colour and torchvision's ``to_dtype`` of any integers.
-    Pillow itself clips grey to 255. Raises ValueError for 32-bit pixels, which have no known white."""
+    """The high byte of 16-bit grey, as in Pillow for 16-bit colour, and in torchvision's ``to_dtype`` for any integers.
+    Pillow itself clips grey to 255. Raises ValueError for 32-bit pixels, whose white is not known."""
     from PIL import Image as images
 
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
@@ -81,16 +81,16 @@ def _in_8_bits(image: Image) -> Image:
 
 
 def natural_size(shape: tuple[int, ...]) -> int | tuple[int, int]:
-    """What pictures are brought to for samples of ``shape``, (C, H, W): a square is cut out of the middle, for
-    anything else they are stretched."""
+    """The size for samples of ``shape``, (C, H, W), as in ``resize``: pictures are cropped to a square, or stretched to
+    any other shape."""
     return shape[1] if shape[1] == shape[2] else (shape[1], shape[2])
 
 
 def prepare_image(path: Path, recipe: Recipe, input_shape: tuple[int, ...]) -> Tensor:
-    """A picture file as the recipe's test samples are given to the network: float32, ``(1, C, H, W)``, on the CPU.
+    """A picture file, prepared like the recipe's test samples: float32, ``(1, C, H, W)``, on the CPU.
 
-    Where the samples of the data set have one size, the picture is first brought to that. ``input_shape`` is the
-    network's, without the batch. Raises :class:`RunError` for a file that is no picture.
+    If all samples of the data set have the same size, the picture is first resized to it. ``input_shape`` is the
+    network's, without the batch. Raises :class:`RunError` for a file that is not a picture.
     """
     native = DATASETS[recipe.dataset.name].shape
     shape = native or input_shape
@@ -106,7 +106,7 @@ def prepare_image(path: Path, recipe: Recipe, input_shape: tuple[int, ...]) -> T
 
 
 def check_pictures(shape: tuple[int, ...]) -> None:
-    """Raises :class:`RunError` for a network whose input is not a picture in grey or RGB."""
+    """Raises :class:`RunError` if the network's input is not a picture in grey or RGB."""
     if len(shape) != 3 or shape[0] not in MODES:
-        message = f"pictures are [1, H, W] or [3, H, W], and the network takes {list(shape)}"
+        message = f"pictures are [1, H, W] or [3, H, W], but the network takes {list(shape)}"
         raise RunError(Code.RECIPE, message)

@@ -1,4 +1,4 @@
-"""Where data sets are looked for, and where they are put."""
+"""Where to look for data sets, and where to put them."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from tempfile import TemporaryDirectory
 
 from cnndsl.diagnostics import Code, RunError, shorten
 
-#: Seconds that a server may be silent while something is downloaded.
+#: Seconds that a server may be silent during a download.
 PATIENCE = 30
-#: Processes that read pictures, at most.
+#: The most processes that read pictures by default.
 MOST_WORKERS = 8
 
 
 @dataclass(frozen=True)
 class Places:
-    """Where to look for data, and with how many processes to read what is not held in memory.
+    """Where to look for data, and how many processes read data that is not kept in memory.
 
-    ``data_dir`` is what the user said. ``workers`` None means as many as there are CPUs for this process,
-    up to :data:`MOST_WORKERS`; 0 reads in the process itself.
+    ``data_dir`` is the user's choice. ``workers`` None means one for each CPU of this process, at most
+    :data:`MOST_WORKERS`; 0 reads in the process itself.
     """
 
     data_dir: Path | None = None
@@ -31,7 +31,7 @@ class Places:
 
     @property
     def cache(self) -> Path:
-        """The user's folder for what can be had again."""
+        """The user's cache folder."""
         from platformdirs import user_cache_path
 
         return user_cache_path("cnndsl") / "data"
@@ -52,7 +52,7 @@ class Places:
         return self.data_dir.expanduser() if self.data_dir else self.cache
 
     def processes(self) -> int:
-        """How many processes read pictures. The processes of a training on one machine share its CPUs."""
+        """The number of processes that read pictures. The processes of a training on one machine share its CPUs."""
         if self.workers is not None:
             return self.workers
         cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -60,7 +60,7 @@ class Places:
 
 
 def complete(folder: Path, files: Sequence[str]) -> dict[str, Path] | None:
-    """The ``files`` of a folder, each as it is or gzipped; None if not every one of them can be seen."""
+    """The ``files`` of a folder, each plain or gzipped; None if any of them cannot be found."""
     found = {}
     with suppress(OSError):
         for name in files:
@@ -72,8 +72,8 @@ def complete(folder: Path, files: Sequence[str]) -> dict[str, Path] | None:
 
 @dataclass(frozen=True)
 class Wanted:
-    """A data set that is looked for: its files, the folders that may hold them, how torchvision downloads it to a
-    folder, and another way to come by it."""
+    """A data set to find: its files, the folders that may hold them, how torchvision downloads it to a folder, and a
+    tip for another way to get it."""
 
     name: str
     files: Sequence[str]
@@ -83,15 +83,15 @@ class Wanted:
 
 
 def files_of(wanted: Wanted, places: Places) -> dict[str, Path]:
-    """The files from the first folder that has all of them, else after a download. Raises :class:`RunError` if that
+    """The files from the first folder that has all of them, otherwise from a download. Raises :class:`RunError` if that
     fails."""
     found = _found(wanted)
-    why = "it is not what was expected"
+    why = "it gave other files than expected"
     if found is None:
         try:
             _download(wanted.download, places.downloads)
             found = _found(wanted)
-        except Exception as error:  # torchvision and urllib raise about anything, and all of it means the same here
+        except Exception as error:  # torchvision and urllib raise almost anything, with the same meaning here
             why = shorten(" ".join(str(error).split()) or type(error).__name__)
     if found is None:
         raise _not_there(wanted, why)
@@ -106,17 +106,17 @@ def _not_there(wanted: Wanted, why: str) -> RunError:
     option = f"`--data-dir FOLDER`, or $CNNDSL_DATA_DIR, with a folder that has {', '.join(wanted.files)}"
     ways = [wanted.tip, option] if wanted.tip else [option]
     notes = [*(f"it is not in {folder}" for folder in wanted.folders), f"the download failed: {why}"]
-    return RunError(Code.DATA, f"the data set `{wanted.name}` is not there", "\n".join(ways), notes)
+    return RunError(Code.DATA, f"the data set `{wanted.name}` was not found", "\n".join(ways), notes)
 
 
 def _download(download: Callable[[Path], None], folder: Path) -> None:
-    """Downloads beside, and moves what has come in whole: a download that is cut off leaves nothing behind,
-    and processes that download at the same time do not get in each other's way."""
+    """Downloads to a temporary folder, and moves complete files: an interrupted download leaves nothing behind, and
+    processes that download at the same time do not disturb each other."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".download-", dir=folder) as temporary, _patience():
         download(Path(temporary))
         for path in [*Path(temporary).rglob("*")]:
-            if path.is_file() and path.suffix not in (".gz", ".tgz"):  # torchvision has unpacked those
+            if path.is_file() and path.suffix not in (".gz", ".tgz"):  # torchvision has unpacked them
                 target = folder / path.relative_to(temporary)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 path.replace(target)
@@ -124,7 +124,7 @@ def _download(download: Callable[[Path], None], folder: Path) -> None:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """Torchvision waits for servers without end; not so in here."""
+    """Within it, waiting for a server times out: torchvision would wait forever."""
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(PATIENCE)
     try:

@@ -1,4 +1,4 @@
-"""Torchvision's data sets that fit in memory: finding them, and reading them as tensors."""
+"""Finds torchvision's data sets that fit in memory, and reads them as tensors."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ Splits = tuple[Samples, Samples]
 
 IDX = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 _CIFAR10 = ("batches.meta", "test_batch", *(f"data_batch_{number}" for number in range(1, 6)))
-#: What the files of the others are called in torchvision's folder.
+#: The names of the others' files in torchvision's folder.
 FILES = {
     "CIFAR10": [f"cifar-10-batches-py/{name}" for name in _CIFAR10],
     "CIFAR100": [f"cifar-100-python/{name}" for name in ("meta", "test", "train")],
     "SVHN": ["train_32x32.mat", "test_32x32.mat"],
 }
-#: Where a system's package puts a data set, and the package.
+#: Where a package of the system puts a data set, and the package.
 PACKAGED = {"FashionMNIST": (Path("/usr/share/datasets/fashion-mnist"), "dataset-fashion-mnist")}
 
 
 def torchvision_set(name: str, places: Places) -> Splits:
-    """The training and the test samples of the set. Raises :class:`RunError` if it is not there, or damaged."""
+    """The training and test samples of a set. Raises :class:`RunError` if it is missing or damaged."""
     return _read_torchvision(name, places) if name in FILES else _read_idx(name, places)
 
 
 def _read_idx(name: str, places: Places) -> Splits:
-    """Files as MNIST's, in torchvision's folder or right in one that the user named. Without torchvision,
-    which takes long to import."""
+    """Reads files in MNIST's format, from torchvision's folder or directly from one that the user named. It avoids
+    torchvision, which takes long to import."""
     looked = [place for folder in places.given() for place in (folder / name / "raw", folder)]
     looked.append(places.cache / name / "raw")
     tip = ""
@@ -52,7 +52,7 @@ def _read_idx(name: str, places: Places) -> Splits:
 
 
 def _read_torchvision(name: str, places: Places) -> Splits:
-    """By torchvision's own class, which checks the files' sums."""
+    """Reads with torchvision's own class, which verifies the files' checksums."""
     looked = [root for folder in places.folders() for root in (folder, folder / name)]
     splits = [{"split": split} if name == "SVHN" else {"train": split == "train"} for split in ("train", "test")]
 
@@ -67,12 +67,12 @@ def _read_torchvision(name: str, places: Places) -> Splits:
         train, test = (_as_tensors(_class(name)(root, **split)) for split in splits)
     except ModuleNotFoundError as error:
         package = str(error.name).partition(".")[0]
-        message = f"`{name}` is read with {package}, which is not installed"
+        message = f"reading `{name}` needs {package}, which is not installed"
         raise RunError(Code.DATA, message, f"`pip install {package}`") from error
-    except Exception as error:  # what torchvision and its readers raise of files that are not what they should be
+    except Exception as error:  # torchvision and its readers raise almost anything for wrong files
         why = "a file is damaged" if isinstance(error, RuntimeError) else error
         message = f"the data set `{name}` in {root} cannot be read: {why}"
-        raise RunError(Code.SAMPLE, message, "put a whole copy in its place") from error
+        raise RunError(Code.SAMPLE, message, "replace it with a complete copy") from error
     return train, test
 
 

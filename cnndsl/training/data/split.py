@@ -1,4 +1,4 @@
-"""What data is to the training loop: two splits that give batches."""
+"""Data for the training loop: two splits that yield batches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Batch:
-    """Which samples, int64 on the CPU, ``(n,)``, and the seed of everything random that is done to them."""
+    """The indices of samples, int64 on the CPU, ``(n,)``, and the seed of all their random numbers."""
 
     indices: Tensor
     seed: int
@@ -26,16 +26,16 @@ class Split(Protocol):
         """The images and labels of each batch, in order. The same plan gives the same bits.
 
         Images are float32 on the device, ``(n, C, H, W)``, prepared as the recipe says. Labels are int64 there,
-        ``(n,)``, or ``(n, H, W)`` where each pixel has one. Raises :class:`RunError` for a sample that cannot be read.
+        ``(n,)``, or ``(n, H, W)`` if each pixel has one. Raises :class:`RunError` for a sample that cannot be read.
         """
         ...
 
 
 @dataclass(frozen=True)
 class Data:
-    """A data set that was opened: the names of its classes by label, the shape of a prepared sample, its splits.
+    """An open data set: the names of its classes by label, the shape of a prepared sample, its splits.
 
-    ``skipped`` tells of the files that were passed over, and why.
+    ``skipped`` lists the files that were left out, and why.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Data made up for a network: quick to learn, the same for the same seed, of any shape."""
+"""Data generated for a network: quick to learn, the same for the same seed, of any shape."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from torch.nn.functional import interpolate
 from cnndsl.training.augment import blend
 from cnndsl.training.data.memory import Samples
 
-#: Points of a pattern along each axis, between which it is smooth.
+#: Points of a pattern along each axis; between them it is interpolated.
 COARSE = 4
-#: Samples that are made at a time, for memory's sake.
+#: Samples that are made at a time, to save memory.
 CHUNK = 256
 _SMOOTH = {1: "linear", 2: "bilinear", 3: "trilinear"}
 
@@ -28,9 +28,9 @@ def synthetic(
 ) -> tuple[Samples, Samples]:
     """Training and test samples for a network of these shapes, without the batch.
 
-    ``noise`` is the standard deviation of what is added to patterns in 0..1. Where the output is one score for
-    each class, a sample is the pattern of its class. Where it has axes besides, each place has a label: the
-    sample is a map of a few large fields, each filled with a tile of its class.
+    ``noise`` is the standard deviation of the noise that is added to patterns in 0..1. If the output is one score for
+    each class, a sample is the pattern of its class. If it has more axes, each pixel has a label: the sample is a map
+    of a few large fields, each filled with a tile of its class.
     """
     made = _fields if len(output_shape) > 1 else _patterns
     shape, output = tuple(input_shape), tuple(output_shape)
@@ -53,8 +53,8 @@ Made = tuple[Tensor, Callable[[Tensor], Tensor]]
 def _patterns(
     shape: tuple[int, ...], output: tuple[int, ...], count: int, shared: torch.Generator, own: torch.Generator
 ) -> Made:
-    """Labels, each class as often as any other, and what samples of some indices show: the smooth pattern of
-    their class. Patterns are enlarged when they are shown, as a thousand large ones take much memory."""
+    """Labels, each class equally often, and a function that makes the samples of some indices: the smooth patterns of
+    their classes. Patterns are enlarged only then, since a thousand large ones take much memory."""
     axes = shape[1:]
     coarse = torch.rand(output[0], shape[0], *(min(axis, COARSE) for axis in axes), generator=shared)
     labels = torch.randperm(count, generator=own) % output[0]
@@ -69,10 +69,11 @@ def _patterns(
 def _fields(
     shape: tuple[int, ...], output: tuple[int, ...], count: int, shared: torch.Generator, own: torch.Generator
 ) -> Made:
-    """Labels of places, in a few large fields, and what samples show: each field filled with the tile of its class."""
+    """Labels of pixels, in a few large fields, and a function that makes samples: each field has the tile of its
+    class."""
     classes, axes = output[0], shape[1:]
     colors = torch.rand(classes, shape[0], *(1 for _ in axes), generator=shared)
-    colors[:, 0] = torch.linspace(0, 1, classes).view(-1, *(1 for _ in axes))  # no two classes are alike in it
+    colors[:, 0] = torch.linspace(0, 1, classes).view(-1, *(1 for _ in axes))  # here no two classes are alike
     tiles = 0.7 * colors + 0.3 * torch.rand(classes, shape[0], *(COARSE for _ in axes), generator=shared)
     for dimension, axis in enumerate(axes, start=2):
         tiles = tiles.index_select(dimension, torch.arange(axis) % COARSE)
