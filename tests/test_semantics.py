@@ -102,7 +102,7 @@ def test_the_projection_that_a_residual_is_helped_with_mends_it(dims: int, strid
 @pytest.mark.parametrize(
     ("network", "help"),
     [
-        ("- repeat: [{name: a, ReLU: }]\n  times: 2\n", "put the loop's name into it"),
+        ("- repeat: [{name: a, ReLU: }]\n  times: 2\n", "use the loop variable"),
         ("- residual: [ReLU]\n- {name: relu1, ReLU: }\n", "an unnamed step is called `relu1`"),
         ("- {name: a, ReLU: }\n- {name: a, ReLU: }\n", "rename one of the two"),
     ],
