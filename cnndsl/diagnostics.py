@@ -179,6 +179,10 @@ class SpecError(Exception):
             rendered.append(f"{len(self.diagnostics) - MOST} more are not shown")
         super().__init__("\n\n".join(rendered))
 
+    def __reduce__(self) -> tuple[type[SpecError], tuple[object, ...]]:
+        """What to copy and pickle: an exception is otherwise made again from its text."""
+        return type(self), (self.diagnostics, self.partial)
+
 
 class RunError(Exception):
     """An error of a run, its data, or a plugin; ``diagnostic`` describes it and what to do."""
@@ -186,6 +190,10 @@ class RunError(Exception):
     def __init__(self, code: Code, message: str, help: str = "", notes: Iterable[str] = (), span: Span | None = None):
         self.diagnostic = Diagnostic(code, message, span, help, tuple(map(Note, notes)))
         super().__init__(self.diagnostic.render())
+
+    def __reduce__(self) -> tuple[type[RunError], tuple[object, ...]]:
+        told = self.diagnostic
+        return type(self), (told.code, told.message, told.help, tuple(note.message for note in told.notes), told.span)
 
 
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:

@@ -42,6 +42,11 @@ class Limits:
     #: Elements of one tensor.
     elements: int = 2**31
 
+    def __post_init__(self) -> None:
+        for name, number in self.as_dict().items():
+            if type(number) is not int or number < 1:
+                raise ValueError(f"the limit `{name}` must be a positive integer, not {got(number)}")
+
     def changed(self, text: str) -> Limits:
         """These limits, changed by ``name=number,name=number``. Raises ValueError for other text."""
         known = [field.name for field in fields(self)]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cnndsl.diagnostics import Diagnostic, SpecError, foremost, ordered, sparing
+from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
@@ -136,6 +136,8 @@ class Network:
     def at_size(self, shape: tuple[int, ...]) -> Network:
         """The same network for samples of another shape, without the batch. Raises :class:`SpecError`
         if it does not accept them."""
+        if not isinstance(shape, (tuple, list)):
+            raise TypeError(f"a shape is a tuple of sizes, as (3, 224, 224), not {got(shape)}")
         elaboration = at_size(self.graph.document, shape)
         if elaboration.graph is None:
             raise SpecError(elaboration.faults, elaboration.partial)

@@ -134,7 +134,7 @@ def test_what_each_damage_is_called(run: Path) -> None:
     assert "its checksum differs" in noticed(run / "last.pt", data.replace(b"tiny", b"tony"))
     assert noticed(run / "last.pt", b"hello").endswith("is not a checkpoint")
     (run / "last.before.pt").unlink()
-    error = failure(Code.RESUME, "has no checkpoint to go on from", resume=run, epochs=5)
+    error = failure(Code.RESUME, "has no checkpoint to continue from", resume=run, epochs=5)
     assert "is not a checkpoint" in str(error)
     failure(Code.CHECKPOINT, "is not a run", resume=run.parent)
     failure(Code.CHECKPOINT, "does not exist", resume=run / "nothing")

@@ -54,8 +54,7 @@ def _help_for_idle(line: Renaming, names: Sequence[Sequence[str]]) -> str:
     anywhere = replace(line, ours=f"{ANYWHERE}{line.ours}", theirs=f"{ANYWHERE}{line.theirs}")
     if not line.ours.startswith(ANYWHERE) and any(any(anywhere.hits(name)) for name in names):
         return f'no name begins with it; `"{anywhere.ours}": "{anywhere.theirs}"` also matches inside names'
-    first = line.ours.partition(".")[0]
-    return did_you_mean(first, {name[0] for name in names} - {first})
+    return did_you_mean(line.ours, {".".join(name[:end]) for name in names for end in range(1, len(name) + 1)})
 
 
 def _clashes(hits: Mapping[str, list[Hit]]) -> Iterator[Diagnostic]:

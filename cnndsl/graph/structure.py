@@ -222,7 +222,7 @@ class Structure:
         """Reports that the sides differ, and which projection of the input would fix it."""
         message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds equal shapes"
         projection = x and _projection(x.shape, main.shape)
-        help = "pad the steps, or give both sides the same channels and strides"
+        help = "change the steps or the `shortcut`, so that both have one shape; `shortcut: false` adds nothing"
         if projection:
             help = f"project the input: `shortcut: [{projection}]`"
         origins = self.context.origins
@@ -233,8 +233,11 @@ class Structure:
 
 
 def _projection(shape: Shape, wanted: Shape) -> str:
-    """The convolution with a kernel of 1 that gives one shape the channels and sizes of the other; "" if none does."""
+    """The layer that gives one shape the channels and sizes of the other: a convolution with a kernel of 1, or a
+    ``Linear``; "" if none does."""
     dims = wanted.rank - 2
+    if shape.rank == wanted.rank == 2:
+        return f"Linear: {wanted.channels}"
     if shape.rank != wanted.rank or not 1 <= dims <= 3:
         return ""
     strides = {-(-size // out) for size, out in zip(shape.spatial, wanted.spatial)}

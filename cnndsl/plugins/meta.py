@@ -72,4 +72,6 @@ def _ran(call: Call, x: tuple[int, ...]) -> tuple[int, ...]:
         raise TypeError("its forward overwrites its input, which other steps may read: do so only for `inplace=True`")
     if not isinstance(found, Tensor):
         raise TypeError(f"its forward returns a {type(found).__name__}, not a tensor")
+    if found.dtype != given.dtype:
+        raise TypeError(f"its forward returns {found.dtype}, and the next layer expects {given.dtype}")
     return tuple(found.shape)

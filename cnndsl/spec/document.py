@@ -5,8 +5,8 @@ from __future__ import annotations
 import keyword
 import os
 import re
+from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -274,7 +274,7 @@ class _DocumentParser:
 
     def _name(self, name: Tree | None) -> str:
         if isinstance(name, Scalar) and isinstance(name.value, str):
-            self._check_name(name, unusable(name.value))
+            self._check_name(name, unusable)
             return name.value
         cleaned = re.sub(r"\W+", "_", self.stem, flags=re.ASCII).strip("_")[:MAX_NAME] or "network"
         return f"_{cleaned}"[:MAX_NAME] if cleaned[0].isdigit() or keyword.iskeyword(cleaned) else cleaned
@@ -284,13 +284,14 @@ class _DocumentParser:
         written = name.value if isinstance(name, Scalar) else None
         return written if isinstance(written, str) else self.stem if self.stem.strip(".") else "network"
 
-    def _check_name(self, name: Scalar, reason: str) -> None:
-        if reason:
-            self.fault(Code.NAME, f"`{shorten(str(name.value))}` {reason}", name.span, usable(str(name.value)))
+    def _check_name(self, name: Scalar, refused: Callable[[str], str]) -> None:
+        written = str(name.value)
+        if reason := refused(written):
+            self.fault(Code.NAME, f"`{shorten(written)}` {reason}", name.span, usable(written, refused=refused))
 
     def _variables(self, tree: Mapping) -> None:
         for key, _ in tree.entries:
-            self._check_name(key, unusable_variable(str(key.value)))
+            self._check_name(key, unusable_variable)
 
     def _value(self, tree: Tree) -> Value | None:
         return None if id(tree) in self.faulty else parse_value(tree, self.faults.append)
@@ -347,6 +348,9 @@ class _DocumentParser:
                 self.lost.update(defined_name(other) for other, _ in entries)
                 break
             steps = self.steps.steps(value)
+            if not isinstance(value, Listing):
+                self.lost.add(defined_name(key))
+                continue
             try:
                 name, parameters = parse_signature(str(key.value), key.span)
             except Fault as fault:

@@ -147,8 +147,12 @@ def meant_value(value: Any, types: Collection[str], layer: str, names: Container
     if isinstance(value, dict) and len(value) == 1:  # `{width}` is a mapping of `width` to null
         ((name, inner),) = value.items()
         return f"did you mean `${name}`?" if inner is None and name in names else ""
+    if "boolean" in types and "integer" not in types and type(value) is int and value in (0, 1):
+        return f"write {'true' if value else 'false'}"
     if not isinstance(value, str):
         return ""
+    if value == "None":
+        return "write `null`" if "null" in types else "leave it out to use the default"
     if "boolean" in types and value.lower() in _BOOLEANS and value not in names:
         return "in YAML 1.2 this is a string; write true or false"
     number = "integer" in types or "number" in types

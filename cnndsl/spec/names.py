@@ -5,7 +5,7 @@ from __future__ import annotations
 import keyword
 import re
 import unicodedata
-from collections.abc import Container
+from collections.abc import Callable, Container
 
 MAX_NAME = 64
 #: Words for values, in the spellings of YAML 1.2's core schema; expressions also have Python's.
@@ -48,11 +48,11 @@ def unusable_variable(name: str) -> str:
     return ""
 
 
-def usable(name: str, reserved: Container[str] = ()) -> str:
-    """Help: a name similar to ``name`` that can be used and is not ``reserved``; "" if there is none."""
+def usable(name: str, reserved: Container[str] = (), refused: Callable[[str], str] = unusable) -> str:
+    """Help: a name similar to ``name`` that is neither ``reserved`` nor ``refused``; "" if there is none."""
     cleaned = re.sub(r"\W+", "_", name, flags=re.ASCII)[:MAX_NAME].strip("_")
-    for other in (cleaned, f"{cleaned}_", f"_{cleaned}"):
-        if cleaned and name.isascii() and len(name) <= MAX_NAME and not unusable(other) and other not in reserved:
+    for other in (cleaned, cleaned[:1].lower() + cleaned[1:], f"{cleaned}_", f"_{cleaned}"):
+        if cleaned and name.isascii() and len(name) <= MAX_NAME and not refused(other) and other not in reserved:
             return f"`{other}` can be a name"
     return ""
 

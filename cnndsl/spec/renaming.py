@@ -45,9 +45,11 @@ class Renaming:
         if self.ours.startswith(ANYWHERE) != self.theirs.startswith(ANYWHERE):
             return f"both sides must begin with `{ANYWHERE}`, or neither"
         ours, theirs = (side.removeprefix(ANYWHERE) for side in (self.ours, self.theirs))
-        if "**" in ours + theirs:
+        if "**" in ours or "**" in theirs:
             return f"`**` may only begin a name, as in `{ANYWHERE}`"
-        if not ours or ours.count("*") != theirs.count("*"):
+        if not ours or (theirs and not all((*ours.split("."), *theirs.split(".")))):
+            return "a segment of a name is empty"
+        if ours.count("*") != theirs.count("*"):
             return "both sides need the same number of `*`"
         if ours.count("*") > MAX_STARS:
             return f"it has more than {MAX_STARS} `*`"

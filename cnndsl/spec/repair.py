@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from cnndsl.diagnostics import nearest
+from cnndsl.spec.foreign import STRUCTURE as FOREIGN
+from cnndsl.spec.foreign import entry
 from cnndsl.spec.schema import schema
 from cnndsl.spec.steps import COMMON, STRUCTURE
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
@@ -50,7 +52,8 @@ def respelt(tree: Mapping, known: Collection[str]) -> Mapping:
     entries = []
     for key, value in tree.entries:
         word = str(key.value)
-        meant = nearest(word, known) if word not in known and word[:1].islower() else ""
+        misspelt = word not in known and word[:1].islower() and entry(word) not in FOREIGN
+        meant = nearest(word, known) if misspelt else ""
         if meant and meant not in taken:
             taken.add(meant)
             key = Scalar(meant, key.span)

@@ -302,6 +302,9 @@ class StepParser:
             message = f"`subtract` takes two branches, got {len(branches)}"
             self.fault(Code.BRANCH, message, merge.span, "`branch: [[...], [...]]`")
             return Invalid(span=span, inner=tuple(step for branch in branches for step in self.steps(branch)))
+        if "dim" in tree.keys and isinstance(merge, Scalar) and merge.value in MERGES and merge.value != "concat":
+            message = f"`dim` is for `merge: concat`, and this branch has `merge: {merge.value}`"
+            self.fault(Code.KEY, message, tree.keys["dim"].span, "remove it")
         return Branch(
             span=span,
             branches=tuple(map(self.steps, branches)),
