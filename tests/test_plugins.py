@@ -619,19 +619,19 @@ def test_a_layer_that_works_in_place_does_so_for_inplace_only(plugin: Plugin) ->
     plugin(IN_PLACE)
     halve = "{Halve: {inplace: true}}"
     text = f"input: [4, 6, 6]\nnetwork: [Conv2d: [4, 1], {halve}, Conv2d: [4, 1], residual: [{halve}]]\n"
-    (warning,) = cnndsl.check(text)
+    (warning,) = cnndsl.check(cnndsl.Text(text))
     assert (warning.code.id, warning.message) == (
         "CNN108",
         "this `Halve` does not work in place: `add1` reads the same tensor",
     )
-    assert "Halve()" in cnndsl.load(text).source()
-    (error,) = cnndsl.check("input: [4, 6, 6]\nnetwork: [Conv2d: [4, 1], Double]\n")
+    assert "Halve()" in cnndsl.loads(text).source()
+    (error,) = cnndsl.check(cnndsl.Text("input: [4, 6, 6]\nnetwork: [Conv2d: [4, 1], Double]\n"))
     assert error.code.id == "CNN030" and "overwrites its input" in error.message
 
 
 def test_nothing_overwrites_what_a_layer_of_ones_own_gave(plugin: Plugin) -> None:
     plugin(GATE)
     text = "input: [4, 6, 6]\nnetwork: [Conv2d: [4, 1], Gate, ReLU: {inplace: true}]\n"
-    assert [item.message for item in cnndsl.check(text) if item.code.id == "CNN108"] == [
+    assert [item.message for item in cnndsl.check(cnndsl.Text(text)) if item.code.id == "CNN108"] == [
         "this `ReLU` does not work in place: the backward pass of `Gate` reads the same tensor"
     ]

@@ -131,7 +131,7 @@ def test_files_that_are_no_weights(net: cnndsl.Network, tmp_path: Path, monkeypa
     ("source", "says"),
     [
         ("torchvision:IMAGENET1K_V1", "has no model `network`"),
-        ("torchvision:resnett18/IMAGENET1K_V1", "torchvision:resnet18/IMAGENET1K_V1` names"),
+        ("torchvision:resnett18/IMAGENET1K_V1", "name a model, as in `torchvision:resnet18/IMAGENET1K_V1`"),
         ("torchvision:resnet18/IMAGENET1K_V2", "did you mean `IMAGENET1K_V1`"),
     ],
 )
