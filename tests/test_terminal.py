@@ -85,7 +85,7 @@ COMMANDS = [
     Command("zoo lenet_bn", "classic/lenet_bn"),
     Command("new mine", "mine.yaml: look at it"),
     Command("schema", "downscale_factor"),
-    *(Command(f"{verb} --help", "Show this message and exit") for verb in cli.commands),
+    *(Command(f"{verb} --help", "-h, --help") for verb in cli.commands),
     Command("--help", "Usage: cnndsl"),
     Command("--version", "version"),
     Command("nothing", "No such command 'nothing'", 2, silent=True),

@@ -448,6 +448,7 @@ def test_export_gives_what_the_module_does(
 def test_export_tells_nothing_of_this_machine_and_is_the_same_twice(run: Run, form: str, tmp_path: Path) -> None:
     files = [tmp_path / name / f"x{FORMATS[form].ending}" for name in ("one", "two")]
     for path in files:
+        path.parent.mkdir()
         run.export(path, form, "last")
     one, two = map(parts, files)
     assert one == two
