@@ -15,7 +15,7 @@ from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
 from cnndsl.emit.table import human
-from cnndsl.explanations import examples, explain
+from cnndsl.explanations import examples, explain, labelled
 from cnndsl.network import compile_spec
 from cnndsl.spec.editor import editor_schema
 from cnndsl.zoo import family, specs
@@ -48,9 +48,7 @@ def error_reference() -> str:
 
 def _page(code: Code) -> str:
     heading, text = explain(code.id).removeprefix("# ").split("\n", 1)
-    for role in ("wrong", "right"):
-        text = text.replace(f"```yaml {role}", f"{role.capitalize()}:\n\n```yaml")
-    text = text.replace("```yaml base.yaml", "with `base.yaml`\n\n```yaml")
+    text = labelled(text)
     told = "\n\n".join(diagnostic.render() for diagnostic in said_of(code, "wrong"))
     if told:
         text = text.replace("\nRight:", f"\n```text\n{told}\n```\n\nRight:")

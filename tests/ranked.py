@@ -30,7 +30,14 @@ def losses(folder: Path) -> None:
         os.environ["TORCHELASTIC_RESTART_COUNT"] = str(number)
         more = {"ema": 0.9, "early_stopping": {"patience": 1, "min_delta": 10}, "epochs": 4} if name == "plain" else {}
         cnndsl.train(
-            case.spec, runs=folder / name, device="cpu", batch_size=16, accumulate=4, loss=case.call, quiet=True, **more
+            cnndsl.Text(case.spec),
+            runs=folder / name,
+            device="cpu",
+            batch_size=16,
+            accumulate=4,
+            loss=case.call,
+            quiet=True,
+            **more,
         )
 
 

@@ -258,7 +258,7 @@ def test_a_picture_that_becomes_smaller_says_so(folder: Path) -> None:
     (folder / "more.yaml").write_text(many + many.partition("network:\n")[2] * 4)
     done = cnndsl("draw", "more.yaml", "-o", "more.png", cwd=folder)
     assert done.returncode == 2
-    assert "take SVG or PDF" in done.stderr and not (folder / "more.png").exists()
+    assert "use SVG or PDF" in done.stderr and not (folder / "more.png").exists()
 
 
 def test_draw_needs_no_graphviz_on_the_path(folder: Path) -> None:

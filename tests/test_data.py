@@ -207,7 +207,7 @@ def test_data_that_does_not_go_with_the_network(tmp_path: Path) -> None:
     assert "`FashionMNIST` gives samples of shape [1, 28, 28], the network takes [3, 28, 28]" in message
     assert "augment: [Grayscale: 3]" in message and "small.yaml:1:1" in message
     message = error(Code.RECIPE, lambda: opened(recipe(), places, out=(10, 28, 28)))
-    assert "the network gives [10, 28, 28], and `FashionMNIST` has one label for each sample" in message
+    assert "the network gives [10, 28, 28], but `FashionMNIST` has one label for each sample" in message
     message = error(Code.RECIPE, lambda: opened(recipe("FashionMNIST", call("RandomCrop", size=24)), places))
     assert "samples are [1, 24, 24] in training and [1, 28, 28] in tests" in message
     message = error(Code.RECIPE, lambda: opened(recipe("FashionMNIST", call("RandomCrop", size=30)), places))
@@ -352,7 +352,7 @@ def test_svhn_is_read_with_scipy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torchvision.datasets.SVHN, "split_list", entries)
     monkeypatch.setitem(sys.modules, "scipy", None)
     message = error(Code.DATA, lambda: opened(recipe("SVHN"), Places(tmp_path), (3, 32, 32)))
-    assert "`SVHN` is read with scipy, which is not installed" in message and "pip install scipy" in message
+    assert "reading `SVHN` needs scipy, which is not installed" in message and "pip install scipy" in message
     reader = types.ModuleType("scipy.io")
     reader.loadmat = lambda path: {"X": pixels, "y": np.array([[1], [2], [3], [10], [9]], dtype=np.uint8)}  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "scipy", types.ModuleType("scipy"))
@@ -676,6 +676,36 @@ def test_pictures_that_cannot_be_read_are_passed_over_on_request(workers: int, t
     assert f"no pictures in {tmp_path}/train for `b`" in message
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes here")
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_pipe_among_pictures_is_not_waited_for(asked: bool, tmp_path: Path) -> None:
+    folder(tmp_path / "train", {"a": 2})
+    folder(tmp_path / "test", {"a": 1})
+    os.mkfifo(tmp_path / "train/a/9.png")
+    data = opened(recipe(call("ImageFolder", root=str(tmp_path), skip_unreadable=asked)), HERE, (3, 8, 8), (1,))
+    if asked:
+        assert "it is not a regular file" in data.skipped[0] and len(data.train) == 2
+    else:
+        assert "it is not a regular file" in error(Code.SAMPLE, lambda: [*data.train.batches(plan([2]))])
+
+
+def test_a_check_of_pictures_is_watched(tmp_path: Path) -> None:
+    """So a signal can end it."""
+    folder(tmp_path / "train", {"a": 4})
+    folder(tmp_path / "test", {"a": 1})
+    seen = []
+
+    def watch(done: int, total: int) -> None:
+        seen.append((done, total))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    asked = recipe(call("ImageFolder", root=str(tmp_path), skip_unreadable=True))
+    with pytest.raises(KeyboardInterrupt):
+        opened(asked, Places(workers=0, watch=watch), (3, 8, 8), (1,))
+    assert seen == [(1, 4), (2, 4)]
+
+
 def test_hidden_files_and_folders_are_passed_over(tmp_path: Path) -> None:
     for split in ("train", "test"):
         folder(tmp_path / split, {"cat": 2, "dog": 2, "__MACOSX": 1})
@@ -759,7 +789,7 @@ def test_folders_that_have_no_classes_or_no_pictures(tmp_path: Path, monkeypatch
     (tmp_path / "split/test").mkdir()
     assert "`ImageFolder` has no test samples" in said(root=str(tmp_path / "split"))
     folder(tmp_path / "split/test", {"z": 1})
-    assert f"{tmp_path}/split/test has a class `z`, which {tmp_path}/split/train has not" in said(
+    assert f"{tmp_path}/split/test has a class `z`, which {tmp_path}/split/train does not have" in said(
         root=str(tmp_path / "split")
     )
     with monkeypatch.context() as locked:

@@ -615,6 +615,16 @@ class Double(nn.Module):
 """
 
 
+def test_a_layer_keeps_the_type_of_its_values(tmp_path: Path) -> None:
+    @cnndsl.layer
+    class Largest(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.argmax(1, keepdim=True)
+
+    (fault,) = cnndsl.check(cnndsl.Text(spec("Largest", "ReLU")))
+    assert fault.code is Code.SHAPE and "its forward returns torch.int64" in fault.message
+
+
 def test_a_layer_that_works_in_place_does_so_for_inplace_only(plugin: Plugin) -> None:
     plugin(IN_PLACE)
     halve = "{Halve: {inplace: true}}"

@@ -72,7 +72,7 @@ def test_a_loss_means_the_same_on_two_ranks(name: str, each_loss: Path, tmp_path
     """Steps of four batches on two processes, against steps of whole batches on one."""
     (path,) = each_loss.glob(f"{name}/*/*")
     case, run = LOSSES[name], cnndsl.load_run(path)
-    alone = cnndsl.train(case.spec, runs=tmp_path, quiet=True, device="cpu", batch_size=64, loss=case.call)
+    alone = cnndsl.train(cnndsl.Text(case.spec), runs=tmp_path, quiet=True, device="cpu", batch_size=64, loss=case.call)
     assert furthest(run.module("last"), alone.module("last")) < 1e-6
     for figure in ("loss", "test_loss"):
         assert float(rows(run)[-1][figure]) == pytest.approx(float(rows(alone)[-1][figure]), rel=1e-5)
@@ -82,7 +82,9 @@ def test_two_ranks_average_and_stop_together(each_loss: Path, tmp_path: Path) ->
     (path,) = each_loss.glob("plain/*/*")
     run = cnndsl.load_run(path)
     case = LOSSES["plain"]
-    alone = cnndsl.train(case.spec, runs=tmp_path, quiet=True, device="cpu", batch_size=64, epochs=2, ema=0.9)
+    alone = cnndsl.train(
+        cnndsl.Text(case.spec), runs=tmp_path, quiet=True, device="cpu", batch_size=64, epochs=2, ema=0.9
+    )
     assert run.state == "finished" and len(rows(run)) == 2
     assert furthest(run.module("last"), alone.module("last")) < 1e-6
 
@@ -134,7 +136,7 @@ def test_a_dead_rank_ends_all(tmp_path: Path) -> None:
     assert last.returncode == -signal.SIGKILL
     _, told = first.communicate(timeout=60)
     assert first.returncode == 1, told
-    assert "CNN209" in told and "another process of this training has gone" in told and "Traceback" not in told
+    assert "CNN209" in told and "another process of this training has ended" in told and "Traceback" not in told
     (path,) = tmp_path.glob("runs/*/*")
     assert cnndsl.load_run(path).checkpoint("last").progress.batches == 2
 

@@ -90,4 +90,4 @@ def test_a_notebook_shows_of_a_large_network_what_there_is_room_for() -> None:
     many = "input: [8, 2, 2]\nnetwork:\n" + "".join(f"- Conv2d: [{1 + number % 7}, 1]\n" for number in range(2_000))
     page = cnndsl.loads(many)._repr_html_()
     assert len(page) < 1_000
-    assert "too large to be shown here" in page and "<code>shapes()</code>" in page
+    assert "too large to show here" in page and "<code>shapes()</code>" in page

@@ -83,7 +83,7 @@ COMMANDS = [
     Command("layers", "Upsample"),
     Command("layers Conv2d", "out_channels"),
     Command("zoo lenet_bn", "classic/lenet_bn"),
-    Command("new mine", "mine.yaml: look at it"),
+    Command("new mine", "mine.yaml: edit it"),
     Command("schema", "downscale_factor"),
     *(Command(f"{verb} --help", "-h, --help") for verb in cli.commands),
     Command("--help", "Usage: cnndsl"),

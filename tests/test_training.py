@@ -113,7 +113,7 @@ def test_every_schedule_survives_a_resumption(name: str, tmp_path: Path) -> None
 def test_one_cycle_ends_with_its_lowest_rate(tmp_path: Path) -> None:
     """Four steps, and torch's rates for them."""
     spec = SPEC.replace("size: 150", "size: 32").replace("epochs: 3", "epochs: 4")
-    run = cnndsl.train(spec, runs=tmp_path, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET)
+    run = cnndsl.train(cnndsl.Text(spec), runs=tmp_path, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET)
     assert [float(row["lr"]) for row in rows(run)] == pytest.approx([0.004, 0.08118, 0.02832, 4e-07], rel=1e-3)
 
 
@@ -389,6 +389,13 @@ def test_every_key_of_a_recipe_can_be_set(tmp_path: Path) -> None:
     recipe = json.loads((path / "run.json").read_text())["recipe"]
     assert recipe["optimizer"] == {"Adam": {"lr": 0.002}} and recipe["augment"] == [{"RandomHorizontalFlip": {}}]
     assert (recipe["precision"], recipe["accumulate"], recipe["resize"], recipe["seed"]) == ("bf16", 2, 12, 3)
+
+
+def test_warnings_appear_before_the_first_epoch(tmp_path: Path) -> None:
+    spec_file(tmp_path, SPEC.replace("  - Linear: $classes\n", "  - Linear: $classes\n  - Softmax: 1\n"))
+    done = run_cli("train", "tiny.yaml", "--epochs", "1", cwd=tmp_path)
+    assert done.returncode == 0 and "warning[CNN106]" in done.stderr and "warning" not in done.stdout
+    assert "warning" not in run_cli("train", "tiny.yaml", "--epochs", "1", "--quiet", cwd=tmp_path).stderr
 
 
 def test_a_recipe_is_checked_before_anything_is_loaded(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -185,12 +186,29 @@ def needs_utf_8(path: str) -> None:
 
 
 @contextmanager
+def _own_warnings_as_lines() -> Iterator[None]:
+    """Warnings of cnndsl are printed as one line each; others as Python prints them."""
+    with warnings.catch_warnings():
+        theirs = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if category.__module__.partition(".")[0] == "cnndsl":
+                say(message, err=True)
+            else:
+                theirs(message, category, *place, **more)
+
+        warnings.showwarning = show
+        yield
+
+
+@contextmanager
 def ending() -> Iterator[None]:
     """Turns the errors of a training or a trained network into a message and an exit code."""
     from cnndsl.training.interrupt import Stopped
 
     try:
-        yield
+        with _own_warnings_as_lines():
+            yield
     except SpecError as error:
         tell(error.diagnostics)
         sys.exit(exit_code(error.diagnostics))

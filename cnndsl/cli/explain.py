@@ -33,6 +33,6 @@ def explain(code: str | None) -> None:
     if (terminal := console()).is_terminal:
         from rich.markdown import Markdown
 
-        terminal.print(Markdown(page))
+        terminal.print(Markdown(explanations.labelled(page)))
     else:
         show(page)

@@ -10,6 +10,8 @@ from cnndsl.cli.common import fail
 from cnndsl.limits import LIMITS
 from cnndsl.writing import read_file
 
+#: What a folder holds that is a run: its spec is a record of what was trained.
+RUN = "run.json"
 _SPEC = re.compile(r"^(input|network|extends)[ \t]*:", re.MULTILINE)
 
 
@@ -28,8 +30,9 @@ def _inside(folder: Path) -> list[Path]:
 
 def _is_spec(path: Path, folder: Path) -> bool:
     """Whether a file looks like a spec. One that cannot be read counts, so that its error is reported later. Hidden
-    folders belong to other tools."""
-    if any(part.startswith(".") for part in path.relative_to(folder).parts) or not path.is_file():
+    folders belong to other tools, and a run's spec is its record."""
+    hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+    if hidden or not path.is_file() or (path.parent / RUN).exists():
         return False
     try:
         return bool(_SPEC.search(read_file(path, LIMITS.file).decode("utf-8-sig", "replace")))

@@ -43,6 +43,13 @@ def explain(code: str) -> str:
     return f"# {found.id}: {found.title}\n\n{_text(found)}"
 
 
+def labelled(page: str) -> str:
+    """A page whose examples are labelled in the text, since Markdown does not show the words after a fence."""
+    for role in ("wrong", "right"):
+        page = page.replace(f"```yaml {role}", f"{role.capitalize()}:\n\n```yaml")
+    return re.sub(r"^```yaml (\w\S*\.yaml)", r"with `\1`\n\n```yaml", page, flags=re.MULTILINE)
+
+
 def examples(code: Code) -> tuple[Example, ...]:
     """The fenced blocks of a code's page."""
     found = _FENCE.finditer(_text(code))

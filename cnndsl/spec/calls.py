@@ -118,6 +118,8 @@ class CallReader:
         signature = f"`{function.name}({function.signature()})`"
         if len(positional) > len(names):
             takes = f"{len(names)} argument{'s' if len(names) > 1 else ''} at most" if names else "no arguments"
+            if function.arguments and not names:
+                takes = "its arguments by name"
             self._fault(Code.ARGUMENT, f"`{function.name}` takes {takes}", positional[len(names)].span, signature)
         for keyword in given.keywords:
             if keyword.name not in function.arguments:

@@ -348,9 +348,6 @@ class _DocumentParser:
                 self.lost.update(defined_name(other) for other, _ in entries)
                 break
             steps = self.steps.steps(value)
-            if not isinstance(value, Listing):
-                self.lost.add(defined_name(key))
-                continue
             try:
                 name, parameters = parse_signature(str(key.value), key.span)
             except Fault as fault:
@@ -365,6 +362,8 @@ class _DocumentParser:
             elif name in blocks:
                 note = Note("it is defined here first", blocks[name].span)
                 self.fault(Code.DUPLICATE, f"the block `{name}` is defined twice", key.span, "rename one", note)
-            else:
+            elif isinstance(value, Listing):
                 blocks[name] = Block(name, parameters, steps, key.span)
+            else:
+                self.lost.add(name)
         return blocks

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 SPEC, INFO, METRICS, LOCK = "spec.yaml", "run.json", "metrics.csv", ".lock"
 LAST, BEFORE, BEST, DAMAGED = "last.pt", "last.before.pt", "best.pt", "last.damaged.pt"
 CHECKPOINTS = {"last": (LAST, BEFORE), "best": (BEST,)}
+
+
+class OlderCheckpoint(UserWarning):
+    """A checkpoint cannot be loaded, and the one before it is used."""
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,13 @@ class Run:
         errors = []
         for path in present:
             try:
-                return load_checkpoint(path)
+                found = load_checkpoint(path)
             except RunError as error:
                 errors.append(error)
+                continue
+            if errors:
+                warnings.warn(f"{errors[0].diagnostic.message}; using {path.name}", OlderCheckpoint, stacklevel=2)
+            return found
         raise errors[0]
 
     def network(self, which: str = "best") -> Network:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import platform
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 
 import torch
 
-from cnndsl.diagnostics import Code, RunError, SpecError
+from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
 from cnndsl.emit.module import own_layers
 from cnndsl.network import Network, compile_spec
 from cnndsl.recipe import EarlyStopping, Recipe
@@ -53,7 +54,10 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
         source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
             raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with --resume")
-        network, recipe = _compiled(source, settings, given)
+        network, recipe, doubts = _compiled(source, settings, given)
+        if checkpoint is None and ranks.first and not options.quiet:
+            for line in (line for doubt in doubts for line in doubt.render(sys.stderr.encoding or "utf-8").split("\n")):
+                say(line, err=True)
         text = network.graph.document.resolved()
         ranks.agree("the spec", hashlib.sha256(text.encode()).hexdigest())
         if checkpoint is not None:
@@ -70,15 +74,17 @@ def _resumed(options: Options) -> tuple[Path | None, Checkpoint | None, str]:
     return (folder, *last_checkpoint(folder)) if folder else (None, None, "")
 
 
-def _compiled(spec: Spec, settings: Sequence[str], given: Sequence[str]) -> tuple[Network, Recipe]:
-    """The network and its recipe. Raises :class:`SpecError`."""
+def _compiled(
+    spec: Spec, settings: Sequence[str], given: Sequence[str]
+) -> tuple[Network, Recipe, Sequence[Diagnostic]]:
+    """The network, its recipe, and warnings. Raises :class:`SpecError`."""
     compilation = compile_spec(spec, settings=settings, given=given)
     if compilation.graph is None:
         raise SpecError(compilation.diagnostics, compilation.partial)
     if compilation.recipe is None:
         missing = not_whole(compilation.graph.document)
         raise SpecError([missing] if missing else compilation.diagnostics)
-    return Network(compilation.graph, compilation.recipe), compilation.recipe
+    return Network(compilation.graph, compilation.recipe), compilation.recipe, compilation.diagnostics
 
 
 class _Session:
@@ -98,9 +104,23 @@ class _Session:
     def _open(self, network: Network) -> Data:
         graph = network.graph
         (x,), (out,) = graph.inputs.values(), graph.outputs.values()
-        places = Places(self.options.data_dir, self.options.workers)
+        places = Places(self.options.data_dir, self.options.workers, self._watched(time.monotonic()))
         with self.place.ranks.first_alone():
             return open_data(self.recipe, x.shape.sample, out.shape.sample, places, self.place.device)
+
+    def _watched(self, began: float) -> Callable[[int, int], None]:
+        """Ends a long check of pictures if a signal asked for it, and prints how far it is every ten seconds."""
+        printed = began
+
+        def watch(done: int, total: int) -> None:
+            nonlocal printed
+            if self.place.stop.number:
+                raise Stopped(self.place.stop.number)
+            if self.place.ranks.first and not self.options.quiet and time.monotonic() - printed > 10:
+                printed = time.monotonic()
+                say(f"checked {done:,} of {total:,} pictures")
+
+        return watch
 
     def _steps(self) -> int:
         """The number of optimizer steps in an epoch. Raises :class:`RunError` if there is none, or if a process's part

@@ -80,7 +80,8 @@ class Trained:
             dataset = replace(dataset, name="ImageFolder", arguments={**kept, "root": folder})
         if skip_unreadable and dataset.name == "ImageFolder":
             dataset = replace(dataset, arguments={**dataset.arguments, "skip_unreadable": True})
-        data = open_data(replace(self.recipe, dataset=dataset), *self.shapes, places, device)
+        trained_for = self.checkpoint.classes if folder is not None else ()
+        data = open_data(replace(self.recipe, dataset=dataset), *self.shapes, places, device, trained_for)
         if data.classes != self.checkpoint.classes:
             trained, found = (
                 f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.training.data.folder import FolderSplit, Pictures, find_unreadable
-from cnndsl.training.data.layout import Files, read_folder
+from cnndsl.training.data.layout import Files, read_folder, read_test_folder
 from cnndsl.training.data.memory import MemorySplit
 from cnndsl.training.data.pictures import check_pictures, natural_size, prepare_image
 from cnndsl.training.data.places import Places
@@ -25,14 +25,21 @@ __all__ = ["Batch", "Data", "Places", "Split", "open_data", "prepare_image"]
 Shape = tuple[int, ...]
 
 
-def open_data(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
+def open_data(
+    recipe: Recipe,
+    input_shape: Shape,
+    output_shape: Shape,
+    places: Places,
+    device: torch.device,
+    trained_for: Sequence[str] = (),
+) -> Data:
     """The recipe's data set, prepared for a network whose input and output have these shapes, without the batch.
 
     The shapes are those of the spec itself. A recipe may change the size of samples, generated ones too: ``Data.shape``
     is the result. Raises :class:`RunError` for data that is missing, cannot be read, or does not match the network.
     """
     if recipe.dataset.name == "ImageFolder":
-        return _folder(recipe, input_shape, output_shape, places, device)
+        return _folder(recipe, input_shape, output_shape, places, device, trained_for)
     return _in_memory(recipe, input_shape, output_shape, places, device)
 
 
@@ -56,19 +63,29 @@ def _in_memory(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: 
     return Data(name, classes, shape, train, test)
 
 
-def _folder(recipe: Recipe, input_shape: Shape, output_shape: Shape, places: Places, device: torch.device) -> Data:
+def _folder(
+    recipe: Recipe,
+    input_shape: Shape,
+    output_shape: Shape,
+    places: Places,
+    device: torch.device,
+    trained_for: Sequence[str],
+) -> Data:
     check_pictures(input_shape)
     values = DATASETS["ImageFolder"].bind(recipe.dataset.arguments)
     skipped: list[str] = []
 
     def readable(files: Files) -> Files:
-        unreadable = find_unreadable([path for path, _ in files], input_shape[0], places.processes())
+        unreadable = find_unreadable([path for path, _ in files], input_shape[0], places)
         skipped.extend(map(str, unreadable))
         left_out = {found.path for found in unreadable}
         return [file for file in files if file[0] not in left_out]
 
     sieve = readable if values["skip_unreadable"] else list
-    folder = read_folder(values["root"], places, values["test_fraction"], recipe.seed, sieve)
+    if trained_for:
+        folder = read_test_folder(values["root"], places, trained_for, sieve)
+    else:
+        folder = read_folder(values["root"], places, values["test_fraction"], recipe.seed, sieve)
     shape, prepared = _prepared(recipe, input_shape, input_shape, natural_size(input_shape))
 
     def split(what: str, files: Files, prepare: Preparation) -> FolderSplit:

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 from cnndsl.training.augment import Dice, blend
 from cnndsl.training.data.pictures import Unreadable, decode
+from cnndsl.training.data.places import Places
 from cnndsl.training.data.split import Batch
 from cnndsl.training.prepare import Preparation
 
@@ -100,12 +101,22 @@ class _Trial(Dataset[Unreadable | None]):
         return read if isinstance(read, Unreadable) else None
 
 
-def find_unreadable(files: Sequence[str], channels: int, workers: int) -> tuple[Unreadable, ...]:
-    """The pictures that cannot be decoded, in order. All are read once, by ``workers`` processes."""
-    trial = _Trial(tuple(files), channels)
+def find_unreadable(files: Sequence[str], channels: int, places: Places) -> tuple[Unreadable, ...]:
+    """The pictures that cannot be decoded, in order. Each is read once, and then ``places.watch`` is called."""
     # The training draws its weights later, so the loader must not draw its seed from torch's own generator.
-    loader = DataLoader(trial, batch_size=None, num_workers=workers, worker_init_fn=_apart, generator=torch.Generator())
-    return tuple(found for found in loader if found is not None)
+    loader = DataLoader(
+        _Trial(tuple(files), channels),
+        batch_size=None,
+        num_workers=places.processes(),
+        worker_init_fn=_apart,
+        generator=torch.Generator(),
+    )
+    found = []
+    for done, unreadable in enumerate(loader, start=1):
+        places.watch(done, len(files))
+        if unreadable is not None:
+            found.append(unreadable)
+    return tuple(found)
 
 
 class _Keys(Sampler[Key]):

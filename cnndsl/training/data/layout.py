@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +40,28 @@ def read_folder(root: str, places: Places, test_fraction: float, seed: int, siev
         raise RunError(Code.DATA, f"the pictures in {top} cannot be read: {error}") from error
 
 
+def read_test_folder(root: str, places: Places, classes: Sequence[str], sieve: Sieve = list) -> Folder:
+    """Pictures to test a network of ``classes`` with: all of ``root/test``, ``root/val``, ``root/train`` or ``root``,
+    whichever first has folders of classes. Raises :class:`RunError` for other classes than these."""
+    top = find_root(root, places)
+    try:
+        inner = (top / name for name in ("test", "val", "train"))
+        place = next((folder for folder in inner if folder.is_dir() and _subfolders(folder)), top)
+        found = _subfolders(place)
+        if not found or not {*found} <= {*classes}:
+            notes = [f"trained for {_listed(classes)}", f"there are {_listed(found) or 'no folders'}"]
+            message = f"{place} does not have the classes that the network was trained for"
+            raise RunError(Code.SAMPLE, message, "the folder of a class needs its name", notes)
+        files = sieve(_labelled(place, classes))
+    except OSError as error:
+        raise RunError(Code.DATA, f"the pictures in {top} cannot be read: {error}") from error
+    return Folder(tuple(classes), files, files)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"
+
+
 def _read(top: Path, test_fraction: float, seed: int, sieve: Sieve) -> Folder:
     train = top / "train" if (top / "train").is_dir() else top
     tests = [top / name for name in ("test", "val") if train != top and (top / name).is_dir()]
@@ -72,6 +94,11 @@ def _test_files(folder: Path, train: Path, classes: tuple[str, ...]) -> Files:
     if unknown:
         message = f"{folder} has a class `{unknown[0]}`, which {train} does not have"
         raise RunError(Code.SAMPLE, message, "the folder of a class needs the same name in both")
+    return _labelled(folder, classes)
+
+
+def _labelled(folder: Path, classes: Sequence[str]) -> Files:
+    """The pictures of a folder that need not have all of the ``classes``."""
     files = _files(folder, tuple(name for name in classes if (folder / name).is_dir()))
     labels = {name: label for label, name in enumerate(classes)}
     return [(path, labels[Path(path).relative_to(folder).parts[0]]) for path, _ in files]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from contextlib import suppress
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.training.augment import Dice, Resize
 from cnndsl.training.prepare import preparation
+from cnndsl.writing import read_file
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -44,14 +46,21 @@ class Unreadable:
 def decode(path: str, channels: int) -> Tensor | Unreadable:
     """A picture in grey or RGB as a viewer shows it, uint8, ``(channels, H, W)``: rotated by its EXIF data, with
     16 bits per channel scaled to 8. Transparency is ignored, as in torchvision's ``default_loader``."""
-    from PIL import Image
+    from PIL import Image, UnidentifiedImageError
     from torchvision.transforms.v2 import functional
 
     try:
+        data = BytesIO(read_file(Path(path)))  # never waits for a pipe
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        return Unreadable(path, "it does not exist" if missing else error.strerror or str(error))
+    try:
         # Only errors matter; a warning, such as for damaged EXIF data, would appear in each process.
-        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
+        with warnings.catch_warnings(action="ignore"), Image.open(data) as image:
             _turn_upright(image)
             pixels: Tensor = functional.pil_to_tensor(_in_8_bits(image).convert(MODES[channels]))
+    except UnidentifiedImageError:
+        return Unreadable(path, "cannot identify the format of the file")
     except Exception as error:  # Pillow's decoders raise almost anything for what they do not understand
         return Unreadable(path, str(error) or type(error).__name__)
     return pixels

@@ -23,11 +23,13 @@ class Places:
     """Where to look for data, and how many processes read data that is not kept in memory.
 
     ``data_dir`` is the user's choice. ``workers`` None means one for each CPU of this process, at most
-    :data:`MOST_WORKERS`; 0 reads in the process itself.
+    :data:`MOST_WORKERS`; 0 reads in the process itself. ``watch`` is called with the numbers of pictures checked and
+    to be checked; it may end the check by an exception.
     """
 
     data_dir: Path | None = None
     workers: int | None = None
+    watch: Callable[[int, int], None] = lambda done, total: None
 
     @property
     def cache(self) -> Path:
