@@ -51,7 +51,9 @@ def unusable_variable(name: str) -> str:
 def usable(name: str, reserved: Container[str] = (), refused: Callable[[str], str] = unusable) -> str:
     """Help: a name similar to ``name`` that is neither ``reserved`` nor ``refused``; "" if there is none."""
     cleaned = re.sub(r"\W+", "_", name, flags=re.ASCII)[:MAX_NAME].strip("_")
-    for other in (cleaned, cleaned[:1].lower() + cleaned[1:], f"{cleaned}_", f"_{cleaned}"):
+    if refused is unusable_variable:
+        cleaned = cleaned[:1].lower() + cleaned[1:]
+    for other in (cleaned, f"{cleaned}_", f"_{cleaned}"):
         if cleaned and name.isascii() and len(name) <= MAX_NAME and not refused(other) and other not in reserved:
             return f"`{other}` can be a name"
     return ""
