@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # Where torch comes from, if not from the usual index: https://download.pytorch.org/whl/cpu has it without CUDA.
 TORCH_INDEX ?=
 
-.PHONY: demo test test-slow fuzz docs clean
+.PHONY: demo test test-slow test-matrix fuzz docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/cnndsl build archs/vgg11.yaml
@@ -21,6 +21,10 @@ test: $(VENV)/tested-with
 # The recipes of archs/ at their real size, and LeNet to its end on real data: another ten minutes.
 test-slow: $(VENV)/tested-with
 	$(BIN)/python -m pytest -n 2 -m slow
+
+# Every layer with every value of every argument, one layer at a time: half an hour and up to 14 GB of address space.
+test-matrix: $(VENV)/tested-with
+	$(BIN)/python -m pytest -m exhaustive
 
 # Unlikely specs, for as many seconds as you like: `make fuzz SECONDS=600`.
 SECONDS ?= 60

@@ -1,6 +1,6 @@
 """Every layer with every argument through the whole pipeline, held against torch; see :mod:`layer_matrix`.
 
-One case of each value runs here, on a sample and by a notation that change from value to value; all cases are slow.
+One case of each value runs here, on a sample and by a notation that change from value to value; all cases run by `make test-matrix`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def test_an_argument(layer: type[Layer]) -> None:
     assert not [*problems(one_of_each(cases(layer)))]
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 @every_layer
 def test_every_argument(layer: type[Layer]) -> None:
     assert not [*problems(cases(layer))]
