@@ -120,7 +120,7 @@ def test_a_resumed_training_stops_where_it_would_have(tmp_path: Path) -> None:
         ("{min_delta: -1}", "`min_delta` expects a number of at least 0"),
         ("{mode: best}", "`mode` expects"),
         ("{patient: 3}", "has no argument `patient`"),
-        ("5", "takes no arguments"),
+        ("5", "takes its arguments by name"),
     ],
 )
 def test_a_rule_that_is_none(written: str, says: str) -> None:

@@ -615,12 +615,14 @@ class Double(nn.Module):
 """
 
 
-def test_a_layer_keeps_the_type_of_its_values(tmp_path: Path) -> None:
-    @cnndsl.layer
-    class Largest(torch.nn.Module):
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return x.argmax(1, keepdim=True)
-
+def test_a_layer_keeps_the_type_of_its_values(plugin: Plugin) -> None:
+    text = """
+@cnndsl.layer
+class Largest(nn.Module):
+    def forward(self, x):
+        return x.argmax(1, keepdim=True)
+"""
+    plugin(text)
     (fault,) = cnndsl.check(cnndsl.Text(spec("Largest", "ReLU")))
     assert fault.code is Code.SHAPE and "its forward returns torch.int64" in fault.message
 
