@@ -1,6 +1,7 @@
 """Every layer with every argument through the whole pipeline, held against torch; see :mod:`layer_matrix`.
 
-One case of each value runs here, on a sample and by a notation that change from value to value; all cases run by `make test-matrix`.
+One case of each value runs here, on a sample and by a notation that change from value to value. `make test-matrix` runs
+all cases.
 """
 
 from __future__ import annotations
