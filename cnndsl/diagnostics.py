@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,6 +10,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from cnndsl import cells
 from cnndsl.printable import as_encoded, one_line
 from cnndsl.source import Span
 
@@ -248,11 +248,7 @@ def _excerpt(span: Span, encoding: str) -> list[str]:
 
 def _cells(character: str, encoding: str) -> int:
     """The cells of a terminal that a character takes, or the escape that is printed for it."""
-    if len(printed := as_encoded(character, encoding)) > 1:
-        return len(printed)
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    return cells.width(as_encoded(character, encoding))
 
 
 def shorten(text: str) -> str:

@@ -97,9 +97,9 @@ def moves(stream: TextIO) -> bool:
     return stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
 
 
-def console(wide: int = WIDE) -> Console:
+def console() -> Console:
     """Rich's console on stdout, which draws boxes in ASCII if the encoding has no others. A file or a pipe is
-    ``wide`` columns wide."""
+    :data:`WIDE` columns wide."""
     from rich.console import Console
 
     stream = sys.stdout
@@ -108,7 +108,7 @@ def console(wide: int = WIDE) -> Console:
         file=stream,
         force_terminal=stream.isatty(),
         color_system=colours,  # type: ignore[arg-type]
-        width=None if stream.isatty() else wide,
+        width=None if stream.isatty() else WIDE,
         markup=False,
         emoji=False,
         highlight=False,

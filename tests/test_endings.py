@@ -28,14 +28,7 @@ from cnndsl.training.plan import evaluation_plan
 from cnndsl.training.progress import Epoch, early_end
 
 QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def rows(run: cnndsl.Run) -> list[dict[str, str]]:

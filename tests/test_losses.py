@@ -16,15 +16,8 @@ from cnndsl.recipe.losses import LOSSES as TABLE
 from cnndsl.training.plan import evaluation_plan
 
 QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
+pytestmark = pytest.mark.usefixtures("one_thread")
 every_loss = pytest.mark.parametrize("name", LOSSES)
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def last_row(run: cnndsl.Run) -> dict[str, str]:

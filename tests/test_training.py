@@ -22,14 +22,7 @@ from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.training.plan import epoch_plan, evaluation_plan, in_steps, sizes, steps_in_epoch
 
 QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def sgd(parameters: Any) -> optim.Optimizer:

@@ -14,6 +14,7 @@ from cnndsl.recipe import Recipe
 from cnndsl.training import devices
 from cnndsl.training.checkpoint import Checkpoint
 from cnndsl.training.data import Data, Places, open_data
+from cnndsl.training.data.layout import listed
 from cnndsl.training.run import Run
 
 
@@ -83,10 +84,7 @@ class Trained:
         trained_for = self.checkpoint.classes if folder is not None else ()
         data = open_data(replace(self.recipe, dataset=dataset), *self.shapes, places, device, trained_for)
         if data.classes != self.checkpoint.classes:
-            trained, found = (
-                f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"
-                for names in (self.checkpoint.classes, data.classes)
-            )
+            trained, found = listed(self.checkpoint.classes), listed(data.classes)
             message = f"{folder or data.name} does not have the classes that `{self.name}` was trained for"
             raise RunError(Code.SAMPLE, message, notes=[f"trained for {trained}", f"found {found}"])
         return data

@@ -85,8 +85,6 @@ def _check_is_file(path: Path) -> None:
 
 def _of_torch(path: Path) -> object:
     try:
-        if not path.stat().st_size:
-            raise RunError(Code.WEIGHTS, f"{path} is empty")
         with torch.serialization.safe_globals([argparse.Namespace]):  # a plain record, which many scripts also save
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
@@ -97,9 +95,9 @@ def _of_torch(path: Path) -> object:
         refused = re.search(r"GLOBAL (\S+)", str(error))
         note = f"it needs `{shorten(refused[1])}`" if refused else str(error).splitlines()[0]
         raise RunError(Code.WEIGHTS, message, help, [note]) from None
-    except RunError:
-        raise
     except Exception as error:  # for a damaged file, torch may raise anything
+        if path.is_file() and not path.stat().st_size:
+            raise RunError(Code.WEIGHTS, f"{path} is empty") from None
         raise RunError(Code.WEIGHTS, f"{path} is damaged, or not a weights file", notes=[str(error)[:200]]) from None
 
 

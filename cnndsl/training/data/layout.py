@@ -49,7 +49,7 @@ def read_test_folder(root: str, places: Places, classes: Sequence[str], sieve: S
         place = next((folder for folder in inner if folder.is_dir() and _subfolders(folder)), top)
         found = _subfolders(place)
         if not found or not {*found} <= {*classes}:
-            notes = [f"trained for {_listed(classes)}", f"there are {_listed(found) or 'no folders'}"]
+            notes = [f"trained for {listed(classes)}", f"there are {listed(found) or 'no folders'}"]
             message = f"{place} does not have the classes that the network was trained for"
             raise RunError(Code.SAMPLE, message, "the folder of a class needs its name", notes)
         files = sieve(_labelled(place, classes))
@@ -58,7 +58,8 @@ def read_test_folder(root: str, places: Places, classes: Sequence[str], sieve: S
     return Folder(tuple(classes), files, files)
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Names of classes as a message shows them."""
     return f"{', '.join(names[:10])}{', …' * (len(names) > 10)}"
 
 
