@@ -270,7 +270,10 @@ def branch(place: Place) -> Step:
     if place.often(0.35):
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
         arms = [[*arm, convolution(place, out, True)] for arm in arms]
-        return {"branch": arms, "merge": place.pick(["add", "multiply", *["subtract"] * (count == 2)])}
+        return {
+            "branch": arms,
+            "merge": place.pick(["add", "multiply", "maximum", "minimum", *["subtract", "divide"] * (count == 2)]),
+        }
     if not place.same_size and place.often(0.2):
         return {"branch": [[], kept(place.inner(same_size=True))], "dim": place.pick([2, 3, -1])}
     if place.often(0.5):
@@ -286,7 +289,7 @@ def scale(place: Place) -> Step:
 
 def split(place: Place) -> Step:
     arms = [place.pick([[], steps(place.inner(same_size=True), 1)]) for _ in range(2)]
-    merge = {"merge": place.pick(["add", "subtract", "multiply"])} if place.often(0.2) else {}
+    merge = {"merge": place.pick(["add", "subtract", "multiply", "divide", "maximum"])} if place.often(0.2) else {}
     return {"branch": arms, "split": True if merge else place.pick([True, ["$(input.channels - 1)", 1]]), **merge}
 
 
