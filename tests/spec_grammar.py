@@ -16,7 +16,7 @@ MAX_DEPTH = 3
 #: Layers that keep any shape, with their arguments.
 ACTIVATIONS: list[dict[str, Any]] = [
     {"Sigmoid": None}, {"GELU": None}, {"Tanh": None}, {"PReLU": None}, {"Softplus": None}, {"Abs": None},
-    {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}}, {"StochasticDepth": {"p": 0.4, "mode": "row"}},
+    {"Multiply": 0.5}, {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}}, {"StochasticDepth": {"p": 0.4, "mode": "row"}},
 ]  # fmt: skip
 IN_PLACE: list[dict[str, Any]] = [
     {"ReLU": {}}, {"ReLU": {}}, {"ReLU": {}}, {"SiLU": {}}, {"ReLU6": {}}, {"Mish": {}}, {"SELU": {}},
@@ -34,7 +34,7 @@ VIEWS: list[dict[str, Any]] = [
     {"Unflatten": {"dim": 3, "unflattened_size": ["$(input.width)"]}},
     {"sequential": [{"Permute": {"dims": [0, 2, 3, 1]}}, {"Permute": {"dims": [0, 3, 1, 2]}}]},
 ]  # fmt: skip
-NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d", "LayerNorm2d", "GroupNorm"]
+NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d", "LayerNorm2d", "GroupNorm", "Affine"]
 STEP_NAMES = [
     "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn",
     "layers", "layer",
@@ -282,7 +282,9 @@ def branch(place: Place) -> Step:
 
 
 def scale(place: Place) -> Step:
-    squeeze = [{"AdaptiveAvgPool2d": 1}, convolution(place, width(place), True), {"SiLU": None}]
+    over = {"dim": [2, 3], "keepdim": True}
+    pool = place.pick([{"AdaptiveAvgPool2d": 1}, *({name: over} for name in ("Mean", "Sum", "Amax", "Norm"))])
+    squeeze = [pool, convolution(place, width(place), True), {"SiLU": None}]
     squeeze += [{"Conv2d": {"out_channels": 1, "kernel_size": 1}}, {"Sigmoid": None}]
     return {"branch": [[], squeeze], "merge": "multiply"}
 
