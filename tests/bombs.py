@@ -313,6 +313,18 @@ FAMILIES: dict[str, Family] = {
         100,
     ),
     "unlike branches": (lambda n: net([f"branch: [{'[AvgPool2d: 2], [ReLU], ' * n}]"]), 7_000),
+    "branches in rounds": (
+        lambda n: net([f"branch: [{{for: i, in: $(range(1000)), when: $(i < 1), steps: [ReLU]}}, {'[], ' * n}]"] * 20),
+        400,
+    ),
+    "branches in rounds, no ends": (lambda n: net(["branch: [{times: 1024, steps: []}]"] * n), 6_000),
+    "branches, names bound": (
+        lambda n: net(
+            ["let: {" + ", ".join(f"a{i}: {i}" for i in range(n)) + "}"]
+            + ["branch: [{for: i, in: $(range(1000)), steps: [ReLU]}]"] * 9
+        ),
+        15_000,
+    ),
     "split": (lambda n: net([f"{{branch: [{'[ReLU], ' * n}], split: true}}"], input=f"[{n}, 2]"), 15_000),
     "from": (lambda n: net(["{ReLU: , name: a}", *["from: a"] * n]), 15_000),
     "unknown from": (lambda n: net(f"from: a{i}" for i in range(n)), 15_000),

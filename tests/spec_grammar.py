@@ -4,6 +4,7 @@ All choices come from a `random.Random`: Hypothesis's in the tests, which shrink
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -267,19 +268,27 @@ def residual(place: Place) -> Step:
 
 def branch(place: Place) -> Step:
     count = place.pick([1, 2, 2, 3, 4])
-    arms = [steps(place.inner(same_size=True), 2) for _ in range(count)]
     if place.often(0.35):
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
-        arms = [[*arm, convolution(place, out, True)] for arm in arms]
-        return {
-            "branch": arms,
-            "merge": place.pick(["add", "multiply", "maximum", "minimum", *["subtract", "divide"] * (count == 2)]),
-        }
+        equal = [arm(place, lambda inner: [*steps(inner, 2), convolution(inner, out, True)]) for _ in range(count)]
+        pair = count == 2 and not any(isinstance(one, dict) for one in equal)
+        merges = ["add", "multiply", "maximum", "minimum", *["subtract", "divide"] * pair]
+        return {"branch": equal, "merge": place.pick(merges)}
+    arms = [arm(place, lambda inner: steps(inner, 2)) for _ in range(count)]
     if not place.same_size and place.often(0.2):
         return {"branch": [[], kept(place.inner(same_size=True))], "dim": place.pick([2, 3, -1])}
     if place.often(0.5):
         arms[place.rng.randrange(count)] = []
     return {"branch": arms, **({"dim": 1} if place.often(0.1) else {})}
+
+
+def arm(place: Place, make: Callable[[Place], list[Step]]) -> Step:
+    """A branch of the steps that are made in a place: a list of them, or a mapping with a condition or a loop."""
+    if place.often(0.75):
+        return make(place.inner(same_size=True))
+    times, inner = loop(place) if place.often(0.6) else ({}, place.inner())
+    when = {"when": condition(inner)} if not times or place.often(0.3) else {}
+    return {"steps": make(replace(inner, same_size=True)), **times, **when}
 
 
 def scale(place: Place) -> Step:
@@ -291,7 +300,7 @@ def scale(place: Place) -> Step:
 
 
 def split(place: Place) -> Step:
-    arms = [place.pick([[], steps(place.inner(same_size=True), 1)]) for _ in range(2)]
+    arms = [place.pick([[], arm(place, lambda inner: steps(inner, 1))]) for _ in range(2)]
     merge = {"merge": place.pick(["add", "subtract", "multiply", "divide", "maximum"])} if place.often(0.2) else {}
     return {"branch": arms, "split": True if merge else place.pick([True, ["$(input.channels - 1)", 1]]), **merge}
 

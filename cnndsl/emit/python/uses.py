@@ -128,8 +128,8 @@ def _keyed_item(item: Item, key: Key, arm: str) -> Iterator[Keyed]:
                 yield Keyed((*key, 0), split, arm)
             alone = sum(bool(one.body) for one in arms) == 1
             for number, one in enumerate(arms, 1):
-                steps = step.branches[one.written]
-                yield from keyed(one.body, steps, (*key, 1, number), arm if alone else f"branch{number}")
+                place = (*key, 1, one.written, one.round)
+                yield from keyed(one.body, step.branches[one.written].steps, place, arm if alone else f"branch{number}")
             yield Keyed((*key, 2), merge, arm)
         case Residual(body=body, shortcut=shortcut, merge=merge):
             yield from keyed(body, step.steps, (*key, 0), arm)
