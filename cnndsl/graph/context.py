@@ -299,6 +299,7 @@ class Context:
         """The tensors that a module returns by name: those of ``names``, or just its last; None if one is unknown."""
         if not names:
             return {"output": self.taken(last)} if last is not None else None
+        self.spend(names[0].span, len(names))
         found: dict[str, Tensor] = {}
         for name in names:
             named = scope.find(name.name)
