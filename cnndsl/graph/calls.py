@@ -8,23 +8,27 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
+from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.context import Context, Run, Site, shown
 from cnndsl.graph.graph import Apply, Body, Item, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.graph.torch_order import meant_channels, meant_step
-from cnndsl.layers import LAYERS, Layer, Refused, Shape
+from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer, Parametrized, Refused, Shape
 from cnndsl.layers.table import take
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import foreign
 from cnndsl.spec import steps as spec
+from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
 
+_FUNCTIONS = Vocabulary(
+    PARAMETRIZATIONS, "function of torch.nn.utils.parametrizations", "`spectral_norm`, or `{weight_norm: {dim: 1}}`"
+)
 _RING = "every call writes a block out; `repeat` runs the same steps several times"
 #: A tensor whose shape is unknown because of a fault, in the table of a network that fails.
 NOTHING = Tensor(Shape())
@@ -118,7 +122,12 @@ class Calls:
             found = self._arguments(given, layer, site)
             if found is not None and UNKNOWN not in found[0].values():
                 item = self._apply(step, child, layer, *found, x, site)
+            by = self._parametrization(step.parametrization, site)
+            if item is not None and by is not None:
+                item = self._parametrized(item, *by)
         if item is not None:
+            if not self.context.reusing:
+                self.context.spend_parameters(item.layer, step.callee.span)
             site.body.append(item)
         else:
             site.scope.fail(child, layer.__name__, x)
@@ -234,9 +243,30 @@ class Calls:
                 help = how_to_raise("elements")
                 self.context.fault(Code.LIMIT, message, span, help, Note(f"its shape is {Shape(shape)}"))
                 return False
-        if not self.context.reusing:
-            self.context.spend_parameters(layer, span)
         return True
+
+    def _parametrization(self, written: Value | None, site: Site) -> tuple[Parametrized, Span] | None:
+        """What computes the weight of a layer, and its place; None if nothing does, or if it has a fault."""
+        if written is None:
+            return None
+        if not isinstance(written, CallValue) and self.context.value(written, site.environment) in (None, UNKNOWN):
+            return None
+        faults: list[Diagnostic] = []
+        call = CallReader(site.environment, faults).value(written, _FUNCTIONS)
+        for fault in faults:
+            self.context.report(fault)
+        if call is None:
+            return None
+        function = PARAMETRIZATIONS[call.name]
+        return Parametrized(function, call.arguments, function.bind(call.arguments)), call.span
+
+    def _parametrized(self, item: Apply, by: Parametrized, span: Span) -> Apply:
+        """The layer with its weight computed by a parametrization, or as it is if that has no place there."""
+        try:
+            return replace(item, layer=item.layer.parametrized(by))
+        except Refused as refused:
+            self.context.fault(Code.SHAPE, refused.message, span, refused.help)
+            return item
 
     # --- modules ---------------------------------------------------------------------------------
 
@@ -253,6 +283,10 @@ class Calls:
             message = f"block calls are nested more than {limit} deep"
             context.fault(Code.LIMIT, message, span, how_to_raise("calls"))
             return None
+        if step.parametrization is not None:
+            help = "beside a layer in the block, `parametrization: $norm` takes it from a parameter, `norm`"
+            message = f"`{block.name}` is a block: `parametrization` belongs to a layer"
+            context.fault(Code.KEY, message, step.parametrization.span, help)
         found = self._arguments(given, block, site)
         unknown = dict.fromkeys((parameter.name for parameter in block.parameters), UNKNOWN)
         values, written = found or (unknown, {})
@@ -404,5 +438,5 @@ def _wiring(module: Module) -> list[tuple[Any, ...]]:
     return [*rows, (numbers[id(module.output)],)]
 
 
-def _layers(body: Body) -> list[tuple[str, str, Mapping[str, Any]]]:
-    return [(item.path, item.kind, item.layer.values) for _, item in walk(body) if isinstance(item, Apply)]
+def _layers(body: Body) -> list[tuple[str, str]]:
+    return [(item.path, repr(item.layer)) for _, item in walk(body) if isinstance(item, Apply)]

@@ -95,6 +95,10 @@ class Context:
     def fault(self, code: Code, message: str, span: Span, help: str = "", *notes: Note) -> None:
         self._add(Diagnostic(code, message, span.first_line, help, notes, told(self.trail, self.at)))
 
+    def report(self, fault: Diagnostic) -> None:
+        """Adds a fault that was found elsewhere, with the trail that led here."""
+        self._add(replace(fault, trail=told(self.trail, self.at)))
+
     def _add(self, fault: Diagnostic) -> None:
         """Adds a fault, unless a loop or block has reported it already."""
         key = fault.code, fault.span
@@ -151,7 +155,7 @@ class Context:
             self.stop(f"the network unrolls to more than {self.limits.edges} edges", span, "edges")
 
     def spend_parameters(self, layer: Layer, span: Span) -> None:
-        self.parameters += sum(map(prod, layer.parameters().values()))
+        self.parameters += sum(map(prod, layer.named_parameters().values()))
         if self.parameters > self.limits.parameters:
             self.stop(f"the network has more than {self.limits.parameters} parameters", span, "parameters")
 
@@ -184,7 +188,7 @@ class Context:
 
     def _failed(self, fault: Fault) -> None:
         """Reports that a value has no result. If it takes too much work, nothing more is done."""
-        self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
+        self.report(fault.diagnostic)
         if self.meter.exhausted:
             raise Stop
 

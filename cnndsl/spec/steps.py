@@ -14,7 +14,17 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span
 from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Arguments, Literal, Report, Template, Value, parse_arguments, parse_text, parse_value
+from cnndsl.spec.values import (
+    Arguments,
+    Literal,
+    Report,
+    Template,
+    Value,
+    parse_arguments,
+    parse_function,
+    parse_text,
+    parse_value,
+)
 
 #: Structural words, with the options that each may have beside it.
 STRUCTURE: dict[str, tuple[str, ...]] = {
@@ -31,6 +41,8 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
 THROWN_AWAY = "_"
 #: Options that every step may have.
 COMMON = ("name", "when", "else")
+#: Options that a layer may have besides.
+OF_LAYERS = ("parametrization",)
 MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
 #: Merges of exactly two branches.
 OF_TWO = ("subtract", "divide")
@@ -53,10 +65,12 @@ Steps: TypeAlias = tuple[Step, ...]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Call(Step):
-    """A layer or block with its arguments. A literal ``callee`` is its name."""
+    """A layer or block with its arguments. A literal ``callee`` is its name. ``parametrization`` is a call of a
+    function of torch that computes a layer's weight, or a value that is its name."""
 
     callee: Value
     arguments: Arguments = _NO_ARGUMENTS
+    parametrization: Value | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -166,8 +180,8 @@ def values_in(step: Step) -> Iterator[Value]:
     """The values of a step itself, except those of a ``let``."""
     found: tuple[Value | None, ...] = ()
     match step:
-        case Call(callee=callee, arguments=arguments):
-            found = (callee, *arguments.values)
+        case Call(callee=callee, arguments=arguments, parametrization=parametrization):
+            found = (callee, *arguments.values, parametrization)
         case Repeat(loop=loop) | Dense(loop=loop):
             found = (loop.times, loop.elements)
         case Branch(dim=dim, split=split):
@@ -268,7 +282,9 @@ class StepParser:
         if isinstance(callee, Template):
             self.fault(Code.LAYER, "the name of a layer cannot be put together from parts", span, "use `$name` alone")
             return Invalid(span=span)
-        return Call(span=span, callee=callee, arguments=parse_arguments(tree.by_key[word], self.report))
+        arguments, by = parse_arguments(tree.by_key[word], self.report), tree.get("parametrization")
+        parametrization = None if by is None else parse_function(by, self.report)
+        return Call(span=span, callee=callee, arguments=arguments, parametrization=parametrization)
 
     def _structure(self, tree: Mapping, word: str) -> Step:
         span, value = tree.keys[word].span, tree.by_key[word]
@@ -357,11 +373,11 @@ class StepParser:
             seen.add(name.name)
 
     def _check_options(self, tree: Mapping, word: str) -> None:
-        allowed = (*COMMON, *STRUCTURE.get(word, ()))
+        allowed = (*COMMON, *STRUCTURE.get(word, OF_LAYERS))
         for key, scalar in tree.keys.items():
             if key != word and key not in allowed:
-                belongs = [word for word, options in STRUCTURE.items() if key in options]
-                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(f'`{w}`' for w in belongs)}"
+                belongs = [f"`{word}`" for word, options in STRUCTURE.items() if key in options] or ["a layer"]
+                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(belongs)}"
                 self.fault(Code.KEY, f"`{shorten(key)}` is not an option of `{shorten(word)}`", scalar.span, help)
 
     def _word(self, tree: Mapping) -> str | None:
