@@ -194,6 +194,8 @@ def convolution(place: Place, out: Any = None, same_size: bool = False) -> dict[
         arguments["stride"] = place.pick([2, [1, 2], *(f"${name}" for name in place.strides)])
     if out == "$(input.channels)" and place.often(0.2):
         arguments["groups"] = "$(input.channels)"
+    if place.often(0.05):
+        return {"Conv2d": arguments, "parametrization": place.pick(["weight_norm", "spectral_norm"])}
     return {"Conv2d": arguments}
 
 
