@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
@@ -185,12 +186,21 @@ def last_part(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def reads_besides(step: Call) -> bool:
+    """Whether a layer reads other tensors than the current one. One that only evaluation names does, if it has an
+    argument of that name."""
+    names = {keyword.name for keyword in step.arguments.keywords}
+    if isinstance(step.callee, Literal):
+        return step.callee.value in LAYERS and not names.isdisjoint(LAYERS[str(step.callee.value)].reads)
+    return any(not names.isdisjoint(layer.reads) for layer in LAYERS.values())
+
+
 def is_chain(steps: Steps) -> bool:
     """Whether steps are a plain chain, one after another, for any result of ``when``."""
     return all(
         (
             isinstance(step, (Sequential, Let, Mark, Invalid))
-            or (isinstance(step, Call) and step.inputs is None)
+            or (isinstance(step, Call) and step.inputs is None and not reads_besides(step))
             or (isinstance(step, Repeat) and is_chain(step.steps))
         )
         and is_chain(step.otherwise)

@@ -193,9 +193,10 @@ class _Planner:
         """Draws an operation as one node, for all of its members."""
         self._node(into, node)
         members = self.members.get(operation, [operation])
-        for tensors in zip(*(member.inputs for member in members)):
+        for place, tensors in enumerate(zip(*(member.inputs for member in members))):
             past = isinstance(operation, Merge) and (self.uses[tensors[0]] > 1 or tensors[0] in self.shortcuts)
-            self._edge(tensors, node, bypass or past)
+            beside = isinstance(operation, Apply) and place > 0  # only its shape is read
+            self._edge(tensors, node, bypass or past or beside)
         self.source.update((tensor, node) for member in members for tensor in member.outputs)
 
     # Bodies and their items
