@@ -276,9 +276,12 @@ def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
     """A table for terminals: names as a tree, modules in bold, totals below; numbers formatted by ``number``."""
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     rows: list[tuple[Cell, ...]] = []
+    around: dict[int, str] = {0: ""}
     for row, bars, has_rows in zip(table.rows, _tree(table.rows), (*inner, False)):
-        layer, style = one_line(row.layer), "failed" if row.failed else "bold" if has_rows else ""
-        name, arguments = one_line(row.path).rpartition(".")[2], one_line(row.call).removeprefix(layer)
+        path, layer = one_line(row.path), one_line(row.layer)
+        around[row.depth] = f"{path}."
+        name, arguments = path.removeprefix(around[row.depth - 1]), one_line(row.call).removeprefix(layer)
+        style = "failed" if row.failed else "bold" if has_rows else ""
         costs = (number(cost) if cost else "" for cost in (row.params, row.macs))
         output, *others = _outputs(row)
         styled = (((cell, style),) for cell in (output, *costs))
