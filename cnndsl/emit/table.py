@@ -28,8 +28,9 @@ CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
 class Row:
     """One operation. ``depth`` 1 is a child of the root; a module's row counts everything inside it.
 
-    ``arguments`` are those of a layer, without inferred ones and torch's defaults, or of a block. A shape that is
-    unknown because of an error has no sizes; ``failed`` marks the row of the operation with the error.
+    ``arguments`` are those of a layer, without inferred ones and torch's defaults, or those that a block is called
+    with. A shape that is unknown because of an error has no sizes; ``failed`` marks the row of the operation with the
+    error.
     """
 
     path: str
@@ -139,7 +140,7 @@ def _in_order(tensors: Sequence[Tensor], several: bool) -> Shapes:
 
 def arguments(operation: Operation) -> dict[str, Any]:
     """What distinguishes an operation from others of its kind: a layer's arguments that are neither inferred
-    nor torch's defaults, and its parametrization; a block's parameters, the axis of a ``concat`` if it is not 1."""
+    nor torch's defaults, and its parametrization; those that a block is called with, the axis of a ``concat`` if it is not 1."""
     if isinstance(operation, Apply):
         known, by = operation.layer.arguments, operation.layer.parametrization
         given = {
@@ -149,7 +150,7 @@ def arguments(operation: Operation) -> dict[str, Any]:
         }
         return given | ({"parametrization": str(by)} if by else {})
     if isinstance(operation, Module):
-        return dict(operation.params) if operation.block else {}
+        return {name: value for name, value in operation.params.items() if name in operation.written}
     if isinstance(operation, Split):
         return {"sizes": operation.sizes}
     return {"dim": operation.dim} if operation.kind == "concat" and operation.dim != 1 else {}
