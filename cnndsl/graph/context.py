@@ -240,7 +240,8 @@ class Context:
         if name is UNKNOWN:
             site.scope.lose_name(step.name)
             return None
-        reason, help = unusable_step(name) if isinstance(name, str) else "is not a string", ""
+        is_child = isinstance(step, (spec.Call, spec.Sequential))
+        reason, help = unusable_step(name, is_child) if isinstance(name, str) else "is not a string", ""
         if not reason and str(name).count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
             reason, help = "has a dot that is not written in `name`", "write it there, as in `name: convs.$i`"
         if reason:

@@ -38,9 +38,9 @@ COMMON = ("name", "when", "else")
 CALL = ("inputs",)
 #: The name of the tensor that the module around was given.
 INPUT = "input"
-MERGES = ("concat", "add", "subtract", "multiply")
-#: Those that take two tensors.
-PAIRS = ("subtract",)
+MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
+#: Merges of exactly two branches.
+OF_TWO = ("subtract", "divide")
 
 _NO_ARGUMENTS = Arguments()
 
