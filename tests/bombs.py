@@ -61,6 +61,11 @@ def nested(opening: str, inner: str, closing: str, depth: int) -> str:
     return opening * depth + inner + closing * depth
 
 
+def marks(n: int) -> str:
+    """Steps that only name a tensor."""
+    return ", ".join(f"{{name: x{i}}}" for i in range(n))
+
+
 def laughs(n: int) -> str:
     lines = ["a0: &a0 [1, 1]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, n))]
     return "\n".join(lines) + "\n"
@@ -322,6 +327,27 @@ FAMILIES: dict[str, Family] = {
         100,
     ),
     "unlike branches": (lambda n: net([f"branch: [{'[AvgPool2d: 2], [ReLU], ' * n}]"]), 7_000),
+    "inputs of calls": (
+        lambda n: net(
+            ["{name: a, ReLU: }", f"{{times: 1000, repeat: [{{B: , inputs: [{'a, ' * n}]}}]}}"],
+            blocks([f"B: {{inputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [ReLU]}}"]),
+        ),
+        8_000,
+    ),
+    "outputs of blocks": (
+        lambda n: net(
+            ["{times: 1000, repeat: [B]}"],
+            blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),
+        ),
+        4_000,
+    ),
+    "unknown outputs of blocks": (
+        lambda n: net(
+            ["{name: b, B: }", *(f"branch: [[from: b.y{i}]]" for i in range(n))],
+            blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),
+        ),
+        2_000,
+    ),
     "branches in rounds": (
         lambda n: net([f"branch: [{{for: i, in: $(range(1000)), when: $(i < 1), steps: [ReLU]}}, {'[], ' * n}]"] * 20),
         400,

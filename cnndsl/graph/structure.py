@@ -192,7 +192,7 @@ class Structure:
         message, help, span = "", "", step.span
         if not count:
             message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
-        elif step.merge in spec.OF_TWO and count != 2:
+        elif step.merge in spec.PAIRS and count != 2:
             message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
             span = step.merge_span
         elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer
 from cnndsl.layers.kinds import EXPRESSION, merge
 from cnndsl.spec.steps import MERGES
 
@@ -237,6 +237,11 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
         },
         **_rounds(),
         "else": {**_STEPS, "description": "Steps that take its place if `when` is false."},
+        "parametrization": {
+            "type": ["string", "object", "null"],
+            "expects": " or ".join(PARAMETRIZATIONS),
+            "description": "What computes the layer's weight: a function of torch.nn.utils.parametrizations.",
+        },
         "sequential": {**_STEPS, "description": "The steps one after another, as one module."},
         "repeat": {**_STEPS, "description": "The steps `times` times over, or once for each element of `in`."},
         "branch": {**branches, "description": "Every branch gets the current tensor; the results are merged."},

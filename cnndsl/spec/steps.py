@@ -14,7 +14,17 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span
 from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Arguments, Literal, Report, Template, Value, parse_arguments, parse_text, parse_value
+from cnndsl.spec.values import (
+    Arguments,
+    Literal,
+    Report,
+    Template,
+    Value,
+    parse_arguments,
+    parse_function,
+    parse_text,
+    parse_value,
+)
 
 #: What says how often something runs.
 LOOP = ("times", "for", "in")
@@ -35,12 +45,12 @@ ARM = ("steps", "when", *LOOP)
 THROWN_AWAY = "_"
 #: Options that every step may have, and those that a layer or block may have besides.
 COMMON = ("name", "when", "else")
-CALL = ("inputs",)
+CALL = ("inputs", "parametrization")
 #: The name of the tensor that the module around was given.
 INPUT = "input"
 MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
-#: Merges of exactly two branches.
-OF_TWO = ("subtract", "divide")
+#: Those that take two tensors.
+PAIRS = ("subtract", "divide")
 
 _NO_ARGUMENTS = Arguments()
 
@@ -61,11 +71,13 @@ Steps: TypeAlias = tuple[Step, ...]
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Call(Step):
     """A layer or block with its arguments. A literal ``callee`` is its name; ``inputs`` names the tensors that it
-    takes, if that is not just the current one."""
+    takes, if that is not just the current one. ``parametrization`` is what computes a layer's weight: a call of a
+    function of torch, or a value that is its name."""
 
     callee: Value
     arguments: Arguments = _NO_ARGUMENTS
     inputs: Value | None = None
+    parametrization: Value | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -217,8 +229,8 @@ def values_in(step: Step) -> Iterator[Value]:
     """The values of a step itself, except those of a ``let``, and conditions that a loop's names may be in."""
     found: tuple[Value | None, ...] = ()
     match step:
-        case Call(callee=callee, arguments=arguments, inputs=inputs):
-            found = (callee, *arguments.values, inputs)
+        case Call(callee=callee, arguments=arguments):
+            found = (callee, *arguments.values, step.inputs, step.parametrization)
         case Repeat(loop=loop) | Dense(loop=loop):
             found = (loop.times, loop.elements)
         case Branch(dim=dim, split=split, branches=branches):
@@ -334,8 +346,14 @@ class StepParser:
         if isinstance(callee, Template):
             self.fault(Code.LAYER, "the name of a layer cannot be put together from parts", span, "use `$name` alone")
             return Invalid(span=span)
-        arguments = parse_arguments(tree.by_key[word], self.report)
-        return Call(span=span, callee=callee, arguments=arguments, inputs=self._value(tree, "inputs"))
+        arguments, by = parse_arguments(tree.by_key[word], self.report), tree.get("parametrization")
+        return Call(
+            span=span,
+            callee=callee,
+            arguments=arguments,
+            inputs=self._value(tree, "inputs"),
+            parametrization=None if by is None else parse_function(by, self.report),
+        )
 
     def _structure(self, tree: Mapping, word: str) -> Step:
         span, value = tree.keys[word].span, tree.by_key[word]
@@ -432,8 +450,8 @@ class StepParser:
         allowed = (*COMMON, *STRUCTURE.get(word, CALL))
         for key, scalar in tree.keys.items():
             if key != word and key not in allowed:
-                belongs = [word for word, options in STRUCTURE.items() if key in options]
-                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(f'`{w}`' for w in belongs)}"
+                belongs = [f"`{word}`" for word, options in STRUCTURE.items() if key in options] or ["a layer or block"]
+                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(belongs)}"
                 self.fault(Code.KEY, f"`{shorten(key)}` is not an option of `{shorten(word)}`", scalar.span, help)
 
     def _word(self, tree: Mapping) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from cnndsl.graph.graph import Apply, Body, Branch, Dense, Item, Merge, Module, Operation, Repeat, Residual, Split
+from cnndsl.layers import Parametrized
 from cnndsl.spec import steps as spec
 from cnndsl.spec.expression import Value
 
@@ -43,6 +44,10 @@ class Construct:
     callee: str
     arguments: tuple[Given, ...] = ()
     inner: tuple[Element, ...] | None = None
+
+    @property
+    def parametrization(self) -> Parametrized | None:
+        return self.item.layer.parametrization if isinstance(self.item, Apply) else None
 
     @property
     def name(self) -> str:
@@ -162,6 +167,7 @@ def outline(elements: Iterable[Element]) -> Hashable:
             element.callee,
             tuple((given.name, given.positional) for given in element.arguments),
             None if element.inner is None else outline(element.inner),
+            str(element.parametrization),
         )
         for element in elements
     )
