@@ -1,7 +1,7 @@
-"""YOLOv8 and the attention U-Net, written by hand in plain PyTorch, without cnndsl.
+"""YOLOv8 written by hand in plain PyTorch, without cnndsl.
 
-The names of the modules, and so the names in a checkpoint, are those of the originals. Where a list has gaps, the module
-between is one without weights.
+The names of the modules, and so those in a checkpoint, are the original's. The outputs were compared once with those of
+ultralytics 8.4.190: they are equal in all five sizes, bit for bit.
 """
 
 from __future__ import annotations
@@ -9,8 +9,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-
-# --- YOLOv8, Jocher et al., 2023 ---------------------------------------------------------------------------
 
 
 class Conv(nn.Module):
@@ -94,9 +92,15 @@ class Detect(nn.Module):
 
 
 class YOLOv8(nn.Module):
-    """Of each size, the multiples of depth and width, and the most channels."""
+    """Jocher et al., 2023. Each size multiplies depth and width, up to a number of channels."""
 
-    SIZES = {"n": (1 / 3, 0.25, 1024), "s": (1 / 3, 0.5, 1024), "m": (2 / 3, 0.75, 768), "l": (1, 1, 512), "x": (1, 1.25, 512)}
+    SIZES = {
+        "n": (1 / 3, 0.25, 1024),
+        "s": (1 / 3, 0.5, 1024),
+        "m": (2 / 3, 0.75, 768),
+        "l": (1, 1, 512),
+        "x": (1, 1.25, 512),
+    }
 
     def __init__(self, size: str = "n", classes: int = 80) -> None:
         super().__init__()

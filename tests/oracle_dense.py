@@ -1,4 +1,4 @@
-"""The networks of ``archs/segmentation`` and ``archs/detection`` as torchvision builds them, or, where it has none, by hand.
+"""The networks of ``archs/segmentation`` and ``archs/detection`` as torchvision builds them, and YOLOv8 by hand.
 
 Each is a module with the state of the original, whose ``forward`` takes pictures and gives the outputs in their order.
 """
@@ -19,7 +19,9 @@ from torchvision.ops import FrozenBatchNorm2d
 from torchvision.ops.feature_pyramid_network import LastLevelP6P7
 
 ARCHS = Path(__file__).parent.parent / "archs"
-SPECS = {path.stem: path for folder in ("segmentation", "detection") for path in sorted((ARCHS / folder).glob("*.yaml"))}
+SPECS = {
+    path.stem: path for folder in ("segmentation", "detection") for path in sorted((ARCHS / folder).glob("*.yaml"))
+}
 
 
 class Retina(nn.Module):
@@ -59,19 +61,19 @@ def theirs(name: str, device: str = "meta") -> nn.Module:
     """The original, with random weights and statistics, or none on the meta device."""
     with torch.device(device):
         module = _DETECTION[name]() if name in _DETECTION else _segmentation(name)
-        if device != "meta":
-            for inner in module.modules():
-                _randomise(inner)
-        return module.eval()
+        return randomise(module).eval()
 
 
 @torch.no_grad()
-def _randomise(module: nn.Module) -> None:
-    if isinstance(module, (nn.BatchNorm2d, FrozenBatchNorm2d)):
-        module.running_mean.normal_(0, 0.1)
-        module.running_var.uniform_(0.5, 1.5)
-        module.weight.uniform_(0.5, 1.5)
-        module.bias.normal_(0, 0.1)
+def randomise(module: nn.Module) -> nn.Module:
+    """Draws what normalisations start with as constants."""
+    for inner in module.modules():
+        if isinstance(inner, (nn.BatchNorm2d, FrozenBatchNorm2d)):
+            inner.running_mean.normal_(0, 0.1)
+            inner.running_var.uniform_(0.5, 1.5)
+            inner.weight.uniform_(0.5, 1.5)
+            inner.bias.normal_(0, 0.1)
+    return module
 
 
 def outputs(module: nn.Module, x: Tensor) -> list[Tensor]:

@@ -140,7 +140,8 @@ def _in_order(tensors: Sequence[Tensor], several: bool) -> Shapes:
 
 def arguments(operation: Operation) -> dict[str, Any]:
     """What distinguishes an operation from others of its kind: a layer's arguments that are neither inferred
-    nor torch's defaults, and its parametrization; those that a block is called with, the axis of a ``concat`` if it is not 1."""
+    nor torch's defaults, and its parametrization; those that a block is called with; the axis of a ``concat`` if it is
+    not 1."""
     if isinstance(operation, Apply):
         known, by = operation.layer.arguments, operation.layer.parametrization
         given = {
