@@ -153,7 +153,7 @@ class Calls:
         if not self._fits(bound, x.shape, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        item = Apply(step, name, path, bound, written, self.context.taken(x), Tensor(output), self.context.reusing)
+        item = Apply(step, name, path, bound, written, (self.context.taken(x),), Tensor(output), self.context.reusing)
         self.context.dims.add(layer.dims)
         meant = meant_channels(item) or (
             self.context.meant_channels.get(item.input) if output.channels == x.shape.channels else 0
@@ -299,7 +299,7 @@ class Calls:
             after, again = out or NOTHING, self.context.reusing
             item = Module(
                 *(step, name, inner.path, block, params, written, steps, inner.chain, tuple(items)),
-                *(x, after, again, tuple(inner.failed)),
+                *({"x": x}, {"output": after}, again, tuple(inner.failed)),
             )
             site.body.append(item)
         if step.name is not None:
@@ -339,7 +339,7 @@ class Calls:
                 code = Code.INFERRED if _is_inferred(type(item.layer), refused.argument) else Code.SHAPE
                 self._cannot(code, f"`{item.name}` cannot be reused here: {refused.message}", named, step)
                 return None
-            return replace(item, step=step, input=x, output=Tensor(output), written={}, reuse=True)
+            return replace(item, step=step, inputs=(x,), output=Tensor(output), written={}, reuse=True)
         items: list[Item] = []
         out = self.context.taken(self.run(item.steps, x, Site(named.environment, Scope(item.path, item.chain), items)))
         if out is None:
@@ -348,7 +348,7 @@ class Calls:
             on = f"its layers for {x.shape} would differ from those for {item.input.shape}"
             self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
             return None
-        again = replace(item, step=step, body=tuple(items), input=x, output=out, reuse=True)
+        again = replace(item, step=step, body=tuple(items), given={"x": x}, made={"output": out}, reuse=True)
         if _wiring(again) != _wiring(item):
             on = f"its tensors for {x.shape} would be connected differently from those for {item.input.shape}"
             self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)

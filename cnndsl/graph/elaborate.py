@@ -74,15 +74,15 @@ class _Elaborator:
         except Stop:
             first = next(iter(inputs.values()), None)
         if first is not None:
-            name, steps, out = document.name, document.network, context.taken(last or NOTHING)
-            failed = tuple(scope.failed)
+            name, steps, failed = document.name, document.network, tuple(scope.failed)
+            given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
+            made = outputs or {"output": context.taken(last or NOTHING)}
             root = Module(
-                None, name, "", name, context.params, {}, steps, chain, tuple(body), first, out, False, failed
+                None, name, "", name, context.params, {}, steps, chain, tuple(body), given, made, False, failed
             )
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
             return Elaboration(None, root, tuple(context.faults), context.params)
-        known = {name: tensor for name, tensor in inputs.items() if tensor is not None}
-        graph, warnings = without_hazards(Graph(document, root, known, outputs))
+        graph, warnings = without_hazards(Graph(document, root))
         faults = (*context.faults, *self.fetched_in_vain(), *warnings)
         return Elaboration(graph, graph.root, faults, context.params)
 

@@ -148,13 +148,10 @@ class ClassPlanner:
         return EmittedClass(name, binder.parameters(), False, tuple(init), tuple(forward), uses[0].names, returns)
 
     def use(self, module: Module) -> Use:
-        is_root = module is self.graph.root
-        given = self.graph.inputs if is_root else {"x": module.input}
         inputs: dict[str, Tensor] = {}
-        for name, tensor in given.items():
+        for name, tensor in module.given.items():
             inputs[safe(name, inputs)] = tensor
-        returned = self.graph.outputs if is_root else {"output": module.output}
-        return Use(tuple(keyed(module.body, module.steps)), inputs, returned)
+        return Use(tuple(keyed(module.body, module.steps)), inputs, module.made)
 
     def dense_prefix(self, modules: Sequence[Module]) -> str:
         """The prefix of the children's names if each module only passes to each child everything before it, which
