@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from cnndsl.layers import Layer, Shape
 from cnndsl.spec import steps as spec
-from cnndsl.spec.document import Document
+from cnndsl.spec.document import Block, Document
 from cnndsl.spec.expression import Value
 from cnndsl.spec.steps import Step
 
@@ -73,26 +73,36 @@ class Failed:
 class Module:
     """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
-    ``block`` is the block's name, "" for a ``sequential``. ``params`` are the block's parameters
-    with their values, ``written`` the same as the call has them. ``chain`` is true if the steps are a
-    plain chain, an ``nn.Sequential``. ``steps`` is the definition of which this is one use. ``given`` are
-    its inputs and ``made`` its outputs, by their names inside. ``failed`` holds what is missing in the body
-    because of faults.
+    ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
+    ``written`` the same as the call has them. ``given`` are its inputs and ``made`` its outputs, by their names
+    inside. ``failed`` holds what is missing in the body because of faults.
     """
 
     step: Step | None
     name: str
     path: str
-    block: str
+    definition: Block = field(repr=False)
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    steps: tuple[Step, ...] = field(repr=False)
-    chain: bool
     body: Body = field(repr=False)
     given: Mapping[str, Tensor]
     made: Mapping[str, Tensor]
     reuse: bool = False
     failed: tuple[Failed, ...] = field(default=(), repr=False)
+
+    @property
+    def block(self) -> str:
+        """The block's name, "" for a ``sequential``."""
+        return self.definition.name
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.definition.steps
+
+    @property
+    def chain(self) -> bool:
+        """Whether the steps are a plain chain, an ``nn.Sequential``."""
+        return self.definition.chain
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
