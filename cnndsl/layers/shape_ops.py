@@ -103,8 +103,8 @@ class Reshape(nn.Module):
 
 @layer
 class Slice(_ShapeOp):
-    """Takes the part of dimension ``dim`` from ``start`` up to, but not including, ``stop``; by default channels, to the
-    last.
+    """Takes the part of dimension ``dim`` from ``start`` up to, but not including, ``stop``; by default channels, up to
+    the last.
     """
 
     definition = '''\
