@@ -24,6 +24,8 @@ SIZES = {
     "inception_v4": (96, 112),  # too much is cut off for a smaller one
     "inception_resnet_v2": (96, 112),
     "tf_efficientnet_b0": (64, 96),  # its padding fits sizes that 32 divides
+    "dla34": (64, 96),  # it adds what it halves in two ways, which is equal if 32 divides the size
+    "hrnet_w18_small": (64, 96),  # it adds what it halves to what it doubles
 }
 #: The largest relative error of an output, for those that are not timm's bit for bit, with the reason.
 ERRORS = {
