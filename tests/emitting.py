@@ -16,6 +16,11 @@ from cnndsl.graph import graph as g
 from cnndsl.layers import Layer
 
 BATCH = 2
+#: What torch computes for the merges of two tensors that are not a concat.
+MERGED = {
+    "add": torch.add, "subtract": torch.sub, "multiply": torch.mul, "divide": torch.div, "maximum": torch.maximum,
+    "minimum": torch.minimum,
+}  # fmt: skip
 
 
 def samples(net: cnndsl.Network, batch: int = BATCH, seed: int = 0) -> list[Tensor]:
@@ -55,7 +60,7 @@ def _run(body: g.Body, module: nn.Module, known: dict[int, Tensor]) -> None:
         else:
             result = taken[0]
             for other in taken[1:]:
-                result = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul}[op.kind](result, other)
+                result = MERGED[op.kind](result, other)
             known[id(op.output)] = result
         for tensor in op.outputs:
             assert known[id(tensor)].shape[1:] == tuple(tensor.shape.sample), op.path

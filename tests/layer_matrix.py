@@ -123,6 +123,7 @@ def example(layer: type[Layer], sample: tuple[int, ...]) -> dict[str, Any]:
         "Unflatten": {"dim": 1, "unflattened_size": [-1, 1]},
         "Slice": {"start": 0, "stop": 1},
         "GroupNorm": {"num_groups": 1},
+        **{name: {"dim": 1, "keepdim": True} for name in ("Mean", "Sum", "Amax", "Norm")},
     }
     ones = ("kernel_size", "block_size", "upscale_factor", "downscale_factor", "groups")
     return fitting.get(layer.__name__) or {name: 1 if name in ones else v for name, v in layer.example.items()}
@@ -271,5 +272,6 @@ DECISIONS: dict[str, Callable[[Case, Diagnostic, Ran], bool]] = {
     "a list has an item for each axis": _another_length,
     "no layer touches the batch": lambda case, fault, torchs: "the batch" in fault.message,
     "what is too large to be computed is not known": lambda case, fault, torchs: not torchs.computed,
+    "a sample keeps a dimension": lambda case, fault, torchs: not torchs.output,
     "no tensor is empty": lambda case, fault, torchs: 0 in (*torchs.output, *map(prod, torchs.parameters)),
 }

@@ -24,7 +24,7 @@ def theirs(name: str, device: str = "meta") -> nn.Module:
 def randomise(module: nn.Module) -> None:
     """Draws what starts as a constant: statistics, and weights such as the zeros that end timm's residual branches.
     Whatever only zeros or ones reach is compared with nothing."""
-    for name, tensor in (*module.named_parameters(), *module.named_buffers()):
+    for name, tensor in module.state_dict().items():
         if name.endswith("running_mean"):
             tensor.normal_(0, 0.1)
         elif tensor.is_floating_point() and tensor.dim() and (tensor == tensor.flatten()[0]).all():

@@ -16,7 +16,7 @@ MAX_DEPTH = 3
 #: Layers that keep any shape, with their arguments.
 ACTIVATIONS: list[dict[str, Any]] = [
     {"Sigmoid": None}, {"GELU": None}, {"Tanh": None}, {"PReLU": None}, {"Softplus": None}, {"Abs": None},
-    {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}}, {"StochasticDepth": {"p": 0.4, "mode": "row"}},
+    {"Multiply": 0.5}, {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}}, {"StochasticDepth": {"p": 0.4, "mode": "row"}},
 ]  # fmt: skip
 IN_PLACE: list[dict[str, Any]] = [
     {"ReLU": {}}, {"ReLU": {}}, {"ReLU": {}}, {"SiLU": {}}, {"ReLU6": {}}, {"Mish": {}}, {"SELU": {}},
@@ -34,7 +34,7 @@ VIEWS: list[dict[str, Any]] = [
     {"Unflatten": {"dim": 3, "unflattened_size": ["$(input.width)"]}},
     {"sequential": [{"Permute": {"dims": [0, 2, 3, 1]}}, {"Permute": {"dims": [0, 3, 1, 2]}}]},
 ]  # fmt: skip
-NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d", "LayerNorm2d", "GroupNorm"]
+NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d", "LayerNorm2d", "GroupNorm", "Affine"]
 STEP_NAMES = [
     "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn",
     "layers", "layer",
@@ -270,7 +270,10 @@ def branch(place: Place) -> Step:
     if place.often(0.35):
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
         arms = [[*arm, convolution(place, out, True)] for arm in arms]
-        return {"branch": arms, "merge": place.pick(["add", "multiply", *["subtract"] * (count == 2)])}
+        return {
+            "branch": arms,
+            "merge": place.pick(["add", "multiply", "maximum", "minimum", *["subtract", "divide"] * (count == 2)]),
+        }
     if not place.same_size and place.often(0.2):
         return {"branch": [[], kept(place.inner(same_size=True))], "dim": place.pick([2, 3, -1])}
     if place.often(0.5):
@@ -279,14 +282,16 @@ def branch(place: Place) -> Step:
 
 
 def scale(place: Place) -> Step:
-    squeeze = [{"AdaptiveAvgPool2d": 1}, convolution(place, width(place), True), {"SiLU": None}]
+    over = {"dim": [2, 3], "keepdim": True}
+    pool = place.pick([{"AdaptiveAvgPool2d": 1}, *({name: over} for name in ("Mean", "Sum", "Amax", "Norm"))])
+    squeeze = [pool, convolution(place, width(place), True), {"SiLU": None}]
     squeeze += [{"Conv2d": {"out_channels": 1, "kernel_size": 1}}, {"Sigmoid": None}]
     return {"branch": [[], squeeze], "merge": "multiply"}
 
 
 def split(place: Place) -> Step:
     arms = [place.pick([[], steps(place.inner(same_size=True), 1)]) for _ in range(2)]
-    merge = {"merge": place.pick(["add", "subtract", "multiply"])} if place.often(0.2) else {}
+    merge = {"merge": place.pick(["add", "subtract", "multiply", "divide", "maximum"])} if place.often(0.2) else {}
     return {"branch": arms, "split": True if merge else place.pick([True, ["$(input.channels - 1)", 1]]), **merge}
 
 

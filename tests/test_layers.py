@@ -150,6 +150,8 @@ def likely(layer: type[Layer], name: str, x: Shape) -> st.SearchStrategy[Any] | 
             )
         case kind, ("kernel_size" | "padding") if "Pool" in kind:
             return st.integers(1, 3) if name == "kernel_size" else st.integers(0, 1)
+        case (("Mean" | "Sum" | "Amax" | "Norm"), "dim"):
+            return st.lists(st.integers(1, x.rank - 1), min_size=1, unique=True).map(tuple)
         case "PReLU", "num_parameters":
             return st.just(x.channels)
     return None
@@ -251,6 +253,8 @@ def refused_for_our_reasons(layer: type[Layer], arguments: dict[str, Any], x: Sh
         return TAKE_OTHER_RANKS[layer.__name__]
     if 0 in ran.output:
         return "an empty tensor"
+    if len(ran.output) < 2:
+        return "a sample without dimensions"
     if layer.__name__.startswith("Circular") and min(torch.as_tensor(arguments["padding"]).flatten()) < 0:
         return "torch fills what it cannot wrap around with whatever is in the memory"
     names_batch = {"Flatten": ("start_dim", 1), "Unflatten": ("dim", 1)}.get(layer.__name__)

@@ -25,6 +25,34 @@ SPECS: dict[str, tuple[str, list[str]]] = {
         """,
         ["class Abs(nn.Module):", " - ("],
     ),
+    "quotients": (
+        """
+        input: [4, 6, 6]
+        blocks:
+          GRN:
+            - residual:
+                - branch:
+                    - []
+                    - - Norm: {dim: [2, 3], keepdim: true}
+                      - {branch: [[], [Mean: {dim: 1, keepdim: true}, Add: 1e-6]], merge: divide}
+                  merge: multiply
+                - Affine
+        network:
+          - GRN
+          - residual: [Conv2d: [4, 1], Multiply: 0.17]
+          - {branch: [[{Conv2d: [4, 1]}], [{Conv2d: [4, 1]}], [{residual: [Abs]}]], merge: maximum}
+          - {branch: [[], [Abs, Add: 1]], merge: divide}
+          - {branch: [[], [Sigmoid, {branch: [[], [Tanh]], merge: add}]], merge: minimum}
+          - Sum: {dim: [2, 3]}
+        """,
+        [
+            "y / self.offset1(self.mean1(y))",
+            "torch.maximum(torch.maximum(",
+            "torch.minimum(x, y + self.tanh1(y))",
+            "Norm(dim=(2, 3), keepdim=True)",
+            "Multiply(0.17)",
+        ],
+    ),
     "shortcuts": (
         """
         input: [4, 6, 6]

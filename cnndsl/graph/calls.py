@@ -17,6 +17,7 @@ from cnndsl.layers import LAYERS, Layer, Refused, Shape
 from cnndsl.layers.table import take
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
+from cnndsl.spec import foreign
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
@@ -178,6 +179,8 @@ class Calls:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
             accepts = partial(layer.arguments[name].kind.accepts, dims=layer.dims or 0)
             help = meant_by(written[name], given[name], site.environment.names, accepts) or help
+        if code is Code.MISSING and (other := foreign.STRUCTURE.get(foreign.entry(layer.__name__))):
+            help = f"{help}; {other}"  # `Add` alone is another tool's word
         if code is Code.INFERRED and x is not None and x.shape.rank > 2 and given[name] == prod(x.shape.sample):
             help = "put `Flatten` before it"
         help = self._order_of_torch(step, layer, given, written, x, code) or self._batch(layer, x, refused) or help

@@ -110,7 +110,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merge:
-    """Several tensors become one: ``concat`` along ``dim``, ``add``, ``subtract`` or ``multiply``."""
+    """Several tensors become one: ``concat`` along ``dim``, or value by value, as ``kind`` says, from left to right."""
 
     step: Step
     name: str

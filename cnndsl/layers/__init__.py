@@ -2,12 +2,14 @@
 
 from cnndsl.layers import (  # noqa: F401  (importing a module adds its layers to the table)
     activation,
+    arithmetic,
     conv,
     dropout,
     linear,
     norm,
     padding,
     pool,
+    reduce,
     shape_ops,
     upsampling,
 )

@@ -14,6 +14,8 @@ _ADD = f"{_RESIDUAL}; `branch: [[...], [...]]` with `merge: add` adds branches"
 _CONCAT = "`branch: [[...], [...]]` concatenates the outputs of its branches"
 _MULTIPLY = "`branch: [[...], [...]]` with `merge: multiply` multiplies the outputs of its branches"
 _SUBTRACT = "`branch: [[...], [...]]` with `merge: subtract` subtracts the second branch from the first"
+_DIVIDE = "`branch: [[...], [...]]` with `merge: divide` divides the first branch by the second"
+_EXTREME = "`branch: [[...], [...]]` with `merge: {0}` takes the {0} of its branches, value by value"
 _DENSE = "`dense: [...]` with `times: 4` concatenates the input and the output of its steps"
 _BRANCH = "`branch: [[...], [...]]` gives every branch the same tensor and merges their outputs"
 _REPEAT = "`repeat: [...]` with `times: 3`, or with `for: channels` and `in: [64, 128]`"
@@ -40,7 +42,7 @@ def _table(groups: Mapping[str, str]) -> dict[str, str]:
 #: Words in the place of a layer, with a step that does the same.
 LAYERS = _table(
     {
-        "dense fc fullyconnected innerproduct affine": "Linear: 128",
+        "dense fc fullyconnected innerproduct": "Linear: 128",
         "conv convolution": "Conv2d: [64, 3]",
         "convolution1d": "Conv1d: [64, 3]",
         "convolution2d": "Conv2d: [64, 3]",
@@ -91,10 +93,15 @@ STRUCTURE = _table(
         "depthwiseconv2d depthwiseconv dwconv": _DEPTHWISE,
         "activation act nonlinearity": "each activation is a layer: `ReLU`, `SiLU`, `Sigmoid`",
         "view": "`Reshape: [1, 28, 28]`, or `Flatten`",
-        "add plus sum eltwise elementwise shortcut skip skipconnection identityshortcut resadd": _ADD,
+        "add plus": f"{_ADD}, and `Add: 1.0` a number",
+        "multiply mul product": f"{_MULTIPLY}, and `Multiply: 0.5` all values by a number",
+        "sum": f"{_ADD}; `Sum: 1` adds up a dimension",
+        "eltwise elementwise shortcut skip skipconnection identityshortcut resadd": _ADD,
         "concat concatenate cat route merge join": _CONCAT,
-        "multiply mul product": _MULTIPLY,
         "subtract sub minus": _SUBTRACT,
+        "divide div quotient": _DIVIDE,
+        "maximum": _EXTREME.format("maximum"),
+        "minimum": _EXTREME.format("minimum"),
         "parallel branches fork split inception paths concurrent": _BRANCH,
         "residualblock resblock resnet": _RESIDUAL,
         "denseblock denselayer": _DENSE,
@@ -135,6 +142,9 @@ MERGES = _table(
         "cat concatenate concatenation join stack append route": "concat",
         "* x mul times product prod hadamard mult": "multiply",
         "- sub minus diff difference": "subtract",
+        "/ div quotient ratio": "divide",
+        "max amax": "maximum",
+        "min amin": "minimum",
     }
 )
 

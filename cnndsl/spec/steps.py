@@ -31,7 +31,9 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
 THROWN_AWAY = "_"
 #: Options that every step may have.
 COMMON = ("name", "when", "else")
-MERGES = ("concat", "add", "subtract", "multiply")
+MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
+#: Merges of exactly two branches.
+OF_TWO = ("subtract", "divide")
 
 _NO_ARGUMENTS = Arguments()
 
@@ -298,8 +300,8 @@ class StepParser:
     def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch | Invalid:
         branches = value.items if isinstance(value, Listing) else ()
         merge = tree.get("merge")
-        if isinstance(merge, Scalar) and merge.value == "subtract" and len(branches) != 2:
-            message = f"`subtract` takes two branches, got {len(branches)}"
+        if isinstance(merge, Scalar) and merge.value in OF_TWO and len(branches) != 2:
+            message = f"`{merge.value}` takes two branches, got {len(branches)}"
             self.fault(Code.BRANCH, message, merge.span, "`branch: [[...], [...]]`")
             return Invalid(span=span, inner=tuple(step for branch in branches for step in self.steps(branch)))
         if "dim" in tree.keys and isinstance(merge, Scalar) and merge.value in MERGES and merge.value != "concat":

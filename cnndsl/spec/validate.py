@@ -191,6 +191,16 @@ def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -
     return Diagnostic(Code.TYPE, message, Span(source, start, start + end), help)
 
 
+def _one_list(layer: str, arguments: Tree | None) -> str:
+    """Help for a list that was meant as the first argument, ``Mean: [2, 3]``."""
+    if layer not in LAYERS or not isinstance(arguments, Listing):
+        return ""
+    first = LAYERS[layer].positional()[0]
+    accepts = LAYERS[layer].arguments[first].kind.accepts
+    meant = accepts(tuple(map(_known, arguments.items)), LAYERS[layer].dims or 0)
+    return f"`{layer}: {{{first}: [{', '.join(item.span.text for item in arguments.items)}]}}`" if meant else ""
+
+
 def _torch_order(layer: str, arguments: Tree | None) -> Diagnostic | None:
     """The one fault of a list of arguments that is valid in PyTorch's order and not in ours."""
     if layer not in LAYERS or not isinstance(arguments, Listing):
@@ -321,6 +331,8 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         help = f"`{value}: [...]`" if isinstance(value, str) else ""
     if place.in_list and place.key and (fault := _torch_order(str(place.key.value), (None, *place.around)[-2])):
         return fault
+    if place.in_list and place.key and not help:
+        help = _one_list(str(place.key.value), (None, *place.around)[-2])
     if error.keyword == "enum" and (merge := MERGES.get(entry(str(value)))):
         help = f"`merge: {merge}`"
     expects = rule.get("expects", "something else")

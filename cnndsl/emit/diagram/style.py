@@ -33,7 +33,14 @@ FAMILIES = {
 OTHER = ("#ECECEC", "#A8A8A8")
 #: Backgrounds of modules, from the outermost inwards; deeper levels start over.
 CLUSTERS = ("#F7F8FA", "#EEF1F4", "#E5E9EE", "#DCE1E7")
-SIGNS = {"add": "+", "subtract": "\N{MINUS SIGN}", "multiply": TIMES}
+SIGNS = {
+    "add": "+",
+    "subtract": "\N{MINUS SIGN}",
+    "multiply": TIMES,
+    "divide": "\N{DIVISION SIGN}",
+    "maximum": "max",
+    "minimum": "min",
+}
 
 GRAPH = {
     "fontname": FONT,
@@ -111,10 +118,9 @@ def _node(node: Node) -> dict[str, str]:
     if node.kind in ("input", "output"):
         return {"label": f"<{_text(node.title)}>", "shape": "oval", "style": "filled"}
     if node.kind == "merge":
-        sign = node.title in SIGNS
-        size = {"fontsize": "12", "width": "0.26"} if sign else {"fontsize": "8", "width": "0.46"}
-        label = f"<{_text(SIGNS.get(node.title, node.title))}>"
-        return {"label": label, "shape": "circle", "style": "filled", "fixedsize": "true", **size}
+        sign = SIGNS.get(node.title, node.title)
+        size = {"fontsize": "12", "width": "0.26"} if len(sign) == 1 else {"fontsize": "8", "width": "0.46"}
+        return {"label": f"<{_text(sign)}>", "shape": "circle", "style": "filled", "fixedsize": "true", **size}
     detail = f"<BR/>{_font(_lines(node.detail, 34), 8.5, MUTED)}" if node.detail else ""
     label = f"<<B>{_text(node.title)}</B>{_times(node.times, ' ')}{detail}>"
     if node.kind == "module":

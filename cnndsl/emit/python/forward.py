@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial, reduce
 from itertools import count as numbers_from
 
 from cnndsl.emit.python.binder import safe
@@ -19,7 +20,7 @@ from cnndsl.graph.graph import Apply, Merge, Split
 LONG, LONG_INFIX, DEEP = 66, 52, 3
 #: Longer names of the spec do not become variables.
 MAX_NAME = 24
-INFIX = {"add": "+", "subtract": "-", "multiply": "*"}
+INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
 @dataclass(slots=True)
@@ -35,11 +36,18 @@ class Pending:
     @property
     def operand(self) -> str:
         """The expression as an operand of ``+`` or ``*``."""
-        return f"({flat(self.code)})" if isinstance(self.code, Group) and self.code.bare else flat(self.code)
+        return _operand(self.code)
 
 
-def _infix(merge: Merge, operands: Sequence[str]) -> Group:
-    first, *others = operands
+def _operand(code: Code) -> str:
+    return f"({flat(code)})" if isinstance(code, Group) and code.bare else flat(code)
+
+
+def _merged(merge: Merge, operands: Sequence[Code]) -> Code:
+    """Operands merged value by value: ``a + b``, ``torch.maximum(a, b)``."""
+    if merge.kind not in INFIX:
+        return reduce(partial(call, f"torch.{merge.kind}"), operands)
+    first, *others = map(_operand, operands)
     parts = (first, *(f"{INFIX[merge.kind]} {other}" for other in others))
     return Group("(", parts, ")", commas=False, bare=True)
 
@@ -120,7 +128,7 @@ class _Writer:
             return call(f"self.{item.name}", operands[0].code)
         if item.kind == "concat":
             return call("torch.cat", listing(operand.code for operand in operands), str(item.dim))
-        return _infix(item, [operand.operand for operand in operands])
+        return _merged(item, [operand.code for operand in operands])
 
     def split(self, node: Node, item: Split) -> None:
         operands = self.take(node.inputs)
@@ -147,7 +155,7 @@ class _Writer:
         name = self.name(ref, node.arm, dict.fromkeys(others, 1), first) if self.left[ref] else ""
         then: Code
         if isinstance(node.item, Merge):
-            test, then = f"self.{node.optional}", _infix(node.item, [first, *others])
+            test, then = f"self.{node.optional}", _merged(node.item, [first, *others])
         else:
             test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first)
             short = f"{name} = {first} if self.{node.item.name} is None else {flat(then)}"
