@@ -512,7 +512,7 @@ HOSTILE = r'<b>x</b> "q" \N \G \E ]; } -> & &amp; &#92; charset="latin1" <!-- x 
 
 def _hostile(body: Body) -> Body:
     return tuple(
-        replace(item, name=HOSTILE, path=HOSTILE, block=HOSTILE, body=_hostile(item.body))
+        replace(item, name=HOSTILE, path=HOSTILE, definition=replace(item.definition, name=HOSTILE), body=_hostile(item.body))
         if isinstance(item, Module)
         else item
         for item in body
@@ -522,14 +522,9 @@ def _hostile(body: Body) -> Body:
 @pytest.mark.parametrize("depth", [None, 1])
 def test_any_text_comes_out_as_it_is(depth: int | None) -> None:
     graph = load(NESTED)
-    root = replace(graph.root, name=HOSTILE, body=_hostile(graph.root.body))
-    graph = replace(
-        graph,
-        document=replace(graph.document, description=HOSTILE),
-        root=root,
-        inputs={HOSTILE: root.input},
-        outputs={HOSTILE: root.output},
-    )
+    root, body = graph.root, _hostile(graph.root.body)
+    root = replace(root, name=HOSTILE, body=body, given={HOSTILE: root.input}, made={HOSTILE: root.output})
+    graph = replace(graph, document=replace(graph.document, description=HOSTILE), root=root)
     drawing = diagram(graph, depth=depth)
     drawn = Drawn(drawing.pipe("svg", encoding="utf-8"))
     modules = 1 if depth else 2

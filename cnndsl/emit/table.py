@@ -17,7 +17,7 @@ from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
 from cnndsl.printable import one_line
 
-#: One shape, or those of several tensors: the inputs of a merge, the outputs of a split.
+#: One shape, or those of several tensors: the inputs of a merge, the outputs of a split, those of a module.
 Shapes: TypeAlias = Shape | tuple[Shape, ...]
 
 CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
@@ -109,14 +109,14 @@ def _failed(operation: Failed, depth: int) -> Row:
 
 def _row(operation: Operation, depth: int, own: Cost) -> Row:
     takes = tuple(tensor.shape for tensor in operation.inputs)
-    gives = [tensor.shape for tensor in operation.outputs]
+    gives = tuple(tensor.shape for tensor in operation.outputs)
     return Row(
         operation.path,
         operation.kind,
         depth,
         arguments(operation),
-        takes if isinstance(operation, Merge) else takes[0],
-        tuple(gives) if isinstance(operation, Split) else gives[0],
+        takes if isinstance(operation, Merge) or len(takes) > 1 else takes[0],
+        gives if isinstance(operation, Split) or len(gives) > 1 else gives[0],
         own.params,
         own.buffers,
         own.macs,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
@@ -27,6 +27,8 @@ MAX_NESTING = 100
 
 
 MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
+#: The tensors that a module is given or makes, by their names inside.
+Tensors: TypeAlias = dict[str, Tensor]
 
 
 class Stop(Exception):
@@ -266,22 +268,49 @@ class Context:
     def find(self, target: Value, site: Site) -> Named | None:
         """The earlier step of this module that a ``from`` or ``reuse`` names, None if it is unknown."""
         name, scope = self.value(target, site.environment), site.scope
-        if name is UNKNOWN or (isinstance(name, str) and name in scope.names):
-            return None if name is UNKNOWN else scope.names[name]
-        if scope.may_have(shown(name)):
+        if name is UNKNOWN:
             return None
-        help = did_you_mean(str(name), scope.names)
+        found = scope.find(name) if isinstance(name, str) else None
+        if found is None and not scope.may_have(shown(name)):
+            self._not_found(name, target.span, site)
+        return found
+
+    def _not_found(self, name: object, span: Span, site: Site) -> None:
+        names = [name for name in site.scope.names if name != spec.INPUT]
+        module, _, output = str(name).rpartition(".")
+        message, help = f"no earlier step of this module is named `{shown(name)}`", did_you_mean(str(name), names)
         notes = []
-        if isinstance(name, str) and name in self.named_steps:
+        if outputs := module in names and site.scope.names[module].outputs:
+            message = f"`{shorten(module)}` has no output `{shorten(output)}`"
+            help = did_you_mean(output, outputs) or f"its outputs: {_listed([*outputs])}"
+        elif isinstance(name, str) and name in self.named_steps:
             notes = [Note("there is one here, later or in another module", self.named_steps[name])]
-        if not help and scope.names:
-            listed = ", ".join(map(shorten, [*scope.names][:12])) + (", …" if len(scope.names) > 12 else "")
-            help = f"the names so far: {listed}"
+        if not help and names:
+            help = f"the names so far: {_listed(names)}"
         if isinstance(name, str) and name in site.environment.names:
             help = f"did you mean `${shown(name)}`?"
-        message = f"no earlier step of this module is named `{shown(name)}`"
-        self.fault(Code.FROM, message, target.span, help or "give the step a `name`", *notes)
-        return None
+        self.fault(Code.FROM, message, span, help or "give the step a `name`", *notes)
+
+    def refuse_inputs(self, layer: str, inputs: Value) -> None:
+        help = "put `- from: NAME` before it; blocks may name several `inputs`"
+        self.fault(Code.KEY, f"`{layer}` is a layer, which takes the current tensor", inputs.span, help)
+
+    def outputs(self, names: Sequence[spec.Name], scope: Scope, last: Tensor | None, what: str) -> Tensors | None:
+        """The tensors that a module returns by name: those of ``names``, or just its last; None if one is unknown."""
+        if not names:
+            return {"output": self.taken(last)} if last is not None else None
+        found: dict[str, Tensor] = {}
+        for name in names:
+            named = scope.find(name.name)
+            if named is None and not scope.may_have(name.name):
+                module = name.name.rpartition(".")[0]
+                outputs = scope.names[module].outputs if module in scope.names else {}
+                help = did_you_mean(name.name, [*scope.names, *(f"{module}.{output}" for output in outputs)])
+                message = f"no step of {what} is named `{shorten(name.name)}`"
+                self.fault(Code.OUTPUT, message, name.span, help or f"give the step a `name`, in {what} itself")
+            elif named is not None and named.tensor is not None:
+                found[spec.last_part(name.name)] = self.taken(named.tensor)
+        return found if len(found) == len(names) else None
 
     @cached_property
     def named_steps(self) -> dict[object, Span]:
@@ -292,6 +321,10 @@ class Context:
                 if isinstance(name, Literal):
                     found.setdefault(name.value, name.span)
         return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(shorten, names[:12])) + (", …" if len(names) > 12 else "")
 
 
 def shown(name: Any) -> str:

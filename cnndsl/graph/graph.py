@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
 from cnndsl.layers import Layer, Shape
-from cnndsl.spec.document import Document
+from cnndsl.spec import steps as spec
+from cnndsl.spec.document import Block, Document
 from cnndsl.spec.expression import Value
 from cnndsl.spec.steps import Step
 
@@ -29,7 +30,8 @@ class Tensor:
 class Apply:
     """A layer applied to a tensor. ``reuse`` is true if an earlier step made the layer.
 
-    ``written`` are the arguments as the spec has them, before evaluation.
+    ``written`` are the arguments as the spec has them, before evaluation. ``inputs`` are the layer's input, and what
+    it reads besides.
     """
 
     step: Step
@@ -37,13 +39,13 @@ class Apply:
     path: str
     layer: Layer
     written: Mapping[str, Value]
-    input: Tensor
+    inputs: tuple[Tensor, ...]
     output: Tensor
     reuse: bool = False
 
     @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return (self.input,)
+    def input(self) -> Tensor:
+        return self.inputs[0]
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -69,35 +71,56 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Module:
-    """A block, a ``sequential`` or the whole network, applied to a tensor: a child module.
+    """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
-    ``block`` is the block's name, "" for a ``sequential``. ``params`` are the block's parameters
-    with their values, ``written`` the same as the call has them. ``chain`` is true if the steps are a
-    plain chain, an ``nn.Sequential``. ``steps`` is the definition of which this is one use. ``failed``
-    holds what is missing in the body because of faults.
+    ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
+    ``written`` the same as the call has them. ``given`` are its inputs and ``made`` its outputs, by their names
+    inside. ``failed`` holds what is missing in the body because of faults.
     """
 
     step: Step | None
     name: str
     path: str
-    block: str
+    definition: Block = field(repr=False)
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    steps: tuple[Step, ...] = field(repr=False)
-    chain: bool
     body: Body = field(repr=False)
-    input: Tensor
-    output: Tensor
+    given: Mapping[str, Tensor]
+    made: Mapping[str, Tensor]
     reuse: bool = False
     failed: tuple[Failed, ...] = field(default=(), repr=False)
 
     @property
+    def block(self) -> str:
+        """The block's name, "" for a ``sequential``."""
+        return self.definition.name
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.definition.steps
+
+    @property
+    def chain(self) -> bool:
+        """Whether the steps are a plain chain, an ``nn.Sequential``."""
+        return self.definition.chain
+
+    @property
     def inputs(self) -> tuple[Tensor, ...]:
-        return (self.input,)
+        return tuple(self.given.values())
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        return (self.output,)
+        return tuple(self.made.values())
+
+    @property
+    def input(self) -> Tensor:
+        """The current tensor at its start."""
+        return next(iter(self.given.values()))
+
+    @property
+    def output(self) -> Tensor:
+        """The current tensor after it."""
+        return self.outputs[-1]
 
     @property
     def kind(self) -> str:
@@ -155,7 +178,7 @@ class Split:
 class Repeat:
     """The bodies of a ``repeat``, one for each round."""
 
-    step: Step
+    step: spec.Repeat
     rounds: tuple[Body, ...] = field(repr=False)
 
     @property
@@ -164,18 +187,27 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Arm:
+    """One branch: which item of the spec's list it is, in which round of the item's loop, and its body."""
+
+    written: int
+    round: int
+    body: Body = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Branch:
     """Parallel bodies, where an empty one is the tensor itself, and the merge of their outputs."""
 
-    step: Step
+    step: spec.Branch
     split: Split | None
-    branches: tuple[Body, ...] = field(repr=False)
+    arms: tuple[Arm, ...] = field(repr=False)
     merge: Merge
 
     @property
     def bodies(self) -> tuple[Body, ...]:
         split = ((self.split,),) if self.split else ()
-        return (*split, *self.branches, (self.merge,))
+        return (*split, *(arm.body for arm in self.arms), (self.merge,))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,7 +217,7 @@ class Residual:
     Without a merge there is no shortcut, only the body.
     """
 
-    step: Step
+    step: spec.Residual
     body: Body = field(repr=False)
     shortcut: Body = field(repr=False)
     merge: Merge | None
@@ -199,7 +231,7 @@ class Residual:
 class Dense:
     """Rounds of a body and the concatenation of its input and its output."""
 
-    step: Step
+    step: spec.Dense
     rounds: tuple[tuple[Body, Merge], ...] = field(repr=False)
 
     @property
@@ -215,16 +247,21 @@ Body: TypeAlias = tuple[Item, ...]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Graph:
-    """A network: ``root`` is its outermost module, ``inputs`` and ``outputs`` tensors by name.
+    """A network: ``root`` is its outermost module.
 
-    The first input is the root's. A network with one unnamed input calls it ``x``; one with a single
-    unnamed output calls it ``output``.
+    A network with one unnamed input calls it ``x``; one with a single unnamed output calls it ``output``.
     """
 
     document: Document
     root: Module
-    inputs: Mapping[str, Tensor]
-    outputs: Mapping[str, Tensor]
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]:
+        return self.root.given
+
+    @property
+    def outputs(self) -> Mapping[str, Tensor]:
+        return self.root.made
 
     def __repr__(self) -> str:
         return f"<Graph {': '.join(self.signature)}>"
@@ -289,7 +326,7 @@ def changed(body: Body, change: Callable[[Apply], Apply]) -> Body:
             case Repeat():
                 return replace(item, rounds=tuple(changed(body, change) for body in item.rounds))
             case Branch():
-                return replace(item, branches=tuple(changed(body, change) for body in item.branches))
+                return replace(item, arms=tuple(replace(arm, body=changed(arm.body, change)) for arm in item.arms))
             case Residual():
                 return replace(item, body=changed(item.body, change), shortcut=changed(item.shortcut, change))
             case Dense():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from cnndsl.graph.graph import Apply, Failed, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Value
-from cnndsl.spec.steps import Step, Steps, WrittenName, may_be, names_in, written_name
+from cnndsl.spec.steps import Invalid, Name, Step, Steps, WrittenName, may_be, names_in, written_name
 
 _PUBLIC = """
     T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double
@@ -46,6 +47,16 @@ class Named:
     environment: Environment
     item: Apply | Module | None = None
 
+    @property
+    def outputs(self) -> Mapping[str, Tensor]:
+        """The outputs of a module by name."""
+        return self.item.made if isinstance(self.item, Module) else {}
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a fault kept the step from running."""
+        return self.tensor is None
+
 
 @dataclass(slots=True)
 class Scope:
@@ -77,10 +88,29 @@ class Scope:
         else:
             self.lost_templates.append(written)
 
+    def give(self, tensors: Mapping[Name, Tensor | None], environment: Environment) -> None:
+        """Makes the tensors that the module is given known by their names, until a step takes the name of one."""
+        for name, tensor in tensors.items():
+            step = Invalid(span=name.span)
+            self.names[name.name] = Named(step, name.span, tensor, environment)
+
+    def find(self, name: str) -> Named | None:
+        """What a name refers to: an earlier step, or an output of an earlier module, such as ``backbone.c4``."""
+        if name in self.names:
+            return self.names[name]
+        module, _, output = name.rpartition(".")
+        named = self.names.get(module)
+        if named is None or not (named.unknown or output in named.outputs):
+            return None
+        return replace(named, tensor=named.outputs.get(output), item=None)
+
     def may_have(self, name: str) -> bool:
-        """Whether a skipped step may have this name; after many, any name is possible."""
-        many = len(self.lost_templates) > MANY
-        return many or name in self.lost or any(may_be(written, name) for written in self.lost_templates)
+        """Whether a skipped step may have this name, or be the module before its dot; after many, any name is
+        possible."""
+        if len(self.lost_templates) > MANY:
+            return True
+        names = (name, name.rpartition(".")[0])
+        return any(part in self.lost or any(may_be(written, part) for written in self.lost_templates) for part in names)
 
     def child_name(self, short_name: str, written: str | None) -> str:
         """The name of the next child: the written one, its index in a chain, or else kind and count."""

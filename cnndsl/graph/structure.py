@@ -8,7 +8,7 @@ from typing import Any
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.combine import combine, parts
 from cnndsl.graph.context import Context, Run, Site
-from cnndsl.graph.graph import Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
+from cnndsl.graph.graph import Arm, Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
 from cnndsl.graph.scope import Scope
 from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
@@ -116,12 +116,12 @@ class Structure:
             self.context.fault(Code.BRANCH, "one empty branch has nothing to merge with", step.span, help)
             return None
         split, starts = self._starts(step, x, site)
-        bodies: list[Body] = []
+        arms: list[Arm] = []
         ends: list[Tensor | None] = []
-        for steps, start in zip(step.branches, starts):
+        for written, (steps, start) in enumerate(zip(step.branches, starts)):
             inner = site.inside([])
             ends.append(self.run(steps, start, inner))
-            bodies.append(tuple(inner.body))
+            arms.append(Arm(written, 0, tuple(inner.body)))
         dim = 1 if step.dim is None else self.context.value(step.dim, site.environment)
         if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
             help = meant_by(step.dim, dim, site.environment.names)
@@ -136,9 +136,9 @@ class Structure:
             label = name or site.scope.label(step.merge)
             merge = self._merge(step, label, step.merge, dim, tuple(ends), notes, site.scope)
         if merge is None:
-            site.body.extend(item for body in bodies for item in body)
+            site.body.extend(item for arm in arms for item in arm.body)
             return None
-        site.body.append(Branch(step, split, tuple(bodies), merge))
+        site.body.append(Branch(step, split, tuple(arms), merge))
         return merge.output
 
     def _starts(self, step: spec.Branch, x: Tensor | None, site: Site) -> tuple[Split | None, Sequence[Tensor | None]]:

@@ -57,6 +57,7 @@ def schema_of(layers: Layers) -> dict[str, Any]:
                 "subject": "a branch",
                 "expects": "a list of steps, such as `- - Conv2d: [64, 3]`",
             },
+            "block": _block(),
             "step": _step(layers),
             **{layer.__name__: _layer(layer) for layer in layers},
         },
@@ -107,7 +108,7 @@ def _document() -> dict[str, Any]:
         },
         "blocks": {
             "type": "object",
-            "additionalProperties": _STEPS,
+            "additionalProperties": {"$ref": "#/$defs/block"},
             "expects": "a mapping of signatures to lists of steps",
             "description": "Block definitions, `Name(parameter, parameter=default)`: steps.",
         },
@@ -140,6 +141,31 @@ def _document() -> dict[str, Any]:
             "description": "What checkpoints call a tensor: `head: classifier.1`. Null removes what is inherited.",
         },
         "train": _train(),
+    }
+
+
+def _block() -> dict[str, Any]:
+    """The definition of a block: its steps, or a mapping that names its inputs and outputs too."""
+    names = {"type": ["array"], "minItems": 1, "items": {"type": "string", "expects": "a name"}}
+    return {
+        "type": ["array", "object"],
+        "items": {"$ref": "#/$defs/step"},
+        "properties": {
+            "inputs": {
+                **names,
+                "expects": "a list of names, such as `[x, skip]`",
+                "description": "Names of the tensors that the block is given; the first is current at its start.",
+            },
+            "outputs": {
+                **names,
+                "expects": "a list of names",
+                "description": "Names of the block's steps whose tensors it returns. Default: the last tensor.",
+            },
+            "steps": {**_STEPS, "description": "The steps, in order."},
+        },
+        "required": ["steps"],
+        "additionalProperties": False,
+        "expects": "a list of steps, or a mapping of `inputs`, `outputs` and `steps`",
     }
 
 
@@ -222,6 +248,13 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
             "expects": "the name of an earlier step",
             "description": "The module of an earlier step again, with the same weights.",
         },
+        "inputs": _value(
+            "a list of names of earlier steps",
+            "The tensors that a block of several inputs takes, in its order.",
+            type=["array"],
+            items={"type": ["string"], "expects": "the name of an earlier step"},
+            minItems=1,
+        ),
         "let": {
             "type": "object",
             "propertyNames": {"pattern": PARAMETER, "expects": "a name such as `width`"},

@@ -24,13 +24,16 @@ STRUCTURE: dict[str, tuple[str, ...]] = {
     "residual": ("shortcut",),
     "dense": ("times", "for", "in"),
     "from": (),
-    "reuse": (),
+    "reuse": ("inputs",),
     "let": (),
 }
 #: The name of values that nobody reads, as in Python: ``for: [_, channels]``.
 THROWN_AWAY = "_"
-#: Options that every step may have.
+#: Options that every step may have, and those that a layer or block may have besides.
 COMMON = ("name", "when", "else")
+CALL = ("inputs",)
+#: The name of the tensor that the module around was given.
+INPUT = "input"
 MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
 #: Merges of exactly two branches.
 OF_TWO = ("subtract", "divide")
@@ -53,10 +56,12 @@ Steps: TypeAlias = tuple[Step, ...]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Call(Step):
-    """A layer or block with its arguments. A literal ``callee`` is its name."""
+    """A layer or block with its arguments. A literal ``callee`` is its name; ``inputs`` names the tensors that it
+    takes, if that is not just the current one."""
 
     callee: Value
     arguments: Arguments = _NO_ARGUMENTS
+    inputs: Value | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -121,6 +126,12 @@ class From(Step):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reuse(Step):
     target: Value
+    inputs: Value | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mark(Step):
+    """Names the current tensor, and makes nothing."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -137,10 +148,19 @@ class Invalid(Step):
     word: str = ""
 
 
+def last_part(name: str) -> str:
+    """What a tensor is called where it comes out: ``p3`` for ``fpn.p3``."""
+    return name.rpartition(".")[2]
+
+
 def is_chain(steps: Steps) -> bool:
     """Whether steps are a plain chain, one after another, for any result of ``when``."""
     return all(
-        (isinstance(step, (Call, Sequential, Let, Invalid)) or (isinstance(step, Repeat) and is_chain(step.steps)))
+        (
+            isinstance(step, (Sequential, Let, Mark, Invalid))
+            or (isinstance(step, Call) and step.inputs is None)
+            or (isinstance(step, Repeat) and is_chain(step.steps))
+        )
         and is_chain(step.otherwise)
         for step in steps
     )
@@ -166,16 +186,18 @@ def values_in(step: Step) -> Iterator[Value]:
     """The values of a step itself, except those of a ``let``."""
     found: tuple[Value | None, ...] = ()
     match step:
-        case Call(callee=callee, arguments=arguments):
-            found = (callee, *arguments.values)
+        case Call(callee=callee, arguments=arguments, inputs=inputs):
+            found = (callee, *arguments.values, inputs)
         case Repeat(loop=loop) | Dense(loop=loop):
             found = (loop.times, loop.elements)
         case Branch(dim=dim, split=split):
             found = (dim, split)
         case Residual(shortcut=shortcut) if not isinstance(shortcut, tuple):
             found = (shortcut,)
-        case From(target=target) | Reuse(target=target):
+        case From(target=target):
             found = (target,)
+        case Reuse(target=target, inputs=inputs):
+            found = (target, inputs)
     yield from (value for value in (step.name, step.when, *found) if value is not None)
 
 
@@ -241,19 +263,28 @@ class StepParser:
         return Call(span=tree.span, callee=parse_text(str(tree.value), tree.span, self.report))
 
     def _mapping(self, tree: Mapping) -> Step:
+        if id(tree) not in self.faulty and "name" in tree.keys and {*tree.keys} <= {*COMMON}:
+            return self._mark(tree)
         word = None if id(tree) in self.faulty else self._word(tree)
         name = self._value(tree, "name") if isinstance(tree.get("name"), Scalar) else None
         if word is None:
             inner = tuple(step for key, value in tree.entries for step in self._steps_under(str(key.value), value))
             return Invalid(span=tree.span, name=name, inner=inner, word=next(filter(is_word, tree.keys), ""))
         self._check_options(tree, word)
-        when, otherwise = self._value(tree, "when"), self.steps(tree.get("else"))
-        if "else" in tree.keys and when is None:
-            self.fault(
-                Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition: `when: $(...)`"
-            )
         step = self._structure(tree, word) if word in STRUCTURE else self._call(tree, word)
-        return replace(step, name=name, when=when, otherwise=otherwise)
+        return self._with_options(replace(step, name=name), tree)
+
+    def _mark(self, tree: Mapping) -> Step:
+        """A step that has only a name."""
+        return self._with_options(Mark(span=tree.span.first_line, name=self._value(tree, "name")), tree)
+
+    def _with_options(self, step: Step, tree: Mapping) -> Step:
+        """The step with its condition, and the steps that replace it."""
+        when = self._value(tree, "when")
+        if "else" in tree.keys and when is None:
+            help = "add the condition: `when: $(...)`"
+            self.fault(Code.MISSING, "`else` without `when`", tree.keys["else"].span, help)
+        return replace(step, when=when, otherwise=self.steps(tree.get("else")))
 
     def _steps_under(self, key: str, value: Tree) -> Steps:
         """Reads the inside of a faulty step, to find the faults in there."""
@@ -268,7 +299,8 @@ class StepParser:
         if isinstance(callee, Template):
             self.fault(Code.LAYER, "the name of a layer cannot be put together from parts", span, "use `$name` alone")
             return Invalid(span=span)
-        return Call(span=span, callee=callee, arguments=parse_arguments(tree.by_key[word], self.report))
+        arguments = parse_arguments(tree.by_key[word], self.report)
+        return Call(span=span, callee=callee, arguments=arguments, inputs=self._value(tree, "inputs"))
 
     def _structure(self, tree: Mapping, word: str) -> Step:
         span, value = tree.keys[word].span, tree.by_key[word]
@@ -290,7 +322,8 @@ class StepParser:
             case "from":
                 return From(span=span, target=parse_value(value, self.report))
             case "reuse":
-                return Reuse(span=span, target=parse_value(value, self.report))
+                target = parse_value(value, self.report)
+                return Reuse(span=span, target=target, inputs=self._value(tree, "inputs"))
         bound = value.entries if isinstance(value, Mapping) else ()
         for name, _ in bound:
             self._check_variable(name)
@@ -357,7 +390,7 @@ class StepParser:
             seen.add(name.name)
 
     def _check_options(self, tree: Mapping, word: str) -> None:
-        allowed = (*COMMON, *STRUCTURE.get(word, ()))
+        allowed = (*COMMON, *STRUCTURE.get(word, CALL))
         for key, scalar in tree.keys.items():
             if key != word and key not in allowed:
                 belongs = [word for word, options in STRUCTURE.items() if key in options]

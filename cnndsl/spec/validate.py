@@ -33,7 +33,7 @@ _HELP = {
 }
 #: The most pieces into which YAML may have cut a value.
 _PIECES = 12
-_STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else"}
+_STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else", "steps"}
 
 
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:

@@ -264,7 +264,7 @@ class _Planner:
         else:
             if region.split:
                 self._item(region.split, into, depth, bypass)
-            self._beside([(body, bypass) for body in region.branches], into, depth)
+            self._beside([(arm.body, bypass) for arm in region.arms], into, depth)
         if region.merge:
             self._item(region.merge, into, depth, bypass)
 

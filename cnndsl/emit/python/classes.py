@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -143,18 +143,17 @@ class ClassPlanner:
         flow = unify_flow(uses, frozenset(op.item.name for use in uses for op in use.ops.values()))
         init = Constructor(binder).attributes(unify([self.constructs(use) for use in uses]))
         init += [f"self.{flag} = {binder.expression(slot)}" for flag, slot in flow.flags.items()]
-        returns = "Tensor" if len(flow.returned) == 1 else "dict[str, Tensor]"
-        forward = write_forward(flow)
+        is_root, count = modules[0] is self.graph.root, len(flow.returned)
+        several = "dict[str, Tensor]" if is_root else f"tuple[{', '.join(['Tensor'] * count)}]"
+        returns = "Tensor" if count == 1 else several
+        forward = write_forward(replace(flow, is_root=is_root))
         return EmittedClass(name, binder.parameters(), False, tuple(init), tuple(forward), uses[0].names, returns)
 
     def use(self, module: Module) -> Use:
-        is_root = module is self.graph.root
-        given = self.graph.inputs if is_root else {"x": module.input}
         inputs: dict[str, Tensor] = {}
-        for name, tensor in given.items():
+        for name, tensor in module.given.items():
             inputs[safe(name, inputs)] = tensor
-        returned = self.graph.outputs if is_root else {"output": module.output}
-        return Use(tuple(keyed(module.body, module.steps)), inputs, returned)
+        return Use(tuple(keyed(module.body, module.steps)), inputs, module.made)
 
     def dense_prefix(self, modules: Sequence[Module]) -> str:
         """The prefix of the children's names if each module only passes to each child everything before it, which

@@ -37,6 +37,7 @@ class Flow:
     inputs: Mapping[Ref, str]
     returned: Mapping[str, Ref]
     flags: Mapping[str, Slot]
+    is_root: bool = False
 
 
 class Use:

@@ -86,6 +86,8 @@ class _Writer:
         for node, following in zip(self.flow.nodes, (*self.flow.nodes[1:], None)):
             if isinstance(node.item, Split):
                 self.split(node, node.item)
+            elif len(node.item.outputs) > 1:
+                self.several(node)
             elif node.optional:
                 self.optional(node)
             else:
@@ -98,6 +100,8 @@ class _Writer:
         if len(returned) == 1:
             return self.take(tuple(returned.values()))[0].code
         self.flush()
+        if not self.flow.is_root:
+            return Group("(", tuple(self.variables[ref] for ref in returned.values()), ")", bare=True)
         items = tuple(f"{literal(name)}: {self.variables[ref]}" for name, ref in returned.items())
         return Group("{", items, "}", display=True)
 
@@ -125,10 +129,20 @@ class _Writer:
     def code(self, node: Node, operands: Sequence[Pending]) -> Code:
         item = node.item
         if not isinstance(item, Merge):
-            return call(f"self.{item.name}", operands[0].code)
+            return call(f"self.{item.name}", *(operand.code for operand in operands))
         if item.kind == "concat":
             return call("torch.cat", listing(operand.code for operand in operands), str(item.dim))
         return _merged(item, [operand.code for operand in operands])
+
+    def several(self, node: Node) -> None:
+        """A module that returns several tensors."""
+        code = self.code(node, self.take(node.inputs))
+        self.flush()
+        refs = [(node.key, index) for index in range(len(node.item.outputs))]
+        names = [
+            self.name(ref, f"{node.item.name}{index}") if self.left[ref] else "_" for index, ref in enumerate(refs)
+        ]
+        self.lines += lay_out(code, 0, f"{', '.join(names)} = ")
 
     def split(self, node: Node, item: Split) -> None:
         operands = self.take(node.inputs)

@@ -123,12 +123,13 @@ def _keyed_item(item: Item, key: Key, arm: str) -> Iterator[Keyed]:
             for number, (body, merge) in enumerate(pairs):
                 yield from keyed(body, step.steps, (*key, number, 0), arm or "new")
                 yield Keyed((*key, number, 1), merge, arm)
-        case Branch(split=split, branches=branches, merge=merge):
+        case Branch(split=split, arms=arms, merge=merge):
             if split:
                 yield Keyed((*key, 0), split, arm)
-            alone = sum(map(bool, branches)) == 1
-            for number, (body, inner) in enumerate(zip(branches, step.branches), 1):
-                yield from keyed(body, inner, (*key, 1, number), arm if alone else f"branch{number}")
+            alone = sum(bool(one.body) for one in arms) == 1
+            for number, one in enumerate(arms, 1):
+                steps = step.branches[one.written]
+                yield from keyed(one.body, steps, (*key, 1, number), arm if alone else f"branch{number}")
             yield Keyed((*key, 2), merge, arm)
         case Residual(body=body, shortcut=shortcut, merge=merge):
             yield from keyed(body, step.steps, (*key, 0), arm)
