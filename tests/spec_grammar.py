@@ -16,7 +16,8 @@ MAX_DEPTH = 3
 #: Layers that keep any shape, with their arguments.
 ACTIVATIONS: list[dict[str, Any]] = [
     {"Sigmoid": None}, {"GELU": None}, {"Tanh": None}, {"PReLU": None}, {"Softplus": None}, {"Abs": None},
-    {"Multiply": 0.5}, {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}}, {"StochasticDepth": {"p": 0.4, "mode": "row"}},
+    {"Multiply": 0.5}, {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}},
+    {"StochasticDepth": {"p": 0.4, "mode": "row"}},
 ]  # fmt: skip
 IN_PLACE: list[dict[str, Any]] = [
     {"ReLU": {}}, {"ReLU": {}}, {"ReLU": {}}, {"SiLU": {}}, {"ReLU6": {}}, {"Mish": {}}, {"SELU": {}},

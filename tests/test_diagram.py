@@ -512,7 +512,13 @@ HOSTILE = r'<b>x</b> "q" \N \G \E ]; } -> & &amp; &#92; charset="latin1" <!-- x 
 
 def _hostile(body: Body) -> Body:
     return tuple(
-        replace(item, name=HOSTILE, path=HOSTILE, definition=replace(item.definition, name=HOSTILE), body=_hostile(item.body))
+        replace(
+            item,
+            name=HOSTILE,
+            path=HOSTILE,
+            definition=replace(item.definition, name=HOSTILE),
+            body=_hostile(item.body),
+        )
         if isinstance(item, Module)
         else item
         for item in body
