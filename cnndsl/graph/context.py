@@ -241,7 +241,7 @@ class Context:
             site.scope.lose_name(step.name)
             return None
         reason = unusable(name) if isinstance(name, str) else "is not a string"
-        if name in TAKEN:
+        if name in TAKEN and isinstance(step, (spec.Call, spec.Sequential)):
             reason = "is already an attribute of torch.nn.Module"
         if reason:
             help = usable(str(name), TAKEN)

@@ -29,6 +29,9 @@ _HELP = {
     "a list of steps": "begin each step with `- `",
     "a mapping of signatures to lists of steps": "`Block: [...]`, without a `- ` before it",
     "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
+    "a list of steps, or a mapping of `inputs`, `outputs` and `steps`": "begin each step with `- `",
+    "a list of names, such as `[x, skip]`": "`inputs: [x, skip]`",
+    "a list of names of earlier steps": "`inputs: [x, skip]`",
     "a mapping with `input` and `network`": MINIMAL,
 }
 #: The most pieces into which YAML may have cut a value.
@@ -122,20 +125,21 @@ class _Place:
 
 def _locate(tree: Tree, path: Sequence[str | int], names: Container[str]) -> _Place:
     around, key, enclosing = [tree], None, id(tree)
+    is_block = False
     before: tuple[Tree, ...] = ()
     lists = 0  # how many lists the steps are below here
     for depth, part in enumerate(path):
         node = around[-1]
         if isinstance(node, Mapping):
             key, node = node.keys[str(part)], node.by_key[str(part)]
-            below_block = depth == 1 and path[0] == "blocks"
-            lists = 2 if part == "branch" else 1 if part in _STEP_LISTS or below_block else 0
+            is_block = depth == 1 and path[0] == "blocks"
+            lists = 2 if part == "branch" else 1 if part in _STEP_LISTS or is_block else 0
         elif isinstance(node, Listing):
             before = node.items[max(int(part) - _PIECES, 0) : int(part) + 1]
             node = node.items[int(part)]
             lists -= 1
         around.append(node)
-        if depth == 0 or (lists == 0 and isinstance(part, int)):
+        if depth == 0 or (is_block and depth == 1) or (lists == 0 and isinstance(part, int)):
             around, enclosing = [node], id(node)
     in_list = bool(path) and isinstance(path[-1], int)
     return _Place(around[-1], tuple(around), key, in_list, enclosing, tuple(path), names, before)
@@ -231,6 +235,10 @@ def _missing(error: _Error, place: _Place) -> Iterator[Diagnostic]:
     known = list(error.rule.get("properties", ()))
     meant = {_meant(extra, known) for extra in error.extras}
     missing = [name for name in error.wanted if name not in error.value and name not in meant]
+    if missing == ["steps"]:
+        if not any(map(is_word, error.extras)):
+            yield Diagnostic(Code.MISSING, f"{place.subject} needs `steps`", place.span, "`steps: [...]`")
+        return
     if missing and not any(extra in place.names for extra in error.extras):
         message = f"{place.subject} needs {' and '.join(f'`{name}`' for name in missing)}"
         yield Diagnostic(Code.MISSING, message, place.key.span if place.key else place.span, error.signature)
@@ -244,6 +252,8 @@ def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: T
         return Diagnostic(Code.ARGUMENT, f"{place.subject} has no argument {written}", span, help)
     if "patternProperties" not in error.rule:
         help = _meant_section(name) if node is tree else ""
+        if is_word(name) and "steps" in known:
+            help = "a block is a list of steps: begin each with `- `"
         help = help or did_you_mean(name, known) or f"its keys are {', '.join(known)}"
         return Diagnostic(Code.KEY, f"{place.subject} has no key {written}", span, help)
     if any(is_word(key) for key in node.keys):
