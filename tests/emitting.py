@@ -87,6 +87,8 @@ def torch_layer(layer: Layer) -> nn.Module:
     owner = torchvision.ops if layer.package else nn
     factory = namespace[kind] if layer.definition else getattr(owner, kind)
     made: nn.Module = factory(**layer.values)
+    if by := layer.parametrization:
+        return getattr(torch.nn.utils.parametrizations, by.function.name)(made, **by.values)
     return made
 
 
@@ -107,7 +109,8 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
     graph says, in evaluation and in training."""
     module = module or net.module()
     made = list(constructed(net.graph.root.body))
-    paths = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
+    inside = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
+    paths = [path for path in inside if "parametrizations" not in path.split(".")]
     assert sorted(paths) == sorted(op.path for op in made)
     wanted = {}
     for op in made:

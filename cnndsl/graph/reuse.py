@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -119,5 +119,5 @@ def _wiring(module: Module) -> list[tuple[Any, ...]]:
     return [*rows, tuple(numbers[id(tensor)] for tensor in module.outputs)]
 
 
-def _layers(body: Body) -> list[tuple[str, str, Mapping[str, Any]]]:
-    return [(item.path, item.kind, item.layer.values) for _, item in walk(body) if isinstance(item, Apply)]
+def _layers(body: Body) -> list[tuple[str, str]]:
+    return [(item.path, repr(item.layer)) for _, item in walk(body) if isinstance(item, Apply)]

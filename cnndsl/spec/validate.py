@@ -86,6 +86,11 @@ class _Error:
         return str(self.rule.get("title", "")).partition("(")[0] if self.signature else ""
 
     @property
+    def is_branch(self) -> bool:
+        """Whether the value is an item of a ``branch`` that is a mapping."""
+        return self.rule.get("subject") == "a branch" and isinstance(self.value, dict)
+
+    @property
     def extras(self) -> list[str]:
         known, patterns = self.rule.get("properties", ()), self.rule.get("patternProperties", ())
         return [name for name in self.value if name not in known and not any(re.search(p, name) for p in patterns)]
@@ -149,6 +154,9 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     if place.cut:
         known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
         yield _to_put_together(place.cut, place.names, known)
+    elif error.is_branch and any(map(is_word, error.value)):  # a step in the place of a list of steps
+        if error.keyword == "additionalProperties":
+            yield _unfit(error, place, tree)
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
         beside = _beside(place.node, error.extras, tree)
         if beside:
@@ -230,6 +238,11 @@ def _meant(word: str, known: Sequence[str]) -> str:
     return slipped_key(word) if slipped_key(word) in known else meant_argument(word, known) or nearest(word, known)
 
 
+def _owner(error: _Error, place: _Place) -> str:
+    """What has a key too many or too few."""
+    return "a branch" if error.is_branch else place.subject
+
+
 def _missing(error: _Error, place: _Place) -> Iterator[Diagnostic]:
     """One fault for all missing arguments, except those that an unknown one was meant to be."""
     known = list(error.rule.get("properties", ()))
@@ -240,8 +253,9 @@ def _missing(error: _Error, place: _Place) -> Iterator[Diagnostic]:
             yield Diagnostic(Code.MISSING, f"{place.subject} needs `steps`", place.span, "`steps: [...]`")
         return
     if missing and not any(extra in place.names for extra in error.extras):
-        message = f"{place.subject} needs {' and '.join(f'`{name}`' for name in missing)}"
-        yield Diagnostic(Code.MISSING, message, place.key.span if place.key else place.span, error.signature)
+        message = f"{_owner(error, place)} needs {' and '.join(f'`{name}`' for name in missing)}"
+        span = place.key.span if place.key and not place.in_list else place.span
+        yield Diagnostic(Code.MISSING, message, span, error.signature)
 
 
 def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: Tree) -> Diagnostic:
@@ -255,7 +269,7 @@ def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: T
         if is_word(name) and "steps" in known:
             help = "a block is a list of steps: begin each with `- `"
         help = help or did_you_mean(name, known) or f"its keys are {', '.join(known)}"
-        return Diagnostic(Code.KEY, f"{place.subject} has no key {written}", span, help)
+        return Diagnostic(Code.KEY, f"{_owner(error, place)} has no key {written}", span, help)
     if any(is_word(key) for key in node.keys):
         options = [option for option in known if not is_word(option)]
         help = STEP_OPTIONS.get(entry(name)) or _meant_key(name, node, place.names, options)
