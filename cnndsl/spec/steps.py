@@ -185,12 +185,18 @@ def last_part(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def is_dotted(step: Step) -> bool:
+    """Whether the name of a step has dots: the step makes a module in a list or a dict of modules."""
+    return step.name is not None and any("." in text for text in written_name(step.name))
+
+
 def is_chain(steps: Steps) -> bool:
     """Whether steps are a plain chain, one after another, for any result of ``when``."""
     return all(
         (
-            isinstance(step, (Sequential, Let, Mark, Invalid))
-            or (isinstance(step, Call) and step.inputs is None)
+            isinstance(step, (Let, Mark, Invalid))
+            or (isinstance(step, Sequential) and not is_dotted(step))
+            or (isinstance(step, Call) and step.inputs is None and not is_dotted(step))
             or (isinstance(step, Repeat) and is_chain(step.steps))
         )
         and is_chain(step.otherwise)
