@@ -19,8 +19,14 @@ import cnndsl
 from cnndsl.spec.renaming import renamed
 from cnndsl.zoo import family
 
-#: The side of the images for the networks that 64 pixels are too few for.
-SIDES = {"inception_v4": 96, "inception_resnet_v2": 96}
+#: The sizes of images, if they are not 64 x 80: wider than high, and odd after four halvings, where poolings differ.
+SIZES = {
+    "inception_v4": (96, 112),  # too much is cut off for a smaller one
+    "inception_resnet_v2": (96, 112),
+    "tf_efficientnet_b0": (64, 96),  # its padding fits sizes that 32 divides
+    "dla34": (64, 96),  # it adds what it halves in two ways, which is equal if 32 divides the size
+    "hrnet_w18_small": (64, 96),  # it adds what it halves to what it doubles
+}
 #: The largest relative error of an output, for those that are not timm's bit for bit, with the reason.
 ERRORS = {
     "densenetblur121d": 1e-6,  # two average poolings blur like timm's convolution with a constant kernel
@@ -54,8 +60,7 @@ def pair(name: str) -> tuple[nn.Module, nn.Module]:
 
 
 def images(name: str) -> Tensor:
-    side = SIDES.get(name, 64)
-    return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(1))
+    return torch.randn(2, 3, *SIZES.get(name, (64, 80)), generator=torch.Generator().manual_seed(1))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -89,7 +94,7 @@ def test_outputs_and_gradients_in_training_are_timms(name: str) -> None:
     ours, other = pair(name)
     net = compiled(name)
     for module in (ours, other):
-        torch.manual_seed(2)  # for dropout
+        torch.manual_seed(1)  # for dropout
         module.train()(images(name)).square().mean().backward()
     mine = named_as_theirs(net, dict(ours.named_parameters()))
     for key, parameter in other.named_parameters():

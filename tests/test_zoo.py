@@ -223,6 +223,7 @@ def test_the_zoo_is_listed_with_its_costs(tmp_path: Path) -> None:
     listed = run("zoo", "resnet18", folder=tmp_path).stdout
     assert [line.split()[:4] for line in listed.splitlines() if "resnet18" in line] == [
         ["resnet", "resnet18", "11.69", "M"],
+        ["skresnet", "timm/skresnet18", "11.96", "M"],
         ["classic", "classic/resnet18", "11.18", "M"],
     ]
     assert len(run("zoo", folder=tmp_path).stdout.splitlines()) >= len(specs())
