@@ -13,11 +13,15 @@ from cnndsl.layers.table import Layer, argument, layer
 _RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 
 
-class _Interpolation(Layer):
+class Interpolation(Layer):
+    """What all layers that interpolate have in common."""
+
     family = "upsampling"
     short_name = "upsample"
     example = {"scale_factor": 2}
     #: What it needs exactly one of, in words.
+    #: Its mode as arguments of ``Upsample``, if it has no ``mode`` itself.
+    mode_of_like: ClassVar[tuple[str, ...]] = ()
     needs: ClassVar[str] = "either `size` or `scale_factor`"
 
     def output(self, x: Shape) -> Shape:
@@ -47,7 +51,7 @@ class _Interpolation(Layer):
 
 
 @layer
-class Upsample(_Interpolation):
+class Upsample(Interpolation):
     """Interpolates an input with one to three spatial axes to ``size``, to ``floor(scale_factor * its size)``, or with
     ``like`` to the spatial sizes of another tensor.
 
@@ -130,7 +134,7 @@ class UpsampleLike(nn.Module):
         return x.with_spatial(like.spatial)
 
 
-class _Interpolation2d(_Interpolation):
+class _Interpolation2d(Interpolation):
     dims = 2
 
     size = argument(PerAxis(POSITIVE) | NULL, None)
@@ -145,6 +149,8 @@ class UpsamplingNearest2d(_Interpolation2d):
 @layer
 class UpsamplingBilinear2d(_Interpolation2d):
     """``Upsample`` of an image, ``(N, C, H, W)``, with ``mode: bilinear`` and ``align_corners: true``."""
+
+    mode_of_like = ("mode: bilinear", "align_corners: true")
 
 
 @layer
