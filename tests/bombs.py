@@ -306,7 +306,7 @@ FAMILIES: dict[str, Family] = {
         20,
     ),
     "layers with parametrizations": (
-        lambda n: net(["{Conv2d: [8, 1], parametrization: {spectral_norm: {eps: $(10 ** -6)}}}"] * n),
+        lambda n: net(["{Conv2d: [8, 1], parametrization: spectral_norm}"] * n),
         4_000,
     ),
     "sizes": (
