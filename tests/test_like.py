@@ -205,6 +205,16 @@ SPECS = {
             - residual: [MaxPool2d: 2, Upsample: {like: input, mode: $mode, align_corners: $corners}]
         network: [Block: nearest, Block: [bilinear, true], Upsample: {scale_factor: 2}]
         """,
+    "a layer of a parameter": """
+        input: [4, 8, 8]
+        blocks:
+          Block(resize):
+            - {name: a, Conv2d: [4, 1]}
+            - MaxPool2d: 2
+            - $resize: {like: a}
+            - Upsample: {like: $('a' if True else 'b'), mode: area}
+        network: [Block: Upsample, Block: {resize: {Upsample: {mode: bicubic}}}]
+        """,
     "again": """
         input: [4, 8, 8]
         blocks: {Down: [MaxPool2d: 2, Conv2d: [4, 1], Upsample: {like: input}]}

@@ -19,9 +19,9 @@ class Interpolation(Layer):
     family = "upsampling"
     short_name = "upsample"
     example = {"scale_factor": 2}
-    #: What it needs exactly one of, in words.
     #: Its mode as arguments of ``Upsample``, if it has no ``mode`` itself.
     mode_of_like: ClassVar[tuple[str, ...]] = ()
+    #: What it needs exactly one of, in words.
     needs: ClassVar[str] = "either `size` or `scale_factor`"
 
     def output(self, x: Shape) -> Shape:
@@ -55,12 +55,14 @@ class Upsample(Interpolation):
     """Interpolates an input with one to three spatial axes to ``size``, to ``floor(scale_factor * its size)``, or with
     ``like`` to the spatial sizes of another tensor.
 
-    Give one of the three; ``size`` and ``scale_factor`` are one number or a list with one for each axis. ``like`` names
-    an earlier step, as ``from`` does, and its tensor is read when the network runs: ``Upsample: {like: skip}`` fits at
-    any size of the input. ``linear`` works
-    on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on ``(N, C, D, H, W)``, and
-    the other modes on all three. ``align_corners: true`` aligns the corner pixels of input and output; only
-    these four modes take it. ``recompute_scale_factor: true`` interpolates by the ratio of the rounded sizes.
+    Give one of the three. ``size`` and ``scale_factor`` are one number or a list with one for each axis. ``like`` names
+    an earlier step, as ``from`` does. Its tensor is read when the network runs, so ``Upsample: {like: skip}`` fits an
+    input of any size; the emitted source calls ``torch.nn.functional.interpolate`` in a small class of its own.
+
+    ``linear`` works on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on
+    ``(N, C, D, H, W)``, and the other modes on all three. ``align_corners: true`` aligns the corner pixels of input and
+    output; only these four modes take it. ``recompute_scale_factor: true`` interpolates by the ratio of the rounded
+    sizes.
     """
 
     ranks = (3, 4, 5)
