@@ -188,6 +188,15 @@ FAMILIES: dict[str, Family] = {
     "long key": (lambda n: "k" * n + ": 1\n" + net(["ReLU"]), 100_000),
     "long block": (lambda n: net(["ReLU"], blocks([f"? {'B' * n}\n  : [ReLU]"])), 100_000),
     "names": (lambda n: net((f"{{ReLU: , name: a{i}}}" for i in range(n)), input="[1]"), 9_000),
+    "dotted names": (lambda n: net((f"{{ReLU: , name: a.b.c.d.e.f.g.{i}}}" for i in range(n)), input="[1]"), 6_000),
+    "dotted names in loops": (
+        lambda n: net(
+            (f"{{for: i, in: $(range(1000)), repeat: [{{ReLU: , name: a$i.b.c.d.e.f{k}.g.h}}]}}" for k in range(n)),
+            input="[1]",
+        ),
+        20,
+    ),
+    "equal dotted names": (lambda n: net(["{ReLU: , name: a.b.c}", "{ReLU: , name: a.b}"] * n), 4_000),
     "equal names": (lambda n: net(["{ReLU: , name: a}"] * n), 8_000),
     "bad names": (lambda n: net(f"{{ReLU: , name: {i}a}}" for i in range(n)), 9_000),
     "blocks": (lambda n: net((f"B{i}" for i in range(n)), blocks(f"B{i}: [ReLU]" for i in range(n))), 1_000),
@@ -334,21 +343,21 @@ FAMILIES: dict[str, Family] = {
         100,
     ),
     "unlike branches": (lambda n: net([f"branch: [{'[AvgPool2d: 2], [ReLU], ' * n}]"]), 7_000),
-    "inputs": (
+    "block inputs": (
         lambda n: net(
             ["{name: a, ReLU: }", f"{{times: 1000, repeat: [{{B: , inputs: [{'a, ' * n}]}}]}}"],
             blocks([f"B: {{inputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [ReLU]}}"]),
         ),
         8_000,
     ),
-    "outputs": (
+    "block outputs": (
         lambda n: net(
             ["{times: 1000, repeat: [B]}"],
             blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),
         ),
         4_000,
     ),
-    "unknown outputs": (
+    "unknown block outputs": (
         lambda n: net(
             ["{name: b, B: }", *(f"branch: [[from: b.y{i}]]" for i in range(n))],
             blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),

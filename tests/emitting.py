@@ -78,6 +78,29 @@ def constructed(body: g.Body) -> Iterator[g.Apply | g.Module]:
             yield from constructed(op.body)
 
 
+def holders_of(op: g.Apply | g.Module) -> list[str]:
+    """The paths of the lists and dicts that hold a module with dots in its name."""
+    around = op.path.removesuffix(op.name)
+    ends = [place for place, character in enumerate(op.name) if character == "."]
+    return [around + op.name[:end] for end in ends]
+
+
+def registered(names: Iterable[str]) -> list[str]:
+    """Names of tensors in the order of a ``state_dict``: what is in one module is together."""
+    tree: dict[str, Any] = {}
+    for name in names:
+        *modules, own = name.split(".")
+        inside = tree
+        for part in modules:
+            inside = inside.setdefault(part, {})
+        inside[own] = name
+    return _leaves(tree)
+
+
+def _leaves(tree: dict[str, Any]) -> list[str]:
+    return [name for part in tree.values() for name in (_leaves(part) if isinstance(part, dict) else [part])]
+
+
 def torch_layer(layer: Layer) -> nn.Module:
     """The same layer, made from the layer table without the emitter."""
     namespace: dict[str, Any] = {"torch": torch, "nn": nn}
@@ -109,9 +132,14 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
     graph says, in evaluation and in training."""
     module = module or net.module()
     made = list(constructed(net.graph.root.body))
-    inside = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
-    paths = [path for path in inside if "parametrizations" not in path.split(".")]
-    assert sorted(paths) == sorted(op.path for op in made)
+    holders = [path for op in made for path in holders_of(op)]
+    modules = {path: child for path, child in module.named_modules(remove_duplicate=False) if path}
+    modules = {path: child for path, child in modules.items() if "parametrizations" not in path.split(".")}
+    assert sorted(modules) == sorted({*holders, *(op.path for op in made)})
+    for path in holders:
+        keys = [name for name, _ in modules[path].named_children()]
+        kind = nn.ModuleList if keys == [*map(str, range(len(keys)))] else nn.ModuleDict
+        assert type(modules[path]) is kind, path
     wanted = {}
     for op in made:
         child = module.get_submodule(op.path)
@@ -119,7 +147,8 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
             layer = torch_layer(op.layer)
             assert type(child).__name__ == type(layer).__name__ and repr(child) == repr(layer), op.path
             wanted |= {f"{op.path}.{name}": value.shape for name, value in layer.state_dict().items()}
-    assert [*wanted] == [*module.state_dict()]
+    # A list of modules that another use of the class fills earlier is registered before it gets children here.
+    assert holders or registered(wanted) == [*module.state_dict()]
     assert wanted == {name: value.shape for name, value in module.state_dict().items()}
     cost = net.cost
     assert cost.params == sum(p.numel() for p in module.parameters())

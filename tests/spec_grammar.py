@@ -106,10 +106,22 @@ class Place:
 
     def name(self) -> str:
         """A name that nothing in this module has yet."""
+        if self.often(0.15):
+            return self.held()
         name = self.pick(STEP_NAMES)
         number = str(len(self.used)) if name in self.used or self.often(0.3) else ""
         self.used.append(name)
         return f"{name}{number}{'_$' + self.loop if self.loop else ''}"
+
+    def held(self) -> str:
+        """A name in a list or a dict of modules."""
+        if self.loop:
+            self.used.append("in_rounds")
+            return f"held{len(self.used)}.${self.loop}{self.pick(['', '.if'])}"
+        holder = self.pick(["some.parts", "listed", "a_dict"])
+        count = self.used.count(holder)
+        self.used.append(holder)
+        return f"{holder}.{self.pick('bcd')}{count}" if holder == "a_dict" else f"{holder}.{count}"
 
     def inner(self, **changes: Any) -> "Place":
         """Deeper inside of the same module."""

@@ -20,6 +20,7 @@ from layer_cases import REFUSED
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import cnndsl
 from cnndsl.emit.reference import FAMILIES, layer_page, layer_reference
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Refused, Shape
 from cnndsl.layers.initializers import Initializer
@@ -432,6 +433,14 @@ def test_wrong_rank_names_the_sibling() -> None:
     assert isinstance(refused, Refused) and refused.help == "`BatchNorm1d` works on it"
     refused = bind(LAYERS["Conv2d"], {"out_channels": 4, "kernel_size": 3}, Shape((1, 3)))
     assert isinstance(refused, Refused) and "`Unflatten`" in refused.help
+
+
+def test_a_slice_without_a_stop_goes_to_the_end() -> None:
+    net = cnndsl.loads("input: [8, 4, 4]\nnetwork: [Slice: 3, Slice: {start: 1, dim: -1}]")
+    x = torch.randn(2, 8, 4, 4)
+    assert torch.equal(net.module()(x), x[:, 3:, :, 1:])
+    with pytest.raises(cnndsl.SpecError, match="the range from 8 to 8 is empty"):
+        cnndsl.loads("input: [8, 4, 4]\nnetwork: [Slice: 8]")
 
 
 def test_import_is_light() -> None:

@@ -256,10 +256,12 @@ def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
     """A table for terminals: names as a tree, modules in bold, totals below; numbers formatted by ``number``."""
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     rows: list[tuple[Cell, ...]] = []
+    around: dict[int, str] = {0: ""}
     for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
         path, call, output = cells[:3]
+        around[row.depth] = f"{path}."
         layer, style = one_line(row.layer), "failed" if row.failed else "bold" if has_rows else ""
-        name, arguments = path.rpartition(".")[2], call.removeprefix(layer)
+        name, arguments = path.removeprefix(around[row.depth - 1]), call.removeprefix(layer)
         costs = (number(cost) if cost else "" for cost in (row.params, row.macs))
         styled = (((cell, style),) for cell in (output, *costs))
         rows.append((((bars, "dim"), (name, style)), ((layer, style), (arguments, "dim")), *styled))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from cnndsl.graph.graph import Apply, Failed, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Value
+from cnndsl.spec.names import MAX_NAME, unusable, unusable_key
 from cnndsl.spec.steps import Invalid, Name, Step, Steps, WrittenName, may_be, names_in, written_name
 
 _PUBLIC = """
@@ -32,6 +33,33 @@ _PRIVATE = """
 """
 #: Attributes of ``torch.nn.Module`` and ``Sequential``, which a child would hide.
 TAKEN = frozenset((*_PUBLIC.split(), *_PRIVATE.split()))
+
+#: The most parts of a name with dots.
+MAX_PARTS = 8
+#: Attributes that ``torch.nn.ModuleDict`` has besides.
+TAKEN_KEYS = TAKEN | {"clear", "items", "keys", "update", "values"}
+DOTTED = "`convs.0` is the module `0` in a list `convs`, and `heads.box` the module `box` in a dict `heads`"
+
+
+def unusable_step(name: str, is_child: bool) -> str:
+    """Why a step cannot have a name, to follow the name; empty if it can. A name with dots is a path in lists and dicts
+    of modules. The name of a tensor may be an attribute of modules."""
+    first, *keys = name.split(".")
+    reserved = TAKEN if is_child or keys else frozenset()
+    if len(name) > MAX_NAME or not keys:
+        return unusable(name) or _taken(first, reserved, "Module")
+    if len(keys) >= MAX_PARTS:
+        return f"has {len(keys) + 1} parts, the limit is {MAX_PARTS}"
+    reasons = [(first, unusable(first) or _taken(first, reserved, "Module"))]
+    reasons += [(key, unusable_key(key) or _taken(key, TAKEN_KEYS, "ModuleDict")) for key in keys]
+    if any(not part for part, _ in reasons):
+        return "has nothing before or after a dot"
+    return next((f"has the part `{part}`, which {reason}" for part, reason in reasons if reason), "")
+
+
+def _taken(name: str, taken: frozenset[str], owner: str) -> str:
+    return f"is already an attribute of torch.nn.{owner}" if name in taken else ""
+
 
 #: The most names with values in them that are compared with a name that is not found.
 MANY = 100
@@ -67,6 +95,8 @@ class Scope:
     names: dict[str, Named] = field(default_factory=dict)
     #: The owner of each name: the name as written, or an unnamed step.
     taken: dict[str, Value | Step] = field(default_factory=dict)
+    #: The same for lists and dicts of modules: ``convs`` for the first name that begins with ``convs.``.
+    holders: dict[str, Value | Step] = field(default_factory=dict)
     #: The names of steps that were skipped because of a fault.
     lost: set[str] = field(default_factory=set)
     #: The same for names that contain values.
@@ -128,7 +158,7 @@ class Scope:
     def label(self, kind: str) -> str:
         """The next name for a merge or split, which is not a module: one that no step has."""
         name = self.counted(kind)
-        return self.label(kind) if name in self.taken else name
+        return self.label(kind) if name in self.taken or name in self.holders else name
 
     def fail(self, name: str, kind: str, *inputs: Tensor | None) -> None:
         """Records that an operation cannot run. If its input is unknown, an earlier one failed, not this."""

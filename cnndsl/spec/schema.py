@@ -230,7 +230,11 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
         "expects": "a list of branches, each a list of steps",
     }
     properties: dict[str, Any] = {
-        "name": {"type": "string", "expects": "a name", "description": "Name of the step's module, or of its tensor."},
+        "name": {
+            "type": "string",
+            "expects": "a name",
+            "description": "Name of the step's module, or of its tensor. `convs.$i` makes modules in a list `convs`.",
+        },
         **_rounds(),
         "else": {**_STEPS, "description": "Steps that take its place if `when` is false."},
         "parametrization": {

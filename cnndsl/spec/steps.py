@@ -195,12 +195,18 @@ def reads_besides(step: Call) -> bool:
     return any(not names.isdisjoint(layer.reads) for layer in LAYERS.values())
 
 
+def is_dotted(step: Step) -> bool:
+    """Whether the name of a step has dots: the step makes a module in a list or a dict of modules."""
+    return step.name is not None and any("." in text for text in written_name(step.name))
+
+
 def is_chain(steps: Steps) -> bool:
     """Whether steps are a plain chain, one after another, for any result of ``when``."""
     return all(
         (
-            isinstance(step, (Sequential, Let, Mark, Invalid))
-            or (isinstance(step, Call) and step.inputs is None and not reads_besides(step))
+            isinstance(step, (Let, Mark, Invalid))
+            or (isinstance(step, Sequential) and not is_dotted(step))
+            or (isinstance(step, Call) and not (step.inputs or is_dotted(step) or reads_besides(step)))
             or (isinstance(step, Repeat) and is_chain(step.steps))
         )
         and is_chain(step.otherwise)

@@ -140,7 +140,7 @@ class ClassPlanner:
         if loops and (prefix := self.dense_prefix(modules)):
             return self.dense(modules, name, binder, prefix)
         uses = [self.use(module) for module in modules]
-        flow = unify_flow(uses, frozenset(op.item.name for use in uses for op in use.ops.values()))
+        flow = unify_flow(uses, frozenset(op.item.name.partition(".")[0] for use in uses for op in use.ops.values()))
         init = Constructor(binder).attributes(unify([self.constructs(use) for use in uses]))
         init += [f"self.{flag} = {binder.expression(slot)}" for flag, slot in flow.flags.items()]
         is_root, count = modules[0] is self.graph.root, len(flow.returned)
@@ -257,7 +257,8 @@ def _class_name(modules: Sequence[Module]) -> str:
     if not is_named(first.step):
         return "Part"
     names = {module.name for module in modules}
-    return camel(first.name if len(names) == 1 else first.name.rstrip("_0123456789"))
+    name = first.name.replace(".", "_")
+    return camel(name if len(names) == 1 else name.rstrip("_0123456789"))
 
 
 def _modules(body: Body) -> Iterator[Module]:
@@ -298,5 +299,5 @@ def _dense_prefix(module: Module) -> str:
             return ""
         names.append(layer.name)
         x = merge.output
-    prefix = names[0].removesuffix("1")
+    prefix = names[0].removesuffix("1") if "." not in names[0] else "."
     return prefix if names == [f"{prefix}{number}" for number in range(1, len(names) + 1)] else ""
