@@ -20,6 +20,7 @@ from layer_cases import REFUSED
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import cnndsl
 from cnndsl.emit.reference import FAMILIES, layer_page, layer_reference
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Refused, Shape
 from cnndsl.layers.initializers import Initializer
@@ -36,6 +37,7 @@ from cnndsl.layers.kinds import (
     PerAxis,
     Union,
 )
+from cnndsl.layers.upsampling import UpsampleLike
 
 # CNNDSL_EXAMPLES=2000 looks further, and elsewhere each time.
 EXAMPLES = int(os.environ.get("CNNDSL_EXAMPLES", "0"))
@@ -433,6 +435,14 @@ def test_wrong_rank_names_the_sibling() -> None:
     assert isinstance(refused, Refused) and "`Unflatten`" in refused.help
 
 
+def test_a_slice_without_a_stop_goes_to_the_end() -> None:
+    net = cnndsl.loads("input: [8, 4, 4]\nnetwork: [Slice: 3, Slice: {start: 1, dim: -1}]")
+    x = torch.randn(2, 8, 4, 4)
+    assert torch.equal(net.module()(x), x[:, 3:, :, 1:])
+    with pytest.raises(cnndsl.SpecError, match="the range from 8 to 8 is empty"):
+        cnndsl.loads("input: [8, 4, 4]\nnetwork: [Slice: 8]")
+
+
 def test_import_is_light() -> None:
     """Neither torch nor anything slow comes with the table."""
     code = (
@@ -452,7 +462,7 @@ def test_import_is_light() -> None:
 OURS = {name: layer for name, layer in LAYERS.items() if layer.definition}
 
 
-@pytest.mark.parametrize("layer", OURS.values(), ids=OURS)
+@pytest.mark.parametrize("layer", [*OURS.values(), UpsampleLike])
 def test_definition_is_readable(layer: type[Layer]) -> None:
     formatted = subprocess.run(
         [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "88", "-"],

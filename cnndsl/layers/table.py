@@ -260,7 +260,10 @@ class Layer:
             name = type(self).__name__
             raise Refused(f"this `{name}` has no weight to parametrize", None, "remove `parametrization`")
         by.tensors(self)
-        layer = type(self)(**self.values)
+        return self._copied(by)
+
+    def _copied(self, by: Parametrized | None, **values: Any) -> Layer:
+        layer = type(self)(**{**self.values, **values})
         object.__setattr__(layer, "parametrization", by)
         return layer
 
@@ -299,7 +302,7 @@ class Layer:
 
     def out_of_place(self) -> Layer:
         """The same layer, but not in place."""
-        return type(self)(**{**self.values, "inplace": False})
+        return self._copied(self.parametrization, inplace=False)
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         """For each spatial axis, how many values at its end no window reaches; empty if there are no windows."""

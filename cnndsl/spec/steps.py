@@ -206,7 +206,7 @@ def is_chain(steps: Steps) -> bool:
         (
             isinstance(step, (Let, Mark, Invalid))
             or (isinstance(step, Sequential) and not is_dotted(step))
-            or (isinstance(step, Call) and step.inputs is None and not is_dotted(step) and not reads_besides(step))
+            or (isinstance(step, Call) and not (step.inputs or is_dotted(step) or reads_besides(step)))
             or (isinstance(step, Repeat) and is_chain(step.steps))
         )
         and is_chain(step.otherwise)
