@@ -22,7 +22,7 @@ from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
 from cnndsl.spec.names import CONSTANTS, odd_character
 from cnndsl.spec.slips import flow_expression, meant_constant, meant_notation, other_value
-from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree
+from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 
 MAX_TEXT = 256
 MAX_DEPTH = 16
@@ -178,6 +178,17 @@ def parse_value(node: Tree, report: Report) -> Value:
         report(Diagnostic(Code.TYPE, message, node.span.first_line, help))
         return Literal(UNKNOWN, node.span)
     return CallValue(str(key.value), parse_arguments(inner, report), node.span)
+
+
+def parse_call(node: Tree, report: Report) -> CallValue | Literal:
+    """A function by its name alone, or as the one key of a mapping with its arguments. Anything else is a literal,
+    the tree without its places."""
+    if isinstance(node, Mapping) and len(node.entries) == 1:
+        key, inner = node.entries[0]
+        return CallValue(str(key.value), parse_arguments(inner, report), key.span)
+    if isinstance(node, Scalar) and isinstance(node.value, str):
+        return CallValue(node.value, Arguments(), node.span)
+    return Literal(plain(node), node.span)
 
 
 def parse_arguments(node: Tree, report: Report) -> Arguments:

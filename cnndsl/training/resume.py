@@ -8,12 +8,13 @@ from pathlib import Path
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.network import Network, loads
 from cnndsl.recipe import Recipe
+from cnndsl.spec.recipe_keys import KEYS
 from cnndsl.training.checkpoint import Checkpoint
 from cnndsl.training.checkpoint import load as load_checkpoint
 from cnndsl.training.run import BEFORE, LAST, load_run
 
 #: The keys of a recipe that may change in a resumed run: those that decide its end.
-CHANGEABLE = ("epochs", "early_stopping")
+CHANGEABLE = tuple(key.name for key in KEYS.values() if key.may_change)
 
 
 def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
