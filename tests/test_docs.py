@@ -17,13 +17,20 @@ from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.recipe_keys import KEYS, Key
 from cnndsl.spec.schema import schema
 from cnndsl.spec.steps import COMMON, STRUCTURE
-from cnndsl.training import run
+from cnndsl.training import run_folder
 from cnndsl.training.progress import Epoch
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 LANGUAGE = (ROOT / "docs" / "language.md").read_text()
+
+
+#: The files of a run.
+FILES = (
+    *(run_folder.SPEC, run_folder.INFO, run_folder.METRICS, run_folder.LOCK),
+    *(run_folder.LAST, run_folder.BEFORE, run_folder.BEST, run_folder.DAMAGED),
+)
 
 
 def blocks(text: str, kind: str) -> list[str]:
@@ -134,7 +141,7 @@ def test_the_training_page_has_the_default_of_a_key(key: Key) -> None:
 
 
 def test_the_training_page_knows_a_runs_files() -> None:
-    for name in (run.SPEC, run.INFO, run.METRICS, run.LOCK, run.LAST, run.BEFORE, run.BEST, run.DAMAGED, "curves.svg"):
+    for name in (*FILES, "curves.svg"):
         assert f"`{name}`" in TRAINING, name
     assert ", ".join(f.name for f in fields(Epoch) if f.name != "epoch") in TRAINING
 
