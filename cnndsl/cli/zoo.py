@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import TABLE_OR_JSON, USAGE, fail, needs_utf_8, tell
+from cnndsl.cli.common import USAGE, fail, needs_utf_8, table_option, tell
 from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
@@ -30,14 +30,7 @@ _GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=one_of(families))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "plain", "json"]),
-    default="table",
-    show_default=True,
-    help=TABLE_OR_JSON,
-)
+@table_option
 def zoo(words: tuple[str, ...], form: str) -> None:
     """List the specs that come with cnndsl.
 
