@@ -37,33 +37,33 @@ def interpret(net: cnndsl.Network, module: nn.Module, inputs: Iterable[Tensor]) 
 
     This reads the graph's tensors alone. It shares nothing with the emitter's `forward`.
     """
-    known = {id(tensor): value for tensor, value in zip(net.graph.inputs.values(), inputs)}
+    known = dict(zip(net.graph.inputs.values(), inputs))
     _run(net.graph.root.body, module, known)
-    outputs = {name: known[id(tensor)] for name, tensor in net.graph.outputs.items()}
+    outputs = {name: known[tensor] for name, tensor in net.graph.outputs.items()}
     return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
 
-def _run(body: g.Body, module: nn.Module, known: dict[int, Tensor]) -> None:
+def _run(body: g.Body, module: nn.Module, known: dict[g.Tensor, Tensor]) -> None:
     for op in g.operations(body):
-        taken = [known[id(tensor)] for tensor in op.inputs]
+        taken = [known[tensor] for tensor in op.inputs]
         if isinstance(op, g.Apply):
-            known[id(op.output)] = module.get_submodule(op.path)(*taken)
+            known[op.output] = module.get_submodule(op.path)(*taken)
         elif isinstance(op, g.Module):
             _run(op.body, module, known)
         elif isinstance(op, g.Split):
             start = 0
             for size, output in zip(op.sizes, op.outputs):
-                known[id(output)] = taken[0].narrow(1, start, size)
+                known[output] = taken[0].narrow(1, start, size)
                 start += size
         elif op.kind == "concat":
-            known[id(op.output)] = torch.cat(taken, op.dim)
+            known[op.output] = torch.cat(taken, op.dim)
         else:
             result = taken[0]
             for other in taken[1:]:
                 result = MERGED[op.kind](result, other)
-            known[id(op.output)] = result
+            known[op.output] = result
         for tensor in op.outputs:
-            assert known[id(tensor)].shape[1:] == tuple(tensor.shape.sample), op.path
+            assert known[tensor].shape[1:] == tuple(tensor.shape.sample), op.path
 
 
 # --- a module and its graph ------------------------------------------------------------------------------
@@ -87,6 +87,8 @@ def torch_layer(layer: Layer) -> nn.Module:
     owner = torchvision.ops if layer.package else nn
     factory = namespace[kind] if layer.definition else getattr(owner, kind)
     made: nn.Module = factory(**layer.values)
+    if by := layer.parametrization:
+        return getattr(torch.nn.utils.parametrizations, by.function.name)(made, **by.values)
     return made
 
 
@@ -107,7 +109,8 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
     graph says, in evaluation and in training."""
     module = module or net.module()
     made = list(constructed(net.graph.root.body))
-    paths = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
+    inside = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
+    paths = [path for path in inside if "parametrizations" not in path.split(".")]
     assert sorted(paths) == sorted(op.path for op in made)
     wanted = {}
     for op in made:

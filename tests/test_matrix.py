@@ -28,7 +28,7 @@ from cnndsl.layers import INITIALIZERS, LAYERS, Initializer, Layer, Refused
 from cnndsl.layers.function import Calls, Function
 from cnndsl.network import Compilation, Network, compile_spec
 from cnndsl.recipe.transforms import Transform
-from cnndsl.spec.steps import MERGES, OF_TWO
+from cnndsl.spec.steps import MERGES, PAIRS
 
 every_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -210,7 +210,7 @@ def test_numbers_are_emitted_as_floats() -> None:
 
 
 @pytest.mark.parametrize("split", ["true", "[4]"])
-@pytest.mark.parametrize("merge", sorted({*MERGES} - {*OF_TWO}))
+@pytest.mark.parametrize("merge", sorted({*MERGES} - {*PAIRS}))
 def test_a_split_into_one_part_is_the_tensor(split: str, merge: str) -> None:
     spec = f"input: [4, 6, 6]\nnetwork: [{{branch: [[ReLU]], split: {split}, merge: {merge}}}]\n"
     assert "chunk" not in cnndsl.loads(spec).source()

@@ -125,14 +125,15 @@ def _row(operation: Operation, depth: int, own: Cost) -> Row:
 
 def arguments(operation: Operation) -> dict[str, Any]:
     """What distinguishes an operation from others of its kind: a layer's arguments that are neither inferred
-    nor torch's defaults, a block's parameters, the axis of a ``concat`` if it is not 1."""
+    nor torch's defaults, and its parametrization; a block's parameters, the axis of a ``concat`` if it is not 1."""
     if isinstance(operation, Apply):
-        known = operation.layer.arguments
-        return {
+        known, by = operation.layer.arguments, operation.layer.parametrization
+        given = {
             name: value
             for name, value in operation.layer.values.items()
             if known[name].infer is None and (known[name].required or value != known[name].default)
         }
+        return given | ({"parametrization": str(by)} if by else {})
     if isinstance(operation, Module):
         return dict(operation.params) if operation.block else {}
     if isinstance(operation, Split):

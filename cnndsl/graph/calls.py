@@ -8,22 +8,27 @@ from functools import partial
 from math import prod
 from typing import Any
 
-from cnndsl.diagnostics import Code, Note, got, shorten
+from cnndsl.diagnostics import Code, Diagnostic, Note, got, shorten
 from cnndsl.graph.arguments import evaluated
 from cnndsl.graph.context import Context, Site, shown
 from cnndsl.graph.graph import Apply, Tensor
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
 from cnndsl.graph.torch_order import meant_channels, meant_step
-from cnndsl.layers import LAYERS, Layer, Refused, Shape
+from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer, Parametrized, Refused, Shape
 from cnndsl.layers.table import take
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import foreign
 from cnndsl.spec import steps as spec
+from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
+
+_FUNCTIONS = Vocabulary(
+    PARAMETRIZATIONS, "function of torch.nn.utils.parametrizations", "`spectral_norm`, or `{weight_norm: {dim: 1}}`"
+)
 
 
 class Calls:
@@ -42,6 +47,10 @@ class Calls:
         lost = context.document.lost
         known = isinstance(callee, str) and callee in context.callables and not (lost and callee in lost)
         if known and callee in context.document.blocks:
+            if step.parametrization is not None:
+                help = "beside a layer in the block, `parametrization: $norm` takes it from a parameter, `norm`"
+                message = f"`{callee}` is a block: `parametrization` belongs to a layer"
+                context.fault(Code.KEY, message, step.parametrization.span, help)
             return self.modules.block(step, given, name, context.document.blocks[callee], x, site)
         if known and step.inputs is not None:
             context.refuse_inputs(str(callee), step.inputs)
@@ -78,7 +87,12 @@ class Calls:
             found = evaluated(self.context, given, layer, site)
             if found is not None and UNKNOWN not in found[0].values():
                 item = self._apply(step, child, layer, *found, x, site)
+            by = self._parametrization(step.parametrization, site)
+            if item is not None and by is not None:
+                item = self._parametrized(item, *by)
         if item is not None:
+            if not self.context.reusing:
+                self.context.spend_parameters(item.layer, step.callee.span)
             site.body.append(item)
         else:
             site.scope.fail(child, layer.__name__, x)
@@ -194,9 +208,30 @@ class Calls:
                 help = how_to_raise("elements")
                 self.context.fault(Code.LIMIT, message, span, help, Note(f"its shape is {Shape(shape)}"))
                 return False
-        if not self.context.reusing:
-            self.context.spend_parameters(layer, span)
         return True
+
+    def _parametrization(self, written: Value | None, site: Site) -> tuple[Parametrized, Span] | None:
+        """What computes the weight of a layer, and its place; None if nothing does, or if it has a fault."""
+        if written is None:
+            return None
+        if not isinstance(written, CallValue) and self.context.value(written, site.environment) in (None, UNKNOWN):
+            return None
+        faults: list[Diagnostic] = []
+        call = CallReader(site.environment, faults).call(written, _FUNCTIONS)
+        for fault in faults:
+            self.context.report(fault)
+        if call is None:
+            return None
+        function = PARAMETRIZATIONS[call.name]
+        return Parametrized(function, call.arguments, function.bind(call.arguments)), call.span
+
+    def _parametrized(self, item: Apply, by: Parametrized, span: Span) -> Apply:
+        """The layer with its weight computed by a parametrization, or as it is if that has no place there."""
+        try:
+            return replace(item, layer=item.layer.parametrized(by))
+        except Refused as refused:
+            self.context.fault(Code.SHAPE, refused.message, span, refused.help)
+            return item
 
 
 def _together(first: Arguments, then: Arguments) -> Arguments:

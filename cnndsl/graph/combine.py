@@ -55,7 +55,7 @@ def parts(shape: Shape, wanted: Any, count: int) -> tuple[int, ...]:
     if not isinstance(wanted, tuple) or not all(type(size) is int and size > 0 for size in wanted):
         raise Refused("`split` expects true, or a list with the channels of each branch", "split")
     if len(wanted) != count:
-        raise Refused(f"`split` lists {len(wanted)} parts for {count} branches", "split")
+        raise Refused(f"`split` lists {len(wanted)} parts for {count} branch{'es' * (count > 1)}", "split")
     if sum(wanted) != channels:
         raise Refused(f"the parts add up to {sum(wanted)}, but the tensor has {channels} channels", "split")
     return wanted

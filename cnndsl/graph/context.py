@@ -97,6 +97,10 @@ class Context:
     def fault(self, code: Code, message: str, span: Span, help: str = "", *notes: Note) -> None:
         self._add(Diagnostic(code, message, span.first_line, help, notes, told(self.trail, self.at)))
 
+    def report(self, fault: Diagnostic) -> None:
+        """Adds a fault that was found elsewhere, with the trail that led here."""
+        self._add(replace(fault, trail=told(self.trail, self.at)))
+
     def _add(self, fault: Diagnostic) -> None:
         """Adds a fault, unless a loop or block has reported it already."""
         key = fault.code, fault.span
@@ -153,7 +157,7 @@ class Context:
             self.stop(f"the network unrolls to more than {self.limits.edges} edges", span, "edges")
 
     def spend_parameters(self, layer: Layer, span: Span) -> None:
-        self.parameters += sum(map(prod, layer.parameters().values()))
+        self.parameters += sum(map(prod, layer.named_parameters().values()))
         if self.parameters > self.limits.parameters:
             self.stop(f"the network has more than {self.limits.parameters} parameters", span, "parameters")
 
@@ -186,7 +190,7 @@ class Context:
 
     def _failed(self, fault: Fault) -> None:
         """Reports that a value has no result. If it takes too much work, nothing more is done."""
-        self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
+        self.report(fault.diagnostic)
         if self.meter.exhausted:
             raise Stop
 
@@ -241,7 +245,7 @@ class Context:
             site.scope.lose_name(step.name)
             return None
         reason = unusable(name) if isinstance(name, str) else "is not a string"
-        if name in TAKEN:
+        if name in TAKEN and isinstance(step, (spec.Call, spec.Sequential)):
             reason = "is already an attribute of torch.nn.Module"
         if reason:
             help = usable(str(name), TAKEN)
@@ -299,6 +303,7 @@ class Context:
         """The tensors that a module returns by name: those of ``names``, or just its last; None if one is unknown."""
         if not names:
             return {"output": self.taken(last)} if last is not None else None
+        self.spend(names[0].span, len(names))
         found: dict[str, Tensor] = {}
         for name in names:
             named = scope.find(name.name)

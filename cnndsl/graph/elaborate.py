@@ -84,7 +84,7 @@ class _Elaborator:
             made = outputs or {"output": context.taken(last or NOTHING)}
             root = Module(
                 *(None, document.name, "", document.definition, context.params, {}, tuple(body)),
-                *(given, made, False, tuple(scope.failed)),
+                *(tuple(given.values()), given, made, False, tuple(scope.failed)),
             )
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
             return Elaboration(None, root, tuple(context.faults), context.params)

@@ -29,6 +29,22 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Alias(Tensor):
+    """The same value as ``of``, equal to it, by another name: an input of a module that is given one tensor twice.
+
+    Only what reads names, such as the emitter, tells the two apart.
+    """
+
+    of: Tensor
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.of == (other.of if isinstance(other, Alias) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.of)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Apply:
     """A layer applied to a tensor. ``reuse`` is true if an earlier step made the layer.
 
@@ -76,8 +92,8 @@ class Module:
     """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
     ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
-    ``written`` the same as the call has them. ``given`` are its inputs and ``made`` its outputs, by their names
-    inside. ``failed`` holds what is missing in the body because of faults.
+    ``written`` the same as the call has them. ``inputs`` are the tensors that it takes; ``given`` are the same by
+    their names inside, and ``made`` are its outputs. ``failed`` holds what is missing in the body because of faults.
     """
 
     step: Step | None
@@ -87,6 +103,7 @@ class Module:
     params: Mapping[str, Any]
     written: Mapping[str, Value]
     body: Body = field(repr=False)
+    inputs: tuple[Tensor, ...]
     given: Mapping[str, Tensor]
     made: Mapping[str, Tensor]
     reuse: bool = False
@@ -105,10 +122,6 @@ class Module:
     def chain(self) -> bool:
         """Whether the steps are a plain chain, an ``nn.Sequential``."""
         return self.definition.chain
-
-    @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return tuple(self.given.values())
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:

@@ -20,8 +20,9 @@ from cnndsl.source import Span
 from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment
-from cnndsl.spec.sections import TENSORS, InitLine, WrittenCall
+from cnndsl.spec.sections import TENSORS, InitLine
 from cnndsl.spec.steps import Name
+from cnndsl.spec.values import Value
 
 FUNCTIONS = Vocabulary(INITIALIZERS, "function of torch.nn.init", "`xavier_uniform`, or `{normal: {std: 0.01}}`")
 
@@ -67,7 +68,7 @@ class _Reader:
             for tensor, call in line.tensors:
                 self.tensor(layer, tensor, call)
 
-    def tensor(self, layer: str, tensor: Name, written: WrittenCall) -> None:
+    def tensor(self, layer: str, tensor: Name, written: Value) -> None:
         if tensor.name not in TENSORS:
             help = "only `weight` and `bias` can be initialised"
             self.fault(Code.KEY, f"`{shorten(tensor.name)}` is not a tensor of a layer", tensor.span, help)

@@ -9,7 +9,7 @@ from typing import Any
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.arguments import evaluated, usage
 from cnndsl.graph.context import Context, Run, Site
-from cnndsl.graph.graph import Item, Module, Tensor
+from cnndsl.graph.graph import Alias, Item, Module, Tensor
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
@@ -26,10 +26,12 @@ NOTHING = Tensor(Shape())
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A module whose steps have run: its items, and the tensors that it returns by name, None if one is unknown."""
+    """A module whose steps have run: its items, and the tensors that it was given and that it returns, by name.
+    ``made`` is None if one of these is unknown."""
 
     scope: Scope
     items: tuple[Item, ...]
+    given: dict[str, Tensor]
     made: dict[str, Tensor] | None
 
 
@@ -150,14 +152,15 @@ class Modules:
         site: Site,
     ) -> Tensor | None:
         """A child module, whose steps see ``environment``."""
-        known = {name: self.context.taken(tensor) for name, tensor in zip(block.input_names, given) if tensor}
-        inside = self.inside(block, site.scope.path_of(name), given, environment)
+        taken = [self.context.taken(tensor) for tensor in given]
+        inside = self.inside(block, site.scope.path_of(name), taken, environment)
         made = inside.made or dict.fromkeys(block.output_names, NOTHING)
         item, out = None, None if inside.made is None else [*inside.made.values()][-1]
-        if len(known) == len(given):
+        inputs = tuple(tensor for tensor in taken if tensor is not None)
+        if len(inputs) == len(taken):
             item = Module(
                 *(step, name, inside.scope.path, block, params, written, inside.items),
-                *(known, made, self.context.reusing, tuple(inside.scope.failed)),
+                *(inputs, inside.given, made, self.context.reusing, tuple(inside.scope.failed)),
             )
             site.body.append(item)
         if step.name is not None:
@@ -166,9 +169,18 @@ class Modules:
 
     def inside(self, block: Block, path: str, given: Sequence[Tensor | None], environment: Environment) -> Inside:
         """Runs the steps of a module."""
-        context, scope, items = self.context, Scope(path, block.chain), list[Item]()
-        tensors = [context.taken(tensor) for tensor in given]
+        scope, items, tensors = Scope(path, block.chain), list[Item](), _told_apart(given)
         scope.give({spec.Name(spec.INPUT, block.span): tensors[0], **dict(zip(block.inputs, tensors))}, environment)
         last = self.run(block.steps, tensors[0], Site(environment, scope, items))
-        made = context.outputs(block.outputs, scope, last, f"`{block.name}`")
-        return Inside(scope, tuple(items), made)
+        made = self.context.outputs(block.outputs, scope, last, f"`{block.name}`")
+        named = {name: tensor for name, tensor in zip(block.input_names, tensors) if tensor is not None}
+        return Inside(scope, tuple(items), named, made)
+
+
+def _told_apart(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
+    """The tensors, with an alias for each that appears again."""
+    found: list[Tensor | None] = []
+    for tensor in tensors:
+        again = tensor is not None and any(other is tensor for other in found)
+        found.append(Alias(tensor.shape, tensor) if tensor is not None and again else tensor)
+    return found

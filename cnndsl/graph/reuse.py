@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -89,8 +89,8 @@ class Reusing:
             on = f"its layers for {shapes} would differ from those for {those}"
             self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
             return None
-        tensors = dict(zip(item.given, given))
-        again = replace(item, step=step, body=inside.items, given=tensors, made=inside.made, reuse=True)
+        again = replace(item, step=step, body=inside.items, inputs=tuple(given), given=inside.given, reuse=True)
+        again = replace(again, made=inside.made)
         if _wiring(again) != _wiring(item):
             on = f"its tensors for {shapes} would be connected differently from those for {those}"
             self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
@@ -105,7 +105,7 @@ class Reusing:
 def _wiring(module: Module) -> list[tuple[Any, ...]]:
     """The tensors that the operations of a module take, numbered in order, and what merges and splits do."""
     numbers: dict[int, int] = {}
-    for tensor in module.inputs:
+    for tensor in module.given.values():
         numbers.setdefault(id(tensor), len(numbers))
     rows: list[tuple[Any, ...]] = []
     for _, item in walk(module.body):
@@ -119,5 +119,5 @@ def _wiring(module: Module) -> list[tuple[Any, ...]]:
     return [*rows, tuple(numbers[id(tensor)] for tensor in module.outputs)]
 
 
-def _layers(body: Body) -> list[tuple[str, str, Mapping[str, Any]]]:
-    return [(item.path, item.kind, item.layer.values) for _, item in walk(body) if isinstance(item, Apply)]
+def _layers(body: Body) -> list[tuple[str, str]]:
+    return [(item.path, repr(item.layer)) for _, item in walk(body) if isinstance(item, Apply)]

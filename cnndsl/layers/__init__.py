@@ -14,7 +14,18 @@ from cnndsl.layers import (  # noqa: F401  (importing a module adds its layers t
     upsampling,
 )
 from cnndsl.layers.initializers import INITIALIZERS, Initializer
+from cnndsl.layers.parametrizations import PARAMETRIZATIONS, Parametrization, Parametrized
 from cnndsl.layers.shape import Refused, Shape
 from cnndsl.layers.table import LAYERS, Layer
 
-__all__ = ["INITIALIZERS", "LAYERS", "Initializer", "Layer", "Refused", "Shape"]
+__all__ = [
+    "INITIALIZERS",
+    "LAYERS",
+    "PARAMETRIZATIONS",
+    "Initializer",
+    "Layer",
+    "Parametrization",
+    "Parametrized",
+    "Refused",
+    "Shape",
+]

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from cnndsl.layers.kinds import MAX_NUMBER, MAX_SIZE, Kind
 from cnndsl.layers.shape import Refused, Shape
+
+if TYPE_CHECKING:
+    from cnndsl.layers.parametrizations import Parametrized
 
 T = TypeVar("T")
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
@@ -135,6 +138,8 @@ class Layer:
     #: The expression that Python source calls to build it, and the import that this needs besides ``torch``.
     constructor: ClassVar[str]
     imports: ClassVar[str]
+    #: The dimension of the weight that belongs to the outputs.
+    outputs_dim: ClassVar[int] = 0
     #: Whether the output may share the input's memory, in training or in evaluation.
     shares_memory: ClassVar[bool] = False
     #: Whether it normalizes with the mean and the variance of the batch, drops values at random, or turns scores into
@@ -151,6 +156,8 @@ class Layer:
     example_input: ClassVar[tuple[int, ...]] = (1, 8, 32, 32)
 
     values: Mapping[str, Any]
+    #: What computes the weight, if it is not a parameter itself.
+    parametrization: Parametrized | None = None
 
     def __init_subclass__(cls) -> None:
         name = cls.__name__
@@ -170,7 +177,8 @@ class Layer:
         raise AttributeError(f"{type(self).__name__} is frozen")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
+        call = f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
+        return f"{call} with {self.parametrization}" if self.parametrization else call
 
     @classmethod
     def bind(cls, given: Mapping[str, Any], x: Shape) -> Layer:
@@ -237,6 +245,29 @@ class Layer:
     def buffers(self) -> dict[str, tuple[int, ...]]:
         """Tensors of the ``state_dict`` that are not learned."""
         return {}
+
+    def parametrized(self, by: Parametrized) -> Layer:
+        """The same layer with its weight computed ``by`` a parametrization. Raises :class:`Refused`."""
+        if "weight" not in self.parameters():
+            name = type(self).__name__
+            raise Refused(f"this `{name}` has no weight to parametrize", None, "remove `parametrization`")
+        by.tensors(self)
+        layer = type(self)(**self.values)
+        object.__setattr__(layer, "parametrization", by)
+        return layer
+
+    def named_parameters(self) -> dict[str, tuple[int, ...]]:
+        """:meth:`parameters` by their names in the ``state_dict``, those of the parametrization in place of the
+        weight."""
+        found = self.parameters()
+        if self.parametrization is None:
+            return found
+        del found["weight"]
+        return found | self.parametrization.tensors(self)[0]
+
+    def named_buffers(self) -> dict[str, tuple[int, ...]]:
+        """:meth:`buffers`, and those of the parametrization."""
+        return self.buffers() | (self.parametrization.tensors(self)[1] if self.parametrization else {})
 
     def padded(self, x: Shape) -> tuple[int, ...]:
         """The shape of the padded input, if torch makes such a tensor; else empty."""

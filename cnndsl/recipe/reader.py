@@ -110,7 +110,7 @@ class _Reader:
             given = calls.arguments(key.holds, written)
             return UNKNOWN if given is None else EarlyStopping(**given)
         items = written.items if isinstance(written, ListValue) else (written,)
-        found = [calls.call(item, CALLS[key.name]) for item in items if isinstance(item, (CallValue, Literal))]
+        found = [calls.call(item, CALLS[key.name]) for item in items]
         if None in found:
             return UNKNOWN
         return tuple(found) if isinstance(written, ListValue) else found[0]

@@ -13,8 +13,7 @@ from cnndsl.layers.function import Calls, Function
 from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Unknown, evaluate
 from cnndsl.spec.hints import meant_by, meant_function
-from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, dealt
+from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Value, dealt
 
 
 @dataclass(frozen=True)
@@ -56,13 +55,21 @@ class CallReader:
         self.environment = environment
         self.faults = faults
 
-    def call(self, written: CallValue | Literal, vocabulary: Vocabulary) -> FunctionCall | None:
-        """A function with its arguments; None if it has a fault."""
+    def call(self, written: Value, vocabulary: Vocabulary) -> FunctionCall | None:
+        """A function with its arguments, or by its name alone; None if it has a fault."""
         if isinstance(written, CallValue):
             return self._named(written, vocabulary)
-        if written.value is not UNKNOWN:
-            message = f"this is not {vocabulary.one}: {got(written.value)}"
-            self._fault(Code.TYPE, message, written.span, f"write {vocabulary.example}")
+        try:
+            found = evaluate(written, self.environment)
+        except Unknown:
+            return None
+        except Fault as fault:
+            self.faults.append(fault.diagnostic)
+            return None
+        if isinstance(found, str):
+            return self._named(CallValue(found, Arguments(), written.span), vocabulary)
+        message = f"this is not {vocabulary.one}: {got(found)}"
+        self._fault(Code.TYPE, message, written.span, f"write {vocabulary.example}")
         return None
 
     def arguments(self, function: Function, written: CallValue) -> dict[str, Any] | None:
@@ -137,16 +144,8 @@ class CallReader:
         kind = function.arguments[name].kind if name in function.arguments else None
         if isinstance(kind, Calls) and isinstance(value, ListValue):
             vocabulary = Vocabulary(kind.table, kind.expected.removesuffix("s"), f"`{function.name}`")
-            return tuple(self._nested(item, vocabulary) for item in value.items)
+            return tuple(self.call(item, vocabulary) for item in value.items)
         return evaluate(value, self.environment)
-
-    def _nested(self, item: Value, vocabulary: Vocabulary) -> FunctionCall | None:
-        if isinstance(item, CallValue):
-            return self._named(item, vocabulary)
-        if isinstance(item, Literal) and isinstance(item.value, str):
-            return self._named(CallValue(item.value, Arguments(), item.span), vocabulary)
-        self._fault(Code.TYPE, f"this is not {vocabulary.one}", item.span, vocabulary.example)
-        return None
 
     def _fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
         self.faults.append(Diagnostic(code, message, span.first_line, help))

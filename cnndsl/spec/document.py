@@ -358,7 +358,9 @@ class _DocumentParser:
         items = tree.items if isinstance(tree, Listing) and id(tree) not in self.faulty else ()
         found: dict[str, Name] = {}
         for item in items:
-            name = Name(str(item.value) if isinstance(item, Scalar) else "", item.span)
+            if not isinstance(item, Scalar) or not isinstance(item.value, str):
+                continue
+            name = Name(item.value, item.span)
             if (own := last_part(name.name)) in found:
                 note = Note("it is first listed here", found[own].span)
                 self.fault(Code.OUTPUT, f"the {what} `{shorten(own)}` appears twice", item.span, "keep one", note)

@@ -26,6 +26,8 @@ _FROM = "`from: NAME` goes back to the tensor of an earlier step"
 _LET = "`let: {width: 64}` binds names for the rest of the list"
 _BLOCK = "make it a block of your own, under `blocks`"
 _RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` adds layers of your own"
+_WEIGHT_NORM = "`parametrization: weight_norm` beside the layer"
+_SPECTRAL_NORM = "`parametrization: spectral_norm` beside the layer"
 _LOSS = "the loss belongs to the recipe: `train: {loss: CrossEntropyLoss}`"
 _SEPARABLE = (
     "two steps: `Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups: $(input.channels)}` and "
@@ -128,12 +130,21 @@ STRUCTURE = _table(
         "lambda": "`--plugin MODULE` adds layers of your own",
         "lstm gru rnn embedding": _RECURRENT,
         "attention multiheadattention selfattention transformer transformerencoderlayer": _RECURRENT,
+        "weightnorm": _WEIGHT_NORM,
+        "spectralnorm sn": _SPECTRAL_NORM,
         "crossentropyloss mseloss bceloss nllloss loss criterion": _LOSS,
     }
 )
 
 #: Words beside a layer, with help.
-STEP_OPTIONS = _table({"if cond condition unless only": _WHEN, "id label tag": "`name: ...` names a step"})
+STEP_OPTIONS = _table(
+    {
+        "weightnorm": _WEIGHT_NORM,
+        "spectralnorm": _SPECTRAL_NORM,
+        "if cond condition unless only": _WHEN,
+        "id label tag": "`name: ...` names a step",
+    }
+)
 
 #: Words for ways to merge branches.
 MERGES = _table(

@@ -11,7 +11,7 @@ from cnndsl.diagnostics import nearest
 from cnndsl.spec.foreign import STRUCTURE as FOREIGN
 from cnndsl.spec.foreign import entry
 from cnndsl.spec.schema import schema
-from cnndsl.spec.steps import CALL, COMMON, STRUCTURE
+from cnndsl.spec.steps import ARM, CALL, COMMON, STRUCTURE
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 
 
@@ -36,13 +36,13 @@ def _block(block: Tree) -> Tree:
 
 
 def _steps(steps: Tree) -> Tree:
-    """A list of steps, or of branches, which are such lists."""
+    """A list of steps, or of branches, which are such lists or mappings with one."""
     if isinstance(steps, Listing):
         items = tuple(map(_steps, steps.items))
         return steps if items == steps.items else Listing(items, steps.span)
     if not isinstance(steps, Mapping):
         return steps
-    step = respelt(steps, _options(steps))
+    step = respelt(steps, ARM if "steps" in steps.by_key else _options(steps))
     entries = [(key, _steps(value) if isinstance(value, Listing) else value) for key, value in step.entries]
     return _with(steps, entries)
 

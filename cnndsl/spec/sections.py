@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TypeAlias
 
 from cnndsl.layers.function import Function
 from cnndsl.source import Span
@@ -16,16 +15,13 @@ from cnndsl.spec.values import CallValue, ListValue, Literal, Report, Value, par
 #: The tensors of a layer that ``init`` may name.
 TENSORS = ("weight", "bias")
 
-#: A call as written; a literal is not one, and whoever knows the functions reports it.
-WrittenCall: TypeAlias = CallValue | Literal
-
 
 @dataclass(frozen=True)
 class InitLine:
     """A layer, and the functions that fill its tensors: ``Linear: {normal: {std: 0.01}}`` fills its ``weight``."""
 
     layer: Name
-    tensors: tuple[tuple[Name, WrittenCall], ...]
+    tensors: tuple[tuple[Name, Value], ...]
 
 
 @dataclass(frozen=True)
@@ -76,7 +72,7 @@ def parse_init(section: Mapping | None, report: Report) -> tuple[InitLine, ...]:
     return tuple(InitLine(layer, _tensors(layer, value, report)) for layer, value in _lines(section))
 
 
-def _tensors(layer: Name, value: Tree, report: Report) -> tuple[tuple[Name, WrittenCall], ...]:
+def _tensors(layer: Name, value: Tree, report: Report) -> tuple[tuple[Name, Value], ...]:
     """The calls by tensor. One call alone is for the weight."""
     if isinstance(value, Mapping) and any(key in TENSORS for key in value.keys):
         return tuple((name, parse_call(inner, report)) for name, inner in _lines(value))

@@ -14,29 +14,43 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span
 from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Arguments, Literal, Report, Template, Value, parse_arguments, parse_text, parse_value
+from cnndsl.spec.values import (
+    Arguments,
+    Literal,
+    Report,
+    Template,
+    Value,
+    parse_arguments,
+    parse_call,
+    parse_text,
+    parse_value,
+)
 
+#: What says how often something runs.
+LOOP = ("times", "for", "in")
 #: Structural words, with the options that each may have beside it.
 STRUCTURE: dict[str, tuple[str, ...]] = {
     "sequential": (),
-    "repeat": ("times", "for", "in"),
+    "repeat": LOOP,
     "branch": ("merge", "dim", "split"),
     "residual": ("shortcut",),
-    "dense": ("times", "for", "in"),
+    "dense": LOOP,
     "from": (),
     "reuse": ("inputs",),
     "let": (),
 }
+#: The keys of an item of a ``branch``.
+ARM = ("steps", "when", *LOOP)
 #: The name of values that nobody reads, as in Python: ``for: [_, channels]``.
 THROWN_AWAY = "_"
 #: Options that every step may have, and those that a layer or block may have besides.
 COMMON = ("name", "when", "else")
-CALL = ("inputs",)
+CALL = ("inputs", "parametrization")
 #: The name of the tensor that the module around was given.
 INPUT = "input"
 MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
-#: Merges of exactly two branches.
-OF_TWO = ("subtract", "divide")
+#: Those that take two tensors.
+PAIRS = ("subtract", "divide")
 
 _NO_ARGUMENTS = Arguments()
 
@@ -57,11 +71,13 @@ Steps: TypeAlias = tuple[Step, ...]
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Call(Step):
     """A layer or block with its arguments. A literal ``callee`` is its name; ``inputs`` names the tensors that it
-    takes, if that is not just the current one."""
+    takes, if that is not just the current one. ``parametrization`` is what computes a layer's weight: a call of a
+    function of torch, or a value that is its name."""
 
     callee: Value
     arguments: Arguments = _NO_ARGUMENTS
     inputs: Value | None = None
+    parametrization: Value | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -94,12 +110,28 @@ class Repeat(Step):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Arm:
+    """A list of steps inside a step, above all an item of a ``branch``: it runs once, or in each round of its ``loop``,
+    and not where ``when`` is false."""
+
+    span: Span
+    steps: Steps = field(repr=False)
+    when: Value | None = None
+    loop: Loop | None = None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it runs once, for any values."""
+        return self.when is None and self.loop is None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Branch(Step):
     """``split`` is None, or True for even parts, or a value with the sizes of the parts."""
 
-    branches: tuple[Steps, ...] = field(repr=False)
-    branch_spans: tuple[Span, ...] = field(repr=False)
+    branches: tuple[Arm, ...] = field(repr=False)
     merge: str
+    merge_span: Span
     dim: Value | None
     split: Value | None
 
@@ -166,32 +198,41 @@ def is_chain(steps: Steps) -> bool:
     )
 
 
-def nested(step: Step) -> Iterator[Steps]:
+def arms(step: Step) -> Iterator[Arm]:
     """The lists of steps inside a step."""
     match step:
-        case Sequential(steps=steps) | Repeat(steps=steps) | Dense(steps=steps):
-            yield steps
+        case Repeat(steps=steps, loop=loop) | Dense(steps=steps, loop=loop):
+            yield Arm(span=step.span, steps=steps, loop=loop)
+        case Sequential(steps=steps) | Invalid(inner=steps):
+            yield Arm(span=step.span, steps=steps)
         case Branch(branches=branches):
             yield from branches
         case Residual(steps=steps, shortcut=shortcut):
-            yield steps
+            yield Arm(span=step.span, steps=steps)
             if isinstance(shortcut, tuple):
-                yield shortcut
-        case Invalid(inner=inner):
-            yield inner
-    yield step.otherwise
+                yield Arm(span=step.span, steps=shortcut)
+    yield Arm(span=step.span, steps=step.otherwise)
+
+
+def nested(step: Step) -> Iterator[Steps]:
+    """The same without what decides how often they run."""
+    return (arm.steps for arm in arms(step))
 
 
 def values_in(step: Step) -> Iterator[Value]:
-    """The values of a step itself, except those of a ``let``."""
+    """The values of a step itself, except those of a ``let``, and conditions that a loop's names may be in."""
     found: tuple[Value | None, ...] = ()
     match step:
-        case Call(callee=callee, arguments=arguments, inputs=inputs):
-            found = (callee, *arguments.values, inputs)
+        case Call(callee=callee, arguments=arguments):
+            found = (callee, *arguments.values, step.inputs, step.parametrization)
         case Repeat(loop=loop) | Dense(loop=loop):
             found = (loop.times, loop.elements)
-        case Branch(dim=dim, split=split):
-            found = (dim, split)
+        case Branch(dim=dim, split=split, branches=branches):
+            found = (
+                dim,
+                split,
+                *(value for arm in branches if arm.loop for value in (arm.loop.times, arm.loop.elements)),
+            )
         case Residual(shortcut=shortcut) if not isinstance(shortcut, tuple):
             found = (shortcut,)
         case From(target=target):
@@ -290,7 +331,7 @@ class StepParser:
         """Reads the inside of a faulty step, to find the faults in there."""
         if not isinstance(value, Listing) or not (key in STRUCTURE or key in ("shortcut", "else")):
             return ()
-        lists = value.items if key == "branch" else (value,)
+        lists = map(_steps_of, value.items) if key == "branch" else (value,)
         return tuple(step for listing in lists for step in self.steps(listing))
 
     def _call(self, tree: Mapping, word: str) -> Step:
@@ -299,8 +340,14 @@ class StepParser:
         if isinstance(callee, Template):
             self.fault(Code.LAYER, "the name of a layer cannot be put together from parts", span, "use `$name` alone")
             return Invalid(span=span)
-        arguments = parse_arguments(tree.by_key[word], self.report)
-        return Call(span=span, callee=callee, arguments=arguments, inputs=self._value(tree, "inputs"))
+        arguments, by = parse_arguments(tree.by_key[word], self.report), tree.get("parametrization")
+        return Call(
+            span=span,
+            callee=callee,
+            arguments=arguments,
+            inputs=self._value(tree, "inputs"),
+            parametrization=None if by is None else parse_call(by, self.report),
+        )
 
     def _structure(self, tree: Mapping, word: str) -> Step:
         span, value = tree.keys[word].span, tree.by_key[word]
@@ -308,9 +355,9 @@ class StepParser:
             case "sequential":
                 return Sequential(span=span, steps=self.steps(value))
             case "repeat":
-                return Repeat(span=span, steps=self.steps(value), loop=self._loop(tree, word))
+                return Repeat(span=span, steps=self.steps(value), loop=self._loop(tree, span, f"`{word}`"))
             case "dense":
-                return Dense(span=span, steps=self.steps(value), loop=self._loop(tree, word))
+                return Dense(span=span, steps=self.steps(value), loop=self._loop(tree, span, f"`{word}`"))
             case "branch":
                 return self._branch(tree, value, span)
             case "residual":
@@ -330,36 +377,40 @@ class StepParser:
         values = tuple((Name(str(key.value), key.span), parse_value(given, self.report)) for key, given in bound)
         return Let(span=span, values=values)
 
-    def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch | Invalid:
-        branches = value.items if isinstance(value, Listing) else ()
+    def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch:
+        arms = tuple(map(self._arm, value.items)) if isinstance(value, Listing) else ()
         merge = tree.get("merge")
-        if isinstance(merge, Scalar) and merge.value in OF_TWO and len(branches) != 2:
-            message = f"`{merge.value}` takes two branches, got {len(branches)}"
-            self.fault(Code.BRANCH, message, merge.span, "`branch: [[...], [...]]`")
-            return Invalid(span=span, inner=tuple(step for branch in branches for step in self.steps(branch)))
         if "dim" in tree.keys and isinstance(merge, Scalar) and merge.value in MERGES and merge.value != "concat":
             message = f"`dim` is for `merge: concat`, and this branch has `merge: {merge.value}`"
             self.fault(Code.KEY, message, tree.keys["dim"].span, "remove it")
         return Branch(
             span=span,
-            branches=tuple(map(self.steps, branches)),
-            branch_spans=tuple(branch.span for branch in branches),
+            branches=arms,
             merge=str(merge.value) if isinstance(merge, Scalar) else "concat",
+            merge_span=merge.span if merge else span,
             dim=self._value(tree, "dim"),
             split=self._value(tree, "split"),
         )
 
-    def _loop(self, tree: Mapping, word: str) -> Loop:
-        span, names = tree.keys[word].span, tree.get("for")
+    def _arm(self, tree: Tree) -> Arm:
+        if not isinstance(tree, Mapping):
+            return Arm(span=tree.span, steps=self.steps(tree))
+        span, looped = tree.span.first_line, not {*LOOP}.isdisjoint(tree.keys)
+        loop = self._loop(tree, span, "a branch") if looped else None
+        return Arm(span=span, steps=self.steps(_steps_of(tree)), when=self._value(tree, "when"), loop=loop)
+
+    def _loop(self, tree: Mapping, span: Span, subject: str) -> Loop:
+        """The rounds of a step or branch, which messages call ``subject``."""
+        names = tree.get("for")
         counted, listed = tree.get("times") is not None, (names is not None, tree.get("in") is not None)
         if counted and any(listed):
             other = "for" if listed[0] else "in"
-            message = f"`{word}` has both `times` and `{other}`"
+            message = f"{subject} has both `times` and `{other}`"
             self.fault(Code.KEY, message, tree.keys[other].span, "`times` counts, `for` and `in` go through a list")
         elif not counted and listed != (True, True):
             missing = "`times`, or `for` and `in`" if not any(listed) else "`in`" if listed[0] else "`for`"
             help = "`times: 3`, or `for: channels` and `in: [64, 128]`"
-            self.fault(Code.MISSING, f"`{word}` needs {missing}", span, help)
+            self.fault(Code.MISSING, f"{subject} needs {missing}", span, help)
             return Loop(times=Literal(UNKNOWN, span))
         scalars = names.items if isinstance(names, Listing) else (names,) if names is not None else ()
         for name in scalars:
@@ -393,8 +444,8 @@ class StepParser:
         allowed = (*COMMON, *STRUCTURE.get(word, CALL))
         for key, scalar in tree.keys.items():
             if key != word and key not in allowed:
-                belongs = [word for word, options in STRUCTURE.items() if key in options]
-                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(f'`{w}`' for w in belongs)}"
+                belongs = [f"`{word}`" for word, options in STRUCTURE.items() if key in options] or ["a layer or block"]
+                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(belongs)}"
                 self.fault(Code.KEY, f"`{shorten(key)}` is not an option of `{shorten(word)}`", scalar.span, help)
 
     def _word(self, tree: Mapping) -> str | None:
@@ -411,6 +462,11 @@ class StepParser:
                 help = f"add the steps, `{wanting}: [...]`"
             self.fault(Code.STEP, "this step has options but nothing to do", tree.span.first_line, help)
         return words[0] if len(words) == 1 else None
+
+
+def _steps_of(branch: Tree) -> Tree | None:
+    """The steps of an item of a ``branch``: the item itself, or those of a mapping."""
+    return branch.get("steps") if isinstance(branch, Mapping) else branch
 
 
 def is_word(key: str) -> bool:

@@ -180,15 +180,17 @@ def parse_value(node: Tree, report: Report) -> Value:
     return CallValue(str(key.value), parse_arguments(inner, report), node.span)
 
 
-def parse_call(node: Tree, report: Report) -> CallValue | Literal:
-    """A function by its name alone, or as the one key of a mapping with its arguments. Anything else is a literal,
-    the tree without its places."""
+def parse_call(node: Tree, report: Report) -> Value:
+    """A function of torch: its name alone, or the one key of a mapping with its arguments, or an expression that gives
+    the name. Anything else is a literal, the tree without its places."""
     if isinstance(node, Mapping) and len(node.entries) == 1:
-        key, inner = node.entries[0]
+        ((key, inner),) = node.entries
         return CallValue(str(key.value), parse_arguments(inner, report), key.span)
-    if isinstance(node, Scalar) and isinstance(node.value, str):
-        return CallValue(node.value, Arguments(), node.span)
-    return Literal(plain(node), node.span)
+    if not (isinstance(node, Scalar) and isinstance(node.value, str)):
+        return Literal(plain(node), node.span)
+    if "$" in node.value:
+        return parse_text(node.value, node.span, report)
+    return CallValue(node.value, Arguments(), node.span)
 
 
 def parse_arguments(node: Tree, report: Report) -> Arguments:

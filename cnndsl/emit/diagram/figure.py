@@ -329,6 +329,9 @@ def _detail(apply: Apply, members: Sequence[Operation]) -> str:
         return f"the weights of {apply.name}"
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
+        if name not in layer.arguments:  # the parametrization
+            texts.append(str(value))
+            continue
         kind = layer.arguments[name].kind
         ends = [member.layer.values[name] for member in (*members[:1], *members[-1:]) if isinstance(member, Apply)]
         if len(set(map(repr, ends))) > 1:

@@ -155,7 +155,11 @@ class Constructor:
                 continue
             value = self.value(slot, child.names[0])
             items.append(value if slot.positional and not gap else prefixed(f"{slot.name}=", value))
-        return call(str(callee), *items)
+        code = call(str(callee), *items)
+        if (by := child.parametrization) is None:
+            return code
+        given = (prefixed(f"{name}=", literal(value)) for name, value in by.given.items())
+        return call(by.function.name, code, *given)
 
     def value(self, slot: Slot, owner: str) -> Code:
         text = self.binder.expression(slot, owner)
