@@ -227,7 +227,7 @@ def test_extends_merges_and_calls_replace(tmp_path: Path) -> None:
     net = cnndsl.load(tmp_path / "own.yaml")
     assert net.name == "own"
     assert net.shapes().rows[0].output == (1, 6, 8, 8)
-    assert plain(net.graph.document.train) == {"epochs": 3, "optimizer": {"Adam": {"lr": 0.2}}}
+    assert plain(net.graph.document.tree.by_key["train"]) == {"epochs": 3, "optimizer": {"Adam": {"lr": 0.2}}}
 
 
 @pytest.mark.parametrize("path", ["../out.yaml", "/etc/passwd", "http://example.org/x.yaml"])

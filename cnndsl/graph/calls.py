@@ -255,7 +255,7 @@ class Calls:
         if not isinstance(written, CallValue) and self.context.value(written, site.environment) in (None, UNKNOWN):
             return None
         faults: list[Diagnostic] = []
-        call = CallReader(site.environment, faults).value(written, _FUNCTIONS)
+        call = CallReader(site.environment, faults).call(written, _FUNCTIONS)
         for fault in faults:
             self.context.report(fault)
         if call is None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from cnndsl.graph.contract import Contract
+from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import Layer, Shape
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block, Document
@@ -260,13 +262,16 @@ Body: TypeAlias = tuple[Item, ...]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Graph:
-    """A network: ``root`` is its outermost module.
+    """A network: ``root`` is its outermost module. ``initializations`` and ``contracts`` are its ``init`` and
+    ``expect``, worked out.
 
     A network with one unnamed input calls it ``x``; one with a single unnamed output calls it ``output``.
     """
 
     document: Document
     root: Module
+    initializations: tuple[Initialization, ...] = ()
+    contracts: tuple[Contract, ...] = ()
 
     @property
     def inputs(self) -> Mapping[str, Tensor]:

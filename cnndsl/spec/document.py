@@ -22,6 +22,7 @@ from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
+from cnndsl.spec.sections import ExpectLine, InitLine, Train, parse_expect, parse_init, parse_train
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import Name, StepParser, Steps, is_chain, last_part
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
@@ -73,7 +74,7 @@ class Document:
     """A spec, including everything that it extends and uses.
 
     ``name`` is an identifier, for Python; ``label`` is what files and folders are named after.
-    ``tree`` is the whole spec, and ``init``, ``expect`` and ``train`` are parts of it as written.
+    ``tree`` is the whole spec.
     ``lost`` are the names of blocks that are unknown because of a fault; None if any name may be
     one of them.
     """
@@ -88,9 +89,9 @@ class Document:
     network: Steps
     network_span: Span
     outputs: tuple[Name, ...] = ()
-    init: Mapping | None = None
-    expect: Mapping | None = None
-    train: Mapping | None = None
+    init: tuple[InitLine, ...] = ()
+    expect: tuple[ExpectLine, ...] = ()
+    train: Train | None = None
     rename: tuple[Renaming, ...] = ()
     lost: frozenset[str] | None = frozenset()
     limits: Limits = LIMITS
@@ -270,7 +271,6 @@ class _DocumentParser:
         description = tree.get("description")
         blocks = self._blocks(tree.get("blocks"))
         whole = tree.get("blocks") is None or isinstance(tree.get("blocks"), Mapping)
-        train = tree.get("train")
         return Document(
             name=self._name(tree.get("name")),
             label=self._label(tree.get("name")),
@@ -283,9 +283,9 @@ class _DocumentParser:
             network=self.steps.steps(network),
             network_span=tree.keys["network"].span if "network" in tree.keys else tree.span.first_line,
             outputs=self._names(tree.get("outputs"), "output"),
-            init=self._sound(tree.get("init")),
-            expect=self._sound(tree.get("expect")),
-            train=train if isinstance(train, Mapping) else None,
+            init=parse_init(self._sound(tree.get("init")), self.faults.append),
+            expect=parse_expect(self._sound(tree.get("expect")), self.faults.append),
+            train=parse_train(tree.get("train"), self.faults.append),
             rename=self._renamings(self._sound(tree.get("rename"))),
             limits=self.limits,
             lost=None if self.missing or not whole else frozenset(self.lost),

@@ -22,7 +22,7 @@ from cnndsl.spec.values import (
     Template,
     Value,
     parse_arguments,
-    parse_function,
+    parse_call,
     parse_text,
     parse_value,
 )
@@ -362,7 +362,7 @@ class StepParser:
             callee=callee,
             arguments=arguments,
             inputs=self._value(tree, "inputs"),
-            parametrization=None if by is None else parse_function(by, self.report),
+            parametrization=None if by is None else parse_call(by, self.report),
         )
 
     def _structure(self, tree: Mapping, word: str) -> Step:
