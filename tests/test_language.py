@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 import cnndsl
 from cnndsl.diagnostics import Diagnostic
+from cnndsl.emit.table import Shapes
 from cnndsl.source import Source, Span
 from cnndsl.spec.expression import Environment, evaluate
 from cnndsl.spec.functions import FUNCTIONS
@@ -19,12 +21,18 @@ from cnndsl.spec.tree import Scalar, plain, read
 from cnndsl.spec.values import Fault, parse_value
 
 
+def _sample(output: Shapes) -> tuple[int, ...]:
+    """The shape of a sample; of the current tensor, if a module returns several."""
+    shape = [*output.values()][-1] if isinstance(output, Mapping) else output
+    return tuple(shape[1:])
+
+
 def rows(network: str, shape: str = "[3, 8, 8]", **params: object) -> list[tuple[str, str, tuple[int, ...]]]:
     """Path, layer and shape of a sample for every row of a network."""
     head = f"input: {shape}\n" if "network:" in network else f"input: {shape}\nnetwork:\n"
     body = dedent(network) if "network:" in network else "\n".join(f"  {line}" for line in dedent(network).splitlines())
     net = cnndsl.loads(f"{head}{body}\n", **params)
-    return [(row.path, row.layer, tuple(row.output[1:])) for row in net.shapes().rows]
+    return [(row.path, row.layer, _sample(row.output)) for row in net.shapes().rows]
 
 
 def codes(spec: str) -> list[tuple[str, int, int]]:
