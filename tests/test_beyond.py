@@ -37,7 +37,7 @@ NETWORKS: dict[str, tuple[Callable[..., nn.Module], int]] = {
 #: What makes them small, and inputs that they then take. No module knows the size that its spec has.
 SMALL: dict[str, tuple[dict[str, Any], list[list[int]]]] = {
     "unet": ({"width": 4}, [[1, 188, 188], [1, 188, 220]]),
-    "attention_unet": ({"width": 4}, [[1, 64, 64], [1, 33, 70]]),
+    "attention_unet": ({"width": 4}, [[1, 64, 64], [1, 33, 70], [1, 47, 49]]),
     "unetplusplus": ({}, [[3, 64, 96], [3, 96, 32]]),
     "fpn_resnet50": ({}, [[3, 64, 96], [3, 96, 32]]),
     "siamese": ({"width": 4, "features": 32}, [[1, 105, 105]]),
