@@ -110,7 +110,7 @@ def torch_layer(layer: Layer) -> nn.Module:
     kind = type(layer).__name__
     owner = torchvision.ops if layer.package else nn
     factory = namespace[kind] if layer.definition else getattr(owner, kind)
-    made: nn.Module = factory(**layer.values)
+    made: nn.Module = factory(**layer.settings)
     if by := layer.parametrization:
         return getattr(torch.nn.utils.parametrizations, by.function.name)(made, **by.values)
     return made

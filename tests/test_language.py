@@ -421,6 +421,7 @@ def test_a_tensor_with_dots_in_its_name_leaves_a_chain_a_chain() -> None:
 
 def test_an_output_of_a_module_in_a_list_goes_by_its_last_part() -> None:
     spec = """
+    input: [3, 8, 8]
     blocks:
       Head: {outputs: [box, score], steps: [{name: box, Conv2d: [4, 1]}, {name: score, Conv2d: [2, 1]}]}
     network:
@@ -428,7 +429,7 @@ def test_an_output_of_a_module_in_a_list_goes_by_its_last_part() -> None:
       - {name: heads.1, Head: }
       - branch: [[from: heads.0.box], [from: heads.1.box], [from: heads.1]]
     """
-    assert rows(spec)[-1][2] == (10, 8, 8)
+    assert cnndsl.loads(dedent(spec)).graph.root.output.shape.sample == (10, 8, 8)
 
 
 # --- blocks that are written out -----------------------------------------------------------------

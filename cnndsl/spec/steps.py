@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
@@ -186,6 +187,15 @@ def last_part(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def reads_besides(step: Call) -> bool:
+    """Whether a layer reads other tensors than the current one. One that only evaluation names does, if it has an
+    argument of that name."""
+    names = {keyword.name for keyword in step.arguments.keywords}
+    if isinstance(step.callee, Literal):
+        return step.callee.value in LAYERS and not names.isdisjoint(LAYERS[str(step.callee.value)].reads)
+    return any(not names.isdisjoint(layer.reads) for layer in LAYERS.values())
+
+
 def is_dotted(step: Step) -> bool:
     """Whether the name of a step has dots: the step makes a module in a list or a dict of modules."""
     return step.name is not None and any("." in text for text in written_name(step.name))
@@ -200,6 +210,11 @@ def inlined(steps: Steps) -> Iterator[str]:
             yield from inlined(inner)
 
 
+def _is_link(call: Call) -> bool:
+    """Whether a layer or block may be in a chain: it takes only the current tensor, and is in no list or dict."""
+    return call.inputs is None and not reads_besides(call) and (call.inline or not is_dotted(call))
+
+
 def is_chain(steps: Steps) -> bool:
     """Whether steps are a plain chain, one after another, for any result of ``when``, if those of the
     blocks that are :func:`inlined` are."""
@@ -207,7 +222,7 @@ def is_chain(steps: Steps) -> bool:
         (
             isinstance(step, (Let, Mark, Invalid))
             or (isinstance(step, Sequential) and not is_dotted(step))
-            or (isinstance(step, Call) and step.inputs is None and (step.inline or not is_dotted(step)))
+            or (isinstance(step, Call) and _is_link(step))
             or (isinstance(step, Repeat) and is_chain(step.steps))
         )
         and is_chain(step.otherwise)
