@@ -501,3 +501,21 @@ def test_inline_changes_where_layers_are_and_not_what_they_compute() -> None:
     flat.load_state_dict(dict(zip(flat.state_dict(), apart.state_dict().values())))
     x = torch.randn(2, 4, 6, 6)
     torch.testing.assert_close(flat(x), apart(x), rtol=0, atol=0)
+
+
+def test_a_flat_sequential_has_torchvisions_names() -> None:
+    import torchvision
+
+    spec = """
+    input: [3, 32, 32]
+    blocks:
+      ConvBN(c): [Conv2d: {out_channels: $c, kernel_size: 3, padding: 1}, BatchNorm2d, ReLU]
+      Stage(c, depth): [{repeat: [{ConvBN: $c, inline: true}], times: $depth}, MaxPool2d: [2, 2]]
+      Features(stages): [{repeat: [{Stage: [$c, $depth], inline: true}], for: [c, depth], in: $stages}]
+    network:
+      - {name: features, Features: {stages: [[64, 1], [128, 1], [256, 2], [512, 2], [512, 2]]}}
+    """
+    features = cnndsl.loads(dedent(spec)).module().get_submodule("features")
+    theirs = torchvision.models.vgg11_bn().features
+    features.load_state_dict(theirs.state_dict())
+    assert [type(layer) for layer in features] == [type(layer) for layer in theirs]  # type: ignore[arg-type]
