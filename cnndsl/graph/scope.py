@@ -136,7 +136,7 @@ class Scope:
         named = self.names.get(module)
         if named is None or not (named.unknown or output in named.outputs):
             return None
-        return replace(named, tensor=named.outputs.get(output), item=None)
+        return replace(named, tensor=None if named.unknown else named.outputs[output], item=None)
 
     def may_have(self, name: str) -> bool:
         """Whether a skipped step may have this name, or be the module before its dot; after many, or after a block that
