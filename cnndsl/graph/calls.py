@@ -54,6 +54,9 @@ class Calls:
                 message = f"`{callee}` is a block: `parametrization` belongs to a layer"
                 context.fault(Code.KEY, message, step.parametrization.span, help)
             return self.modules.block(step, given, name, context.document.blocks[callee], x, site)
+        if known and step.inline:
+            help, span = f"remove it: `{callee}` is a child of the module around", step.callee.span
+            context.fault(Code.KEY, f"`{callee}` is a layer: `inline` is for blocks", span, help)
         if known and step.inputs is not None:
             context.refuse_inputs(str(callee), step.inputs)
         if known:

@@ -224,6 +224,11 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
         },
         **_rounds(),
         "else": {**_STEPS, "description": "Steps that take its place if `when` is false."},
+        "inline": {
+            "type": "boolean",
+            "expects": "true or false",
+            "description": "Whether the layers of the block belong to the module around, without a module of its own.",
+        },
         "parametrization": {
             "type": ["string", "object", "null"],
             "expects": " or ".join(PARAMETRIZATIONS),
