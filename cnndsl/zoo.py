@@ -1,8 +1,8 @@
 """The specs that come with the package: found by name from any folder, as ``zoo:resnet50``.
 
 Each has a source, and a name: ``zoo:torchvision/resnet50``. The networks of timm and the classic ones are listed by
-both, the others by their plain names. The source may always be left out if no other network has the name: ``zoo:lenet``, but
-``zoo:classic/resnet18``.
+both, the others by their plain names. The source may always be left out if no other network has the name:
+``zoo:lenet``, but ``zoo:classic/resnet18``.
 """
 
 from __future__ import annotations
