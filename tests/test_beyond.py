@@ -70,8 +70,7 @@ def test_every_network_has_its_oracle() -> None:
 @every_network
 def test_a_spec_is_without_fault_or_warning(name: str) -> None:
     assert cnndsl.check(BEYOND / f"{name}.yaml") == []
-    expect = cnndsl.load(BEYOND / f"{name}.yaml").graph.document.expect
-    assert expect is not None and set(expect.keys) == {"output", "params"}
+    assert {contract.what for contract in cnndsl.load(BEYOND / f"{name}.yaml").graph.contracts} == {"output", "params"}
 
 
 @every_network

@@ -21,6 +21,7 @@ from cnndsl.graph.graph import (
     Branch,
     Dense,
     Graph,
+    Inline,
     Item,
     Merge,
     Module,
@@ -244,6 +245,8 @@ class _Planner:
             self._operation(item, into, Node(item.path, "merge", item.kind), bypass)
         elif isinstance(item, Repeat):
             self._body((item,), into, depth, bypass)
+        elif isinstance(item, Inline):
+            self._body(item.body, into, depth, bypass)
         elif isinstance(item, Dense):
             self._parts([Part(body, True, forks=True) for body in item.bodies], into, depth, bypass)
         else:
