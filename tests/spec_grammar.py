@@ -288,9 +288,8 @@ def branch(place: Place) -> Step:
     if place.often(0.35):
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
         equal = [arm(place, lambda inner: [*steps(inner, 2), convolution(inner, out, True)]) for _ in range(count)]
-        pair = count == 2 and not any(isinstance(one, dict) for one in equal)
-        merges = ["add", "multiply", "maximum", "minimum", *["subtract", "divide"] * pair]
-        return {"branch": equal, "merge": place.pick(merges)}
+        pairs = ["subtract", "divide"] * (count == 2 and are_certain(equal))
+        return {"branch": equal, "merge": place.pick(["add", "multiply", "maximum", "minimum", *pairs])}
     arms = [arm(place, lambda inner: steps(inner, 2)) for _ in range(count)]
     if not place.same_size and place.often(0.2):
         return {"branch": [[], kept(place.inner(same_size=True))], "dim": place.pick([2, 3, -1])}
@@ -308,6 +307,11 @@ def arm(place: Place, make: Callable[[Place], list[Step]]) -> Step:
     return {"steps": make(replace(inner, same_size=True)), **times, **when}
 
 
+def are_certain(arms: list[Step]) -> bool:
+    """Whether there are as many branches as arms, for any values."""
+    return all(isinstance(one, list) for one in arms)
+
+
 def scale(place: Place) -> Step:
     over = {"dim": [2, 3], "keepdim": True}
     pool = place.pick([{"AdaptiveAvgPool2d": 1}, *({name: over} for name in ("Mean", "Sum", "Amax", "Norm"))])
@@ -318,8 +322,11 @@ def scale(place: Place) -> Step:
 
 def split(place: Place) -> Step:
     arms = [place.pick([[], arm(place, lambda inner: steps(inner, 1))]) for _ in range(2)]
-    merge = {"merge": place.pick(["add", "subtract", "multiply", "divide", "maximum"])} if place.often(0.2) else {}
-    return {"branch": arms, "split": True if merge else place.pick([True, ["$(input.channels - 1)", 1]]), **merge}
+    certain = are_certain(arms)
+    kinds = ["add", "multiply", "maximum", *["subtract", "divide"] * certain]
+    merge = {"merge": place.pick(kinds)} if place.often(0.2) else {}
+    parts = [True, *[["$(input.channels - 1)", 1]] * certain]
+    return {"branch": arms, "split": True if merge else place.pick(parts), **merge}
 
 
 def dense(place: Place) -> Step:
@@ -394,6 +401,8 @@ def step(place: Place) -> list[Step]:
 def from_or_reuse(place: Place) -> list[Step]:
     if place.modules and place.often(0.4):
         return [{"reuse": place.pick(place.modules)}]
+    if place.names and not place.same_size and place.often(0.2):
+        return [{"Upsample": {"like": place.pick(place.names), "mode": place.pick(["nearest", "bilinear"])}}]
     if place.names and place.often(0.5):
         return [optioned(place, {"from": place.pick(place.names)}, named=False)]
     if len(place.names) > 1 and place.often(0.1):

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
 from cnndsl.graph.scope import DOTTED, TAKEN, Named, Scope, unusable_step
+from cnndsl.graph.sizes import sized_by_tensors
 from cnndsl.graph.trail import Station, told
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.limits import how_to_raise
@@ -78,7 +79,10 @@ class Context:
         #: The shape of one sample of the first input, and the spatial axes of the layers so far.
         self.sample: tuple[int, ...] = ()
         self.dims: set[int | None] = set()
+        #: The steps that resize, once it is known whether their sizes are computed from others.
+        self.measured: set[spec.Step] = set()
         self.faults: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
         self.trail: list[Station] = []
         #: The path of the current layer.
@@ -333,6 +337,11 @@ class Context:
             elif named is not None and named.tensor is not None:
                 found[spec.last_part(name.name)] = self.taken(named.tensor)
         return found if len(found) == len(names) else None
+
+    @cached_property
+    def sized_by_tensors(self) -> frozenset[str]:
+        """Names whose values are computed from the sizes of a tensor."""
+        return sized_by_tensors(self.document)
 
     @cached_property
     def named_steps(self) -> dict[object, Span]:

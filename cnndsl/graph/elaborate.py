@@ -86,7 +86,7 @@ class _Elaborator:
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
             return Elaboration(None, root, tuple(context.faults), context.params)
         graph, warnings = without_hazards(Graph(document, root))
-        faults = (*context.faults, *self.fetched_in_vain(), *warnings)
+        faults = (*context.faults, *context.warnings, *self.fetched_in_vain(), *warnings)
         return Elaboration(graph, graph.root, faults, context.params)
 
     def fetched_in_vain(self) -> Iterator[Diagnostic]:
