@@ -299,6 +299,39 @@ FAMILIES: dict[str, Family] = {
     "empty repeats": (lambda n: net([nested("{times: 1000, repeat: [", "", "]}", n)]), 14),
     "doubling blocks": (doubling, 900),
     "calls": (lambda n: net(["B0"], blocks([*(f"B{i}: [B{i + 1}]" for i in range(n)), f"B{n}: [ReLU]"])), 900),
+    "doubling blocks, inline": (
+        lambda n: net(
+            ["{B0: , inline: true}"],
+            blocks([*(f"B{i}: [{{B{i + 1}: , inline: true}}, {{B{i + 1}: , inline: true}}]" for i in range(n))])
+            + f"  B{n}: [ReLU]\n",
+        ),
+        900,
+    ),
+    "blocks in a ring, inline": (
+        lambda n: net(
+            ["{B0: , inline: true}"], blocks(f"B{i}: [{{B{(i + 1) % n}: , inline: true}}]" for i in range(n))
+        ),
+        900,
+    ),
+    "inline of many": (
+        lambda n: net(
+            ["{B0: , inline: true}"] * 20,
+            blocks(f"B{i}: [{', '.join(f'{{B{j}: , inline: true}}' for j in range(n))}]" for i in range(n)),
+        ),
+        90,
+    ),
+    "lost, inline": (
+        lambda n: net(
+            ["{B: , inline: true, when: $(a)}"] * n, blocks(["B: [{name: a$i, ReLU: }, {name: b, ReLU: }]"])
+        ),
+        5_000,
+    ),
+    "names around, inline": (
+        lambda n: net(
+            [*(f"{{ReLU: , name: a{i}}}" for i in range(n)), *["{B: , inline: true}"] * n], blocks(["B: [ReLU]"])
+        ),
+        4_000,
+    ),
     "ring": (lambda n: net(["B0"], blocks(f"B{i}: [B{(i + 1) % n}]" for i in range(n))), 900),
     "nested sequential": (lambda n: net([nested("{sequential: [", "ReLU", "]}", n)]), 30),
     "deep": (

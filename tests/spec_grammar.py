@@ -258,7 +258,7 @@ def call(place: Place, block: str) -> dict[str, Any]:
         if param.kind == "maybe" and place.often(0.2):
             value = place.pick([{"LeakyReLU": {"negative_slope": 0.2}}, {"ReLU": {"inplace": True}}])
         arguments[param.name] = value
-    return {block: arguments}
+    return {block: arguments, **({"inline": True} if place.often(0.12) else {})}
 
 
 # --- structure -------------------------------------------------------------------------------------------

@@ -54,6 +54,9 @@ class Calls:
                 message = f"`{callee}` is a block: `parametrization` belongs to a layer"
                 context.fault(Code.KEY, message, step.parametrization.span, help)
             return self.modules.block(step, given, name, context.document.blocks[callee], x, site)
+        if known and step.inline:
+            help, span = f"remove it: `{callee}` is a child of the module around", step.callee.span
+            context.fault(Code.KEY, f"`{callee}` is a layer: `inline` is for blocks", span, help)
         if known and step.inputs is not None:
             context.refuse_inputs(str(callee), step.inputs)
         if known:
@@ -255,7 +258,7 @@ class Calls:
         if not isinstance(written, CallValue) and self.context.value(written, site.environment) in (None, UNKNOWN):
             return None
         faults: list[Diagnostic] = []
-        call = CallReader(site.environment, faults).value(written, _FUNCTIONS)
+        call = CallReader(site.environment, faults).call(written, _FUNCTIONS)
         for fault in faults:
             self.context.report(fault)
         if call is None:

@@ -248,7 +248,7 @@ class Context:
         if name is UNKNOWN:
             site.scope.lose_name(step.name)
             return None
-        is_child = isinstance(step, (spec.Call, spec.Sequential))
+        is_child = isinstance(step, spec.Sequential) or (isinstance(step, spec.Call) and not step.inline)
         reason, help = unusable_step(name, is_child) if isinstance(name, str) else "is not a string", ""
         if not reason and str(name).count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
             reason, help = "has a dot that is not written in `name`", "write it there, as in `name: convs.$i`"
@@ -269,6 +269,8 @@ class Context:
         help = "rename one of the two"
         if first.span == second.span:
             help = "use the loop variable, `name: conv$i`, or make the steps a block"
+            if scope.inlined:
+                help = f"put a parameter of `{scope.inlined[-1]}` into the name, `name: conv$i`, or remove `inline`"
         elif isinstance(first, spec.Step) or isinstance(second, spec.Step):
             help = f"an unnamed step is called `{name}`, its kind and a count: give one of the two another name"
         note = Note("it is first defined here", first.span)

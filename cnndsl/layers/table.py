@@ -144,6 +144,11 @@ class Layer:
     outputs_dim: ClassVar[int] = 0
     #: Whether the output may share the input's memory, in training or in evaluation.
     shares_memory: ClassVar[bool] = False
+    #: Whether it normalizes with the mean and the variance of the batch, drops values at random, or turns scores into
+    #: probabilities or their logarithms. Checks of whole networks need to know.
+    normalizes_batch: ClassVar[bool] = False
+    drops_values: ClassVar[bool] = False
+    gives_probabilities: ClassVar[bool] = False
     #: The name of an unnamed child, without its count: ``conv`` for ``conv1``, ``conv2``.
     short_name: ClassVar[str]
     #: Arguments by name, in torch's order.
