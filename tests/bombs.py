@@ -327,21 +327,21 @@ FAMILIES: dict[str, Family] = {
         100,
     ),
     "unlike branches": (lambda n: net([f"branch: [{'[AvgPool2d: 2], [ReLU], ' * n}]"]), 7_000),
-    "block inputs": (
+    "inputs of calls": (
         lambda n: net(
             ["{name: a, ReLU: }", f"{{times: 1000, repeat: [{{B: , inputs: [{'a, ' * n}]}}]}}"],
             blocks([f"B: {{inputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [ReLU]}}"]),
         ),
         8_000,
     ),
-    "block outputs": (
+    "outputs of blocks": (
         lambda n: net(
             ["{times: 1000, repeat: [B]}"],
             blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),
         ),
         4_000,
     ),
-    "unknown block outputs": (
+    "unknown outputs of blocks": (
         lambda n: net(
             ["{name: b, B: }", *(f"branch: [[from: b.y{i}]]" for i in range(n))],
             blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),

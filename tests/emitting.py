@@ -3,7 +3,7 @@
 import copy
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,20 +85,21 @@ def holders_of(op: g.Apply | g.Module) -> list[str]:
     return [around + op.name[:end] for end in ends]
 
 
-def registered(names: Iterable[str]) -> list[str]:
-    """Names of tensors in the order of a ``state_dict``: what is in one module is together."""
+def registered(paths: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Names of tensors in the order of a ``state_dict``: those of one of the modules at ``paths`` are together."""
     tree: dict[str, Any] = {}
-    for name in names:
-        *modules, own = name.split(".")
+    for path in (*paths, *names):
         inside = tree
-        for part in modules:
+        for part in path.split("."):
             inside = inside.setdefault(part, {})
-        inside[own] = name
-    return _leaves(tree)
+    return [*_leaves(tree, {*names})]
 
 
-def _leaves(tree: dict[str, Any]) -> list[str]:
-    return [name for part in tree.values() for name in (_leaves(part) if isinstance(part, dict) else [part])]
+def _leaves(tree: dict[str, Any], names: Container[str], around: str = "") -> Iterator[str]:
+    for part, inside in tree.items():
+        if around + part in names:
+            yield around + part
+        yield from _leaves(inside, names, f"{around}{part}.")
 
 
 def torch_layer(layer: Layer) -> nn.Module:
@@ -109,7 +110,7 @@ def torch_layer(layer: Layer) -> nn.Module:
     kind = type(layer).__name__
     owner = torchvision.ops if layer.package else nn
     factory = namespace[kind] if layer.definition else getattr(owner, kind)
-    made: nn.Module = factory(**layer.values)
+    made: nn.Module = factory(**layer.settings)
     if by := layer.parametrization:
         return getattr(torch.nn.utils.parametrizations, by.function.name)(made, **by.values)
     return made
@@ -133,8 +134,8 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
     module = module or net.module()
     made = list(constructed(net.graph.root.body))
     holders = [path for op in made for path in holders_of(op)]
-    modules = {path: child for path, child in module.named_modules(remove_duplicate=False) if path}
-    modules = {path: child for path, child in modules.items() if "parametrizations" not in path.split(".")}
+    named = module.named_modules(remove_duplicate=False)
+    modules = {path: child for path, child in named if path and "parametrizations" not in path.split(".")}
     assert sorted(modules) == sorted({*holders, *(op.path for op in made)})
     for path in holders:
         keys = [name for name, _ in modules[path].named_children()]
@@ -147,8 +148,7 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
             layer = torch_layer(op.layer)
             assert type(child).__name__ == type(layer).__name__ and repr(child) == repr(layer), op.path
             wanted |= {f"{op.path}.{name}": value.shape for name, value in layer.state_dict().items()}
-    # A list of modules that another use of the class fills earlier is registered before it gets children here.
-    assert holders or registered(wanted) == [*module.state_dict()]
+    assert registered([op.path for op in made], wanted) == [*module.state_dict()]
     assert wanted == {name: value.shape for name, value in module.state_dict().items()}
     cost = net.cost
     assert cost.params == sum(p.numel() for p in module.parameters())

@@ -27,6 +27,7 @@ from cnndsl.layers.initializers import Initializer
 from cnndsl.layers.kinds import (
     Boolean,
     Choice,
+    Earlier,
     Integer,
     Kind,
     Listing,
@@ -114,6 +115,8 @@ def values(kind: Kind[Any], dims: int) -> st.SearchStrategy[Any]:
             return st.just(False)
         case Null():
             return st.none()
+        case Earlier():
+            return st.just("skip")
         case Choice():
             return st.sampled_from(kind.choices)
         case Listing():
@@ -172,6 +175,8 @@ def calls(draw: st.DrawFn, layer: type[Layer]) -> tuple[dict[str, Any], Shape]:
     x = draw(inputs(layer))
     given = {}
     for name, argument in layer.arguments.items():
+        if name in layer.reads:
+            continue  # there is no other tensor here
         odds = [True] if argument.required else [True] + [False] * (4 if argument.infer else 1)
         if draw(st.sampled_from(odds)):
             hint = likely(layer, name, x)
@@ -208,6 +213,7 @@ def arguments_of(entry: type[Layer] | Initializer) -> list[tuple[str, Any, bool]
     return [
         (name, inspect.Parameter.empty if arg.required or arg.infer else arg.default, arg.keyword)
         for name, arg in entry.arguments.items()
+        if name not in getattr(entry, "reads", ())
     ]
 
 
@@ -353,7 +359,7 @@ def test_macs(name: str) -> None:
         bound = bind(layer, written, x)
         assume(not isinstance(bound, Refused))
         instance, output = bound
-        assert 2 * instance.macs(x, output) == flops(layer, instance.values, x)
+        assert 2 * instance.macs(x, output) == flops(layer, instance.settings, x)
 
     check()
 
@@ -362,7 +368,7 @@ def test_macs(name: str) -> None:
 def test_macs_of_example(layer: type[Layer]) -> None:
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
-    assert 2 * bound.macs(x, bound.output(x)) == flops(layer, bound.values, x)
+    assert 2 * bound.macs(x, bound.output(x)) == flops(layer, bound.settings, x)
 
 
 def flops(layer: type[Layer], arguments: Any, x: Shape) -> int:
@@ -387,7 +393,7 @@ def test_example_is_accepted(layer: type[Layer]) -> None:
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
     assert tuple(bound.values) == tuple(layer.arguments)
-    ran = run(layer, dict(bound.values), Shape((BATCH, *x[1:])))
+    ran = run(layer, bound.settings, Shape((BATCH, *x[1:])))
     assert isinstance(ran, Ran)
     assert bound.output(x)[1:] == ran.output[1:]
 
@@ -489,7 +495,7 @@ def test_definitions_can_be_scripted(tmp_path: Path) -> None:
         "\n\n".join(["import torch\nfrom torch import nn\n", *(layer.definition for layer in OURS.values())])
     )
     bound = [layer.bind(layer.example, Shape(layer.example_input)) for layer in OURS.values()]
-    calls = [(f"{layer.constructor}(**{dict(layer.values)!r})", tuple(layer.example_input)) for layer in bound]
+    calls = [(f"{layer.constructor}(**{layer.settings!r})", tuple(layer.example_input)) for layer in bound]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(calls=calls), str(tmp_path)], capture_output=True, text=True, timeout=120
     )

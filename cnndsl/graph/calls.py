@@ -117,7 +117,10 @@ class Calls:
                 take(layer.__name__, layer.arguments, given, layer.dims or 0)
                 return None
             bound = layer.bind(given, x.shape)
-            output = bound.output(x.shape)
+            read = self._read(step, bound, written, site)
+            if read is None:
+                return None
+            output = bound.result(x.shape, *(tensor.shape for tensor in read))
         except Refused as refused:
             self._refuse(step, layer, given, written, x, refused, site)
             if refused.argument not in given or not _is_inferred(layer, refused.argument):
@@ -127,7 +130,9 @@ class Calls:
         if not self._fits(bound, x.shape, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        item = Apply(step, name, path, bound, written, (self.context.taken(x),), Tensor(output), self.context.reusing)
+        item = Apply(
+            step, name, path, bound, written, (self.context.taken(x), *read), Tensor(output), self.context.reusing
+        )
         self.context.dims.add(layer.dims)
         meant = meant_channels(item) or (
             self.context.meant_channels.get(item.input) if output.channels == x.shape.channels else 0
@@ -135,6 +140,25 @@ class Calls:
         if meant:
             self.context.meant_channels[item.output] = meant
         return item
+
+    def _read(
+        self, step: spec.Call, layer: Layer, written: Mapping[str, Value], site: Site
+    ) -> tuple[Tensor, ...] | None:
+        """The tensors that a layer reads besides its input; None if one is unknown."""
+        names = [name for name in layer.reads if layer.values[name] is not None]
+        found: list[Tensor] = []
+        for name in names:
+            if not any(keyword.name == name for keyword in step.arguments.keywords):
+                message = f"`{name}` names a step of this module, so it cannot be part of a value"
+                help = f"give it in the step, `{step.callee.span.text}: {{{name}: ...}}`"
+                self.context.fault(Code.FROM, message, step.callee.span, help)
+                return None
+            self.context.spend(step.span, 1)
+            named = self.context.find(written[name], site)
+            if named is None or named.tensor is None:
+                return None
+            found.append(self.context.taken(named.tensor))
+        return tuple(found)
 
     def _refuse(
         self,

@@ -69,7 +69,7 @@ class Apply:
 
     @property
     def kind(self) -> str:
-        return type(self.layer).__name__
+        return self.layer.word
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -318,11 +318,12 @@ def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
 
 
 def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
-    """The operations that take each tensor, in order. Modules do not count: the operations in them take the tensor."""
+    """The operations that take each tensor's values, in order. Modules do not count, the operations in them do. What a
+    layer reads besides its input is only a shape."""
     found: dict[Tensor, list[Apply | Merge | Split]] = {}
     for _, operation in walk(body):
         if not isinstance(operation, Module):
-            for tensor in operation.inputs:
+            for tensor in operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs:
                 found.setdefault(tensor, []).append(operation)
     return found
 

@@ -71,13 +71,14 @@ class Reusing:
 
     def _layer(self, item: Apply, named: Named, x: Tensor, step: spec.Reuse) -> Apply | None:
         try:
-            output = type(item.layer).bind(item.layer.values, x.shape).output(x.shape)
+            bound = type(item.layer).bind(item.layer.values, x.shape)
+            output = bound.result(x.shape, *(tensor.shape for tensor in item.inputs[1:]))
         except Refused as refused:
             argument = type(item.layer).arguments.get(refused.argument or "")
             code = Code.INFERRED if argument is not None and argument.infer is not None else Code.SHAPE
             self._cannot(code, f"`{item.name}` cannot be reused here: {refused.message}", named, step)
             return None
-        return replace(item, step=step, inputs=(x,), output=Tensor(output), written={}, reuse=True)
+        return replace(item, step=step, inputs=(x, *item.inputs[1:]), output=Tensor(output), written={}, reuse=True)
 
     def _module(self, item: Module, named: Named, given: Sequence[Tensor], step: spec.Reuse) -> Module | None:
         inside = self.modules.inside(item.definition, item.path, given, named.environment)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
 from cnndsl.graph.graph import Apply, Failed, Module, Tensor
@@ -43,21 +43,20 @@ DOTTED = "`convs.0` is the module `0` in a list `convs`, and `heads.box` the mod
 
 def unusable_step(name: str, is_child: bool) -> str:
     """Why a step cannot have a name, to follow the name; empty if it can. A name with dots is a path in lists and dicts
-    of modules. The name of a tensor may be an attribute of modules."""
+    of modules. ``is_child`` is true for a step that makes a module."""
     first, *keys = name.split(".")
-    reserved = TAKEN if is_child or keys else frozenset()
     if len(name) > MAX_NAME or not keys:
-        return unusable(name) or _taken(first, reserved, "Module")
+        return unusable(name) or _taken(name, TAKEN if is_child else (), "Module")
     if len(keys) >= MAX_PARTS:
         return f"has {len(keys) + 1} parts, the limit is {MAX_PARTS}"
-    reasons = [(first, unusable(first) or _taken(first, reserved, "Module"))]
+    reasons = [(first, unusable(first) or _taken(first, TAKEN, "Module"))]
     reasons += [(key, unusable_key(key) or _taken(key, TAKEN_KEYS, "ModuleDict")) for key in keys]
     if any(not part for part, _ in reasons):
         return "has nothing before or after a dot"
     return next((f"has the part `{part}`, which {reason}" for part, reason in reasons if reason), "")
 
 
-def _taken(name: str, taken: frozenset[str], owner: str) -> str:
+def _taken(name: str, taken: Container[str], owner: str) -> str:
     return f"is already an attribute of torch.nn.{owner}" if name in taken else ""
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
@@ -185,6 +186,15 @@ def last_part(name: str) -> str:
     return name.rpartition(".")[2]
 
 
+def reads_besides(step: Call) -> bool:
+    """Whether a layer reads other tensors than the current one. One that only evaluation names does, if it has an
+    argument of that name."""
+    names = {keyword.name for keyword in step.arguments.keywords}
+    if isinstance(step.callee, Literal):
+        return step.callee.value in LAYERS and not names.isdisjoint(LAYERS[str(step.callee.value)].reads)
+    return any(not names.isdisjoint(layer.reads) for layer in LAYERS.values())
+
+
 def is_dotted(step: Step) -> bool:
     """Whether the name of a step has dots: the step makes a module in a list or a dict of modules."""
     return step.name is not None and any("." in text for text in written_name(step.name))
@@ -196,7 +206,7 @@ def is_chain(steps: Steps) -> bool:
         (
             isinstance(step, (Let, Mark, Invalid))
             or (isinstance(step, Sequential) and not is_dotted(step))
-            or (isinstance(step, Call) and step.inputs is None and not is_dotted(step))
+            or (isinstance(step, Call) and step.inputs is None and not is_dotted(step) and not reads_besides(step))
             or (isinstance(step, Repeat) and is_chain(step.steps))
         )
         and is_chain(step.otherwise)

@@ -158,6 +158,7 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
     leaving, arriving = Counter(edge.tail for edge in edges), Counter(edge.head for edge in edges)
     main = [edge for edge in edges if not edge.bypass]
     main_leaving, main_arriving = Counter(edge.tail for edge in main), Counter(edge.head for edge in main)
+    told = {(edge.tail, edge.output) for edge in main}
     found = []
     for edge in edges:
         alone = leaving[edge.tail] == arriving[edge.head] == 1
@@ -167,9 +168,10 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
             attributes |= {"color": BYPASS, "penwidth": "1.4"}
         if edge.head.kind == "fork":
             attributes["arrowhead"] = "none"
-        said = edge.tail.kind == "fork" or (edge.bypass and main_leaving[edge.tail])
-        if show_shapes and not said:
-            attributes["label"] = f"<{_shape(edge.shapes)}>"
+        said = edge.tail.kind == "fork" or (edge.bypass and (edge.tail, edge.output) in told)
+        label = f"&#160;{_text(edge.output)}" * bool(edge.output) + _shape(edge.shapes) * show_shapes
+        if label and not said:
+            attributes["label"] = f"<{label}>"
         found.append((edge, attributes))
     return found
 

@@ -216,6 +216,8 @@ class ClassPlanner:
 def _layer_arguments(item: Apply) -> Iterator[Given]:
     positional = True  # until one is not: all after it are written with their names
     for name, argument in item.layer.arguments.items():
+        if name in item.layer.reads:
+            continue
         needed = argument.infer is not None or argument.required
         positional = positional and needed and not argument.keyword
         yield Given(
@@ -293,7 +295,7 @@ def _dense_prefix(module: Module) -> str:
     x = module.input
     for body, merge in module.body[0].rounds:
         layer = body[0] if len(body) == 1 else None
-        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.input is not x:
+        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.inputs != (x,):
             return ""
         names.append(layer.name)
         x = merge.output

@@ -183,7 +183,7 @@ class _Writer:
         if isinstance(node.item, Merge):
             test, then = f"self.{node.optional}", _merged(node.item, [first, *others])
         else:
-            test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first)
+            test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first, *others)
             short = f"{name} = {first} if self.{node.item.name} is None else {flat(then)}"
             if name and name != first and len(short) <= BODY_WIDTH:
                 self.lines.append(short)
