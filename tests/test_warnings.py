@@ -67,5 +67,6 @@ def test_a_name_inside_a_used_block_hides_no_parameter_that_its_file_cannot_know
     (tmp_path / "parts.yaml").write_text("blocks: {Stem: [let: {width: 8}, Conv2d: [$width, 3]]}\n")
     spec = "use: parts.yaml\ninput: [1, 8, 8]\nparams: {width: 3}\nnetwork: [Stem, Conv2d: [$width, 1]]\n"
     assert cnndsl.check(cnndsl.Text(spec, folder=tmp_path)) == []
-    (here,) = cnndsl.check(cnndsl.Text(spec.replace("[Stem, Conv2d", "[let: {width: 4}, Stem, Conv2d"), folder=tmp_path))
+    own = spec.replace("[Stem, Conv2d", "[let: {width: 4}, Stem, Conv2d")
+    (here,) = cnndsl.check(cnndsl.Text(own, folder=tmp_path))
     assert here.code.id == "CNN109"

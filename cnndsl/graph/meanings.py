@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.source import Span
 from cnndsl.spec.document import Document, Parameter
+from cnndsl.spec.sections import Train
 from cnndsl.spec.steps import THROWN_AWAY, Arm, Let, Steps, arms, values_in
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Value, expressions_in, parse_text
+from cnndsl.spec.values import Value, expressions_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ class _Reader:
         document = self.document
         own = self.parameters(document.params)
         self.use(document.inputs.values())
-        self.use(_values_in_trees(document.init, document.expect))
+        self.use(call for line in document.init for _, call in line.tensors)
+        self.use(line.wanted for line in document.expect)
         covered = {key.name: key for key in self.recipe(document.train)}
         self.steps(document.network)
         for block in document.blocks.values():
@@ -120,16 +121,16 @@ class _Reader:
         self.steps(arm.steps)
         self.forget(names)
 
-    def recipe(self, train: Mapping | None) -> list[Definition]:
+    def recipe(self, train: Train | None) -> list[Definition]:
         """The values of a recipe may use each other by their keys."""
         if train is None:
             return []
-        keys = [Definition(name, f"the recipe's `{name}`", key.span) for name, key in train.keys.items()]
+        keys = [Definition(line.key.name, f"the recipe's `{line.key.name}`", line.key.span) for line in train.lines]
         for key in keys:
             self.known[key.name].append(key)
-        for key in keys:
+        for key, line in zip(keys, train.lines):
             self.known[key.name].remove(key)
-            self.use(_values_in_trees(train.get(key.name)))
+            self.use([line.value])
             self.known[key.name].append(key)
         self.forget(keys)
         return keys
@@ -161,14 +162,3 @@ class _Reader:
 
 def _names_in(values: Iterable[Value]) -> Iterator[str]:
     return (name for value in values for expression in expressions_in(value) for name in expression.names)
-
-
-def _values_in_trees(*trees: Tree | None) -> Iterator[Value]:
-    """The values in parts of a document that have not been parsed: ``init``, ``expect`` and ``train``."""
-    for tree in trees:
-        if isinstance(tree, Mapping):
-            yield from _values_in_trees(*tree.by_key.values())
-        elif isinstance(tree, Listing):
-            yield from _values_in_trees(*tree.items)
-        elif isinstance(tree, Scalar) and isinstance(tree.value, str):
-            yield parse_text(tree.value, tree.span, lambda _: None)

@@ -26,7 +26,7 @@ from cnndsl.emit.python.uses import (
     outline,
     positions,
 )
-from cnndsl.graph.graph import Apply, Body, Dense, Graph, Module, Repeat, Tensor, operations
+from cnndsl.graph.graph import Apply, Body, Dense, Graph, Inline, Module, Repeat, Tensor, operations
 from cnndsl.spec.steps import Steps
 
 #: How many earlier groups of modules a group is tried to be merged with.
@@ -193,6 +193,8 @@ class ClassPlanner:
                     yield Loop(key, step.loop.times, rounds)
                 else:
                     yield from chain.from_iterable(rounds)
+            elif isinstance(item, Inline):
+                yield from self._elements(item.body, item.definition.steps, key, loops)
             elif isinstance(item, (Apply, Module)):
                 yield self.construct(key, item, loops)
 
