@@ -76,6 +76,7 @@ class Code(Enum):
     IN_PLACE = ("CNN108", "a layer that cannot work in place here")
     HIDING = ("CNN109", "a name that hides another")
     DOUBTFUL = ("CNN110", "weights that load but look wrong")
+    FROZEN = ("CNN111", "a size that does not follow that of the input")
     DATA = ("CNN201", "a data set that cannot be found")
     SAMPLE = ("CNN202", "data that cannot be trained on")
     LOSS = ("CNN203", "a loss that is not finite")

@@ -3,7 +3,7 @@
 import copy
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +78,30 @@ def constructed(body: g.Body) -> Iterator[g.Apply | g.Module]:
             yield from constructed(op.body)
 
 
+def holders_of(op: g.Apply | g.Module) -> list[str]:
+    """The paths of the lists and dicts that hold a module with dots in its name."""
+    around = op.path.removesuffix(op.name)
+    ends = [place for place, character in enumerate(op.name) if character == "."]
+    return [around + op.name[:end] for end in ends]
+
+
+def registered(paths: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Names of tensors in the order of a ``state_dict``: those of one of the modules at ``paths`` are together."""
+    tree: dict[str, Any] = {}
+    for path in (*paths, *names):
+        inside = tree
+        for part in path.split("."):
+            inside = inside.setdefault(part, {})
+    return [*_leaves(tree, {*names})]
+
+
+def _leaves(tree: dict[str, Any], names: Container[str], around: str = "") -> Iterator[str]:
+    for part, inside in tree.items():
+        if around + part in names:
+            yield around + part
+        yield from _leaves(inside, names, f"{around}{part}.")
+
+
 def torch_layer(layer: Layer) -> nn.Module:
     """The same layer, made from the layer table without the emitter."""
     namespace: dict[str, Any] = {"torch": torch, "nn": nn}
@@ -86,7 +110,7 @@ def torch_layer(layer: Layer) -> nn.Module:
     kind = type(layer).__name__
     owner = torchvision.ops if layer.package else nn
     factory = namespace[kind] if layer.definition else getattr(owner, kind)
-    made: nn.Module = factory(**layer.values)
+    made: nn.Module = factory(**layer.settings)
     if by := layer.parametrization:
         return getattr(torch.nn.utils.parametrizations, by.function.name)(made, **by.values)
     return made
@@ -109,9 +133,14 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
     graph says, in evaluation and in training."""
     module = module or net.module()
     made = list(constructed(net.graph.root.body))
-    inside = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
-    paths = [path for path in inside if "parametrizations" not in path.split(".")]
-    assert sorted(paths) == sorted(op.path for op in made)
+    holders = [path for op in made for path in holders_of(op)]
+    named = module.named_modules(remove_duplicate=False)
+    modules = {path: child for path, child in named if path and "parametrizations" not in path.split(".")}
+    assert sorted(modules) == sorted({*holders, *(op.path for op in made)})
+    for path in holders:
+        keys = [name for name, _ in modules[path].named_children()]
+        kind = nn.ModuleList if keys == [*map(str, range(len(keys)))] else nn.ModuleDict
+        assert type(modules[path]) is kind, path
     wanted = {}
     for op in made:
         child = module.get_submodule(op.path)
@@ -119,7 +148,7 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
             layer = torch_layer(op.layer)
             assert type(child).__name__ == type(layer).__name__ and repr(child) == repr(layer), op.path
             wanted |= {f"{op.path}.{name}": value.shape for name, value in layer.state_dict().items()}
-    assert [*wanted] == [*module.state_dict()]
+    assert registered([op.path for op in made], wanted) == [*module.state_dict()]
     assert wanted == {name: value.shape for name, value in module.state_dict().items()}
     cost = net.cost
     assert cost.params == sum(p.numel() for p in module.parameters())

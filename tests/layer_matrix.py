@@ -23,6 +23,7 @@ from cnndsl.layers.kinds import (
     MAX_SIZE,
     Boolean,
     Choice,
+    Earlier,
     Integer,
     Kind,
     Listing,
@@ -68,7 +69,8 @@ class Case:
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """What torch's class is called with."""
-        return self.told | {name: _tuple(value) for name, value in self.given.items()}
+        unread = {name for name in self.layer.reads if self.given.get(name) is None}  # which torch does not know
+        return self.told | {name: _tuple(value) for name, value in self.given.items() if name not in unread}
 
     @cached_property
     def told(self) -> dict[str, Any]:
@@ -232,7 +234,7 @@ def of_type(kind: Kind[Any], value: Any) -> bool:
             return type(value) is int
         case Boolean() | Never():
             return type(value) is bool
-        case Choice():
+        case Choice() | Earlier():
             return isinstance(value, str)
         case Null():
             return value is None

@@ -106,10 +106,22 @@ class Place:
 
     def name(self) -> str:
         """A name that nothing in this module has yet."""
+        if self.often(0.15):
+            return self.held()
         name = self.pick(STEP_NAMES)
         number = str(len(self.used)) if name in self.used or self.often(0.3) else ""
         self.used.append(name)
         return f"{name}{number}{'_$' + self.loop if self.loop else ''}"
+
+    def held(self) -> str:
+        """A name in a list or a dict of modules."""
+        if self.loop:
+            self.used.append("in_rounds")
+            return f"held{len(self.used)}.${self.loop}{self.pick(['', '.if'])}"
+        holder = self.pick(["some.parts", "listed", "a_dict"])
+        count = self.used.count(holder)
+        self.used.append(holder)
+        return f"{holder}.{self.pick('bcd')}{count}" if holder == "a_dict" else f"{holder}.{count}"
 
     def inner(self, **changes: Any) -> "Place":
         """Deeper inside of the same module."""
@@ -246,7 +258,7 @@ def call(place: Place, block: str) -> dict[str, Any]:
         if param.kind == "maybe" and place.often(0.2):
             value = place.pick([{"LeakyReLU": {"negative_slope": 0.2}}, {"ReLU": {"inplace": True}}])
         arguments[param.name] = value
-    return {block: arguments}
+    return {block: arguments, **({"inline": True} if place.often(0.12) else {})}
 
 
 # --- structure -------------------------------------------------------------------------------------------
@@ -276,9 +288,8 @@ def branch(place: Place) -> Step:
     if place.often(0.35):
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
         equal = [arm(place, lambda inner: [*steps(inner, 2), convolution(inner, out, True)]) for _ in range(count)]
-        pair = count == 2 and not any(isinstance(one, dict) for one in equal)
-        merges = ["add", "multiply", "maximum", "minimum", *["subtract", "divide"] * pair]
-        return {"branch": equal, "merge": place.pick(merges)}
+        pairs = ["subtract", "divide"] * (count == 2 and are_certain(equal))
+        return {"branch": equal, "merge": place.pick(["add", "multiply", "maximum", "minimum", *pairs])}
     arms = [arm(place, lambda inner: steps(inner, 2)) for _ in range(count)]
     if not place.same_size and place.often(0.2):
         return {"branch": [[], kept(place.inner(same_size=True))], "dim": place.pick([2, 3, -1])}
@@ -296,6 +307,11 @@ def arm(place: Place, make: Callable[[Place], list[Step]]) -> Step:
     return {"steps": make(replace(inner, same_size=True)), **times, **when}
 
 
+def are_certain(arms: list[Step]) -> bool:
+    """Whether there are as many branches as arms, for any values."""
+    return all(isinstance(one, list) for one in arms)
+
+
 def scale(place: Place) -> Step:
     over = {"dim": [2, 3], "keepdim": True}
     pool = place.pick([{"AdaptiveAvgPool2d": 1}, *({name: over} for name in ("Mean", "Sum", "Amax", "Norm"))])
@@ -306,8 +322,11 @@ def scale(place: Place) -> Step:
 
 def split(place: Place) -> Step:
     arms = [place.pick([[], arm(place, lambda inner: steps(inner, 1))]) for _ in range(2)]
-    merge = {"merge": place.pick(["add", "subtract", "multiply", "divide", "maximum"])} if place.often(0.2) else {}
-    return {"branch": arms, "split": True if merge else place.pick([True, ["$(input.channels - 1)", 1]]), **merge}
+    certain = are_certain(arms)
+    kinds = ["add", "multiply", "maximum", *["subtract", "divide"] * certain]
+    merge = {"merge": place.pick(kinds)} if place.often(0.2) else {}
+    parts = [True, *[["$(input.channels - 1)", 1]] * certain]
+    return {"branch": arms, "split": True if merge else place.pick(parts), **merge}
 
 
 def dense(place: Place) -> Step:
@@ -382,6 +401,8 @@ def step(place: Place) -> list[Step]:
 def from_or_reuse(place: Place) -> list[Step]:
     if place.modules and place.often(0.4):
         return [{"reuse": place.pick(place.modules)}]
+    if place.names and not place.same_size and place.often(0.2):
+        return [{"Upsample": {"like": place.pick(place.names), "mode": place.pick(["nearest", "bilinear"])}}]
     if place.names and place.often(0.5):
         return [optioned(place, {"from": place.pick(place.names)}, named=False)]
     if len(place.names) > 1 and place.often(0.1):

@@ -3,7 +3,6 @@
 The oracle is written by hand in plain PyTorch, as the papers' code is.
 """
 
-import re
 from textwrap import dedent
 from typing import Any
 
@@ -46,8 +45,8 @@ blocks:
           in: $(range(scale - 1))
           steps:
             - {branch: [[], [from: part$(i - 1)]], merge: add, when: $(i > 0 and not first)}
-            - {name: conv$i, Conv2d: {out_channels: $width, kernel_size: 3, padding: 1, bias: false}}
-            - {name: bn$i, BatchNorm2d: }
+            - {name: convs.$i, Conv2d: {out_channels: $width, kernel_size: 3, padding: 1, bias: false}}
+            - {name: bns.$i, BatchNorm2d: }
             - {name: part$i, ReLU: }
         - - {AvgPool2d: [3, 1, 1], when: $first}
       split: true
@@ -81,8 +80,8 @@ blocks:
         - for: i
           in: $(range(layers))
           steps:
-            - {from: layer$(i - 1), when: $(i > 0)}
-            - {name: layer$i, Conv2d: {out_channels: $middle, kernel_size: 3, padding: 1}}
+            - {from: layers.$(i - 1), when: $(i > 0)}
+            - {name: layers.$i, Conv2d: {out_channels: $middle, kernel_size: 3, padding: 1}}
     - {name: fuse, Conv2d: [$out, 1]}
 network: [OneShot: [4, 8, 3], OneShot: [5, 6, 1]]
 """
@@ -117,7 +116,7 @@ blocks:
     - branch:
         - {when: $(input.channels == out and stride == 1), steps: [{name: identity, BatchNorm2d: }]}
         - [{name: scale, Path: [$out, 1, $stride]}]
-        - {for: i, in: $(range(convs)), steps: [{name: path$i, Path: [$out, 3, $stride]}]}
+        - {for: i, in: $(range(convs)), steps: [{name: paths.$i, Path: [$out, 3, $stride]}]}
       merge: add
     - ReLU
 network: [Cell: [4, 1, 1], Cell: [8, 2, 4], Cell: [8, 1, 2]]
@@ -149,7 +148,7 @@ blocks:
         - for: i
           in: $(range(paths))
           steps:
-            - name: path$i
+            - name: paths.$i
               Conv2d: {out_channels: $channels, kernel_size: 3, padding: $(1 + i), dilation: $(1 + i)}
       merge: add
     - AdaptiveAvgPool2d: 1
@@ -163,7 +162,7 @@ blocks:
         - for: i
           in: $(range(paths))
           steps:
-            - branch: [[from: path$i], [from: weights, Slice: [$(i * channels), $((i + 1) * channels)]]]
+            - branch: [[from: paths.$i], [from: weights, Slice: [$(i * channels), $((i + 1) * channels)]]]
               merge: multiply
       merge: add
 network: [Selective: [2, 3], Selective: [3, 2]]
@@ -180,18 +179,13 @@ NETWORKS: dict[str, tuple[str, list[Any]]] = {
 }
 
 
-def checkpoint_name(name: str) -> str:
-    """``0.conv1.weight`` is ``0.convs.1.weight`` in the oracle, whose lists count from 0."""
-    return re.sub(r"\b(conv|bn|layer|path)(\d+)", r"\1s.\2", name)
-
-
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_is_the_network_written_by_hand(name: str) -> None:
     spec, blocks = NETWORKS[name]
     net = cnndsl.loads(spec)
     oracle = nn.Sequential(*blocks)
     module = assert_faithful(net)
-    oracle.load_state_dict({checkpoint_name(name): value for name, value in module.state_dict().items()})
+    oracle.load_state_dict(module.state_dict())
     x = torch.randn(2, *net.graph.root.input.shape.sample)
     for mode in (True, False):
         torch.testing.assert_close(module.train(mode)(x), oracle.train(mode)(x))

@@ -11,6 +11,86 @@ import cnndsl
 
 #: Specs by name, each with lines that its source must have.
 SPECS: dict[str, tuple[str, list[str]]] = {
+    "lists_and_dicts": (
+        """
+        input: [4, 6, 6]
+        blocks:
+          Cell(n):
+            - repeat:
+                - {name: convs.$i, Conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}
+                - {name: "acts.$i.if", ReLU: {inplace: true}}
+                - {name: acts.$i.tanh, when: $(i < 2), Tanh: }
+              for: i
+              in: $(range(n))
+            - {name: heads.box, Conv2d: [2, 1]}
+            - {from: acts.0.if}
+            - {name: heads.3, sequential: [residual: [ReLU]]}
+            - {name: split.0, branch: [[], [from: heads.box], [reuse: convs.1]]}
+        network:
+          - {name: cells.0, Cell: 2}
+          - {name: cells.1, Cell: 3}
+          - {name: other.1, Cell: 3}
+          - {name: alone, Cell: 2}
+        """,
+        ['self.heads["3"]', "self.convs = nn.ModuleList()", 'self.other["1"]', "self.cells[1]"],
+    ),
+    "written_out": (
+        """
+        input: [3, 6, 6]
+        blocks:
+          ConvBN(c, k=3):
+            - Conv2d: {out_channels: $c, kernel_size: $k, padding: $(k // 2), bias: false}
+            - BatchNorm2d
+            - {ReLU: {inplace: true}, when: $(k > 1)}
+          Gate(hidden, name):
+            inputs: [x, by]
+            outputs: [summed, gate]
+            steps:
+              - {name: summed, branch: [[], [from: by]], merge: add}
+              - Conv2d: [$hidden, 1]
+              - {name: gates.$name, Conv2d: [1, 1]}
+              - {name: gate, branch: [[], [from: input]], merge: multiply}
+          Features(wide):
+            - {ConvBN: [$(4 * wide), 1], inline: true}
+            - {repeat: [{ConvBN: "$(8 * wide)", inline: true}], times: $wide}
+            - sequential: [{ConvBN: 8, inline: true}, Sigmoid]
+          Cell(c):
+            - {name: a, ConvBN: [$c, 1], inline: true}
+            - {ConvBN: $c, inline: true}
+            - {name: gated, Gate: [2, first], inline: true, inputs: [a, input], when: $(input.channels == c)}
+            - {name: again, Gate: [3, second], inline: false, inputs: [a, a]}
+            - residual: [{ConvBN: $c, inline: true}]
+        network:
+          - {name: features, Features: 1}
+          - {name: more, Features: 2}
+          - Cell: 8
+          - Cell: 8
+        """,
+        [],
+    ),
+    "branches_by_values": (
+        """
+        input: [4, 6, 6]
+        blocks:
+          Cell(c, wide, kernels=[1, 3]):
+            - branch:
+                - {when: $wide, steps: [{name: same, Conv2d: [$c, 1]}]}
+                - {for: [i, k], in: "$([[0, kernels[0]], [1, kernels[1]]])", when: $(wide or i > 0), steps: [
+                    {from: conv0, when: $(wide and i > 0)},
+                    {name: conv$i, Conv2d: {out_channels: $c, kernel_size: $k, padding: same}}]}
+                - {times: $(len(kernels) - 2), steps: [ReLU]}
+            - Conv2d: [12, 1]
+            - branch: [{when: $(not wide), steps: []}, {times: 2, steps: []}, [Sigmoid]]
+              split: true
+              merge: add
+        network:
+          - Cell: [4, true]
+          - Cell: [6, false]
+          - Cell: {c: 4, wide: true, kernels: [3, 5, 7]}
+          - Cell: {c: 3, wide: true, kernels: [3, 5]}
+        """,
+        ["def forward(self, x: Tensor)"],
+    ),
     "differences": (
         """
         input: [4, 6, 6]

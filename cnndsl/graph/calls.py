@@ -14,9 +14,11 @@ from cnndsl.graph.context import Context, Site, shown
 from cnndsl.graph.graph import Apply, Tensor
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
+from cnndsl.graph.sizes import frozen_size
 from cnndsl.graph.torch_order import meant_channels, meant_step
 from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer, Parametrized, Refused, Shape
 from cnndsl.layers.table import take
+from cnndsl.layers.upsampling import Interpolation
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import foreign
@@ -52,6 +54,9 @@ class Calls:
                 message = f"`{callee}` is a block: `parametrization` belongs to a layer"
                 context.fault(Code.KEY, message, step.parametrization.span, help)
             return self.modules.block(step, given, name, context.document.blocks[callee], x, site)
+        if known and step.inline:
+            help, span = f"remove it: `{callee}` is a child of the module around", step.callee.span
+            context.fault(Code.KEY, f"`{callee}` is a layer: `inline` is for blocks", span, help)
         if known and step.inputs is not None:
             context.refuse_inputs(str(callee), step.inputs)
         if known:
@@ -87,6 +92,8 @@ class Calls:
             found = evaluated(self.context, given, layer, site)
             if found is not None and UNKNOWN not in found[0].values():
                 item = self._apply(step, child, layer, *found, x, site)
+            if item is not None:
+                self._warn_of_sizes(item, site)
             by = self._parametrization(step.parametrization, site)
             if item is not None and by is not None:
                 item = self._parametrized(item, *by)
@@ -117,7 +124,10 @@ class Calls:
                 take(layer.__name__, layer.arguments, given, layer.dims or 0)
                 return None
             bound = layer.bind(given, x.shape)
-            output = bound.output(x.shape)
+            read = self._read(step, bound, written, site)
+            if read is None:
+                return None
+            output = bound.result(x.shape, *(tensor.shape for tensor in read))
         except Refused as refused:
             self._refuse(step, layer, given, written, x, refused, site)
             if refused.argument not in given or not _is_inferred(layer, refused.argument):
@@ -127,7 +137,9 @@ class Calls:
         if not self._fits(bound, x.shape, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        item = Apply(step, name, path, bound, written, (self.context.taken(x),), Tensor(output), self.context.reusing)
+        item = Apply(
+            step, name, path, bound, written, (self.context.taken(x), *read), Tensor(output), self.context.reusing
+        )
         self.context.dims.add(layer.dims)
         meant = meant_channels(item) or (
             self.context.meant_channels.get(item.input) if output.channels == x.shape.channels else 0
@@ -135,6 +147,35 @@ class Calls:
         if meant:
             self.context.meant_channels[item.output] = meant
         return item
+
+    def _warn_of_sizes(self, item: Apply, site: Site) -> None:
+        """Warns of a size that is computed where it could be read, once for each step."""
+        context = self.context
+        if item.step not in context.measured and isinstance(item.layer, Interpolation):
+            context.measured.add(item.step)
+            made = reversed(context.origins)
+            warning = frozen_size(item, site.scope, context.sized_by_tensors, made, bool(context.calls))
+            if warning:
+                context.warnings.append(warning)
+
+    def _read(
+        self, step: spec.Call, layer: Layer, written: Mapping[str, Value], site: Site
+    ) -> tuple[Tensor, ...] | None:
+        """The tensors that a layer reads besides its input; None if one is unknown."""
+        names = [name for name in layer.reads if layer.values[name] is not None]
+        found: list[Tensor] = []
+        for name in names:
+            if not any(keyword.name == name for keyword in step.arguments.keywords):
+                message = f"`{name}` names a step of this module, so it cannot be part of a value"
+                help = f"give it in the step, `{step.callee.span.text}: {{{name}: ...}}`"
+                self.context.fault(Code.FROM, message, step.callee.span, help)
+                return None
+            self.context.spend(step.span, 1)
+            named = self.context.find(written[name], site)
+            if named is None or named.tensor is None:
+                return None
+            found.append(self.context.taken(named.tensor))
+        return tuple(found)
 
     def _refuse(
         self,

@@ -11,7 +11,8 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
-from cnndsl.graph.scope import TAKEN, Named, Scope
+from cnndsl.graph.scope import DOTTED, TAKEN, Named, Scope, unusable_step
+from cnndsl.graph.sizes import sized_by_tensors
 from cnndsl.graph.trail import Station, told
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.limits import how_to_raise
@@ -19,9 +20,10 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document, Parameter
 from cnndsl.spec.expression import Environment, Meter, Unknown, evaluate
-from cnndsl.spec.names import unusable, usable
+from cnndsl.spec.names import usable
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, Literal, Value
+from cnndsl.spec.words import INPUT
 
 MAX_NESTING = 100
 
@@ -78,7 +80,10 @@ class Context:
         #: The shape of one sample of the first input, and the spatial axes of the layers so far.
         self.sample: tuple[int, ...] = ()
         self.dims: set[int | None] = set()
+        #: The steps that resize, once it is known whether their sizes are computed from others.
+        self.measured: set[spec.Step] = set()
         self.faults: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
         self.trail: list[Station] = []
         #: The path of the current layer.
@@ -244,11 +249,12 @@ class Context:
         if name is UNKNOWN:
             site.scope.lose_name(step.name)
             return None
-        reason = unusable(name) if isinstance(name, str) else "is not a string"
-        if name in TAKEN and isinstance(step, (spec.Call, spec.Sequential)):
-            reason = "is already an attribute of torch.nn.Module"
+        is_child = isinstance(step, spec.Sequential) or (isinstance(step, spec.Call) and not step.inline)
+        reason, help = unusable_step(name, is_child) if isinstance(name, str) else "is not a string", ""
+        if not reason and str(name).count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
+            reason, help = "has a dot that is not written in `name`", "write it there, as in `name: convs.$i`"
         if reason:
-            help = usable(str(name), TAKEN)
+            help = help or (DOTTED if "." in str(name) else usable(str(name), TAKEN))
             self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
             site.scope.lost.add(shown(name))
             return None
@@ -258,16 +264,34 @@ class Context:
         """Reserves a name in a module for a step, once."""
         first, second = scope.taken.get(name), step.name or step
         if first is None:
+            self._hold(scope, name, second)
             scope.taken[name] = second
             return
         help = "rename one of the two"
         if first.span == second.span:
             help = "use the loop variable, `name: conv$i`, or make the steps a block"
+            if scope.inlined:
+                help = f"put a parameter of `{scope.inlined[-1]}` into the name, `name: conv$i`, or remove `inline`"
         elif isinstance(first, spec.Step) or isinstance(second, spec.Step):
             help = f"an unnamed step is called `{name}`, its kind and a count: give one of the two another name"
         note = Note("it is first defined here", first.span)
         message = f"two steps of one module are named `{shorten(name)}`"
         self.fault(Code.DUPLICATE, message, second.span, help, note)
+
+    def _hold(self, scope: Scope, name: str, named: Value | spec.Step) -> None:
+        """Reserves the lists and dicts of modules that a name with dots is in: no step may have the name of one."""
+        parts = name.split(".")
+        holders = [".".join(parts[:end]) for end in range(1, len(parts))]
+        held = next((holder for holder in holders if holder in scope.taken), "")
+        first, message = scope.holders.get(name), f"`{shorten(name)}` is a list or dict of modules here"
+        if held:
+            message = f"`{shorten(name)}` is in a list or dict `{shorten(held)}`, but that name is taken"
+            first = scope.taken[held]
+        if first is not None:
+            note = Note("it is first defined here", first.span)
+            self.fault(Code.DUPLICATE, message, named.span, "rename one of the two", note)
+        for holder in holders:
+            scope.holders.setdefault(holder, named)
 
     def find(self, target: Value, site: Site) -> Named | None:
         """The earlier step of this module that a ``from`` or ``reuse`` names, None if it is unknown."""
@@ -280,7 +304,7 @@ class Context:
         return found
 
     def _not_found(self, name: object, span: Span, site: Site) -> None:
-        names = [name for name in site.scope.names if name != spec.INPUT]
+        names = [name for name in site.scope.names if name != INPUT]
         module, _, output = str(name).rpartition(".")
         message, help = f"no earlier step of this module is named `{shown(name)}`", did_you_mean(str(name), names)
         notes = []
@@ -316,6 +340,11 @@ class Context:
             elif named is not None and named.tensor is not None:
                 found[spec.last_part(name.name)] = self.taken(named.tensor)
         return found if len(found) == len(names) else None
+
+    @cached_property
+    def sized_by_tensors(self) -> frozenset[str]:
+        """Names whose values are computed from the sizes of a tensor."""
+        return sized_by_tensors(self.document)
 
     @cached_property
     def named_steps(self) -> dict[object, Span]:

@@ -6,7 +6,8 @@ import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, got, shorten
 from cnndsl.source import Span
@@ -15,6 +16,8 @@ from cnndsl.spec.expression import Environment, Unknown, evaluate
 from cnndsl.spec.sections import ExpectLine
 from cnndsl.spec.values import Fault
 
+Holds: TypeAlias = Callable[[Any], bool]
+
 _COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq, "!=": operator.ne,
 }  # fmt: skip
@@ -22,20 +25,31 @@ _BOUND = re.compile(r"\s*(<=|>=|==|!=|<|>)?\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([kK
 _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
+def comparison(text: str) -> Holds | None:
+    """What a text such as ``< 12M`` or ``1000`` asks of a number, None if it is not a comparison."""
+    match = _BOUND.fullmatch(text)
+    if match is None:
+        return None
+    sign, digits, unit = match.groups()
+    return partial(_holds, sign or "==", float(digits.replace("_", "")) * _UNITS[unit])
+
+
+def _holds(sign: str, bound: Any, found: Any) -> bool:
+    return _COMPARE[sign](found, bound)
+
+
 @dataclass(frozen=True, slots=True)
 class Contract:
-    """``what``, the ``output``, ``params`` or ``macs`` of a network, compared with the ``bound`` that ``wanted``
-    means."""
+    """What ``holds`` of ``what``, the ``output``, ``params`` or ``macs`` of a network, as ``wanted`` means it."""
 
     what: str
     wanted: Any
-    comparison: str
-    bound: Any
+    holds: Holds
     span: Span
 
     def broken(self, found: Any) -> Diagnostic | None:
         """The error of a network that has ``found``: the shape of a sample, or a number."""
-        if _COMPARE[self.comparison](found, self.bound):
+        if self.holds(found):
             return None
         message = (
             f"the output is {list(found)}, not {got(self.wanted)} as expected"
@@ -63,10 +77,9 @@ def _contract(line: ExpectLine, environment: Environment) -> Contract:
     what, span = line.what.name, line.wanted.span
     wanted = evaluate(line.wanted, environment)
     if what == "output":
-        return Contract(what, wanted, "==", wanted, span)
-    match = _BOUND.fullmatch(str(wanted))
-    if not match:
+        return Contract(what, wanted, partial(_holds, "==", wanted), span)
+    holds = comparison(str(wanted))
+    if holds is None:
         help = f'a number, or a comparison with K, M or G: `{what}: 1000`, `{what}: "< 10M"`'
         raise Fault(Code.TYPE, f"`{shorten(str(wanted))}` is not a number or a comparison", span, help)
-    sign, digits, unit = match.groups()
-    return Contract(what, wanted, sign or "==", float(digits.replace("_", "")) * _UNITS[unit], span)
+    return Contract(what, wanted, holds, span)

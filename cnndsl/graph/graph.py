@@ -2,7 +2,7 @@
 
 A graph keeps the structure of the spec. A module's ``body`` is a tuple of *items*: applied layers and
 modules, merges and splits, and regions (``Repeat``, ``Branch``, ``Residual``,
-``Dense``) with bodies of their own. Tensors connect the items: each is made by one item and taken
+``Dense``, ``Inline``) with bodies of their own. Tensors connect the items: each is made by one item and taken
 by any number of later ones, so the data flow can be read without the structure.
 """
 
@@ -71,7 +71,7 @@ class Apply:
 
     @property
     def kind(self) -> str:
-        return type(self.layer).__name__
+        return self.layer.word
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -254,8 +254,28 @@ class Dense:
         return tuple((*body, merge) for body, merge in self.rounds)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Inline:
+    """A block that is written out in the module around, which its layers belong to: there is no child for it.
+
+    The other fields are those of :class:`Module`.
+    """
+
+    step: Step
+    definition: Block = field(repr=False)
+    params: Mapping[str, Any]
+    written: Mapping[str, Value]
+    body: Body = field(repr=False)
+    given: Mapping[str, Tensor]
+    made: Mapping[str, Tensor]
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return (self.body,)
+
+
 Operation: TypeAlias = Apply | Module | Merge | Split
-Region: TypeAlias = Repeat | Branch | Residual | Dense
+Region: TypeAlias = Repeat | Branch | Residual | Dense | Inline
 Item: TypeAlias = Operation | Region
 Body: TypeAlias = tuple[Item, ...]
 
@@ -323,11 +343,12 @@ def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
 
 
 def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
-    """The operations that take each tensor, in order. Modules do not count: the operations in them take the tensor."""
+    """The operations that take each tensor's values, in order. Modules do not count, the operations in them do. What a
+    layer reads besides its input is only a shape."""
     found: dict[Tensor, list[Apply | Merge | Split]] = {}
     for _, operation in walk(body):
         if not isinstance(operation, Module):
-            for tensor in operation.inputs:
+            for tensor in operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs:
                 found.setdefault(tensor, []).append(operation)
     return found
 
@@ -339,7 +360,7 @@ def changed(body: Body, change: Callable[[Apply], Apply]) -> Body:
         match item:
             case Apply():
                 return change(item)
-            case Module():
+            case Module() | Inline():
                 return replace(item, body=changed(item.body, change))
             case Repeat():
                 return replace(item, rounds=tuple(changed(body, change) for body in item.rounds))

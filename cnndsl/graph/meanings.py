@@ -10,8 +10,9 @@ from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.source import Span
 from cnndsl.spec.document import Document, Parameter
 from cnndsl.spec.sections import Train
-from cnndsl.spec.steps import THROWN_AWAY, Arm, Let, Steps, arms, values_in
+from cnndsl.spec.steps import Arm, Let, Steps, arms, values_in
 from cnndsl.spec.values import Value, expressions_in
+from cnndsl.spec.words import THROWN_AWAY
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,18 +149,16 @@ class _Reader:
         """Whether a name that hides another is probably a mistake.
 
         A ``let`` may set a name of its own list again, and a value may be computed from the one it hides, as in
-        ``let: {width: $(width or 64)}``.
+        ``let: {width: $(width or 64)}``. Whoever wrote another file does not know the names of this one.
         """
+        if made.span.source != self.document.source:
+            return False
         return made.steps is not hidden.steps and made.name not in _names_in([value])
 
     def warn(self, made: Definition, hidden: Definition) -> None:
+        note = Note(f"{hidden} is defined here", hidden.span)
         help = "give one of the two another name"
-        at, other, message = made, hidden, f"{made} hides {hidden}"
-        if made.span.source != self.document.source:
-            at, other, message = hidden, made, f"{hidden} is hidden by {made}"
-        if at.span.source == self.document.source:
-            note = Note(f"{other} is defined here", other.span)
-            self.found.hiding.append(Diagnostic(Code.HIDING, message, at.span, help, (note,)))
+        self.found.hiding.append(Diagnostic(Code.HIDING, f"{made} hides {hidden}", made.span, help, (note,)))
 
 
 def _names_in(values: Iterable[Value]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, Note, shorten
 from cnndsl.graph.context import Context, Site
-from cnndsl.graph.graph import Apply, Body, Merge, Module, Split, Tensor, walk
+from cnndsl.graph.graph import Apply, Body, Inline, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
 from cnndsl.layers import Refused
@@ -27,9 +27,10 @@ class Reusing:
         named = context.find(step.target, site)
         if named is None or (x is None and step.inputs is None):
             return None
-        if named.item is None:
+        if named.item is None or isinstance(named.item, Inline):
             if named.tensor is not None:
                 help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
+                help = help if named.item is None else "a block that is written out is no module: remove its `inline`"
                 message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
                 context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
@@ -71,13 +72,14 @@ class Reusing:
 
     def _layer(self, item: Apply, named: Named, x: Tensor, step: spec.Reuse) -> Apply | None:
         try:
-            output = type(item.layer).bind(item.layer.values, x.shape).output(x.shape)
+            bound = type(item.layer).bind(item.layer.values, x.shape)
+            output = bound.result(x.shape, *(tensor.shape for tensor in item.inputs[1:]))
         except Refused as refused:
             argument = type(item.layer).arguments.get(refused.argument or "")
             code = Code.INFERRED if argument is not None and argument.infer is not None else Code.SHAPE
             self._cannot(code, f"`{item.name}` cannot be reused here: {refused.message}", named, step)
             return None
-        return replace(item, step=step, inputs=(x,), output=Tensor(output), written={}, reuse=True)
+        return replace(item, step=step, inputs=(x, *item.inputs[1:]), output=Tensor(output), written={}, reuse=True)
 
     def _module(self, item: Module, named: Named, given: Sequence[Tensor], step: spec.Reuse) -> Module | None:
         inside = self.modules.inside(item.definition, item.path, given, named.environment)

@@ -88,7 +88,7 @@ class Affine(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         shape = [1, -1] + [1] * (x.dim() - 2)
-        return x * self.weight.reshape(shape) + self.bias.reshape(shape)
+        return torch.addcmul(self.bias.reshape(shape), self.weight.reshape(shape), x)
 '''
 
     num_features = inferred(POSITIVE, lambda cls, x: x.channels)

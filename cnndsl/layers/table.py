@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
-from cnndsl.layers.kinds import MAX_NUMBER, MAX_SIZE, Kind
+from cnndsl.layers.kinds import EARLIER, MAX_NUMBER, MAX_SIZE, Kind
 from cnndsl.layers.shape import Refused, Shape
 from cnndsl.printable import as_written
 
@@ -127,6 +127,8 @@ class Layer:
 
     #: The purpose of the layer; also decides its colour in diagrams.
     family: ClassVar[str]
+    #: What a spec calls it: the name of the class, unless it is another form of a layer.
+    word: ClassVar[str]
     #: Spatial axes: 2 for ``Conv2d``. None if the layer takes any number.
     dims: ClassVar[int | None] = None
     #: How many dimensions its input may have, batch included. Empty: ``dims`` plus two, or any.
@@ -152,6 +154,8 @@ class Layer:
     short_name: ClassVar[str]
     #: Arguments by name, in torch's order.
     arguments: ClassVar[dict[str, Argument[Any]]] = {}
+    #: The arguments that name earlier steps: it reads the shapes of their tensors when it runs.
+    reads: ClassVar[tuple[str, ...]] = ()
     #: Arguments and an input shape for the example in the docs and for tests.
     example: ClassVar[Mapping[str, Any]] = {}
     example_input: ClassVar[tuple[int, ...]] = (1, 8, 32, 32)
@@ -164,6 +168,8 @@ class Layer:
         name = cls.__name__
         own = {value.name: value for value in vars(cls).values() if isinstance(value, Argument)}
         cls.arguments = {**cls.arguments, **own}
+        cls.reads = tuple(name for name, argument in cls.arguments.items() if EARLIER in argument.kind.parts())
+        cls.word = vars(cls).get("word", name)
         cls.constructor = name if cls.package or cls.definition else f"nn.{name}"
         cls.imports = f"from {cls.package} import {name}" if cls.package else ""
         if not (hasattr(cls, "short_name") or name.startswith("_")):
@@ -188,7 +194,7 @@ class Layer:
         Raises :class:`Refused` for an unknown argument, a wrong value, a missing argument, and a written value
         that differs from the inferred one.
         """
-        values = take(cls.__name__, cls.arguments, given, cls.dims or 0)
+        values = take(cls.word, cls.arguments, given, cls.dims or 0)
         x = cls.admit(x)
         for name, arg in cls.arguments.items():
             if arg.infer is not None:
@@ -200,9 +206,7 @@ class Layer:
     def admit(cls, x: Shape) -> Shape:
         """``x`` if the layer works on its number of dimensions, else :class:`Refused`."""
         if x.rank not in cls._ranks():
-            raise Refused(
-                f"`{cls.__name__}` works on {_layouts(cls._ranks())}, but its input is {x}", None, _mend(cls, x)
-            )
+            raise Refused(f"`{cls.word}` works on {_layouts(cls._ranks())}, but its input is {x}", None, _mend(cls, x))
         return x
 
     @classmethod
@@ -239,6 +243,15 @@ class Layer:
         """The output shape for an input of shape ``x``."""
         return x
 
+    def result(self, x: Shape, *read: Shape) -> Shape:
+        """The output shape for an input of shape ``x`` and tensors of the shapes ``read``, which it reads besides."""
+        return self.output(x)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of its constructor: all but the names of tensors."""
+        return {name: value for name, value in self.values.items() if name not in self.reads}
+
     def parameters(self) -> dict[str, tuple[int, ...]]:
         """Learned tensors, in the order of torch's ``named_parameters()``."""
         return {}
@@ -253,7 +266,10 @@ class Layer:
             name = type(self).__name__
             raise Refused(f"this `{name}` has no weight to parametrize", None, "remove `parametrization`")
         by.tensors(self)
-        layer = type(self)(**self.values)
+        return self._copied(by)
+
+    def _copied(self, by: Parametrized | None, **values: Any) -> Layer:
+        layer = type(self)(**{**self.values, **values})
         object.__setattr__(layer, "parametrization", by)
         return layer
 
@@ -292,7 +308,7 @@ class Layer:
 
     def out_of_place(self) -> Layer:
         """The same layer, but not in place."""
-        return type(self)(**{**self.values, "inplace": False})
+        return self._copied(self.parametrization, inplace=False)
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         """For each spatial axis, how many values at its end no window reaches; empty if there are no windows."""

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -19,12 +19,13 @@ from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, not_in_zoo, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
+from cnndsl.spec.parser import StepParser
 from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
 from cnndsl.spec.sections import ExpectLine, InitLine, Train, parse_expect, parse_init, parse_train
 from cnndsl.spec.signature import Parameter, parse_signature
-from cnndsl.spec.steps import Name, StepParser, Steps, is_chain, last_part
+from cnndsl.spec.steps import Name, Steps, inlined, is_chain, last_part
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value
@@ -49,11 +50,8 @@ class Block:
     span: Span
     inputs: tuple[Name, ...] = ()
     outputs: tuple[Name, ...] = ()
-
-    @cached_property
-    def chain(self) -> bool:
-        """Whether the steps are a plain chain, one after another: an ``nn.Sequential``."""
-        return is_chain(self.steps) and not self.outputs and len(self.inputs) < 2
+    #: Whether the steps are a plain chain, one after another: an ``nn.Sequential``.
+    chain: bool = False
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -67,6 +65,28 @@ class Block:
     def signature(self) -> str:
         """The signature as written."""
         return self.span.text.strip("\"'")
+
+    def chained(self, blocks: MappingType[str, Block]) -> Block:
+        """The same with ``chain``. It is false if that of one of the ``blocks`` that are written out in it is."""
+        alone = is_chain(self.steps) and not self.outputs and len(self.inputs) < 2
+        whole = alone and all(blocks[name].chain for name in inlined(self.steps) if name in blocks)
+        return replace(self, chain=whole)
+
+
+def all_chained(blocks: MappingType[str, Block]) -> dict[str, Block]:
+    """:meth:`Block.chained` of all blocks, which may write each other out."""
+    found = {name: block.chained({}) for name, block in blocks.items()}
+    users: dict[str, list[str]] = {name: [] for name in blocks}
+    for name, block in blocks.items():
+        for inner in inlined(block.steps):
+            users.setdefault(inner, []).append(name)
+    pending = [name for name, block in found.items() if not block.chain]
+    for name in pending:
+        for user in users[name]:
+            if found[user].chain:
+                found[user] = replace(found[user], chain=False)
+                pending.append(user)
+    return found
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -101,7 +121,8 @@ class Document:
     def definition(self) -> Block:
         """The whole network as a block."""
         inputs = [Name(name, value.span) for name, value in self.inputs.items() if self.names_inputs]
-        return Block(self.name, self.params, self.network, self.network_span, tuple(inputs), self.outputs)
+        network = Block(self.name, self.params, self.network, self.network_span, tuple(inputs), self.outputs)
+        return network.chained(self.blocks)
 
     @property
     def names_inputs(self) -> bool:
@@ -405,4 +426,4 @@ class _DocumentParser:
                 blocks[name] = Block(name, parameters, steps, key.span, *self._ports(value))
             else:
                 self.lost.add(name)
-        return blocks
+        return all_chained(blocks)

@@ -67,6 +67,8 @@ NODE = {
     "width": "0.6",
 }
 EDGE = {"fontname": FONT, "fontsize": "8.5", "fontcolor": MUTED, "color": LINE, "arrowsize": "0.55"}
+#: The line from a tensor of which a layer reads only the size.
+SIZE = {"style": "dashed", "color": "#A0A8B1", "penwidth": "0.8", "arrowsize": "0.45", "constraint": "false"}
 
 _LEFT = '<BR ALIGN="LEFT"/>'
 
@@ -153,11 +155,15 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
     """Edges with their attributes.
 
     A shape is shown where its tensor is made, and not again where it forks or bypasses something. Chains
-    without forks and merges, ignoring bypasses, are pulled straight by their weight.
+    without forks and merges, ignoring bypasses, are pulled straight by their weight. A tensor whose size is read has a
+    dashed line that moves nothing.
     """
+    sizes = [(edge, SIZE) for edge in edges if edge.size]
+    edges = [edge for edge in edges if not edge.size]
     leaving, arriving = Counter(edge.tail for edge in edges), Counter(edge.head for edge in edges)
     main = [edge for edge in edges if not edge.bypass]
     main_leaving, main_arriving = Counter(edge.tail for edge in main), Counter(edge.head for edge in main)
+    told = {(edge.tail, edge.output) for edge in main}
     found = []
     for edge in edges:
         alone = leaving[edge.tail] == arriving[edge.head] == 1
@@ -167,11 +173,12 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
             attributes |= {"color": BYPASS, "penwidth": "1.4"}
         if edge.head.kind == "fork":
             attributes["arrowhead"] = "none"
-        said = edge.tail.kind == "fork" or (edge.bypass and main_leaving[edge.tail])
-        if show_shapes and not said:
-            attributes["label"] = f"<{_shape(edge.shapes)}>"
+        said = edge.tail.kind == "fork" or (edge.bypass and (edge.tail, edge.output) in told)
+        label = f"&#160;{_text(edge.output)}" * bool(edge.output) + _shape(edge.shapes) * show_shapes
+        if label and not said:
+            attributes["label"] = f"<{label}>"
         found.append((edge, attributes))
-    return found
+    return found + sizes
 
 
 def _shape(shapes: Sequence[Shape]) -> str:

@@ -26,7 +26,7 @@ from cnndsl.emit.python.uses import (
     outline,
     positions,
 )
-from cnndsl.graph.graph import Apply, Body, Dense, Graph, Module, Repeat, Tensor, operations
+from cnndsl.graph.graph import Apply, Body, Dense, Graph, Inline, Module, Repeat, Tensor, operations
 from cnndsl.spec.steps import Steps
 
 #: How many earlier groups of modules a group is tried to be merged with.
@@ -140,7 +140,7 @@ class ClassPlanner:
         if loops and (prefix := self.dense_prefix(modules)):
             return self.dense(modules, name, binder, prefix)
         uses = [self.use(module) for module in modules]
-        flow = unify_flow(uses, frozenset(op.item.name for use in uses for op in use.ops.values()))
+        flow = unify_flow(uses, frozenset(op.item.name.partition(".")[0] for use in uses for op in use.ops.values()))
         init = Constructor(binder).attributes(unify([self.constructs(use) for use in uses]))
         init += [f"self.{flag} = {binder.expression(slot)}" for flag, slot in flow.flags.items()]
         is_root, count = modules[0] is self.graph.root, len(flow.returned)
@@ -193,6 +193,8 @@ class ClassPlanner:
                     yield Loop(key, step.loop.times, rounds)
                 else:
                     yield from chain.from_iterable(rounds)
+            elif isinstance(item, Inline):
+                yield from self._elements(item.body, item.definition.steps, key, loops)
             elif isinstance(item, (Apply, Module)):
                 yield self.construct(key, item, loops)
 
@@ -216,6 +218,8 @@ class ClassPlanner:
 def _layer_arguments(item: Apply) -> Iterator[Given]:
     positional = True  # until one is not: all after it are written with their names
     for name, argument in item.layer.arguments.items():
+        if name in item.layer.reads:
+            continue
         needed = argument.infer is not None or argument.required
         positional = positional and needed and not argument.keyword
         yield Given(
@@ -255,7 +259,8 @@ def _class_name(modules: Sequence[Module]) -> str:
     if not is_named(first.step):
         return "Part"
     names = {module.name for module in modules}
-    return camel(first.name if len(names) == 1 else first.name.rstrip("_0123456789"))
+    name = first.name.replace(".", "_")
+    return camel(name if len(names) == 1 else name.rstrip("_0123456789"))
 
 
 def _modules(body: Body) -> Iterator[Module]:
@@ -292,9 +297,9 @@ def _dense_prefix(module: Module) -> str:
     x = module.input
     for body, merge in module.body[0].rounds:
         layer = body[0] if len(body) == 1 else None
-        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.input is not x:
+        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.inputs != (x,):
             return ""
         names.append(layer.name)
         x = merge.output
-    prefix = names[0].removesuffix("1")
+    prefix = names[0].removesuffix("1") if "." not in names[0] else "."
     return prefix if names == [f"{prefix}{number}" for number in range(1, len(names) + 1)] else ""

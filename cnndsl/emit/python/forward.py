@@ -10,10 +10,11 @@ from functools import partial, reduce
 from itertools import count as numbers_from
 
 from cnndsl.emit.python.binder import safe
+from cnndsl.emit.python.constructor import Held
 from cnndsl.emit.python.flow import Flow, Node, Ref
 from cnndsl.emit.python.text import BODY_WIDTH, Code, Group, call, flat, lay_out, listing, literal
 from cnndsl.emit.python.uses import is_named
-from cnndsl.graph.graph import Apply, Merge, Split
+from cnndsl.graph.graph import Apply, Merge, Module, Split
 
 #: How long an expression may become, and how many calls deep, before it gets its own line. Operands
 #: of ``+`` and ``*`` must be shorter.
@@ -72,8 +73,18 @@ class _Writer:
     #: How many uses of a value are still to come.
     left: Counter[Ref] = field(default_factory=Counter)
     named: dict[Ref, str] = field(default_factory=dict)
+    children: Held | None = None
     #: Numbers below it are in use: ``x2`` and so on.
     number: int = 2
+
+    def access(self, name: str) -> str:
+        """The expression for a child."""
+        if "." not in name:
+            return f"self.{name}"
+        if self.children is None:
+            items = (node.item for node in self.flow.nodes if isinstance(node.item, (Apply, Module)))
+            self.children = Held(item.name for item in items if not item.reuse)
+        return self.children.access(name)
 
     def write(self) -> list[str]:
         for ref, name in self.flow.inputs.items():
@@ -81,7 +92,7 @@ class _Writer:
         for node in self.flow.nodes:
             self.left.update(node.inputs)
             if is_named(node.item.step) and len(node.item.name) <= MAX_NAME:
-                self.named[node.key, 0] = safe(node.item.name)
+                self.named[node.key, 0] = safe(node.item.name.replace(".", "_"))
         self.left.update(self.flow.returned.values())
         for node, following in zip(self.flow.nodes, (*self.flow.nodes[1:], None)):
             if isinstance(node.item, Split):
@@ -129,7 +140,7 @@ class _Writer:
     def code(self, node: Node, operands: Sequence[Pending]) -> Code:
         item = node.item
         if not isinstance(item, Merge):
-            return call(f"self.{item.name}", *(operand.code for operand in operands))
+            return call(self.access(item.name), *(operand.code for operand in operands))
         if item.kind == "concat":
             return call("torch.cat", listing(operand.code for operand in operands), str(item.dim))
         return _merged(item, [operand.code for operand in operands])
@@ -140,7 +151,8 @@ class _Writer:
         self.flush()
         refs = [(node.key, index) for index in range(len(node.item.outputs))]
         names = [
-            self.name(ref, f"{node.item.name}{index}") if self.left[ref] else "_" for index, ref in enumerate(refs)
+            self.name(ref, f"{node.item.name.replace('.', '_')}{index}") if self.left[ref] else "_"
+            for index, ref in enumerate(refs)
         ]
         self.lines += lay_out(code, 0, f"{', '.join(names)} = ")
 
@@ -171,7 +183,7 @@ class _Writer:
         if isinstance(node.item, Merge):
             test, then = f"self.{node.optional}", _merged(node.item, [first, *others])
         else:
-            test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first)
+            test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first, *others)
             short = f"{name} = {first} if self.{node.item.name} is None else {flat(then)}"
             if name and name != first and len(short) <= BODY_WIDTH:
                 self.lines.append(short)

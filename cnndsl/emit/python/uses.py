@@ -11,7 +11,21 @@ from collections.abc import Hashable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from cnndsl.graph.graph import Apply, Body, Branch, Dense, Item, Merge, Module, Operation, Repeat, Residual, Split
+from cnndsl.graph.graph import (
+    Apply,
+    Body,
+    Branch,
+    Dense,
+    Inline,
+    Item,
+    Merge,
+    Module,
+    Operation,
+    Repeat,
+    Residual,
+    Split,
+    operations,
+)
 from cnndsl.layers import Parametrized
 from cnndsl.spec import steps as spec
 from cnndsl.spec.expression import Value
@@ -96,7 +110,8 @@ def has_names(steps: spec.Steps) -> bool:
 
 def needs_class(module: Module) -> bool:
     """Whether a module has its own class: blocks, and what ``nn.Sequential(...)`` cannot express."""
-    return bool(module.block) or not module.chain or has_names(module.steps)
+    named = any(is_named(item.step) for item in operations(module.body))
+    return bool(module.block) or not module.chain or named or has_names(module.steps)
 
 
 def positions(steps: spec.Steps, prefix: Key = ()) -> dict[int, Key]:
@@ -128,6 +143,8 @@ def _keyed_item(item: Item, key: Key, arm: str) -> Iterator[Keyed]:
             for number, (body, merge) in enumerate(pairs):
                 yield from keyed(body, step.steps, (*key, number, 0), arm or "new")
                 yield Keyed((*key, number, 1), merge, arm)
+        case Inline(body=body, definition=block):
+            yield from keyed(body, block.steps, key, arm)
         case Branch(split=split, arms=arms, merge=merge):
             if split:
                 yield Keyed((*key, 0), split, arm)
