@@ -20,6 +20,7 @@ from cnndsl.spec.expression import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
+from cnndsl.spec.words import PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +193,7 @@ class Structure:
         message, help, span = "", "", step.span
         if not count:
             message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
-        elif step.merge in spec.PAIRS and count != 2:
+        elif step.merge in PAIRS and count != 2:
             message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
             span = step.merge_span
         elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:

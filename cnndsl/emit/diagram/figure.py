@@ -35,7 +35,7 @@ from cnndsl.graph.graph import (
 )
 from cnndsl.layers import Shape
 from cnndsl.layers.kinds import PerAxis
-from cnndsl.layers.table import show
+from cnndsl.printable import as_written
 
 #: Limits that keep the layout to a few seconds. A larger figure is made coarser.
 MAX_NODES, MAX_WIDTH, MAX_DETOURS = 2_000, 1_100, 30_000
@@ -364,4 +364,4 @@ def _detail(apply: Apply, members: Sequence[Operation]) -> str:
 
 
 def _plain(value: object) -> str:
-    return value if isinstance(value, str) else show(value)
+    return value if isinstance(value, str) else as_written(value)
