@@ -125,7 +125,9 @@ class Structure:
                 yield Site(known, site.scope, [])
 
     def _round(self, word: str, span: Span, number: int, count: int) -> AbstractContextManager[None]:
-        """Inside, faults tell the round of the loop at ``span``."""
+        """Inside, faults tell the round of the loop at ``span``, if there are several."""
+        if count == 1:
+            return nullcontext()
         return self.context.within(f"{word} {self.context.place(span)}", f"round {number} of {count}")
 
     # --- branches --------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     if place.cut:
         known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
         yield _to_put_together(place.cut, place.names, known)
-    elif error.is_branch and any(map(is_word, error.value)):  # a step in the place of a list of steps
+    elif error.is_branch and any(map(is_word, error.extras)):  # a step in the place of a list of steps
         if error.keyword == "additionalProperties":
             yield _unfit(error, place, tree)
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):

@@ -112,6 +112,7 @@ OPTIONS: dict[str, Key] = {
 }
 
 WORDS: dict[str, Word] = {
+    "steps": _steps("The steps one after another, without a module: several under one `when`."),
     "sequential": _steps("The steps one after another, as one module."),
     "repeat": _steps("The steps `times` times over, or once for each element of `in`.", *LOOP),
     "branch": Word(
