@@ -38,7 +38,7 @@ from cnndsl.recipe.transforms import TRANSFORMS, Transform
 from cnndsl.source import Source
 from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
-from cnndsl.spec.expression import Environment
+from cnndsl.spec.evaluation import Environment
 from cnndsl.spec.values import parse_call
 
 TABLES: dict[str, Mapping[str, Function]] = {
