@@ -267,7 +267,8 @@ class _Planner:
             node = Node(module.path, "module", title, f"{module.kind}\n{weights}", times)
             self._operation(module, into, node, bypass)
         if depth and len(module.made) > 1:
-            self.output |= {tensor: name for name, tensor in module.made.items()}
+            for member in self.members.get(module, [module]):
+                self.output.update(zip(member.outputs, module.made))
 
     def _region(self, region: Residual | Branch, into: Cluster, depth: int, bypass: bool) -> None:
         if isinstance(region, Residual):
