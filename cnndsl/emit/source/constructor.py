@@ -1,0 +1,231 @@
+"""``__init__``: the pieces of a class as statements that a person would write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import groupby
+
+from cnndsl.emit.source.align import Misfit
+from cnndsl.emit.source.expr import NONE, Call, Each, Expr, If, Items, Lit, Ref, Spread, substitute, text
+from cnndsl.emit.source.layout import BODY_WIDTH
+from cnndsl.emit.source.names import safe
+from cnndsl.emit.source.pieces import (
+    Child,
+    Flag,
+    Local,
+    Optional,
+    Piece,
+    Pieces,
+    Repeated,
+    inside,
+    mentioned,
+    mentions,
+    replaced,
+)
+from cnndsl.emit.source.program import Assign, Do, Extend, For, Statement, When
+
+START = Ref("super().__init__")
+MODULES = "list[nn.Module]"
+
+
+def unwritable(pieces: Pieces) -> Misfit | None:
+    """What there are no statements for: a loop among the arguments of an ``nn.Sequential`` that is not simple."""
+    for piece in pieces:
+        if isinstance(piece, Child) and piece.inner is not None and not all(map(_is_simple, piece.inner)):
+            return Misfit("a loop in a sequential")
+        found = next(filter(None, (unwritable(part) for part in inside(piece))), None)
+        if found:
+            return found
+    return None
+
+
+def _is_simple(piece: Piece) -> bool:
+    if isinstance(piece, Repeated):
+        return not piece.carried and len(piece.body) == 1 and isinstance(piece.body[0], Child)
+    return all(not isinstance(inner, (Local, Flag)) for part in inside(piece) for inner in part)
+
+
+def constructor(pieces: Pieces, is_chain: bool, taken: Iterable[str]) -> tuple[Statement, ...]:
+    """The statements of ``__init__``."""
+    pieces = _renamed(pieces)
+    named = any(child.leaf.is_named for child in _children(pieces))
+    if not is_chain or named:
+        return (Do(Call(START)), *_attributes(pieces, is_chain))
+    if all(isinstance(piece, (Child, Local)) for piece in pieces):
+        return (*_locals(pieces), Do(Call(START, sequence(pieces))))
+    return tuple(_gathered(pieces, safe("layers", {*taken, *mentioned(pieces)})))
+
+
+def _children(pieces: Pieces) -> Iterator[Child]:
+    """The children of the class itself."""
+    for piece in pieces:
+        if isinstance(piece, Child):
+            yield piece
+        else:
+            for part in inside(piece):
+                yield from _children(part)
+
+
+def _locals(pieces: Pieces) -> tuple[Statement, ...]:
+    return tuple(Assign(piece.name, piece.value) for piece in pieces if isinstance(piece, Local))
+
+
+def _renamed(pieces: Pieces) -> Pieces:
+    """Pieces in which a loop changes a parameter itself, if nothing reads its first value later."""
+    for position, piece in enumerate(pieces):
+        if not isinstance(piece, Repeated):
+            continue
+        after = pieces[position + 1 :]
+        for entry in piece.carried:
+            name, start, update = entry
+            others = [other for other in piece.carried if other is not entry]
+            rest = (*piece.body, replace(piece, body=(), over=Lit(0), carried=tuple(others)), *after)
+            if isinstance(start, Ref) and start.name != name and not mentions(rest, start.name):
+                names = {name: start}
+                carried = tuple(
+                    (start.name, start, substitute(update, names)) if e is entry else e for e in piece.carried
+                )
+                changed = replace(piece, body=replaced(piece.body, names), carried=carried)
+                return _renamed((*pieces[:position], changed, *replaced(after, names)))
+    return pieces
+
+
+# --- children as arguments of nn.Sequential ------------------------------------------------------
+
+
+def sequence(pieces: Sequence[Piece]) -> tuple[Expr, ...]:
+    """Children one after another, with runs of equal ones folded."""
+    made = [_item(piece) for piece in pieces if not isinstance(piece, Local)]
+    folded: list[Expr] = []
+    for element, group in groupby(made):
+        run = [*group]
+        alone = len(run) == 1 or isinstance(element, (Spread, Each))
+        folded += run if alone else [Each(element, ("_",), Call(Ref("range"), (Lit(len(run)),)))]
+    return tuple(folded)
+
+
+def construction(child: Child) -> Call:
+    return child.call if child.inner is None else Call(child.call.callee, sequence(child.inner))
+
+
+def _item(piece: Piece) -> Expr:
+    match piece:
+        case Child():
+            return construction(piece)
+        case Optional(test=test, then=then, otherwise=otherwise):
+            sides = sequence(then), sequence(otherwise)
+            if all(len(side) == 1 and isinstance(side[0], (Call, If)) for side in sides):
+                return If(test, sides[0][0], sides[1][0])
+            return Spread(If(test, Items(sides[0]), Items(sides[1])))
+        case Repeated(names=names, over=over, body=(Child() as child,)):
+            return Each(construction(child), _read(names, piece.body), over)
+    raise AssertionError(f"{piece} is no item of a sequence")
+
+
+def _read(names: tuple[str, ...], body: Pieces) -> tuple[str, ...]:
+    """The names of a loop's variables, ``_`` for those that nothing reads."""
+    return tuple(name if mentions(body, name) else "_" for name in names)
+
+
+def _gathered(pieces: Pieces, layers: str) -> Iterator[Statement]:
+    """Children gathered in a list, if loops and conditions decide which ones exist."""
+    waiting: list[Piece] = []
+    begun = False
+    last = max(place for place, piece in enumerate(pieces) if not isinstance(piece, (Child, Local)))
+    for place, piece in enumerate(pieces):
+        if isinstance(piece, Child):
+            waiting.append(piece)
+            continue
+        if place <= last and not isinstance(piece, Local) and (waiting or not begun):
+            listed = Items(sequence(waiting))
+            yield Extend(layers, listed) if begun else Assign(layers, listed, MODULES)
+            waiting, begun = [], True
+        yield from _added(piece, layers)
+    yield Do(Call(START, (Spread(Ref(layers)), *sequence(waiting))))
+
+
+def _added(piece: Piece, layers: str) -> Iterator[Statement]:
+    """Statements that add what a piece makes to a list."""
+    match piece:
+        case Local():
+            yield Assign(piece.name, piece.value)
+        case Optional(test=test, then=then, otherwise=otherwise):
+            if all(len(side) == 1 and isinstance(side[0], Child) for side in (then, otherwise)):
+                yield _appended(layers, (_item(piece),))
+            elif then:
+                yield When(test, _all_added(then, layers), _all_added(otherwise, layers))
+        case Repeated(names=names, over=over, body=body, carried=carried):
+            yield from (Assign(name, start) for name, start, _ in carried if start != Ref(name))
+            updates = tuple(Assign(name, update) for name, _, update in carried)
+            yield For(_read(names, (piece,)), over, (*_all_added(body, layers), *updates))
+
+
+def _all_added(pieces: Pieces, layers: str) -> tuple[Statement, ...]:
+    made: list[Statement] = []
+    for alike, group in groupby(pieces, lambda piece: isinstance(piece, Child)):
+        if alike:
+            made.append(_appended(layers, sequence([*group])))
+        else:
+            made += (statement for piece in group for statement in _added(piece, layers))
+    return tuple(made)
+
+
+def _appended(layers: str, children: tuple[Expr, ...]) -> Statement:
+    if len(children) == 1 and not isinstance(children[0], (Each, Spread)):
+        return Do(Call(Ref(f"{layers}.append"), children))
+    return Extend(layers, Items(children))
+
+
+# --- children as attributes ----------------------------------------------------------------------
+
+
+def _attributes(pieces: Pieces, is_chain: bool) -> Iterator[Statement]:
+    """The children of a module with its own ``forward``, or of a chain with names; optional ones may be None."""
+    for piece in pieces:
+        match piece:
+            case Child():
+                yield attribute(piece)
+            case Local():
+                yield Assign(piece.name, piece.value)
+            case Flag():
+                yield Assign(f"self.{piece.name}", piece.test)
+            case Optional(test=test, then=then, otherwise=otherwise):
+                if is_chain:
+                    yield When(test, (*_attributes(then, True),), (*_attributes(otherwise, True),))
+                else:
+                    yield from _optional(test, *(_only(side) for side in (then, otherwise)))
+
+
+def _only(side: Pieces) -> Child | None:
+    return next(_children(side), None)
+
+
+def _optional(test: Expr, then: Child | None, otherwise: Child | None) -> Iterator[Statement]:
+    """One attribute that is one of two children, or None."""
+    assert then is not None
+    target = f"self.{then.leaf.first.name}"
+    value = If(test, construction(then), construction(otherwise) if otherwise else NONE)
+    if len(f"{target} = {text(value)}") <= BODY_WIDTH:
+        yield Assign(target, value)
+    elif otherwise is None:
+        yield Assign(target, NONE)
+        yield When(test, (Assign(target, construction(then)),))
+    else:
+        first = Assign(target, construction(then), "nn.Module")
+        yield When(test, (first,), (Assign(target, construction(otherwise)),))
+
+
+def attribute(child: Child) -> Statement:
+    name = child.leaf.first.name
+    if name.isidentifier():
+        return Assign(f"self.{name}", construction(child))
+    return Do(Call(Ref("self.add_module"), (Lit(name), construction(child))))
+
+
+def numbered(piece: Repeated, prefix: str) -> tuple[Statement, ...]:
+    """Children that a loop makes, numbered from 1."""
+    (counter,) = piece.names
+    (child,) = _children(piece.body)
+    made = Call(Ref("self.add_module"), (Ref(f'f"{prefix}{{{counter} + 1}}"'), construction(child)))
+    return (Do(Call(START)), For(piece.names, piece.over, (Do(made),)))

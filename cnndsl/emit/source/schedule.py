@@ -1,0 +1,281 @@
+"""``forward``: the data flow of a class as statements that a person would write."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count as numbers_from
+
+from cnndsl.emit.source.align import INPUTS, Aligned, Choice, Leaf, Nodes, insides
+from cnndsl.emit.source.align import Ref as Wire
+from cnndsl.emit.source.expr import NONE, Call, Expr, If, Index, Items, Lit, Op, Ref, free_names, text
+from cnndsl.emit.source.layout import BODY_WIDTH
+from cnndsl.emit.source.names import safe
+from cnndsl.emit.source.program import Assign, Do, Return, Statement, When
+from cnndsl.graph.graph import Apply, Merge, Split
+
+#: How long an expression may become, and how many calls deep, before it gets its own line. Operands
+#: of ``+`` and ``*`` must be shorter.
+LONG, LONG_INFIX, DEEP = 66, 52, 3
+#: Longer names of the spec do not become variables.
+MAX_NAME = 24
+INFIX = {"add": "+", "subtract": "-", "multiply": "*"}
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One operation of ``forward``. ``test`` is true if it runs; if not, its first input is passed on."""
+
+    number: int
+    leaf: Leaf
+    inputs: tuple[Wire, ...]
+    test: Expr | None = None
+
+    @property
+    def is_infix(self) -> bool:
+        return isinstance(self.leaf.first, Merge) and self.leaf.first.kind in INFIX
+
+
+def tasks(nodes: Nodes, flags: Mapping[int, str]) -> Iterator[Task]:
+    """The operations in order."""
+    for node in nodes:
+        match node:
+            case Leaf():
+                yield Task(node.number, node, node.inputs)
+            case Choice(then=then, otherwise=otherwise):
+                (leaf,) = (task.leaf for task in tasks(then, flags))
+                flag, name = flags.get(node.number), leaf.first.name
+                test: Expr = Ref(f"self.{flag}") if flag else Op("is not", (Ref(f"self.{name}"), NONE))
+                yield Task(node.number, leaf, leaf.inputs, None if any(tasks(otherwise, flags)) else test)
+            case _:
+                for inner in insides(node):
+                    yield from tasks(inner, flags)
+
+
+def schedule(aligned: Aligned, flags: Mapping[int, str]) -> tuple[tuple[str, ...], tuple[Statement, ...]]:
+    """The inputs of ``forward``, and its statements."""
+    names: list[str] = []
+    for name in aligned.inputs:
+        names.append(safe(name, names))
+    return tuple(names), tuple(_Writer(names, [*_needed(aligned, flags)], aligned.returned).write())
+
+
+def _needed(aligned: Aligned, flags: Mapping[int, str]) -> Sequence[Task]:
+    """All operations except merges and splits that nothing uses; layers always run."""
+    found = [*tasks(aligned.nodes, flags)]
+    same = {task.leaf.number: task.number for task in found}
+    wanted = {*aligned.returned.values()}
+    needed: list[Task] = []
+    for task in reversed(found):
+        made = {(task.number, index) for index in range(len(task.leaf.first.outputs))}
+        if isinstance(task.leaf.first, (Merge, Split)) and not made & wanted:
+            continue
+        inputs = tuple((same.get(number, number), index) for number, index in task.inputs)
+        wanted |= {*inputs}
+        needed.append(Task(task.number, task.leaf, inputs, task.test))
+    return needed[::-1]
+
+
+@dataclass(slots=True)
+class Pending:
+    """An expression that its only user has not used yet; a variable has depth 0."""
+
+    code: Expr
+    depth: int
+    wire: Wire
+    arm: str = ""
+
+    @property
+    def reads(self) -> frozenset[str]:
+        return frozenset(name for name in free_names(self.code) if "." not in name)
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Goes through the operations once. A value that only the next operation uses stays an expression; other
+    values are assigned to variables. A variable is reused when its value is no longer needed.
+    Everything runs in the order of the graph."""
+
+    inputs: Sequence[str]
+    tasks: Sequence[Task]
+    returned: Mapping[str, Wire]
+    statements: list[Statement] = field(default_factory=list)
+    #: The variable of each value, and the values that each variable has held since it was last assigned.
+    variables: dict[Wire, Expr] = field(default_factory=dict)
+    held: dict[str, list[Wire]] = field(default_factory=dict)
+    pending: list[Pending] = field(default_factory=list)
+    #: How many uses of a value are still to come.
+    left: Counter[Wire] = field(default_factory=Counter)
+    named: dict[Wire, str] = field(default_factory=dict)
+    #: Numbers below it are in use: ``x2`` and so on.
+    number: int = 2
+
+    def write(self) -> list[Statement]:
+        for place, name in enumerate(self.inputs):
+            self.assign(name, {(INPUTS, place): Ref(name)})
+        for task in self.tasks:
+            self.left.update(task.inputs)
+            if task.leaf.is_named and len(task.leaf.first.name) <= MAX_NAME:
+                self.named[task.number, 0] = safe(task.leaf.first.name)
+        self.left.update(self.returned.values())
+        for task, following in zip(self.tasks, (*self.tasks[1:], None)):
+            if isinstance(task.leaf.first, Split):
+                self.split(task, task.leaf.first)
+            elif task.test is not None:
+                self.optional(task, task.test)
+            else:
+                self.operation(task, following)
+        self.statements.append(Return(self.result()))
+        return self.statements
+
+    def result(self) -> Expr:
+        if len(self.returned) == 1:
+            return self.take(tuple(self.returned.values()))[0].code
+        self.flush()
+        return Items(tuple(self.variables[wire] for wire in self.returned.values()), "{}", tuple(self.returned))
+
+    # --- operations ------------------------------------------------------------------------------
+
+    def operation(self, task: Task, following: Task | None) -> None:
+        wire = task.number, 0
+        operands = self.take(task.inputs)
+        code = _applied(task.leaf, operands)
+        if len(text(code)) > (LONG_INFIX if task.is_infix else LONG) and any(operand.depth for operand in operands):
+            operands = self.settle(task.inputs, operands)
+            code = _applied(task.leaf, operands)
+        depth = 1 + max(operand.depth for operand in operands)
+        self.pending.append(Pending(code, depth, wire, task.leaf.arm))
+        if following is None and [*self.returned.values()] == [wire] and self.left[wire] == 1:
+            return
+        wanted = following is not None and wire in following.inputs and following.test is None
+        single = self.left[wire] == 1 and (wanted or task.leaf.arm != "")
+        first = task.leaf.first
+        activation = isinstance(first, Apply) and first.layer.family == "activation" and depth > 1
+        if not single or activation or depth >= DEEP or len(text(code)) > LONG:
+            self.flush()
+
+    def split(self, task: Task, item: Split) -> None:
+        operands = self.take(task.inputs)
+        if isinstance(operands[0].code, Op) or len(text(operands[0].code)) > LONG // 2:
+            operands = self.settle(task.inputs, operands)
+        even, count = len({*item.sizes}) == 1, len(item.sizes)
+        sizes: Expr = Lit(count) if even else Items(tuple(map(Lit, item.sizes)))
+        wires = [(task.number, index) for index in range(count)]
+        names = [self.name(wire, f"branch{index}") if self.left[wire] else "_" for index, wire in enumerate(wires, 1)]
+        if len(", ".join(names)) > BODY_WIDTH // 2:
+            parts = self.name(wires[0], "parts")
+            self.assign(parts, {wire: Index(Ref(parts), Lit(index)) for index, wire in enumerate(wires)})
+            names = [parts]
+        method = Ref(f"{text(operands[0].code)}.{'chunk' if even else 'split'}")
+        self.statements.append(Assign(", ".join(names), Call(method, (sizes, Lit(1)))))
+
+    def optional(self, task: Task, test: Expr) -> None:
+        """An operation that not every use has. Without it, its first input is passed on."""
+        self.flush()
+        wire = task.number, 0
+        operands = [self.variable(taken) for taken in task.inputs]
+        first, *others = (operand.code for operand in operands)
+        self.use(task.inputs)
+        reads = dict.fromkeys((name for other in others for name in free_names(other)), 1)
+        prefer = first.name if isinstance(first, Ref) else ""
+        name = self.name(wire, task.leaf.arm, reads, prefer) if self.left[wire] else ""
+        then = _applied(task.leaf, operands)
+        if name and Ref(name) != first and not isinstance(task.leaf.first, Merge):
+            child = Ref(f"self.{task.leaf.first.name}")
+            short = Assign(name, If(Op("is", (child, NONE)), first, then))
+            if len(f"{name} = {text(short.value)}") <= BODY_WIDTH:
+                self.statements.append(short)
+                return
+        if name and Ref(name) != first:
+            self.statements.append(Assign(name, first))
+        self.statements.append(When(test, (Assign(name, then) if name else Do(then),)))
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def take(self, wires: Sequence[Wire]) -> list[Pending]:
+        """The operands of an operation. Pending ones are inlined if they are the last that were written, in this
+        order; else all get variables first."""
+        waiting = [wire for wire in wires if wire not in self.variables]
+        start = len(self.pending) - len(waiting)
+        if waiting != [part.wire for part in self.pending[max(start, 0) :]]:
+            self.flush()
+            start = 0
+        parts = {part.wire: part for part in self.pending[start:]}
+        del self.pending[start:]
+        self.use(wires)
+        return [parts.get(wire) or self.variable(wire) for wire in wires]
+
+    def variable(self, wire: Wire) -> Pending:
+        return Pending(self.variables[wire], 0, wire)
+
+    def settle(self, wires: Sequence[Wire], operands: Sequence[Pending]) -> list[Pending]:
+        """Turns operands that were taken into variables."""
+        self.left.update(wires)
+        self.pending += [operand for operand in operands if operand.depth]
+        self.flush()
+        return self.take(wires)
+
+    def use(self, wires: Sequence[Wire]) -> None:
+        """Counts one use of each value. The variables of values that are not needed again become free."""
+        self.left.subtract(wires)
+        for wire in wires:
+            variable = self.variables.get(wire)
+            if self.left[wire] <= 0 and isinstance(variable, Ref) and _is_numbered(variable.name):
+                self.number = min(self.number, int(variable.name[1:]))
+
+    def flush(self) -> None:
+        """Gives every pending expression a variable."""
+        pending, self.pending = self.pending, []
+        reads = Counter(name for part in pending for name in part.reads)
+        for part in pending:
+            reads.subtract(part.reads)
+            # An operation runs even if nothing uses its output.
+            if self.left[part.wire]:
+                self.statements.append(Assign(self.name(part.wire, part.arm, reads), part.code))
+            else:
+                self.statements.append(Do(part.code))
+
+    def name(self, wire: Wire, arm: str, read: Mapping[str, int] = {}, prefer: str = "") -> str:
+        """A variable for a value: the spec's name if the value is fetched later, a variable whose value is no longer
+        needed, or a new one. Never one that is ``read`` before the value is known."""
+        pending = frozenset[str]().union(*(part.reads for part in self.pending))
+
+        def is_free(name: str) -> bool:
+            return not self.is_live(name) and not read.get(name) and name not in pending
+
+        first = self.inputs[0]
+        fetched = self.left[wire] > 1 or (len(self.returned) > 1 and wire in self.returned.values())
+        named = self.named.get(wire, "") if fetched else ""
+        options = [prefer, named, *([arm] if arm else [first]), first, "y", "z"]
+        name = next((option for option in options if option and is_free(option)), "")
+        if not name:
+            self.number = next(number for number in numbers_from(self.number) if not self.is_live(f"x{number}"))
+            name = next(name for name in map("x{}".format, numbers_from(self.number)) if is_free(name))
+        self.assign(name, {wire: Ref(name)})
+        return name
+
+    def is_live(self, name: str) -> bool:
+        """Whether a variable holds a value that is still needed."""
+        return any(self.left[wire] > 0 for wire in self.held.get(name, ()))
+
+    def assign(self, name: str, variables: Mapping[Wire, Expr]) -> None:
+        """Puts values into a variable, which replaces those that it held."""
+        for other in self.held.get(name, ()):
+            self.variables.pop(other, None)
+        self.variables |= variables
+        self.held[name] = [*variables]
+
+
+def _applied(leaf: Leaf, operands: Sequence[Pending]) -> Expr:
+    """An operation on its operands."""
+    item, codes = leaf.first, tuple(operand.code for operand in operands)
+    if not isinstance(item, Merge):
+        return Call(Ref(f"self.{item.name}"), codes)
+    if item.kind == "concat":
+        return Call(Ref("torch.cat"), (Items(codes), Lit(item.dim)))
+    return Op(INFIX[item.kind], codes)
+
+
+def _is_numbered(name: str) -> bool:
+    return name.startswith("x") and name[1:].isdecimal()
