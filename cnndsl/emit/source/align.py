@@ -189,16 +189,16 @@ def align(uses: Sequence[Module], loops: bool = True) -> Aligned | Misfit:
     returned = {name: walk.resolve([use.made[name] for use in uses]) for name in uses[0].made}
     return (
         walk.misfit
-        or _unlike_names(nodes, chain)
+        or _unlike_names(nodes, chain and not has_names(uses[0].steps))
         or (None if chain else _inexpressible(nodes))
         or Aligned(tuple(uses), nodes, returned)
     )
 
 
-def _unlike_names(nodes: Nodes, chain: bool) -> Misfit | None:
-    """Children that have other names in other uses; those that a chain numbers have none."""
+def _unlike_names(nodes: Nodes, numbered: bool) -> Misfit | None:
+    """Children that have other names in other uses; those that a chain only numbers have none."""
     for leaf in leaves(nodes):
-        counts = isinstance(leaf.first, (Apply, Module)) and (leaf.is_named or not chain)
+        counts = isinstance(leaf.first, (Apply, Module)) and not numbered
         if counts and len({member.name for member in leaf.present}) > 1:
             return Misfit("other names")
     return None

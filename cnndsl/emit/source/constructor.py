@@ -155,10 +155,15 @@ def _added(piece: Piece, layers: str) -> Iterator[Statement]:
                 yield _appended(layers, (_item(piece),))
             elif then:
                 yield When(test, _all_added(then, layers), _all_added(otherwise, layers))
-        case Repeated(names=names, over=over, body=body, carried=carried):
-            yield from (Assign(name, start) for name, start, _ in carried if start != Ref(name))
-            updates = tuple(Assign(name, update) for name, _, update in carried)
-            yield For(_read(names, (piece,)), over, (*_all_added(body, layers), *updates))
+        case Repeated(body=body):
+            yield from _loop(piece, _all_added(body, layers))
+
+
+def _loop(piece: Repeated, body: tuple[Statement, ...]) -> Iterator[Statement]:
+    """A loop, and the variables that it carries."""
+    yield from (Assign(name, start) for name, start, _ in piece.carried if start != Ref(name))
+    updates = tuple(Assign(name, update) for name, _, update in piece.carried)
+    yield For(_read(piece.names, (piece,)), piece.over, (*body, *updates))
 
 
 def _all_added(pieces: Pieces, layers: str) -> tuple[Statement, ...]:
@@ -223,9 +228,12 @@ def attribute(child: Child) -> Statement:
     return Do(Call(Ref("self.add_module"), (Lit(name), construction(child))))
 
 
-def numbered(piece: Repeated, prefix: str) -> tuple[Statement, ...]:
+def numbered(pieces: Pieces, prefix: str) -> tuple[Statement, ...]:
     """Children that a loop makes, numbered from 1."""
-    (counter,) = piece.names
-    (child,) = _children(piece.body)
+    (piece,) = _renamed(pieces)
+    assert isinstance(piece, Repeated)
+    (child,), (counter,) = _children(piece.body), piece.names
     made = Call(Ref("self.add_module"), (Ref(f'f"{prefix}{{{counter} + 1}}"'), construction(child)))
-    return (Do(Call(START)), For(piece.names, piece.over, (Do(made),)))
+    (*starts, loop) = _loop(piece, (Do(made),))
+    assert isinstance(loop, For)
+    return (Do(Call(START)), *starts, replace(loop, names=piece.names))

@@ -335,7 +335,16 @@ def choice(test: Expr, then: Expr, otherwise: Expr) -> Expr:
         return then if test.value else otherwise
     if then == otherwise or _agree(test, "or", "!=", then, otherwise):
         return then
-    return otherwise if _agree(test, "and", "==", then, otherwise) else If(test, then, otherwise)
+    if _agree(test, "and", "==", then, otherwise):
+        return otherwise
+    if isinstance(test, Op) and test.sign in _EXTREME and {then, otherwise} == {*test.operands}:
+        function = _EXTREME[test.sign][then != test.operands[0]]
+        return Call(Ref(function), test.operands)
+    return test if (then, otherwise) == (TRUE, FALSE) and is_condition(test) else If(test, then, otherwise)
+
+
+#: What ``a if a > b else b`` is, and ``b if a > b else a``.
+_EXTREME = {">": ("max", "min"), ">=": ("max", "min"), "<": ("min", "max"), "<=": ("min", "max")}
 
 
 def _agree(test: Expr, junction: str, sign: str, then: Expr, otherwise: Expr) -> bool:

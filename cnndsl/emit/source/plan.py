@@ -21,7 +21,7 @@ from cnndsl.emit.source.constructor import constructor, numbered, unwritable
 from cnndsl.emit.source.expr import Call, Items, Lit, Ref
 from cnndsl.emit.source.names import camel, free
 from cnndsl.emit.source.names import numbered as with_numbers
-from cnndsl.emit.source.pieces import Bound, Repeated
+from cnndsl.emit.source.pieces import Bound
 from cnndsl.emit.source.program import Assign, Class, For, Return
 from cnndsl.emit.source.schedule import schedule
 from cnndsl.graph.graph import Apply, Body, Graph, Module, operations
@@ -143,9 +143,7 @@ class _Planner:
 def _written(bound: Bound) -> Class:
     aligned, taken = bound.aligned, {parameter.name for parameter in bound.parameters}
     if aligned.prefix:
-        (piece,) = bound.pieces
-        assert isinstance(piece, Repeated)
-        return Class(bound.name, bound.parameters, False, numbered(piece, aligned.prefix), _DENSE)
+        return Class(bound.name, bound.parameters, False, numbered(bound.pieces, aligned.prefix), _DENSE)
     init = constructor(bound.pieces, aligned.is_chain, taken)
     if aligned.is_chain:
         return Class(bound.name, bound.parameters, True, init)
