@@ -1,7 +1,8 @@
 """The specs that come with the package: found by name from any folder, as ``zoo:resnet50``.
 
-The networks of torchvision and those beyond classification have plain names. The classic ones begin with `classic/`,
-which may be left out if no other network has the name: ``zoo:lenet``, but ``zoo:classic/resnet18``.
+Each has a source, and a name: ``zoo:torchvision/resnet50``. The networks of torchvision, those beyond classification
+and those for trained weights are listed by their plain names, the others by both. The source may always be left out if
+no other network has the name: ``zoo:lenet``, but ``zoo:classic/resnet18``.
 """
 
 from __future__ import annotations
@@ -14,16 +15,25 @@ PREFIX = "zoo:"
 _PACKAGE = Path(__file__).parent
 #: In an installed package the specs are inside it, in a checkout beside it.
 FOLDER = next((folder for folder in (_PACKAGE / "archs", _PACKAGE.parent / "archs") if folder.is_dir()), _PACKAGE)
-_CLASSIC = "classic"
+#: The sources, in the order of the list, and their folders.
+SOURCES = {"torchvision": "torchvision", "beyond": "beyond", "weights": "weights", "timm": "timm", "classic": "."}
+#: Sources whose networks are listed by their plain names.
+_PLAIN = ("torchvision", "beyond", "weights")
+#: Sources whose networks are all of one family.
+_ONE_FAMILY = ("beyond", "classic")
+#: A name as far as its size or version, without who trained it: ``wide_resnet50_2``, ``tf_efficientnet_b0``,
+#: ``res2net50_26w_4s``, ``convnextv2_atto``.
+_FAMILY = re.compile(r"(?:tf_|ese_)?((?:wide_)?[a-z]+?(?:\d[a-z]{3,}|(?=v?\d|_|$)))")
 
 
 @cache
 def specs() -> dict[str, Path]:
-    """Every spec by its name, torchvision's first."""
-    found: dict[str, Path] = {}
-    for folder in ("torchvision", "beyond"):
-        found |= {path.stem: path for path in _sorted(FOLDER / folder)}
-    return found | {f"{_CLASSIC}/{path.stem}": path for path in _sorted(FOLDER)}
+    """Every spec by the name that it is listed by, source by source."""
+    return {
+        path.stem if source in _PLAIN else f"{source}/{path.stem}": path
+        for source, folder in SOURCES.items()
+        for path in _sorted(FOLDER / folder)
+    }
 
 
 def _sorted(folder: Path) -> list[Path]:
@@ -40,15 +50,24 @@ def is_of_zoo(text: str) -> bool:
 
 
 def find(text: str) -> Path | None:
-    """The file of ``zoo:NAME``, None if there is no such spec."""
+    """The file of ``zoo:NAME``, None if there is no such spec, or if several sources have one."""
     name = text.removeprefix(PREFIX)
-    return specs().get(name) or specs().get(f"{_CLASSIC}/{name}")
+    listed = [name] if name in specs() else called(name)
+    return specs()[listed[0]] if len(listed) == 1 else None
+
+
+def called(name: str) -> list[str]:
+    """The listed names of the networks that have this name, with their source or without."""
+    return [listed for listed, path in specs().items() if name in (path.stem, f"{source(listed)}/{path.stem}")]
+
+
+def source(name: str) -> str:
+    """The source of a listed network."""
+    folder = specs()[name].parent
+    return next(source for source, inside in SOURCES.items() if folder == FOLDER / inside)
 
 
 def family(name: str) -> str:
-    """The family of a network: ``resnet`` for ``resnet50``, or its folder if it has no family."""
-    folder = specs()[name].parent
-    if folder != FOLDER / "torchvision":
-        return folder.name if folder != FOLDER else _CLASSIC
-    found = re.match(r"(wide_)?[a-z]+", name)
-    return found[0] if found else name
+    """The family of a listed network: ``resnet`` for ``resnet50``, or its source if that has one family."""
+    found = _FAMILY.match(specs()[name].stem)
+    return source(name) if source(name) in _ONE_FAMILY or not found else found[1]

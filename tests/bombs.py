@@ -61,6 +61,11 @@ def nested(opening: str, inner: str, closing: str, depth: int) -> str:
     return opening * depth + inner + closing * depth
 
 
+def marks(n: int) -> str:
+    """Steps that only name a tensor."""
+    return ", ".join(f"{{name: x{i}}}" for i in range(n))
+
+
 def laughs(n: int) -> str:
     lines = ["a0: &a0 [1, 1]", *(f"a{i}: &a{i} [*a{i - 1}, *a{i - 1}]" for i in range(1, n))]
     return "\n".join(lines) + "\n"
@@ -183,6 +188,15 @@ FAMILIES: dict[str, Family] = {
     "long key": (lambda n: "k" * n + ": 1\n" + net(["ReLU"]), 100_000),
     "long block": (lambda n: net(["ReLU"], blocks([f"? {'B' * n}\n  : [ReLU]"])), 100_000),
     "names": (lambda n: net((f"{{ReLU: , name: a{i}}}" for i in range(n)), input="[1]"), 9_000),
+    "dotted names": (lambda n: net((f"{{ReLU: , name: a.b.c.d.e.f.g.{i}}}" for i in range(n)), input="[1]"), 6_000),
+    "dotted names in loops": (
+        lambda n: net(
+            (f"{{for: i, in: $(range(1000)), repeat: [{{ReLU: , name: a$i.b.c.d.e.f{k}.g.h}}]}}" for k in range(n)),
+            input="[1]",
+        ),
+        20,
+    ),
+    "equal dotted names": (lambda n: net(["{ReLU: , name: a.b.c}", "{ReLU: , name: a.b}"] * n), 4_000),
     "equal names": (lambda n: net(["{ReLU: , name: a}"] * n), 8_000),
     "bad names": (lambda n: net(f"{{ReLU: , name: {i}a}}" for i in range(n)), 9_000),
     "blocks": (lambda n: net((f"B{i}" for i in range(n)), blocks(f"B{i}: [ReLU]" for i in range(n))), 1_000),
@@ -313,6 +327,39 @@ FAMILIES: dict[str, Family] = {
         100,
     ),
     "unlike branches": (lambda n: net([f"branch: [{'[AvgPool2d: 2], [ReLU], ' * n}]"]), 7_000),
+    "inputs of calls": (
+        lambda n: net(
+            ["{name: a, ReLU: }", f"{{times: 1000, repeat: [{{B: , inputs: [{'a, ' * n}]}}]}}"],
+            blocks([f"B: {{inputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [ReLU]}}"]),
+        ),
+        8_000,
+    ),
+    "outputs of blocks": (
+        lambda n: net(
+            ["{times: 1000, repeat: [B]}"],
+            blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),
+        ),
+        4_000,
+    ),
+    "unknown outputs of blocks": (
+        lambda n: net(
+            ["{name: b, B: }", *(f"branch: [[from: b.y{i}]]" for i in range(n))],
+            blocks([f"B: {{outputs: [{', '.join(f'x{i}' for i in range(n))}], steps: [{marks(n)}]}}"]),
+        ),
+        2_000,
+    ),
+    "branches in rounds": (
+        lambda n: net([f"branch: [{{for: i, in: $(range(1000)), when: $(i < 1), steps: [ReLU]}}, {'[], ' * n}]"] * 20),
+        400,
+    ),
+    "branches in rounds, no ends": (lambda n: net(["branch: [{times: 1024, steps: []}]"] * n), 6_000),
+    "branches, names bound": (
+        lambda n: net(
+            ["let: {" + ", ".join(f"a{i}: {i}" for i in range(n)) + "}"]
+            + ["branch: [{for: i, in: $(range(1000)), steps: [ReLU]}]"] * 9
+        ),
+        15_000,
+    ),
     "split": (lambda n: net([f"{{branch: [{'[ReLU], ' * n}], split: true}}"], input=f"[{n}, 2]"), 15_000),
     "from": (lambda n: net(["{ReLU: , name: a}", *["from: a"] * n]), 15_000),
     "unknown from": (lambda n: net(f"from: a{i}" for i in range(n)), 15_000),

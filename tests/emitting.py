@@ -3,7 +3,7 @@
 import copy
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,11 @@ from cnndsl.graph import graph as g
 from cnndsl.layers import Layer
 
 BATCH = 2
+#: What torch computes for the merges of two tensors that are not a concat.
+MERGED = {
+    "add": torch.add, "subtract": torch.sub, "multiply": torch.mul, "divide": torch.div, "maximum": torch.maximum,
+    "minimum": torch.minimum,
+}  # fmt: skip
 
 
 def samples(net: cnndsl.Network, batch: int = BATCH, seed: int = 0) -> list[Tensor]:
@@ -32,33 +37,33 @@ def interpret(net: cnndsl.Network, module: nn.Module, inputs: Iterable[Tensor]) 
 
     This reads the graph's tensors alone. It shares nothing with the emitter's `forward`.
     """
-    known = {id(tensor): value for tensor, value in zip(net.graph.inputs.values(), inputs)}
+    known = dict(zip(net.graph.inputs.values(), inputs))
     _run(net.graph.root.body, module, known)
-    outputs = {name: known[id(tensor)] for name, tensor in net.graph.outputs.items()}
+    outputs = {name: known[tensor] for name, tensor in net.graph.outputs.items()}
     return outputs if len(outputs) > 1 else next(iter(outputs.values()))
 
 
-def _run(body: g.Body, module: nn.Module, known: dict[int, Tensor]) -> None:
+def _run(body: g.Body, module: nn.Module, known: dict[g.Tensor, Tensor]) -> None:
     for op in g.operations(body):
-        taken = [known[id(tensor)] for tensor in op.inputs]
+        taken = [known[tensor] for tensor in op.inputs]
         if isinstance(op, g.Apply):
-            known[id(op.output)] = module.get_submodule(op.path)(*taken)
+            known[op.output] = module.get_submodule(op.path)(*taken)
         elif isinstance(op, g.Module):
             _run(op.body, module, known)
         elif isinstance(op, g.Split):
             start = 0
             for size, output in zip(op.sizes, op.outputs):
-                known[id(output)] = taken[0].narrow(1, start, size)
+                known[output] = taken[0].narrow(1, start, size)
                 start += size
         elif op.kind == "concat":
-            known[id(op.output)] = torch.cat(taken, op.dim)
+            known[op.output] = torch.cat(taken, op.dim)
         else:
             result = taken[0]
             for other in taken[1:]:
-                result = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul}[op.kind](result, other)
-            known[id(op.output)] = result
+                result = MERGED[op.kind](result, other)
+            known[op.output] = result
         for tensor in op.outputs:
-            assert known[id(tensor)].shape[1:] == tuple(tensor.shape.sample), op.path
+            assert known[tensor].shape[1:] == tuple(tensor.shape.sample), op.path
 
 
 # --- a module and its graph ------------------------------------------------------------------------------
@@ -73,6 +78,30 @@ def constructed(body: g.Body) -> Iterator[g.Apply | g.Module]:
             yield from constructed(op.body)
 
 
+def holders_of(op: g.Apply | g.Module) -> list[str]:
+    """The paths of the lists and dicts that hold a module with dots in its name."""
+    around = op.path.removesuffix(op.name)
+    ends = [place for place, character in enumerate(op.name) if character == "."]
+    return [around + op.name[:end] for end in ends]
+
+
+def registered(paths: Iterable[str], names: Iterable[str]) -> list[str]:
+    """Names of tensors in the order of a ``state_dict``: those of one of the modules at ``paths`` are together."""
+    tree: dict[str, Any] = {}
+    for path in (*paths, *names):
+        inside = tree
+        for part in path.split("."):
+            inside = inside.setdefault(part, {})
+    return [*_leaves(tree, {*names})]
+
+
+def _leaves(tree: dict[str, Any], names: Container[str], around: str = "") -> Iterator[str]:
+    for part, inside in tree.items():
+        if around + part in names:
+            yield around + part
+        yield from _leaves(inside, names, f"{around}{part}.")
+
+
 def torch_layer(layer: Layer) -> nn.Module:
     """The same layer, made from the layer table without the emitter."""
     namespace: dict[str, Any] = {"torch": torch, "nn": nn}
@@ -81,7 +110,9 @@ def torch_layer(layer: Layer) -> nn.Module:
     kind = type(layer).__name__
     owner = torchvision.ops if layer.package else nn
     factory = namespace[kind] if layer.definition else getattr(owner, kind)
-    made: nn.Module = factory(**layer.values)
+    made: nn.Module = factory(**layer.settings)
+    if by := layer.parametrization:
+        return getattr(torch.nn.utils.parametrizations, by.function.name)(made, **by.values)
     return made
 
 
@@ -102,8 +133,14 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
     graph says, in evaluation and in training."""
     module = module or net.module()
     made = list(constructed(net.graph.root.body))
-    paths = [path for path, _ in module.named_modules(remove_duplicate=False) if path]
-    assert sorted(paths) == sorted(op.path for op in made)
+    holders = [path for op in made for path in holders_of(op)]
+    named = module.named_modules(remove_duplicate=False)
+    modules = {path: child for path, child in named if path and "parametrizations" not in path.split(".")}
+    assert sorted(modules) == sorted({*holders, *(op.path for op in made)})
+    for path in holders:
+        keys = [name for name, _ in modules[path].named_children()]
+        kind = nn.ModuleList if keys == [*map(str, range(len(keys)))] else nn.ModuleDict
+        assert type(modules[path]) is kind, path
     wanted = {}
     for op in made:
         child = module.get_submodule(op.path)
@@ -111,7 +148,7 @@ def assert_faithful(net: cnndsl.Network, module: nn.Module | None = None) -> nn.
             layer = torch_layer(op.layer)
             assert type(child).__name__ == type(layer).__name__ and repr(child) == repr(layer), op.path
             wanted |= {f"{op.path}.{name}": value.shape for name, value in layer.state_dict().items()}
-    assert [*wanted] == [*module.state_dict()]
+    assert registered([op.path for op in made], wanted) == [*module.state_dict()]
     assert wanted == {name: value.shape for name, value in module.state_dict().items()}
     cost = net.cost
     assert cost.params == sum(p.numel() for p in module.parameters())

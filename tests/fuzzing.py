@@ -73,7 +73,9 @@ JUNK: list[Any] = [
     None, True, -1, 0, 1.5, 2**40, "", "no", "1", "$", "$(", "$nowhere", "$(1 / 0)", "$(input.channels * 1000)",
     "$(range(1000))", "$([1, 2])", [], {}, [[]], [[[]]], {"a": 1}, "ReLU", "Block0", {"Conv2d": [8, 3]}, {"ReLU": None},
     {"repeat": ["ReLU"], "times": 1000}, {"dense": [{"Conv2d": [4, 1]}], "times": 50}, {"from": "a"}, {"reuse": "conv"},
-    {"let": {"c": 3}}, {"sequential": []}, {"branch": [[], []], "merge": "add"}, {"residual": [{"Conv2d": [3, 3]}]},
+    {"let": {"c": 3}}, {"sequential": []}, {"branch": [[], []], "merge": "add"}, {"steps": ["ReLU"], "times": 1000},
+    {"branch": [{"steps": [], "when": "$nowhere"}, {"steps": ["ReLU"], "for": "c", "in": [1, 2]}]},
+    {"residual": [{"Conv2d": [3, 3]}]},
 ]  # fmt: skip
 
 

@@ -7,10 +7,6 @@ order. What has no weights is a function, and a crop is a slice: nothing here is
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.models import resnet50
-from torchvision.models._utils import IntermediateLayerGetter
-from torchvision.ops import FeaturePyramidNetwork, FrozenBatchNorm2d
-from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
 
 def crop(skip: Tensor, like: Tensor) -> Tensor:
@@ -97,18 +93,41 @@ class UNet3d(nn.Module):
         return output
 
 
-class Pyramid(nn.Module):
-    """torchvision's feature pyramid on torchvision's ResNet-50, as its detectors put them together."""
+class AttentionUNet(nn.Module):
+    """Oktay et al., 2018, in two dimensions: each skip is weighed, place by place, before it is concatenated."""
 
-    def __init__(self, frozen: bool = False) -> None:
+    def __init__(self, width: int = 64, classes: int = 2) -> None:
         super().__init__()
-        backbone = resnet50(weights=None, norm_layer=FrozenBatchNorm2d if frozen else nn.BatchNorm2d)
-        self.body = IntermediateLayerGetter(backbone, {f"layer{i}": f"p{i + 1}" for i in range(1, 5)})
-        self.fpn = FeaturePyramidNetwork([256, 512, 1024, 2048], 256, extra_blocks=LastLevelMaxPool())
+        widths = [width, 2 * width, 4 * width, 8 * width, 16 * width]
+        self.down = nn.ModuleList(map(self.pair, [1, *widths[:-1]], widths))
+        self.steps = nn.ModuleList()
+        for wide, narrow in zip(widths[:0:-1], widths[-2::-1], strict=True):
+            self.steps.append(self.conv(wide, narrow))
+            for channels, out in ((narrow, narrow // 2), (narrow, narrow // 2), (narrow // 2, 1)):
+                self.steps.append(self.conv(channels, out, 1))
+            self.steps.append(self.pair(2 * narrow, narrow))
+        self.head = nn.Conv2d(width, classes, 1)
 
-    def forward(self, x: Tensor) -> dict[str, Tensor]:
-        levels: dict[str, Tensor] = self.fpn(self.body(x))
-        return levels
+    @staticmethod
+    def conv(channels: int, out: int, kernel: int = 3) -> nn.Sequential:
+        return nn.Sequential(nn.Conv2d(channels, out, kernel, padding=kernel // 2, bias=False), nn.BatchNorm2d(out))
+
+    @classmethod
+    def pair(cls, channels: int, out: int) -> nn.Sequential:
+        return nn.Sequential(*cls.conv(channels, out), nn.ReLU(), *cls.conv(out, out), nn.ReLU())
+
+    def forward(self, x: Tensor) -> Tensor:
+        skips = []
+        for encoder in self.down:
+            x = encoder(F.max_pool2d(x, 2) if skips else x)
+            skips.append(x)
+        for index, skip in enumerate(skips[-2::-1]):
+            enlarge, where, what, psi, join = self.steps[5 * index : 5 * index + 5]
+            x = F.relu(enlarge(F.interpolate(x, skip.shape[2:])))
+            weight = psi(F.relu(where(x) + what(skip))).sigmoid()
+            x = join(torch.cat([skip * weight, x], 1))
+        output: Tensor = self.head(x)
+        return output
 
 
 class Siamese(nn.Module):

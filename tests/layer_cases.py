@@ -63,6 +63,14 @@ REFUSED: dict[str, Refusal] = {
     "StochasticDepth": Refusal(_image(2), {"p": 0.1, "mode": "sample"}, "mode", '"batch" or "row"'),
     "DropBlock2d": Refusal(_image(2), {"p": 0.1, "block_size": 2}, "block_size", "odd"),
     "DropBlock3d": Refusal(_image(3), {"p": 0.1, "block_size": 9}, "block_size", "reduces 9 to that"),
+    # reductions and arithmetic
+    "Mean": Refusal(_image(2), {"dim": None}, "dim", "would reduce the batch too"),
+    "Sum": Refusal(_image(2), {"dim": (0, 1)}, "dim", "dimension 0 is the batch"),
+    "Amax": Refusal(_image(2), {"dim": (1, 2, 3)}, "dim", "no dimension left"),
+    "Norm": Refusal(_image(2), {"dim": (2, -2)}, "dim", "twice"),
+    "Add": Refusal(_image(2), {}, None, "needs `other`"),
+    "Multiply": Refusal(_image(2), {"other": True}, "other", "expects a number"),
+    "Affine": Refusal(_image(2), {"num_features": 3}, "num_features", "makes it 4"),
     # upsampling
     "Upsample": Refusal(_image(1), {"scale_factor": 2, "mode": "bilinear"}, "mode", "works on 4 dimensions"),
     "UpsamplingNearest2d": Refusal(_image(2), {}, "size", "either `size` or `scale_factor`"),

@@ -23,6 +23,7 @@ from cnndsl.layers.kinds import (
     MAX_SIZE,
     Boolean,
     Choice,
+    Earlier,
     Integer,
     Kind,
     Listing,
@@ -68,7 +69,8 @@ class Case:
     @cached_property
     def arguments(self) -> dict[str, Any]:
         """What torch's class is called with."""
-        return self.told | {name: _tuple(value) for name, value in self.given.items()}
+        unread = {name for name in self.layer.reads if self.given.get(name) is None}  # which torch does not know
+        return self.told | {name: _tuple(value) for name, value in self.given.items() if name not in unread}
 
     @cached_property
     def told(self) -> dict[str, Any]:
@@ -123,6 +125,7 @@ def example(layer: type[Layer], sample: tuple[int, ...]) -> dict[str, Any]:
         "Unflatten": {"dim": 1, "unflattened_size": [-1, 1]},
         "Slice": {"start": 0, "stop": 1},
         "GroupNorm": {"num_groups": 1},
+        **{name: {"dim": 1, "keepdim": True} for name in ("Mean", "Sum", "Amax", "Norm")},
     }
     ones = ("kernel_size", "block_size", "upscale_factor", "downscale_factor", "groups")
     return fitting.get(layer.__name__) or {name: 1 if name in ones else v for name, v in layer.example.items()}
@@ -231,7 +234,7 @@ def of_type(kind: Kind[Any], value: Any) -> bool:
             return type(value) is int
         case Boolean() | Never():
             return type(value) is bool
-        case Choice():
+        case Choice() | Earlier():
             return isinstance(value, str)
         case Null():
             return value is None
@@ -271,5 +274,6 @@ DECISIONS: dict[str, Callable[[Case, Diagnostic, Ran], bool]] = {
     "a list has an item for each axis": _another_length,
     "no layer touches the batch": lambda case, fault, torchs: "the batch" in fault.message,
     "what is too large to be computed is not known": lambda case, fault, torchs: not torchs.computed,
+    "a sample keeps a dimension": lambda case, fault, torchs: not torchs.output,
     "no tensor is empty": lambda case, fault, torchs: 0 in (*torchs.output, *map(prod, torchs.parameters)),
 }

@@ -4,6 +4,7 @@ All choices come from a `random.Random`: Hypothesis's in the tests, which shrink
 """
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
@@ -16,7 +17,8 @@ MAX_DEPTH = 3
 #: Layers that keep any shape, with their arguments.
 ACTIVATIONS: list[dict[str, Any]] = [
     {"Sigmoid": None}, {"GELU": None}, {"Tanh": None}, {"PReLU": None}, {"Softplus": None}, {"Abs": None},
-    {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}}, {"StochasticDepth": {"p": 0.4, "mode": "row"}},
+    {"Multiply": 0.5}, {"Softmax": {"dim": 1}}, {"LogSoftmax": {"dim": 1}},
+    {"StochasticDepth": {"p": 0.4, "mode": "row"}},
 ]  # fmt: skip
 IN_PLACE: list[dict[str, Any]] = [
     {"ReLU": {}}, {"ReLU": {}}, {"ReLU": {}}, {"SiLU": {}}, {"ReLU6": {}}, {"Mish": {}}, {"SELU": {}},
@@ -34,7 +36,7 @@ VIEWS: list[dict[str, Any]] = [
     {"Unflatten": {"dim": 3, "unflattened_size": ["$(input.width)"]}},
     {"sequential": [{"Permute": {"dims": [0, 2, 3, 1]}}, {"Permute": {"dims": [0, 3, 1, 2]}}]},
 ]  # fmt: skip
-NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d", "LayerNorm2d", "GroupNorm"]
+NORMS = ["BatchNorm2d", "InstanceNorm2d", "BatchNorm2d", "LayerNorm2d", "GroupNorm", "Affine"]
 STEP_NAMES = [
     "a", "b", "c", "x", "y", "z", "new", "shortcut", "branch1", "branch2", "parts", "self", "torch", "nn",
     "layers", "layer",
@@ -83,6 +85,9 @@ class Place:
     #: Blocks by name, with their parameters, and those that keep the shape of their input.
     blocks: dict[str, list[Param]] = field(default_factory=dict)
     keeps: list[str] = field(default_factory=list)
+    #: Blocks that take two tensors, with their parameters, and the names of their outputs.
+    ported: dict[str, list[Param]] = field(default_factory=dict)
+    outputs: dict[str, list[str]] = field(default_factory=dict)
     #: Whether all layers must keep height and width.
     same_size: bool = False
     #: Names of this module whose tensors, and whose modules on tensors of their own shape, may be used again.
@@ -101,10 +106,22 @@ class Place:
 
     def name(self) -> str:
         """A name that nothing in this module has yet."""
+        if self.often(0.15):
+            return self.held()
         name = self.pick(STEP_NAMES)
         number = str(len(self.used)) if name in self.used or self.often(0.3) else ""
         self.used.append(name)
         return f"{name}{number}{'_$' + self.loop if self.loop else ''}"
+
+    def held(self) -> str:
+        """A name in a list or a dict of modules."""
+        if self.loop:
+            self.used.append("in_rounds")
+            return f"held{len(self.used)}.${self.loop}{self.pick(['', '.if'])}"
+        holder = self.pick(["some.parts", "listed", "a_dict"])
+        count = self.used.count(holder)
+        self.used.append(holder)
+        return f"{holder}.{self.pick('bcd')}{count}" if holder == "a_dict" else f"{holder}.{count}"
 
     def inner(self, **changes: Any) -> "Place":
         """Deeper inside of the same module."""
@@ -189,6 +206,8 @@ def convolution(place: Place, out: Any = None, same_size: bool = False) -> dict[
         arguments["stride"] = place.pick([2, [1, 2], *(f"${name}" for name in place.strides)])
     if out == "$(input.channels)" and place.often(0.2):
         arguments["groups"] = "$(input.channels)"
+    if place.often(0.05):
+        return {"Conv2d": arguments, "parametrization": place.pick(["weight_norm", "spectral_norm"])}
     return {"Conv2d": arguments}
 
 
@@ -228,7 +247,7 @@ def activation(place: Place) -> dict[str, Any]:
 
 def call(place: Place, block: str) -> dict[str, Any]:
     arguments = {}
-    for param in place.blocks[block]:
+    for param in (place.blocks | place.ported)[block]:
         if param.default is not None and place.often(0.5):
             continue
         value = value_of(param.kind, place.rng)
@@ -266,11 +285,12 @@ def residual(place: Place) -> Step:
 
 def branch(place: Place) -> Step:
     count = place.pick([1, 2, 2, 3, 4])
-    arms = [steps(place.inner(same_size=True), 2) for _ in range(count)]
     if place.often(0.35):
         out = width(replace(place, widths=[name for name in place.widths if "input" not in name]))
-        arms = [[*arm, convolution(place, out, True)] for arm in arms]
-        return {"branch": arms, "merge": place.pick(["add", "multiply", *["subtract"] * (count == 2)])}
+        equal = [arm(place, lambda inner: [*steps(inner, 2), convolution(inner, out, True)]) for _ in range(count)]
+        pairs = ["subtract", "divide"] * (count == 2 and are_certain(equal))
+        return {"branch": equal, "merge": place.pick(["add", "multiply", "maximum", "minimum", *pairs])}
+    arms = [arm(place, lambda inner: steps(inner, 2)) for _ in range(count)]
     if not place.same_size and place.often(0.2):
         return {"branch": [[], kept(place.inner(same_size=True))], "dim": place.pick([2, 3, -1])}
     if place.often(0.5):
@@ -278,16 +298,35 @@ def branch(place: Place) -> Step:
     return {"branch": arms, **({"dim": 1} if place.often(0.1) else {})}
 
 
+def arm(place: Place, make: Callable[[Place], list[Step]]) -> Step:
+    """A branch of the steps that are made in a place: a list of them, or a mapping with a condition or a loop."""
+    if place.often(0.75):
+        return make(place.inner(same_size=True))
+    times, inner = loop(place) if place.often(0.6) else ({}, place.inner())
+    when = {"when": condition(inner)} if not times or place.often(0.3) else {}
+    return {"steps": make(replace(inner, same_size=True)), **times, **when}
+
+
+def are_certain(arms: list[Step]) -> bool:
+    """Whether there are as many branches as arms, for any values."""
+    return all(isinstance(one, list) for one in arms)
+
+
 def scale(place: Place) -> Step:
-    squeeze = [{"AdaptiveAvgPool2d": 1}, convolution(place, width(place), True), {"SiLU": None}]
+    over = {"dim": [2, 3], "keepdim": True}
+    pool = place.pick([{"AdaptiveAvgPool2d": 1}, *({name: over} for name in ("Mean", "Sum", "Amax", "Norm"))])
+    squeeze = [pool, convolution(place, width(place), True), {"SiLU": None}]
     squeeze += [{"Conv2d": {"out_channels": 1, "kernel_size": 1}}, {"Sigmoid": None}]
     return {"branch": [[], squeeze], "merge": "multiply"}
 
 
 def split(place: Place) -> Step:
-    arms = [place.pick([[], steps(place.inner(same_size=True), 1)]) for _ in range(2)]
-    merge = {"merge": place.pick(["add", "subtract", "multiply"])} if place.often(0.2) else {}
-    return {"branch": arms, "split": True if merge else place.pick([True, ["$(input.channels - 1)", 1]]), **merge}
+    arms = [place.pick([[], arm(place, lambda inner: steps(inner, 1))]) for _ in range(2)]
+    certain = are_certain(arms)
+    kinds = ["add", "multiply", "maximum", *["subtract", "divide"] * certain]
+    merge = {"merge": place.pick(kinds)} if place.often(0.2) else {}
+    parts = [True, *[["$(input.channels - 1)", 1]] * certain]
+    return {"branch": arms, "split": True if merge else place.pick(parts), **merge}
 
 
 def dense(place: Place) -> Step:
@@ -323,7 +362,23 @@ def loop(place: Place) -> tuple[dict[str, Any], Place]:
 REGIONS = [residual, residual, residual, branch, branch, scale, split, dense, repeat, repeat, sequential, sequential]
 
 
+def ports(place: Place) -> list[Step]:
+    """A call of a block of two inputs, after a step with a name if there is none."""
+    block, found = place.pick([*place.ported]), list[Step]()
+    if not place.names:
+        place.names.append(place.name())
+        found.append({"name": place.names[-1], **convolution(place, same_size=True)})
+    called = {**call(place, block), "inputs": [place.pick([*place.names, "input"]) for _ in range(2)]}
+    if place.often(0.7):
+        name = place.name()
+        place.names += [name, *(f"{name}.{output}" for output in place.outputs[block])]
+        called = {"name": name, **called}
+    return [*found, called]
+
+
 def step(place: Place) -> list[Step]:
+    if place.ported and not (place.loop or place.nameless) and place.often(0.15):
+        return ports(place)
     kind = place.pick(["conv", "conv", "keep", "keep", "region", "region", "call", "else", "from", "let"])
     if kind == "region" and place.depth < MAX_DEPTH:
         region = place.pick(REGIONS)
@@ -404,6 +459,20 @@ def block(earlier: Place, params: list[Param], keep: bool) -> list[Step]:
     return kept(place) if keep else steps(place, 6)
 
 
+def ported(earlier: Place, params: list[Param]) -> tuple[dict[str, Any], list[str]]:
+    """A block of two inputs, and the names of its outputs."""
+    place = earlier.module(widths=[p.name for p in params if p.kind == "width"], same_size=True)
+    first, second = place.rng.sample(["x", "y", "skip", "left", "torch", "result"], 2)
+    place.names += [first, second]
+    place.used += [first, second]
+    out = width(place)
+    sides = [[convolution(place, out)], [{"from": second}, convolution(place, out)]]
+    body = [*steps(place, 2), {"branch": sides, "merge": place.pick(["add", "multiply", "concat"])}]
+    made = [place.name() for _ in range(place.rng.randint(1, 2))]
+    body += [{"name": name, **(convolution(place) if place.often(0.5) else {})} for name in made]
+    return {"inputs": [first, second], "outputs": made, "steps": body}, made
+
+
 def signature(name: str, params: list[Param]) -> str:
     shown = [p.name if p.default is None else f"{p.name}={_python(p)}" for p in params]
     return f"{name}({', '.join(shown)})" if params else name
@@ -421,6 +490,10 @@ def spec(rng: Random) -> dict[str, Any]:
         keep = place.often(0.3)
         name = place.pick(["Block", "Cell", "Unit", "Sequential", "Tensor"]) + str(number)
         params = parameters(rng)
+        if place.often(0.2):
+            defined[signature(name, params)], place.outputs[name] = ported(place, params)
+            place.ported[name] = params
+            continue
         defined[signature(name, params)] = block(replace(place, same_size=place.often(0.7)), params, keep)
         place.blocks[name] = params
         if keep:
@@ -431,7 +504,8 @@ def spec(rng: Random) -> dict[str, Any]:
     place.names += others
     place.used += others
     for _ in range(rng.randint(2, 6)):
-        network += [call(place, place.pick([*place.blocks]))] if place.often(0.7) else step(place)
+        called = place.blocks and place.often(0.7)
+        network += [call(place, place.pick([*place.blocks]))] if called else step(place)
     if place.often(0.25):
         network += [{"Flatten": None}, *([activation(place)] if place.often(0.5) else []), {"Linear": 3}]
     first = [rng.randint(1, 4), 5, 5]

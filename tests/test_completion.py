@@ -77,7 +77,7 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl train zebra.yaml --weights torchvision:D", ["DEFAULT"]),
         ("cnndsl train zebra.yaml --optimizer Adag", ["Adagrad"]),
         ("cnndsl train zebra.yaml --precision f", ["fp32", "fp16"]),
-        ("cnndsl zoo res", ["resnet", "resnext"]),
+        ("cnndsl zoo shuf", ["shufflenet"]),
         # No errors are printed.
         ("cnndsl shapes wrong.yaml -p ", []),
         ("cnndsl shapes none.yaml -p ", []),

@@ -128,6 +128,32 @@ def test_shapes_can_be_left_out() -> None:
     assert not any(drawn.edges.values())
 
 
+#: A module that returns two tensors, one of which it also uses itself, in a network that does the same.
+PORTS = """
+input: [3, 8, 8]
+blocks:
+  Backbone:
+    outputs: [c2, c3]
+    steps: [{name: c2, Conv2d: [4, 1]}, {name: c3, Conv2d: [4, 2, 2]}]
+network:
+  - {name: body, Backbone: }
+  - {name: up, Upsample: {scale_factor: 2}}
+  - branch: [[], [from: body.c2]]
+outputs: [up, body.c3]
+"""
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_an_edge_out_of_a_module_with_several_outputs_has_the_name_of_the_output(depth: int) -> None:
+    drawn = draw(PORTS, depth=depth)
+    c2, c3 = ("body", "body") if depth == 1 else ("body.c2", "body.c3")
+    assert drawn.edges[c3, "up"] == drawn.edges[c3, "output c3"] == [f"c3\u00a04{X}4{X}4"]
+    assert drawn.edges[c2, "concat1"] == [f"c2\u00a04{X}8{X}8"]
+    assert drawn.edges["up", "concat1"] == drawn.edges["up", "output up"] == [f"4{X}8{X}8"]
+    assert depth == 1 or drawn.edges[c2, c3] == [f"4{X}8{X}8"]
+    assert draw(PORTS, depth=depth, show_shapes=False).edges[c2, "concat1"] == ["c2"]
+
+
 def test_every_family_of_layers_has_a_colour_or_is_grey() -> None:
     grey = {layer.family for layer in LAYERS.values()} - FAMILIES.keys()
     assert grey <= {"dropout", "shape"}
@@ -512,7 +538,13 @@ HOSTILE = r'<b>x</b> "q" \N \G \E ]; } -> & &amp; &#92; charset="latin1" <!-- x 
 
 def _hostile(body: Body) -> Body:
     return tuple(
-        replace(item, name=HOSTILE, path=HOSTILE, block=HOSTILE, body=_hostile(item.body))
+        replace(
+            item,
+            name=HOSTILE,
+            path=HOSTILE,
+            definition=replace(item.definition, name=HOSTILE),
+            body=_hostile(item.body),
+        )
         if isinstance(item, Module)
         else item
         for item in body

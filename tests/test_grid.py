@@ -7,6 +7,7 @@ import pty
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from rich.cells import cell_len
 
 import cnndsl
 from cnndsl.cells import head, width
-from cnndsl.emit.table import Table, as_grid, as_plain, as_text, human
+from cnndsl.emit.table import Row, Table, as_grid, as_plain, as_text, human
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium
 from cnndsl.layers import Shape
 from cnndsl.printable import one_line
@@ -132,6 +133,13 @@ def shown(name: str) -> Table:
     return cnndsl.load(f"zoo:{name}").shapes()
 
 
+def shapes(row: Row) -> list[str]:
+    """The outputs of a row, one in each of its lines."""
+    if isinstance(row.output, Mapping):
+        return [f"{name} {shape}" for name, shape in row.output.items()]
+    return [str(row.output) if isinstance(row.output, Shape) else " ".join(map(str, row.output))]
+
+
 @pytest.mark.parametrize("name", ["resnet50", "googlenet", "densenet121", "efficientnet_b0", "fpn_resnet50", "siamese"])
 @pytest.mark.parametrize("room", [60, 80, 200])
 def test_names_shapes_and_numbers_never_break(name: str, room: int) -> None:
@@ -141,13 +149,15 @@ def test_names_shapes_and_numbers_never_break(name: str, room: int) -> None:
     start = next(index for index, line in enumerate(printed) if line.startswith("─")) + 1
     gone = next((line.removeprefix("no room for: ").split(", ") for line in printed if "no room" in line), [])
     exact = not as_grid(table).hidden(medium)
-    for row, line in zip(table.rows, printed[start:]):
-        outputs = [row.output] if isinstance(row.output, Shape) else row.output
-        assert re.search(rf"(^|[├└] ){re.escape(row.path.rpartition('.')[2])}( |$)", line)
-        assert "  " + " ".join(map(str, outputs)) in line
+    lines, around = iter(printed[start:]), {0: ""}
+    for row in table.rows:
+        line, around[row.depth] = next(lines), f"{row.path}."
+        assert re.search(rf"(^|[├└] ){re.escape(row.path.removeprefix(around[row.depth - 1]))}( |$)", line)
         for column, number in (("params", row.params), ("MACs", row.macs)):
             assert column in gone or not number or line[1:].count(f" {number:,}" if exact else f" {human(number)}")
-        assert width(line) <= room
+        first, *others = shapes(row)
+        assert f"  {first}" in line and all(next(lines).endswith(f"  {other}") for other in others)
+    assert all(width(line) <= room for line in printed[start:])
     assert "MACs" not in gone or room == 60
     assert printed[-1] == f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs"
 

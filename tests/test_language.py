@@ -386,3 +386,45 @@ def test_functions_are_pythons_and_divisible_is_mobilenets() -> None:
     assert value_of("$(floor(2.7) + ceil(2.1))") == math.floor(2.7) + math.ceil(2.1)
     assert [value_of(f"$(divisible({v}))") for v in (1, 11, 12, 33, 37.5)] == [8, 16, 16, 32, 40]
     assert value_of("layer$(1 + 1)_$a", a=3) == "layer2_3"
+
+
+# --- names with dots -----------------------------------------------------------------------------
+
+
+def test_names_with_dots_make_lists_and_dicts() -> None:
+    net = cnndsl.loads(
+        dedent("""\
+        input: [3, 8, 8]
+        network:
+          - {repeat: [{name: convs.$i, Conv2d: [4, 1]}, {name: norms.$(2 * i), BatchNorm2d: }], for: i, in: [0, 1]}
+          - {name: heads.lambda.0, sequential: [Conv2d: [2, 1], ReLU]}
+          - {name: x.0, branch: [[], [from: convs.0], [Conv2d: [4, 1], reuse: norms.0]]}
+        """)
+    )
+    module = net.module()
+    kinds = {name: type(child).__name__ for name, child in module.named_children()}
+    assert kinds == {"convs": "ModuleList", "norms": "ModuleDict", "heads": "ModuleDict", "conv3": "Conv2d"}
+    assert [*module.get_submodule("norms")._modules] == ["0", "2"]
+    assert {"convs.1.weight", "norms.2.running_mean", "heads.lambda.0.0.bias"} <= module.state_dict().keys()
+    assert net.shapes().rows[-1].path == "x.0"
+
+
+def test_steps_with_dots_in_their_names_are_no_nn_sequential() -> None:
+    spec = "- {name: convs.0, Conv2d: [4, 1]}\n- ReLU\n- {name: mid, sequential: [{name: a.b, ReLU: }, ReLU]}"
+    assert [path for path, *_ in rows(spec)] == ["convs.0", "relu1", "mid", "mid.a.b", "mid.relu2"]
+
+
+def test_a_tensor_with_dots_in_its_name_leaves_a_chain_a_chain() -> None:
+    assert [path for path, *_ in rows("- ReLU\n- {name: a.b}\n- ReLU")] == ["0", "1"]
+
+
+def test_an_output_of_a_module_in_a_list_goes_by_its_last_part() -> None:
+    spec = """
+    blocks:
+      Head: {outputs: [box, score], steps: [{name: box, Conv2d: [4, 1]}, {name: score, Conv2d: [2, 1]}]}
+    network:
+      - {name: heads.$(0), Head: }
+      - {name: heads.1, Head: }
+      - branch: [[from: heads.0.box], [from: heads.1.box], [from: heads.1]]
+    """
+    assert rows(spec)[-1][2] == (10, 8, 8)

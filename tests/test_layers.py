@@ -20,12 +20,14 @@ from layer_cases import REFUSED
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+import cnndsl
 from cnndsl.emit.reference import FAMILIES, layer_page, layer_reference
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Refused, Shape
 from cnndsl.layers.initializers import Initializer
 from cnndsl.layers.kinds import (
     Boolean,
     Choice,
+    Earlier,
     Integer,
     Kind,
     Listing,
@@ -113,6 +115,8 @@ def values(kind: Kind[Any], dims: int) -> st.SearchStrategy[Any]:
             return st.just(False)
         case Null():
             return st.none()
+        case Earlier():
+            return st.just("skip")
         case Choice():
             return st.sampled_from(kind.choices)
         case Listing():
@@ -150,6 +154,8 @@ def likely(layer: type[Layer], name: str, x: Shape) -> st.SearchStrategy[Any] | 
             )
         case kind, ("kernel_size" | "padding") if "Pool" in kind:
             return st.integers(1, 3) if name == "kernel_size" else st.integers(0, 1)
+        case (("Mean" | "Sum" | "Amax" | "Norm"), "dim"):
+            return st.lists(st.integers(1, x.rank - 1), min_size=1, unique=True).map(tuple)
         case "PReLU", "num_parameters":
             return st.just(x.channels)
     return None
@@ -169,6 +175,8 @@ def calls(draw: st.DrawFn, layer: type[Layer]) -> tuple[dict[str, Any], Shape]:
     x = draw(inputs(layer))
     given = {}
     for name, argument in layer.arguments.items():
+        if name in layer.reads:
+            continue  # there is no other tensor here
         odds = [True] if argument.required else [True] + [False] * (4 if argument.infer else 1)
         if draw(st.sampled_from(odds)):
             hint = likely(layer, name, x)
@@ -205,6 +213,7 @@ def arguments_of(entry: type[Layer] | Initializer) -> list[tuple[str, Any, bool]
     return [
         (name, inspect.Parameter.empty if arg.required or arg.infer else arg.default, arg.keyword)
         for name, arg in entry.arguments.items()
+        if name not in getattr(entry, "reads", ())
     ]
 
 
@@ -251,6 +260,8 @@ def refused_for_our_reasons(layer: type[Layer], arguments: dict[str, Any], x: Sh
         return TAKE_OTHER_RANKS[layer.__name__]
     if 0 in ran.output:
         return "an empty tensor"
+    if len(ran.output) < 2:
+        return "a sample without dimensions"
     if layer.__name__.startswith("Circular") and min(torch.as_tensor(arguments["padding"]).flatten()) < 0:
         return "torch fills what it cannot wrap around with whatever is in the memory"
     names_batch = {"Flatten": ("start_dim", 1), "Unflatten": ("dim", 1)}.get(layer.__name__)
@@ -348,7 +359,7 @@ def test_macs(name: str) -> None:
         bound = bind(layer, written, x)
         assume(not isinstance(bound, Refused))
         instance, output = bound
-        assert 2 * instance.macs(x, output) == flops(layer, instance.values, x)
+        assert 2 * instance.macs(x, output) == flops(layer, instance.settings, x)
 
     check()
 
@@ -357,7 +368,7 @@ def test_macs(name: str) -> None:
 def test_macs_of_example(layer: type[Layer]) -> None:
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
-    assert 2 * bound.macs(x, bound.output(x)) == flops(layer, bound.values, x)
+    assert 2 * bound.macs(x, bound.output(x)) == flops(layer, bound.settings, x)
 
 
 def flops(layer: type[Layer], arguments: Any, x: Shape) -> int:
@@ -382,7 +393,7 @@ def test_example_is_accepted(layer: type[Layer]) -> None:
     x = Shape(layer.example_input)
     bound = layer.bind(layer.example, x)
     assert tuple(bound.values) == tuple(layer.arguments)
-    ran = run(layer, dict(bound.values), Shape((BATCH, *x[1:])))
+    ran = run(layer, bound.settings, Shape((BATCH, *x[1:])))
     assert isinstance(ran, Ran)
     assert bound.output(x)[1:] == ran.output[1:]
 
@@ -421,6 +432,14 @@ def test_wrong_rank_names_the_sibling() -> None:
     assert isinstance(refused, Refused) and refused.help == "`BatchNorm1d` works on it"
     refused = bind(LAYERS["Conv2d"], {"out_channels": 4, "kernel_size": 3}, Shape((1, 3)))
     assert isinstance(refused, Refused) and "`Unflatten`" in refused.help
+
+
+def test_a_slice_without_a_stop_goes_to_the_end() -> None:
+    net = cnndsl.loads("input: [8, 4, 4]\nnetwork: [Slice: 3, Slice: {start: 1, dim: -1}]")
+    x = torch.randn(2, 8, 4, 4)
+    assert torch.equal(net.module()(x), x[:, 3:, :, 1:])
+    with pytest.raises(cnndsl.SpecError, match="the range from 8 to 8 is empty"):
+        cnndsl.loads("input: [8, 4, 4]\nnetwork: [Slice: 8]")
 
 
 def test_import_is_light() -> None:
@@ -476,7 +495,7 @@ def test_definitions_can_be_scripted(tmp_path: Path) -> None:
         "\n\n".join(["import torch\nfrom torch import nn\n", *(layer.definition for layer in OURS.values())])
     )
     bound = [layer.bind(layer.example, Shape(layer.example_input)) for layer in OURS.values()]
-    calls = [(f"{layer.constructor}(**{dict(layer.values)!r})", tuple(layer.example_input)) for layer in bound]
+    calls = [(f"{layer.constructor}(**{layer.settings!r})", tuple(layer.example_input)) for layer in bound]
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(calls=calls), str(tmp_path)], capture_output=True, text=True, timeout=120
     )

@@ -28,6 +28,7 @@ from cnndsl.layers import INITIALIZERS, LAYERS, Initializer, Layer, Refused
 from cnndsl.layers.function import Calls, Function
 from cnndsl.network import Compilation, Network, compile_spec
 from cnndsl.recipe.transforms import Transform
+from cnndsl.spec.steps import MERGES, PAIRS
 
 every_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -209,7 +210,7 @@ def test_numbers_are_emitted_as_floats() -> None:
 
 
 @pytest.mark.parametrize("split", ["true", "[4]"])
-@pytest.mark.parametrize("merge", ["concat", "add", "multiply"])
+@pytest.mark.parametrize("merge", sorted({*MERGES} - {*PAIRS}))
 def test_a_split_into_one_part_is_the_tensor(split: str, merge: str) -> None:
     spec = f"input: [4, 6, 6]\nnetwork: [{{branch: [[ReLU]], split: {split}, merge: {merge}}}]\n"
     assert "chunk" not in cnndsl.loads(spec).source()
@@ -220,7 +221,7 @@ def _structures() -> Iterator[list[Any]]:
     """Steps that give structure, at the ends of what they take."""
     conv = {"Conv2d": [4, 1]}
     branches: list[list[Any]] = [[[]], [["ReLU"]], [[], []], [["Sigmoid"], ["Tanh"], []], [[conv], ["ReLU"]]]
-    for merge in ("concat", "add", "subtract", "multiply"):
+    for merge in MERGES:
         for each in branches:
             for options in (
                 {},
@@ -257,5 +258,5 @@ def test_structures_at_their_ends() -> None:
 
 def test_decisions_are_few() -> None:
     """Each is listed in the docs: a new one is told there."""
-    assert len(DECISIONS) == 5
+    assert len(DECISIONS) == 6
     assert all(len([*group]) == 1 for _, group in groupby(sorted(DECISIONS)))

@@ -18,7 +18,7 @@ from emitting import assert_faithful, assert_same, ruff_complaints, samples
 from torch import nn
 
 import cnndsl
-from cnndsl.graph.scope import TAKEN
+from cnndsl.graph.scope import TAKEN, TAKEN_KEYS
 from cnndsl.network import compile_spec
 
 ROOT = Path(__file__).parent.parent
@@ -183,6 +183,7 @@ def test_the_names_that_modules_have_are_taken() -> None:
     """What begins with `__` can be no name at all."""
     own = {name for module in (nn.Module(), nn.Sequential()) for name in dir(module) if not name.startswith("__")}
     assert own <= TAKEN
+    assert {name for name in dir(nn.ModuleDict()) if not name.startswith("__")} <= TAKEN_KEYS
 
 
 @pytest.mark.parametrize("name", ["forward", "training", "parameters", "add_module", "_modules", "_apply", "append"])

@@ -11,6 +11,52 @@ import cnndsl
 
 #: Specs by name, each with lines that its source must have.
 SPECS: dict[str, tuple[str, list[str]]] = {
+    "lists_and_dicts": (
+        """
+        input: [4, 6, 6]
+        blocks:
+          Cell(n):
+            - repeat:
+                - {name: convs.$i, Conv2d: {out_channels: 4, kernel_size: 3, padding: 1}}
+                - {name: "acts.$i.if", ReLU: {inplace: true}}
+                - {name: acts.$i.tanh, when: $(i < 2), Tanh: }
+              for: i
+              in: $(range(n))
+            - {name: heads.box, Conv2d: [2, 1]}
+            - {from: acts.0.if}
+            - {name: heads.3, sequential: [residual: [ReLU]]}
+            - {name: split.0, branch: [[], [from: heads.box], [reuse: convs.1]]}
+        network:
+          - {name: cells.0, Cell: 2}
+          - {name: cells.1, Cell: 3}
+          - {name: other.1, Cell: 3}
+          - {name: alone, Cell: 2}
+        """,
+        ['self.heads["3"]', "self.convs = nn.ModuleList()", 'self.other["1"]', "self.cells[1]"],
+    ),
+    "branches_by_values": (
+        """
+        input: [4, 6, 6]
+        blocks:
+          Cell(c, wide, kernels=[1, 3]):
+            - branch:
+                - {when: $wide, steps: [{name: same, Conv2d: [$c, 1]}]}
+                - {for: [i, k], in: "$([[0, kernels[0]], [1, kernels[1]]])", when: $(wide or i > 0), steps: [
+                    {from: conv0, when: $(wide and i > 0)},
+                    {name: conv$i, Conv2d: {out_channels: $c, kernel_size: $k, padding: same}}]}
+                - {times: $(len(kernels) - 2), steps: [ReLU]}
+            - Conv2d: [12, 1]
+            - branch: [{when: $(not wide), steps: []}, {times: 2, steps: []}, [Sigmoid]]
+              split: true
+              merge: add
+        network:
+          - Cell: [4, true]
+          - Cell: [6, false]
+          - Cell: {c: 4, wide: true, kernels: [3, 5, 7]}
+          - Cell: {c: 3, wide: true, kernels: [3, 5]}
+        """,
+        ["def forward(self, x: Tensor)"],
+    ),
     "differences": (
         """
         input: [4, 6, 6]
@@ -24,6 +70,34 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           - {branch: [[], [{from: a}]], merge: subtract}
         """,
         ["class Abs(nn.Module):", " - ("],
+    ),
+    "quotients": (
+        """
+        input: [4, 6, 6]
+        blocks:
+          GRN:
+            - residual:
+                - branch:
+                    - []
+                    - - Norm: {dim: [2, 3], keepdim: true}
+                      - {branch: [[], [Mean: {dim: 1, keepdim: true}, Add: 1e-6]], merge: divide}
+                  merge: multiply
+                - Affine
+        network:
+          - GRN
+          - residual: [Conv2d: [4, 1], Multiply: 0.17]
+          - {branch: [[{Conv2d: [4, 1]}], [{Conv2d: [4, 1]}], [{residual: [Abs]}]], merge: maximum}
+          - {branch: [[], [Abs, Add: 1]], merge: divide}
+          - {branch: [[], [Sigmoid, {branch: [[], [Tanh]], merge: add}]], merge: minimum}
+          - Sum: {dim: [2, 3]}
+        """,
+        [
+            "y / self.offset1(self.mean1(y))",
+            "torch.maximum(torch.maximum(",
+            "torch.minimum(x, y + self.tanh1(y))",
+            "Norm(dim=(2, 3), keepdim=True)",
+            "Multiply(0.17)",
+        ],
     ),
     "shortcuts": (
         """

@@ -304,6 +304,46 @@ def test_text_draws_no_line_past_the_last_of_a_module() -> None:
     assert shown == ["a", "├ 0", "│ ├ 0", "│ └ 1", "└ 1", "b", "└ 0"]
 
 
+#: A module that returns two tensors, and one that takes two.
+SEVERAL = """
+name: several
+input: [3, 8, 8]
+blocks:
+  Backbone:
+    outputs: [c2, c3]
+    steps:
+      - {name: c2, Conv2d: [4, 1]}
+      - {name: c3, Conv2d: [4, 2, 2]}
+  Join:
+    inputs: [x, skip]
+    steps: [{branch: [[Upsample: {scale_factor: 2}], [from: skip]], merge: add}]
+network:
+  - {name: body, Backbone: }
+  - {name: sum, Join: , inputs: [body.c3, body.c2]}
+"""
+
+
+def test_the_row_of_a_module_with_several_tensors_lists_each_by_its_name() -> None:
+    c2, c3 = Shape((1, 4, 8, 8)), Shape((1, 4, 4, 4))
+    assert row(SEVERAL, "body").input == Shape((1, 3, 8, 8)) and row(SEVERAL, "body").output == {"c2": c2, "c3": c3}
+    assert row(SEVERAL, "sum").input == {"x": c3, "skip": c2} and row(SEVERAL, "sum").output == c2
+
+
+def test_several_tensors_have_a_line_each_for_people_and_their_names_for_programs() -> None:
+    shown = table(SEVERAL)
+    named = {"c2": [1, 4, 8, 8], "c3": [1, 4, 4, 4]}
+    assert {row["path"]: row for row in json.loads(as_json(shown))["rows"]}["body"]["output"] == named
+    assert [*csv.reader(io.StringIO(as_csv(shown)))][1][3:5] == ["[1, 3, 8, 8]", "c2 [1, 4, 8, 8], c3 [1, 4, 4, 4]"]
+    assert "| c2 [1, 4, 8, 8]<br>c3 [1, 4, 4, 4] |" in as_markdown(shown)
+    assert ">c2 [1, 4, 8, 8]<br/>c3 [1, 4, 4, 4]<" in as_html(shown)
+    plain = as_plain(shown).splitlines()
+    assert [line.split()[:2] for line in plain[3:5]] == [["body", "Backbone"], ["c3", "[1,"]]
+    assert plain[3].index("c2 [") == plain[4].index("c3 [") == plain[5].index("[1, 4, 8, 8]")
+    printed = _printed(shown).splitlines()
+    body = next(number for number, line in enumerate(printed) if line.startswith("body"))
+    assert [line.split("  ")[0] for line in printed[body : body + 5]] == ["body", "│", "├ c2", "└ c3", "sum"]
+
+
 HOSTILE = '[red]a[/red] | <b>`x`</b> *y* \x1b[31m\nz & "q"'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import json
 import os
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from torchvision.models import get_model_weights
 
 import cnndsl
+from cnndsl import zoo
 from cnndsl.spec.renaming import renamed
 from cnndsl.zoo import family, find, specs
 
@@ -180,11 +182,26 @@ def run(*arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_every_spec_has_one_name() -> None:
     found = specs()
     assert len(set(found.values())) == len(found)
-    assert {*FOLDER.parent.rglob("*.yaml")} - {*found.values()} == {*(FOLDER / "blocks").glob("*.yaml")}
+    assert {*FOLDER.parent.rglob("*.yaml")} - {*found.values()} == {*FOLDER.parent.glob("*/blocks/*.yaml")}
     assert find("zoo:resnet18") == FOLDER / "resnet18.yaml"
     assert find("zoo:lenet") == find("zoo:classic/lenet") == FOLDER.parent / "lenet.yaml"
     assert find("zoo:resnet") is None
+    assert find("zoo:torchvision/resnet18") == find("zoo:resnet18")
+    assert find("zoo:resnet50d") == find("zoo:timm/resnet50d") == FOLDER.parent / "timm" / "resnet50d.yaml"
     assert {family(name) for name in ("resnet18", "wide_resnet50_2", "vgg11_bn")} == {"resnet", "wide_resnet", "vgg"}
+    assert (family("unet"), family("classic/vgg11")) == ("beyond", "classic")
+
+
+def test_a_name_that_several_sources_have_needs_its_source(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(zoo, "_PLAIN", ())
+    specs.cache_clear()
+    try:
+        with pytest.raises(cnndsl.SpecError, match="2 specs called `resnet18`") as raised:
+            cnndsl.load("zoo:resnet18")
+        assert find("zoo:timm/resnet18") is None
+        assert raised.value.diagnostics[0].help == "write `zoo:torchvision/resnet18` or `zoo:classic/resnet18`"
+    finally:
+        specs.cache_clear()
 
 
 def test_specs_of_the_zoo_are_read_extended_and_used_from_any_folder(tmp_path: Path) -> None:
@@ -206,10 +223,16 @@ def test_the_zoo_is_listed_with_its_costs(tmp_path: Path) -> None:
     listed = run("zoo", "resnet18", folder=tmp_path).stdout
     assert [line.split()[:4] for line in listed.splitlines() if "resnet18" in line] == [
         ["resnet", "resnet18", "11.69", "M"],
+        ["skresnet", "timm/skresnet18", "11.96", "M"],
         ["classic", "classic/resnet18", "11.18", "M"],
     ]
     assert len(run("zoo", folder=tmp_path).stdout.splitlines()) >= len(specs())
     assert run("zoo", "nothing", folder=tmp_path).returncode == 2
+    small = ("zoo", "--source", "classic", "--params", "< 100k", "--format", "json")
+    listed = json.loads(run(*small, folder=tmp_path).stdout)
+    assert {"classic/lenet", "classic/lenet_bn"} <= {found["name"] for found in listed}
+    assert all(found["source"] == "classic" and found["parameters"] < 100_000 for found in listed)
+    assert "is not a comparison" in run("zoo", "--params", "small", folder=tmp_path).stderr
 
 
 def test_one_begins_with_a_small_network_or_with_one_of_the_zoo(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from emitting import constructed, torch_layer
+from emitting import MERGED, constructed, torch_layer
 from torch import Tensor, nn
 
 import cnndsl
@@ -54,7 +54,7 @@ def merged(op: g.Merge, taken: Sequence[Tensor]) -> Tensor:
         return torch.cat([*taken], op.dim)
     result = taken[0]
     for other in taken[1:]:
-        result = {"add": torch.add, "subtract": torch.sub, "multiply": torch.mul}[op.kind](result, other)
+        result = MERGED[op.kind](result, other)
     return result
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnndsl.emit.source import source
 from cnndsl.graph.graph import Graph, walk
 from cnndsl.spec.document import Document
-from cnndsl.spec.steps import Branch, Residual, Steps
+from cnndsl.spec.steps import Arm, Branch, Residual, Steps
 
 
 def stage(graph: Graph, name: str) -> str:
@@ -29,8 +29,8 @@ def _steps(steps: Steps, depth: int) -> list[str]:
     for step in steps:
         lines.append(f"{margin}{type(step).__name__} {step.span.text}  # {step.span.line}:{step.span.column}")
         if isinstance(step, Branch):
-            for branch in step.branches:
-                lines += [f"{margin}  -", *_steps(branch, depth + 2)]
+            for arm in step.branches:
+                lines += [f"{margin}  -{_rounds(arm)}", *_steps(arm.steps, depth + 2)]
         else:
             lines += _steps(getattr(step, "steps", ()), depth + 1)
         if isinstance(step, Residual) and isinstance(step.shortcut, tuple):
@@ -38,6 +38,13 @@ def _steps(steps: Steps, depth: int) -> list[str]:
         if step.otherwise:
             lines += [f"{margin}  else", *_steps(step.otherwise, depth + 2)]
     return lines
+
+
+def _rounds(arm: Arm) -> str:
+    """What decides whether and how often a branch exists."""
+    loop = arm.loop
+    values = {"when": arm.when, "times": loop and loop.times, "in": loop and loop.elements}
+    return "".join(f" {key} {value.span.text}" for key, value in values.items() if value)
 
 
 def _graph(graph: Graph) -> str:

@@ -6,7 +6,9 @@ import json
 import os
 import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import click
 
@@ -14,6 +16,7 @@ from cnndsl.cli.common import TABLE_OR_JSON, USAGE, fail, needs_utf_8, tell
 from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
+from cnndsl.graph.contract import comparison
 from cnndsl.grid import GONE, Grid
 from cnndsl.network import Network, load
 from cnndsl.printable import one_line
@@ -22,10 +25,19 @@ from cnndsl.spec.tree import Mapping
 from cnndsl.spec.write import write
 from cnndsl.terminal import say, show, show_grid
 from cnndsl.writing import write_file
-from cnndsl.zoo import PREFIX, family, specs
+from cnndsl.zoo import PREFIX, SOURCES, family, specs
+from cnndsl.zoo import source as source_of
 
 _COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "description")
+Bound: TypeAlias = Callable[[float], bool]
 _GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family", GONE))
+
+
+def _bound(context: click.Context, option: click.Parameter, text: str | None) -> Bound:
+    holds = comparison(text) if text else lambda number: True
+    if holds is None:
+        raise click.BadParameter(f"`{text}` is not a comparison, such as '< 10M'")
+    return holds
 
 
 @click.command()
@@ -38,16 +50,24 @@ _GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family
     show_default=True,
     help=TABLE_OR_JSON,
 )
-def zoo(words: tuple[str, ...], form: str) -> None:
+@click.option("--source", type=click.Choice(list(SOURCES)), help="List the specs of one source.")
+@click.option("--params", callback=_bound, metavar="BOUND", help="List the specs of a size, such as '< 10M'.")
+def zoo(words: tuple[str, ...], form: str, source: str | None, params: Bound) -> None:
     """List the specs that come with cnndsl.
 
     With WORDs, list those whose name or family contains one of them. zoo:NAME works wherever a command takes
     a SPEC: cnndsl shapes zoo:resnet50.
     """
-    chosen = [name for name in specs() if not words or any(word in name or word in family(name) for word in words)]
-    if not chosen:
-        fail(f"no spec of the zoo matches {' or '.join(words)}", "`cnndsl zoo` lists all")
-    found = {name: load(f"{PREFIX}{name}") for name in chosen}
+    chosen = [
+        name
+        for name in specs()
+        if source in (None, source_of(name))
+        and (not words or any(word in name or word in family(name) for word in words))
+    ]
+    loaded = {name: load(f"{PREFIX}{name}") for name in chosen}
+    found = {name: net for name, net in loaded.items() if params(net.cost.params)}
+    if not found:
+        fail("no spec of the zoo matches", "`cnndsl zoo` lists all")
     if form == "json":
         show(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
         return
@@ -62,6 +82,7 @@ def _plain(name: str, net: Network) -> dict[str, object]:
     return {
         "name": name,
         "family": family(name),
+        "source": source_of(name),
         "parameters": net.cost.params,
         "macs": net.cost.macs,
         "inputs": {key: list(tensor.shape.sample) for key, tensor in net.graph.inputs.items()},

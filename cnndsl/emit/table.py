@@ -9,16 +9,17 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import zip_longest
 from typing import Any, TypeAlias
 
 from cnndsl.graph.cost import Cost, cost
-from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, operations
+from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, Tensor, operations
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
 from cnndsl.printable import one_line
 
-#: One shape, or those of several tensors: the inputs of a merge, the outputs of a split.
-Shapes: TypeAlias = Shape | tuple[Shape, ...]
+#: One shape, or those of several tensors: by name those of a module, in order those of a merge, split or layer.
+Shapes: TypeAlias = Shape | tuple[Shape, ...] | Mapping[str, Shape]
 
 CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
 
@@ -27,8 +28,9 @@ CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
 class Row:
     """One operation. ``depth`` 1 is a child of the root; a module's row counts everything inside it.
 
-    ``arguments`` are those of a layer, without inferred ones and torch's defaults, or of a block. A shape that is
-    unknown because of an error has no sizes; ``failed`` marks the row of the operation with the error.
+    ``arguments`` are those of a layer, without inferred ones and torch's defaults, or those that a block is called
+    with. A shape that is unknown because of an error has no sizes; ``failed`` marks the row of the operation with the
+    error.
     """
 
     path: str
@@ -108,33 +110,48 @@ def _failed(operation: Failed, depth: int) -> Row:
 
 
 def _row(operation: Operation, depth: int, own: Cost) -> Row:
-    takes = tuple(tensor.shape for tensor in operation.inputs)
-    gives = [tensor.shape for tensor in operation.outputs]
+    if isinstance(operation, Module):
+        takes, gives = _by_name(operation.given), _by_name(operation.made)
+    else:
+        takes = _in_order(operation.inputs, isinstance(operation, Merge))
+        gives = _in_order(operation.outputs, isinstance(operation, Split))
     return Row(
         operation.path,
         operation.kind,
         depth,
         arguments(operation),
-        takes if isinstance(operation, Merge) else takes[0],
-        tuple(gives) if isinstance(operation, Split) else gives[0],
+        takes,
+        gives,
         own.params,
         own.buffers,
         own.macs,
     )
 
 
+def _by_name(tensors: Mapping[str, Tensor]) -> Shapes:
+    shapes = {name: tensor.shape for name, tensor in tensors.items()}
+    return shapes if len(shapes) > 1 else next(iter(shapes.values()))
+
+
+def _in_order(tensors: Sequence[Tensor], several: bool) -> Shapes:
+    shapes = tuple(tensor.shape for tensor in tensors)
+    return shapes if several or len(shapes) > 1 else shapes[0]
+
+
 def arguments(operation: Operation) -> dict[str, Any]:
     """What distinguishes an operation from others of its kind: a layer's arguments that are neither inferred
-    nor torch's defaults, a block's parameters, the axis of a ``concat`` if it is not 1."""
+    nor torch's defaults, and its parametrization; those that a block is called with; the axis of a ``concat`` if it is
+    not 1."""
     if isinstance(operation, Apply):
-        known = operation.layer.arguments
-        return {
+        known, by = operation.layer.arguments, operation.layer.parametrization
+        given = {
             name: value
             for name, value in operation.layer.values.items()
             if known[name].infer is None and (known[name].required or value != known[name].default)
         }
+        return given | ({"parametrization": str(by)} if by else {})
     if isinstance(operation, Module):
-        return dict(operation.params) if operation.block else {}
+        return {name: value for name, value in operation.params.items() if name in operation.written}
     if isinstance(operation, Split):
         return {"sizes": operation.sizes}
     return {"dim": operation.dim} if operation.kind == "concat" and operation.dim != 1 else {}
@@ -152,7 +169,8 @@ def human(number: int) -> str:
 
 
 def as_dict(table: Table) -> dict[str, Any]:
-    """The table as plain data. ``input`` is a list of sizes, or a mapping of them if there are several."""
+    """The table as plain data. A shape is a list of sizes. Several are a mapping by the names of inputs and outputs, or
+    a list if they have no names."""
     inputs = {name: list(shape) for name, shape in table.inputs.items()}
     return {
         "name": table.name,
@@ -191,7 +209,8 @@ def as_csv(table: Table) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_HEADER)
     for row in table.rows:
-        writer.writerow((row.path, row.layer, row.depth, _shown(row.input), _output(row), row.params, row.macs))
+        takes, gives = ", ".join(_lines(row.input)), ", ".join(_outputs(row))
+        writer.writerow((row.path, row.layer, row.depth, takes, gives, row.params, row.macs))
     return text.getvalue()
 
 
@@ -205,7 +224,7 @@ def as_markdown(table: Table) -> str:
         "",
         "| path | layer | output | params | MACs |",
         "| --- | --- | --- | ---: | ---: |",
-        *(f"| {' | '.join(map(_markdown, cells))} |" for cells in _cells(table.rows)),
+        *(f"| {' | '.join('<br>'.join(map(_markdown, lines)) for lines in cells)} |" for cells in _cells(table.rows)),
         f"| **{_total(table)}** | | | **{table.total.params:,}** | **{table.total.macs:,}** |",
         "",
         _summary(table),
@@ -220,15 +239,16 @@ _PAPER = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
 def as_html(table: Table) -> str:
     """A table as notebooks show it."""
 
-    def line(tag: str, cells: Sequence[str], indent: int = 0) -> str:
+    def line(tag: str, cells: Sequence[Sequence[str]], indent: int = 0) -> str:
         first = f"text-align:left;padding-left:{indent + 0.5}em"
         styles = (first, "text-align:left;white-space:normal", "text-align:left", *["text-align:right"] * 2)
-        styled = (f'<{tag} style="{style}">{escape(cell)}</{tag}>' for style, cell in zip(styles, cells))
+        inner = ("<br/>".join(map(escape, lines)) for lines in cells)
+        styled = (f'<{tag} style="{style}">{cell}</{tag}>' for style, cell in zip(styles, inner))
         return f"<tr>{''.join(styled)}</tr>"
 
-    head = line("th", ("path", "layer", "output", "params", "MACs"))
+    head = line("th", [[name] for name in ("path", "layer", "output", "params", "MACs")])
     body = "\n".join(line("td", cells, row.depth - 1) for row, cells in zip(table.rows, _cells(table.rows)))
-    foot = line("th", _totals(table))
+    foot = line("th", [[cell] for cell in _totals(table)])
     title = escape(f"{_title(table)}: {_summary(table)}")
     caption = f'<caption style="text-align:left;padding:0.3em 0.5em">{title}</caption>'
     parts = (
@@ -241,7 +261,10 @@ def as_html(table: Table) -> str:
 
 def as_plain(table: Table) -> str:
     """Aligned text without lines or colours: the same on every terminal, and easy to compare."""
-    rows = [("  " * (row.depth - 1) + path, *rest) for row, (path, *rest) in zip(table.rows, _cells(table.rows))]
+    rows: list[tuple[str, ...]] = []
+    for row, cells in zip(table.rows, _cells(table.rows)):
+        first, *others = zip_longest(*cells, fillvalue="")
+        rows += [("  " * (row.depth - 1) + first[0], *first[1:]), *others]
     grid = Grid(("path", *_COLUMNS), [*rows, _totals(table)])
     return f"{_title(table)}\n\n{grid.plain()}\n\n{_summary(table)}\n"
 
@@ -255,13 +278,18 @@ def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
     """A table for terminals: names as a tree, modules in bold, totals below; numbers formatted by ``number``."""
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     rows: list[tuple[Cell, ...]] = []
-    for row, bars, cells, has_rows in zip(table.rows, _tree(table.rows), _cells(table.rows), (*inner, False)):
-        path, call, output = cells[:3]
-        layer, style = one_line(row.layer), "failed" if row.failed else "bold" if has_rows else ""
-        name, arguments = path.rpartition(".")[2], call.removeprefix(layer)
+    around: dict[int, str] = {0: ""}
+    for row, bars, has_rows in zip(table.rows, _tree(table.rows), (*inner, False)):
+        path, layer = one_line(row.path), one_line(row.layer)
+        around[row.depth] = f"{path}."
+        name, arguments = path.removeprefix(around[row.depth - 1]), one_line(row.call).removeprefix(layer)
+        style = "failed" if row.failed else "bold" if has_rows else ""
         costs = (number(cost) if cost else "" for cost in (row.params, row.macs))
+        output, *others = _outputs(row)
         styled = (((cell, style),) for cell in (output, *costs))
         rows.append((((bars, "dim"), (name, style)), ((layer, style), (arguments, "dim")), *styled))
+        past = bars.translate(_PAST) + "│" * has_rows
+        rows += [(((past, "dim"),), "", ((output, style),), "", "") for output in others]
     total = (_total(table), "", "", number(table.total.params), number(table.total.macs))
     return Grid(("name", *_COLUMNS), rows, _GIVES, [total])
 
@@ -273,6 +301,10 @@ def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> st
         grid = as_grid(table, human)
     title = paint(medium.shown(table.name), "bold") + f"  input {medium.shown(_input(table))}"
     return f"{title}\n\n{grid.text(medium, paint)}\n\n{_summary(table)}\n"
+
+
+#: The tree lines beside the further lines of a row.
+_PAST = str.maketrans("├└", "│ ")
 
 
 def _tree(rows: Sequence[Row]) -> list[str]:
@@ -287,11 +319,11 @@ def _tree(rows: Sequence[Row]) -> list[str]:
     return drawn[::-1]
 
 
-def _cells(rows: Sequence[Row]) -> Iterator[tuple[str, str, str, str, str]]:
-    """Path, layer, output, parameters and MACs, each as a line of text; a zero is left out."""
+def _cells(rows: Sequence[Row]) -> Iterator[tuple[list[str], ...]]:
+    """Path, layer, output, parameters and MACs, each as its lines; a zero is left out."""
     for row in rows:
         params, macs = (f"{number:,}" if number else "" for number in (row.params, row.macs))
-        yield one_line(row.path), one_line(row.call), _output(row), params, macs
+        yield [one_line(row.path)], [one_line(row.call)], _outputs(row), [params], [macs]
 
 
 def _title(table: Table) -> str:
@@ -317,20 +349,28 @@ def _summary(table: Table) -> str:
     return f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs{so_far}"
 
 
-def _output(row: Row) -> str:
-    return "fails" if row.failed else _shown(row.output)
+def _outputs(row: Row) -> list[str]:
+    return ["fails"] if row.failed else _lines(row.output)
 
 
-def _shown(shapes: Shapes) -> str:
-    if isinstance(shapes, Shape):
-        return str(shapes) if shapes else "?"
-    return " ".join(map(str, shapes))
+def _lines(shapes: Shapes) -> list[str]:
+    """A line for each shape that has a name, or one for all of them."""
+    if isinstance(shapes, Mapping):
+        return [f"{name} {_shown(shape)}" for name, shape in shapes.items()]
+    return [_shown(shapes)] if isinstance(shapes, Shape) else [" ".join(map(_shown, shapes))]
 
 
-def _sizes(shapes: Shapes) -> list[Any] | None:
+def _shown(shape: Shape) -> str:
+    return str(shape) if shape else "?"
+
+
+def _sizes(shapes: Shapes) -> Any:
+    """Shapes as plain data, None for one that is unknown."""
     if isinstance(shapes, Shape):
         return list(shapes) or None
-    return [list(shape) for shape in shapes]
+    if isinstance(shapes, Mapping):
+        return {name: _sizes(shape) for name, shape in shapes.items()}
+    return [_sizes(shape) for shape in shapes]
 
 
 def _literal(value: object) -> str:

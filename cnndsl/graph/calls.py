@@ -1,40 +1,42 @@
-"""Applies layers, blocks and ``sequential`` to a tensor, the first time and again."""
+"""Calls layers and blocks, and applies layers to a tensor."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from math import prod
 from typing import Any
 
-from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
-from cnndsl.graph.context import Context, Run, Site, shown
-from cnndsl.graph.graph import Apply, Body, Item, Merge, Module, Split, Tensor, walk
-from cnndsl.graph.scope import Named, Scope
+from cnndsl.diagnostics import Code, Diagnostic, Note, got, shorten
+from cnndsl.graph.arguments import evaluated
+from cnndsl.graph.context import Context, Site, shown
+from cnndsl.graph.graph import Apply, Tensor
+from cnndsl.graph.modules import Modules
+from cnndsl.graph.scope import Named
 from cnndsl.graph.torch_order import meant_channels, meant_step
-from cnndsl.layers import LAYERS, Layer, Refused, Shape
+from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer, Parametrized, Refused, Shape
 from cnndsl.layers.table import take
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
+from cnndsl.spec import foreign
 from cnndsl.spec import steps as spec
-from cnndsl.spec.document import Block
-from cnndsl.spec.expression import Environment
+from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_by, meant_layer, not_written
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Arguments, CallValue, Expression, Value, dealt
+from cnndsl.spec.values import Arguments, CallValue, Expression, Value
 
-_RING = "every call writes a block out; `repeat` runs the same steps several times"
-#: A tensor whose shape is unknown because of a fault, in the table of a network that fails.
-NOTHING = Tensor(Shape())
+_FUNCTIONS = Vocabulary(
+    PARAMETRIZATIONS, "function of torch.nn.utils.parametrizations", "`spectral_norm`, or `{weight_norm: {dim: 1}}`"
+)
 
 
 class Calls:
-    """Runs the steps that create children of a module. ``run`` runs the steps inside them."""
+    """Runs the steps that name a layer or a block. ``modules`` applies the blocks."""
 
-    def __init__(self, context: Context, run: Run) -> None:
+    def __init__(self, context: Context, modules: Modules) -> None:
         self.context = context
-        self.run = run
+        self.modules = modules
 
     def call(self, step: spec.Call, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         """The layer or block that a step names."""
@@ -45,7 +47,13 @@ class Calls:
         lost = context.document.lost
         known = isinstance(callee, str) and callee in context.callables and not (lost and callee in lost)
         if known and callee in context.document.blocks:
-            return self._block(step, given, name, context.document.blocks[callee], x, site)
+            if step.parametrization is not None:
+                help = "beside a layer in the block, `parametrization: $norm` takes it from a parameter, `norm`"
+                message = f"`{callee}` is a block: `parametrization` belongs to a layer"
+                context.fault(Code.KEY, message, step.parametrization.span, help)
+            return self.modules.block(step, given, name, context.document.blocks[callee], x, site)
+        if known and step.inputs is not None:
+            context.refuse_inputs(str(callee), step.inputs)
         if known:
             return self._layer(step, given, name, LAYERS[callee], x, site)
         if callee is not UNKNOWN and lost is not None and callee not in lost:
@@ -65,44 +73,6 @@ class Calls:
             help = "a line that is indented further continues the one above: indent each `- ` alike"
         self.context.fault(Code.LAYER, f"{written} is not a layer or a block of this spec", span, help)
 
-    def _arguments(
-        self, given: Arguments, of: type[Layer] | Block, site: Site
-    ) -> tuple[dict[str, Any], dict[str, Value]] | None:
-        """Arguments by name, evaluated and as written; None if that fails."""
-        context, sound, callee = self.context, True, f"`{_name(of)}`"
-        if isinstance(of, Block):
-            names = known = tuple(parameter.name for parameter in of.parameters)
-        else:
-            names, known = of.positional(), tuple(of.arguments)
-        positional = self._positional(given, names, site)
-        written = {name: value for name, (value, _) in zip(names, positional)}
-        values = {name: worth for name, (_, worth) in zip(names, positional)}
-        if len(positional) > len(names):
-            takes = f"{len(names)} argument{'' if len(names) == 1 else 's'} at most" if names else "no arguments"
-            message = f"{callee} takes {takes}, got {len(positional)}"
-            context.fault(Code.ARGUMENT, message, positional[len(names)][0].span, _signature(of))
-            sound = False
-        for keyword in given.keywords:
-            if keyword.name not in known:
-                help = did_you_mean(keyword.name, known) or _signature(of)
-                message = f"{callee} has no argument `{shorten(keyword.name)}`"
-                context.fault(Code.ARGUMENT, message, keyword.span, help)
-                sound = False
-            written[keyword.name] = keyword.value
-            values[keyword.name] = context.value(keyword.value, site.environment)
-        return (values, written) if sound else None
-
-    def _positional(self, given: Arguments, names: Sequence[str], site: Site) -> list[tuple[Value, Any]]:
-        """Positional arguments, as written and evaluated. If there are several parameters, an evaluated list spreads
-        over them, as a written one does."""
-        values, worths = given.positional, [self.context.value(value, site.environment) for value in given.positional]
-        if len(names) > 1 and given.alone:
-            if isinstance(worths[0], tuple):
-                values, worths = dealt(given.alone, worths[0], len(names)), [*worths[0]]
-            elif worths[0] is UNKNOWN:  # it may be a list
-                values, worths = values * len(names), worths * len(names)
-        return [*zip(values, worths)]
-
     # --- layers ----------------------------------------------------------------------------------
 
     def _layer(
@@ -114,10 +84,15 @@ class Calls:
             given = replace(given, positional=(given.whole,))
         item = None
         with self.context.looking_at(site.scope.path_of(child)):
-            found = self._arguments(given, layer, site)
+            found = evaluated(self.context, given, layer, site)
             if found is not None and UNKNOWN not in found[0].values():
                 item = self._apply(step, child, layer, *found, x, site)
+            by = self._parametrization(step.parametrization, site)
+            if item is not None and by is not None:
+                item = self._parametrized(item, *by)
         if item is not None:
+            if not self.context.reusing:
+                self.context.spend_parameters(item.layer, step.callee.span)
             site.body.append(item)
         else:
             site.scope.fail(child, layer.__name__, x)
@@ -142,7 +117,10 @@ class Calls:
                 take(layer.__name__, layer.arguments, given, layer.dims or 0)
                 return None
             bound = layer.bind(given, x.shape)
-            output = bound.output(x.shape)
+            read = self._read(step, bound, written, site)
+            if read is None:
+                return None
+            output = bound.result(x.shape, *(tensor.shape for tensor in read))
         except Refused as refused:
             self._refuse(step, layer, given, written, x, refused, site)
             if refused.argument not in given or not _is_inferred(layer, refused.argument):
@@ -152,7 +130,9 @@ class Calls:
         if not self._fits(bound, x.shape, output, step.callee.span):
             return None
         path = site.scope.path_of(name)
-        item = Apply(step, name, path, bound, written, (self.context.taken(x),), Tensor(output), self.context.reusing)
+        item = Apply(
+            step, name, path, bound, written, (self.context.taken(x), *read), Tensor(output), self.context.reusing
+        )
         self.context.dims.add(layer.dims)
         meant = meant_channels(item) or (
             self.context.meant_channels.get(item.input) if output.channels == x.shape.channels else 0
@@ -160,6 +140,25 @@ class Calls:
         if meant:
             self.context.meant_channels[item.output] = meant
         return item
+
+    def _read(
+        self, step: spec.Call, layer: Layer, written: Mapping[str, Value], site: Site
+    ) -> tuple[Tensor, ...] | None:
+        """The tensors that a layer reads besides its input; None if one is unknown."""
+        names = [name for name in layer.reads if layer.values[name] is not None]
+        found: list[Tensor] = []
+        for name in names:
+            if not any(keyword.name == name for keyword in step.arguments.keywords):
+                message = f"`{name}` names a step of this module, so it cannot be part of a value"
+                help = f"give it in the step, `{step.callee.span.text}: {{{name}: ...}}`"
+                self.context.fault(Code.FROM, message, step.callee.span, help)
+                return None
+            self.context.spend(step.span, 1)
+            named = self.context.find(written[name], site)
+            if named is None or named.tensor is None:
+                return None
+            found.append(self.context.taken(named.tensor))
+        return tuple(found)
 
     def _refuse(
         self,
@@ -178,6 +177,8 @@ class Calls:
             message = f"`{name}` expects {layer.arguments[name].kind.expects(layer.dims or 0)}, got {got(given[name])}"
             accepts = partial(layer.arguments[name].kind.accepts, dims=layer.dims or 0)
             help = meant_by(written[name], given[name], site.environment.names, accepts) or help
+        if code is Code.MISSING and (other := foreign.STRUCTURE.get(foreign.entry(layer.__name__))):
+            help = f"{help}; {other}"  # `Add` alone is another tool's word
         if code is Code.INFERRED and x is not None and x.shape.rank > 2 and given[name] == prod(x.shape.sample):
             help = "put `Flatten` before it"
         help = self._order_of_torch(step, layer, given, written, x, code) or self._batch(layer, x, refused) or help
@@ -231,138 +232,30 @@ class Calls:
                 help = how_to_raise("elements")
                 self.context.fault(Code.LIMIT, message, span, help, Note(f"its shape is {Shape(shape)}"))
                 return False
-        if not self.context.reusing:
-            self.context.spend_parameters(layer, span)
         return True
 
-    # --- modules ---------------------------------------------------------------------------------
-
-    def _block(
-        self, step: spec.Call, given: Arguments, name: str | None, block: Block, x: Tensor | None, site: Site
-    ) -> Tensor | None:
-        context, span = self.context, step.callee.span
-        if block.name in context.calls:
-            ring = " → ".join([*context.calls[context.calls.index(block.name) :], block.name])
-            note = Note("it is defined here", block.span)
-            context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, _RING, note)
+    def _parametrization(self, written: Value | None, site: Site) -> tuple[Parametrized, Span] | None:
+        """What computes the weight of a layer, and its place; None if nothing does, or if it has a fault."""
+        if written is None:
             return None
-        if len(context.calls) >= (limit := context.limits.calls):
-            message = f"block calls are nested more than {limit} deep"
-            context.fault(Code.LIMIT, message, span, how_to_raise("calls"))
+        if not isinstance(written, CallValue) and self.context.value(written, site.environment) in (None, UNKNOWN):
             return None
-        found = self._arguments(given, block, site)
-        unknown = dict.fromkeys((parameter.name for parameter in block.parameters), UNKNOWN)
-        values, written = found or (unknown, {})
-        missing = [p.name for p in block.parameters if p.default is None and p.name not in values]
-        if missing:
-            needs = " and ".join(f"`{name}`" for name in missing)
-            note = Note("it is defined here", block.span)
-            context.fault(Code.MISSING, f"`{block.name}` needs {needs}", span, _signature(block), note)
-        params = context.bind(block.parameters, values, replace(site.environment, names=context.params))
-        inner = context.with_names(context.environment(context.params), params, span)
-        child = site.scope.child_name(block.name.lower(), name)
-        context.take(site.scope, child, step)
-        context.calls.append(block.name)
-        path = site.scope.path_of(child)
-        with context.looking_at(path), context.within(f"blocks.{block.name}", f"called at {context.place(span)}", path):
-            out = self._module(step, child, block.name, block.steps, params, written, x, inner, site)
-        context.calls.pop()
-        return out
-
-    def sequential(self, step: spec.Sequential, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
-        child = site.scope.child_name("sequential", name)
-        self.context.take(site.scope, child, step)
-        return self._module(step, child, "", step.steps, site.environment.names, {}, x, site.environment, site)
-
-    def _module(
-        self,
-        step: spec.Step,
-        name: str,
-        block: str,
-        steps: spec.Steps,
-        params: Mapping[str, Any],
-        written: Mapping[str, Value],
-        x: Tensor | None,
-        environment: Environment,
-        site: Site,
-    ) -> Tensor | None:
-        """A child module with ``steps`` in it, which see ``environment``."""
-        inner = Scope(site.scope.path_of(name), spec.is_chain(steps))
-        items: list[Item] = []
-        x = self.context.taken(x)
-        out = self.context.taken(self.run(steps, x, Site(environment, inner, items)))
-        item = None
-        if x is not None:
-            after, again = out or NOTHING, self.context.reusing
-            item = Module(
-                *(step, name, inner.path, block, params, written, steps, inner.chain, tuple(items)),
-                *({"x": x}, {"output": after}, again, tuple(inner.failed)),
-            )
-            site.body.append(item)
-        if step.name is not None:
-            site.scope.names[name] = Named(step, step.span, out, environment, item)
-        return out
-
-    # --- reuse -----------------------------------------------------------------------------------
-
-    def reuse(self, step: spec.Reuse, x: Tensor | None, site: Site) -> Tensor | None:
-        """An earlier layer or module applied to another tensor, with the same weights."""
-        context = self.context
-        named = context.find(step.target, site)
-        if named is None or x is None:
+        faults: list[Diagnostic] = []
+        call = CallReader(site.environment, faults).value(written, _FUNCTIONS)
+        for fault in faults:
+            self.context.report(fault)
+        if call is None:
             return None
-        if named.item is None:
-            if named.tensor is not None:
-                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
-                message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
-                context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
-            return None
-        x = context.taken(x)
-        before, context.reusing = context.reusing, True
-        with context.within("the reused step", f"at {context.place(step.span)}"):
-            again = self._again(named.item, named, x, step)
-        context.reusing = before
-        if again is not None:
-            site.body.append(again)
-        else:
-            site.scope.fail(named.item.name, named.item.kind, x)
-        return again.output if again else None
+        function = PARAMETRIZATIONS[call.name]
+        return Parametrized(function, call.arguments, function.bind(call.arguments)), call.span
 
-    def _again(self, item: Apply | Module, named: Named, x: Tensor, step: spec.Reuse) -> Apply | Module | None:
-        if isinstance(item, Apply):
-            try:
-                output = type(item.layer).bind(item.layer.values, x.shape).output(x.shape)
-            except Refused as refused:
-                code = Code.INFERRED if _is_inferred(type(item.layer), refused.argument) else Code.SHAPE
-                self._cannot(code, f"`{item.name}` cannot be reused here: {refused.message}", named, step)
-                return None
-            return replace(item, step=step, inputs=(x,), output=Tensor(output), written={}, reuse=True)
-        items: list[Item] = []
-        out = self.context.taken(self.run(item.steps, x, Site(named.environment, Scope(item.path, item.chain), items)))
-        if out is None:
-            return None
-        if _layers(tuple(items)) != _layers(item.body):
-            on = f"its layers for {x.shape} would differ from those for {item.input.shape}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
-            return None
-        again = replace(item, step=step, body=tuple(items), given={"x": x}, made={"output": out}, reuse=True)
-        if _wiring(again) != _wiring(item):
-            on = f"its tensors for {x.shape} would be connected differently from those for {item.input.shape}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
-            return None
-        return again
-
-    def _cannot(self, code: Code, message: str, named: Named, step: spec.Reuse) -> None:
-        help = "a reused step keeps its weights, and takes only the tensors that fit them"
-        self.context.fault(code, message, step.target.span, help, Note("it is this step", named.span))
-
-
-def _name(of: type[Layer] | Block) -> str:
-    return of.name if isinstance(of, Block) else of.__name__
-
-
-def _signature(of: type[Layer] | Block) -> str:
-    return f"`{of.signature}`" if isinstance(of, Block) else f"`{of.__name__}({of.signature()})`"
+    def _parametrized(self, item: Apply, by: Parametrized, span: Span) -> Apply:
+        """The layer with its weight computed by a parametrization, or as it is if that has no place there."""
+        try:
+            return replace(item, layer=item.layer.parametrized(by))
+        except Refused as refused:
+            self.context.fault(Code.SHAPE, refused.message, span, refused.help)
+            return item
 
 
 def _together(first: Arguments, then: Arguments) -> Arguments:
@@ -384,22 +277,3 @@ def _code(layer: type[Layer], given: Mapping[str, Any], refused: Refused) -> Cod
 
 def _is_inferred(layer: type[Layer], name: str | None) -> bool:
     return name in layer.arguments and layer.arguments[name].infer is not None
-
-
-def _wiring(module: Module) -> list[tuple[Any, ...]]:
-    """The tensors that the operations of a module take, numbered in order, and what merges and splits do."""
-    numbers = {id(module.input): 0}
-    rows: list[tuple[Any, ...]] = []
-    for _, item in walk(module.body):
-        taken = tuple(numbers[id(tensor)] for tensor in item.inputs)
-        how: tuple[Any, ...] = (item.kind, item.dim) if isinstance(item, Merge) else ()
-        if isinstance(item, Split):
-            how = (len(item.sizes),) if len(set(item.sizes)) == 1 else item.sizes
-        rows.append((item.path, taken, how))
-        for tensor in item.outputs:
-            numbers.setdefault(id(tensor), len(numbers))
-    return [*rows, (numbers[id(module.output)],)]
-
-
-def _layers(body: Body) -> list[tuple[str, str, Mapping[str, Any]]]:
-    return [(item.path, item.kind, item.layer.values) for _, item in walk(body) if isinstance(item, Apply)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.contract import broken_contracts
-from cnndsl.graph.graph import Apply, Graph, Module, Operation, operations, walk
+from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, operations, walk
 from cnndsl.graph.habits import doubtful_habits
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.graph.meanings import meanings
 from cnndsl.graph.renames import doubtful_renamings
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
-from cnndsl.spec.steps import Call, Step, Steps, nested
+from cnndsl.spec.document import Block
+from cnndsl.spec.steps import Call, Step, Steps, last_part, nested
 from cnndsl.spec.values import Literal
 
 
@@ -95,19 +97,67 @@ def _doubtful_names(graph: Graph) -> Iterator[Diagnostic]:
 
 
 def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
-    """Steps and inputs whose tensor nothing uses."""
+    """Steps, inputs and outputs whose tensor nothing uses."""
     modules = [graph.root, *(item for _, item in walk(graph.root.body) if isinstance(item, Module))]
-    taken = {*graph.outputs.values(), *(module.output for module in modules)}
-    taken.update(tensor for module in modules for operation in operations(module.body) for tensor in operation.inputs)
+    taken = {module: _taken_in(module) for module in modules}
     for name, tensor in graph.inputs.items():
-        if tensor not in taken:
+        if tensor not in taken[graph.root]:
             yield Diagnostic(Code.UNUSED, f"the input `{name}` is never used", graph.document.inputs[name].span)
-    made: dict[Step, list[Operation]] = {}
-    for operation in (operation for module in modules for operation in operations(module.body)):
-        if operation.step is not None:
-            made.setdefault(operation.step, []).append(operation)
+    yield from _unused_inputs(graph, taken)
+    yield from _unused_outputs(graph, taken)
+    yield from _unused_steps(taken)
+
+
+#: The tensors that each module uses: its operations take them, or it returns them.
+Taken: TypeAlias = Mapping[Module, set[Tensor]]
+
+
+def _taken_in(module: Module) -> set[Tensor]:
+    inside = (tensor for operation in operations(module.body) for tensor in operation.inputs)
+    return {*module.outputs, *inside}
+
+
+def _own_blocks(graph: Graph) -> Iterator[Block]:
+    return (block for block in graph.document.blocks.values() if block.span.source == graph.document.source)
+
+
+def _unused_inputs(graph: Graph, taken: Taken) -> Iterator[Diagnostic]:
+    """The named inputs of blocks that no use takes."""
+    used = {(module.block, name) for module in taken for name in module.given if module.given[name] in taken[module]}
+    called = {module.block for module in taken}
+    for block in _own_blocks(graph):
+        for name in block.inputs if block.name in called else ():
+            if (block.name, name.name) not in used:
+                message = f"the input `{name.name}` of `{block.name}` is never used"
+                yield Diagnostic(Code.UNUSED, message, name.span)
+
+
+def _unused_outputs(graph: Graph, taken: Taken) -> Iterator[Diagnostic]:
+    """The outputs of blocks that nothing takes, after any call."""
+    used: set[tuple[str, str]] = set()
+    called = {module.block for module in taken}
+    for around, tensors in taken.items():
+        for module in operations(around.body):
+            if isinstance(module, Module):
+                used |= {(module.block, name) for name, tensor in module.made.items() if tensor in tensors}
+    for block in _own_blocks(graph):
+        for name in block.outputs if block.name in called else ():
+            if (block.name, last_part(name.name)) not in used:
+                message = f"nothing uses the output `{name.name}` of `{block.name}`"
+                yield Diagnostic(Code.UNUSED, message, name.span)
+
+
+def _unused_steps(taken: Taken) -> Iterator[Diagnostic]:
+    """Steps whose result nothing uses. A module of several outputs is used if one of them is."""
+    made: dict[Step, list[tuple[Operation, bool]]] = {}
+    for module, tensors in taken.items():
+        for operation in operations(module.body):
+            if operation.step is not None:
+                all_or_any = any if isinstance(operation, Module) else all
+                used = all_or_any(tensor in tensors for tensor in operation.outputs)
+                made.setdefault(operation.step, []).append((operation, used))
     for step, times in made.items():
-        idle = [operation for operation in times if not taken.issuperset(operation.outputs)]
+        idle = [operation for operation, used in times if not used]
         if idle:
             notes, help = [], ""
             if len(idle) < len(times):

@@ -30,18 +30,18 @@ def _concat(shapes: list[Shape], dim: int) -> Shape:
 
 
 def _broadcast(kind: str, shapes: list[Shape]) -> Shape:
-    """torch's broadcasting: from the last dimension, equal sizes or 1."""
-    rank = max(shape.rank for shape in shapes)
-    padded = [(1,) * (rank - shape.rank) + tuple(shape) for shape in shapes]
+    """torch's broadcasting, equal sizes or 1, among equally many dimensions: torch aligns the last ones, so with fewer
+    dimensions the batch of one tensor would meet the channels of another."""
+    listed = " and ".join(map(str, shapes))
+    if len({shape.rank for shape in shapes}) > 1:
+        help = "`keepdim: true` and pooling keep sizes of 1; `Flatten` joins dimensions, `Unflatten` splits one"
+        raise Refused(f"`{kind}` takes tensors with equally many dimensions, got {listed}", None, help)
     sizes = []
-    for axis in zip(*padded):
+    for axis in zip(*shapes):
         wanted = {size for size in axis if size != 1}
         if len(wanted) > 1:
-            listed = " and ".join(str(shape) for shape in shapes)
             raise Refused(f"`{kind}` cannot broadcast {listed}", None, "sizes must be equal or 1")
         sizes.append(wanted.pop() if wanted else 1)
-    if sizes[0] != shapes[0][0]:
-        raise Refused(f"`{kind}` would change the batch", None)
     return Shape(sizes)
 
 
@@ -55,7 +55,7 @@ def parts(shape: Shape, wanted: Any, count: int) -> tuple[int, ...]:
     if not isinstance(wanted, tuple) or not all(type(size) is int and size > 0 for size in wanted):
         raise Refused("`split` expects true, or a list with the channels of each branch", "split")
     if len(wanted) != count:
-        raise Refused(f"`split` lists {len(wanted)} parts for {count} branches", "split")
+        raise Refused(f"`split` lists {len(wanted)} parts for {count} branch{'es' * (count > 1)}", "split")
     if sum(wanted) != channels:
         raise Refused(f"the parts add up to {sum(wanted)}, but the tensor has {channels} channels", "split")
     return wanted

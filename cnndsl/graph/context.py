@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from math import prod
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeAlias, TypeVar
 
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
-from cnndsl.graph.scope import TAKEN, Named, Scope
+from cnndsl.graph.scope import DOTTED, TAKEN, Named, Scope, unusable_step
 from cnndsl.graph.trail import Station, told
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.limits import how_to_raise
@@ -19,7 +19,7 @@ from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document, Parameter
 from cnndsl.spec.expression import Environment, Meter, Unknown, evaluate
-from cnndsl.spec.names import unusable, usable
+from cnndsl.spec.names import usable
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, Literal, Value
 
@@ -27,6 +27,8 @@ MAX_NESTING = 100
 
 
 MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
+#: The tensors that a module is given or makes, by their names inside.
+Tensors: TypeAlias = dict[str, Tensor]
 
 
 class Stop(Exception):
@@ -95,6 +97,10 @@ class Context:
     def fault(self, code: Code, message: str, span: Span, help: str = "", *notes: Note) -> None:
         self._add(Diagnostic(code, message, span.first_line, help, notes, told(self.trail, self.at)))
 
+    def report(self, fault: Diagnostic) -> None:
+        """Adds a fault that was found elsewhere, with the trail that led here."""
+        self._add(replace(fault, trail=told(self.trail, self.at)))
+
     def _add(self, fault: Diagnostic) -> None:
         """Adds a fault, unless a loop or block has reported it already."""
         key = fault.code, fault.span
@@ -151,7 +157,7 @@ class Context:
             self.stop(f"the network unrolls to more than {self.limits.edges} edges", span, "edges")
 
     def spend_parameters(self, layer: Layer, span: Span) -> None:
-        self.parameters += sum(map(prod, layer.parameters().values()))
+        self.parameters += sum(map(prod, layer.named_parameters().values()))
         if self.parameters > self.limits.parameters:
             self.stop(f"the network has more than {self.limits.parameters} parameters", span, "parameters")
 
@@ -184,7 +190,7 @@ class Context:
 
     def _failed(self, fault: Fault) -> None:
         """Reports that a value has no result. If it takes too much work, nothing more is done."""
-        self._add(replace(fault.diagnostic, trail=told(self.trail, self.at)))
+        self.report(fault.diagnostic)
         if self.meter.exhausted:
             raise Stop
 
@@ -238,11 +244,12 @@ class Context:
         if name is UNKNOWN:
             site.scope.lose_name(step.name)
             return None
-        reason = unusable(name) if isinstance(name, str) else "is not a string"
-        if name in TAKEN:
-            reason = "is already an attribute of torch.nn.Module"
+        is_child = isinstance(step, (spec.Call, spec.Sequential))
+        reason, help = unusable_step(name, is_child) if isinstance(name, str) else "is not a string", ""
+        if not reason and str(name).count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
+            reason, help = "has a dot that is not written in `name`", "write it there, as in `name: convs.$i`"
         if reason:
-            help = usable(str(name), TAKEN)
+            help = help or (DOTTED if "." in str(name) else usable(str(name), TAKEN))
             self.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
             site.scope.lost.add(shown(name))
             return None
@@ -252,6 +259,7 @@ class Context:
         """Reserves a name in a module for a step, once."""
         first, second = scope.taken.get(name), step.name or step
         if first is None:
+            self._hold(scope, name, second)
             scope.taken[name] = second
             return
         help = "rename one of the two"
@@ -263,25 +271,68 @@ class Context:
         message = f"two steps of one module are named `{shorten(name)}`"
         self.fault(Code.DUPLICATE, message, second.span, help, note)
 
+    def _hold(self, scope: Scope, name: str, named: Value | spec.Step) -> None:
+        """Reserves the lists and dicts of modules that a name with dots is in: no step may have the name of one."""
+        parts = name.split(".")
+        holders = [".".join(parts[:end]) for end in range(1, len(parts))]
+        held = next((holder for holder in holders if holder in scope.taken), "")
+        first, message = scope.holders.get(name), f"`{shorten(name)}` is a list or dict of modules here"
+        if held:
+            message = f"`{shorten(name)}` is in a list or dict `{shorten(held)}`, but that name is taken"
+            first = scope.taken[held]
+        if first is not None:
+            note = Note("it is first defined here", first.span)
+            self.fault(Code.DUPLICATE, message, named.span, "rename one of the two", note)
+        for holder in holders:
+            scope.holders.setdefault(holder, named)
+
     def find(self, target: Value, site: Site) -> Named | None:
         """The earlier step of this module that a ``from`` or ``reuse`` names, None if it is unknown."""
         name, scope = self.value(target, site.environment), site.scope
-        if name is UNKNOWN or (isinstance(name, str) and name in scope.names):
-            return None if name is UNKNOWN else scope.names[name]
-        if scope.may_have(shown(name)):
+        if name is UNKNOWN:
             return None
-        help = did_you_mean(str(name), scope.names)
+        found = scope.find(name) if isinstance(name, str) else None
+        if found is None and not scope.may_have(shown(name)):
+            self._not_found(name, target.span, site)
+        return found
+
+    def _not_found(self, name: object, span: Span, site: Site) -> None:
+        names = [name for name in site.scope.names if name != spec.INPUT]
+        module, _, output = str(name).rpartition(".")
+        message, help = f"no earlier step of this module is named `{shown(name)}`", did_you_mean(str(name), names)
         notes = []
-        if isinstance(name, str) and name in self.named_steps:
+        if outputs := module in names and site.scope.names[module].outputs:
+            message = f"`{shorten(module)}` has no output `{shorten(output)}`"
+            help = did_you_mean(output, outputs) or f"its outputs: {_listed([*outputs])}"
+        elif isinstance(name, str) and name in self.named_steps:
             notes = [Note("there is one here, later or in another module", self.named_steps[name])]
-        if not help and scope.names:
-            listed = ", ".join(map(shorten, [*scope.names][:12])) + (", …" if len(scope.names) > 12 else "")
-            help = f"the names so far: {listed}"
+        if not help and names:
+            help = f"the names so far: {_listed(names)}"
         if isinstance(name, str) and name in site.environment.names:
             help = f"did you mean `${shown(name)}`?"
-        message = f"no earlier step of this module is named `{shown(name)}`"
-        self.fault(Code.FROM, message, target.span, help or "give the step a `name`", *notes)
-        return None
+        self.fault(Code.FROM, message, span, help or "give the step a `name`", *notes)
+
+    def refuse_inputs(self, layer: str, inputs: Value) -> None:
+        help = "put `- from: NAME` before it; blocks may name several `inputs`"
+        self.fault(Code.KEY, f"`{layer}` is a layer, which takes the current tensor", inputs.span, help)
+
+    def outputs(self, names: Sequence[spec.Name], scope: Scope, last: Tensor | None, what: str) -> Tensors | None:
+        """The tensors that a module returns by name: those of ``names``, or just its last; None if one is unknown."""
+        if not names:
+            return {"output": self.taken(last)} if last is not None else None
+        self.spend(names[0].span, len(names))
+        found: dict[str, Tensor] = {}
+        for name in names:
+            named = scope.find(name.name)
+            if named is None and not scope.may_have(name.name):
+                module = name.name.rpartition(".")[0]
+                outputs = scope.names[module].outputs if module in scope.names else {}
+                help = did_you_mean(name.name, [*scope.names, *(f"{module}.{output}" for output in outputs)])
+                message = f"no step of {what} is named `{shorten(name.name)}`"
+                self.fault(Code.OUTPUT, message, name.span, help or f"give the step a `name`, in {what} itself")
+            elif named is not None and named.tensor is not None:
+                found[spec.last_part(name.name)] = self.taken(named.tensor)
+        return found if len(found) == len(names) else None
 
     @cached_property
     def named_steps(self) -> dict[object, Span]:
@@ -292,6 +343,10 @@ class Context:
                 if isinstance(name, Literal):
                     found.setdefault(name.value, name.span)
         return found
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(map(shorten, names[:12])) + (", …" if len(names) > 12 else "")
 
 
 def shown(name: Any) -> str:

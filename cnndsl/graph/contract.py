@@ -20,6 +20,16 @@ _BOUND = re.compile(r"\s*(<=|>=|==|!=|<|>)?\s*([0-9][0-9_]*(?:\.[0-9]+)?)\s*([kK
 _UNITS = {"": 1, "k": 10**3, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
+def comparison(text: str) -> Callable[[float], bool] | None:
+    """What a text such as ``< 12M`` or ``1000`` asks of a number, None if it is not a comparison."""
+    match = _BOUND.fullmatch(text)
+    if match is None:
+        return None
+    sign, digits, unit = match.groups()
+    bound = float(digits.replace("_", "")) * _UNITS[unit]
+    return lambda number: _COMPARE[sign or "=="](number, bound)
+
+
 def broken_contracts(graph: Graph) -> list[Diagnostic]:
     """A diagnostic for each contract of the document that its network breaks."""
     expect = graph.document.expect
@@ -43,12 +53,11 @@ def _broken(graph: Graph, what: str, wanted: object, span: Span) -> list[Diagnos
         message = f"the output is {list(found)}, not {got(wanted)} as expected"
     else:
         number = getattr(cost(graph.root), what)
-        match = _BOUND.fullmatch(str(wanted))
-        if not match:
+        holds = comparison(str(wanted))
+        if holds is None:
             help = f'a number, or a comparison with K, M or G: `{what}: 1000`, `{what}: "< 10M"`'
             return [Diagnostic(Code.TYPE, f"`{shorten(str(wanted))}` is not a number or a comparison", span, help)]
-        sign, digits, unit = match.groups()
-        kept = _COMPARE[sign or "=="](number, float(digits.replace("_", "")) * _UNITS[unit])
+        kept = holds(number)
         message = f"the network has {number:,} {what}, not {shorten(str(wanted))} as expected"
     if kept:
         return []

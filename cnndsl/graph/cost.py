@@ -36,7 +36,7 @@ def cost(operation: Operation) -> Cost:
     macs = layer.macs(operation.input.shape, operation.output.shape)
     if operation.reuse:
         return Cost(macs=macs)
-    return Cost(_elements(layer.parameters().values()), _elements(layer.buffers().values()), macs)
+    return Cost(_elements(layer.named_parameters().values()), _elements(layer.named_buffers().values()), macs)
 
 
 def total(operations: Iterable[Operation]) -> Cost:

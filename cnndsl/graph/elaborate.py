@@ -11,13 +11,15 @@ from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
-from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
-from cnndsl.graph.calls import NOTHING, Calls
+from cnndsl.diagnostics import Code, Diagnostic, got, shorten
+from cnndsl.graph.calls import Calls
 from cnndsl.graph.context import Context, Site, Stop
 from cnndsl.graph.graph import Graph, Item, Module, Tensor
 from cnndsl.graph.initialization import initializations
 from cnndsl.graph.inplace import without_hazards
+from cnndsl.graph.modules import NOTHING, Modules
 from cnndsl.graph.params import check_order
+from cnndsl.graph.reuse import Reusing
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.graph.structure import Structure
 from cnndsl.layers import Shape
@@ -50,7 +52,9 @@ class _Elaborator:
         self.document = document
         self.batch = batch
         self.context = Context(document)
-        self.calls = Calls(self.context, self.run_steps)
+        self.modules = Modules(self.context, self.run_steps)
+        self.calls = Calls(self.context, self.modules)
+        self.reusing = Reusing(self.context, self.modules)
         self.structure = Structure(self.context, self.run_steps)
 
     # --- the whole document ----------------------------------------------------------------------
@@ -61,8 +65,7 @@ class _Elaborator:
         inputs: dict[str, Tensor | None] = {}
         outputs: dict[str, Tensor] | None = None
         root = last = None
-        chain = spec.is_chain(document.network) and not document.outputs and len(document.inputs) <= 1
-        scope = Scope("", chain)
+        scope = Scope("", document.definition.chain)
         try:
             params = self.params()
             inputs = self.inputs(context.environment(params, has_input=False))
@@ -70,15 +73,15 @@ class _Elaborator:
             first = next(iter(inputs.values()), None)
             context.sample = first.shape.sample if first else ()
             last = self.run_steps(document.network, first, Site(context.environment(params), scope, body))
-            outputs = self.outputs(scope, last)
+            outputs = context.outputs(document.outputs, scope, last, "`network`")
         except Stop:
             first = next(iter(inputs.values()), None)
         if first is not None:
-            name, steps, failed = document.name, document.network, tuple(scope.failed)
             given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
             made = outputs or {"output": context.taken(last or NOTHING)}
             root = Module(
-                None, name, "", name, context.params, {}, steps, chain, tuple(body), given, made, False, failed
+                *(None, document.name, "", document.definition, context.params, {}, tuple(body)),
+                *(tuple(given.values()), given, made, False, tuple(scope.failed)),
             )
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
             return Elaboration(None, root, tuple(context.faults), context.params)
@@ -121,26 +124,12 @@ class _Elaborator:
         return tensors
 
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
-        """Makes named inputs available to `from`, until a step takes the name of the first."""
-        for name, tensor in inputs.items() if self.document.names_inputs else ():
-            span = self.document.inputs[name].span
-            scope.names[name] = Named(spec.Invalid(span=span), span, tensor, environment)
+        """Makes inputs available to `from`, until a step takes the name of the first."""
+        given = {spec.Name(name, self.document.inputs[name].span): tensor for name, tensor in inputs.items()}
+        first = {spec.Name(spec.INPUT, name.span): tensor for name, tensor in [*given.items()][:1]}
+        scope.give(first | (given if self.document.names_inputs else {}), environment)
         for name in [*inputs][1:]:
             scope.taken[name] = self.document.inputs[name]
-
-    def outputs(self, scope: Scope, last: Tensor | None) -> dict[str, Tensor] | None:
-        if not self.document.outputs:
-            return {"output": self.context.taken(last)} if last is not None else None
-        found: dict[str, Tensor] = {}
-        for name, span in self.document.outputs:
-            if name not in scope.names:
-                if not scope.may_have(name):
-                    help = did_you_mean(name, scope.names) or "give the step a `name`, in `network` itself"
-                    message = f"no step of the network is named `{shorten(name)}`"
-                    self.context.fault(Code.OUTPUT, message, span, help)
-            elif (tensor := scope.names[name].tensor) is not None:
-                found[name] = self.context.taken(tensor)
-        return found if len(found) == len(self.document.outputs) else None
 
     # --- lists of steps --------------------------------------------------------------------------
 
@@ -180,9 +169,11 @@ class _Elaborator:
         if isinstance(step, spec.Call):
             return self.calls.call(step, name, x, site)
         if isinstance(step, spec.Sequential):
-            return self.calls.sequential(step, name, x, site)
+            return self.modules.sequential(step, name, x, site)
         if name is not None:
             self.context.take(site.scope, name, step)
+        if isinstance(step, spec.Reuse):
+            return self.reusing.reuse(step, name, x, site)
         out = self.run_structure(step, name, x, site)
         if name is not None:
             site.scope.names[name] = Named(step, step.span, out, site.environment)
@@ -198,9 +189,9 @@ class _Elaborator:
                 return self.structure.residual(step, name, x, site)
             case spec.Dense():
                 return self.structure.dense(step, x, site)
-            case spec.Reuse():
-                return self.calls.reuse(step, x, site)
             case spec.From():
                 named = self.context.find(step.target, site)
                 return self.context.fetch(named.tensor, step) if named else None
+            case spec.Mark():
+                return x
         raise AssertionError(f"{type(step).__name__} is not a kind of step")

@@ -14,7 +14,7 @@ from typing import Any, TypeAlias
 
 from cnndsl.layers import Layer, Shape
 from cnndsl.spec import steps as spec
-from cnndsl.spec.document import Document
+from cnndsl.spec.document import Block, Document
 from cnndsl.spec.expression import Value
 from cnndsl.spec.steps import Step
 
@@ -24,6 +24,22 @@ class Tensor:
     """One value of the data flow. Compared by identity."""
 
     shape: Shape
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Alias(Tensor):
+    """The same value as ``of``, equal to it, by another name: an input of a module that is given one tensor twice.
+
+    Only what reads names, such as the emitter, tells the two apart.
+    """
+
+    of: Tensor
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or self.of == (other.of if isinstance(other, Alias) else other)
+
+    def __hash__(self) -> int:
+        return hash(self.of)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +69,7 @@ class Apply:
 
     @property
     def kind(self) -> str:
-        return type(self.layer).__name__
+        return self.layer.word
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -73,30 +89,37 @@ class Failed:
 class Module:
     """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
-    ``block`` is the block's name, "" for a ``sequential``. ``params`` are the block's parameters
-    with their values, ``written`` the same as the call has them. ``chain`` is true if the steps are a
-    plain chain, an ``nn.Sequential``. ``steps`` is the definition of which this is one use. ``given`` are
-    its inputs and ``made`` its outputs, by their names inside. ``failed`` holds what is missing in the body
-    because of faults.
+    ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
+    ``written`` the same as the call has them. ``inputs`` are the tensors that it takes; ``given`` are the same by
+    their names inside, and ``made`` are its outputs. ``failed`` holds what is missing in the body because of faults.
     """
 
     step: Step | None
     name: str
     path: str
-    block: str
+    definition: Block = field(repr=False)
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    steps: tuple[Step, ...] = field(repr=False)
-    chain: bool
     body: Body = field(repr=False)
+    inputs: tuple[Tensor, ...]
     given: Mapping[str, Tensor]
     made: Mapping[str, Tensor]
     reuse: bool = False
     failed: tuple[Failed, ...] = field(default=(), repr=False)
 
     @property
-    def inputs(self) -> tuple[Tensor, ...]:
-        return tuple(self.given.values())
+    def block(self) -> str:
+        """The block's name, "" for a ``sequential``."""
+        return self.definition.name
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        return self.definition.steps
+
+    @property
+    def chain(self) -> bool:
+        """Whether the steps are a plain chain, an ``nn.Sequential``."""
+        return self.definition.chain
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -123,7 +146,7 @@ class Module:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Merge:
-    """Several tensors become one: ``concat`` along ``dim``, ``add``, ``subtract`` or ``multiply``."""
+    """Several tensors become one: ``concat`` along ``dim``, or value by value, as ``kind`` says, from left to right."""
 
     step: Step
     name: str
@@ -295,11 +318,12 @@ def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
 
 
 def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
-    """The operations that take each tensor, in order. Modules do not count: the operations in them take the tensor."""
+    """The operations that take each tensor's values, in order. Modules do not count, the operations in them do. What a
+    layer reads besides its input is only a shape."""
     found: dict[Tensor, list[Apply | Merge | Split]] = {}
     for _, operation in walk(body):
         if not isinstance(operation, Module):
-            for tensor in operation.inputs:
+            for tensor in operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs:
                 found.setdefault(tensor, []).append(operation)
     return found
 

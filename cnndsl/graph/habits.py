@@ -145,7 +145,7 @@ def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
 def _upsampling_to_less(item: Apply, around: Surroundings) -> Diagnostic | None:
     """The first argument of ``Upsample`` is the output size, not the scale factor."""
     shape, out = item.input.shape, item.output.shape
-    if item.kind != "Upsample" or item.layer.values["size"] is None or prod(out) >= prod(shape):
+    if item.kind != "Upsample" or item.layer.values.get("size") is None or prod(out) >= prod(shape):
         return None
     message = f"this `Upsample` shrinks {shape} to {out}"
     return Diagnostic(Code.MISTAKEN, message, item.step.span, "`Upsample: {scale_factor: 2}` doubles height and width")

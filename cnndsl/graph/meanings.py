@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.source import Span
 from cnndsl.spec.document import Document, Parameter
-from cnndsl.spec.steps import THROWN_AWAY, Dense, Let, Repeat, Steps, nested, values_in
+from cnndsl.spec.steps import THROWN_AWAY, Arm, Let, Steps, arms, values_in
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 from cnndsl.spec.values import Value, expressions_in, parse_text
 
@@ -99,11 +99,8 @@ class _Reader:
         defined: list[Definition] = []
         for step in steps:
             self.use(values_in(step))
-            for inner in nested(step):
-                if isinstance(step, (Repeat, Dense)) and inner is step.steps:
-                    self.loop(step)
-                else:
-                    self.steps(inner)
+            for inner in arms(step):
+                self.arm(inner)
             if isinstance(step, Let):
                 for key, value in step.values:
                     self.use([value])
@@ -111,13 +108,16 @@ class _Reader:
                     self.define(defined[-1], value)
         self.forget(defined)
 
-    def loop(self, step: Repeat | Dense) -> None:
-        kept = [key for key in step.loop.names if key.name != THROWN_AWAY]
-        names = [Definition(key.name, f"the loop name `{key.name}`", key.span, step.steps) for key in kept]
-        for name in names:
-            assert step.loop.elements is not None
-            self.define(name, step.loop.elements)
-        self.steps(step.steps)
+    def arm(self, arm: Arm) -> None:
+        """A list of steps, with the names of its loop."""
+        names: list[Definition] = []
+        if arm.loop and arm.loop.elements:
+            kept = [key for key in arm.loop.names if key.name != THROWN_AWAY]
+            names = [Definition(key.name, f"the loop name `{key.name}`", key.span, arm.steps) for key in kept]
+            for name in names:
+                self.define(name, arm.loop.elements)
+        self.use([arm.when] if arm.when is not None else [])
+        self.steps(arm.steps)
         self.forget(names)
 
     def recipe(self, train: Mapping | None) -> list[Definition]:

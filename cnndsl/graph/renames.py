@@ -16,7 +16,11 @@ MAX_COMPARISONS = 500_000
 def tensor_names(graph: Graph) -> list[str]:
     """The names of the tensors in a network's ``state_dict``."""
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
-    return [f"{item.path}.{name}" for item in layers for name in (*item.layer.parameters(), *item.layer.buffers())]
+    return [
+        f"{item.path}.{name}"
+        for item in layers
+        for name in (*item.layer.named_parameters(), *item.layer.named_buffers())
+    ]
 
 
 def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Container, Mapping
+from dataclasses import dataclass, field, replace
 
 from cnndsl.graph.graph import Apply, Failed, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Value
-from cnndsl.spec.steps import Step, Steps, WrittenName, may_be, names_in, written_name
+from cnndsl.spec.names import MAX_NAME, unusable, unusable_key
+from cnndsl.spec.steps import Invalid, Name, Step, Steps, WrittenName, may_be, names_in, written_name
 
 _PUBLIC = """
     T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double
@@ -32,6 +34,32 @@ _PRIVATE = """
 #: Attributes of ``torch.nn.Module`` and ``Sequential``, which a child would hide.
 TAKEN = frozenset((*_PUBLIC.split(), *_PRIVATE.split()))
 
+#: The most parts of a name with dots.
+MAX_PARTS = 8
+#: Attributes that ``torch.nn.ModuleDict`` has besides.
+TAKEN_KEYS = TAKEN | {"clear", "items", "keys", "update", "values"}
+DOTTED = "`convs.0` is the module `0` in a list `convs`, and `heads.box` the module `box` in a dict `heads`"
+
+
+def unusable_step(name: str, is_child: bool) -> str:
+    """Why a step cannot have a name, to follow the name; empty if it can. A name with dots is a path in lists and dicts
+    of modules. ``is_child`` is true for a step that makes a module."""
+    first, *keys = name.split(".")
+    if len(name) > MAX_NAME or not keys:
+        return unusable(name) or _taken(name, TAKEN if is_child else (), "Module")
+    if len(keys) >= MAX_PARTS:
+        return f"has {len(keys) + 1} parts, the limit is {MAX_PARTS}"
+    reasons = [(first, unusable(first) or _taken(first, TAKEN, "Module"))]
+    reasons += [(key, unusable_key(key) or _taken(key, TAKEN_KEYS, "ModuleDict")) for key in keys]
+    if any(not part for part, _ in reasons):
+        return "has nothing before or after a dot"
+    return next((f"has the part `{part}`, which {reason}" for part, reason in reasons if reason), "")
+
+
+def _taken(name: str, taken: Container[str], owner: str) -> str:
+    return f"is already an attribute of torch.nn.{owner}" if name in taken else ""
+
+
 #: The most names with values in them that are compared with a name that is not found.
 MANY = 100
 
@@ -46,6 +74,16 @@ class Named:
     environment: Environment
     item: Apply | Module | None = None
 
+    @property
+    def outputs(self) -> Mapping[str, Tensor]:
+        """The outputs of a module by name."""
+        return self.item.made if isinstance(self.item, Module) else {}
+
+    @property
+    def unknown(self) -> bool:
+        """Whether a fault kept the step from running."""
+        return self.tensor is None
+
 
 @dataclass(slots=True)
 class Scope:
@@ -56,6 +94,8 @@ class Scope:
     names: dict[str, Named] = field(default_factory=dict)
     #: The owner of each name: the name as written, or an unnamed step.
     taken: dict[str, Value | Step] = field(default_factory=dict)
+    #: The same for lists and dicts of modules: ``convs`` for the first name that begins with ``convs.``.
+    holders: dict[str, Value | Step] = field(default_factory=dict)
     #: The names of steps that were skipped because of a fault.
     lost: set[str] = field(default_factory=set)
     #: The same for names that contain values.
@@ -77,10 +117,29 @@ class Scope:
         else:
             self.lost_templates.append(written)
 
+    def give(self, tensors: Mapping[Name, Tensor | None], environment: Environment) -> None:
+        """Makes the tensors that the module is given known by their names, until a step takes the name of one."""
+        for name, tensor in tensors.items():
+            step = Invalid(span=name.span)
+            self.names[name.name] = Named(step, name.span, tensor, environment)
+
+    def find(self, name: str) -> Named | None:
+        """What a name refers to: an earlier step, or an output of an earlier module, such as ``backbone.c4``."""
+        if name in self.names:
+            return self.names[name]
+        module, _, output = name.rpartition(".")
+        named = self.names.get(module)
+        if named is None or not (named.unknown or output in named.outputs):
+            return None
+        return replace(named, tensor=named.outputs.get(output), item=None)
+
     def may_have(self, name: str) -> bool:
-        """Whether a skipped step may have this name; after many, any name is possible."""
-        many = len(self.lost_templates) > MANY
-        return many or name in self.lost or any(may_be(written, name) for written in self.lost_templates)
+        """Whether a skipped step may have this name, or be the module before its dot; after many, any name is
+        possible."""
+        if len(self.lost_templates) > MANY:
+            return True
+        names = (name, name.rpartition(".")[0])
+        return any(part in self.lost or any(may_be(written, part) for written in self.lost_templates) for part in names)
 
     def child_name(self, short_name: str, written: str | None) -> str:
         """The name of the next child: the written one, its index in a chain, or else kind and count."""
@@ -97,7 +156,7 @@ class Scope:
     def label(self, kind: str) -> str:
         """The next name for a merge or split, which is not a module: one that no step has."""
         name = self.counted(kind)
-        return self.label(kind) if name in self.taken else name
+        return self.label(kind) if name in self.taken or name in self.holders else name
 
     def fail(self, name: str, kind: str, *inputs: Tensor | None) -> None:
         """Records that an operation cannot run. If its input is unknown, an earlier one failed, not this."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnndsl.diagnostics import Code, Note, got
@@ -12,10 +14,25 @@ from cnndsl.graph.graph import Arm, Body, Branch, Dense, Merge, Repeat, Residual
 from cnndsl.graph.scope import Scope
 from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
+from cnndsl.source import Span
 from cnndsl.spec import steps as spec
+from cnndsl.spec.expression import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One branch: which item of the spec's list it is, in which of the ``rounds`` of the item's loop, and the names
+    bound there. Whether it ``exists`` may be unknown because of a fault."""
+
+    written: int
+    round: int
+    rounds: int
+    arm: spec.Arm
+    names: Mapping[str, Any]
+    exists: bool = True
 
 
 class Structure:
@@ -100,39 +117,38 @@ class Structure:
 
     def _rounds(self, step: spec.Repeat | spec.Dense, bindings: Sequence[dict[str, Any]], site: Site) -> Iterator[Site]:
         """The site of each round, with a body of its own."""
-        loop = f"{step.span.text} {self.context.place(step.span)}"
         for number, names in enumerate(bindings, 1):
             self.context.spend(step.span)
-            with self.context.within(loop, f"round {number} of {len(bindings)}"):
+            with self._round(step.span.text, step.span, number, len(bindings)):
                 known = self.context.with_names(site.environment, names, step.span) if names else site.environment
                 yield Site(known, site.scope, [])
+
+    def _round(self, word: str, span: Span, number: int, count: int) -> AbstractContextManager[None]:
+        """Inside, faults tell the round of the loop at ``span``."""
+        return self.context.within(f"{word} {self.context.place(span)}", f"round {number} of {count}")
 
     # --- branches --------------------------------------------------------------------------------
 
     def branch(self, step: spec.Branch, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
-        count = len(step.branches)
-        if count == 1 and not step.branches[0]:
-            help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"
-            self.context.fault(Code.BRANCH, "one empty branch has nothing to merge with", step.span, help)
+        ways = [*self._ways(step, site)]
+        certain = all(way.exists for way in ways)
+        if certain and not self._can_merge(step, len(ways)):
             return None
-        split, starts = self._starts(step, x, site)
+        split, starts = self._starts(step, len(ways), x, site, certain)
         arms: list[Arm] = []
         ends: list[Tensor | None] = []
-        for written, (steps, start) in enumerate(zip(step.branches, starts)):
-            inner = site.inside([])
-            ends.append(self.run(steps, start, inner))
-            arms.append(Arm(written, 0, tuple(inner.body)))
-        dim = 1 if step.dim is None else self.context.value(step.dim, site.environment)
-        if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
-            help = meant_by(step.dim, dim, site.environment.names)
-            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span, help)
-            dim = UNKNOWN
+        for way, start in zip(ways, starts):
+            with self._along(way, site) as inner:
+                if not way.exists:
+                    site.scope.lose(way.arm.steps)
+                ends.append(self.run(way.arm.steps, start, inner) if way.exists else None)
+            arms.append(Arm(way.written, way.round, tuple(inner.body)))
         notes = [
-            Note(f"the output of branch {number} is {end and end.shape}", span)
-            for number, (end, span) in enumerate(zip(ends, step.branch_spans), 1)
+            Note(f"the output of branch {number} is {end and end.shape}", way.arm.span)
+            for number, (end, way) in enumerate(zip(ends, ways), 1)
         ]
         merge = None
-        if dim is not UNKNOWN:
+        if (dim := self._dim(step, site)) is not UNKNOWN:
             label = name or site.scope.label(step.merge)
             merge = self._merge(step, label, step.merge, dim, tuple(ends), notes, site.scope)
         if merge is None:
@@ -141,13 +157,68 @@ class Structure:
         site.body.append(Branch(step, split, tuple(arms), merge))
         return merge.output
 
-    def _starts(self, step: spec.Branch, x: Tensor | None, site: Site) -> tuple[Split | None, Sequence[Tensor | None]]:
-        """The tensor that each branch starts with: the whole tensor, or its part."""
-        count = len(step.branches)
+    def _ways(self, step: spec.Branch, site: Site) -> Iterator[_Way]:
+        """The branches of a step: those of a loop one by one, and none where ``when`` is false."""
+        for written, arm in enumerate(step.branches):
+            bindings = self._bindings(arm.loop, site) if arm.loop else [{}]
+            if bindings is None:
+                yield _Way(written, 0, 0, arm, {}, exists=False)
+                continue
+            for number, names in enumerate(bindings):
+                way = _Way(written, number, len(bindings) if arm.loop else 0, arm, names)
+                decision = self._decision(way, site)
+                if decision is not False:
+                    yield replace(way, exists=decision is True)
+
+    def _decision(self, way: _Way, site: Site) -> Any:
+        """Whether there is a branch, UNKNOWN if its ``when`` has no result."""
+        if way.arm.loop:
+            self.context.spend(way.arm.span)
+        if way.arm.when is None:
+            return True
+        with self._along(way, site) as inner:
+            return self.context.value(way.arm.when, inner.environment, holds)
+
+    @contextmanager
+    def _along(self, way: _Way, site: Site) -> Iterator[Site]:
+        """The site of a branch, with a body of its own."""
+        span = way.arm.span
+        known = self.context.with_names(site.environment, way.names, span) if way.names else site.environment
+        with self._round("branch", span, way.round + 1, way.rounds) if way.arm.loop else nullcontext():
+            yield Site(known, site.scope, [])
+
+    def _can_merge(self, step: spec.Branch, count: int) -> bool:
+        """Whether there are as many branches as it takes to merge them."""
+        message, help, span = "", "", step.span
+        if not count:
+            message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
+        elif step.merge in spec.PAIRS and count != 2:
+            message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
+            span = step.merge_span
+        elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:
+            message = "one empty branch has nothing to merge with"
+            help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"
+        if message:
+            self.context.fault(Code.BRANCH, message, span, help)
+        return not message
+
+    def _dim(self, step: spec.Branch, site: Site) -> Any:
+        """The dimension of a concat, UNKNOWN if it is not an integer."""
+        dim = 1 if step.dim is None else self.context.value(step.dim, site.environment)
+        if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
+            help = meant_by(step.dim, dim, site.environment.names)
+            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span, help)
+            return UNKNOWN
+        return dim
+
+    def _starts(
+        self, step: spec.Branch, count: int, x: Tensor | None, site: Site, certain: bool
+    ) -> tuple[Split | None, Sequence[Tensor | None]]:
+        """The tensor that each of ``count`` branches starts with: the whole tensor, or its part."""
         wanted = False if step.split is None else self.context.value(step.split, site.environment)
         if wanted is False:
             return None, [x] * count
-        if x is None or wanted is UNKNOWN or step.split is None:
+        if x is None or wanted is UNKNOWN or step.split is None or not certain:
             return None, [None] * count
         try:
             sizes = parts(x.shape, wanted, count)

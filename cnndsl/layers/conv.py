@@ -133,6 +133,7 @@ class Conv3d(_Conv):
 
 
 class _ConvTranspose(_Convolution):
+    outputs_dim = 1
     padding = argument(PerAxis(NATURAL), 0)
     output_padding = argument(PerAxis(NATURAL), 0)
     groups = argument(POSITIVE, 1)

@@ -57,6 +57,10 @@ class Kind(Generic[T]):
         converted: T = value
         return converted
 
+    def parts(self) -> Sequence[Kind[Any]]:
+        """The kinds that it is made of."""
+        return (self,)
+
     def __or__(self, other: Kind[U]) -> Kind[T | U]:
         return Union(self, other)
 
@@ -176,6 +180,13 @@ class Text(Kind[str]):
         return "a string"
 
 
+class Earlier(Text):
+    """The name of an earlier step, whose tensor the layer reads when it runs."""
+
+    def expects(self, dims: int) -> str:
+        return "the name of an earlier step"
+
+
 class Anything(Kind[Any]):
     """Every value of a spec except a layer with arguments: null, booleans, numbers, strings, lists."""
 
@@ -247,6 +258,9 @@ class Union(Kind[T | U]):
     def __init__(self, first: Kind[T], second: Kind[U]) -> None:
         self.alternatives: Sequence[Kind[Any]] = (first, second)
 
+    def parts(self) -> Sequence[Kind[Any]]:
+        return [part for kind in self.alternatives for part in kind.parts()]
+
     def schema(self, dims: int) -> dict[str, Any]:
         return merge(*(kind.schema(dims) for kind in self.alternatives))
 
@@ -270,6 +284,7 @@ NOT_NEGATIVE = Number(0)
 ABOVE_ZERO = Number(above=0)
 BOOLEAN = Boolean()
 TEXT = Text()
+EARLIER = Earlier()
 NULL = Null()
 ANYTHING = Anything()
 

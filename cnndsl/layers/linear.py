@@ -64,3 +64,34 @@ class Scale(nn.Module):
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return {"weight": (self.num_channels, *(1,) * self.spatial_dims)}
+
+
+@layer
+class Affine(Layer):
+    """Multiplies each channel (dimension 1) by a learned factor and adds a learned shift, initialized to 1 and 0.
+
+    ``weight * x + bias``, both of shape ``(C,)``: a ``BatchNorm2d`` without the normalization. It works on any number
+    of dimensions.
+
+    Touvron et al., 2021 (ResMLP).
+    """
+
+    family = "linear"
+    definition = '''\
+class Affine(nn.Module):
+    """Multiplies each channel by a learned factor and adds a learned shift."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(num_features))
+        self.bias = nn.Parameter(torch.zeros(num_features))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        shape = [1, -1] + [1] * (x.dim() - 2)
+        return torch.addcmul(self.bias.reshape(shape), self.weight.reshape(shape), x)
+'''
+
+    num_features = inferred(POSITIVE, lambda cls, x: x.channels)
+
+    def parameters(self) -> dict[str, tuple[int, ...]]:
+        return {"weight": (self.num_features,), "bias": (self.num_features,)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from math import prod
 
-from cnndsl.layers.kinds import INTEGER, NATURAL, POSITIVE, Listing
+from cnndsl.layers.kinds import INTEGER, NATURAL, NULL, POSITIVE, Listing
 from cnndsl.layers.shape import Refused, Shape, resolve_dim, resolve_sample_dim, resolve_sizes
 from cnndsl.layers.table import Layer, argument, layer
 
@@ -103,34 +103,38 @@ class Reshape(nn.Module):
 
 @layer
 class Slice(_ShapeOp):
-    """Takes the part of dimension ``dim`` from ``start`` up to, but not including, ``stop``; by default channels."""
+    """Takes the part of dimension ``dim`` from ``start`` up to, but not including, ``stop``; by default channels, up to
+    the last.
+    """
 
     definition = '''\
 class Slice(nn.Module):
     """Takes a part of a tensor along one dimension."""
 
-    def __init__(self, start: int, stop: int, dim: int = 1) -> None:
+    def __init__(self, start: int, stop: int | None = None, dim: int = 1) -> None:
         super().__init__()
         self.start = start
         self.stop = stop
         self.dim = dim
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.narrow(self.dim, self.start, self.stop - self.start)
+        stop = x.shape[self.dim] if self.stop is None else self.stop
+        return x.narrow(self.dim, self.start, stop - self.start)
 '''
     example = {"start": 0, "stop": 4}
 
     start = argument(NATURAL)
-    stop = argument(POSITIVE)
+    stop = argument(POSITIVE | NULL, None)
     dim = argument(INTEGER, 1)
 
     def output(self, x: Shape) -> Shape:
         dim = resolve_sample_dim(self.dim, x.rank)
-        if self.start >= self.stop:
-            raise Refused(f"the range from {self.start} to {self.stop} is empty", "stop")
-        if self.stop > x[dim]:
-            raise Refused(f"{self.stop} is past the end of dimension {dim}, which has size {x[dim]}", "stop")
-        return x.with_size(dim, self.stop - self.start)
+        stop = x[dim] if self.stop is None else self.stop
+        if self.start >= stop:
+            raise Refused(f"the range from {self.start} to {stop} is empty", "start" if self.stop is None else "stop")
+        if stop > x[dim]:
+            raise Refused(f"{stop} is past the end of dimension {dim}, which has size {x[dim]}", "stop")
+        return x.with_size(dim, stop - self.start)
 
 
 @layer

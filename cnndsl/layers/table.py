@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
-from cnndsl.layers.kinds import MAX_NUMBER, MAX_SIZE, Kind
+from cnndsl.layers.kinds import EARLIER, MAX_NUMBER, MAX_SIZE, Kind
 from cnndsl.layers.shape import Refused, Shape
+
+if TYPE_CHECKING:
+    from cnndsl.layers.parametrizations import Parametrized
 
 T = TypeVar("T")
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
@@ -123,6 +126,8 @@ class Layer:
 
     #: The purpose of the layer; also decides its colour in diagrams.
     family: ClassVar[str]
+    #: What a spec calls it: the name of the class, unless it is another form of a layer.
+    word: ClassVar[str]
     #: Spatial axes: 2 for ``Conv2d``. None if the layer takes any number.
     dims: ClassVar[int | None] = None
     #: How many dimensions its input may have, batch included. Empty: ``dims`` plus two, or any.
@@ -135,22 +140,30 @@ class Layer:
     #: The expression that Python source calls to build it, and the import that this needs besides ``torch``.
     constructor: ClassVar[str]
     imports: ClassVar[str]
+    #: The dimension of the weight that belongs to the outputs.
+    outputs_dim: ClassVar[int] = 0
     #: Whether the output may share the input's memory, in training or in evaluation.
     shares_memory: ClassVar[bool] = False
     #: The name of an unnamed child, without its count: ``conv`` for ``conv1``, ``conv2``.
     short_name: ClassVar[str]
     #: Arguments by name, in torch's order.
     arguments: ClassVar[dict[str, Argument[Any]]] = {}
+    #: The arguments that name earlier steps: it reads the shapes of their tensors when it runs.
+    reads: ClassVar[tuple[str, ...]] = ()
     #: Arguments and an input shape for the example in the docs and for tests.
     example: ClassVar[Mapping[str, Any]] = {}
     example_input: ClassVar[tuple[int, ...]] = (1, 8, 32, 32)
 
     values: Mapping[str, Any]
+    #: What computes the weight, if it is not a parameter itself.
+    parametrization: Parametrized | None = None
 
     def __init_subclass__(cls) -> None:
         name = cls.__name__
         own = {value.name: value for value in vars(cls).values() if isinstance(value, Argument)}
         cls.arguments = {**cls.arguments, **own}
+        cls.reads = tuple(name for name, argument in cls.arguments.items() if EARLIER in argument.kind.parts())
+        cls.word = vars(cls).get("word", name)
         cls.constructor = name if cls.package or cls.definition else f"nn.{name}"
         cls.imports = f"from {cls.package} import {name}" if cls.package else ""
         if not (hasattr(cls, "short_name") or name.startswith("_")):
@@ -165,7 +178,8 @@ class Layer:
         raise AttributeError(f"{type(self).__name__} is frozen")
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
+        call = f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.values.items())})"
+        return f"{call} with {self.parametrization}" if self.parametrization else call
 
     @classmethod
     def bind(cls, given: Mapping[str, Any], x: Shape) -> Layer:
@@ -174,7 +188,7 @@ class Layer:
         Raises :class:`Refused` for an unknown argument, a wrong value, a missing argument, and a written value
         that differs from the inferred one.
         """
-        values = take(cls.__name__, cls.arguments, given, cls.dims or 0)
+        values = take(cls.word, cls.arguments, given, cls.dims or 0)
         x = cls.admit(x)
         for name, arg in cls.arguments.items():
             if arg.infer is not None:
@@ -186,9 +200,7 @@ class Layer:
     def admit(cls, x: Shape) -> Shape:
         """``x`` if the layer works on its number of dimensions, else :class:`Refused`."""
         if x.rank not in cls._ranks():
-            raise Refused(
-                f"`{cls.__name__}` works on {_layouts(cls._ranks())}, but its input is {x}", None, _mend(cls, x)
-            )
+            raise Refused(f"`{cls.word}` works on {_layouts(cls._ranks())}, but its input is {x}", None, _mend(cls, x))
         return x
 
     @classmethod
@@ -225,6 +237,15 @@ class Layer:
         """The output shape for an input of shape ``x``."""
         return x
 
+    def result(self, x: Shape, *read: Shape) -> Shape:
+        """The output shape for an input of shape ``x`` and tensors of the shapes ``read``, which it reads besides."""
+        return self.output(x)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The arguments of its constructor: all but the names of tensors."""
+        return {name: value for name, value in self.values.items() if name not in self.reads}
+
     def parameters(self) -> dict[str, tuple[int, ...]]:
         """Learned tensors, in the order of torch's ``named_parameters()``."""
         return {}
@@ -232,6 +253,29 @@ class Layer:
     def buffers(self) -> dict[str, tuple[int, ...]]:
         """Tensors of the ``state_dict`` that are not learned."""
         return {}
+
+    def parametrized(self, by: Parametrized) -> Layer:
+        """The same layer with its weight computed ``by`` a parametrization. Raises :class:`Refused`."""
+        if "weight" not in self.parameters():
+            name = type(self).__name__
+            raise Refused(f"this `{name}` has no weight to parametrize", None, "remove `parametrization`")
+        by.tensors(self)
+        layer = type(self)(**self.values)
+        object.__setattr__(layer, "parametrization", by)
+        return layer
+
+    def named_parameters(self) -> dict[str, tuple[int, ...]]:
+        """:meth:`parameters` by their names in the ``state_dict``, those of the parametrization in place of the
+        weight."""
+        found = self.parameters()
+        if self.parametrization is None:
+            return found
+        del found["weight"]
+        return found | self.parametrization.tensors(self)[0]
+
+    def named_buffers(self) -> dict[str, tuple[int, ...]]:
+        """:meth:`buffers`, and those of the parametrization."""
+        return self.buffers() | (self.parametrization.tensors(self)[1] if self.parametrization else {})
 
     def padded(self, x: Shape) -> tuple[int, ...]:
         """The shape of the padded input, if torch makes such a tensor; else empty."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, NULL, POSITIVE, Choice, Listing, PerAxis
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, EARLIER, NULL, POSITIVE, Choice, Listing, PerAxis
 from cnndsl.layers.shape import Refused, Shape
 from cnndsl.layers.table import Layer, argument, layer
 
@@ -14,11 +17,13 @@ class _Interpolation(Layer):
     family = "upsampling"
     short_name = "upsample"
     example = {"scale_factor": 2}
+    #: What it needs exactly one of, in words.
+    needs: ClassVar[str] = "either `size` or `scale_factor`"
 
     def output(self, x: Shape) -> Shape:
         size, scale = self.values["size"], self.values["scale_factor"]
         if (size is None) == (scale is None):
-            raise Refused(f"`{type(self).__name__}` needs either `size` or `scale_factor`", "size")
+            raise Refused(f"`{type(self).__name__}` needs {self.needs}", "size", "`scale_factor: 2` doubles each axis")
         name = "scale_factor" if size is None else "size"
         each = self._each(scale if size is None else size, x, name)
         return x.with_spatial(tuple(self._scaled(*pair) for pair in zip(x.spatial, each)) if size is None else each)
@@ -43,9 +48,12 @@ class _Interpolation(Layer):
 
 @layer
 class Upsample(_Interpolation):
-    """Interpolates an input with one to three spatial axes to ``size``, or to ``floor(scale_factor * its size)``.
+    """Interpolates an input with one to three spatial axes to ``size``, to ``floor(scale_factor * its size)``, or with
+    ``like`` to the spatial sizes of another tensor.
 
-    Give either ``size`` or ``scale_factor``, as one number or a list with one for each axis. ``linear`` works
+    Give one of the three; ``size`` and ``scale_factor`` are one number or a list with one for each axis. ``like`` names
+    an earlier step, as ``from`` does, and its tensor is read when the network runs: ``Upsample: {like: skip}`` fits at
+    any size of the input. ``linear`` works
     on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on ``(N, C, D, H, W)``, and
     the other modes on all three. ``align_corners: true`` aligns the corner pixels of input and output; only
     these four modes take it. ``recompute_scale_factor: true`` interpolates by the ratio of the rounded sizes.
@@ -58,16 +66,68 @@ class Upsample(_Interpolation):
     mode = argument(Choice("nearest", "linear", "bilinear", "bicubic", "trilinear", "area", "nearest-exact"), "nearest")
     align_corners = argument(BOOLEAN | NULL, None)
     recompute_scale_factor = argument(BOOLEAN | NULL, None)
+    like = argument(EARLIER | NULL, None, keyword=True)
+
+    needs = "`size`, `scale_factor` or `like`"
+
+    @classmethod
+    def bind(cls, given: Mapping[str, Any], x: Shape) -> Layer:
+        if given.get("like") is None:
+            return super().bind(given, x)
+        for name in ("size", "scale_factor", "recompute_scale_factor"):
+            if given.get(name) is not None:
+                raise Refused(f"`like` gives the size, so there is no `{name}`", name, "keep one of the two")
+        return UpsampleLike.bind({name: given[name] for name in UpsampleLike.arguments if name in given}, x)
 
     def output(self, x: Shape) -> Shape:
         out = super().output(x)
-        if _RANKS.get(self.mode, x.rank) != x.rank:
-            raise Refused(f'mode "{self.mode}" works on {_RANKS[self.mode]} dimensions, but the input is {x}', "mode")
-        if self.align_corners is not None and self.mode not in _RANKS:
-            raise Refused(f'mode "{self.mode}" has no corners to align', "align_corners")
+        _check_mode(self.mode, self.align_corners, x)
         if self.recompute_scale_factor and self.size is not None:
             raise Refused("with `size` there is no scale to recompute", "recompute_scale_factor")
         return out
+
+
+def _check_mode(mode: str, align_corners: bool | None, x: Shape) -> None:
+    if _RANKS.get(mode, x.rank) != x.rank:
+        raise Refused(f'mode "{mode}" works on {_RANKS[mode]} dimensions, but the input is {x}', "mode")
+    if align_corners is not None and mode not in _RANKS:
+        raise Refused(f'mode "{mode}" has no corners to align', "align_corners")
+
+
+class UpsampleLike(Layer):
+    """``Upsample`` to the spatial sizes of another tensor."""
+
+    family = "upsampling"
+    short_name = "upsample"
+    word = "Upsample"
+    ranks = Upsample.ranks
+    definition = '''\
+class UpsampleLike(nn.Module):
+    """Interpolates to the height and width of another tensor."""
+
+    def __init__(
+        self, mode: str = "nearest", align_corners: bool | None = None
+    ) -> None:
+        super().__init__()
+        self.mode = mode
+        self.align_corners = align_corners
+
+    def forward(self, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+        return nn.functional.interpolate(
+            x, like.shape[2:], mode=self.mode, align_corners=self.align_corners
+        )
+'''
+
+    mode = Upsample.arguments["mode"]
+    align_corners = Upsample.arguments["align_corners"]
+    like = Upsample.arguments["like"]
+
+    def result(self, x: Shape, *read: Shape) -> Shape:
+        (like,) = read
+        if like.rank != x.rank:
+            raise Refused(f"the input {x} cannot get the size of {like}: it has other axes", "like")
+        _check_mode(self.mode, self.align_corners, x)
+        return x.with_spatial(like.spatial)
 
 
 class _Interpolation2d(_Interpolation):

@@ -79,7 +79,7 @@ def frozen(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
 
 def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
-    names = [f"{item.path}.{tensor}" for item in layers for tensor in item.layer.parameters()]
+    names = [f"{item.path}.{tensor}" for item in layers for tensor in item.layer.named_parameters()]
     span = _key_span(graph, recipe, "freeze")
     if len(recipe.freeze) > MAX_FROZEN:
         message = f"`freeze` has {len(recipe.freeze)} patterns, the limit is {MAX_FROZEN}"

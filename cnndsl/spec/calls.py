@@ -14,7 +14,7 @@ from cnndsl.source import Span
 from cnndsl.spec import tree
 from cnndsl.spec.expression import Environment, Unknown, evaluate
 from cnndsl.spec.hints import meant_by, meant_function
-from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Literal, Value, dealt, parse_arguments
+from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Value, dealt, parse_arguments
 
 
 @dataclass(frozen=True)
@@ -70,6 +70,22 @@ class CallReader:
             self._fault(Code.TYPE, f"this is not {vocabulary.one}: {got(tree.plain(written))}", written.span, help)
             return None
         return self._named(str(named.value), parse_arguments(arguments, self.faults.append), named.span, vocabulary)
+
+    def value(self, written: Value, vocabulary: Vocabulary) -> FunctionCall | None:
+        """The same for a value: a call, or a name. None if it has a fault."""
+        if isinstance(written, CallValue):
+            return self._named(written.name, written.arguments, written.span, vocabulary)
+        try:
+            name = evaluate(written, self.environment)
+        except Unknown:
+            return None
+        except Fault as fault:
+            self.faults.append(fault.diagnostic)
+            return None
+        if isinstance(name, str):
+            return self._named(name, Arguments(), written.span, vocabulary)
+        self._fault(Code.TYPE, f"this is not {vocabulary.one}: {got(name)}", written.span, vocabulary.example)
+        return None
 
     def arguments(self, function: Function, written: tree.Tree) -> dict[str, Any] | None:
         """The arguments of a function with a key of its own; None if they have a fault."""
@@ -143,16 +159,8 @@ class CallReader:
         kind = function.arguments[name].kind if name in function.arguments else None
         if isinstance(kind, Calls) and isinstance(value, ListValue):
             vocabulary = Vocabulary(kind.table, kind.expected.removesuffix("s"), f"`{function.name}`")
-            return tuple(self._nested(item, vocabulary) for item in value.items)
+            return tuple(self.value(item, vocabulary) for item in value.items)
         return evaluate(value, self.environment)
-
-    def _nested(self, item: Value, vocabulary: Vocabulary) -> FunctionCall | None:
-        if isinstance(item, CallValue):
-            return self._named(item.name, item.arguments, item.span, vocabulary)
-        if isinstance(item, Literal) and isinstance(item.value, str):
-            return self._named(item.value, Arguments(), item.span, vocabulary)
-        self._fault(Code.TYPE, f"this is not {vocabulary.one}", item.span, vocabulary.example)
-        return None
 
     def _fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
         self.faults.append(Diagnostic(code, message, span.first_line, help))

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -23,7 +23,7 @@ from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
 from cnndsl.spec.signature import Parameter, parse_signature
-from cnndsl.spec.steps import StepParser, Steps
+from cnndsl.spec.steps import Name, StepParser, Steps, is_chain, last_part
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value
@@ -36,12 +36,31 @@ __all__ = ["Block", "Document", "Parameter", "Reading", "Spec", "Text", "read_do
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """A block's definition."""
+    """The definition of a block, or of a ``sequential`` or the whole network.
+
+    ``inputs`` names the tensors that it is given, and ``outputs`` the steps whose tensors it returns; both are empty if
+    it does not name them: it has one of each.
+    """
 
     name: str
     parameters: tuple[Parameter, ...]
     steps: Steps = field(repr=False)
     span: Span
+    inputs: tuple[Name, ...] = ()
+    outputs: tuple[Name, ...] = ()
+
+    @cached_property
+    def chain(self) -> bool:
+        """Whether the steps are a plain chain, one after another: an ``nn.Sequential``."""
+        return is_chain(self.steps) and not self.outputs and len(self.inputs) < 2
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        return tuple(name.name for name in self.inputs) or ("x",)
+
+    @property
+    def output_names(self) -> tuple[str, ...]:
+        return tuple(last_part(name.name) for name in self.outputs) or ("output",)
 
     @property
     def signature(self) -> str:
@@ -68,7 +87,7 @@ class Document:
     blocks: MappingType[str, Block]
     network: Steps
     network_span: Span
-    outputs: tuple[tuple[str, Span], ...] = ()
+    outputs: tuple[Name, ...] = ()
     init: Mapping | None = None
     expect: Mapping | None = None
     train: Mapping | None = None
@@ -76,6 +95,12 @@ class Document:
     lost: frozenset[str] | None = frozenset()
     limits: Limits = LIMITS
     label: str = "network"
+
+    @cached_property
+    def definition(self) -> Block:
+        """The whole network as a block."""
+        inputs = [Name(name, value.span) for name, value in self.inputs.items() if self.names_inputs]
+        return Block(self.name, self.params, self.network, self.network_span, tuple(inputs), self.outputs)
 
     @property
     def names_inputs(self) -> bool:
@@ -257,7 +282,7 @@ class _DocumentParser:
             blocks=blocks,
             network=self.steps.steps(network),
             network_span=tree.keys["network"].span if "network" in tree.keys else tree.span.first_line,
-            outputs=self._outputs(tree.get("outputs")),
+            outputs=self._names(tree.get("outputs"), "output"),
             init=self._sound(tree.get("init")),
             expect=self._sound(tree.get("expect")),
             train=train if isinstance(train, Mapping) else None,
@@ -328,16 +353,28 @@ class _DocumentParser:
                 self.fault(Code.TYPE, f"`{shorten(renaming.ours)}`: {renaming.fault}", renaming.span, help)
         return tuple(renaming for renaming in found if not renaming.fault)
 
-    def _outputs(self, tree: Tree | None) -> tuple[tuple[str, Span], ...]:
+    def _names(self, tree: Tree | None, what: str) -> tuple[Name, ...]:
+        """A list of names of tensors, the last parts of which must differ: ``fpn.p3`` is called ``p3``."""
         items = tree.items if isinstance(tree, Listing) and id(tree) not in self.faulty else ()
-        outputs: dict[str, Span] = {}
+        found: dict[str, Name] = {}
         for item in items:
-            name = str(item.value) if isinstance(item, Scalar) else ""
-            if name in outputs:
-                note = Note("it is first listed here", outputs[name])
-                self.fault(Code.OUTPUT, f"the output `{shorten(name)}` appears twice", item.span, "keep one", note)
-            outputs.setdefault(name, item.span)
-        return tuple(outputs.items())
+            if not isinstance(item, Scalar) or not isinstance(item.value, str):
+                continue
+            name = Name(item.value, item.span)
+            if (own := last_part(name.name)) in found:
+                note = Note("it is first listed here", found[own].span)
+                self.fault(Code.OUTPUT, f"the {what} `{shorten(own)}` appears twice", item.span, "keep one", note)
+            found.setdefault(own, name)
+        return tuple(found.values())
+
+    def _ports(self, block: Mapping) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+        """The inputs and outputs that a block names."""
+        inputs = self._names(block.get("inputs"), "input")
+        for name in inputs:
+            if reason := unusable_variable(name.name):
+                help = usable(name.name, refused=unusable_variable)
+                self.fault(Code.NAME, f"`{shorten(name.name)}` {reason}", name.span, help)
+        return inputs, self._names(block.get("outputs"), "output")
 
     def _blocks(self, tree: Tree | None) -> dict[str, Block]:
         blocks: dict[str, Block] = {}
@@ -347,7 +384,7 @@ class _DocumentParser:
                 self.fault(Code.LIMIT, f"more than {self.limits.blocks} blocks", key.span, how_to_raise("blocks"))
                 self.lost.update(defined_name(other) for other, _ in entries)
                 break
-            steps = self.steps.steps(value)
+            steps = self.steps.steps(value.get("steps") if isinstance(value, Mapping) else value)
             try:
                 name, parameters = parse_signature(str(key.value), key.span)
             except Fault as fault:
@@ -364,6 +401,8 @@ class _DocumentParser:
                 self.fault(Code.DUPLICATE, f"the block `{name}` is defined twice", key.span, "rename one", note)
             elif isinstance(value, Listing):
                 blocks[name] = Block(name, parameters, steps, key.span)
+            elif isinstance(value, Mapping) and id(value) not in self.faulty:
+                blocks[name] = Block(name, parameters, steps, key.span, *self._ports(value))
             else:
                 self.lost.add(name)
         return blocks

@@ -14,7 +14,7 @@ from cnndsl.spec.repair import respelt
 from cnndsl.spec.schema import schema
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
 from cnndsl.writing import read_file
-from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
+from cnndsl.zoo import FOLDER, PREFIX, called, find, is_of_zoo, specs
 
 #: The files that mark the folder that ``extends`` and ``use`` may not leave.
 PROJECT_MARKS = (".git", "pyproject.toml")
@@ -67,7 +67,11 @@ def project_root(folder: Path) -> Path:
 def not_in_zoo(text: str, span: Span | None = None) -> Diagnostic:
     """The fault that there is no such ``zoo:NAME``."""
     name = shorten(text.removeprefix(PREFIX))
-    help = did_you_mean(name, specs()) or "`cnndsl zoo` lists the specs"
+    if several := called(name):
+        help = f"write {' or '.join(f'`{PREFIX}{listed}`' for listed in several)}"
+        return Diagnostic(Code.FILE, f"the zoo has {len(several)} specs called `{name}`", span, help)
+    names = dict.fromkeys((*specs(), *(path.stem for path in specs().values())))
+    help = did_you_mean(name, names) or "`cnndsl zoo` lists the specs"
     return Diagnostic(Code.FILE, f"there is no spec `{name}` in the zoo", span, help)
 
 

@@ -14,6 +14,8 @@ _ADD = f"{_RESIDUAL}; `branch: [[...], [...]]` with `merge: add` adds branches"
 _CONCAT = "`branch: [[...], [...]]` concatenates the outputs of its branches"
 _MULTIPLY = "`branch: [[...], [...]]` with `merge: multiply` multiplies the outputs of its branches"
 _SUBTRACT = "`branch: [[...], [...]]` with `merge: subtract` subtracts the second branch from the first"
+_DIVIDE = "`branch: [[...], [...]]` with `merge: divide` divides the first branch by the second"
+_EXTREME = "`branch: [[...], [...]]` with `merge: {0}` takes the {0} of its branches, value by value"
 _DENSE = "`dense: [...]` with `times: 4` concatenates the input and the output of its steps"
 _BRANCH = "`branch: [[...], [...]]` gives every branch the same tensor and merges their outputs"
 _REPEAT = "`repeat: [...]` with `times: 3`, or with `for: channels` and `in: [64, 128]`"
@@ -24,6 +26,8 @@ _FROM = "`from: NAME` goes back to the tensor of an earlier step"
 _LET = "`let: {width: 64}` binds names for the rest of the list"
 _BLOCK = "make it a block of your own, under `blocks`"
 _RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` adds layers of your own"
+_WEIGHT_NORM = "`parametrization: weight_norm` beside the layer"
+_SPECTRAL_NORM = "`parametrization: spectral_norm` beside the layer"
 _LOSS = "the loss belongs to the recipe: `train: {loss: CrossEntropyLoss}`"
 _SEPARABLE = (
     "two steps: `Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups: $(input.channels)}` and "
@@ -40,7 +44,7 @@ def _table(groups: Mapping[str, str]) -> dict[str, str]:
 #: Words in the place of a layer, with a step that does the same.
 LAYERS = _table(
     {
-        "dense fc fullyconnected innerproduct affine": "Linear: 128",
+        "dense fc fullyconnected innerproduct": "Linear: 128",
         "conv convolution": "Conv2d: [64, 3]",
         "convolution1d": "Conv1d: [64, 3]",
         "convolution2d": "Conv2d: [64, 3]",
@@ -91,10 +95,15 @@ STRUCTURE = _table(
         "depthwiseconv2d depthwiseconv dwconv": _DEPTHWISE,
         "activation act nonlinearity": "each activation is a layer: `ReLU`, `SiLU`, `Sigmoid`",
         "view": "`Reshape: [1, 28, 28]`, or `Flatten`",
-        "add plus sum eltwise elementwise shortcut skip skipconnection identityshortcut resadd": _ADD,
+        "add plus": f"{_ADD}, and `Add: 1.0` a number",
+        "multiply mul product": f"{_MULTIPLY}, and `Multiply: 0.5` all values by a number",
+        "sum": f"{_ADD}; `Sum: 1` adds up a dimension",
+        "eltwise elementwise shortcut skip skipconnection identityshortcut resadd": _ADD,
         "concat concatenate cat route merge join": _CONCAT,
-        "multiply mul product": _MULTIPLY,
         "subtract sub minus": _SUBTRACT,
+        "divide div quotient": _DIVIDE,
+        "maximum": _EXTREME.format("maximum"),
+        "minimum": _EXTREME.format("minimum"),
         "parallel branches fork split inception paths concurrent": _BRANCH,
         "residualblock resblock resnet": _RESIDUAL,
         "denseblock denselayer": _DENSE,
@@ -121,12 +130,21 @@ STRUCTURE = _table(
         "lambda": "`--plugin MODULE` adds layers of your own",
         "lstm gru rnn embedding": _RECURRENT,
         "attention multiheadattention selfattention transformer transformerencoderlayer": _RECURRENT,
+        "weightnorm": _WEIGHT_NORM,
+        "spectralnorm sn": _SPECTRAL_NORM,
         "crossentropyloss mseloss bceloss nllloss loss criterion": _LOSS,
     }
 )
 
 #: Words beside a layer, with help.
-STEP_OPTIONS = _table({"if cond condition unless only": _WHEN, "id label tag": "`name: ...` names a step"})
+STEP_OPTIONS = _table(
+    {
+        "weightnorm": _WEIGHT_NORM,
+        "spectralnorm": _SPECTRAL_NORM,
+        "if cond condition unless only": _WHEN,
+        "id label tag": "`name: ...` names a step",
+    }
+)
 
 #: Words for ways to merge branches.
 MERGES = _table(
@@ -135,6 +153,9 @@ MERGES = _table(
         "cat concatenate concatenation join stack append route": "concat",
         "* x mul times product prod hadamard mult": "multiply",
         "- sub minus diff difference": "subtract",
+        "/ div quotient ratio": "divide",
+        "max amax": "maximum",
+        "min amin": "minimum",
     }
 )
 

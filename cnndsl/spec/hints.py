@@ -41,7 +41,9 @@ def meant_layer(written: str, known: Collection[str], *, as_value: bool = False)
     call = node if isinstance(node, ast.Call) else None
     name = written.partition("(")[0].strip()
     module, _, name = name.rpartition(".")
-    if right := _same(name, known):
+    right = _same(name, known)
+    other = entry(name) in foreign.STRUCTURE and right in LAYERS and not call  # `add` is rather a merge than `Add`
+    if right and not other:
         return _as_step(call, right, module, as_value)
     if help := _foreign(call, name, module, as_value):
         return help

@@ -13,6 +13,7 @@ from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
 #: Sections that null removes, and those whose single lines it removes.
 _OPTIONAL = ("description", "outputs", "init", "expect", "rename", "train")
 _BY_LINE = ("init", "rename", "train")
+_BLOCKS = "blocks"
 #: Sections whose values may be calls, ``{SGD: {lr: 0.1}}``.
 _CALLING = ("train", "params")
 
@@ -20,8 +21,8 @@ _CALLING = ("train", "params")
 def merged(base: Mapping, over: Mapping, section: str = "") -> Mapping:
     """``over`` on top of ``base``: mappings merge key by key, everything else replaces.
 
-    A block is identified by its name, whatever its parameters are. In ``train`` and ``params`` a call,
-    ``{SGD: {lr: 0.1}}``, is replaced by a call with another name: a network has one optimizer.
+    A block is identified by its name, whatever its parameters are, and its definition replaces another. In ``train``
+    and ``params`` a call, ``{SGD: {lr: 0.1}}``, is replaced by a call with another name: a network has one optimizer.
     """
     new: dict[str, list[tuple[Scalar, Tree]]] = {}
     for key, value in over.entries:
@@ -29,13 +30,14 @@ def merged(base: Mapping, over: Mapping, section: str = "") -> Mapping:
     entries: list[tuple[Scalar, Tree]] = []
     for key, value in base.entries:
         found = new.pop(defined_name(key), None)
-        entries += [(k, _over(value, v, section or str(k.value))) for k, v in found] if found else [(key, value)]
+        entries += [(k, _over(value, v, section, str(k.value))) for k, v in found] if found else [(key, value)]
     return Mapping((*entries, *chain.from_iterable(new.values())), over.span)
 
 
-def _over(base: Tree, over: Tree, section: str) -> Tree:
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
+def _over(base: Tree, over: Tree, section: str, key: str) -> Tree:
+    if not isinstance(base, Mapping) or not isinstance(over, Mapping) or section == _BLOCKS:
         return over
+    section = section or key
     calls = section in _CALLING and _called(base) and _called(over)
     return over if calls and _called(base) != _called(over) else merged(base, over, section)
 

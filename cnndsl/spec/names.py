@@ -35,6 +35,13 @@ def unusable(name: str) -> str:
     return ""
 
 
+def unusable_key(key: str) -> str:
+    """Like :func:`unusable`, for what follows a dot: a number, or a name, which may be a keyword there."""
+    if key.isascii() and key.isdigit():
+        return f"begins with a zero: write `{int(key)}`" if len(key) > 1 and key[0] == "0" else ""
+    return "" if keyword.iskeyword(key) else unusable(key)
+
+
 def unusable_variable(name: str) -> str:
     """Like :func:`unusable`, for names after `$`: parameters, loop and `let` names."""
     if reason := unusable(name):

@@ -11,7 +11,7 @@ from cnndsl.diagnostics import nearest
 from cnndsl.spec.foreign import STRUCTURE as FOREIGN
 from cnndsl.spec.foreign import entry
 from cnndsl.spec.schema import schema
-from cnndsl.spec.steps import COMMON, STRUCTURE
+from cnndsl.spec.steps import ARM, CALL, COMMON, STRUCTURE
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 
 
@@ -23,18 +23,26 @@ def repaired(tree: Mapping) -> Mapping:
 
 def _sections(key: str, value: Tree) -> Tree:
     if key == "blocks" and isinstance(value, Mapping):
-        return _with(value, [(name, _steps(steps)) for name, steps in value.entries])
+        return _with(value, [(name, _block(block)) for name, block in value.entries])
     return _steps(value) if key == "network" else value
 
 
+def _block(block: Tree) -> Tree:
+    """A list of steps, or a mapping with one."""
+    if not isinstance(block, Mapping):
+        return _steps(block)
+    block = respelt(block, schema()["$defs"]["block"]["properties"])
+    return _with(block, [(key, _steps(value) if key.value == "steps" else value) for key, value in block.entries])
+
+
 def _steps(steps: Tree) -> Tree:
-    """A list of steps, or of branches, which are such lists."""
+    """A list of steps, or of branches, which are such lists or mappings with one."""
     if isinstance(steps, Listing):
         items = tuple(map(_steps, steps.items))
         return steps if items == steps.items else Listing(items, steps.span)
     if not isinstance(steps, Mapping):
         return steps
-    step = respelt(steps, _options(steps))
+    step = respelt(steps, ARM if "steps" in steps.by_key else _options(steps))
     entries = [(key, _steps(value) if isinstance(value, Listing) else value) for key, value in step.entries]
     return _with(steps, entries)
 
@@ -42,7 +50,7 @@ def _steps(steps: Tree) -> Tree:
 def _options(step: Mapping) -> tuple[str, ...]:
     """The lowercase keys that a step may have beside its word, or all such keys if the word is misspelt."""
     words = [key for key in step.by_key if key in STRUCTURE or not key[:1].islower()]
-    options = [option for word in words or STRUCTURE for option in STRUCTURE.get(word, ())]
+    options = [option for word in words or STRUCTURE for option in STRUCTURE.get(word, CALL)]
     return (*COMMON, *(words or STRUCTURE), *options)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer
 from cnndsl.layers.kinds import EXPRESSION, merge
 from cnndsl.spec.steps import MERGES
 
@@ -51,12 +51,8 @@ def schema_of(layers: Layers) -> dict[str, Any]:
         "additionalProperties": False,
         "$defs": {
             "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}, "expects": "a list of steps"},
-            "branch": {
-                "type": "array",
-                "items": {"$ref": "#/$defs/step"},
-                "subject": "a branch",
-                "expects": "a list of steps, such as `- - Conv2d: [64, 3]`",
-            },
+            "branch": _branch(),
+            "block": _block(),
             "step": _step(layers),
             **{layer.__name__: _layer(layer) for layer in layers},
         },
@@ -107,7 +103,7 @@ def _document() -> dict[str, Any]:
         },
         "blocks": {
             "type": "object",
-            "additionalProperties": _STEPS,
+            "additionalProperties": {"$ref": "#/$defs/block"},
             "expects": "a mapping of signatures to lists of steps",
             "description": "Block definitions, `Name(parameter, parameter=default)`: steps.",
         },
@@ -143,6 +139,31 @@ def _document() -> dict[str, Any]:
     }
 
 
+def _block() -> dict[str, Any]:
+    """The definition of a block: its steps, or a mapping that names its inputs and outputs too."""
+    names = {"type": ["array"], "minItems": 1, "items": {"type": "string", "expects": "a name"}}
+    return {
+        "type": ["array", "object"],
+        "items": {"$ref": "#/$defs/step"},
+        "properties": {
+            "inputs": {
+                **names,
+                "expects": "a list of names, such as `[x, skip]`",
+                "description": "Names of the tensors that the block is given; the first is current at its start.",
+            },
+            "outputs": {
+                **names,
+                "expects": "a list of names",
+                "description": "Names of the block's steps whose tensors it returns. Default: the last tensor.",
+            },
+            "steps": {**_STEPS, "description": "The steps, in order."},
+        },
+        "required": ["steps"],
+        "additionalProperties": False,
+        "expects": "a list of steps, or a mapping of `inputs`, `outputs` and `steps`",
+    }
+
+
 def _train() -> dict[str, Any]:
     """The keys of a recipe. :mod:`cnndsl.recipe.reader` checks their values."""
     described = {
@@ -174,26 +195,55 @@ def _train() -> dict[str, Any]:
     }
 
 
-def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
+def _rounds() -> dict[str, Any]:
+    """What says whether and how often steps run."""
+    name = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
+    names = {**name, "type": ["string", "array"], "items": name}
+    elements = _value("a list", "The list whose elements the steps are repeated for.", type=["array"], items={})
     any_value = {"description": "true, false or an expression", "expects": "true, false or an expression"}
+    return {
+        "when": {"type": ["boolean", "string"], "pattern": r"^\$", **any_value},
+        "times": _value("an integer, 0 or more", type=["integer"], minimum=0),
+        "for": {**names, "description": "Names bound to each element."},
+        "in": elements,
+    }
+
+
+def _branch() -> dict[str, Any]:
+    """A list of steps, or a mapping of them and of what decides how many branches they are."""
+    return {
+        "type": ["array", "object"],
+        "items": {"$ref": "#/$defs/step"},
+        "properties": {"steps": {**_STEPS, "description": "The steps of the branch."}, **_rounds()},
+        "required": ["steps"],
+        "additionalProperties": False,
+        "subject": "a branch",
+        "expects": "a list of steps, such as `- - Conv2d: [64, 3]`",
+    }
+
+
+def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
     branches = {
         "type": "array",
         "items": {"$ref": "#/$defs/branch"},
         "minItems": 1,
         "expects": "a list of branches, each a list of steps",
     }
-    name = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
-    names = {**name, "type": ["string", "array"], "items": name}
-    elements = _value("a list", "The list whose elements the steps are repeated for.", type=["array"], items={})
     properties: dict[str, Any] = {
-        "name": {"type": "string", "expects": "a name", "description": "Name of the step's module, or of its tensor."},
-        "when": {"type": ["boolean", "string"], "pattern": r"^\$", **any_value},
+        "name": {
+            "type": "string",
+            "expects": "a name",
+            "description": "Name of the step's module, or of its tensor. `convs.$i` makes modules in a list `convs`.",
+        },
+        **_rounds(),
         "else": {**_STEPS, "description": "Steps that take its place if `when` is false."},
+        "parametrization": {
+            "type": ["string", "object", "null"],
+            "expects": " or ".join(PARAMETRIZATIONS),
+            "description": "What computes the layer's weight: a function of torch.nn.utils.parametrizations.",
+        },
         "sequential": {**_STEPS, "description": "The steps one after another, as one module."},
         "repeat": {**_STEPS, "description": "The steps `times` times over, or once for each element of `in`."},
-        "times": _value("an integer, 0 or more", type=["integer"], minimum=0),
-        "for": {**names, "description": "Names bound to each element."},
-        "in": elements,
         "branch": {**branches, "description": "Every branch gets the current tensor; the results are merged."},
         "merge": {"type": "string", "enum": [*MERGES], "expects": ", ".join(MERGES)},
         "dim": _value("an integer", "Dimension of a concat. Default: 1, the channels.", type=["integer"]),
@@ -222,6 +272,13 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
             "expects": "the name of an earlier step",
             "description": "The module of an earlier step again, with the same weights.",
         },
+        "inputs": _value(
+            "a list of names of earlier steps",
+            "The tensors that a block of several inputs takes, in its order.",
+            type=["array"],
+            items={"type": ["string"], "expects": "the name of an earlier step"},
+            minItems=1,
+        ),
         "let": {
             "type": "object",
             "propertyNames": {"pattern": PARAMETER, "expects": "a name such as `width`"},

@@ -11,27 +11,47 @@ from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.names import unusable_variable
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Arguments, Literal, Report, Template, Value, parse_arguments, parse_text, parse_value
+from cnndsl.spec.values import (
+    Arguments,
+    Literal,
+    Report,
+    Template,
+    Value,
+    parse_arguments,
+    parse_function,
+    parse_text,
+    parse_value,
+)
 
+#: What says how often something runs.
+LOOP = ("times", "for", "in")
 #: Structural words, with the options that each may have beside it.
 STRUCTURE: dict[str, tuple[str, ...]] = {
     "sequential": (),
-    "repeat": ("times", "for", "in"),
+    "repeat": LOOP,
     "branch": ("merge", "dim", "split"),
     "residual": ("shortcut",),
-    "dense": ("times", "for", "in"),
+    "dense": LOOP,
     "from": (),
-    "reuse": (),
+    "reuse": ("inputs",),
     "let": (),
 }
+#: The keys of an item of a ``branch``.
+ARM = ("steps", "when", *LOOP)
 #: The name of values that nobody reads, as in Python: ``for: [_, channels]``.
 THROWN_AWAY = "_"
-#: Options that every step may have.
+#: Options that every step may have, and those that a layer or block may have besides.
 COMMON = ("name", "when", "else")
-MERGES = ("concat", "add", "subtract", "multiply")
+CALL = ("inputs", "parametrization")
+#: The name of the tensor that the module around was given.
+INPUT = "input"
+MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
+#: Those that take two tensors.
+PAIRS = ("subtract", "divide")
 
 _NO_ARGUMENTS = Arguments()
 
@@ -51,10 +71,14 @@ Steps: TypeAlias = tuple[Step, ...]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Call(Step):
-    """A layer or block with its arguments. A literal ``callee`` is its name."""
+    """A layer or block with its arguments. A literal ``callee`` is its name; ``inputs`` names the tensors that it
+    takes, if that is not just the current one. ``parametrization`` is what computes a layer's weight: a call of a
+    function of torch, or a value that is its name."""
 
     callee: Value
     arguments: Arguments = _NO_ARGUMENTS
+    inputs: Value | None = None
+    parametrization: Value | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -87,12 +111,28 @@ class Repeat(Step):
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
+class Arm:
+    """A list of steps inside a step, above all an item of a ``branch``: it runs once, or in each round of its ``loop``,
+    and not where ``when`` is false."""
+
+    span: Span
+    steps: Steps = field(repr=False)
+    when: Value | None = None
+    loop: Loop | None = None
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether it runs once, for any values."""
+        return self.when is None and self.loop is None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
 class Branch(Step):
     """``split`` is None, or True for even parts, or a value with the sizes of the parts."""
 
-    branches: tuple[Steps, ...] = field(repr=False)
-    branch_spans: tuple[Span, ...] = field(repr=False)
+    branches: tuple[Arm, ...] = field(repr=False)
     merge: str
+    merge_span: Span
     dim: Value | None
     split: Value | None
 
@@ -119,6 +159,12 @@ class From(Step):
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Reuse(Step):
     target: Value
+    inputs: Value | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Mark(Step):
+    """Names the current tensor, and makes nothing."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -135,45 +181,80 @@ class Invalid(Step):
     word: str = ""
 
 
+def last_part(name: str) -> str:
+    """What a tensor is called where it comes out: ``p3`` for ``fpn.p3``."""
+    return name.rpartition(".")[2]
+
+
+def reads_besides(step: Call) -> bool:
+    """Whether a layer reads other tensors than the current one. One that only evaluation names does, if it has an
+    argument of that name."""
+    names = {keyword.name for keyword in step.arguments.keywords}
+    if isinstance(step.callee, Literal):
+        return step.callee.value in LAYERS and not names.isdisjoint(LAYERS[str(step.callee.value)].reads)
+    return any(not names.isdisjoint(layer.reads) for layer in LAYERS.values())
+
+
+def is_dotted(step: Step) -> bool:
+    """Whether the name of a step has dots: the step makes a module in a list or a dict of modules."""
+    return step.name is not None and any("." in text for text in written_name(step.name))
+
+
 def is_chain(steps: Steps) -> bool:
     """Whether steps are a plain chain, one after another, for any result of ``when``."""
     return all(
-        (isinstance(step, (Call, Sequential, Let, Invalid)) or (isinstance(step, Repeat) and is_chain(step.steps)))
+        (
+            isinstance(step, (Let, Mark, Invalid))
+            or (isinstance(step, Sequential) and not is_dotted(step))
+            or (isinstance(step, Call) and step.inputs is None and not is_dotted(step) and not reads_besides(step))
+            or (isinstance(step, Repeat) and is_chain(step.steps))
+        )
         and is_chain(step.otherwise)
         for step in steps
     )
 
 
-def nested(step: Step) -> Iterator[Steps]:
+def arms(step: Step) -> Iterator[Arm]:
     """The lists of steps inside a step."""
     match step:
-        case Sequential(steps=steps) | Repeat(steps=steps) | Dense(steps=steps):
-            yield steps
+        case Repeat(steps=steps, loop=loop) | Dense(steps=steps, loop=loop):
+            yield Arm(span=step.span, steps=steps, loop=loop)
+        case Sequential(steps=steps) | Invalid(inner=steps):
+            yield Arm(span=step.span, steps=steps)
         case Branch(branches=branches):
             yield from branches
         case Residual(steps=steps, shortcut=shortcut):
-            yield steps
+            yield Arm(span=step.span, steps=steps)
             if isinstance(shortcut, tuple):
-                yield shortcut
-        case Invalid(inner=inner):
-            yield inner
-    yield step.otherwise
+                yield Arm(span=step.span, steps=shortcut)
+    yield Arm(span=step.span, steps=step.otherwise)
+
+
+def nested(step: Step) -> Iterator[Steps]:
+    """The same without what decides how often they run."""
+    return (arm.steps for arm in arms(step))
 
 
 def values_in(step: Step) -> Iterator[Value]:
-    """The values of a step itself, except those of a ``let``."""
+    """The values of a step itself, except those of a ``let``, and conditions that a loop's names may be in."""
     found: tuple[Value | None, ...] = ()
     match step:
         case Call(callee=callee, arguments=arguments):
-            found = (callee, *arguments.values)
+            found = (callee, *arguments.values, step.inputs, step.parametrization)
         case Repeat(loop=loop) | Dense(loop=loop):
             found = (loop.times, loop.elements)
-        case Branch(dim=dim, split=split):
-            found = (dim, split)
+        case Branch(dim=dim, split=split, branches=branches):
+            found = (
+                dim,
+                split,
+                *(value for arm in branches if arm.loop for value in (arm.loop.times, arm.loop.elements)),
+            )
         case Residual(shortcut=shortcut) if not isinstance(shortcut, tuple):
             found = (shortcut,)
-        case From(target=target) | Reuse(target=target):
+        case From(target=target):
             found = (target,)
+        case Reuse(target=target, inputs=inputs):
+            found = (target, inputs)
     yield from (value for value in (step.name, step.when, *found) if value is not None)
 
 
@@ -239,25 +320,34 @@ class StepParser:
         return Call(span=tree.span, callee=parse_text(str(tree.value), tree.span, self.report))
 
     def _mapping(self, tree: Mapping) -> Step:
+        if id(tree) not in self.faulty and "name" in tree.keys and {*tree.keys} <= {*COMMON}:
+            return self._mark(tree)
         word = None if id(tree) in self.faulty else self._word(tree)
         name = self._value(tree, "name") if isinstance(tree.get("name"), Scalar) else None
         if word is None:
             inner = tuple(step for key, value in tree.entries for step in self._steps_under(str(key.value), value))
             return Invalid(span=tree.span, name=name, inner=inner, word=next(filter(is_word, tree.keys), ""))
         self._check_options(tree, word)
-        when, otherwise = self._value(tree, "when"), self.steps(tree.get("else"))
-        if "else" in tree.keys and when is None:
-            self.fault(
-                Code.MISSING, "`else` without `when`", tree.keys["else"].span, "add the condition: `when: $(...)`"
-            )
         step = self._structure(tree, word) if word in STRUCTURE else self._call(tree, word)
-        return replace(step, name=name, when=when, otherwise=otherwise)
+        return self._with_options(replace(step, name=name), tree)
+
+    def _mark(self, tree: Mapping) -> Step:
+        """A step that has only a name."""
+        return self._with_options(Mark(span=tree.span.first_line, name=self._value(tree, "name")), tree)
+
+    def _with_options(self, step: Step, tree: Mapping) -> Step:
+        """The step with its condition, and the steps that replace it."""
+        when = self._value(tree, "when")
+        if "else" in tree.keys and when is None:
+            help = "add the condition: `when: $(...)`"
+            self.fault(Code.MISSING, "`else` without `when`", tree.keys["else"].span, help)
+        return replace(step, when=when, otherwise=self.steps(tree.get("else")))
 
     def _steps_under(self, key: str, value: Tree) -> Steps:
         """Reads the inside of a faulty step, to find the faults in there."""
         if not isinstance(value, Listing) or not (key in STRUCTURE or key in ("shortcut", "else")):
             return ()
-        lists = value.items if key == "branch" else (value,)
+        lists = map(_steps_of, value.items) if key == "branch" else (value,)
         return tuple(step for listing in lists for step in self.steps(listing))
 
     def _call(self, tree: Mapping, word: str) -> Step:
@@ -266,7 +356,14 @@ class StepParser:
         if isinstance(callee, Template):
             self.fault(Code.LAYER, "the name of a layer cannot be put together from parts", span, "use `$name` alone")
             return Invalid(span=span)
-        return Call(span=span, callee=callee, arguments=parse_arguments(tree.by_key[word], self.report))
+        arguments, by = parse_arguments(tree.by_key[word], self.report), tree.get("parametrization")
+        return Call(
+            span=span,
+            callee=callee,
+            arguments=arguments,
+            inputs=self._value(tree, "inputs"),
+            parametrization=None if by is None else parse_function(by, self.report),
+        )
 
     def _structure(self, tree: Mapping, word: str) -> Step:
         span, value = tree.keys[word].span, tree.by_key[word]
@@ -274,9 +371,9 @@ class StepParser:
             case "sequential":
                 return Sequential(span=span, steps=self.steps(value))
             case "repeat":
-                return Repeat(span=span, steps=self.steps(value), loop=self._loop(tree, word))
+                return Repeat(span=span, steps=self.steps(value), loop=self._loop(tree, span, f"`{word}`"))
             case "dense":
-                return Dense(span=span, steps=self.steps(value), loop=self._loop(tree, word))
+                return Dense(span=span, steps=self.steps(value), loop=self._loop(tree, span, f"`{word}`"))
             case "branch":
                 return self._branch(tree, value, span)
             case "residual":
@@ -288,43 +385,48 @@ class StepParser:
             case "from":
                 return From(span=span, target=parse_value(value, self.report))
             case "reuse":
-                return Reuse(span=span, target=parse_value(value, self.report))
+                target = parse_value(value, self.report)
+                return Reuse(span=span, target=target, inputs=self._value(tree, "inputs"))
         bound = value.entries if isinstance(value, Mapping) else ()
         for name, _ in bound:
             self._check_variable(name)
         values = tuple((Name(str(key.value), key.span), parse_value(given, self.report)) for key, given in bound)
         return Let(span=span, values=values)
 
-    def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch | Invalid:
-        branches = value.items if isinstance(value, Listing) else ()
+    def _branch(self, tree: Mapping, value: Tree, span: Span) -> Branch:
+        arms = tuple(map(self._arm, value.items)) if isinstance(value, Listing) else ()
         merge = tree.get("merge")
-        if isinstance(merge, Scalar) and merge.value == "subtract" and len(branches) != 2:
-            message = f"`subtract` takes two branches, got {len(branches)}"
-            self.fault(Code.BRANCH, message, merge.span, "`branch: [[...], [...]]`")
-            return Invalid(span=span, inner=tuple(step for branch in branches for step in self.steps(branch)))
         if "dim" in tree.keys and isinstance(merge, Scalar) and merge.value in MERGES and merge.value != "concat":
             message = f"`dim` is for `merge: concat`, and this branch has `merge: {merge.value}`"
             self.fault(Code.KEY, message, tree.keys["dim"].span, "remove it")
         return Branch(
             span=span,
-            branches=tuple(map(self.steps, branches)),
-            branch_spans=tuple(branch.span for branch in branches),
+            branches=arms,
             merge=str(merge.value) if isinstance(merge, Scalar) else "concat",
+            merge_span=merge.span if merge else span,
             dim=self._value(tree, "dim"),
             split=self._value(tree, "split"),
         )
 
-    def _loop(self, tree: Mapping, word: str) -> Loop:
-        span, names = tree.keys[word].span, tree.get("for")
+    def _arm(self, tree: Tree) -> Arm:
+        if not isinstance(tree, Mapping):
+            return Arm(span=tree.span, steps=self.steps(tree))
+        span, looped = tree.span.first_line, not {*LOOP}.isdisjoint(tree.keys)
+        loop = self._loop(tree, span, "a branch") if looped else None
+        return Arm(span=span, steps=self.steps(_steps_of(tree)), when=self._value(tree, "when"), loop=loop)
+
+    def _loop(self, tree: Mapping, span: Span, subject: str) -> Loop:
+        """The rounds of a step or branch, which messages call ``subject``."""
+        names = tree.get("for")
         counted, listed = tree.get("times") is not None, (names is not None, tree.get("in") is not None)
         if counted and any(listed):
             other = "for" if listed[0] else "in"
-            message = f"`{word}` has both `times` and `{other}`"
+            message = f"{subject} has both `times` and `{other}`"
             self.fault(Code.KEY, message, tree.keys[other].span, "`times` counts, `for` and `in` go through a list")
         elif not counted and listed != (True, True):
             missing = "`times`, or `for` and `in`" if not any(listed) else "`in`" if listed[0] else "`for`"
             help = "`times: 3`, or `for: channels` and `in: [64, 128]`"
-            self.fault(Code.MISSING, f"`{word}` needs {missing}", span, help)
+            self.fault(Code.MISSING, f"{subject} needs {missing}", span, help)
             return Loop(times=Literal(UNKNOWN, span))
         scalars = names.items if isinstance(names, Listing) else (names,) if names is not None else ()
         for name in scalars:
@@ -355,11 +457,11 @@ class StepParser:
             seen.add(name.name)
 
     def _check_options(self, tree: Mapping, word: str) -> None:
-        allowed = (*COMMON, *STRUCTURE.get(word, ()))
+        allowed = (*COMMON, *STRUCTURE.get(word, CALL))
         for key, scalar in tree.keys.items():
             if key != word and key not in allowed:
-                belongs = [word for word, options in STRUCTURE.items() if key in options]
-                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(f'`{w}`' for w in belongs)}"
+                belongs = [f"`{word}`" for word, options in STRUCTURE.items() if key in options] or ["a layer or block"]
+                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(belongs)}"
                 self.fault(Code.KEY, f"`{shorten(key)}` is not an option of `{shorten(word)}`", scalar.span, help)
 
     def _word(self, tree: Mapping) -> str | None:
@@ -376,6 +478,11 @@ class StepParser:
                 help = f"add the steps, `{wanting}: [...]`"
             self.fault(Code.STEP, "this step has options but nothing to do", tree.span.first_line, help)
         return words[0] if len(words) == 1 else None
+
+
+def _steps_of(branch: Tree) -> Tree | None:
+    """The steps of an item of a ``branch``: the item itself, or those of a mapping."""
+    return branch.get("steps") if isinstance(branch, Mapping) else branch
 
 
 def is_word(key: str) -> bool:

@@ -29,11 +29,14 @@ _HELP = {
     "a list of steps": "begin each step with `- `",
     "a mapping of signatures to lists of steps": "`Block: [...]`, without a `- ` before it",
     "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
+    "a list of steps, or a mapping of `inputs`, `outputs` and `steps`": "begin each step with `- `",
+    "a list of names, such as `[x, skip]`": "`inputs: [x, skip]`",
+    "a list of names of earlier steps": "`inputs: [x, skip]`",
     "a mapping with `input` and `network`": MINIMAL,
 }
 #: The most pieces into which YAML may have cut a value.
 _PIECES = 12
-_STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else"}
+_STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else", "steps"}
 
 
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
@@ -83,6 +86,11 @@ class _Error:
         return str(self.rule.get("title", "")).partition("(")[0] if self.signature else ""
 
     @property
+    def is_branch(self) -> bool:
+        """Whether the value is an item of a ``branch`` that is a mapping."""
+        return self.rule.get("subject") == "a branch" and isinstance(self.value, dict)
+
+    @property
     def extras(self) -> list[str]:
         known, patterns = self.rule.get("properties", ()), self.rule.get("patternProperties", ())
         return [name for name in self.value if name not in known and not any(re.search(p, name) for p in patterns)]
@@ -122,20 +130,21 @@ class _Place:
 
 def _locate(tree: Tree, path: Sequence[str | int], names: Container[str]) -> _Place:
     around, key, enclosing = [tree], None, id(tree)
+    is_block = False
     before: tuple[Tree, ...] = ()
     lists = 0  # how many lists the steps are below here
     for depth, part in enumerate(path):
         node = around[-1]
         if isinstance(node, Mapping):
             key, node = node.keys[str(part)], node.by_key[str(part)]
-            below_block = depth == 1 and path[0] == "blocks"
-            lists = 2 if part == "branch" else 1 if part in _STEP_LISTS or below_block else 0
+            is_block = depth == 1 and path[0] == "blocks"
+            lists = 2 if part == "branch" else 1 if part in _STEP_LISTS or is_block else 0
         elif isinstance(node, Listing):
             before = node.items[max(int(part) - _PIECES, 0) : int(part) + 1]
             node = node.items[int(part)]
             lists -= 1
         around.append(node)
-        if depth == 0 or (lists == 0 and isinstance(part, int)):
+        if depth == 0 or (is_block and depth == 1) or (lists == 0 and isinstance(part, int)):
             around, enclosing = [node], id(node)
     in_list = bool(path) and isinstance(path[-1], int)
     return _Place(around[-1], tuple(around), key, in_list, enclosing, tuple(path), names, before)
@@ -145,6 +154,9 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     if place.cut:
         known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
         yield _to_put_together(place.cut, place.names, known)
+    elif error.is_branch and any(map(is_word, error.value)):  # a step in the place of a list of steps
+        if error.keyword == "additionalProperties":
+            yield _unfit(error, place, tree)
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
         beside = _beside(place.node, error.extras, tree)
         if beside:
@@ -191,6 +203,16 @@ def _to_put_together(cut: Scalar, names: Container[str], known: Sequence[str]) -
     return Diagnostic(Code.TYPE, message, Span(source, start, start + end), help)
 
 
+def _one_list(layer: str, arguments: Tree | None) -> str:
+    """Help for a list that was meant as the first argument, ``Mean: [2, 3]``."""
+    if layer not in LAYERS or not isinstance(arguments, Listing):
+        return ""
+    first = LAYERS[layer].positional()[0]
+    accepts = LAYERS[layer].arguments[first].kind.accepts
+    meant = accepts(tuple(map(_known, arguments.items)), LAYERS[layer].dims or 0)
+    return f"`{layer}: {{{first}: [{', '.join(item.span.text for item in arguments.items)}]}}`" if meant else ""
+
+
 def _torch_order(layer: str, arguments: Tree | None) -> Diagnostic | None:
     """The one fault of a list of arguments that is valid in PyTorch's order and not in ours."""
     if layer not in LAYERS or not isinstance(arguments, Listing):
@@ -216,14 +238,24 @@ def _meant(word: str, known: Sequence[str]) -> str:
     return slipped_key(word) if slipped_key(word) in known else meant_argument(word, known) or nearest(word, known)
 
 
+def _owner(error: _Error, place: _Place) -> str:
+    """What has a key too many or too few."""
+    return "a branch" if error.is_branch else place.subject
+
+
 def _missing(error: _Error, place: _Place) -> Iterator[Diagnostic]:
     """One fault for all missing arguments, except those that an unknown one was meant to be."""
     known = list(error.rule.get("properties", ()))
     meant = {_meant(extra, known) for extra in error.extras}
     missing = [name for name in error.wanted if name not in error.value and name not in meant]
+    if missing == ["steps"]:
+        if not any(map(is_word, error.extras)):
+            yield Diagnostic(Code.MISSING, f"{place.subject} needs `steps`", place.span, "`steps: [...]`")
+        return
     if missing and not any(extra in place.names for extra in error.extras):
-        message = f"{place.subject} needs {' and '.join(f'`{name}`' for name in missing)}"
-        yield Diagnostic(Code.MISSING, message, place.key.span if place.key else place.span, error.signature)
+        message = f"{_owner(error, place)} needs {' and '.join(f'`{name}`' for name in missing)}"
+        span = place.key.span if place.key and not place.in_list else place.span
+        yield Diagnostic(Code.MISSING, message, span, error.signature)
 
 
 def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: Tree) -> Diagnostic:
@@ -234,8 +266,10 @@ def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: T
         return Diagnostic(Code.ARGUMENT, f"{place.subject} has no argument {written}", span, help)
     if "patternProperties" not in error.rule:
         help = _meant_section(name) if node is tree else ""
+        if is_word(name) and "steps" in known:
+            help = "a block is a list of steps: begin each with `- `"
         help = help or did_you_mean(name, known) or f"its keys are {', '.join(known)}"
-        return Diagnostic(Code.KEY, f"{place.subject} has no key {written}", span, help)
+        return Diagnostic(Code.KEY, f"{_owner(error, place)} has no key {written}", span, help)
     if any(is_word(key) for key in node.keys):
         options = [option for option in known if not is_word(option)]
         help = STEP_OPTIONS.get(entry(name)) or _meant_key(name, node, place.names, options)
@@ -321,6 +355,8 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         help = f"`{value}: [...]`" if isinstance(value, str) else ""
     if place.in_list and place.key and (fault := _torch_order(str(place.key.value), (None, *place.around)[-2])):
         return fault
+    if place.in_list and place.key and not help:
+        help = _one_list(str(place.key.value), (None, *place.around)[-2])
     if error.keyword == "enum" and (merge := MERGES.get(entry(str(value)))):
         help = f"`merge: {merge}`"
     expects = rule.get("expects", "something else")

@@ -180,6 +180,14 @@ def parse_value(node: Tree, report: Report) -> Value:
     return CallValue(str(key.value), parse_arguments(inner, report), node.span)
 
 
+def parse_function(node: Tree, report: Report) -> Value:
+    """A function of torch with its arguments, ``{spectral_norm: {eps: 1e-6}}``, or a value that is its name."""
+    if isinstance(node, Mapping) and len(node.entries) == 1:
+        ((key, inner),) = node.entries
+        return CallValue(str(key.value), parse_arguments(inner, report), key.span)
+    return parse_value(node, report)
+
+
 def parse_arguments(node: Tree, report: Report) -> Arguments:
     """The arguments after a layer's name: a mapping, a list, one value, or nothing."""
     if isinstance(node, Mapping):

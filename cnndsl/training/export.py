@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
+from torch.jit.frontend import FrontendError
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.printable import one_line
@@ -156,7 +157,7 @@ class TorchScript(Format):
         with _deprecated():
             try:
                 made = torch.jit.script(subject.module)
-            except RuntimeError:  # some of torchvision's layers cannot be scripted
+            except (RuntimeError, FrontendError):  # parametrized layers and some of torchvision's cannot be scripted
                 made = torch.jit.trace(subject.module, subject.example)  # type: ignore[no-untyped-call]
             torch.jit.save(made, path, _extra_files=dict(subject.facts))
         _strip(path)

@@ -21,7 +21,14 @@ from cnndsl.diagnostics import Code, RunError, did_you_mean, nearest, shorten, u
 #: Marks torchvision's own weights: ``torchvision:IMAGENET1K_V1``, or ``torchvision:MODEL/WEIGHTS``.
 TORCHVISION = "torchvision:"
 #: Modules that torchvision's networks have for training only; torchvision drops them if they are not wanted.
-_HEADS = {"googlenet": ("aux1.", "aux2."), "inception_v3": ("AuxLogits.",)}
+_HEADS = {
+    "googlenet": ("aux1.", "aux2."),
+    "inception_v3": ("AuxLogits.",),
+    **dict.fromkeys(("fcn_resnet50", "fcn_resnet101"), ("aux_classifier.",)),
+    **dict.fromkeys(
+        ("deeplabv3_resnet50", "deeplabv3_resnet101", "deeplabv3_mobilenet_v3_large"), ("aux_classifier.",)
+    ),
+}
 #: Keys under which training scripts save the state of a module; the first one found is used.
 _KEYS = (
     "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params",
@@ -118,7 +125,8 @@ def _of_torchvision(source: str, network: str) -> Weights:
 
     model, slash, name = source.removeprefix(TORCHVISION).rpartition("/")
     model = model if slash else network
-    models = torchvision.models.list_models(module=torchvision.models)
+    kinds = (torchvision.models, torchvision.models.segmentation, torchvision.models.detection)
+    models = [name for kind in kinds for name in torchvision.models.list_models(module=kind)]
     if model not in models:
         message = f"torchvision has no model `{shorten(model)}`"
         help = f"name a model, as in `{TORCHVISION}{nearest(model, models) or 'MODEL'}/{name}`"

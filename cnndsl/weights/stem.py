@@ -12,16 +12,16 @@ from cnndsl.graph.graph import Apply, Graph, walk
 def first_convolutions(graph: Graph) -> frozenset[str]:
     """The names of the weights of convolutions that take the channels of an input unchanged. Layers before them
     must have no weights and keep the channels: padding, pooling, activations."""
-    as_given = {id(tensor) for tensor in graph.inputs.values()}
+    as_given = {*graph.inputs.values()}
     found = set()
     for _, item in walk(graph.root.body):
-        if not isinstance(item, Apply) or item.reuse or id(item.input) not in as_given:
+        if not isinstance(item, Apply) or item.reuse or item.input not in as_given:
             continue
         layer, x, out = item.layer, item.input.shape, item.output.shape
         if item.kind in ("Conv1d", "Conv2d", "Conv3d") and layer.values["groups"] == 1:
             found.add(f"{item.path}.weight")
         elif not layer.parameters() and (out.rank, out.channels) == (x.rank, x.channels):
-            as_given.add(id(item.output))
+            as_given.add(item.output)
     return frozenset(found)
 
 

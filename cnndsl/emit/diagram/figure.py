@@ -68,12 +68,14 @@ class Cluster:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Edge:
-    """``shapes`` are those of all tensors that it represents. A bypass goes past other operations."""
+    """``shapes`` are those of all tensors that it represents. A bypass goes past other operations. An edge out of a
+    module with several outputs has the name of the ``output``."""
 
     tail: Node
     head: Node
     shapes: tuple[Shape, ...]
     bypass: bool
+    output: str = ""
 
 
 @dataclass(slots=True)
@@ -120,12 +122,14 @@ def _coarser(depth: int) -> Iterator[tuple[int, int | None]]:
 
 
 class _Planner:
-    """Makes one figure. ``source`` has the node that represents the operation of each tensor so far."""
+    """Makes one figure. ``source`` has the node that represents the operation of each tensor so far, ``output`` the
+    name of each tensor that a module with several outputs has returned so far."""
 
     def __init__(self, graph: Graph, folding: Folding | None, depth: int, longest: int | None = None) -> None:
         self.figure = Figure()
         self.folding, self.depth, self.longest = folding, depth, longest
         self.source: dict[Tensor, Node] = {}
+        self.output: dict[Tensor, str] = {}
         self.rank: Counter[Node] = Counter()
         self.from_rest: set[tuple[Node, Node]] = set()
         self.members: dict[Operation, list[Operation]] = {}
@@ -182,16 +186,17 @@ class _Planner:
         if tail.kind == "rest":  # one edge is enough for everything left out
             self.from_rest.add((tail, head))
         shapes = dict.fromkeys(tensor.shape for tensor in tensors if self.source.get(tensor) is tail)
-        self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass))
+        self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass, self.output.get(tensors[0], "")))
         self.rank[head] = max(self.rank[head], self.rank[tail] + 1)
 
     def _operation(self, operation: Operation, into: Cluster, node: Node, bypass: bool) -> None:
         """Draws an operation as one node, for all of its members."""
         self._node(into, node)
         members = self.members.get(operation, [operation])
-        for tensors in zip(*(member.inputs for member in members)):
+        for place, tensors in enumerate(zip(*(member.inputs for member in members))):
             past = isinstance(operation, Merge) and (self.uses[tensors[0]] > 1 or tensors[0] in self.shortcuts)
-            self._edge(tensors, node, bypass or past)
+            beside = isinstance(operation, Apply) and place > 0  # only its shape is read
+            self._edge(tensors, node, bypass or past or beside)
         self.source.update((tensor, node) for member in members for tensor in member.outputs)
 
     # Bodies and their items
@@ -256,6 +261,8 @@ class _Planner:
             weights = "the same weights again" if module.reuse else f"{human(cost(module).params)} parameters"
             node = Node(module.path, "module", title, f"{module.kind}\n{weights}", times)
             self._operation(module, into, node, bypass)
+        if depth and len(module.made) > 1:
+            self.output |= {tensor: name for name, tensor in module.made.items()}
 
     def _region(self, region: Residual | Branch, into: Cluster, depth: int, bypass: bool) -> None:
         if isinstance(region, Residual):
@@ -329,6 +336,9 @@ def _detail(apply: Apply, members: Sequence[Operation]) -> str:
         return f"the weights of {apply.name}"
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
+        if name not in layer.arguments:  # the parametrization
+            texts.append(str(value))
+            continue
         kind = layer.arguments[name].kind
         ends = [member.layer.values[name] for member in (*members[:1], *members[-1:]) if isinstance(member, Apply)]
         if len(set(map(repr, ends))) > 1:

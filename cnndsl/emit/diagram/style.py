@@ -33,7 +33,14 @@ FAMILIES = {
 OTHER = ("#ECECEC", "#A8A8A8")
 #: Backgrounds of modules, from the outermost inwards; deeper levels start over.
 CLUSTERS = ("#F7F8FA", "#EEF1F4", "#E5E9EE", "#DCE1E7")
-SIGNS = {"add": "+", "subtract": "\N{MINUS SIGN}", "multiply": TIMES}
+SIGNS = {
+    "add": "+",
+    "subtract": "\N{MINUS SIGN}",
+    "multiply": TIMES,
+    "divide": "\N{DIVISION SIGN}",
+    "maximum": "max",
+    "minimum": "min",
+}
 
 GRAPH = {
     "fontname": FONT,
@@ -111,10 +118,9 @@ def _node(node: Node) -> dict[str, str]:
     if node.kind in ("input", "output"):
         return {"label": f"<{_text(node.title)}>", "shape": "oval", "style": "filled"}
     if node.kind == "merge":
-        sign = node.title in SIGNS
-        size = {"fontsize": "12", "width": "0.26"} if sign else {"fontsize": "8", "width": "0.46"}
-        label = f"<{_text(SIGNS.get(node.title, node.title))}>"
-        return {"label": label, "shape": "circle", "style": "filled", "fixedsize": "true", **size}
+        sign = SIGNS.get(node.title, node.title)
+        size = {"fontsize": "12", "width": "0.26"} if len(sign) == 1 else {"fontsize": "8", "width": "0.46"}
+        return {"label": f"<{_text(sign)}>", "shape": "circle", "style": "filled", "fixedsize": "true", **size}
     detail = f"<BR/>{_font(_lines(node.detail, 34), 8.5, MUTED)}" if node.detail else ""
     label = f"<<B>{_text(node.title)}</B>{_times(node.times, ' ')}{detail}>"
     if node.kind == "module":
@@ -152,6 +158,7 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
     leaving, arriving = Counter(edge.tail for edge in edges), Counter(edge.head for edge in edges)
     main = [edge for edge in edges if not edge.bypass]
     main_leaving, main_arriving = Counter(edge.tail for edge in main), Counter(edge.head for edge in main)
+    told = {(edge.tail, edge.output) for edge in main}
     found = []
     for edge in edges:
         alone = leaving[edge.tail] == arriving[edge.head] == 1
@@ -161,9 +168,10 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
             attributes |= {"color": BYPASS, "penwidth": "1.4"}
         if edge.head.kind == "fork":
             attributes["arrowhead"] = "none"
-        said = edge.tail.kind == "fork" or (edge.bypass and main_leaving[edge.tail])
-        if show_shapes and not said:
-            attributes["label"] = f"<{_shape(edge.shapes)}>"
+        said = edge.tail.kind == "fork" or (edge.bypass and (edge.tail, edge.output) in told)
+        label = f"&#160;{_text(edge.output)}" * bool(edge.output) + _shape(edge.shapes) * show_shapes
+        if label and not said:
+            attributes["label"] = f"<{label}>"
         found.append((edge, attributes))
     return found
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keyword
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -140,11 +140,13 @@ class ClassPlanner:
         if loops and (prefix := self.dense_prefix(modules)):
             return self.dense(modules, name, binder, prefix)
         uses = [self.use(module) for module in modules]
-        flow = unify_flow(uses, frozenset(op.item.name for use in uses for op in use.ops.values()))
+        flow = unify_flow(uses, frozenset(op.item.name.partition(".")[0] for use in uses for op in use.ops.values()))
         init = Constructor(binder).attributes(unify([self.constructs(use) for use in uses]))
         init += [f"self.{flag} = {binder.expression(slot)}" for flag, slot in flow.flags.items()]
-        returns = "Tensor" if len(flow.returned) == 1 else "dict[str, Tensor]"
-        forward = write_forward(flow)
+        is_root, count = modules[0] is self.graph.root, len(flow.returned)
+        several = "dict[str, Tensor]" if is_root else f"tuple[{', '.join(['Tensor'] * count)}]"
+        returns = "Tensor" if count == 1 else several
+        forward = write_forward(replace(flow, is_root=is_root))
         return EmittedClass(name, binder.parameters(), False, tuple(init), tuple(forward), uses[0].names, returns)
 
     def use(self, module: Module) -> Use:
@@ -214,6 +216,8 @@ class ClassPlanner:
 def _layer_arguments(item: Apply) -> Iterator[Given]:
     positional = True  # until one is not: all after it are written with their names
     for name, argument in item.layer.arguments.items():
+        if name in item.layer.reads:
+            continue
         needed = argument.infer is not None or argument.required
         positional = positional and needed and not argument.keyword
         yield Given(
@@ -253,7 +257,8 @@ def _class_name(modules: Sequence[Module]) -> str:
     if not is_named(first.step):
         return "Part"
     names = {module.name for module in modules}
-    return camel(first.name if len(names) == 1 else first.name.rstrip("_0123456789"))
+    name = first.name.replace(".", "_")
+    return camel(name if len(names) == 1 else name.rstrip("_0123456789"))
 
 
 def _modules(body: Body) -> Iterator[Module]:
@@ -290,9 +295,9 @@ def _dense_prefix(module: Module) -> str:
     x = module.input
     for body, merge in module.body[0].rounds:
         layer = body[0] if len(body) == 1 else None
-        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.input is not x:
+        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.inputs != (x,):
             return ""
         names.append(layer.name)
         x = merge.output
-    prefix = names[0].removesuffix("1")
+    prefix = names[0].removesuffix("1") if "." not in names[0] else "."
     return prefix if names == [f"{prefix}{number}" for number in range(1, len(names) + 1)] else ""

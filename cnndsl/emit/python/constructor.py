@@ -2,16 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 
 from cnndsl.emit.python.binder import Binder, grouped
 from cnndsl.emit.python.text import BODY_WIDTH, Code, call, flat, lay_out, listing, literal, prefixed, spread, written
 from cnndsl.emit.python.unify import ABSENT, Child, Part, Rounds, Slot, Unlike
 from cnndsl.emit.python.uses import NO_DEFAULT
+from cnndsl.graph.holders import holders, is_list
 from cnndsl.spec.values import Expression
 
 START = "super().__init__"
+
+
+class Held:
+    """The lists and dicts of modules among the children with these names."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.holders = holders(names)
+        self.made: set[str] = set()
+
+    def added(self, name: str, code: Code, always: bool) -> list[str]:
+        """The lines that put a child into its holder, and make those of its holders that it is the first in."""
+        if not always:
+            raise Unlike
+        lines, parts = [], name.split(".")
+        for end in range(1, len(parts)):
+            if (holder := ".".join(parts[:end])) not in self.made:
+                self.made.add(holder)
+                kind = "nn.ModuleList()" if is_list(self.holders[holder]) else "nn.ModuleDict()"
+                lines += self._put(holder, kind)
+        return [*lines, *self._put(name, code)]
+
+    def _put(self, name: str, code: Code) -> list[str]:
+        around = name.rpartition(".")[0]
+        if around and is_list(self.holders[around]):
+            return lay_out(call(f"{self.access(around)}.append", code), 0)
+        return lay_out(code, 0, f"{self.access(name)} = ")
+
+    def access(self, name: str) -> str:
+        """The expression for a child or a holder."""
+        first, *keys = name.split(".")
+        text, holder = f"self.{first}", first
+        for key in keys:
+            text += f"[{key}]" if is_list(self.holders[holder]) else f"[{literal(key)}]"
+            holder = f"{holder}.{key}"
+        return text
 
 
 class Constructor:
@@ -101,7 +137,11 @@ class Constructor:
         if len({child.name for child in children}) < len(children):
             raise Unlike
         lines = [f"{START}()"]
+        held = Held(child.name for child in children)
         for child in children:
+            if "." in child.name:
+                lines += held.added(child.name, self.construction(child), child.present.constant)
+                continue
             if child.present.constant:
                 lines += self.added(child)
                 continue
@@ -155,7 +195,11 @@ class Constructor:
                 continue
             value = self.value(slot, child.names[0])
             items.append(value if slot.positional and not gap else prefixed(f"{slot.name}=", value))
-        return call(str(callee), *items)
+        code = call(str(callee), *items)
+        if (by := child.parametrization) is None:
+            return code
+        given = (prefixed(f"{name}=", literal(value)) for name, value in by.given.items())
+        return call(by.function.name, code, *given)
 
     def value(self, slot: Slot, owner: str) -> Code:
         text = self.binder.expression(slot, owner)

@@ -37,6 +37,7 @@ class Flow:
     inputs: Mapping[Ref, str]
     returned: Mapping[str, Ref]
     flags: Mapping[str, Slot]
+    is_root: bool = False
 
 
 class Use:
@@ -105,6 +106,8 @@ def _agree(uses: Sequence[Use], refs: Sequence[Ref], through: Mapping[Key, Ref])
 def _optional(item: Operation, present: tuple[bool, ...], flags: dict[str, Slot], taken: frozenset[str]) -> str:
     """The name of the flag or child that decides whether an operation that some uses lack runs."""
     step: Any = item.step
+    if "." in item.name:
+        raise Unlike
     if isinstance(item, (Apply, Module)) and step is not None and step.when is not None and not item.reuse:
         return item.name
     if isinstance(item, Merge) and hasattr(step, "shortcut") and not isinstance(step.shortcut, tuple):

@@ -6,20 +6,22 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial, reduce
 from itertools import count as numbers_from
 
 from cnndsl.emit.python.binder import safe
+from cnndsl.emit.python.constructor import Held
 from cnndsl.emit.python.flow import Flow, Node, Ref
 from cnndsl.emit.python.text import BODY_WIDTH, Code, Group, call, flat, lay_out, listing, literal
 from cnndsl.emit.python.uses import is_named
-from cnndsl.graph.graph import Apply, Merge, Split
+from cnndsl.graph.graph import Apply, Merge, Module, Split
 
 #: How long an expression may become, and how many calls deep, before it gets its own line. Operands
 #: of ``+`` and ``*`` must be shorter.
 LONG, LONG_INFIX, DEEP = 66, 52, 3
 #: Longer names of the spec do not become variables.
 MAX_NAME = 24
-INFIX = {"add": "+", "subtract": "-", "multiply": "*"}
+INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
 @dataclass(slots=True)
@@ -35,11 +37,18 @@ class Pending:
     @property
     def operand(self) -> str:
         """The expression as an operand of ``+`` or ``*``."""
-        return f"({flat(self.code)})" if isinstance(self.code, Group) and self.code.bare else flat(self.code)
+        return _operand(self.code)
 
 
-def _infix(merge: Merge, operands: Sequence[str]) -> Group:
-    first, *others = operands
+def _operand(code: Code) -> str:
+    return f"({flat(code)})" if isinstance(code, Group) and code.bare else flat(code)
+
+
+def _merged(merge: Merge, operands: Sequence[Code]) -> Code:
+    """Operands merged value by value: ``a + b``, ``torch.maximum(a, b)``."""
+    if merge.kind not in INFIX:
+        return reduce(partial(call, f"torch.{merge.kind}"), operands)
+    first, *others = map(_operand, operands)
     parts = (first, *(f"{INFIX[merge.kind]} {other}" for other in others))
     return Group("(", parts, ")", commas=False, bare=True)
 
@@ -64,8 +73,18 @@ class _Writer:
     #: How many uses of a value are still to come.
     left: Counter[Ref] = field(default_factory=Counter)
     named: dict[Ref, str] = field(default_factory=dict)
+    children: Held | None = None
     #: Numbers below it are in use: ``x2`` and so on.
     number: int = 2
+
+    def access(self, name: str) -> str:
+        """The expression for a child."""
+        if "." not in name:
+            return f"self.{name}"
+        if self.children is None:
+            items = (node.item for node in self.flow.nodes if isinstance(node.item, (Apply, Module)))
+            self.children = Held(item.name for item in items if not item.reuse)
+        return self.children.access(name)
 
     def write(self) -> list[str]:
         for ref, name in self.flow.inputs.items():
@@ -73,11 +92,13 @@ class _Writer:
         for node in self.flow.nodes:
             self.left.update(node.inputs)
             if is_named(node.item.step) and len(node.item.name) <= MAX_NAME:
-                self.named[node.key, 0] = safe(node.item.name)
+                self.named[node.key, 0] = safe(node.item.name.replace(".", "_"))
         self.left.update(self.flow.returned.values())
         for node, following in zip(self.flow.nodes, (*self.flow.nodes[1:], None)):
             if isinstance(node.item, Split):
                 self.split(node, node.item)
+            elif len(node.item.outputs) > 1:
+                self.several(node)
             elif node.optional:
                 self.optional(node)
             else:
@@ -90,6 +111,8 @@ class _Writer:
         if len(returned) == 1:
             return self.take(tuple(returned.values()))[0].code
         self.flush()
+        if not self.flow.is_root:
+            return Group("(", tuple(self.variables[ref] for ref in returned.values()), ")", bare=True)
         items = tuple(f"{literal(name)}: {self.variables[ref]}" for name, ref in returned.items())
         return Group("{", items, "}", display=True)
 
@@ -117,10 +140,21 @@ class _Writer:
     def code(self, node: Node, operands: Sequence[Pending]) -> Code:
         item = node.item
         if not isinstance(item, Merge):
-            return call(f"self.{item.name}", operands[0].code)
+            return call(self.access(item.name), *(operand.code for operand in operands))
         if item.kind == "concat":
             return call("torch.cat", listing(operand.code for operand in operands), str(item.dim))
-        return _infix(item, [operand.operand for operand in operands])
+        return _merged(item, [operand.code for operand in operands])
+
+    def several(self, node: Node) -> None:
+        """A module that returns several tensors."""
+        code = self.code(node, self.take(node.inputs))
+        self.flush()
+        refs = [(node.key, index) for index in range(len(node.item.outputs))]
+        names = [
+            self.name(ref, f"{node.item.name.replace('.', '_')}{index}") if self.left[ref] else "_"
+            for index, ref in enumerate(refs)
+        ]
+        self.lines += lay_out(code, 0, f"{', '.join(names)} = ")
 
     def split(self, node: Node, item: Split) -> None:
         operands = self.take(node.inputs)
@@ -147,9 +181,9 @@ class _Writer:
         name = self.name(ref, node.arm, dict.fromkeys(others, 1), first) if self.left[ref] else ""
         then: Code
         if isinstance(node.item, Merge):
-            test, then = f"self.{node.optional}", _infix(node.item, [first, *others])
+            test, then = f"self.{node.optional}", _merged(node.item, [first, *others])
         else:
-            test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first)
+            test, then = f"self.{node.item.name} is not None", call(f"self.{node.item.name}", first, *others)
             short = f"{name} = {first} if self.{node.item.name} is None else {flat(then)}"
             if name and name != first and len(short) <= BODY_WIDTH:
                 self.lines.append(short)

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from cnndsl.emit.python.text import Reference, literal
 from cnndsl.emit.python.uses import NO_DEFAULT, Construct, Element, Given, Key, Loop
-from cnndsl.layers import LAYERS
+from cnndsl.layers import LAYERS, Parametrized
 from cnndsl.spec.expression import Value
 
 #: The value of a slot in a use that does not have the element.
@@ -54,6 +54,7 @@ class Child:
     arguments: tuple[Slot, ...]
     inner: tuple[Part, ...] | None
     present: Slot
+    parametrization: Parametrized | None = None
 
     @property
     def name(self) -> str:
@@ -119,11 +120,13 @@ def _child(members: Sequence[Construct | None], asked: Sequence[bool]) -> Child:
         if any(member.inner is None for member in present):
             raise Unlike
         inner = unify([member.inner if member else None for member in members])
+    if len({str(member.parametrization) for member in present}) > 1:
+        raise Unlike
     callee, arguments = _call(members, present)
     here = tuple(member is not None if there else ABSENT for member, there in zip(members, asked))
     exists = Slot(f"has_{first.item.kind.lower()}", here, first.item.step.when if first.item.step else None)
     names = tuple(dict.fromkeys(member.name for member in present))
-    return Child(names, first.named, callee, arguments, inner, exists)
+    return Child(names, first.named, callee, arguments, inner, exists, first.parametrization)
 
 
 def _call(members: Sequence[Construct | None], present: Sequence[Construct]) -> tuple[Slot, tuple[Slot, ...]]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from cnndsl.graph.graph import Apply, Body, Branch, Dense, Item, Merge, Module, Operation, Repeat, Residual, Split
+from cnndsl.layers import Parametrized
 from cnndsl.spec import steps as spec
 from cnndsl.spec.expression import Value
 
@@ -43,6 +44,10 @@ class Construct:
     callee: str
     arguments: tuple[Given, ...] = ()
     inner: tuple[Element, ...] | None = None
+
+    @property
+    def parametrization(self) -> Parametrized | None:
+        return self.item.layer.parametrization if isinstance(self.item, Apply) else None
 
     @property
     def name(self) -> str:
@@ -128,8 +133,8 @@ def _keyed_item(item: Item, key: Key, arm: str) -> Iterator[Keyed]:
                 yield Keyed((*key, 0), split, arm)
             alone = sum(bool(one.body) for one in arms) == 1
             for number, one in enumerate(arms, 1):
-                steps = step.branches[one.written]
-                yield from keyed(one.body, steps, (*key, 1, number), arm if alone else f"branch{number}")
+                place = (*key, 1, one.written, one.round)
+                yield from keyed(one.body, step.branches[one.written].steps, place, arm if alone else f"branch{number}")
             yield Keyed((*key, 2), merge, arm)
         case Residual(body=body, shortcut=shortcut, merge=merge):
             yield from keyed(body, step.steps, (*key, 0), arm)
@@ -162,6 +167,7 @@ def outline(elements: Iterable[Element]) -> Hashable:
             element.callee,
             tuple((given.name, given.positional) for given in element.arguments),
             None if element.inner is None else outline(element.inner),
+            str(element.parametrization),
         )
         for element in elements
     )

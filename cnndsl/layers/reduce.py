@@ -1,0 +1,120 @@
+"""Layers that reduce dimensions of a sample to one value each."""
+
+from __future__ import annotations
+
+from cnndsl.layers.kinds import BOOLEAN, INTEGER, NULL, NUMBER, Listing
+from cnndsl.layers.shape import Refused, Shape, resolve_sample_dim
+from cnndsl.layers.table import Layer, argument, layer, show
+
+
+def _definition(name: str, what: str, result: str) -> str:
+    """The source of a reduction that has no arguments but ``dim`` and ``keepdim``."""
+    return f'''\
+class {name}(nn.Module):
+    """{what}"""
+
+    def __init__(self, dim: int | tuple[int, ...], keepdim: bool = False) -> None:
+        super().__init__()
+        self.dim: list[int] = [dim] if isinstance(dim, int) else list(dim)
+        self.keepdim = keepdim
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return {result}
+'''
+
+
+class _Reduction(Layer):
+    family = "pooling"
+    example = {"dim": (2, 3)}
+
+    def output(self, x: Shape) -> Shape:
+        given, keepdim = self.values["dim"], self.values["keepdim"]
+        if given is None:
+            whole = show(tuple(range(1, x.rank)))
+            help = f"the dimensions of a whole sample are `dim: {whole}, keepdim: true`"
+            raise Refused("without `dim` it would reduce the batch too", "dim", help)
+        listed = given if isinstance(given, tuple) else (given,)
+        dims = [resolve_sample_dim(dim, x.rank) for dim in listed]
+        if len({*dims}) < len(dims):
+            raise Refused(f"{show(listed)} names a dimension twice", "dim", f"`dim: {sorted({*dims})}`")
+        if len(dims) == x.rank - 1 and not keepdim:
+            raise Refused(
+                "a sample would have no dimension left", "dim", "add `keepdim: true`, which leaves sizes of 1"
+            )
+        sizes = [1 if dim in dims else size for dim, size in enumerate(x)]
+        return Shape(size for dim, size in enumerate(sizes) if keepdim or dim not in dims)
+
+
+_DIM = INTEGER | Listing(INTEGER) | NULL
+
+
+@layer
+class Mean(_Reduction):
+    """The mean over ``dim``, one dimension or a list: with ``[2, 3]``, ``(N, C, H, W)`` gives ``(N, C)``, and
+    ``(N, C, 1, 1)`` with ``keepdim: true``. It is ``torch.mean``.
+
+    Dimension 0, the batch, is never reduced.
+    """
+
+    definition = _definition("Mean", "The mean over some dimensions.", "x.mean(self.dim, self.keepdim)")
+
+    dim = argument(_DIM)
+    keepdim = argument(BOOLEAN, False)
+
+
+@layer
+class Sum(_Reduction):
+    """The sum over ``dim``, one dimension or a list, as ``torch.sum``; see ``Mean``."""
+
+    definition = _definition("Sum", "The sum over some dimensions.", "x.sum(self.dim, self.keepdim)")
+
+    dim = argument(_DIM)
+    keepdim = argument(BOOLEAN, False)
+
+
+@layer
+class Amax(_Reduction):
+    """The largest value over ``dim``, one dimension or a list, as ``torch.amax``; see ``Mean``."""
+
+    definition = _definition("Amax", "The largest value over some dimensions.", "x.amax(self.dim, self.keepdim)")
+
+    dim = argument(_DIM)
+    keepdim = argument(BOOLEAN, False)
+
+    def reads_output(self) -> bool:
+        return True
+
+
+@layer
+class Norm(_Reduction):
+    """The norm ``sum(|x| ** ord) ** (1 / ord)`` over ``dim``, one dimension or a list, as ``torch.linalg.vector_norm``.
+
+    ``ord: 2`` is the Euclidean length, ``ord: 1`` the sum of magnitudes, and ``ord: 0`` the number of values that are
+    not 0. See ``Mean`` for ``dim`` and ``keepdim``.
+    """
+
+    definition = '''\
+class Norm(nn.Module):
+    """The norm over some dimensions."""
+
+    def __init__(
+        self,
+        ord: float = 2.0,
+        dim: int | tuple[int, ...] | None = None,
+        keepdim: bool = False,
+    ) -> None:
+        super().__init__()
+        self.ord = ord
+        self.dim: list[int] = [dim] if isinstance(dim, int) else list(dim or ())
+        self.keepdim = keepdim
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.linalg.vector_norm(x, self.ord, self.dim, self.keepdim)
+'''
+
+    ord = argument(NUMBER, 2.0)
+    dim = argument(_DIM, None)
+    keepdim = argument(BOOLEAN, False)
+
+    def reads_output(self) -> bool:
+        return True
