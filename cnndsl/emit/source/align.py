@@ -138,11 +138,12 @@ Nodes: TypeAlias = tuple[Node, ...]
 @dataclass(frozen=True, slots=True, eq=False)
 class Aligned:
     """The uses of one class. ``returned`` are its outputs by name. With a ``prefix``, each use only passes to each
-    child everything before it, and this is how the names of the children begin."""
+    child everything before it, and this is how the names of the children begin. ``marks`` are names of values."""
 
     uses: tuple[Module, ...]
     nodes: Nodes
     returned: Mapping[str, Ref]
+    marks: Mapping[Ref, str]
     prefix: str = ""
 
     @property
@@ -191,7 +192,7 @@ def align(uses: Sequence[Module], loops: bool = True) -> Aligned | Misfit:
         walk.misfit
         or _unlike_names(nodes, chain and not has_names(uses[0].steps))
         or (None if chain else _inexpressible(nodes))
-        or Aligned(tuple(uses), nodes, returned)
+        or Aligned(tuple(uses), nodes, returned, walk.marks)
     )
 
 
@@ -220,7 +221,7 @@ def align_dense(uses: Sequence[Module]) -> Aligned | None:
         walk.current[row] = tensor
     number = next(walk.numbers)
     loop = walk.looped(items[0].step, number, (INPUTS, 0), tuple(len(item.rounds) for item in items), rounds)
-    return None if walk.misfit else Aligned(tuple(uses), (loop,), {"output": (number, 0)}, prefixes.pop())
+    return None if walk.misfit else Aligned(tuple(uses), (loop,), {"output": (number, 0)}, {}, prefixes.pop())
 
 
 def _dense_prefix(module: Module) -> str:
@@ -231,11 +232,11 @@ def _dense_prefix(module: Module) -> str:
     x = module.input
     for body, merge in module.body[0].rounds:
         layer = body[0] if len(body) == 1 else None
-        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.input is not x:
+        if not isinstance(layer, (Apply, Module)) or layer.reuse or layer.inputs != (x,):
             return ""
         names.append(layer.name)
         x = merge.output
-    prefix = names[0].removesuffix("1")
+    prefix = names[0].removesuffix("1") if "." not in names[0] else "."
     return prefix if names == [f"{prefix}{number}" for number in range(1, len(names) + 1)] else ""
 
 
@@ -248,7 +249,13 @@ def _inexpressible(nodes: Nodes) -> Misfit | None:
             reused = any(
                 isinstance(leaf.first, (Apply, Module)) and leaf.first.reuse for side in sides for leaf in side
             )
-            if not one[0] or reused or (sides[1] and (not one[1] or sides[0][0].first.name != sides[1][0].first.name)):
+            dotted = any("." in leaf.first.name for side in sides for leaf in side)
+            if (
+                not one[0]
+                or reused
+                or dotted
+                or (sides[1] and (not one[1] or sides[0][0].first.name != sides[1][0].first.name))
+            ):
                 return Misfit("a choice between several steps")
         found = next(filter(None, map(_inexpressible, insides(node))), None)
         if found:
@@ -265,17 +272,18 @@ class _Walk:
     loops: bool
     given: Sequence[Mapping[str, Tensor]]
     inputs: int = INPUTS
-    refs: list[dict[Tensor, Ref]] = field(default_factory=list)
+    refs: list[dict[int, Ref]] = field(default_factory=list)
     named: list[dict[str, Tensor]] = field(default_factory=list)
     current: list[Tensor | None] = field(default_factory=list)
     #: For each choice and loop: which rows take it, and what it passes on in the others.
     joins: dict[int, tuple[tuple[bool | None, ...], Ref, Ref]] = field(default_factory=dict)
+    marks: dict[Ref, str] = field(default_factory=dict)
     misfit: Misfit | None = None
 
     def __post_init__(self) -> None:
         for given in self.given:
             first = next(iter(given.values()))
-            self.refs.append({tensor: (self.inputs, index) for index, tensor in reversed([*enumerate(given.values())])})
+            self.refs.append({id(tensor): (self.inputs, index) for index, tensor in enumerate(given.values())})
             self.named.append({"input": first, **given})
             self.current.append(first)
 
@@ -292,7 +300,7 @@ class _Walk:
         return found or (INPUTS, 0)
 
     def find(self, tensors: Sequence[Tensor | None]) -> Ref | None:
-        refs = [None if tensor is None else self.refs[row].get(tensor) for row, tensor in enumerate(tensors)]
+        refs = [None if tensor is None else self.refs[row].get(id(tensor)) for row, tensor in enumerate(tensors)]
         known = {ref for ref in refs if ref is not None}
         if any(tensor is not None and ref is None for tensor, ref in zip(tensors, refs)):
             return None
@@ -383,6 +391,9 @@ class _Walk:
             case spec.From(target=target):
                 self.fetch(target, bodies)
                 return []
+            case spec.Mark():
+                self.mark(step, bodies)
+                return []
             case spec.Repeat():
                 return self.repeat(step, _of(Repeat, found), bodies, arm)
             case spec.Dense():
@@ -399,6 +410,17 @@ class _Walk:
         for row, body in enumerate(bodies):
             if body is not None:
                 self.current[row] = self.named[row].get(str(name))
+
+    def mark(self, step: spec.Mark, bodies: Sequence[Body | None]) -> None:
+        """Notes the name of what is current."""
+        if not isinstance(step.name, Literal):
+            return
+        for row, body in enumerate(bodies):
+            tensor = self.current[row]
+            if body is not None and tensor is not None:
+                self.named[row][step.name.value] = tensor
+        if (here := self.here(bodies)) is not None:
+            self.marks.setdefault(here, step.name.value)
 
     # --- regions ---------------------------------------------------------------------------------
 
@@ -432,7 +454,7 @@ class _Walk:
         number = next(self.numbers)
         for row, tensor in enumerate(self.current):
             if counts[row] and tensor is not None:
-                self.refs[row][tensor] = number, 0
+                self.refs[row][id(tensor)] = number, 0
         self.joins[number] = (tuple(map(bool, counts)), (number, 0), before or (INPUTS, 0))
         return self.looped(step, number, before, counts, rounds)
 
@@ -482,7 +504,7 @@ class _Walk:
             parts = [split.outputs[index] if split else start for split, start in zip(splits, starts)]
             self.current = [part if item else start for part, item, start in zip(parts, found, starts)]
             called = arm if alone else f"branch{index + 1}"
-            nodes.append(Scoped(self.steps(step.branches[key[0]], [row.get(key) for row in arms], called)))
+            nodes.append(Scoped(self.steps(step.branches[key[0]].steps, [row.get(key) for row in arms], called)))
         return [*nodes, *self.merged(step, [item and item.merge for item in found], arm)]
 
     def residual(self, step: spec.Residual, found: Sequence[Residual | None], arm: str) -> Iterable[Node]:
@@ -508,7 +530,7 @@ class _Walk:
         if known and all(len(merge.inputs) == 1 for merge in known):
             for row, merge in enumerate(merges):
                 if merge:
-                    self.refs[row][merge.output] = self.refs[row][merge.inputs[0]]
+                    self.refs[row][id(merge.output)] = self.refs[row][id(merge.inputs[0])]
                     self.made(row, merge)
             return []
         return [self.leaf(step, merges, arm)] if known else []
@@ -527,7 +549,7 @@ class _Walk:
         number = next(self.numbers)
         for row, member in enumerate(members):
             if member is not None:
-                self.refs[row] |= {tensor: (number, index) for index, tensor in enumerate(member.outputs)}
+                self.refs[row] |= {id(tensor): (number, index) for index, tensor in enumerate(member.outputs)}
                 self.made(row, member)
         return Leaf(number, step, tuple(members), inputs, arm, inner, last)
 
@@ -536,6 +558,8 @@ class _Walk:
         self.current[row] = member.outputs[-1]
         if member.step is not None and member.step.name is not None:
             self.named[row][member.name] = member.outputs[-1]
+            if isinstance(member, Module):
+                self.named[row] |= {f"{member.name}.{output}": tensor for output, tensor in member.made.items()}
 
     def inside(self, members: Sequence[Operation | None]) -> Nodes | None:
         """The nodes of modules that are an ``nn.Sequential`` without a class of its own."""
@@ -581,7 +605,8 @@ def signature(item: Operation) -> Hashable:
             return (item.kind, item.dim, len(item.inputs))
         case Split():
             return ("even", len(item.sizes)) if len(set(item.sizes)) == 1 else item.sizes
-    return ("child", item.reuse, len(item.inputs), len(item.outputs))
+    by = str(item.layer.parametrization) if isinstance(item, Apply) else ""
+    return ("child", item.reuse, len(item.inputs), len(item.outputs), by)
 
 
 # --- definitions ---------------------------------------------------------------------------------

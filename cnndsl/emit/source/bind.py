@@ -250,7 +250,7 @@ class _Binder:
             marks,
             self.tried(node, bound, marks),
             names,
-            names == () or isinstance(over, Call) and (node.dense or node.loop.times is not None),
+            names == () or (isinstance(over, Call) and (node.dense or node.loop.times is not None)),
         )
         self.start(node, carried)
         body = self.nodes(node.body, bound)
@@ -526,6 +526,8 @@ class _Construction:
     def of_layer(self, item: Apply) -> Iterator[_Argument]:
         positional = True  # until one is not: all after it are written with their names
         for name, argument in item.layer.arguments.items():
+            if name in item.layer.reads:
+                continue
             needed = argument.infer is not None or argument.required
             positional = positional and needed and not argument.keyword
             default = REQUIRED if needed else argument.default

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from cnndsl.emit.source.align import Misfit
 from cnndsl.emit.source.expr import NONE, Call, Each, Expr, If, Items, Lit, Ref, Spread, substitute, text
+from cnndsl.emit.source.held import Held
 from cnndsl.emit.source.layout import BODY_WIDTH
 from cnndsl.emit.source.names import safe
 from cnndsl.emit.source.pieces import (
@@ -24,6 +25,7 @@ from cnndsl.emit.source.pieces import (
     replaced,
 )
 from cnndsl.emit.source.program import Assign, Do, Extend, For, Statement, When
+from cnndsl.graph.graph import Apply
 
 START = Ref("super().__init__")
 MODULES = "list[nn.Module]"
@@ -106,7 +108,13 @@ def sequence(pieces: Sequence[Piece]) -> tuple[Expr, ...]:
 
 
 def construction(child: Child) -> Call:
-    return child.call if child.inner is None else Call(child.call.callee, sequence(child.inner))
+    """The call that makes a child, in that of its parametrization."""
+    made = child.call if child.inner is None else Call(child.call.callee, sequence(child.inner))
+    first = child.leaf.first
+    by = first.layer.parametrization if isinstance(first, Apply) else None
+    if by is None:
+        return made
+    return Call(Ref(by.function.name), (made,), tuple((name, Lit(given)) for name, given in by.given.items()))
 
 
 def _item(piece: Piece) -> Expr:
@@ -187,19 +195,40 @@ def _appended(layers: str, children: tuple[Expr, ...]) -> Statement:
 
 def _attributes(pieces: Pieces, is_chain: bool) -> Iterator[Statement]:
     """The children of a module with its own ``forward``, or of a chain with names; optional ones may be None."""
-    for piece in pieces:
-        match piece:
-            case Child():
-                yield attribute(piece)
-            case Local():
-                yield Assign(piece.name, piece.value)
-            case Flag():
-                yield Assign(f"self.{piece.name}", piece.test)
-            case Optional(test=test, then=then, otherwise=otherwise):
-                if is_chain:
-                    yield When(test, (*_attributes(then, True),), (*_attributes(otherwise, True),))
-                else:
-                    yield from _optional(test, *(_only(side) for side in (then, otherwise)))
+    held = Held(child.leaf.first.name for child in _children(pieces))
+    for holder, group in groupby(pieces, _holder):
+        run = [*group]
+        children = [(child.leaf.first.name, construction(child)) for child in _children(tuple(run))] if holder else []
+        if holder and (whole := held.whole(holder, children)):
+            yield Assign(f"self.{holder}", whole)
+            continue
+        for piece in run:
+            yield from _attribute(piece, is_chain, held)
+
+
+def _holder(piece: Piece) -> str:
+    """The outermost holder of a child, "" if none holds it."""
+    first, dot, _ = piece.leaf.first.name.partition(".") if isinstance(piece, Child) else ("", "", "")
+    return first if dot else ""
+
+
+def _attribute(piece: Piece, is_chain: bool, held: Held) -> Iterator[Statement]:
+    match piece:
+        case Child(leaf=leaf) if "." in leaf.first.name:
+            yield from held.parts(leaf.first.name, construction(piece))
+        case Child():
+            yield attribute(piece)
+        case Local():
+            yield Assign(piece.name, piece.value)
+        case Flag():
+            yield Assign(f"self.{piece.name}", piece.test)
+        case Optional(test=test, then=then, otherwise=otherwise):
+            if is_chain:
+                yield When(test, (*_attributes(then, True),), (*_attributes(otherwise, True),))
+            elif len([*_children(then)]) > 1:
+                yield from _optionals(test, [*_children(then)])
+            else:
+                yield from _optional(test, *(_only(side) for side in (then, otherwise)))
 
 
 def _only(side: Pieces) -> Child | None:
@@ -219,6 +248,12 @@ def _optional(test: Expr, then: Child | None, otherwise: Child | None) -> Iterat
     else:
         first = Assign(target, construction(then), "nn.Module")
         yield When(test, (first,), (Assign(target, construction(otherwise)),))
+
+
+def _optionals(test: Expr, children: Sequence[Child]) -> Iterator[Statement]:
+    """Several attributes that are children, or None."""
+    yield from (Assign(f"self.{child.leaf.first.name}", NONE) for child in children)
+    yield When(test, tuple(map(attribute, children)))
 
 
 def attribute(child: Child) -> Statement:

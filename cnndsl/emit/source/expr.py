@@ -66,7 +66,7 @@ class Index:
 
 @dataclass(frozen=True, slots=True)
 class Items:
-    """A list, a tuple, or a dictionary with ``keys``."""
+    """A list, a tuple, also one without brackets, or a dictionary with ``keys``."""
 
     items: tuple[Expr, ...]
     brackets: str = "[]"
@@ -75,11 +75,12 @@ class Items:
 
 @dataclass(frozen=True, slots=True)
 class Each:
-    """``*(element for name in over)`` between other items."""
+    """``*(element for name in over)`` between other items; without the ``star``, it is the only argument."""
 
     element: Expr
     names: tuple[str, ...]
     over: Expr
+    star: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +140,7 @@ def with_parts(expr: Expr, new: Iterable[Expr]) -> Expr:
         case Items():
             return Items(made, expr.brackets, expr.keys)
         case Each():
-            return Each(made[1], expr.names, made[0])
+            return Each(made[1], expr.names, made[0], expr.star)
         case Spread():
             return Spread(*made)
     return expr
@@ -465,6 +466,9 @@ def code(expr: Expr) -> Code:
         case If():
             test, otherwise = _inside(expr.test, 2), _inside(expr.otherwise, 1)
             return joined(_operand(expr.then, 2), f"if {test}", f"else {otherwise}")
+        case Call(arguments=(Each(star=False) as each,)):
+            loop = f"for {', '.join(each.names)} in {text(each.over)}"
+            return Group(f"{text(expr.callee)}(", (code(each.element), loop), ")", commas=False)
         case Call():
             keywords = (prefixed(f"{name}=", _argument(value)) for name, value in expr.keywords)
             return call(_inside(expr.callee, _ATOM), *map(_argument, expr.arguments), *keywords)
@@ -514,10 +518,10 @@ def _operation_code(expr: Op) -> Code:
 
 
 def _items_code(expr: Items) -> Code:
-    opening, closing = expr.brackets
+    opening, closing = expr.brackets or "()"
     if opening == "(" and len(expr.items) == 1:
         return f"({text(expr.items[0])},)"
-    return Group(opening, tuple(map(code, expr.items)), closing, display=True)
+    return Group(opening, tuple(map(code, expr.items)), closing, display=bool(expr.brackets), bare=not expr.brackets)
 
 
 # --- how values are written ----------------------------------------------------------------------

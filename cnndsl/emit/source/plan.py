@@ -147,11 +147,10 @@ def _written(bound: Bound) -> Class:
     init = constructor(bound.pieces, aligned.is_chain, taken)
     if aligned.is_chain:
         return Class(bound.name, bound.parameters, True, init)
-    inputs, forward = schedule(aligned, bound.flags)
-    several = len(aligned.returned) > 1
-    return Class(
-        bound.name, bound.parameters, False, init, forward, inputs, "dict[str, Tensor]" if several else "Tensor"
-    )
+    is_root, count = aligned.uses[0].step is None, len(aligned.returned)
+    several = "dict[str, Tensor]" if is_root else f"tuple[{', '.join(['Tensor'] * count)}]"
+    inputs, forward = schedule(aligned, bound.flags, is_root)
+    return Class(bound.name, bound.parameters, False, init, forward, inputs, several if count > 1 else "Tensor")
 
 
 _LAYER = Call(Ref("torch.cat"), (Items((Ref("x"), Call(Ref("layer"), (Ref("x"),)))), Lit(1)))
@@ -177,7 +176,8 @@ def _class_name(modules: Sequence[Module]) -> str:
     if not is_named(first.step):
         return "Part"
     names = {module.name for module in modules}
-    return camel(first.name if len(names) == 1 else first.name.rstrip("_0123456789"))
+    name = first.name.replace(".", "_")
+    return camel(name if len(names) == 1 else name.rstrip("_0123456789"))
 
 
 def _modules(body: Body) -> Iterator[Module]:

@@ -5,22 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import count as numbers_from
 
-from cnndsl.emit.source.align import INPUTS, Aligned, Choice, Leaf, Nodes, insides
+from cnndsl.emit.source.align import INPUTS, Aligned, Choice, Leaf, Nodes, insides, leaves
 from cnndsl.emit.source.align import Ref as Wire
 from cnndsl.emit.source.expr import NONE, Call, Expr, If, Index, Items, Lit, Op, Ref, free_names, text
+from cnndsl.emit.source.held import Held
 from cnndsl.emit.source.layout import BODY_WIDTH
 from cnndsl.emit.source.names import safe
 from cnndsl.emit.source.program import Assign, Do, Return, Statement, When
-from cnndsl.graph.graph import Apply, Merge, Split
+from cnndsl.graph.graph import Apply, Merge, Module, Split
 
 #: How long an expression may become, and how many calls deep, before it gets its own line. Operands
 #: of ``+`` and ``*`` must be shorter.
 LONG, LONG_INFIX, DEEP = 66, 52, 3
 #: Longer names of the spec do not become variables.
 MAX_NAME = 24
-INFIX = {"add": "+", "subtract": "-", "multiply": "*"}
+INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +55,17 @@ def tasks(nodes: Nodes, flags: Mapping[int, str]) -> Iterator[Task]:
                     yield from tasks(inner, flags)
 
 
-def schedule(aligned: Aligned, flags: Mapping[int, str]) -> tuple[tuple[str, ...], tuple[Statement, ...]]:
+def schedule(
+    aligned: Aligned, flags: Mapping[int, str], is_root: bool
+) -> tuple[tuple[str, ...], tuple[Statement, ...]]:
     """The inputs of ``forward``, and its statements."""
     names: list[str] = []
     for name in aligned.inputs:
         names.append(safe(name, names))
-    return tuple(names), tuple(_Writer(names, [*_needed(aligned, flags)], aligned.returned).write())
+    found = [*leaves(aligned.nodes)]
+    held = Held(leaf.first.name for leaf in found if leaf.is_child)
+    writer = _Writer(names, _needed(aligned, flags), aligned.returned, aligned.marks, is_root, held)
+    return tuple(names), tuple(writer.write())
 
 
 def _needed(aligned: Aligned, flags: Mapping[int, str]) -> Sequence[Task]:
@@ -100,6 +107,9 @@ class _Writer:
     inputs: Sequence[str]
     tasks: Sequence[Task]
     returned: Mapping[str, Wire]
+    marks: Mapping[Wire, str]
+    is_root: bool
+    children: Held
     statements: list[Statement] = field(default_factory=list)
     #: The variable of each value, and the values that each variable has held since it was last assigned.
     variables: dict[Wire, Expr] = field(default_factory=dict)
@@ -117,11 +127,14 @@ class _Writer:
         for task in self.tasks:
             self.left.update(task.inputs)
             if task.leaf.is_named and len(task.leaf.first.name) <= MAX_NAME:
-                self.named[task.number, 0] = safe(task.leaf.first.name)
+                self.named[task.number, 0] = safe(task.leaf.first.name.replace(".", "_"))
+        self.named |= {wire: safe(name.replace(".", "_")) for wire, name in self.marks.items() if len(name) <= MAX_NAME}
         self.left.update(self.returned.values())
         for task, following in zip(self.tasks, (*self.tasks[1:], None)):
             if isinstance(task.leaf.first, Split):
                 self.split(task, task.leaf.first)
+            elif len(task.leaf.first.outputs) > 1:
+                self.several(task)
             elif task.test is not None:
                 self.optional(task, task.test)
             else:
@@ -133,17 +146,18 @@ class _Writer:
         if len(self.returned) == 1:
             return self.take(tuple(self.returned.values()))[0].code
         self.flush()
-        return Items(tuple(self.variables[wire] for wire in self.returned.values()), "{}", tuple(self.returned))
+        made = tuple(self.variables[wire] for wire in self.returned.values())
+        return Items(made, "{}", tuple(self.returned)) if self.is_root else Items(made, "")
 
     # --- operations ------------------------------------------------------------------------------
 
     def operation(self, task: Task, following: Task | None) -> None:
         wire = task.number, 0
         operands = self.take(task.inputs)
-        code = _applied(task.leaf, operands)
+        code = self.applied(task.leaf, operands)
         if len(text(code)) > (LONG_INFIX if task.is_infix else LONG) and any(operand.depth for operand in operands):
             operands = self.settle(task.inputs, operands)
-            code = _applied(task.leaf, operands)
+            code = self.applied(task.leaf, operands)
         depth = 1 + max(operand.depth for operand in operands)
         self.pending.append(Pending(code, depth, wire, task.leaf.arm))
         if following is None and [*self.returned.values()] == [wire] and self.left[wire] == 1:
@@ -154,6 +168,16 @@ class _Writer:
         activation = isinstance(first, Apply) and first.layer.family == "activation" and depth > 1
         if not single or activation or depth >= DEEP or len(text(code)) > LONG:
             self.flush()
+
+    def several(self, task: Task) -> None:
+        """A module that returns several tensors."""
+        code = self.applied(task.leaf, self.take(task.inputs))
+        self.flush()
+        item = task.leaf.first
+        assert isinstance(item, Module)
+        wires = [(task.number, index) for index in range(len(item.made))]
+        names = [self.name(wire, safe(name)) if self.left[wire] else "_" for wire, name in zip(wires, item.made)]
+        self.statements.append(Assign(", ".join(names), code))
 
     def split(self, task: Task, item: Split) -> None:
         operands = self.take(task.inputs)
@@ -180,7 +204,7 @@ class _Writer:
         reads = dict.fromkeys((name for other in others for name in free_names(other)), 1)
         prefer = first.name if isinstance(first, Ref) else ""
         name = self.name(wire, task.leaf.arm, reads, prefer) if self.left[wire] else ""
-        then = _applied(task.leaf, operands)
+        then = self.applied(task.leaf, operands)
         if name and Ref(name) != first and not isinstance(task.leaf.first, Merge):
             child = Ref(f"self.{task.leaf.first.name}")
             short = Assign(name, If(Op("is", (child, NONE)), first, then))
@@ -190,6 +214,17 @@ class _Writer:
         if name and Ref(name) != first:
             self.statements.append(Assign(name, first))
         self.statements.append(When(test, (Assign(name, then) if name else Do(then),)))
+
+    def applied(self, leaf: Leaf, operands: Sequence[Pending]) -> Expr:
+        """An operation on its operands."""
+        item, codes = leaf.first, tuple(operand.code for operand in operands)
+        if not isinstance(item, Merge):
+            return Call(self.children.access(item.name), codes)
+        if item.kind == "concat":
+            return Call(Ref("torch.cat"), (Items(codes), Lit(item.dim)))
+        if item.kind in INFIX:
+            return Op(INFIX[item.kind], codes)
+        return reduce(lambda left, right: Call(Ref(f"torch.{item.kind}"), (left, right)), codes)
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -265,16 +300,6 @@ class _Writer:
             self.variables.pop(other, None)
         self.variables |= variables
         self.held[name] = [*variables]
-
-
-def _applied(leaf: Leaf, operands: Sequence[Pending]) -> Expr:
-    """An operation on its operands."""
-    item, codes = leaf.first, tuple(operand.code for operand in operands)
-    if not isinstance(item, Merge):
-        return Call(Ref(f"self.{item.name}"), codes)
-    if item.kind == "concat":
-        return Call(Ref("torch.cat"), (Items(codes), Lit(item.dim)))
-    return Op(INFIX[item.kind], codes)
 
 
 def _is_numbered(name: str) -> bool:
