@@ -176,7 +176,8 @@ class _Writer:
         item = task.leaf.first
         assert isinstance(item, Module)
         wires = [(task.number, index) for index in range(len(item.made))]
-        names = [self.name(wire, safe(name)) if self.left[wire] else "_" for wire, name in zip(wires, item.made)]
+        called = [name if name.isidentifier() else f"{item.name}{name}".replace(".", "_") for name in item.made]
+        names = [self.name(wire, safe(name)) if self.left[wire] else "_" for wire, name in zip(wires, called)]
         self.statements.append(Assign(", ".join(names), code))
 
     def split(self, task: Task, item: Split) -> None:
