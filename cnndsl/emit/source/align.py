@@ -45,7 +45,7 @@ class Misfit:
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaf:
     """One operation over all rows. ``arm`` names the branch or side that it is on; ``inner`` are the nodes of an
-    ``nn.Sequential`` without a class of its own, and ``last`` is what is current after them."""
+    ``nn.Sequential`` without a class of its own, and ``last`` is what is current after them. The inputs from the choices ``optional`` are not always there."""
 
     number: int
     step: spec.Step | None
@@ -54,6 +54,7 @@ class Leaf:
     arm: str = ""
     inner: Nodes | None = None
     last: Ref | None = None
+    optional: frozenset[int] = frozenset()
 
     @property
     def present(self) -> list[Operation]:
@@ -91,25 +92,26 @@ class Scoped:
 @dataclass(frozen=True, slots=True, eq=False)
 class Choice:
     """Steps that only some rows take. ``taken`` is None for a row that does not come here; ``results`` is what
-    is current after either side."""
+    is current after either side. A branch that only some rows have has one result."""
 
     number: int
     condition: Value
     taken: tuple[bool | None, ...]
     then: Nodes
     otherwise: Nodes
-    results: tuple[Ref, Ref]
+    results: tuple[Ref, ...]
     current: Ref | None
     kind: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rounds:
-    """A loop of as many rounds in every row, one after another."""
+    """Rounds of a loop that all rows have, from the ``first`` one."""
 
     loop: spec.Loop
     current: Ref | None
     rounds: tuple[Nodes, ...]
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -241,26 +243,27 @@ def _dense_prefix(module: Module) -> str:
 
 
 def _inexpressible(nodes: Nodes) -> Misfit | None:
-    """What ``forward`` has no words for: a choice between several operations."""
+    """What ``forward`` has no words for: a choice between two lists of steps."""
     for node in nodes:
         if isinstance(node, Choice):
-            sides = [[*leaves(side)] for side in (node.then, node.otherwise)]
-            one = [len(side) == 1 and isinstance(side[0].first, (Apply, Module, Merge)) for side in sides]
-            reused = any(
-                isinstance(leaf.first, (Apply, Module)) and leaf.first.reuse for side in sides for leaf in side
-            )
-            dotted = any("." in leaf.first.name for side in sides for leaf in side)
-            if (
-                not one[0]
-                or reused
-                or dotted
-                or (sides[1] and (not one[1] or sides[0][0].first.name != sides[1][0].first.name))
-            ):
+            then, otherwise = ([*leaves(side)] for side in (node.then, node.otherwise))
+            nested = any(isinstance(inner, Choice) for side in (node.then, node.otherwise) for inner in side)
+            if nested or not all(map(_is_optional, (*then, *otherwise))):
+                return Misfit("a choice of something else than children")
+            named = [leaf.first.name for leaf in (*then, *otherwise)]
+            if otherwise and (len(named) != 2 or named[0] != named[1]):
                 return Misfit("a choice between several steps")
         found = next(filter(None, map(_inexpressible, insides(node))), None)
         if found:
             return found
     return None
+
+
+def _is_optional(leaf: Leaf) -> bool:
+    """Whether an operation can be one that not every use has."""
+    return (
+        "." not in leaf.first.name and (leaf.is_child or isinstance(leaf.first, Merge)) and len(leaf.first.outputs) == 1
+    )
 
 
 @dataclass(slots=True)
@@ -491,21 +494,54 @@ class _Walk:
         return [Rounds(step.loop, here, tuple(rounds))]
 
     def branch(self, step: spec.Branch, found: Sequence[Branch | None], arm: str) -> Iterable[Node]:
-        arms = [{(one.written, one.round): one.body for one in item.arms} if item else {} for item in found]
-        keys = [*arms[next(row for row, item in enumerate(found) if item)]]
-        if any(item and [*row] != keys for item, row in zip(found, arms)):
-            self.fail("other branches")
-            return []
-        starts = [*self.current]
+        arms = [None if item is None else {(one.written, one.round): one.body for one in item.arms} for item in found]
+        keys = sorted({key for row in arms if row is not None for key in row})
+        starts, here = [*self.current], self.find([item and tensor for item, tensor in zip(found, self.current)])
         splits = [item and item.split for item in found]
         nodes: list[Node] = [self.leaf(step, splits, arm)] if any(splits) else []
-        alone = sum(any(row[key] for row in arms if row) for key in keys) == 1
-        for index, key in enumerate(keys):
-            parts = [split.outputs[index] if split else start for split, start in zip(splits, starts)]
-            self.current = [part if item else start for part, item, start in zip(parts, found, starts)]
-            called = arm if alone else f"branch{index + 1}"
-            nodes.append(Scoped(self.steps(step.branches[key[0]].steps, [row.get(key) for row in arms], called)))
-        return [*nodes, *self.merged(step, [item and item.merge for item in found], arm)]
+        alone = sum(any(row[key] for row in arms if row and key in row) for key in keys) == 1
+        optional: dict[tuple[int, int], int] = {}
+        for place, key in enumerate(keys):
+            self.current = [_start(row, key, *start) for row, *start in zip(arms, splits, starts)]
+            bodies = [row.get(key) if row is not None else None for row in arms]
+            inner = self.steps(step.branches[key[0]].steps, bodies, arm if alone else f"branch{place + 1}")
+            taken = tuple(None if row is None else key in row for row in arms)
+            if False in taken:
+                one = self.arm(step.branches[key[0]], taken, inner, here)
+                optional[key] = one.number
+                nodes.append(one)
+            else:
+                nodes.append(_bound(step.branches[key[0]], key[1], here, inner))
+        merges = [item and item.merge for item in found]
+        if not optional:
+            return [*nodes, *self.merged(step, merges, arm)]
+        return [*nodes, self.merge(step, merges, [row and [*row] for row in arms], keys, optional, arm)]
+
+    def arm(self, written: spec.Arm, taken: tuple[bool | None, ...], nodes: Nodes, here: Ref | None) -> Choice:
+        """A branch that only some rows have."""
+        if written.when is None or written.loop is not None or any(isinstance(node, Choice) for node in nodes):
+            self.fail("branches that come and go with a loop")
+        end = self.resolve([tensor if row else None for tensor, row in zip(self.current, taken)])
+        condition = written.when or Literal(True, written.span)
+        return Choice(next(self.numbers), condition, taken, nodes, (), (end,), here, "use_branch")
+
+    def merge(
+        self,
+        step: spec.Branch,
+        merges: Sequence[Merge | None],
+        rows: Sequence[Sequence[tuple[int, int]] | None],
+        keys: Sequence[tuple[int, int]],
+        optional: Mapping[tuple[int, int], int],
+        arm: str,
+    ) -> Leaf:
+        """A merge of branches of which some are ``optional``."""
+        inputs: list[Ref] = []
+        for key in keys:
+            column = [m.inputs[row.index(key)] if m and row and key in row else None for m, row in zip(merges, rows)]
+            inputs.append((optional[key], 0) if key in optional else self.resolve(column))
+        if len({(merge.kind, merge.dim) for merge in merges if merge}) > 1 or len(optional) == len(keys):
+            self.fail("other merges")
+        return self.operation(step, merges, tuple(inputs), arm, optional=frozenset(optional.values()))
 
     def residual(self, step: spec.Residual, found: Sequence[Residual | None], arm: str) -> Iterable[Node]:
         starts = [*self.current]
@@ -546,12 +582,24 @@ class _Walk:
         inputs = tuple(self.resolve(_spread(column, members)) for column in taken)
         inner = self.inside(members) if isinstance(present[0], Module) and not present[0].reuse else None
         last = None if inner is None else self.resolve([m.outputs[-1] if m is not None else None for m in members])
+        return self.operation(step, members, inputs, arm, inner, last)
+
+    def operation(
+        self,
+        step: spec.Step | None,
+        members: Sequence[Operation | None],
+        inputs: tuple[Ref, ...],
+        arm: str,
+        inner: Nodes | None = None,
+        last: Ref | None = None,
+        optional: frozenset[int] = frozenset(),
+    ) -> Leaf:
         number = next(self.numbers)
         for row, member in enumerate(members):
             if member is not None:
                 self.refs[row] |= {id(tensor): (number, index) for index, tensor in enumerate(member.outputs)}
                 self.made(row, member)
-        return Leaf(number, step, tuple(members), inputs, arm, inner, last)
+        return Leaf(number, step, tuple(members), inputs, arm, inner, last, optional)
 
     def made(self, row: int, member: Operation) -> None:
         """Notes what a row is at after an operation, and its name."""
@@ -575,6 +623,18 @@ class _Walk:
 
 #: The value of a name that has no formula.
 LOST: Any = type("Lost", (), {"__repr__": lambda self: "lost"})()
+
+
+def _start(
+    row: Mapping[tuple[int, int], Body] | None, key: tuple[int, int], split: Split | None, start: Tensor | None
+) -> Tensor | None:
+    """What a branch starts with: the tensor, or its part of a split one."""
+    return split.outputs[[*row].index(key)] if split and row and key in row else start
+
+
+def _bound(written: spec.Arm, number: int, here: Ref | None, nodes: Nodes) -> Node:
+    """The steps of a branch; those of one round of a loop know its names."""
+    return Scoped(nodes) if written.loop is None else Rounds(written.loop, here, (nodes,), number)
 
 
 def _spread(tensors: Sequence[Tensor], members: Sequence[Operation | None]) -> list[Tensor | None]:

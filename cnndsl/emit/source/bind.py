@@ -119,6 +119,8 @@ class _Binder:
         self.variables = Variables([{} for _ in self.uses], scope.taken)
         self.sizes: dict[Wire, Sizes] = {}
         self.flags: dict[int, str] = {}
+        #: The conditions of branches.
+        self.tests: dict[int, Expr] = {}
         #: The arguments of each child, for its further uses.
         self.arguments: dict[str, Mapping[str, Expr]] = {}
         self.attributes = {member.name for leaf in leaves(aligned.nodes) for member in leaf.present}
@@ -202,15 +204,18 @@ class _Binder:
         taken = tuple(ABSENT if row is None else row for row in node.taken)
         test = self.variables.condition(Slot(node.kind, taken, lambda: translate(node.condition, names)))
         then, otherwise = self.nodes(node.then, known), self.nodes(node.otherwise, known)
-        first, second = (self.sizes[wire] for wire in node.results)
-        alike = len(first) == len(second)
-        self.sizes[node.number, 0] = (
-            tuple(self.one_of(test, *pair) for pair in zip(first, second)) if alike else (UNSAID,) * len(first)
-        )
+        sizes = [self.sizes[wire] for wire in node.results]
+        if len(sizes) == 1:  # a branch
+            self.sizes[node.number, 0], self.tests[node.number] = sizes[0], test
+        elif len({*map(len, sizes)}) == 1:
+            self.sizes[node.number, 0] = tuple(self.one_of(test, *pair) for pair in zip(*sizes))
+        else:
+            self.sizes[node.number, 0] = (UNSAID,) * len(sizes[0])
         if then or otherwise:
             yield Optional(test, then, otherwise)
-        else:  # a merge
-            flag = free(numbered("use_shortcut"), {*self.attributes, *self.flags.values()})
+        else:
+            called = node.kind if node.kind.startswith("use_") else "use_step"
+            flag = free(numbered(called), {*self.attributes, *self.flags.values()})
             self.flags[node.number] = flag
             yield Flag(flag, test)
 
@@ -226,7 +231,7 @@ class _Binder:
     def rounds(self, node: Rounds, known: Mapping[str, Expr]) -> Iterator[Piece]:
         over = self.elements(node.loop, known, self.at(node.current))
         for number, nodes in enumerate(node.rounds):
-            element = index(over, Lit(number))
+            element = index(over, Lit(node.first + number))
             names = [name.name for name in node.loop.names]
             each = (index(element, Lit(place)) if node.loop.unpack else element for place in range(len(names)))
             yield from self.nodes(nodes, {**known, **dict(zip(names, each))})
@@ -375,11 +380,12 @@ class _Binder:
         if len(self.variables.rows) == 1:
             return [rules.known(tensor.shape) for tensor in first.outputs]
         unsaid = [(UNSAID,) * len(tensor.shape.sample) for tensor in first.outputs]
-        if len({tuple(tensor.shape.rank for tensor in (*m.inputs, *m.outputs)) for m in present}) > 1:
+        if len({tuple(tensor.shape.rank for tensor in (m.inputs[0], *m.outputs)) for m in present}) > 1:
             return unsaid
         match first:
             case Merge():
-                return [rules.merged(first, x)]
+                absent = [self.tests.get(number) for number, _ in leaf.inputs]
+                return [rules.merged(first, x, absent)]
             case Split():
                 return self.parts(leaf, first, x[0], known)
         makers = {_maker(member, self.scope.classes): member for member in present}

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import count as numbers_from
+from itertools import groupby, takewhile
 
 from cnndsl.emit.source.align import INPUTS, Aligned, Choice, Leaf, Nodes, insides, leaves
 from cnndsl.emit.source.align import Ref as Wire
 from cnndsl.emit.source.expr import NONE, Call, Expr, If, Index, Items, Lit, Op, Ref, free_names, text
 from cnndsl.emit.source.held import Held
 from cnndsl.emit.source.layout import BODY_WIDTH
-from cnndsl.emit.source.names import safe
+from cnndsl.emit.source.names import numbered, safe
 from cnndsl.emit.source.program import Assign, Do, Return, Statement, When
 from cnndsl.graph.graph import Apply, Merge, Module, Split
 
@@ -27,32 +28,53 @@ INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One operation of ``forward``. ``test`` is true if it runs; if not, its first input is passed on."""
+    """One operation of ``forward``."""
 
     number: int
     leaf: Leaf
     inputs: tuple[Wire, ...]
-    test: Expr | None = None
 
     @property
     def is_infix(self) -> bool:
         return isinstance(self.leaf.first, Merge) and self.leaf.first.kind in INFIX
 
 
-def tasks(nodes: Nodes, flags: Mapping[int, str]) -> Iterator[Task]:
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Operations that run if a test is true, and give the first of ``results``; if not, the second is passed on. A
+    branch that is not always there has one result."""
+
+    number: int
+    test: Expr
+    body: tuple[Task, ...]
+    results: tuple[Wire, ...]
+
+    @property
+    def inputs(self) -> tuple[Wire, ...]:
+        """The values that it takes."""
+        own = {task.number for task in self.body}
+        taken = [wire for task in self.body for wire in task.inputs if wire[0] not in own]
+        return (*taken, *(wire for wire in self.results if wire[0] not in own and wire not in taken))
+
+
+def _tasks(nodes: Nodes, flags: Mapping[int, str]) -> Iterator[Task | Condition]:
     """The operations in order."""
     for node in nodes:
         match node:
             case Leaf():
                 yield Task(node.number, node, node.inputs)
-            case Choice(then=then, otherwise=otherwise):
-                (leaf,) = (task.leaf for task in tasks(then, flags))
-                flag, name = flags.get(node.number), leaf.first.name
-                test: Expr = Ref(f"self.{flag}") if flag else Op("is not", (Ref(f"self.{name}"), NONE))
-                yield Task(node.number, leaf, leaf.inputs, None if any(tasks(otherwise, flags)) else test)
+            case Choice(otherwise=()):
+                body = tuple(Task(leaf.number, leaf, leaf.inputs) for leaf in leaves(node.then))
+                child = next((task.leaf.first.name for task in body if task.leaf.is_child), "")
+                flag = flags.get(node.number)
+                test: Expr = Ref(f"self.{flag}") if flag else Op("is not", (Ref(f"self.{child}"), NONE))
+                yield Condition(node.number, test, body, node.results)
+            case Choice(then=then):
+                (leaf,) = leaves(then)
+                yield Task(node.number, leaf, leaf.inputs)
             case _:
                 for inner in insides(node):
-                    yield from tasks(inner, flags)
+                    yield from _tasks(inner, flags)
 
 
 def schedule(
@@ -68,20 +90,37 @@ def schedule(
     return tuple(names), tuple(writer.write())
 
 
-def _needed(aligned: Aligned, flags: Mapping[int, str]) -> Sequence[Task]:
+def _needed(aligned: Aligned, flags: Mapping[int, str]) -> list[Task | Condition]:
     """All operations except merges and splits that nothing uses; layers always run."""
-    found = [*tasks(aligned.nodes, flags)]
-    same = {task.leaf.number: task.number for task in found}
+    found = [*_tasks(aligned.nodes, flags)]
+    #: What the side of a choice makes is what the choice gives.
+    same = {task.leaf.number: task.number for task in found if isinstance(task, Task)}
+    same |= {task.results[0][0]: task.number for task in found if isinstance(task, Condition) and task.body}
     wanted = {*aligned.returned.values()}
-    needed: list[Task] = []
+    needed: list[Task | Condition] = []
     for task in reversed(found):
-        made = {(task.number, index) for index in range(len(task.leaf.first.outputs))}
-        if isinstance(task.leaf.first, (Merge, Split)) and not made & wanted:
-            continue
-        inputs = tuple((same.get(number, number), index) for number, index in task.inputs)
-        wanted |= {*inputs}
-        needed.append(Task(task.number, task.leaf, inputs, task.test))
+        if isinstance(task, Task):
+            made = {(task.number, index) for index in range(len(task.leaf.first.outputs))}
+            if isinstance(task.leaf.first, (Merge, Split)) and not made & wanted:
+                continue
+            inputs = tuple((same.get(number, number), index) for number, index in task.inputs)
+            task = replace(task, inputs=inputs)
+        else:
+            task = _renumbered(task, same)
+        wanted |= {*task.inputs}
+        needed.append(task)
     return needed[::-1]
+
+
+def _renumbered(task: Condition, same: Mapping[int, int]) -> Condition:
+    """A condition whose inputs come from choices, not from their sides."""
+    own = {one.number for one in task.body}
+
+    def wire(number: int, index: int) -> Wire:
+        return (number if number in own else same.get(number, number)), index
+
+    body = tuple(replace(one, inputs=tuple(wire(*taken) for taken in one.inputs)) for one in task.body)
+    return replace(task, body=body, results=tuple(wire(*result) for result in task.results))
 
 
 @dataclass(slots=True)
@@ -105,11 +144,13 @@ class _Writer:
     Everything runs in the order of the graph."""
 
     inputs: Sequence[str]
-    tasks: Sequence[Task]
+    tasks: Sequence[Task | Condition]
     returned: Mapping[str, Wire]
     marks: Mapping[Wire, str]
     is_root: bool
     children: Held
+    #: Branches that are not always there, until they are merged.
+    arms: dict[int, Condition] = field(default_factory=dict)
     statements: list[Statement] = field(default_factory=list)
     #: The variable of each value, and the values that each variable has held since it was last assigned.
     variables: dict[Wire, Expr] = field(default_factory=dict)
@@ -126,21 +167,32 @@ class _Writer:
             self.assign(name, {(INPUTS, place): Ref(name)})
         for task in self.tasks:
             self.left.update(task.inputs)
-            if task.leaf.is_named and len(task.leaf.first.name) <= MAX_NAME:
-                self.named[task.number, 0] = safe(task.leaf.first.name.replace(".", "_"))
-        self.named |= {wire: safe(name.replace(".", "_")) for wire, name in self.marks.items() if len(name) <= MAX_NAME}
+            for one in task.body if isinstance(task, Condition) else (task,):
+                self.left.update(wire for wire in one.inputs if one is not task and wire not in task.inputs)
+                if one.leaf.is_named and len(one.leaf.first.name) <= MAX_NAME:
+                    self.named[task.number, 0] = safe(one.leaf.first.name.replace(".", "_"))
+        short = {wire: name.replace(".", "_") for wire, name in self.marks.items() if len(name) <= MAX_NAME}
+        self.named |= {wire: safe(name) for wire, name in short.items()}
         self.left.update(self.returned.values())
         for task, following in zip(self.tasks, (*self.tasks[1:], None)):
-            if isinstance(task.leaf.first, Split):
-                self.split(task, task.leaf.first)
-            elif len(task.leaf.first.outputs) > 1:
-                self.several(task)
-            elif task.test is not None:
-                self.optional(task, task.test)
+            if isinstance(task, Task):
+                self.task(task, following)
+            elif len(task.results) == 1:
+                self.arms[task.number] = task
             else:
-                self.operation(task, following)
+                self.optional(task)
         self.statements.append(Return(self.result()))
         return self.statements
+
+    def task(self, task: Task, following: Task | Condition | None) -> None:
+        if isinstance(task.leaf.first, Split):
+            self.split(task, task.leaf.first)
+        elif len(task.leaf.first.outputs) > 1:
+            self.several(task)
+        elif task.leaf.optional:
+            self.merge(task)
+        else:
+            self.operation(task, following)
 
     def result(self) -> Expr:
         if len(self.returned) == 1:
@@ -151,7 +203,7 @@ class _Writer:
 
     # --- operations ------------------------------------------------------------------------------
 
-    def operation(self, task: Task, following: Task | None) -> None:
+    def operation(self, task: Task, following: Task | Condition | None) -> None:
         wire = task.number, 0
         operands = self.take(task.inputs)
         code = self.applied(task.leaf, operands)
@@ -162,7 +214,7 @@ class _Writer:
         self.pending.append(Pending(code, depth, wire, task.leaf.arm))
         if following is None and [*self.returned.values()] == [wire] and self.left[wire] == 1:
             return
-        wanted = following is not None and wire in following.inputs and following.test is None
+        wanted = isinstance(following, Task) and wire in following.inputs and not following.leaf.optional
         single = self.left[wire] == 1 and (wanted or task.leaf.arm != "")
         first = task.leaf.first
         activation = isinstance(first, Apply) and first.layer.family == "activation" and depth > 1
@@ -195,26 +247,87 @@ class _Writer:
         method = Ref(f"{text(operands[0].code)}.{'chunk' if even else 'split'}")
         self.statements.append(Assign(", ".join(names), Call(method, (sizes, Lit(1)))))
 
-    def optional(self, task: Task, test: Expr) -> None:
-        """An operation that not every use has. Without it, its first input is passed on."""
+    def optional(self, task: Condition) -> None:
+        """Operations that not every use has. Without them, a value is passed on."""
         self.flush()
-        wire = task.number, 0
-        operands = [self.variable(taken) for taken in task.inputs]
-        first, *others = (operand.code for operand in operands)
-        self.use(task.inputs)
-        reads = dict.fromkeys((name for other in others for name in free_names(other)), 1)
-        prefer = first.name if isinstance(first, Ref) else ""
-        name = self.name(wire, task.leaf.arm, reads, prefer) if self.left[wire] else ""
-        then = self.applied(task.leaf, operands)
-        if name and Ref(name) != first and not isinstance(task.leaf.first, Merge):
-            child = Ref(f"self.{task.leaf.first.name}")
-            short = Assign(name, If(Op("is", (child, NONE)), first, then))
+        wire, passed = (task.number, 0), task.results[1]
+        before = self.variables[passed]
+        read = {
+            name: 1
+            for taken in task.inputs
+            for name in free_names(self.variables[taken])
+            if self.variables[taken] != before
+        }
+        self.use([passed] if all(passed not in one.inputs for one in task.body) else [])
+        arm = task.body[-1].leaf.arm
+        body, code = self.inside(task)
+        name = self.name(wire, arm, read, before.name if isinstance(before, Ref) else "") if self.left[wire] else ""
+        last = task.body[-1].leaf.first
+        if name and Ref(name) != before and not body and not isinstance(last, Merge):
+            short = Assign(name, If(Op("is", (Ref(f"self.{last.name}"), NONE)), before, code))
             if len(f"{name} = {text(short.value)}") <= BODY_WIDTH:
                 self.statements.append(short)
                 return
-        if name and Ref(name) != first:
-            self.statements.append(Assign(name, first))
-        self.statements.append(When(test, (Assign(name, then) if name else Do(then),)))
+        if name and Ref(name) != before:
+            self.statements.append(Assign(name, before))
+        self.statements.append(When(task.test, (*body, Assign(name, code) if name else Do(code))))
+
+    def inside(self, task: Condition) -> tuple[list[Statement], Expr]:
+        """The statements of a condition, and the expression for its result."""
+        outer, self.statements = self.statements, []
+        *before, last = (*task.body, None) if not task.body else task.body
+        for one, following in zip(before, task.body[1:]):
+            assert one is not None
+            self.task(one, following)
+        if last is None:
+            (result,) = (operand.code for operand in self.take(task.results[:1]))
+        else:
+            result = self.applied(last.leaf, self.take(last.inputs))
+        self.flush()
+        made, self.statements = self.statements, outer
+        return made, result
+
+    def merge(self, task: Task) -> None:
+        """A merge of branches of which some are not always there."""
+        self.flush()
+        item, sure = task.leaf.first, [wire for wire in task.inputs if wire[0] not in self.arms]
+        assert isinstance(item, Merge)
+        codes = dict(zip(sure, (operand.code for operand in self.take(sure))))
+        arms = [self.arms[wire[0]] for wire in task.inputs if wire[0] in self.arms]
+        exprs = (*codes.values(), *(self.variables[wire] for arm in arms for wire in arm.inputs))
+        read = dict.fromkeys(frozenset[str]().union(*map(free_names, exprs)), 1)
+        if item.kind == "concat":
+            self.listed(task, item, codes)
+            return
+        name = self.name((task.number, 0), task.leaf.arm or "y", read)
+        first = task.inputs.index(sure[0])
+        self.statements.append(Assign(name, codes[sure[0]]))
+        for wire in reversed(task.inputs[:first]):
+            body, code = self.inside(self.arms[wire[0]])
+            then = (*body, Assign(name, _merged(item, (code, Ref(name)))))
+            self.statements.append(When(self.arms[wire[0]].test, then))
+        for is_sure, group in groupby(task.inputs[first + 1 :], codes.__contains__):
+            if is_sure:
+                self.statements.append(Assign(name, _merged(item, (Ref(name), *(codes[wire] for wire in group)))))
+                continue
+            for wire in group:
+                body, code = self.inside(self.arms[wire[0]])
+                then = (*body, Assign(name, _merged(item, (Ref(name), code))))
+                self.statements.append(When(self.arms[wire[0]].test, then))
+
+    def listed(self, task: Task, item: Merge, codes: Mapping[Wire, Expr]) -> None:
+        """A concat of branches that are gathered in a list."""
+        name = next(name for name in numbered("branches") if not self.is_live(name))
+        run = [*takewhile(codes.__contains__, task.inputs)]
+        listed = Items(tuple(codes[wire] for wire in run))
+        self.statements.append(Assign(name, listed, "" if run else "list[Tensor]"))
+        for wire in task.inputs[len(run) :]:
+            body, code = ([], codes[wire]) if wire in codes else self.inside(self.arms[wire[0]])
+            made = Do(Call(Ref(f"{name}.append"), (code,)))
+            self.statements.append(made if wire in codes else When(self.arms[wire[0]].test, (*body, made)))
+        joined = Call(Ref("torch.cat"), (Ref(name), Lit(item.dim)))
+        self.pending.append(Pending(joined, 1, (task.number, 0), task.leaf.arm))
+        self.flush()
 
     def applied(self, leaf: Leaf, operands: Sequence[Pending]) -> Expr:
         """An operation on its operands."""
@@ -223,9 +336,7 @@ class _Writer:
             return Call(self.children.access(item.name), codes)
         if item.kind == "concat":
             return Call(Ref("torch.cat"), (Items(codes), Lit(item.dim)))
-        if item.kind in INFIX:
-            return Op(INFIX[item.kind], codes)
-        return reduce(lambda left, right: Call(Ref(f"torch.{item.kind}"), (left, right)), codes)
+        return _merged(item, codes)
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -301,6 +412,13 @@ class _Writer:
             self.variables.pop(other, None)
         self.variables |= variables
         self.held[name] = [*variables]
+
+
+def _merged(item: Merge, operands: Sequence[Expr]) -> Expr:
+    """Operands merged value by value: ``a + b``, ``torch.maximum(a, b)``."""
+    if item.kind in INFIX:
+        return Op(INFIX[item.kind], tuple(operands))
+    return reduce(lambda left, right: Call(Ref(f"torch.{item.kind}"), (left, right)), operands)
 
 
 def _is_numbered(name: str) -> bool:

@@ -12,7 +12,7 @@ from itertools import chain, combinations
 from math import prod
 from typing import Any, TypeAlias
 
-from cnndsl.emit.source.expr import Expr, Lit, Opaque, free_names, items, product, scaled, total
+from cnndsl.emit.source.expr import Expr, Lit, Opaque, choice, free_names, items, product, scaled, total
 from cnndsl.graph.graph import Apply, Merge
 from cnndsl.layers import Layer, Refused, Shape
 from cnndsl.layers.table import Argument
@@ -123,14 +123,18 @@ def _rule(found: tuple[int, ...], probes: Sequence[tuple[int, ...]]) -> Rule | N
     return None
 
 
-def merged(item: Merge, operands: Sequence[Sizes]) -> Sizes:
-    """The sizes of a merge. Operands are broadcast: each size is that of the first that is not repeated."""
-    rank = len(item.output.shape)
+def merged(item: Merge, operands: Sequence[Sizes], tests: Sequence[Expr | None]) -> Sizes:
+    """The sizes of a merge; an operand with a test is there if that is true. Operands are broadcast: each size is that
+    of the first that is not repeated."""
+    sure = [operand for operand, test in zip(operands, tests) if test is None]
     if item.kind == "concat":
-        axis = item.dim % rank - 1
-        summed = total(operand[axis] for operand in operands)
-        return (*operands[0][:axis], summed, *operands[0][axis + 1 :])
+        axis = item.dim % len(item.output.shape) - 1
+        sizes = [o[axis] if test is None else choice(test, o[axis], Lit(0)) for o, test in zip(operands, tests)]
+        return (*sure[0][:axis], total(sizes), *sure[0][axis + 1 :])
+    if len(sure) < len(operands):
+        return sure[0]
     made = []
+    rank = len(item.output.shape)
     for axis, size in enumerate(item.output.shape.sample, 1 - rank):
         fit = (o[axis] for o, t in zip(operands, item.inputs) if len(t.shape) > -axis and t.shape[axis] == size)
         made.append(next(fit))
