@@ -14,17 +14,37 @@ A spec's recipe trains it, and the run gives the trained module::
 ``@cnndsl.layer`` makes a layer of your own class.
 """
 
-from cnndsl.diagnostics import Diagnostic, RunError, SpecError
-from cnndsl.explanations import explain
-from cnndsl.fmt import format
-from cnndsl.limits import Limits
-from cnndsl.network import Network, check, load, loads
-from cnndsl.plugins import layer
-from cnndsl.spec.document import Text
-from cnndsl.training.api import train
-from cnndsl.training.run import Run, load_run
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from cnndsl.version import __version__
+
+if TYPE_CHECKING:
+    from cnndsl.diagnostics import Diagnostic, RunError, SpecError
+    from cnndsl.explanations import explain
+    from cnndsl.fmt import format
+    from cnndsl.limits import Limits
+    from cnndsl.network import Network, check, load, loads
+    from cnndsl.plugins import layer
+    from cnndsl.spec.document import Text
+    from cnndsl.training.api import train
+    from cnndsl.training.run import Run, load_run
+
+#: Where each name is. It is imported when it is first used: the training needs torch, which takes seconds to import,
+#: and the command line must be able to catch Ctrl-C while it is imported.
+_HOMES = {
+    "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
+    "cnndsl.explanations": ("explain",),
+    "cnndsl.fmt": ("format",),
+    "cnndsl.limits": ("Limits",),
+    "cnndsl.network": ("Network", "check", "load", "loads"),
+    "cnndsl.plugins": ("layer",),
+    "cnndsl.spec.document": ("Text",),
+    "cnndsl.training.api": ("train",),
+    "cnndsl.training.run": ("Run", "load_run"),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
 __all__ = [
     "Diagnostic",
     "Limits",
@@ -33,6 +53,7 @@ __all__ = [
     "RunError",
     "SpecError",
     "Text",
+    "__version__",
     "check",
     "explain",
     "format",
@@ -42,3 +63,14 @@ __all__ = [
     "loads",
     "train",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(import_module(_HOME[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -76,6 +76,7 @@ class Code(Enum):
     IN_PLACE = ("CNN108", "a layer that cannot work in place here")
     HIDING = ("CNN109", "a name that hides another")
     DOUBTFUL = ("CNN110", "weights that load but look wrong")
+    FROZEN = ("CNN111", "a size that does not follow that of the input")
     DATA = ("CNN201", "a data set that cannot be found")
     SAMPLE = ("CNN202", "data that cannot be trained on")
     LOSS = ("CNN203", "a loss that is not finite")
@@ -196,6 +197,10 @@ class RunError(Exception):
         return type(self), (told.code, told.message, told.help, tuple(note.message for note in told.notes), told.span)
 
 
+class FileError(RunError):
+    """A file for a run does not exist or cannot be read, whatever it should contain."""
+
+
 def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     """Sorted by place and code, each fault once: a block that is used ten times has its fault once.
 
@@ -262,6 +267,16 @@ def unreadable(error: OSError | ValueError) -> str:
     if isinstance(error, FileNotFoundError):
         return "does not exist"
     return f"cannot be read: {(isinstance(error, OSError) and error.strerror) or error}"
+
+
+def cause(error: BaseException) -> str:
+    """Why something failed, on one line: the message, or the class if it has none, of the first exception behind
+    ``error``, after the message of ``error`` itself if that does not contain it."""
+    first = error
+    while (behind := first.__cause__ or first.__context__) is not None:
+        first = behind
+    own, deepest = (" ".join(str(one).split()) or type(one).__name__ for one in (error, first))
+    return one_line(own if deepest in own else f"{own}: {deepest}")
 
 
 def got(value: object) -> str:

@@ -19,6 +19,8 @@ except ImportError:  # not a POSIX system: nothing is locked, so nothing is clea
 
 #: The name of an unfinished file: hidden, beside the file that it becomes, and unlike any name that people choose.
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.cnndsl", re.DOTALL)
+#: The most bytes of a file's own name in it. File systems allow 255 altogether.
+_KEPT = 255 - len("..01234567.cnndsl")
 
 
 def given_path(value: object, expected: str = "a path must be a str or an os.PathLike") -> Path:
@@ -93,16 +95,23 @@ def clear_unfinished(folder: Path, name: str = "") -> None:
     """Removes the leftovers of killed writers in a folder, of the file ``name`` or of all."""
     with suppress(OSError), os.scandir(folder) as entries:
         for entry in entries:
-            ours = _UNFINISHED.fullmatch(entry.name) and entry.name.startswith(f".{name}")
+            ours = _UNFINISHED.fullmatch(entry.name) and entry.name.startswith(f".{_kept(name)}")
             if ours and entry.is_file(follow_symlinks=False):
                 _clear(entry.path)
+
+
+def _kept(name: str) -> str:
+    """The start of a name that is in the name of its unfinished file."""
+    while len(os.fsencode(name)) > _KEPT:
+        name = name[:-1]
+    return name
 
 
 @contextmanager
 def _unfinished(path: Path) -> Iterator[IO[bytes]]:
     """A new file beside ``path``, locked while it is written: unlocked leftovers may be removed."""
     while True:
-        beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.cnndsl")
+        beside = path.with_name(f".{_kept(path.name)}.{secrets.token_hex(4)}.cnndsl")
         with beside.open("xb") as file:
             try:
                 _lock(file, wait=True)

@@ -1,8 +1,8 @@
 """The specs that come with the package: found by name from any folder, as ``zoo:resnet50``.
 
-Each has a source, and a name: ``zoo:torchvision/resnet50``. The networks of torchvision, those beyond classification
-and those for trained weights are listed by their plain names, the others by both. The source may always be left out if
-no other network has the name: ``zoo:lenet``, but ``zoo:classic/resnet18``.
+Each has a source, and a name: ``zoo:torchvision/resnet50``. The networks of timm and the classic ones are listed by
+both, the others by their plain names. The source may always be left out if no other network has the name:
+``zoo:lenet``, but ``zoo:classic/resnet18``.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ _PACKAGE = Path(__file__).parent
 #: In an installed package the specs are inside it, in a checkout beside it.
 FOLDER = next((folder for folder in (_PACKAGE / "archs", _PACKAGE.parent / "archs") if folder.is_dir()), _PACKAGE)
 #: The sources, in the order of the list, and their folders.
-SOURCES = {"torchvision": "torchvision", "beyond": "beyond", "weights": "weights", "timm": "timm", "classic": "."}
+SOURCES = {
+    "torchvision": "torchvision",
+    "segmentation": "segmentation",
+    "detection": "detection",
+    "beyond": "beyond",
+    "weights": "weights",
+    "timm": "timm",
+    "classic": ".",
+}
 #: Sources whose networks are listed by their plain names.
-_PLAIN = ("torchvision", "beyond", "weights")
+_PLAIN = ("torchvision", "segmentation", "detection", "beyond", "weights")
 #: Sources whose networks are all of one family.
-_ONE_FAMILY = ("beyond", "classic")
+_ONE_FAMILY = ("segmentation", "detection", "beyond", "classic")
 #: A name as far as its size or version, without who trained it: ``wide_resnet50_2``, ``tf_efficientnet_b0``,
 #: ``res2net50_26w_4s``, ``convnextv2_atto``.
 _FAMILY = re.compile(r"(?:tf_|ese_)?((?:wide_)?[a-z]+?(?:\d[a-z]{3,}|(?=v?\d|_|$)))")

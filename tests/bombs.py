@@ -299,6 +299,39 @@ FAMILIES: dict[str, Family] = {
     "empty repeats": (lambda n: net([nested("{times: 1000, repeat: [", "", "]}", n)]), 14),
     "doubling blocks": (doubling, 900),
     "calls": (lambda n: net(["B0"], blocks([*(f"B{i}: [B{i + 1}]" for i in range(n)), f"B{n}: [ReLU]"])), 900),
+    "doubling blocks, inline": (
+        lambda n: net(
+            ["{B0: , inline: true}"],
+            blocks([*(f"B{i}: [{{B{i + 1}: , inline: true}}, {{B{i + 1}: , inline: true}}]" for i in range(n))])
+            + f"  B{n}: [ReLU]\n",
+        ),
+        900,
+    ),
+    "blocks in a ring, inline": (
+        lambda n: net(
+            ["{B0: , inline: true}"], blocks(f"B{i}: [{{B{(i + 1) % n}: , inline: true}}]" for i in range(n))
+        ),
+        900,
+    ),
+    "inline of many": (
+        lambda n: net(
+            ["{B0: , inline: true}"] * 20,
+            blocks(f"B{i}: [{', '.join(f'{{B{j}: , inline: true}}' for j in range(n))}]" for i in range(n)),
+        ),
+        90,
+    ),
+    "lost, inline": (
+        lambda n: net(
+            ["{B: , inline: true, when: $(a)}"] * n, blocks(["B: [{name: a$i, ReLU: }, {name: b, ReLU: }]"])
+        ),
+        5_000,
+    ),
+    "names around, inline": (
+        lambda n: net(
+            [*(f"{{ReLU: , name: a{i}}}" for i in range(n)), *["{B: , inline: true}"] * n], blocks(["B: [ReLU]"])
+        ),
+        4_000,
+    ),
     "ring": (lambda n: net(["B0"], blocks(f"B{i}: [B{(i + 1) % n}]" for i in range(n))), 900),
     "nested sequential": (lambda n: net([nested("{sequential: [", "ReLU", "]}", n)]), 30),
     "deep": (
@@ -314,6 +347,22 @@ FAMILIES: dict[str, Family] = {
         lambda n: net(["{times: 1000, repeat: [B]}"], blocks([f"B: [{'ReLU, ' * n}]"])),
         20,
     ),
+    "layers with parametrizations": (
+        lambda n: net(["{Conv2d: [8, 1], parametrization: spectral_norm}"] * n),
+        4_000,
+    ),
+    "sizes": (
+        lambda n: net(
+            [
+                *(f"let: {{h{i}: $(3 * {f'h{i - 1}' if i else 'input.height'} // 3)}}" for i in range(20)),
+                *(f"{{name: a{i}, ReLU: }}" for i in range(n)),
+                *["Upsample: [$(3 * h19)]", "AvgPool2d: 3"] * n,
+                *(f"{{from: a{i}, name: b{i}}}" for i in range(n // 2)),
+            ]
+        ),
+        2_000,
+    ),
+    "sizes of others": (lambda n: net(["{name: a, ReLU: }", *["Upsample: {like: a}"] * n]), 9_000),
     "warnings": (lambda n: net(["Conv2d: [8, 1]", "BatchNorm2d"] * n), 7_000),
     "unseen": (lambda n: net(["Conv2d: [8, 2, 2]"] * n, input="[8, 1000001, 3]"), 8_200),
     "shape faults": (lambda n: net(["{branch: [[Conv2d: [8, 9]], []]}"] * n), 6_200),

@@ -22,6 +22,7 @@ from training_cases import SPEC, assert_same_weights
 import cnndsl
 from cnndsl.training.checkpoint import encode, save
 from cnndsl.training.resume import last_checkpoint
+from cnndsl.training.run_folder import list_runs
 
 LONG = SPEC.replace("epochs: 3", "epochs: 4").replace("size: 150", "size: 300")
 
@@ -67,7 +68,8 @@ def kills(folder: Path, count: int) -> None:
             child = forked(training(runs, started.parent if started else None))
             time.sleep(moments.random() * patience)
             os.kill(child, signal.SIGKILL)
-            if ended(child) == 0:
+            finished = ended(child) == 0
+            if finished or any(run.state == "finished" for run in list_runs(runs)):  # killed after its end
                 break
             killed += 1
             patience *= 1.2  # the machine may be slower now than when the duration was measured

@@ -75,7 +75,7 @@ JUNK: list[Any] = [
     {"repeat": ["ReLU"], "times": 1000}, {"dense": [{"Conv2d": [4, 1]}], "times": 50}, {"from": "a"}, {"reuse": "conv"},
     {"let": {"c": 3}}, {"sequential": []}, {"branch": [[], []], "merge": "add"}, {"steps": ["ReLU"], "times": 1000},
     {"branch": [{"steps": [], "when": "$nowhere"}, {"steps": ["ReLU"], "for": "c", "in": [1, 2]}]},
-    {"residual": [{"Conv2d": [3, 3]}]},
+    {"residual": [{"Conv2d": [3, 3]}]}, {"Block0": None, "inline": True}, {"ReLU": None, "inline": True, "name": "a.0"},
 ]  # fmt: skip
 
 

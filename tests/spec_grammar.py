@@ -258,7 +258,7 @@ def call(place: Place, block: str) -> dict[str, Any]:
         if param.kind == "maybe" and place.often(0.2):
             value = place.pick([{"LeakyReLU": {"negative_slope": 0.2}}, {"ReLU": {"inplace": True}}])
         arguments[param.name] = value
-    return {block: arguments}
+    return {block: arguments, **({"inline": True} if place.often(0.12) else {})}
 
 
 # --- structure -------------------------------------------------------------------------------------------
@@ -401,6 +401,8 @@ def step(place: Place) -> list[Step]:
 def from_or_reuse(place: Place) -> list[Step]:
     if place.modules and place.often(0.4):
         return [{"reuse": place.pick(place.modules)}]
+    if place.names and not place.same_size and place.often(0.2):
+        return [{"Upsample": {"like": place.pick(place.names), "mode": place.pick(["nearest", "bilinear"])}}]
     if place.names and place.often(0.5):
         return [optioned(place, {"from": place.pick(place.names)}, named=False)]
     if len(place.names) > 1 and place.often(0.1):

@@ -69,6 +69,22 @@ def test_arguments_and_defaults_are_the_tables_and_torchvisions(name: str) -> No
         assert theirs[argument] == own[argument], argument
 
 
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        *((name, NEEDED.get(name, {})) for name in NAMES),
+        *((crop, {"size": size}) for crop in ("CenterCrop", "RandomCrop", "RandomResizedCrop") for size in (9, (9,))),
+        *(("Pad", {"padding": padding}) for padding in (3, (3,), (3, 4), (1, 2, 3, 4))),
+        *(("Grayscale", {"num_output_channels": channels}) for channels in (1, 3)),
+    ],
+)
+def test_the_shape_of_the_result_is_torchvisions(name: str, arguments: dict[str, Any]) -> None:
+    picture = as_float(pictures(1))[0]
+    shape = tuple(getattr(v2, name)(**arguments)(picture).shape)
+    assert TABLE[name].output(arguments, tuple(picture.shape)) == shape
+    assert tuple(run(TRANSFORMS[name](**arguments), picture[None])[0].shape) == shape
+
+
 def fields_of(name: str) -> tuple[Any, ...]:
     return fields(TRANSFORMS[name])  # type: ignore[arg-type]
 

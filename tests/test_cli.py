@@ -58,6 +58,30 @@ def test_build_writes_source_diagram_and_shapes(folder: Path) -> None:
     assert sum(int(row["params"]) for row in rows if row["depth"] == "1") == 128_806_154
 
 
+def test_build_names_its_files_as_draw_does_except_the_module(folder: Path) -> None:
+    (folder / "a b.yaml").write_text(SMALL.replace("name: small\n", ""))
+    assert cnndsl("build", "a b.yaml", cwd=folder).returncode == 0
+    assert cnndsl("draw", "a b.yaml", cwd=folder).returncode == 0
+    made = {path.name for path in (folder / "build/a b").iterdir()}
+    assert made == {"a_b.py", "a b.svg", "a b.csv", ".cnndsl.json"} and (folder / "a b.svg").exists()
+
+
+def test_ctrl_c_during_the_imports_is_quiet(folder: Path) -> None:
+    code = """
+import os, runpy, signal, sys
+
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == "cnndsl.network":
+            os.kill(os.getpid(), signal.SIGINT)
+
+sys.meta_path.insert(0, Finder())
+runpy.run_module("cnndsl", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (130, "")
+
+
 def test_build_is_the_same_twice_and_keeps_what_is_not_its_own(folder: Path) -> None:
     assert cnndsl("build", "small.yaml", cwd=folder).returncode == 0
     made = folder / "build" / "small" / "small.py"

@@ -31,6 +31,7 @@ from cnndsl.source import Source, Span
 from cnndsl.spec.calls import FunctionCall
 from cnndsl.training.data import Batch, Data, Places, open_data, prepare_image, sources
 from cnndsl.training.data.idx import read_idx
+from cnndsl.training.data.layout import read_folder
 from cnndsl.training.data.pictures import Unreadable, decode
 
 CPU = torch.device("cpu")
@@ -286,7 +287,9 @@ def test_a_download_that_breaks_off_leaves_nothing(tmp_path: Path, mirror: Path)
     content = last.read_bytes()
     last.unlink()
     places = Places(tmp_path / "data")
-    assert "the download failed: Error downloading t10k-labels" in error(Code.DATA, lambda: opened(recipe(), places))
+    message = error(Code.DATA, lambda: opened(recipe(), places))
+    assert "the download failed: Error downloading t10k-labels" in message
+    assert "HTTP Error 404: File not found" in message
     assert [*(tmp_path / "data").iterdir()] == []
     last.write_bytes(content)
     assert len(opened(recipe(), places).train) == 12
@@ -530,6 +533,34 @@ def test_a_folder_that_is_split(test: str, tmp_path: Path) -> None:
         expected = v2.functional.pil_to_tensor(image)
     expected = v2.Compose([v2.Resize(16), v2.CenterCrop(16)])(expected).div(255)
     assert torch.equal(x[0], expected) and x.shape == (3, 3, 16, 16) and x2.shape == (1, 3, 16, 16)
+
+
+def test_links_among_folders_of_pictures_are_followed_unless_they_lead_back(tmp_path: Path) -> None:
+    root = folder(tmp_path / "root", {"cat": 2, "dog": 3})
+    folder(tmp_path, {"more": 4})
+    (root / "cat/sub").mkdir()
+    for link, target in {"cat/sub/up": "../..", "cat/here": ".", "cat/other": "../dog", "dog/other": "../cat"}.items():
+        (root / link).symlink_to(target)
+    (root / "cat/more").symlink_to(tmp_path / "more")
+    files = read_folder(str(root), HERE, 0.5, 0)
+    found = sorted((str(Path(path).relative_to(root)), label) for path, label in [*files.train, *files.test])
+    counts = {"cat": 2, "cat/more": 4, "cat/other": 3, "dog": 3, "dog/other": 2, "dog/other/more": 4}
+    pairs = [(place, number) for place, count in counts.items() for number in range(count)]
+    assert found == sorted((f"{place}/{number}.png", int(place.startswith("dog"))) for place, number in pairs)
+
+
+def test_the_pictures_and_their_order_are_torchvisions(tmp_path: Path) -> None:
+    for inner in ("b", "a c", "a/c", "a-d/x"):
+        folder(tmp_path / "cat" / inner, {"e": 1, "f g": 2})
+    folder(tmp_path, {"dog": 3})
+    seen: list[tuple[str, int]] = []
+
+    def see(files: list[tuple[str, int]]) -> list[tuple[str, int]]:
+        seen.extend(files)
+        return files
+
+    read_folder(str(tmp_path), HERE, 0.5, 0, see)
+    assert seen == torchvision.datasets.ImageFolder(tmp_path).samples
 
 
 def test_a_folder_that_is_not_split_is_by_its_seed(tmp_path: Path) -> None:

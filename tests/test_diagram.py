@@ -154,6 +154,13 @@ def test_an_edge_out_of_a_module_with_several_outputs_has_the_name_of_the_output
     assert draw(PORTS, depth=depth, show_shapes=False).edges[c2, "concat1"] == ["c2"]
 
 
+def test_a_tensor_of_which_only_the_size_is_read_has_a_dashed_line_without_a_shape() -> None:
+    drawn = draw("input: [3, 8, 8]\nnetwork: [{name: low, Conv2d: [4, 1, 2]}, {name: up, Upsample: {like: input}}]")
+    assert drawn.edges["input x", "up"] == [] and drawn.edges["low", "up"] == [f"4{X}4{X}4"]
+    dashed = re.search(r"<title>input x&#45;&gt;up</title>\n<path[^>]*stroke-dasharray", drawn.svg)
+    assert dashed and drawn.svg.count("stroke-dasharray") == 1
+
+
 def test_every_family_of_layers_has_a_colour_or_is_grey() -> None:
     grey = {layer.family for layer in LAYERS.values()} - FAMILIES.keys()
     assert grey <= {"dropout", "shape"}

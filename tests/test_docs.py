@@ -14,15 +14,23 @@ from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
 from cnndsl.emit.table import Table, as_plain
 from cnndsl.spec.functions import FUNCTIONS
+from cnndsl.spec.recipe_keys import KEYS, Key
 from cnndsl.spec.schema import schema
 from cnndsl.spec.steps import COMMON, STRUCTURE
-from cnndsl.training import run
+from cnndsl.training import run_folder
 from cnndsl.training.progress import Epoch
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
 LANGUAGE = (ROOT / "docs" / "language.md").read_text()
+
+
+#: The files of a run.
+FILES = (
+    *(run_folder.SPEC, run_folder.INFO, run_folder.METRICS, run_folder.LOCK),
+    *(run_folder.LAST, run_folder.BEFORE, run_folder.BEST, run_folder.DAMAGED),
+)
 
 
 def blocks(text: str, kind: str) -> list[str]:
@@ -118,7 +126,7 @@ def test_the_recipes_of_the_pages_are_recipes(recipe: str) -> None:
 
 
 def test_the_training_page_tells_of_every_key_option_and_verb() -> None:
-    for key in schema()["properties"]["train"]["properties"]:
+    for key in KEYS:
         assert f"{key}:" in TRAINING and f"| `{key}` |" in TRAINING, key
     for option in (option for parameter in train.params for option in (*parameter.opts, *parameter.secondary_opts)):
         assert not option.startswith("-") or re.search(rf"`{option}\b", TRAINING), option
@@ -126,8 +134,14 @@ def test_the_training_page_tells_of_every_key_option_and_verb() -> None:
         assert f"$ cnndsl {verb}" in TRAINING and re.search(rf"^\|.*`(cnndsl )?{verb}\b", README, re.MULTILINE), verb
 
 
+@pytest.mark.parametrize("key", KEYS.values(), ids=KEYS)
+def test_the_training_page_has_the_default_of_a_key(key: Key) -> None:
+    (default,) = re.findall(rf"^\| `{key.name}` \| *([^|]*?) *\|", TRAINING, re.MULTILINE)
+    assert (default.strip("`") or "none") == key.written_default
+
+
 def test_the_training_page_knows_a_runs_files() -> None:
-    for name in (run.SPEC, run.INFO, run.METRICS, run.LOCK, run.LAST, run.BEFORE, run.BEST, run.DAMAGED, "curves.svg"):
+    for name in (*FILES, "curves.svg"):
         assert f"`{name}`" in TRAINING, name
     assert ", ".join(f.name for f in fields(Epoch) if f.name != "epoch") in TRAINING
 

@@ -68,14 +68,14 @@ def test_single_blocks_and_inits_merge_though_they_look_like_calls(base: Path) -
     document = read_document(path).document
     assert document is not None
     assert set(document.blocks) == {"Stem", "Tail", "Other"}
-    assert document.init is not None and set(document.init.keys) == {"Conv2d", "Linear"}
+    assert {line.layer.name for line in document.init} == {"Conv2d", "Linear"}
 
 
 def test_calls_of_one_name_merge_and_of_another_replace(base: Path) -> None:
     def train(text: str) -> object:
         document = read_document(extended(base, text)).document
-        assert document is not None and document.train is not None
-        return plain(document.train)["optimizer"]
+        assert document is not None
+        return plain(document.tree.by_key["train"])["optimizer"]
 
     assert train("train: {optimizer: {SGD: {lr: 1}}}\n") == {"SGD": {"lr": 1, "momentum": 0.9}}
     assert train("train: {optimizer: {Adam: {lr: 1}}}\n") == {"Adam": {"lr": 1}}
@@ -135,7 +135,7 @@ def test_settings_reach_keys_positions_and_blocks(base: Path) -> None:
     graph = compile_spec(base, settings=settings).graph
     assert graph is not None
     assert [tuple(t.shape) for t in (*graph.inputs.values(), *graph.outputs.values())] == [(1, 2, 8, 8), (1, 288)]
-    assert graph.document.train is not None and plain(graph.document.train)["epochs"] == 9
+    assert plain(graph.document.tree.by_key["train"])["epochs"] == 9
 
 
 @pytest.mark.parametrize("setting", ["network.9=ReLU", "network.x=ReLU", "name.x=3", "nmae=x", "network", "input.-1=3"])

@@ -26,6 +26,7 @@ from cnndsl.training import loop
 from cnndsl.training.failures import explained
 from cnndsl.training.plan import evaluation_plan
 from cnndsl.training.progress import Epoch, early_end
+from cnndsl.training.run_folder import list_runs
 
 QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -278,7 +279,7 @@ def test_no_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         told = broken(SPEC, tmp_path / str(number))
         assert told.message == "cpu is out of memory" and "--batch-size" in told.help and "--accumulate" in told.help
         assert len(told.notes) == 1 and "\n" not in told.notes[0].message
-        (run,) = cnndsl.training.run.list_runs(tmp_path / str(number))
+        (run,) = list_runs(tmp_path / str(number))
         assert run.state == "failed" and "out of memory" in run.info["message"]
 
 

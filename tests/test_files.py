@@ -192,6 +192,17 @@ def test_a_fifo_is_waited_for_nowhere(folder: Path) -> None:
     assert run("check", "own.yaml").output.count("fifo.yaml cannot be read: it is not a regular file") == 2
 
 
+@pytest.mark.parametrize("name", ["n" * 250 + ".yaml", "ü" * 125 + ".yaml"])
+def test_names_as_long_as_the_file_system_allows(folder: Path, name: str) -> None:
+    formatted = "input: [4]\n\nnetwork:\n  - Linear: 3\n"
+    left = folder / f".{name[:238].encode()[:238].decode()}.01234567.cnndsl"  # by a killed process
+    for _ in range(2):
+        (folder / name).write_text(SPEC)
+        assert run("fmt", name).exit_code == 0
+        assert contents(folder) == {name: formatted.encode(), "net.yaml": SPEC.encode()}
+        left.write_text("")
+
+
 def test_fmt_of_a_pipe_shows_and_does_not_write(folder: Path) -> None:
     command = f"{sys.executable} -m cnndsl fmt --diff <(cat net.yaml); {sys.executable} -m cnndsl fmt <(cat net.yaml)"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, timeout=60)

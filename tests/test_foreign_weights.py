@@ -346,6 +346,33 @@ def test_objects_that_are_no_weights(source: Any, says: str, net: cnndsl.Network
         cnndsl.train(cnndsl.Text(SPEC), weights=source, quiet=True)
 
 
+@pytest.mark.parametrize("content", [b'{"stem.weight": [1, 2]}', b"lr: 0.1\n", b"\x89PNG\r\n\x1a\n" + bytes(50)])
+def test_files_that_torch_has_not_saved(content: bytes, net: cnndsl.Network, tmp_path: Path) -> None:
+    path = tmp_path / "weights.pt"
+    path.write_bytes(content)
+    with pytest.raises(RunError) as caught:
+        net.module(weights=path)
+    fault = caught.value.diagnostic
+    assert (fault.code, fault.message, fault.notes) == (Code.WEIGHTS, f"{path} is not a weights file", ())
+    assert "`torch.save`" in fault.help
+
+
+def test_the_old_format_of_torch_is_read(net: cnndsl.Network, tmp_path: Path) -> None:
+    state = randomised(net.module()).state_dict()
+    torch.save(state, tmp_path / "old.pt", _use_new_zipfile_serialization=False)
+    found = net.module(weights=tmp_path / "old.pt").state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in state.items())
+
+
+@pytest.mark.parametrize("command", ["train", "build"])
+def test_a_file_that_is_not_there_is_wrong_usage(command: str, tmp_path: Path) -> None:
+    (tmp_path / "net.yaml").write_text(SPEC)
+    (tmp_path / "text.pt").write_text("text")
+    for name, code in {"none.pt": 2, "none.safetensors": 2, ".": 2, "text.pt": 1}.items():
+        done = CliRunner().invoke(cli, [command, str(tmp_path / "net.yaml"), "--weights", str(tmp_path / name)])
+        assert done.exit_code == code, done.output
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 @pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_what_is_no_file_is_refused_and_not_waited_for(suffix: str, net: cnndsl.Network, tmp_path: Path) -> None:

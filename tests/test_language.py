@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from textwrap import dedent
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 
 import cnndsl
 from cnndsl.diagnostics import Diagnostic
+from cnndsl.emit.table import Shapes
 from cnndsl.source import Source, Span
 from cnndsl.spec.expression import Environment, evaluate
 from cnndsl.spec.functions import FUNCTIONS
@@ -19,12 +22,18 @@ from cnndsl.spec.tree import Scalar, plain, read
 from cnndsl.spec.values import Fault, parse_value
 
 
+def _sample(output: Shapes) -> tuple[int, ...]:
+    """The shape of a sample; of the current tensor, if a module returns several."""
+    shape = [*output.values()][-1] if isinstance(output, Mapping) else output
+    return tuple(shape[1:])
+
+
 def rows(network: str, shape: str = "[3, 8, 8]", **params: object) -> list[tuple[str, str, tuple[int, ...]]]:
     """Path, layer and shape of a sample for every row of a network."""
     head = f"input: {shape}\n" if "network:" in network else f"input: {shape}\nnetwork:\n"
     body = dedent(network) if "network:" in network else "\n".join(f"  {line}" for line in dedent(network).splitlines())
     net = cnndsl.loads(f"{head}{body}\n", **params)
-    return [(row.path, row.layer, tuple(row.output[1:])) for row in net.shapes().rows]
+    return [(row.path, row.layer, _sample(row.output)) for row in net.shapes().rows]
 
 
 def codes(spec: str) -> list[tuple[str, int, int]]:
@@ -227,7 +236,7 @@ def test_extends_merges_and_calls_replace(tmp_path: Path) -> None:
     net = cnndsl.load(tmp_path / "own.yaml")
     assert net.name == "own"
     assert net.shapes().rows[0].output == (1, 6, 8, 8)
-    assert plain(net.graph.document.train) == {"epochs": 3, "optimizer": {"Adam": {"lr": 0.2}}}
+    assert plain(net.graph.document.tree.by_key["train"]) == {"epochs": 3, "optimizer": {"Adam": {"lr": 0.2}}}
 
 
 @pytest.mark.parametrize("path", ["../out.yaml", "/etc/passwd", "http://example.org/x.yaml"])
@@ -420,6 +429,7 @@ def test_a_tensor_with_dots_in_its_name_leaves_a_chain_a_chain() -> None:
 
 def test_an_output_of_a_module_in_a_list_goes_by_its_last_part() -> None:
     spec = """
+    input: [3, 8, 8]
     blocks:
       Head: {outputs: [box, score], steps: [{name: box, Conv2d: [4, 1]}, {name: score, Conv2d: [2, 1]}]}
     network:
@@ -427,4 +437,93 @@ def test_an_output_of_a_module_in_a_list_goes_by_its_last_part() -> None:
       - {name: heads.1, Head: }
       - branch: [[from: heads.0.box], [from: heads.1.box], [from: heads.1]]
     """
-    assert rows(spec)[-1][2] == (10, 8, 8)
+    assert cnndsl.loads(dedent(spec)).graph.root.output.shape.sample == (10, 8, 8)
+
+
+# --- blocks that are written out -----------------------------------------------------------------
+
+
+def test_an_inlined_block_continues_the_numbers_of_a_chain() -> None:
+    spec = """
+    blocks:
+      ConvReLU(c): [Conv2d: [$c, 1], ReLU]
+      Twice(c): [{ConvReLU: $c, inline: true}, {ConvReLU: "$(2 * c)", inline: true}]
+    network:
+      - {Twice: 4, inline: true}
+      - {name: last, sequential: [Sigmoid, {ConvReLU: 5, inline: true}]}
+      - {ConvReLU: 6}
+    """
+    paths = ["0", "1", "2", "3", "last", "last.0", "last.1", "last.2", "5", "5.0", "5.1"]
+    assert [path for path, *_ in rows(spec)] == paths
+
+
+def test_an_inlined_block_that_is_no_chain_makes_none_of_the_module_around() -> None:
+    spec = """
+    blocks: {Plus: [ReLU, residual: [Conv2d: [3, 1]]], Around: [Sigmoid, {Plus: , inline: true, when: false}, ReLU]}
+    network: [Around, {Plus: , inline: true}]
+    """
+    assert [path for path, *_ in rows(spec)] == [
+        *("around1", "around1.sigmoid1", "around1.relu1", "relu1", "conv1", "add1"),
+    ]
+
+
+def test_names_of_an_inlined_block_are_names_of_the_module_around_and_not_the_other_way() -> None:
+    spec = """
+    blocks:
+      Pair: {inputs: [x, skip], outputs: [both, one], steps: [
+        {name: both, branch: [[from: input], [from: skip]]}, {name: one, Conv2d: [2, 1]}]}
+    network:
+      - {name: skip, Conv2d: [5, 1]}
+      - {name: stem, Conv2d: [4, 1]}
+      - {name: pair, Pair: , inputs: [stem, input], inline: true}
+      - branch: [[from: both], [from: pair.both], [from: pair], [from: pair.one], [from: skip], [from: input]]
+      - from: both
+      - reuse: one
+    """
+    assert [row for row in rows(spec) if "." in row[0]] == []
+    assert [row[2][0] for row in rows(spec)] == [5, 4, 7, 2, 7 + 7 + 2 + 2 + 5 + 3, 2]
+
+
+def test_inline_changes_where_layers_are_and_not_what_they_compute() -> None:
+    import torch
+
+    text = dedent("""\
+        input: [4, 6, 6]
+        params: {width: 4}
+        blocks:
+          SE(hidden):
+            - let: {c: $(input.channels)}
+            - branch:
+                - [from: input]
+                - [AdaptiveAvgPool2d: 1, Conv2d: [$hidden, 1], ReLU, Conv2d: [$c, 1], Sigmoid]
+              merge: multiply
+        network:
+          - Conv2d: [$width, 3]
+          - {SE: 2}
+          - Conv2d: [6, 1]
+          - {SE: 3}
+          - ReLU
+        """)
+    apart, flat = cnndsl.loads(text).module(), cnndsl.loads(re.sub(r"(SE: \d)", r"\1, inline: true", text)).module()
+    assert [*flat.state_dict()] == [f"conv{n}.{tensor}" for n in range(1, 7) for tensor in ("weight", "bias")]
+    flat.load_state_dict(dict(zip(flat.state_dict(), apart.state_dict().values())))
+    x = torch.randn(2, 4, 6, 6)
+    torch.testing.assert_close(flat(x), apart(x), rtol=0, atol=0)
+
+
+def test_a_flat_sequential_has_torchvisions_names() -> None:
+    import torchvision
+
+    spec = """
+    input: [3, 32, 32]
+    blocks:
+      ConvBN(c): [Conv2d: {out_channels: $c, kernel_size: 3, padding: 1}, BatchNorm2d, ReLU]
+      Stage(c, depth): [{repeat: [{ConvBN: $c, inline: true}], times: $depth}, MaxPool2d: [2, 2]]
+      Features(stages): [{repeat: [{Stage: [$c, $depth], inline: true}], for: [c, depth], in: $stages}]
+    network:
+      - {name: features, Features: {stages: [[64, 1], [128, 1], [256, 2], [512, 2], [512, 2]]}}
+    """
+    features = cnndsl.loads(dedent(spec)).module().get_submodule("features")
+    theirs = torchvision.models.vgg11_bn().features
+    features.load_state_dict(theirs.state_dict())
+    assert [type(layer) for layer in features] == [type(layer) for layer in theirs]  # type: ignore[arg-type]

@@ -37,6 +37,7 @@ from cnndsl.layers.kinds import (
     PerAxis,
     Union,
 )
+from cnndsl.layers.upsampling import UpsampleLike
 
 # CNNDSL_EXAMPLES=2000 looks further, and elsewhere each time.
 EXAMPLES = int(os.environ.get("CNNDSL_EXAMPLES", "0"))
@@ -461,7 +462,7 @@ def test_import_is_light() -> None:
 OURS = {name: layer for name, layer in LAYERS.items() if layer.definition}
 
 
-@pytest.mark.parametrize("layer", OURS.values(), ids=OURS)
+@pytest.mark.parametrize("layer", [*OURS.values(), UpsampleLike])
 def test_definition_is_readable(layer: type[Layer]) -> None:
     formatted = subprocess.run(
         [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "88", "-"],

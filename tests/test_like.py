@@ -1,5 +1,7 @@
 """`Upsample: {like: name}`, and networks at sizes that they were not compiled for."""
 
+import re
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -13,6 +15,7 @@ from values import assert_values
 import cnndsl
 from cnndsl.graph.graph import Apply, walk
 
+ARCHS = Path(__file__).parent.parent / "archs"
 pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 
 U_NET = """
@@ -122,8 +125,23 @@ class FPNByHand(nn.Module):
 SIZES = [(32, 32), (64, 64), (65, 63), (97, 41), (33, 128)]
 
 
-def without_shapes(source: str) -> list[str]:
-    return [line for line in source.splitlines() if "Input: (" not in line and "output: " not in line]
+def without_shapes(source: str) -> str:
+    return re.sub(r'""".*?"""', "", source, flags=re.DOTALL)
+
+
+@pytest.mark.parametrize("path", sorted(ARCHS.glob("*.yaml")), ids=lambda path: path.stem)
+def test_a_source_names_no_size(path: Path) -> None:
+    """That of another size is the same, except for a `Linear` that takes all values of a picture."""
+    net = cnndsl.load(path)
+    channels, *sizes = next(iter(net.graph.inputs.values())).shape.sample
+    try:
+        other = net.at_size((channels, *(2 * size for size in sizes)))
+    except cnndsl.SpecError as error:
+        assert "`Reshape`" in str(error)
+        return
+    one, two = (without_shapes(each.source()).splitlines() for each in (net, other))
+    assert len(one) == len(two)
+    assert all("nn.Linear(" in line for line, changed in zip(one, two) if line != changed)
 
 
 @pytest.mark.parametrize("spec, by_hand", [(U_NET, UNet), (FPN, FPNByHand)], ids=["U-Net", "FPN"])
@@ -186,6 +204,16 @@ SPECS = {
           Block(mode, corners=null):
             - residual: [MaxPool2d: 2, Upsample: {like: input, mode: $mode, align_corners: $corners}]
         network: [Block: nearest, Block: [bilinear, true], Upsample: {scale_factor: 2}]
+        """,
+    "a layer of a parameter": """
+        input: [4, 8, 8]
+        blocks:
+          Block(resize):
+            - {name: a, Conv2d: [4, 1]}
+            - MaxPool2d: 2
+            - $resize: {like: a}
+            - Upsample: {like: $('a' if True else 'b'), mode: area}
+        network: [Block: Upsample, Block: {resize: {Upsample: {mode: bicubic}}}]
         """,
     "again": """
         input: [4, 8, 8]

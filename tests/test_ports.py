@@ -89,7 +89,7 @@ def test_a_block_returns_several_tensors_and_the_last_is_current() -> None:
     assert torch.equal(found["head"], module.conv1(c3))
     assert [*module.state_dict()][:2] == ["b.c2.weight", "b.c2.bias"]
     row = net.shapes().rows[0]
-    assert row.output == ((1, 4, 8, 8), (1, 8, 4, 4))
+    assert row.output == {"c2": (1, 4, 8, 8), "c3": (1, 8, 4, 4)}
 
 
 def test_modules_inside_modules_pass_their_outputs_on() -> None:

@@ -39,6 +39,7 @@ from cnndsl.source import Source
 from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
 from cnndsl.spec.expression import Environment
+from cnndsl.spec.values import parse_call
 
 TABLES: dict[str, Mapping[str, Function]] = {
     "OPTIMIZERS": OPTIMIZERS,
@@ -211,7 +212,9 @@ def test_what_sequences_and_chains_take_moves_on_by_epochs() -> None:
 def read(function: Function, arguments: str) -> tuple[FunctionCall | None, list[Diagnostic]]:
     """A call as a recipe writes it."""
     written, faults = tree.read(Source("recipe.yaml", f"{function.name}: {arguments}\n"))
-    call = CallReader(Environment({}), faults).call(written, Vocabulary(FUNCTIONS, "function", ""))
+    call = CallReader(Environment({}), faults).call(
+        parse_call(written, faults.append), Vocabulary(FUNCTIONS, "function", "")
+    )
     return call, faults
 
 
@@ -389,7 +392,7 @@ def test_reference(function: Function) -> None:
 def test_reference_as_markdown() -> None:
     page = recipe_reference()
     assert re.findall("^## (.*)", page, re.MULTILINE) == [
-        "Data sets", "Transforms", "Optimizers", "Schedulers", "Losses"
+        "Keys", "Data sets", "Transforms", "Optimizers", "Schedulers", "Losses"
     ]  # fmt: skip
     for section in page.split("\n## ")[1:]:
         assert len({row.count("|") for row in section.splitlines() if row.startswith("|")}) == 1

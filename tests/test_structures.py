@@ -34,6 +34,40 @@ SPECS: dict[str, tuple[str, list[str]]] = {
         """,
         ['self.heads["3"]', "self.convs = nn.ModuleList()", 'self.other["1"]', "self.cells[1]"],
     ),
+    "written_out": (
+        """
+        input: [3, 6, 6]
+        blocks:
+          ConvBN(c, k=3):
+            - Conv2d: {out_channels: $c, kernel_size: $k, padding: $(k // 2), bias: false}
+            - BatchNorm2d
+            - {ReLU: {inplace: true}, when: $(k > 1)}
+          Gate(hidden, name):
+            inputs: [x, by]
+            outputs: [summed, gate]
+            steps:
+              - {name: summed, branch: [[], [from: by]], merge: add}
+              - Conv2d: [$hidden, 1]
+              - {name: gates.$name, Conv2d: [1, 1]}
+              - {name: gate, branch: [[], [from: input]], merge: multiply}
+          Features(wide):
+            - {ConvBN: [$(4 * wide), 1], inline: true}
+            - {repeat: [{ConvBN: "$(8 * wide)", inline: true}], times: $wide}
+            - sequential: [{ConvBN: 8, inline: true}, Sigmoid]
+          Cell(c):
+            - {name: a, ConvBN: [$c, 1], inline: true}
+            - {ConvBN: $c, inline: true}
+            - {name: gated, Gate: [2, first], inline: true, inputs: [a, input], when: $(input.channels == c)}
+            - {name: again, Gate: [3, second], inline: false, inputs: [a, a]}
+            - residual: [{ConvBN: $c, inline: true}]
+        network:
+          - {name: features, Features: 1}
+          - {name: more, Features: 2}
+          - Cell: 8
+          - Cell: 8
+        """,
+        [],
+    ),
     "branches_by_values": (
         """
         input: [4, 6, 6]

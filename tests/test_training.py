@@ -344,6 +344,18 @@ def test_one_cycle_ends_with_its_training(tmp_path: Path) -> None:
         cnndsl.Text(SPEC), runs=tmp_path, epochs=2, scheduler={"OneCycleLR": {"max_lr": 0.1}}, **QUIET
     ).path
     refused("lasts as long as the training", resume=path, epochs=4)
+    assert "start a new run" in refused("all 2 epochs are done", resume=path).diagnostic.help
+
+
+def test_the_help_of_a_finished_run_is_as_long_as_its_cycle(tmp_path: Path) -> None:
+    recipe = cnndsl.loads(SPEC).recipe
+    assert recipe is not None
+    steps = steps_in_epoch(150, recipe, 1)
+    cycle = {"OneCycleLR": {"max_lr": 0.1, "total_steps": 3 * steps + 1}}
+    path = cnndsl.train(cnndsl.Text(SPEC), runs=tmp_path, epochs=2, scheduler=cycle, **QUIET).path
+    assert "`--epochs 3` continues it" in refused("all 2 epochs are done", resume=path).diagnostic.help
+    cnndsl.train(resume=path, epochs=3, **QUIET)  # the help is right
+    assert "start a new run" in refused("all 3 epochs are done", resume=path, epochs=3).diagnostic.help
 
 
 # --- the command line ----------------------------------------------------------------------------

@@ -61,3 +61,12 @@ blocks:
 network: [{Outer: , when: $deep}, ReLU]
 """
     assert [item.message for item in cnndsl.check(cnndsl.Text(text))] == ["the block `Never` is never used"]
+
+
+def test_a_name_inside_a_used_block_hides_no_parameter_that_its_file_cannot_know(tmp_path: Path) -> None:
+    (tmp_path / "parts.yaml").write_text("blocks: {Stem: [let: {width: 8}, Conv2d: [$width, 3]]}\n")
+    spec = "use: parts.yaml\ninput: [1, 8, 8]\nparams: {width: 3}\nnetwork: [Stem, Conv2d: [$width, 1]]\n"
+    assert cnndsl.check(cnndsl.Text(spec, folder=tmp_path)) == []
+    own = spec.replace("[Stem, Conv2d", "[let: {width: 4}, Stem, Conv2d")
+    (here,) = cnndsl.check(cnndsl.Text(own, folder=tmp_path))
+    assert here.code.id == "CNN109"

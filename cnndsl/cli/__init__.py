@@ -11,7 +11,6 @@ import sys
 
 import click
 
-from cnndsl import __version__
 from cnndsl.cli.build import build
 from cnndsl.cli.check import check
 from cnndsl.cli.completion import install
@@ -30,6 +29,7 @@ from cnndsl.cli.streams import standard_streams
 from cnndsl.cli.train import train
 from cnndsl.cli.zoo import new, zoo
 from cnndsl.printable import one_line
+from cnndsl.version import __version__
 
 
 class _Verbs(click.Group):

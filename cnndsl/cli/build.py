@@ -64,11 +64,10 @@ def build(
 
         show(stage(graph, stop_after))
         return
-    name = graph.document.name
     folder = output or Path("build") / graph.document.label
     files = _files(graph)
     if weights is not None:
-        files[f"{name}.safetensors"] = _weights(graph, weights, partial)
+        files[_named(graph, ".safetensors")] = _weights(graph, weights, partial)
     try:
         write_folder(folder, files, force)
     except NotOurs as error:
@@ -99,12 +98,16 @@ def _files(graph: Graph) -> dict[str, bytes]:
     from cnndsl.emit.source import source
     from cnndsl.emit.table import Table, as_csv
 
-    name = graph.document.name
     return {
-        f"{name}.py": source(graph).encode(),
-        f"{name}.svg": diagram(graph).pipe("svg"),
-        f"{name}.csv": as_csv(Table.of(graph)).encode(),
+        _named(graph, ".py"): source(graph).encode(),
+        _named(graph, ".svg"): diagram(graph).pipe("svg"),
+        _named(graph, ".csv"): as_csv(Table.of(graph)).encode(),
     }
+
+
+def _named(graph: Graph, suffix: str) -> str:
+    """A file's name. That of a Python module must be an identifier."""
+    return (graph.document.name if suffix == ".py" else graph.document.label) + suffix
 
 
 def _report(graph: Graph, folder: Path, weights: str | None) -> None:
@@ -117,4 +120,4 @@ def _report(graph: Graph, folder: Path, weights: str | None) -> None:
     if weights is not None:
         made[".safetensors"] = f"weights of {weights}"
     for suffix, what in made.items():
-        say(f"  {folder / (name + suffix)}  {what}")
+        say(f"  {folder / _named(graph, suffix)}  {what}")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import exit_code, limits_option, spec_options, tell
+from cnndsl.cli.common import exit_code, format_option, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_spec
 from cnndsl.cli.specs import spec_paths
 from cnndsl.diagnostics import Diagnostic, SpecError
@@ -23,14 +23,7 @@ from cnndsl.terminal import say, show
 @click.argument(
     "specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...", shell_complete=complete_spec
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["text", *FORMATS]),
-    default="text",
-    show_default=True,
-    help="text for people, the others for programs. Nothing else goes to stdout.",
-)
+@format_option("text", *FORMATS, help="text for people, the others for programs. Nothing else goes to stdout.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @spec_options
 @limits_option

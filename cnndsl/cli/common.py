@@ -19,7 +19,7 @@ from cnndsl.cli.completion import (
     complete_weights,
     one_of,
 )
-from cnndsl.diagnostics import MOST, Code, Diagnostic, RunError, SpecError
+from cnndsl.diagnostics import MOST, Code, Diagnostic, FileError, RunError, SpecError
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation, compile_spec
 from cnndsl.plugins import load_installed, load_plugin
@@ -31,9 +31,16 @@ OK, ERRORS, USAGE = 0, 1, 2
 #: Errors of files or usage, not of a file's content.
 _OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
 
-#: Help of ``--format``.
-TABLE_OR_JSON = "table for terminals, plain for diffs, json for programs."
-TEXT_OR_JSON = "text for people, json for programs."
+
+def format_option(*forms: str, help: str) -> Callable[[F], F]:
+    """``--format``, by default the first of ``forms``."""
+    choice = click.Choice(forms)
+    return click.option("--format", "form", type=choice, default=forms[0], show_default=True, help=help)
+
+
+table_option = format_option("table", "plain", "json", help="table for terminals, plain for diffs, json for programs.")
+text_option = format_option("text", "json", help="text for people, json for programs.")
+
 
 #: A path or `zoo:NAME`; never the text of a spec.
 spec_argument = click.argument("spec", type=click.Path(path_type=Path), shell_complete=complete_spec)
@@ -214,7 +221,8 @@ def ending() -> Iterator[None]:
         sys.exit(exit_code(error.diagnostics))
     except RunError as error:
         tell([error.diagnostic])
-        sys.exit(USAGE if error.diagnostic.code in _OF_FILES else ERRORS)
+        of_files = isinstance(error, FileError) or error.diagnostic.code in _OF_FILES
+        sys.exit(USAGE if of_files else ERRORS)
     except Stopped as stopped:
         say(stopped, err=True)
         sys.exit(128 + stopped.number)

@@ -62,7 +62,7 @@ def complete_weights(context: click.Context, parameter: click.Parameter, begun: 
 @_quietly
 def complete_run(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
     """The runs in the folder of runs, the newest first, and files: a checkpoint is a run too."""
-    from cnndsl.training.run import list_runs
+    from cnndsl.training.run_folder import list_runs
 
     paths = [str(run.path) for run in reversed(list_runs(_runs(context)))]
     return [*(CompletionItem(path) for path in paths if path.startswith(begun)), _FILE]
@@ -71,7 +71,7 @@ def complete_run(context: click.Context, parameter: click.Parameter, begun: str)
 @_quietly
 def complete_network(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
     """The names of networks that have runs."""
-    from cnndsl.training.run import list_runs
+    from cnndsl.training.run_folder import list_runs
 
     names = dict.fromkeys(run.path.parent.name for run in list_runs(_runs(context)))
     return [CompletionItem(name) for name in names if name.startswith(begun)]

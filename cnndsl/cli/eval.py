@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import TEXT_OR_JSON, checkpoint_option, device_option, ending, plugin_option, run_argument
+from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument, text_option
 from cnndsl.grid import GONE, Grid
 from cnndsl.terminal import say, show, show_grid
 
@@ -29,9 +29,7 @@ FEW = 20
 @click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
 @click.option("--workers", type=click.IntRange(0), help="Number of processes that decode pictures.")
 @click.option("--classes/--no-classes", default=None, help=f"Show each class. Default: if there are at most {FEW}.")
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON
-)
+@text_option
 def evaluate(
     run: Path,
     which: str,
@@ -51,10 +49,10 @@ def evaluate(
     with ending():
         from cnndsl.training.evaluate import evaluate_trained
         from cnndsl.training.report import skipped_lines
-        from cnndsl.training.run import load_run
+        from cnndsl.training.run_folder import find_run
         from cnndsl.training.trained import Trained
 
-        trained = Trained.of(load_run(run), which)
+        trained = Trained.of(find_run(run), which)
         result = evaluate_trained(trained, device, data_dir, data, workers, skip_unreadable)
     if form == "json":
         show(json.dumps(_plain(result), indent=2))

@@ -42,10 +42,10 @@ def export(run: Path, form: str, output: Path | None, which: str, batch: str | N
     size = _batch(batch, form)
     with ending():
         from cnndsl.training.export import FORMATS, export
-        from cnndsl.training.run import load_run
+        from cnndsl.training.run_folder import find_run
         from cnndsl.training.trained import Trained
 
-        trained = Trained.of(load_run(run), which)
+        trained = Trained.of(find_run(run), which)
         path = output or Path(f"{trained.name}{FORMATS[form].ending}")
         if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cnndsl.cli.common import TABLE_OR_JSON, checkpoint_option, ending, plugin_option, run_argument
+from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument, table_option
 from cnndsl.grid import GONE, Grid
 from cnndsl.terminal import say, show, show_grid
 
@@ -24,14 +24,7 @@ _GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">m
 @click.argument("layer", required=False)
 @checkpoint_option
 @plugin_option
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "plain", "json"]),
-    default="table",
-    show_default=True,
-    help=TABLE_OR_JSON,
-)
+@table_option
 def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
     """Show the tensors of the network of RUN with their statistics.
 
@@ -39,11 +32,11 @@ def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
     learned scale and shift of a BatchNorm2d. Statistics are computed over the finite values.
     """
     with ending():
-        from cnndsl.training.run import load_run
+        from cnndsl.training.run_folder import find_run
         from cnndsl.training.tensors import tensors
         from cnndsl.training.trained import Trained
 
-        trained = Trained.of(load_run(run), which)
+        trained = Trained.of(find_run(run), which)
         found = tensors(trained.network, trained.checkpoint.module, layer)
     if form == "json":
         show(json.dumps([_plain(info, values=layer is not None) for info in found], indent=2))

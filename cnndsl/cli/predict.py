@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import (
-    TEXT_OR_JSON,
     USAGE,
     checkpoint_option,
     device_option,
@@ -19,6 +18,7 @@ from cnndsl.cli.common import (
     plugin_option,
     run_argument,
     tell,
+    text_option,
 )
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.grid import Grid
@@ -37,9 +37,7 @@ if TYPE_CHECKING:
 @checkpoint_option
 @plugin_option
 @device_option
-@click.option(
-    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help=TEXT_OR_JSON
-)
+@text_option
 def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:
     """Classify PICTUREs with the network of RUN.
 
@@ -50,10 +48,10 @@ def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: s
     results: list[Prediction | RunError] = []
     with ending():
         from cnndsl.training.predict import Predictor
-        from cnndsl.training.run import load_run
+        from cnndsl.training.run_folder import find_run
         from cnndsl.training.trained import Trained
 
-        predictor = Predictor(Trained.of(load_run(run), which), device)
+        predictor = Predictor(Trained.of(find_run(run), which), device)
         for picture in pictures:
             results.append(_tried(predictor, picture))
             if form == "text":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import USAGE, runs_option
+from cnndsl.cli.common import USAGE, format_option, runs_option
 from cnndsl.cli.completion import complete_network
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.grid import GONE, Grid
@@ -36,14 +36,7 @@ _GIVES = tuple((column, GONE) for column in ("device", ">examples/s", ">train ac
     show_default=True,
     help="The oldest first, or the best test accuracy first.",
 )
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "plain", "json", "csv"]),
-    default="table",
-    show_default=True,
-    help="table for terminals, plain for diffs, json and csv for programs.",
-)
+@format_option("table", "plain", "json", "csv", help="table for terminals, plain for diffs, json and csv for programs.")
 def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
     """List the runs, or those of the network NAME.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import exit_code, limits_option, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import exit_code, format_option, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_text
 from cnndsl.limits import Limits
 from cnndsl.terminal import medium, paint, show, show_painted
@@ -18,13 +18,8 @@ from cnndsl.terminal import medium, paint, show, show_painted
 @spec_argument
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to show; 1 is the network's own children.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples in the batch.")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "plain", "json", "csv", "markdown"]),
-    default="table",
-    show_default=True,
-    help="table for terminals, plain for diffs, the others for programs.",
+@format_option(
+    "table", "plain", "json", "csv", "markdown", help="table for terminals, plain for diffs, the others for programs."
 )
 @spec_options
 @limits_option

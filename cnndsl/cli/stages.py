@@ -5,7 +5,7 @@ from __future__ import annotations
 from cnndsl.emit.source import source
 from cnndsl.graph.graph import Graph, walk
 from cnndsl.spec.document import Document
-from cnndsl.spec.steps import Arm, Branch, Residual, Steps
+from cnndsl.spec.steps import Arm, Branch, Call, Residual, Steps
 
 
 def stage(graph: Graph, name: str) -> str:
@@ -27,7 +27,8 @@ def _steps(steps: Steps, depth: int) -> list[str]:
     margin = "  " * depth
     lines: list[str] = []
     for step in steps:
-        lines.append(f"{margin}{type(step).__name__} {step.span.text}  # {step.span.line}:{step.span.column}")
+        inline = " inline" if isinstance(step, Call) and step.inline else ""
+        lines.append(f"{margin}{type(step).__name__} {step.span.text}{inline}  # {step.span.line}:{step.span.column}")
         if isinstance(step, Branch):
             for arm in step.branches:
                 lines += [f"{margin}  -{_rounds(arm)}", *_steps(arm.steps, depth + 2)]

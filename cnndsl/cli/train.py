@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -12,49 +13,36 @@ import click
 
 from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
+from cnndsl.layers.kinds import Choice
+from cnndsl.spec.recipe_keys import KEYS, Key
 
-#: Keys of the recipe that are options, with the metavar and the help.
-KEYS = {
-    "dataset": ("NAME", "Data set, such as FashionMNIST."),
-    "resize": ("SIZE", "Size of the images, such as 96 or '[96, 128]'."),
-    "augment": ("LIST", "Transforms, such as '[RandomHorizontalFlip]'."),
-    "epochs": ("N", "Passes over all training samples."),
-    "batch_size": ("N", "Samples in a batch, over all processes together."),
-    "optimizer": ("CALL", "Optimizer, such as '{SGD: {lr: 0.1}}'."),
-    "scheduler": ("CALL", "Learning rate scheduler, such as '{StepLR: 30}'."),
-    "loss": ("CALL", "Loss, such as CrossEntropyLoss."),
-    "seed": ("N", "Seed of the weights, the order and the augmentation."),
-    "precision": ("NAME", "fp32, bf16 or fp16."),
-    "clip_grad_norm": ("X", "Maximum norm of the gradient."),
-    "accumulate": ("N", "Batches per optimizer step."),
-    "ema": ("X", "Decay of a moving average of the weights, such as 0.999."),
-    "early_stopping": ("MAP", "When to stop early, such as '{patience: 5}'."),
-}
+#: Keys of the recipe whose options are not a value of YAML.
+_OTHERS = ("compile", "freeze")
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for key, (metavar, help) in reversed(KEYS.items()):
-        names = one_of(partial(_words, key))
-        option = click.option(f"--{key.replace('_', '-')}", key, metavar=metavar, shell_complete=names, help=help)
-        command = option(command)
+    for key in reversed(KEYS.values()):
+        if key.name not in _OTHERS:
+            names, help = one_of(partial(_words, key)), key.explained(shlex.quote)
+            option = click.option(key.option, key.name, metavar=key.metavar, shell_complete=names, help=help)
+            command = option(command)
     return command
 
 
-def _words(key: str) -> Iterable[str]:
+def _words(key: Key) -> Iterable[str]:
     """The names that are values of a key of the recipe."""
-    from cnndsl.recipe.reader import CALLS
-    from cnndsl.recipe.recipe import PRECISIONS
+    from cnndsl.recipe.reader import TABLES
 
-    if key == "precision":
-        return PRECISIONS
-    return CALLS[key].functions if key in CALLS else ()
+    if isinstance(key.holds, Choice):
+        return key.holds.choices
+    return () if key.several else TABLES.get(key.name, ())
 
 
 @click.command()
 @click.argument("spec", required=False, type=click.Path(path_type=Path), shell_complete=complete_spec)
 @click.option("--lr", metavar="X", help="Learning rate of the recipe's optimizer.")
 @_recipe_options
-@click.option("--compile/--no-compile", "compile_", default=None, help="Compile the module with torch.compile.")
+@click.option("--compile/--no-compile", "compile_", default=None, help=KEYS["compile"].explained())
 @click.option("--data", metavar="FOLDER", help="Train on the pictures in a folder: FOLDER/train/CLASS/*.png.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or where to download them to.")
@@ -75,8 +63,8 @@ def _words(key: str) -> Iterable[str]:
 @click.option(
     "--freeze",
     multiple=True,
-    metavar="PATTERN",
-    help="Module or parameters not to train, such as 'layer[12].*'; repeatable.",
+    metavar=KEYS["freeze"].metavar,
+    help="Module, or pattern of parameter names, that is not trained, such as 'layer[12].*'; repeatable.",
 )
 @weights_options
 @click.option("-q", "--quiet", is_flag=True, help="Print errors only.")

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import click
 
-from cnndsl.cli.common import TABLE_OR_JSON, USAGE, fail, needs_utf_8, tell
+from cnndsl.cli.common import USAGE, fail, needs_utf_8, table_option, tell
 from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
@@ -42,14 +42,7 @@ def _bound(context: click.Context, option: click.Parameter, text: str | None) ->
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[WORD]...", shell_complete=one_of(families))
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["table", "plain", "json"]),
-    default="table",
-    show_default=True,
-    help=TABLE_OR_JSON,
-)
+@table_option
 @click.option("--source", type=click.Choice(list(SOURCES)), help="List the specs of one source.")
 @click.option("--params", callback=_bound, metavar="BOUND", help="List the specs of a size, such as '< 10M'.")
 def zoo(words: tuple[str, ...], form: str, source: str | None, params: Bound) -> None:

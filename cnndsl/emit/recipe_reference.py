@@ -15,6 +15,7 @@ from cnndsl.recipe.losses import LOSSES, Loss
 from cnndsl.recipe.optimizers import OPTIMIZERS
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.recipe.transforms import TRANSFORMS, Transform
+from cnndsl.spec.recipe_keys import KEYS, Key
 
 F = TypeVar("F", bound=Function)
 
@@ -36,6 +37,11 @@ train:
   scheduler: {StepLR: [30]}                         # or in torch's order, up to the `*` of the signature
   loss: {CrossEntropyLoss: {label_smoothing: 0.1}}
 ```
+"""
+
+_KEYS = """\
+| key | default | what it is |
+| --- | --- | --- |
 """
 
 _DATASETS = """\
@@ -73,7 +79,15 @@ def recipe_reference() -> str:
         _section("Schedulers", _SCHEDULERS, SCHEDULERS, {"steps": lambda scheduler: f"each {scheduler.per}"}),
         _section("Losses", _LOSSES, LOSSES, {"scores": _scores}),
     )
-    return "\n".join((_INTRODUCTION, *sections))
+    return "\n".join((_INTRODUCTION, f"## Keys\n\n{_KEYS}{''.join(map(_key, KEYS.values()))}", *sections))
+
+
+def _key(key: Key) -> str:
+    """The row of a key."""
+    default = key.written_default
+    default = default if default in ("required", "none") else f"`{default}`"
+    resumed = " A resumed run may have another value." if key.may_change else ""
+    return f"| `{key.name}` | {default} | {key.explained('`{}`'.format)}{resumed} |\n"
 
 
 def _section(heading: str, text: str, table: Mapping[str, F], columns: Mapping[str, Callable[[F], str]]) -> str:

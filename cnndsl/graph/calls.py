@@ -14,9 +14,11 @@ from cnndsl.graph.context import Context, Site, shown
 from cnndsl.graph.graph import Apply, Tensor
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
+from cnndsl.graph.sizes import frozen_size
 from cnndsl.graph.torch_order import meant_channels, meant_step
 from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer, Parametrized, Refused, Shape
 from cnndsl.layers.table import take
+from cnndsl.layers.upsampling import Interpolation
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import foreign
@@ -52,6 +54,9 @@ class Calls:
                 message = f"`{callee}` is a block: `parametrization` belongs to a layer"
                 context.fault(Code.KEY, message, step.parametrization.span, help)
             return self.modules.block(step, given, name, context.document.blocks[callee], x, site)
+        if known and step.inline:
+            help, span = f"remove it: `{callee}` is a child of the module around", step.callee.span
+            context.fault(Code.KEY, f"`{callee}` is a layer: `inline` is for blocks", span, help)
         if known and step.inputs is not None:
             context.refuse_inputs(str(callee), step.inputs)
         if known:
@@ -87,6 +92,8 @@ class Calls:
             found = evaluated(self.context, given, layer, site)
             if found is not None and UNKNOWN not in found[0].values():
                 item = self._apply(step, child, layer, *found, x, site)
+            if item is not None:
+                self._warn_of_sizes(item, site)
             by = self._parametrization(step.parametrization, site)
             if item is not None and by is not None:
                 item = self._parametrized(item, *by)
@@ -140,6 +147,16 @@ class Calls:
         if meant:
             self.context.meant_channels[item.output] = meant
         return item
+
+    def _warn_of_sizes(self, item: Apply, site: Site) -> None:
+        """Warns of a size that is computed where it could be read, once for each step."""
+        context = self.context
+        if item.step not in context.measured and isinstance(item.layer, Interpolation):
+            context.measured.add(item.step)
+            made = reversed(context.origins)
+            warning = frozen_size(item, site.scope, context.sized_by_tensors, made, bool(context.calls))
+            if warning:
+                context.warnings.append(warning)
 
     def _read(
         self, step: spec.Call, layer: Layer, written: Mapping[str, Value], site: Site
@@ -241,7 +258,7 @@ class Calls:
         if not isinstance(written, CallValue) and self.context.value(written, site.environment) in (None, UNKNOWN):
             return None
         faults: list[Diagnostic] = []
-        call = CallReader(site.environment, faults).value(written, _FUNCTIONS)
+        call = CallReader(site.environment, faults).call(written, _FUNCTIONS)
         for fault in faults:
             self.context.report(fault)
         if call is None:

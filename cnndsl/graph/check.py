@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
-from cnndsl.graph.contract import broken_contracts
+from cnndsl.graph.cost import cost
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, operations, walk
 from cnndsl.graph.habits import doubtful_habits
-from cnndsl.graph.initialization import Initialization, initializations
+from cnndsl.graph.initialization import Initialization
 from cnndsl.graph.meanings import meanings
 from cnndsl.graph.renames import doubtful_renamings
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
@@ -21,7 +21,7 @@ from cnndsl.spec.values import Literal
 def check_graph(graph: Graph) -> list[Diagnostic]:
     """Faults and warnings of a network whose every shape is known."""
     return [
-        *broken_contracts(graph),
+        *_broken_contracts(graph),
         *_unfit_initializations(graph),
         *_unused_blocks(graph),
         *_doubtful_names(graph),
@@ -31,13 +31,21 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
     ]
 
 
-# --- init ----------------------------------------------------------------------------------------
+# --- expect and init -----------------------------------------------------------------------------
+
+
+def _broken_contracts(graph: Graph) -> Iterator[Diagnostic]:
+    output = next(iter(graph.outputs.values())).shape.sample
+    for contract in graph.contracts:
+        found = output if contract.what == "output" else getattr(cost(graph.root), contract.what)
+        if broken := contract.broken(found):
+            yield broken
 
 
 def _unfit_initializations(graph: Graph) -> Iterator[Diagnostic]:
     """Lines of ``init`` for weights that do not exist, or whose shape does not fit the function."""
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
-    for init in initializations(graph.document, graph.root.params)[0]:
+    for init in graph.initializations:
         alike = [item for item in layers if item.kind == init.layer]
         having = [item for item in alike if init.tensor in item.layer.parameters()]
         if not alike and init.span.source == graph.document.source:

@@ -12,6 +12,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, got, shorten
 from cnndsl.graph.graph import Item, Tensor
 from cnndsl.graph.scope import DOTTED, TAKEN, Named, Scope, unusable_step
+from cnndsl.graph.sizes import sized_by_tensors
 from cnndsl.graph.trail import Station, told
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.limits import how_to_raise
@@ -78,7 +79,10 @@ class Context:
         #: The shape of one sample of the first input, and the spatial axes of the layers so far.
         self.sample: tuple[int, ...] = ()
         self.dims: set[int | None] = set()
+        #: The steps that resize, once it is known whether their sizes are computed from others.
+        self.measured: set[spec.Step] = set()
         self.faults: list[Diagnostic] = []
+        self.warnings: list[Diagnostic] = []
         self.said: set[tuple[Code, Span | None]] = set()
         self.trail: list[Station] = []
         #: The path of the current layer.
@@ -244,7 +248,7 @@ class Context:
         if name is UNKNOWN:
             site.scope.lose_name(step.name)
             return None
-        is_child = isinstance(step, (spec.Call, spec.Sequential))
+        is_child = isinstance(step, spec.Sequential) or (isinstance(step, spec.Call) and not step.inline)
         reason, help = unusable_step(name, is_child) if isinstance(name, str) else "is not a string", ""
         if not reason and str(name).count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
             reason, help = "has a dot that is not written in `name`", "write it there, as in `name: convs.$i`"
@@ -265,6 +269,8 @@ class Context:
         help = "rename one of the two"
         if first.span == second.span:
             help = "use the loop variable, `name: conv$i`, or make the steps a block"
+            if scope.inlined:
+                help = f"put a parameter of `{scope.inlined[-1]}` into the name, `name: conv$i`, or remove `inline`"
         elif isinstance(first, spec.Step) or isinstance(second, spec.Step):
             help = f"an unnamed step is called `{name}`, its kind and a count: give one of the two another name"
         note = Note("it is first defined here", first.span)
@@ -333,6 +339,11 @@ class Context:
             elif named is not None and named.tensor is not None:
                 found[spec.last_part(name.name)] = self.taken(named.tensor)
         return found if len(found) == len(names) else None
+
+    @cached_property
+    def sized_by_tensors(self) -> frozenset[str]:
+        """Names whose values are computed from the sizes of a tensor."""
+        return sized_by_tensors(self.document)
 
     @cached_property
     def named_steps(self) -> dict[object, Span]:

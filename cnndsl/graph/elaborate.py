@@ -14,8 +14,9 @@ from typing import Any
 from cnndsl.diagnostics import Code, Diagnostic, got, shorten
 from cnndsl.graph.calls import Calls
 from cnndsl.graph.context import Context, Site, Stop
+from cnndsl.graph.contract import Contract, contracts
 from cnndsl.graph.graph import Graph, Item, Module, Tensor
-from cnndsl.graph.initialization import initializations
+from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.graph.inplace import without_hazards
 from cnndsl.graph.modules import NOTHING, Modules
 from cnndsl.graph.params import check_order
@@ -56,6 +57,8 @@ class _Elaborator:
         self.calls = Calls(self.context, self.modules)
         self.reusing = Reusing(self.context, self.modules)
         self.structure = Structure(self.context, self.run_steps)
+        self.initializations: tuple[Initialization, ...] = ()
+        self.contracts: tuple[Contract, ...] = ()
 
     # --- the whole document ----------------------------------------------------------------------
 
@@ -85,8 +88,8 @@ class _Elaborator:
             )
         if root is None or outputs is None or any(fault.is_error for fault in context.faults):
             return Elaboration(None, root, tuple(context.faults), context.params)
-        graph, warnings = without_hazards(Graph(document, root))
-        faults = (*context.faults, *self.fetched_in_vain(), *warnings)
+        graph, warnings = without_hazards(Graph(document, root, self.initializations, self.contracts))
+        faults = (*context.faults, *context.warnings, *self.fetched_in_vain(), *warnings)
         return Elaboration(graph, graph.root, faults, context.params)
 
     def fetched_in_vain(self) -> Iterator[Diagnostic]:
@@ -96,11 +99,13 @@ class _Elaborator:
             yield Diagnostic(Code.UNUSED, "nothing uses the tensor of this `from`", step.span, help)
 
     def params(self) -> Mapping[str, Any]:
-        """The document's parameters. Faults of `init`, which needs no more than these, are reported too."""
+        """The document's parameters. `init` and `expect`, which need no more than these, are worked out too."""
         context = self.context
         sound = check_order(self.document.params, context.fault)
         context.params = context.bind(sound, {}, context.environment({}, has_input=False))
-        context.faults += initializations(self.document, context.params)[1]
+        self.initializations, unfit = initializations(self.document, context.params)
+        self.contracts, unsound = contracts(self.document, context.params)
+        context.faults += (*unfit, *unsound)
         return context.params
 
     def inputs(self, environment: Environment) -> dict[str, Tensor | None]:

@@ -2,7 +2,7 @@
 
 A graph keeps the structure of the spec. A module's ``body`` is a tuple of *items*: applied layers and
 modules, merges and splits, and regions (``Repeat``, ``Branch``, ``Residual``,
-``Dense``) with bodies of their own. Tensors connect the items: each is made by one item and taken
+``Dense``, ``Inline``) with bodies of their own. Tensors connect the items: each is made by one item and taken
 by any number of later ones, so the data flow can be read without the structure.
 """
 
@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
+from cnndsl.graph.contract import Contract
+from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import Layer, Shape
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block, Document
@@ -252,21 +254,44 @@ class Dense:
         return tuple((*body, merge) for body, merge in self.rounds)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Inline:
+    """A block that is written out in the module around, which its layers belong to: there is no child for it.
+
+    The other fields are those of :class:`Module`.
+    """
+
+    step: Step
+    definition: Block = field(repr=False)
+    params: Mapping[str, Any]
+    written: Mapping[str, Value]
+    body: Body = field(repr=False)
+    given: Mapping[str, Tensor]
+    made: Mapping[str, Tensor]
+
+    @property
+    def bodies(self) -> tuple[Body, ...]:
+        return (self.body,)
+
+
 Operation: TypeAlias = Apply | Module | Merge | Split
-Region: TypeAlias = Repeat | Branch | Residual | Dense
+Region: TypeAlias = Repeat | Branch | Residual | Dense | Inline
 Item: TypeAlias = Operation | Region
 Body: TypeAlias = tuple[Item, ...]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Graph:
-    """A network: ``root`` is its outermost module.
+    """A network: ``root`` is its outermost module. ``initializations`` and ``contracts`` are its ``init`` and
+    ``expect``, worked out.
 
     A network with one unnamed input calls it ``x``; one with a single unnamed output calls it ``output``.
     """
 
     document: Document
     root: Module
+    initializations: tuple[Initialization, ...] = ()
+    contracts: tuple[Contract, ...] = ()
 
     @property
     def inputs(self) -> Mapping[str, Tensor]:
@@ -335,7 +360,7 @@ def changed(body: Body, change: Callable[[Apply], Apply]) -> Body:
         match item:
             case Apply():
                 return change(item)
-            case Module():
+            case Module() | Inline():
                 return replace(item, body=changed(item.body, change))
             case Repeat():
                 return replace(item, rounds=tuple(changed(body, change) for body in item.rounds))

@@ -10,8 +10,11 @@ from dataclasses import dataclass
 from math import prod
 
 from cnndsl.diagnostics import Code, Diagnostic
-from cnndsl.graph.graph import Apply, Graph, Merge, Module, Split, Tensor, takers, walk
+from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, Tensor, takers, walk
 from cnndsl.graph.torch_order import mistaken
+from cnndsl.layers.linear import Linear
+from cnndsl.layers.shape_ops import Permute
+from cnndsl.layers.upsampling import Upsample
 from cnndsl.spec.document import Document
 from cnndsl.spec.hints import not_written
 from cnndsl.spec.values import Literal
@@ -31,15 +34,19 @@ class Surroundings:
     def of(root: Module, outputs: Iterable[Tensor]) -> Surroundings:
         permuted: set[Tensor] = set()
         for _, operation in walk(root.body):
-            if operation.kind == "Permute" or any(tensor in permuted for tensor in operation.inputs):
+            if is_permuted(operation) or any(tensor in permuted for tensor in operation.inputs):
                 permuted.update(operation.outputs)
         return Surroundings(takers(root.body), permuted, {*outputs})
 
-    def only_taker(self, layer: Apply) -> str:
-        """The kind of the one layer that takes the output of ``layer``, "" if there is not exactly one."""
-        found = self.takers.get(layer.output, [])
-        alone = len(found) == 1 and layer.output not in self.returned
-        return found[0].kind if alone else ""
+    def before_batch_norm(self, item: Apply) -> bool:
+        """Whether a batch normalisation, and nothing else, takes the output of a layer."""
+        found = self.takers.get(item.output, [])
+        alone = len(found) == 1 and item.output not in self.returned
+        return alone and isinstance(found[0], Apply) and found[0].layer.normalizes_batch
+
+
+def is_permuted(operation: Operation) -> bool:
+    return isinstance(operation, Apply) and isinstance(operation.layer, Permute)
 
 
 #: Errors about shapes.
@@ -76,7 +83,7 @@ def _doubts(document: Document, root: Module, outputs: Iterable[Tensor], rules: 
 def _channels_last(document: Document, root: Module) -> Iterator[Diagnostic]:
     """The channels of images come first here, as everywhere in PyTorch; elsewhere they come last, and are 1 or 3."""
     shape = root.input.shape.sample
-    permuted = any(operation.kind == "Permute" for _, operation in walk(root.body))
+    permuted = any(is_permuted(operation) for _, operation in walk(root.body))
     if len(shape) != 3 or permuted or min(shape[:2]) < 8:
         return
     if shape[2] == 3 or (shape[2] == 1 and shape[0] == shape[1]):
@@ -88,12 +95,10 @@ def _channels_last(document: Document, root: Module) -> Iterator[Diagnostic]:
 def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
     """A batch normalisation subtracts the mean, and with it any bias before it (Ioffe and Szegedy, 2015,
     arXiv:1502.03167, section 3.2): the bias is learned for nothing. An explicit one is intended."""
-    weighted = item.layer.family == "convolution" or item.kind == "Linear"
-    written = item.written.get("bias")
+    layer, written = item.layer, item.written.get("bias")
+    weighted = layer.family in ("convolution", "linear") and "bias" in layer.arguments
     meant = isinstance(written, Literal) and written.value is True
-    if meant or not (weighted and "bias" in item.layer.parameters()):
-        return None
-    if not around.only_taker(item).startswith("BatchNorm"):
+    if meant or not (weighted and "bias" in layer.parameters() and around.before_batch_norm(item)):
         return None
     message = f"the batch normalisation after `{item.kind}` cancels its bias"
     return Diagnostic(Code.BIAS, message, item.step.span, "`bias: false`, or `bias: true` if it is intended")
@@ -117,7 +122,7 @@ def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
 def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:
     """A linear layer works on the last dimension only: on each row of pixels of an image separately."""
     shape = item.input.shape
-    if item.kind != "Linear" or shape.rank < 4 or item.input in around.permuted:
+    if not isinstance(item.layer, Linear) or shape.rank < 4 or item.input in around.permuted:
         return None
     message = f"`Linear` works on the last dimension of {shape}, on each row of the image separately"
     return Diagnostic(Code.UNFLATTENED, message, item.step.span, "put `Flatten` before it")
@@ -126,7 +131,7 @@ def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:
 def _dropout_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | None:
     """Dropout changes the variance in training only, while batch normalisation keeps the one it saw
     in training (Li et al., 2018, arXiv:1801.05134)."""
-    if "Dropout" not in item.kind or not around.only_taker(item).startswith("BatchNorm"):
+    if not (item.layer.drops_values and around.before_batch_norm(item)):
         return None
     message = f"`{item.kind}` right before a batch normalisation shifts the variance it learns"
     return Diagnostic(Code.DROPOUT, message, item.step.span, "put it after the last batch normalisation")
@@ -145,7 +150,7 @@ def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
 def _upsampling_to_less(item: Apply, around: Surroundings) -> Diagnostic | None:
     """The first argument of ``Upsample`` is the output size, not the scale factor."""
     shape, out = item.input.shape, item.output.shape
-    if item.kind != "Upsample" or item.layer.values.get("size") is None or prod(out) >= prod(shape):
+    if not isinstance(item.layer, Upsample) or item.layer.values.get("size") is None or prod(out) >= prod(shape):
         return None
     message = f"this `Upsample` shrinks {shape} to {out}"
     return Diagnostic(Code.MISTAKEN, message, item.step.span, "`Upsample: {scale_factor: 2}` doubles height and width")

@@ -17,12 +17,13 @@ from typing import Any
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer
 from cnndsl.source import Span
-from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment
+from cnndsl.spec.sections import TENSORS, InitLine
+from cnndsl.spec.steps import Name
+from cnndsl.spec.values import Value
 
-TENSORS = ("weight", "bias")
 FUNCTIONS = Vocabulary(INITIALIZERS, "function of torch.nn.init", "`xavier_uniform`, or `{normal: {std: 0.01}}`")
 
 
@@ -42,8 +43,8 @@ def initializations(
 ) -> tuple[tuple[Initialization, ...], tuple[Diagnostic, ...]]:
     """The initializations of a document's ``init``, and its faults."""
     reader = _Reader(Environment(params, has_input=False))
-    for key, value in document.init.entries if document.init else ():
-        reader.layer(str(key.value), value, key.span)
+    for line in document.init:
+        reader.line(line)
     return tuple(reader.found), tuple(reader.faults)
 
 
@@ -56,23 +57,20 @@ class _Reader:
     def fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
         self.faults.append(Diagnostic(code, message, span.first_line, help))
 
-    def layer(self, layer: str, value: tree.Tree, span: Span) -> None:
+    def line(self, line: InitLine) -> None:
+        layer = line.layer.name
         if layer not in LAYERS:
             help = did_you_mean(layer, LAYERS) or "`init` names layers, not blocks"
-            self.fault(Code.LAYER, f"there is no layer `{shorten(layer)}`", span, help)
+            self.fault(Code.LAYER, f"there is no layer `{shorten(layer)}`", line.layer.span, help)
         elif LAYERS[layer].parameters is Layer.parameters:
-            self.fault(Code.SHAPE, f"`{layer}` has no weights to initialise", span, "remove the line")
-        elif isinstance(value, tree.Mapping) and any(key in TENSORS for key in value.keys):
-            for key, function in value.entries:
-                if key.value in TENSORS:
-                    self.function(layer, str(key.value), function)
-                else:
-                    help = "only `weight` and `bias` can be initialised"
-                    self.fault(Code.KEY, f"`{shorten(str(key.value))}` is not a tensor of a layer", key.span, help)
+            self.fault(Code.SHAPE, f"`{layer}` has no weights to initialise", line.layer.span, "remove the line")
         else:
-            self.function(layer, "weight", value)
+            for tensor, call in line.tensors:
+                self.tensor(layer, tensor, call)
 
-    def function(self, layer: str, tensor: str, value: tree.Tree) -> None:
-        call = self.calls.call(value, FUNCTIONS)
-        if call is not None:
-            self.found.append(Initialization(layer, tensor, call.name, call.arguments, call.span))
+    def tensor(self, layer: str, tensor: Name, written: Value) -> None:
+        if tensor.name not in TENSORS:
+            help = "only `weight` and `bias` can be initialised"
+            self.fault(Code.KEY, f"`{shorten(tensor.name)}` is not a tensor of a layer", tensor.span, help)
+        elif call := self.calls.call(written, FUNCTIONS):
+            self.found.append(Initialization(layer, tensor.name, call.name, call.arguments, call.span))

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.source import Span
 from cnndsl.spec.document import Document, Parameter
+from cnndsl.spec.sections import Train
 from cnndsl.spec.steps import THROWN_AWAY, Arm, Let, Steps, arms, values_in
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
-from cnndsl.spec.values import Value, expressions_in, parse_text
+from cnndsl.spec.values import Value, expressions_in
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,8 @@ class _Reader:
         document = self.document
         own = self.parameters(document.params)
         self.use(document.inputs.values())
-        self.use(_values_in_trees(document.init, document.expect))
+        self.use(call for line in document.init for _, call in line.tensors)
+        self.use(line.wanted for line in document.expect)
         covered = {key.name: key for key in self.recipe(document.train)}
         self.steps(document.network)
         for block in document.blocks.values():
@@ -120,16 +121,16 @@ class _Reader:
         self.steps(arm.steps)
         self.forget(names)
 
-    def recipe(self, train: Mapping | None) -> list[Definition]:
+    def recipe(self, train: Train | None) -> list[Definition]:
         """The values of a recipe may use each other by their keys."""
         if train is None:
             return []
-        keys = [Definition(name, f"the recipe's `{name}`", key.span) for name, key in train.keys.items()]
+        keys = [Definition(line.key.name, f"the recipe's `{line.key.name}`", line.key.span) for line in train.lines]
         for key in keys:
             self.known[key.name].append(key)
-        for key in keys:
+        for key, line in zip(keys, train.lines):
             self.known[key.name].remove(key)
-            self.use(_values_in_trees(train.get(key.name)))
+            self.use([line.value])
             self.known[key.name].append(key)
         self.forget(keys)
         return keys
@@ -147,30 +148,17 @@ class _Reader:
         """Whether a name that hides another is probably a mistake.
 
         A ``let`` may set a name of its own list again, and a value may be computed from the one it hides, as in
-        ``let: {width: $(width or 64)}``.
+        ``let: {width: $(width or 64)}``. Whoever wrote another file does not know the names of this one.
         """
+        if made.span.source != self.document.source:
+            return False
         return made.steps is not hidden.steps and made.name not in _names_in([value])
 
     def warn(self, made: Definition, hidden: Definition) -> None:
+        note = Note(f"{hidden} is defined here", hidden.span)
         help = "give one of the two another name"
-        at, other, message = made, hidden, f"{made} hides {hidden}"
-        if made.span.source != self.document.source:
-            at, other, message = hidden, made, f"{hidden} is hidden by {made}"
-        if at.span.source == self.document.source:
-            note = Note(f"{other} is defined here", other.span)
-            self.found.hiding.append(Diagnostic(Code.HIDING, message, at.span, help, (note,)))
+        self.found.hiding.append(Diagnostic(Code.HIDING, f"{made} hides {hidden}", made.span, help, (note,)))
 
 
 def _names_in(values: Iterable[Value]) -> Iterator[str]:
     return (name for value in values for expression in expressions_in(value) for name in expression.names)
-
-
-def _values_in_trees(*trees: Tree | None) -> Iterator[Value]:
-    """The values in parts of a document that have not been parsed: ``init``, ``expect`` and ``train``."""
-    for tree in trees:
-        if isinstance(tree, Mapping):
-            yield from _values_in_trees(*tree.by_key.values())
-        elif isinstance(tree, Listing):
-            yield from _values_in_trees(*tree.items)
-        elif isinstance(tree, Scalar) and isinstance(tree.value, str):
-            yield parse_text(tree.value, tree.span, lambda _: None)

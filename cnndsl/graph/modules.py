@@ -9,7 +9,7 @@ from typing import Any
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.arguments import evaluated, usage
 from cnndsl.graph.context import Context, Run, Site
-from cnndsl.graph.graph import Alias, Item, Module, Tensor
+from cnndsl.graph.graph import Alias, Inline, Item, Module, Tensor
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
@@ -34,6 +34,24 @@ class Inside:
     given: dict[str, Tensor]
     made: dict[str, Tensor] | None
 
+    @property
+    def last(self) -> Tensor | None:
+        """The current tensor after it."""
+        return [*self.made.values()][-1] if self.made else None
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a block: its parameters with their values, and as ``written``; the tensors that it is ``given``; what
+    its steps see."""
+
+    step: spec.Step
+    block: Block
+    params: Mapping[str, Any]
+    written: Mapping[str, Value]
+    given: Sequence[Tensor | None]
+    environment: Environment
+
 
 class Modules:
     """Runs the steps that create child modules. ``run`` runs the steps inside them."""
@@ -49,16 +67,19 @@ class Modules:
     ) -> Tensor | None:
         context, span = self.context, step.callee.span
         if not self._may_call(block, step):
+            if step.inline:
+                site.scope.lost_blocks = True
             return None
         params, written = self._params(step, arguments, block, site)
         environment = context.with_names(context.environment(context.params), params, span)
-        child = site.scope.child_name(block.name.lower(), name)
-        context.take(site.scope, child, step)
-        given = self.given(step, block, x, site)
+        child = name if step.inline else site.scope.child_name(block.name.lower(), name)
+        if child is not None:
+            context.take(site.scope, child, step)
+        use = Use(step, block, params, written, self.given(step, block, x, site), environment)
         context.calls.append(block.name)
-        path = site.scope.path_of(child)
+        path = site.scope.path if step.inline else site.scope.path_of(str(child))
         with context.looking_at(path), context.within(f"blocks.{block.name}", f"called at {context.place(span)}", path):
-            out = self._module(step, child, block, params, written, given, environment, site)
+            out = self._inline(use, child, site) if step.inline else self._module(use, str(child), site)
         context.calls.pop()
         return out
 
@@ -137,43 +158,58 @@ class Modules:
     def sequential(self, step: spec.Sequential, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         child = site.scope.child_name("sequential", name)
         self.context.take(site.scope, child, step)
-        block = Block("", (), step.steps, step.span)
-        return self._module(step, child, block, site.environment.names, {}, [x], site.environment, site)
+        block = Block("", (), step.steps, step.span).chained(self.context.document.blocks)
+        use = Use(step, block, site.environment.names, {}, [x], site.environment)
+        return self._module(use, child, site)
 
-    def _module(
-        self,
-        step: spec.Step,
-        name: str,
-        block: Block,
-        params: Mapping[str, Any],
-        written: Mapping[str, Value],
-        given: Sequence[Tensor | None],
-        environment: Environment,
-        site: Site,
-    ) -> Tensor | None:
-        """A child module, whose steps see ``environment``."""
-        taken = [self.context.taken(tensor) for tensor in given]
-        inside = self.inside(block, site.scope.path_of(name), taken, environment)
+    def _module(self, use: Use, name: str, site: Site) -> Tensor | None:
+        """A child module."""
+        step, block = use.step, use.block
+        taken = [self.context.taken(tensor) for tensor in use.given]
+        inside = self.inside(block, site.scope.path_of(name), taken, use.environment)
         made = inside.made or dict.fromkeys(block.output_names, NOTHING)
-        item, out = None, None if inside.made is None else [*inside.made.values()][-1]
+        item = None
         inputs = tuple(tensor for tensor in taken if tensor is not None)
         if len(inputs) == len(taken):
             item = Module(
-                *(step, name, inside.scope.path, block, params, written, inside.items),
+                *(step, name, inside.scope.path, block, use.params, use.written, inside.items),
                 *(inputs, inside.given, made, self.context.reusing, tuple(inside.scope.failed)),
             )
             site.body.append(item)
         if step.name is not None:
-            site.scope.names[name] = Named(step, step.span, out, environment, item)
-        return out
+            site.scope.names[name] = Named(step, step.span, inside.last, use.environment, item)
+        return inside.last
+
+    def _inline(self, use: Use, name: str | None, site: Site) -> Tensor | None:
+        """The steps of a block as steps of the module around: they see no names of it, but it sees theirs."""
+        scope, around = site.scope, site.scope.names
+        scope.names = {}
+        scope.inlined.append(use.block.name)
+        taken = [self.context.taken(tensor) for tensor in use.given]
+        inside = self._run(use.block, scope, taken, use.environment)
+        scope.inlined.pop()
+        around |= {key: named for key, named in scope.names.items() if not isinstance(named.step, spec.Invalid)}
+        scope.names = around
+        made = inside.made or {}
+        item = Inline(use.step, use.block, use.params, use.written, inside.items, inside.given, made)
+        if made and inside.items:
+            site.body.append(item)
+        else:
+            site.body.extend(inside.items)
+        if name is not None:
+            scope.names[name] = Named(use.step, use.step.span, inside.last, use.environment, item)
+        return inside.last
 
     def inside(self, block: Block, path: str, given: Sequence[Tensor | None], environment: Environment) -> Inside:
         """Runs the steps of a module."""
-        scope, items, tensors = Scope(path, block.chain), list[Item](), _told_apart(given)
-        scope.give({spec.Name(spec.INPUT, block.span): tensors[0], **dict(zip(block.inputs, tensors))}, environment)
-        last = self.run(block.steps, tensors[0], Site(environment, scope, items))
+        return self._run(block, Scope(path, block.chain), _told_apart(given), environment)
+
+    def _run(self, block: Block, scope: Scope, given: Sequence[Tensor | None], environment: Environment) -> Inside:
+        items: list[Item] = []
+        scope.give({spec.Name(spec.INPUT, block.span): given[0], **dict(zip(block.inputs, given))}, environment)
+        last = self.run(block.steps, given[0], Site(environment, scope, items))
         made = self.context.outputs(block.outputs, scope, last, f"`{block.name}`")
-        named = {name: tensor for name, tensor in zip(block.input_names, tensors) if tensor is not None}
+        named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
         return Inside(scope, tuple(items), named, made)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, Note, shorten
 from cnndsl.graph.context import Context, Site
-from cnndsl.graph.graph import Apply, Body, Merge, Module, Split, Tensor, walk
+from cnndsl.graph.graph import Apply, Body, Inline, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
 from cnndsl.layers import Refused
@@ -27,9 +27,10 @@ class Reusing:
         named = context.find(step.target, site)
         if named is None or (x is None and step.inputs is None):
             return None
-        if named.item is None:
+        if named.item is None or isinstance(named.item, Inline):
             if named.tensor is not None:
                 help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
+                help = help if named.item is None else "a block that is written out is no module: remove its `inline`"
                 message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
                 context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None

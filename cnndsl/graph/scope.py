@@ -6,11 +6,11 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass, field, replace
 
-from cnndsl.graph.graph import Apply, Failed, Module, Tensor
+from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.expression import Environment, Value
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_key
-from cnndsl.spec.steps import Invalid, Name, Step, Steps, WrittenName, may_be, names_in, written_name
+from cnndsl.spec.steps import Invalid, Name, Step, Steps, WrittenName, inlined, may_be, names_in, written_name
 
 _PUBLIC = """
     T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double
@@ -72,12 +72,12 @@ class Named:
     span: Span
     tensor: Tensor | None
     environment: Environment
-    item: Apply | Module | None = None
+    item: Apply | Module | Inline | None = None
 
     @property
     def outputs(self) -> Mapping[str, Tensor]:
         """The outputs of a module by name."""
-        return self.item.made if isinstance(self.item, Module) else {}
+        return self.item.made if isinstance(self.item, (Module, Inline)) else {}
 
     @property
     def unknown(self) -> bool:
@@ -100,14 +100,19 @@ class Scope:
     lost: set[str] = field(default_factory=set)
     #: The same for names that contain values.
     lost_templates: list[WrittenName] = field(default_factory=list)
+    #: Whether steps of blocks that are written out were skipped.
+    lost_blocks: bool = False
     counts: Counter[str] = field(default_factory=Counter)
     children: int = 0
     failed: list[Failed] = field(default_factory=list)
+    #: The blocks that are being written out here, outermost first.
+    inlined: list[str] = field(default_factory=list)
 
     def lose(self, steps: Steps) -> None:
         """Skips steps because of a fault: their names exist, but nothing is known about them."""
         for name in names_in(steps):
             self.lose_name(name)
+        self.lost_blocks = self.lost_blocks or any(True for _ in inlined(steps))
 
     def lose_name(self, name: Value) -> None:
         """Records the name of a skipped step."""
@@ -131,12 +136,12 @@ class Scope:
         named = self.names.get(module)
         if named is None or not (named.unknown or output in named.outputs):
             return None
-        return replace(named, tensor=named.outputs.get(output), item=None)
+        return replace(named, tensor=None if named.unknown else named.outputs[output], item=None)
 
     def may_have(self, name: str) -> bool:
-        """Whether a skipped step may have this name, or be the module before its dot; after many, any name is
-        possible."""
-        if len(self.lost_templates) > MANY:
+        """Whether a skipped step may have this name, or be the module before its dot; after many, or after a block that
+        would have been written out, any name is possible."""
+        if len(self.lost_templates) > MANY or self.lost_blocks:
             return True
         names = (name, name.rpartition(".")[0])
         return any(part in self.lost or any(may_be(written, part) for written in self.lost_templates) for part in names)

@@ -244,10 +244,14 @@ class _FromOutput(_Activation):
 class Sigmoid(_FromOutput):
     """``1 / (1 + exp(-x))``."""
 
+    gives_probabilities = True
+
 
 @layer
 class LogSigmoid(_Activation):
     """``log(1 / (1 + exp(-x)))``, computed without overflow."""
+
+    gives_probabilities = True
 
 
 @layer
@@ -350,6 +354,8 @@ class Softmax(_Softmax):
     Bridle, 1990.
     """
 
+    gives_probabilities = True
+
 
 @layer
 class Softmin(_Softmax):
@@ -360,9 +366,12 @@ class Softmin(_Softmax):
 class LogSoftmax(_Softmax):
     """``log(softmax(x))`` along ``dim``, computed without overflow. ``dim: null`` means dimension 1."""
 
+    gives_probabilities = True
+
 
 @layer
 class Softmax2d(_FromOutput):
     """``Softmax`` over the channels at each pixel of an image, ``(N, C, H, W)``."""
 
+    gives_probabilities = True
     dims = 2

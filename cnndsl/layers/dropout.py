@@ -11,6 +11,7 @@ class _Dropout(Layer):
     family = "dropout"
     shares_memory = True  # in evaluation it returns its input
     short_name = "dropout"
+    drops_values = True
 
     p = argument(PROBABILITY, 0.5)
     inplace = argument(BOOLEAN, False)

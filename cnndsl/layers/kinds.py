@@ -116,6 +116,25 @@ class Number(Kind[float]):
         return "a number" if self.minimum is None else f"a number of at least {self.minimum}"
 
 
+class Between(Number):
+    """A number from ``low`` to ``high``; ``above`` and ``below`` exclude the one or the other."""
+
+    def __init__(self, low: float, high: float, *, above: bool = False, below: bool = False) -> None:
+        super().__init__(None if above else low, high, above=low if above else None)
+        self.below = high if below else None
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return super().schema(dims) | ({} if self.below is None else {"exclusiveMaximum": self.below})
+
+    def accepts(self, value: object, dims: int) -> bool:
+        return super().accepts(value, dims) and value != self.below
+
+    def expects(self, dims: int) -> str:
+        low = f"of at least {self.minimum}" if self.above is None else f"above {self.above}"
+        high = f"at most {self.maximum}" if self.below is None else f"below {self.below}"
+        return f"a number {low} and {high}"
+
+
 class Boolean(Kind[bool]):
     def schema(self, dims: int) -> dict[str, Any]:
         return {"type": ["boolean"]}
@@ -282,6 +301,7 @@ NUMBER = Number()
 PROBABILITY = Number(0, 1)
 NOT_NEGATIVE = Number(0)
 ABOVE_ZERO = Number(above=0)
+INSIDE_0_AND_1 = Between(0, 1, above=True, below=True)
 BOOLEAN = Boolean()
 TEXT = Text()
 EARLIER = Earlier()

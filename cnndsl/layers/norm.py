@@ -45,6 +45,7 @@ class _Statistics(_Normalization):
 
 class _BatchNorm(_Statistics):
     short_name = "bn"
+    normalizes_batch = True
 
     eps = argument(ABOVE_ZERO, 1e-5)
 

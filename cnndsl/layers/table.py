@@ -144,6 +144,11 @@ class Layer:
     outputs_dim: ClassVar[int] = 0
     #: Whether the output may share the input's memory, in training or in evaluation.
     shares_memory: ClassVar[bool] = False
+    #: Whether it normalizes with the mean and the variance of the batch, drops values at random, or turns scores into
+    #: probabilities or their logarithms. Checks of whole networks need to know.
+    normalizes_batch: ClassVar[bool] = False
+    drops_values: ClassVar[bool] = False
+    gives_probabilities: ClassVar[bool] = False
     #: The name of an unnamed child, without its count: ``conv`` for ``conv1``, ``conv2``.
     short_name: ClassVar[str]
     #: Arguments by name, in torch's order.
@@ -260,7 +265,10 @@ class Layer:
             name = type(self).__name__
             raise Refused(f"this `{name}` has no weight to parametrize", None, "remove `parametrization`")
         by.tensors(self)
-        layer = type(self)(**self.values)
+        return self._copied(by)
+
+    def _copied(self, by: Parametrized | None, **values: Any) -> Layer:
+        layer = type(self)(**{**self.values, **values})
         object.__setattr__(layer, "parametrization", by)
         return layer
 
@@ -299,7 +307,7 @@ class Layer:
 
     def out_of_place(self) -> Layer:
         """The same layer, but not in place."""
-        return type(self)(**{**self.values, "inplace": False})
+        return self._copied(self.parametrization, inplace=False)
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         """For each spatial axis, how many values at its end no window reaches; empty if there are no windows."""

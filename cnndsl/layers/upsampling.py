@@ -13,10 +13,14 @@ from cnndsl.layers.table import Layer, argument, layer
 _RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 
 
-class _Interpolation(Layer):
+class Interpolation(Layer):
+    """What all layers that interpolate have in common."""
+
     family = "upsampling"
     short_name = "upsample"
     example = {"scale_factor": 2}
+    #: Its mode as arguments of ``Upsample``, if it has no ``mode`` itself.
+    mode_of_like: ClassVar[tuple[str, ...]] = ()
     #: What it needs exactly one of, in words.
     needs: ClassVar[str] = "either `size` or `scale_factor`"
 
@@ -47,16 +51,18 @@ class _Interpolation(Layer):
 
 
 @layer
-class Upsample(_Interpolation):
+class Upsample(Interpolation):
     """Interpolates an input with one to three spatial axes to ``size``, to ``floor(scale_factor * its size)``, or with
     ``like`` to the spatial sizes of another tensor.
 
-    Give one of the three; ``size`` and ``scale_factor`` are one number or a list with one for each axis. ``like`` names
-    an earlier step, as ``from`` does, and its tensor is read when the network runs: ``Upsample: {like: skip}`` fits at
-    any size of the input. ``linear`` works
-    on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on ``(N, C, D, H, W)``, and
-    the other modes on all three. ``align_corners: true`` aligns the corner pixels of input and output; only
-    these four modes take it. ``recompute_scale_factor: true`` interpolates by the ratio of the rounded sizes.
+    Give one of the three. ``size`` and ``scale_factor`` are one number or a list with one for each axis. ``like`` names
+    an earlier step, as ``from`` does. Its tensor is read when the network runs, so ``Upsample: {like: skip}`` fits an
+    input of any size; the emitted source calls ``torch.nn.functional.interpolate`` in a small class of its own.
+
+    ``linear`` works on ``(N, C, L)``, ``bilinear`` and ``bicubic`` on ``(N, C, H, W)``, ``trilinear`` on
+    ``(N, C, D, H, W)``, and the other modes on all three. ``align_corners: true`` aligns the corner pixels of input and
+    output; only these four modes take it. ``recompute_scale_factor: true`` interpolates by the ratio of the rounded
+    sizes.
     """
 
     ranks = (3, 4, 5)
@@ -130,7 +136,7 @@ class UpsampleLike(nn.Module):
         return x.with_spatial(like.spatial)
 
 
-class _Interpolation2d(_Interpolation):
+class _Interpolation2d(Interpolation):
     dims = 2
 
     size = argument(PerAxis(POSITIVE) | NULL, None)
@@ -145,6 +151,8 @@ class UpsamplingNearest2d(_Interpolation2d):
 @layer
 class UpsamplingBilinear2d(_Interpolation2d):
     """``Upsample`` of an image, ``(N, C, H, W)``, with ``mode: bilinear`` and ``align_corners: true``."""
+
+    mode_of_like = ("mode: bilinear", "align_corners: true")
 
 
 @layer

@@ -7,21 +7,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cnndsl.layers import Layer, Refused, Shape
 from cnndsl.plugins.signature import said
 
+if TYPE_CHECKING:
+    from cnndsl.plugins.meta import Measured
+
 _NEEDS_RULE = "a forward that reads values cannot be measured: give its shape, `@cnndsl.layer(shape=...)`"
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A class with all arguments of one layer. Calls are equal if they are written alike: 1 is not True."""
-
-    made: type[Any]
-    arguments: Mapping[str, Any] = field(compare=False)
-    written: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +41,15 @@ class OwnLayer(Layer):
         return True  # it may
 
     @cached_property
-    def _call(self) -> Call:
-        return Call(self.rules.made, self.values, repr(dict(self.values)))
+    def _measured(self) -> Measured:
+        from cnndsl.plugins.meta import Measured  # it loads torch, which most commands do not need
+
+        return Measured(self.rules.made, self.values, repr(dict(self.values)))
 
     def output(self, x: Shape) -> Shape:
-        from cnndsl.plugins import meta
-
         name = type(self).__name__
         with _refusing(f"`{name}` cannot be built"):
-            meta.built(self._call)  # even if a rule gives the shape: it must work, and its parameters are needed
+            self._measured.built()  # even if a rule gives the shape: it must work, and its parameters are needed
         if self.rules.macs is not None:
             with _refusing(f"the macs rule of `{name}` fails on {x}"):
                 self.macs(x, x)  # now, since later the place in the spec is unknown
@@ -64,24 +58,18 @@ class OwnLayer(Layer):
                 return _shape(self._ruled("shape", self.rules.shape, x), x, "its shape rule returns")
         several = x.with_size(0, max(x[0], 2))  # a batch of one cannot show that samples are mixed
         with _refusing(f"`{name}` does not take {x}"):
-            return _shape(meta.output(self._call, tuple(several)), several, "it returns").with_size(0, x[0])
+            return _shape(self._measured.output(tuple(several)), several, "it returns").with_size(0, x[0])
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
-        from cnndsl.plugins import meta
-
-        return dict(meta.built(self._call).parameters)
+        return dict(self._measured.built().parameters)
 
     def buffers(self) -> dict[str, tuple[int, ...]]:
-        from cnndsl.plugins import meta
-
-        return dict(meta.built(self._call).buffers)
+        return dict(self._measured.built().buffers)
 
     def macs(self, x: Shape, out: Shape) -> int:
         if self.rules.macs is not None:
             return index(self._ruled("macs", self.rules.macs, x))
-        from cnndsl.plugins import meta
-
-        return meta.macs(self._call, tuple(x))
+        return self._measured.macs(tuple(x))
 
     def _ruled(self, which: str, rule: Callable[..., Any], x: Shape) -> Any:
         return rule(x, **{name: self.values[name] for name in self.rules.takes[which]})

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.layers.function import Function, by_name
-from cnndsl.layers.kinds import BOOLEAN, NOT_NEGATIVE, POSITIVE
+from cnndsl.layers.kinds import BOOLEAN, INSIDE_0_AND_1, NOT_NEGATIVE, POSITIVE
 from cnndsl.layers.table import Argument, argument
-from cnndsl.recipe.table import INSIDE_0_AND_1, Text
+from cnndsl.recipe.table import Text
 
 
 class DataSet(Function):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import prod
-from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.graph.elaborate import Elaboration, elaborate
@@ -18,18 +17,13 @@ from cnndsl.recipe.recipe import Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.recipe.transforms import TRANSFORMS
 from cnndsl.source import Span
-from cnndsl.spec.calls import FunctionCall
 from cnndsl.spec.document import Document
 from cnndsl.spec.values import ListValue, Literal
 
 Size = tuple[int, ...]
-#: Transforms that change the size of images, with the argument that sets it.
-_SIZED = {"CenterCrop": "size", "RandomCrop": "size", "RandomResizedCrop": "size"}
 
 #: Each pattern of `freeze` is compared with the name of each parameter.
 MAX_FROZEN = 100
-#: Layers that turn scores into probabilities.
-_OF_PROBABILITIES = ("Softmax", "Softmax2d", "LogSoftmax", "Sigmoid", "LogSigmoid")
 
 
 def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
@@ -41,7 +35,7 @@ def check_fit(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     wanted = x.shape.sample
     training, test = (prepared_shape(recipe, wanted, training) for training in (True, False))
     if training != test:
-        crops = [call for call in recipe.augment if call.name in _SIZED]
+        crops = [call for call in recipe.augment if TRANSFORMS[call.name].crops]
         message = f"samples are {list(training)} in training but {list(test)} in tests: they need one size"
         help = f"add `CenterCrop: {training[-1]}`, which also applies to tests, or `resize: {training[-1]}`"
         return [Diagnostic(Code.RECIPE, message, crops[-1].span.first_line if crops else recipe.dataset.span, help)]
@@ -62,7 +56,7 @@ def unfit_batch(graph: Graph, recipe: Recipe, processes: int = 1) -> Iterator[Di
     if recipe.batch_size // processes > 1:
         return
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply)]
-    norms = [item for item in layers if item.kind.startswith("BatchNorm") and prod(item.input.shape.spatial) == 1]
+    norms = [item for item in layers if item.layer.normalizes_batch and prod(item.input.shape.spatial) == 1]
     if norms:
         whose = "a batch of 1" if processes == 1 else f"a batch of {recipe.batch_size} on {processes} processes"
         message = f"{whose} gives `{norms[0].kind}` one value per channel, which has no variance"
@@ -97,8 +91,8 @@ def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
 
 def _key_span(graph: Graph, recipe: Recipe, key: str) -> Span:
     """The place of the value of a key of the recipe."""
-    written = graph.document.train.get(key) if graph.document.train else None
-    return written.span.first_line if written else recipe.optimizer.span
+    spans = graph.document.train.spans if graph.document.train else {}
+    return spans[key].first_line if key in spans else recipe.optimizer.span
 
 
 def at_size(document: Document, shape: Size) -> Elaboration:
@@ -117,34 +111,8 @@ def prepared_shape(recipe: Recipe, wanted: Size, training: bool) -> Size:
         shape = (shape[0], *recipe.size)
     for call in recipe.augment:
         if training or not TRANSFORMS[call.name].random:
-            shape = _transformed(call, shape)
+            shape = TRANSFORMS[call.name].output(call.arguments, shape)
     return shape
-
-
-def _transformed(call: FunctionCall, shape: Size) -> Size:
-    values: Mapping[str, Any] = TRANSFORMS[call.name].bind(call.arguments)
-    if call.name in _SIZED:
-        size = values[_SIZED[call.name]]
-        return (shape[0], *(size if isinstance(size, tuple) and len(size) == 2 else _pair(size)))
-    if call.name == "Grayscale":
-        return (values["num_output_channels"], *shape[1:])
-    if call.name == "Pad":
-        left, top, right, bottom = _sides(values["padding"])
-        return (shape[0], shape[1] + top + bottom, shape[2] + left + right)
-    return shape
-
-
-def _pair(size: Any) -> tuple[int, int]:
-    (side,) = size if isinstance(size, tuple) else (size,)
-    return side, side
-
-
-def _sides(padding: Any) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom, as torchvision reads one, two or four numbers."""
-    numbers = padding if isinstance(padding, tuple) else (padding,)
-    left, top = numbers[0], numbers[1] if len(numbers) > 1 else numbers[0]
-    right, bottom = numbers[2:] if len(numbers) == 4 else (left, top)
-    return left, top, right, bottom
 
 
 def _one_of_each(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
@@ -176,10 +144,8 @@ def _other_channels(recipe: Recipe, wanted: Size, given: Size) -> Diagnostic:
 def _unfit_schedule(recipe: Recipe) -> list[Diagnostic]:
     """A schedule that also changes the momentum needs an optimizer that has one."""
     call = recipe.scheduler
-    if call is None or call.name not in ("CyclicLR", "OneCycleLR"):
-        return []
-    moves = SCHEDULERS[call.name].bind(call.arguments)["cycle_momentum"]
-    if not moves or {"momentum", "betas"} & OPTIMIZERS[recipe.optimizer.name].arguments.keys():
+    moves = call is not None and SCHEDULERS[call.name].bind(call.arguments).get("cycle_momentum")
+    if call is None or not moves or {"momentum", "betas"} & OPTIMIZERS[recipe.optimizer.name].arguments.keys():
         return []
     message = f"`{call.name}` changes the momentum, but `{recipe.optimizer.name}` has none"
     return [Diagnostic(Code.RECIPE, message, call.span.first_line, "`cycle_momentum: false`")]
@@ -190,13 +156,13 @@ def _unfit_scores(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     (output,) = graph.outputs.values()
     layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply)]
     last = next((item for item in reversed(layers) if item.output is output), None)
-    loss, kind = recipe.loss.name, last.kind if last else ""
-    if loss == "NLLLoss" and kind != "LogSoftmax":
-        message = "`NLLLoss` takes log-probabilities, but the network does not end with `LogSoftmax`"
-        span, help = recipe.loss.span.first_line, "end with `LogSoftmax`, or write `loss: CrossEntropyLoss`"
-    elif loss != "NLLLoss" and last and kind in _OF_PROBABILITIES:
-        message = f"`{loss}` takes unbounded scores, but `{kind}` squashes them first"
-        span, help = last.step.span, f"remove `{kind}`: `predict` gives probabilities anyway"
+    loss, after = recipe.loss.name, LOSSES[recipe.loss.name].after
+    if after and not (last and isinstance(last.layer, after)):
+        message = f"`{loss}` takes log-probabilities, but the network does not end with `{after.__name__}`"
+        span, help = recipe.loss.span.first_line, f"end with `{after.__name__}`, or write `loss: CrossEntropyLoss`"
+    elif not after and last and last.layer.gives_probabilities:
+        message = f"`{loss}` takes unbounded scores, but `{last.kind}` squashes them first"
+        span, help = last.step.span, f"remove `{last.kind}`: `predict` gives probabilities anyway"
     else:
         return []
     return [Diagnostic(Code.SCORES, message, span, help)]

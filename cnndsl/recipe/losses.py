@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from cnndsl.layers.activation import LogSoftmax
 from cnndsl.layers.function import Function, by_name
 from cnndsl.layers.kinds import INTEGER, NOT_NEGATIVE, NULL, NUMBER, PROBABILITY, Choice
-from cnndsl.layers.table import Argument, argument
+from cnndsl.layers.table import Argument, Layer, argument
 from cnndsl.recipe.table import Each, OneOf
 
 
 class Loss(Function):
     """A loss. ``per_pixel``: it also takes scores and classes for each pixel, ``(N, C, H, W)`` and ``(N, H, W)``.
-    ``by_weight``: torch's mean divides by the weights of the labels, else by their number."""
+    ``by_weight``: torch's mean divides by the weights of the labels, else by their number. ``after``: the layer whose
+    log-probabilities it takes in place of unbounded scores."""
 
     def __init__(
         self,
@@ -27,10 +29,12 @@ class Loss(Function):
         *,
         per_pixel: bool = True,
         by_weight: bool = True,
+        after: type[Layer] | None = None,
     ) -> None:
         super().__init__(name, documentation, arguments, path=f"torch.nn.{name}")
         self.per_pixel = per_pixel
         self.by_weight = by_weight
+        self.after = after
 
 
 def _weight(*, keyword: bool = False) -> Argument[Any]:
@@ -65,6 +69,7 @@ LOSSES = by_name(
                 "ignore_index": argument(INTEGER, -100, keyword=True),
                 "reduction": _reduction(),
             },
+            after=LogSoftmax,
         ),
         Loss(
             "MultiMarginLoss",

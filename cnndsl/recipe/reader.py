@@ -3,69 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
 from functools import partial
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.layers.function import Function
-from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, INTEGER, NATURAL, NOT_NEGATIVE, POSITIVE, TEXT, Choice, Listing
 from cnndsl.layers.shape import Refused
-from cnndsl.layers.table import argument
+from cnndsl.layers.table import Argument
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.optimizers import OPTIMIZERS
-from cnndsl.recipe.recipe import MONITORED, PRECISIONS, EarlyStopping, Recipe
+from cnndsl.recipe.recipe import EarlyStopping, Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.recipe.stray import stray_keys
-from cnndsl.recipe.table import INSIDE_0_AND_1
 from cnndsl.recipe.transforms import TRANSFORMS
-from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
 from cnndsl.spec.document import Document
 from cnndsl.spec.expression import Environment, Unknown, evaluate
 from cnndsl.spec.hints import meant_by
+from cnndsl.spec.recipe_keys import KEYS, Called, Key
+from cnndsl.spec.sections import Train
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Fault, parse_value
+from cnndsl.spec.values import CallValue, Fault, ListValue, Literal, Value
 
-#: The plain values of a recipe; its other keys are calls. A value may use those before it, as `$epochs`.
-VALUES = Function(
-    "train",
-    "A training recipe.",
-    {
-        "epochs": argument(POSITIVE),
-        "batch_size": argument(POSITIVE),
-        "accumulate": argument(POSITIVE, 1),
-        "resize": argument(POSITIVE | Listing(POSITIVE, 2), None),
-        "seed": argument(INTEGER, 0),
-        "precision": argument(Choice(*PRECISIONS), "fp32"),
-        "compile": argument(BOOLEAN, False),
-        "clip_grad_norm": argument(ABOVE_ZERO, None),
-        "freeze": argument(TEXT | Listing(TEXT), ()),
-        "ema": argument(INSIDE_0_AND_1, None),
-    },
-)
-EARLY_STOPPING = Function(
-    "early_stopping",
-    "When training ends before its last epoch.",
-    {
-        "monitor": argument(Choice(*MONITORED), EarlyStopping.monitor, keyword=True),
-        "patience": argument(NATURAL, EarlyStopping.patience, keyword=True),
-        "min_delta": argument(NOT_NEGATIVE, EarlyStopping.min_delta, keyword=True),
-        "mode": argument(Choice("auto", "min", "max"), EarlyStopping.mode, keyword=True),
-    },
-)
-CALLS = {
-    "dataset": Vocabulary(DATASETS, "data set", "`FashionMNIST`, or `{ImageFolder: {root: pictures}}`"),
-    "optimizer": Vocabulary(OPTIMIZERS, "optimizer of torch.optim", "`{SGD: {lr: 0.1}}`"),
-    "scheduler": Vocabulary(SCHEDULERS, "scheduler of torch.optim.lr_scheduler", "`{StepLR: {step_size: 30}}`"),
-    "loss": Vocabulary(LOSSES, "loss of torch.nn for classification", "`{CrossEntropyLoss: {label_smoothing: 0.1}}`"),
+#: The functions that each key may call.
+TABLES: dict[str, Mapping[str, Function]] = {
+    "dataset": DATASETS,
+    "augment": TRANSFORMS,
+    "optimizer": OPTIMIZERS,
+    "scheduler": SCHEDULERS,
+    "loss": LOSSES,
 }
-TRANSFORM = Vocabulary(TRANSFORMS, "transform of torchvision.transforms.v2", "`{RandomCrop: {size: 28, padding: 4}}`")
-NEEDED = ("dataset", "epochs", "batch_size", "optimizer")
-_DEFAULT_LOSS = "CrossEntropyLoss"
-#: Keys that may be null.
-_CLEARED = {key.name for key in fields(Recipe) if key.default is None}
+CALLS = {
+    key.name: Vocabulary(TABLES[key.name], key.holds.what, ", or ".join(f"`{example}`" for example in key.examples))
+    for key in KEYS.values()
+    if isinstance(key.holds, Called)
+}
+NEEDED = tuple(key.name for key in KEYS.values() if key.required)
 
 
 def read_recipe(document: Document, params: Mapping[str, Any]) -> tuple[Recipe | None, list[Diagnostic]]:
@@ -92,57 +66,68 @@ def not_whole(document: Document) -> Diagnostic | None:
 
 
 class _Reader:
-    def __init__(self, train: tree.Mapping, params: Mapping[str, Any]) -> None:
+    def __init__(self, train: Train, params: Mapping[str, Any]) -> None:
         self.train = train
         self.faults: list[Diagnostic] = []
         self.environment = Environment(params, has_input=False)
 
     def read(self) -> Recipe | None:
-        found: dict[str, Any] = {}
         faults, incomplete = stray_keys(self.train, CALLS)
         self.faults += faults
-        for name in VALUES.arguments:
-            if (written := self.written(name)) is not None:
-                found[name] = self.value(name, written)
-                self.environment = self.environment.bind({name: found[name]})
+        found = self.values()
         calls = CallReader(self.environment, self.faults)
-        for name, vocabulary in CALLS.items():
-            if name not in incomplete and (written := self.written(name)) is not None:
-                found[name] = calls.call(written, vocabulary) or UNKNOWN
-        if (written := self.written("early_stopping")) is not None:
-            stopping = calls.arguments(EARLY_STOPPING, written)
-            found["early_stopping"] = UNKNOWN if stopping is None else EarlyStopping(**stopping)
-        augment = self.train.get("augment")
-        for item in augment.items if isinstance(augment, tree.Listing) else ():
-            found["augment"] = (*found.get("augment", ()), calls.call(item, TRANSFORM))
+        for key in KEYS.values():
+            written = self.written(key)
+            if written is not None and key.as_argument() is None and key.name not in incomplete:
+                found[key.name] = self.called(key, written, calls)
         if self.faults or UNKNOWN in found.values() or not found.keys() >= set(NEEDED):
             return None
         if isinstance(frozen := found.get("freeze"), str):
             found["freeze"] = (frozen,)
-        found.setdefault("loss", FunctionCall(_DEFAULT_LOSS, {}, self.train.span.first_line))
+        found.setdefault("loss", FunctionCall(KEYS["loss"].default, {}, self.train.span.first_line))
         return Recipe(**found)
 
-    def written(self, name: str) -> tree.Tree | None:
+    def written(self, key: Key) -> Value | None:
         """The value of a key, None if there is none: ``scheduler: null`` clears that of a base spec."""
-        found = self.train.get(name)
-        return None if name in _CLEARED and isinstance(found, tree.Scalar) and found.value is None else found
+        found = self.train.get(key.name)
+        cleared = key.default is None and isinstance(found, Literal) and found.value is None
+        return None if cleared else found
 
-    def value(self, name: str, written: tree.Tree) -> Any:
+    def values(self) -> dict[str, Any]:
+        """The plain values, UNKNOWN for those with an error."""
+        found: dict[str, Any] = {}
+        for key in KEYS.values():
+            argument, written = key.as_argument(), self.written(key)
+            if argument is not None and written is not None:
+                found[key.name] = self.value(argument, written)
+                self.environment = self.environment.bind({key.name: found[key.name]})
+        return found
+
+    def called(self, key: Key, written: Value, calls: CallReader) -> Any:
+        """The call of a key, or its calls; UNKNOWN if there is an error."""
+        if isinstance(key.holds, Function):
+            assert isinstance(written, CallValue)
+            given = calls.arguments(key.holds, written)
+            return UNKNOWN if given is None else EarlyStopping(**given)
+        items = written.items if isinstance(written, ListValue) else (written,)
+        found = [calls.call(item, CALLS[key.name]) for item in items]
+        if None in found:
+            return UNKNOWN
+        return tuple(found) if isinstance(written, ListValue) else found[0]
+
+    def value(self, argument: Argument[Any], written: Value) -> Any:
         """The value of a key, UNKNOWN if it has an error."""
-        before = len(self.faults)
-        span = written.span.first_line
         try:
-            parsed = parse_value(written, self.faults.append)
-            value = evaluate(parsed, self.environment)
-            VALUES.arguments[name].check(value, 0)
+            value = evaluate(written, self.environment)
+            argument.check(value, 0)
         except Fault as fault:
             self.faults.append(fault.diagnostic)
         except Refused as refused:
-            accepts = partial(VALUES.arguments[name].kind.accepts, dims=0)
-            help = meant_by(parsed, value, self.environment.names, accepts) or refused.help
-            self.faults.append(Diagnostic(Code.TYPE, refused.message, span, help))
+            accepts = partial(argument.kind.accepts, dims=0)
+            help = meant_by(written, value, self.environment.names, accepts) or refused.help
+            self.faults.append(Diagnostic(Code.TYPE, refused.message, written.span.first_line, help))
         except Unknown:
             pass
         else:
-            return value if len(self.faults) == before else UNKNOWN
+            return value
         return UNKNOWN

@@ -5,10 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from cnndsl.spec.calls import FunctionCall
-
-PRECISIONS = ("fp32", "bf16", "fp16")
-#: Figures of an epoch that early stopping can monitor. Losses should fall, accuracies rise.
-MONITORED = ("test_loss", "test_acc", "loss", "train_acc")
+from cnndsl.spec.recipe_keys import EARLY_STOPPING, KEYS
 
 
 @dataclass(frozen=True)
@@ -17,10 +14,10 @@ class EarlyStopping:
     for ``patience`` epochs. ``mode`` is the direction of improvement; ``auto`` takes it from the figure's name. The
     names are those of Keras and Lightning."""
 
-    monitor: str = "test_loss"
-    patience: int = 3
-    min_delta: float = 0.0
-    mode: str = "auto"
+    monitor: str = EARLY_STOPPING.arguments["monitor"].default
+    patience: int = EARLY_STOPPING.arguments["patience"].default
+    min_delta: float = EARLY_STOPPING.arguments["min_delta"].default
+    mode: str = EARLY_STOPPING.arguments["mode"].default
 
     @property
     def rising(self) -> bool:
@@ -48,17 +45,17 @@ class Recipe:
     batch_size: int
     optimizer: FunctionCall
     loss: FunctionCall
-    scheduler: FunctionCall | None = None
-    resize: int | tuple[int, int] | None = None
-    augment: tuple[FunctionCall, ...] = ()
-    seed: int = 0
-    precision: str = "fp32"
-    compile: bool = False
-    clip_grad_norm: float | None = None
-    accumulate: int = 1
-    freeze: tuple[str, ...] = ()
-    ema: float | None = None
-    early_stopping: EarlyStopping | None = None
+    scheduler: FunctionCall | None = KEYS["scheduler"].default
+    resize: int | tuple[int, int] | None = KEYS["resize"].default
+    augment: tuple[FunctionCall, ...] = KEYS["augment"].default
+    seed: int = KEYS["seed"].default
+    precision: str = KEYS["precision"].default
+    compile: bool = KEYS["compile"].default
+    clip_grad_norm: float | None = KEYS["clip_grad_norm"].default
+    accumulate: int = KEYS["accumulate"].default
+    freeze: tuple[str, ...] = KEYS["freeze"].default
+    ema: float | None = KEYS["ema"].default
+    early_stopping: EarlyStopping | None = KEYS["early_stopping"].default
 
     @property
     def size(self) -> tuple[int, int] | None:

@@ -13,6 +13,7 @@ from cnndsl.layers.function import Calls, by_name
 from cnndsl.layers.kinds import (
     ABOVE_ZERO,
     BOOLEAN,
+    INSIDE_0_AND_1,
     NATURAL,
     NOT_NEGATIVE,
     NULL,
@@ -23,7 +24,7 @@ from cnndsl.layers.kinds import (
 )
 from cnndsl.layers.shape import Refused
 from cnndsl.layers.table import Argument, argument
-from cnndsl.recipe.table import ABOVE_0_TO_1, BELOW_1, INSIDE_0_AND_1, Rule, Ruled
+from cnndsl.recipe.table import ABOVE_0_TO_1, BELOW_1, Rule, Ruled
 
 Values = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnndsl.layers.function import Function
-from cnndsl.layers.kinds import NUMBER, Kind, Listing, Number
+from cnndsl.layers.kinds import NUMBER, Between, Kind, Listing
 from cnndsl.layers.table import Argument
 
 #: Checks all arguments of a call, with defaults, and raises Refused if they contradict each other.
@@ -67,25 +67,6 @@ class OneOf(Kind[int]):
         return " or ".join(map(str, self.choices))
 
 
-class Between(Number):
-    """A number from ``low`` to ``high``; ``above`` and ``below`` exclude the one or the other."""
-
-    def __init__(self, low: float, high: float, *, above: bool = False, below: bool = False) -> None:
-        super().__init__(None if above else low, high, above=low if above else None)
-        self.below = high if below else None
-
-    def schema(self, dims: int) -> dict[str, Any]:
-        return super().schema(dims) | ({} if self.below is None else {"exclusiveMaximum": self.below})
-
-    def accepts(self, value: object, dims: int) -> bool:
-        return super().accepts(value, dims) and value != self.below
-
-    def expects(self, dims: int) -> str:
-        low = f"of at least {self.minimum}" if self.above is None else f"above {self.above}"
-        high = f"at most {self.maximum}" if self.below is None else f"below {self.below}"
-        return f"a number {low} and {high}"
-
-
 class Each(Listing[float]):
     """A list of numbers with bounds: "a list of 2 numbers, each above 0"."""
 
@@ -115,7 +96,6 @@ class Interval(Listing[float]):
 
 BELOW_1 = Between(0, 1, below=True)
 ABOVE_0_TO_1 = Between(0, 1, above=True)
-INSIDE_0_AND_1 = Between(0, 1, above=True, below=True)
 
 
 def bounds(kind: Kind[float]) -> str:

@@ -5,7 +5,7 @@ Interpolation modes, and options that would change an image's size, are not argu
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnndsl.layers.function import by_name
@@ -26,9 +26,16 @@ from cnndsl.layers.shape import Refused
 from cnndsl.layers.table import Argument, argument
 from cnndsl.recipe.table import Each, Interval, OneOf, Rule, Ruled
 
+#: The shape of a sample, ``(C, H, W)``, or of whatever a network takes.
+Shape = tuple[int, ...]
+
 
 class Transform(Ruled):
-    """A transform. ``random`` ones apply to training samples only, the others to all samples."""
+    """A transform. ``random`` ones apply to training samples only, the others to all samples.
+
+    ``output`` gives the shape of its result for the values of its arguments and the shape of a sample; without it the
+    shape stays the same.
+    """
 
     def __init__(
         self,
@@ -38,9 +45,42 @@ class Transform(Ruled):
         *,
         random: bool = True,
         rule: Rule | None = None,
+        output: Callable[[Mapping[str, Any], Shape], Shape] | None = None,
     ) -> None:
         super().__init__(name, documentation, arguments, path=f"torchvision.transforms.v2.{name}", rule=rule)
         self.random = random
+        self.crops = output is _cropped
+        self._output = output
+
+    def output(self, given: Mapping[str, Any], shape: Shape) -> Shape:
+        """The shape of the result for a sample of ``shape``."""
+        return self._output(self.bind(given), shape) if self._output else shape
+
+
+def both(size: int | tuple[int, ...]) -> tuple[int, int]:
+    """Height and width, from one number for both, alone or in a list, or from two."""
+    values = (size,) if isinstance(size, int) else size
+    return values[0], values[-1]
+
+
+def sides(padding: int | tuple[int, ...]) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom, as torchvision reads one, two or four numbers."""
+    values = (padding,) if isinstance(padding, int) else padding
+    left, top, right, bottom = values if len(values) == 4 else (values[0], values[-1]) * 2
+    return left, top, right, bottom
+
+
+def _cropped(values: Mapping[str, Any], shape: Shape) -> Shape:
+    return (shape[0], *both(values["size"]))
+
+
+def _padded(values: Mapping[str, Any], shape: Shape) -> Shape:
+    left, top, right, bottom = sides(values["padding"])
+    return (shape[0], shape[1] + top + bottom, shape[2] + left + right)
+
+
+def _in_grey(values: Mapping[str, Any], shape: Shape) -> Shape:
+    return (values["num_output_channels"], *shape[1:])
 
 
 def _as_many(values: Mapping[str, Any]) -> None:
@@ -83,6 +123,7 @@ TRANSFORMS = by_name(
             "RandomCrop",
             "Crops to ``size`` at a random place, after adding ``padding``.",
             {**_size(), "padding": argument(_PADDING | NULL, None), **_around(keyword=True)},
+            output=_cropped,
         ),
         Transform(
             "RandomResizedCrop",
@@ -93,6 +134,7 @@ TRANSFORMS = by_name(
                 "scale": argument(Interval(ABOVE_ZERO), (0.08, 1.0)),
                 "ratio": argument(Interval(ABOVE_ZERO), (3 / 4, 4 / 3)),
             },
+            output=_cropped,
         ),
         Transform(
             "RandomRotation",
@@ -152,13 +194,15 @@ TRANSFORMS = by_name(
             "Removes the colours; the result has ``num_output_channels`` equal channels.",
             {"num_output_channels": argument(OneOf(1, 3), 1)},
             random=False,
+            output=_in_grey,
         ),
-        Transform("CenterCrop", "Crops the centre to ``size``.", _size(), random=False),
+        Transform("CenterCrop", "Crops the centre to ``size``.", _size(), random=False, output=_cropped),
         Transform(
             "Pad",
             "Adds ``padding`` on all sides.",
             {"padding": argument(_PADDING), **_around(keyword=False)},
             random=False,
+            output=_padded,
         ),
     )
 )

@@ -11,10 +11,9 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
 from cnndsl.layers import Refused
 from cnndsl.layers.function import Calls, Function
 from cnndsl.source import Span
-from cnndsl.spec import tree
 from cnndsl.spec.expression import Environment, Unknown, evaluate
 from cnndsl.spec.hints import meant_by, meant_function
-from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Value, dealt, parse_arguments
+from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Value, dealt
 
 
 @dataclass(frozen=True)
@@ -56,50 +55,36 @@ class CallReader:
         self.environment = environment
         self.faults = faults
 
-    def call(self, written: tree.Tree, vocabulary: Vocabulary) -> FunctionCall | None:
-        """A function by its name alone, or as the one key of a mapping with its arguments; None if
-        it has a fault."""
-        arguments: tree.Tree = tree.Scalar(None, written.span)
-        named: tree.Tree = written
-        if isinstance(written, tree.Mapping) and len(written.entries) == 1:
-            named, arguments = written.entries[0]
-        if isinstance(named, tree.Scalar) and named.value is tree.UNKNOWN:
-            return None
-        if not isinstance(named, tree.Scalar) or not isinstance(named.value, str):
-            help = f"write {vocabulary.example}"
-            self._fault(Code.TYPE, f"this is not {vocabulary.one}: {got(tree.plain(written))}", written.span, help)
-            return None
-        return self._named(str(named.value), parse_arguments(arguments, self.faults.append), named.span, vocabulary)
-
-    def value(self, written: Value, vocabulary: Vocabulary) -> FunctionCall | None:
-        """The same for a value: a call, or a name. None if it has a fault."""
+    def call(self, written: Value, vocabulary: Vocabulary) -> FunctionCall | None:
+        """A function with its arguments, or by its name alone; None if it has a fault."""
         if isinstance(written, CallValue):
-            return self._named(written.name, written.arguments, written.span, vocabulary)
+            return self._named(written, vocabulary)
         try:
-            name = evaluate(written, self.environment)
+            found = evaluate(written, self.environment)
         except Unknown:
             return None
         except Fault as fault:
             self.faults.append(fault.diagnostic)
             return None
-        if isinstance(name, str):
-            return self._named(name, Arguments(), written.span, vocabulary)
-        self._fault(Code.TYPE, f"this is not {vocabulary.one}: {got(name)}", written.span, vocabulary.example)
+        if isinstance(found, str):
+            return self._named(CallValue(found, Arguments(), written.span), vocabulary)
+        message = f"this is not {vocabulary.one}: {got(found)}"
+        self._fault(Code.TYPE, message, written.span, f"write {vocabulary.example}")
         return None
 
-    def arguments(self, function: Function, written: tree.Tree) -> dict[str, Any] | None:
+    def arguments(self, function: Function, written: CallValue) -> dict[str, Any] | None:
         """The arguments of a function with a key of its own; None if they have a fault."""
-        return self._arguments(function, parse_arguments(written, self.faults.append), written.span)
+        return self._arguments(function, written.arguments, written.span)
 
-    def _named(self, written: str, arguments: Arguments, span: Span, vocabulary: Vocabulary) -> FunctionCall | None:
-        name = written.removesuffix("_")
+    def _named(self, written: CallValue, vocabulary: Vocabulary) -> FunctionCall | None:
+        name, span = written.name.removesuffix("_"), written.span
         function = vocabulary.functions.get(name)
         if function is None:
             known = vocabulary.functions
-            help = meant_function(written, known) or did_you_mean(name, known) or f"there are {', '.join(known)}"
+            help = meant_function(written.name, known) or did_you_mean(name, known) or f"there are {', '.join(known)}"
             self._fault(Code.LAYER, f"`{shorten(name)}` is not {vocabulary.one}", span, help)
             return None
-        values = self._arguments(function, arguments, span)
+        values = self._arguments(function, written.arguments, span)
         return None if values is None else FunctionCall(name, values, span)
 
     def _arguments(self, function: Function, given: Arguments, span: Span) -> dict[str, Any] | None:
@@ -159,7 +144,7 @@ class CallReader:
         kind = function.arguments[name].kind if name in function.arguments else None
         if isinstance(kind, Calls) and isinstance(value, ListValue):
             vocabulary = Vocabulary(kind.table, kind.expected.removesuffix("s"), f"`{function.name}`")
-            return tuple(self.value(item, vocabulary) for item in value.items)
+            return tuple(self.call(item, vocabulary) for item in value.items)
         return evaluate(value, self.environment)
 
     def _fault(self, code: Code, message: str, span: Span, help: str = "") -> None:

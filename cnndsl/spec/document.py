@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,8 +22,9 @@ from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
+from cnndsl.spec.sections import ExpectLine, InitLine, Train, parse_expect, parse_init, parse_train
 from cnndsl.spec.signature import Parameter, parse_signature
-from cnndsl.spec.steps import Name, StepParser, Steps, is_chain, last_part
+from cnndsl.spec.steps import Name, StepParser, Steps, inlined, is_chain, last_part
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value
@@ -48,11 +49,8 @@ class Block:
     span: Span
     inputs: tuple[Name, ...] = ()
     outputs: tuple[Name, ...] = ()
-
-    @cached_property
-    def chain(self) -> bool:
-        """Whether the steps are a plain chain, one after another: an ``nn.Sequential``."""
-        return is_chain(self.steps) and not self.outputs and len(self.inputs) < 2
+    #: Whether the steps are a plain chain, one after another: an ``nn.Sequential``.
+    chain: bool = False
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -67,13 +65,35 @@ class Block:
         """The signature as written."""
         return self.span.text.strip("\"'")
 
+    def chained(self, blocks: MappingType[str, Block]) -> Block:
+        """The same with ``chain``. It is false if that of one of the ``blocks`` that are written out in it is."""
+        alone = is_chain(self.steps) and not self.outputs and len(self.inputs) < 2
+        whole = alone and all(blocks[name].chain for name in inlined(self.steps) if name in blocks)
+        return replace(self, chain=whole)
+
+
+def all_chained(blocks: MappingType[str, Block]) -> dict[str, Block]:
+    """:meth:`Block.chained` of all blocks, which may write each other out."""
+    found = {name: block.chained({}) for name, block in blocks.items()}
+    users: dict[str, list[str]] = {name: [] for name in blocks}
+    for name, block in blocks.items():
+        for inner in inlined(block.steps):
+            users.setdefault(inner, []).append(name)
+    pending = [name for name, block in found.items() if not block.chain]
+    for name in pending:
+        for user in users[name]:
+            if found[user].chain:
+                found[user] = replace(found[user], chain=False)
+                pending.append(user)
+    return found
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Document:
     """A spec, including everything that it extends and uses.
 
     ``name`` is an identifier, for Python; ``label`` is what files and folders are named after.
-    ``tree`` is the whole spec, and ``init``, ``expect`` and ``train`` are parts of it as written.
+    ``tree`` is the whole spec.
     ``lost`` are the names of blocks that are unknown because of a fault; None if any name may be
     one of them.
     """
@@ -88,9 +108,9 @@ class Document:
     network: Steps
     network_span: Span
     outputs: tuple[Name, ...] = ()
-    init: Mapping | None = None
-    expect: Mapping | None = None
-    train: Mapping | None = None
+    init: tuple[InitLine, ...] = ()
+    expect: tuple[ExpectLine, ...] = ()
+    train: Train | None = None
     rename: tuple[Renaming, ...] = ()
     lost: frozenset[str] | None = frozenset()
     limits: Limits = LIMITS
@@ -100,7 +120,8 @@ class Document:
     def definition(self) -> Block:
         """The whole network as a block."""
         inputs = [Name(name, value.span) for name, value in self.inputs.items() if self.names_inputs]
-        return Block(self.name, self.params, self.network, self.network_span, tuple(inputs), self.outputs)
+        network = Block(self.name, self.params, self.network, self.network_span, tuple(inputs), self.outputs)
+        return network.chained(self.blocks)
 
     @property
     def names_inputs(self) -> bool:
@@ -270,7 +291,6 @@ class _DocumentParser:
         description = tree.get("description")
         blocks = self._blocks(tree.get("blocks"))
         whole = tree.get("blocks") is None or isinstance(tree.get("blocks"), Mapping)
-        train = tree.get("train")
         return Document(
             name=self._name(tree.get("name")),
             label=self._label(tree.get("name")),
@@ -283,9 +303,9 @@ class _DocumentParser:
             network=self.steps.steps(network),
             network_span=tree.keys["network"].span if "network" in tree.keys else tree.span.first_line,
             outputs=self._names(tree.get("outputs"), "output"),
-            init=self._sound(tree.get("init")),
-            expect=self._sound(tree.get("expect")),
-            train=train if isinstance(train, Mapping) else None,
+            init=parse_init(self._sound(tree.get("init")), self.faults.append),
+            expect=parse_expect(self._sound(tree.get("expect")), self.faults.append),
+            train=parse_train(tree.get("train"), self.faults.append),
             rename=self._renamings(self._sound(tree.get("rename"))),
             limits=self.limits,
             lost=None if self.missing or not whole else frozenset(self.lost),
@@ -405,4 +425,4 @@ class _DocumentParser:
                 blocks[name] = Block(name, parameters, steps, key.span, *self._ports(value))
             else:
                 self.lost.add(name)
-        return blocks
+        return all_chained(blocks)

@@ -208,7 +208,7 @@ def meant_expression(text: str, names: Container[str]) -> str:
         line = f"${stripped}" if isinstance(node, ast.Name) else notation.expression(ast.unparse(node))
     except Unwritable:
         return ""
-    return f"did you mean `{line}`?"
+    return f"did you mean `{line}`?" if line != text else ""
 
 
 def meant_by(value: Value, worth: Any, names: Container[str], accepts: Callable[[Any], bool] | None = None) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer
 from cnndsl.layers.kinds import EXPRESSION, merge
+from cnndsl.spec.recipe_keys import KEYS, Key
 from cnndsl.spec.steps import MERGES
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
@@ -166,33 +167,19 @@ def _block() -> dict[str, Any]:
 
 def _train() -> dict[str, Any]:
     """The keys of a recipe. :mod:`cnndsl.recipe.reader` checks their values."""
-    described = {
-        "dataset": "A data set of torchvision, such as FashionMNIST or {ImageFolder: {root: pictures}}.",
-        "resize": "Size of the images: the shorter side, cropped to a square, or [height, width].",
-        "augment": "Transforms of torchvision.transforms.v2, in order.",
-        "epochs": "Passes over all training samples.",
-        "batch_size": "Samples in a batch, over all processes together.",
-        "optimizer": "An optimizer of torch.optim, without the parameters, such as {SGD: {lr: 0.1}}.",
-        "scheduler": "A scheduler of torch.optim.lr_scheduler, without the optimizer: {StepLR: {step_size: 30}}.",
-        "loss": "A loss of torch.nn, for classification. Default: CrossEntropyLoss.",
-        "seed": "Seed of the weights, the order of the samples, and everything random. Default: 0.",
-        "precision": "fp32, bf16 or fp16.",
-        "compile": "Whether to compile the module with torch.compile.",
-        "clip_grad_norm": "Maximum norm of the gradient.",
-        "accumulate": "Batches per optimizer step.",
-        "freeze": "Modules, or patterns of parameter names, that are not trained: [features, layer1.*].",
-        "ema": "Decay of an exponential moving average of the weights, such as 0.999. The average is tested.",
-        "early_stopping": "When to stop before the last epoch: {monitor: test_loss, patience: 5, min_delta: 0}.",
-    }
-    keys: dict[str, Any] = {key: {"description": text} for key, text in described.items()}
-    keys["augment"] |= {"type": "array", "expects": "a list of transforms"}
     return {
         "type": ["object", "null"],
-        "properties": keys,
+        "properties": {key.name: _key(key) for key in KEYS.values()},
         "additionalProperties": False,
         "expects": "a training recipe",
         "description": "The training recipe, with the names of torch and torchvision.",
     }
+
+
+def _key(key: Key) -> dict[str, Any]:
+    default = "" if key.written_default in ("required", "none") else f" Default: {key.written_default}."
+    described = {"description": key.explained() + default}
+    return described | ({"type": "array", "expects": "a list of transforms"} if key.several else {})
 
 
 def _rounds() -> dict[str, Any]:
@@ -237,6 +224,11 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
         },
         **_rounds(),
         "else": {**_STEPS, "description": "Steps that take its place if `when` is false."},
+        "inline": {
+            "type": "boolean",
+            "expects": "true or false",
+            "description": "Whether the layers of the block belong to the module around, without a module of its own.",
+        },
         "parametrization": {
             "type": ["string", "object", "null"],
             "expects": " or ".join(PARAMETRIZATIONS),

@@ -22,7 +22,7 @@ from cnndsl.spec.values import (
     Template,
     Value,
     parse_arguments,
-    parse_function,
+    parse_call,
     parse_text,
     parse_value,
 )
@@ -46,7 +46,7 @@ ARM = ("steps", "when", *LOOP)
 THROWN_AWAY = "_"
 #: Options that every step may have, and those that a layer or block may have besides.
 COMMON = ("name", "when", "else")
-CALL = ("inputs", "parametrization")
+CALL = ("inputs", "inline", "parametrization")
 #: The name of the tensor that the module around was given.
 INPUT = "input"
 MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
@@ -79,6 +79,7 @@ class Call(Step):
     arguments: Arguments = _NO_ARGUMENTS
     inputs: Value | None = None
     parametrization: Value | None = None
+    inline: bool = False
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -200,13 +201,28 @@ def is_dotted(step: Step) -> bool:
     return step.name is not None and any("." in text for text in written_name(step.name))
 
 
+def inlined(steps: Steps) -> Iterator[str]:
+    """The blocks that are written out among the steps of a module."""
+    for step in steps:
+        if isinstance(step, Call) and step.inline and isinstance(step.callee, Literal):
+            yield str(step.callee.value)
+        for inner in (step.otherwise,) if isinstance(step, Sequential) else nested(step):
+            yield from inlined(inner)
+
+
+def _is_link(call: Call) -> bool:
+    """Whether a layer or block may be in a chain: it takes only the current tensor, and is in no list or dict."""
+    return call.inputs is None and not reads_besides(call) and (call.inline or not is_dotted(call))
+
+
 def is_chain(steps: Steps) -> bool:
-    """Whether steps are a plain chain, one after another, for any result of ``when``."""
+    """Whether steps are a plain chain, one after another, for any result of ``when``, if those of the
+    blocks that are :func:`inlined` are."""
     return all(
         (
             isinstance(step, (Let, Mark, Invalid))
             or (isinstance(step, Sequential) and not is_dotted(step))
-            or (isinstance(step, Call) and step.inputs is None and not is_dotted(step) and not reads_besides(step))
+            or (isinstance(step, Call) and _is_link(step))
             or (isinstance(step, Repeat) and is_chain(step.steps))
         )
         and is_chain(step.otherwise)
@@ -361,9 +377,19 @@ class StepParser:
             span=span,
             callee=callee,
             arguments=arguments,
+            inline=self._inline(tree, callee),
             inputs=self._value(tree, "inputs"),
-            parametrization=None if by is None else parse_function(by, self.report),
+            parametrization=None if by is None else parse_call(by, self.report),
         )
+
+    def _inline(self, tree: Mapping, callee: Value) -> bool:
+        """Whether a block is written out. Its name is known before any value, so that the names of layers are too."""
+        inline = tree.get("inline")
+        wanted = isinstance(inline, Scalar) and inline.value is True
+        if wanted and not isinstance(callee, Literal):
+            message = "`inline` needs the name of a block, which no value decides on"
+            self.fault(Code.KEY, message, tree.keys["inline"].span, "a step with `when` for each block")
+        return wanted and isinstance(callee, Literal)
 
     def _structure(self, tree: Mapping, word: str) -> Step:
         span, value = tree.keys[word].span, tree.by_key[word]

@@ -22,7 +22,7 @@ from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
 from cnndsl.spec.names import CONSTANTS, odd_character
 from cnndsl.spec.slips import flow_expression, meant_constant, meant_notation, other_value
-from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree
+from cnndsl.spec.tree import MAX_INTEGER, UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 
 MAX_TEXT = 256
 MAX_DEPTH = 16
@@ -180,12 +180,17 @@ def parse_value(node: Tree, report: Report) -> Value:
     return CallValue(str(key.value), parse_arguments(inner, report), node.span)
 
 
-def parse_function(node: Tree, report: Report) -> Value:
-    """A function of torch with its arguments, ``{spectral_norm: {eps: 1e-6}}``, or a value that is its name."""
+def parse_call(node: Tree, report: Report) -> Value:
+    """A function of torch: its name alone, or the one key of a mapping with its arguments, or an expression that gives
+    the name. Anything else is a literal, the tree without its places."""
     if isinstance(node, Mapping) and len(node.entries) == 1:
         ((key, inner),) = node.entries
         return CallValue(str(key.value), parse_arguments(inner, report), key.span)
-    return parse_value(node, report)
+    if not (isinstance(node, Scalar) and isinstance(node.value, str)):
+        return Literal(plain(node), node.span)
+    if "$" in node.value:
+        return parse_text(node.value, node.span, report)
+    return CallValue(node.value, Arguments(), node.span)
 
 
 def parse_arguments(node: Tree, report: Report) -> Arguments:

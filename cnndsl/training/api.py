@@ -1,9 +1,12 @@
-"""Training from Python. Nothing here imports torch until a training begins."""
+"""Training from Python."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
 
 from cnndsl.diagnostics import SpecError
 from cnndsl.spec.document import Spec
@@ -11,12 +14,8 @@ from cnndsl.spec.merge import written
 from cnndsl.spec.tree import Unreadable
 from cnndsl.training.options import Options
 from cnndsl.training.run import Run
+from cnndsl.training.train import run_training
 from cnndsl.writing import given_path
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from torch import Tensor
 
 
 def train(
@@ -45,8 +44,6 @@ def train(
     >>> run = cnndsl.train("archs/lenet.yaml", epochs=3, optimizer={"SGD": {"lr": 0.5}})
     >>> net = run.module()
     """
-    from cnndsl.training.train import run_training
-
     options = Options(
         given_path(runs),
         given_path(data_dir) if data_dir else None,

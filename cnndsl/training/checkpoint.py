@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import pickle
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +21,7 @@ from cnndsl.diagnostics import Code, RunError, shorten, unreadable
 from cnndsl.layers import LAYERS
 from cnndsl.plugins import load_installed
 from cnndsl.training.progress import Progress
+from cnndsl.training.run_folder import BEST, CHECKPOINTS, RunFolder
 from cnndsl.writing import read_file, write_file
 
 FORMAT = 1
@@ -131,3 +133,31 @@ def _check_plugins(path: Path, plugins: Mapping[str, str]) -> None:
             message = f"{path} was trained with the layer `{shorten(name)}` of `{shorten(module)}`, which is not loaded"
             help = f"if you trust it, load it: `--plugin {shorten(module)}`, or `import {shorten(module)}`"
             raise RunError(Code.PLUGIN, message, help)
+
+
+class OlderCheckpoint(UserWarning):
+    """A checkpoint cannot be loaded, and the one before it is used."""
+
+
+def checkpoint_of(run: RunFolder, which: str = "best") -> Checkpoint:
+    """The checkpoint of a run with the best test accuracy, or the last, also if there is no best one yet.
+
+    Raises :class:`RunError` if none can be loaded.
+    """
+    if run.path.is_file():
+        return load(run.path)
+    names = CHECKPOINTS[which] if which == "last" or (run.path / BEST).exists() else CHECKPOINTS["last"]
+    present = [run.path / name for name in names if (run.path / name).exists()]
+    if not present:
+        raise RunError(Code.CHECKPOINT, f"{run.path} has no checkpoint", "`cnndsl runs` lists the runs")
+    errors = []
+    for path in present:
+        try:
+            found = load(path)
+        except RunError as error:
+            errors.append(error)
+            continue
+        if errors:
+            warnings.warn(f"{errors[0].diagnostic.message}; using {path.name}", OlderCheckpoint, stacklevel=3)
+        return found
+    raise errors[0]

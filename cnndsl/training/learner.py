@@ -99,7 +99,7 @@ def can_skip(optimizer: optim.Optimizer) -> bool:
 def _optimizer(call: FunctionCall, module: nn.Module) -> optim.Optimizer:
     """An optimizer with torch's fused kernel if it has one for the device, otherwise with torch's choice."""
     make = getattr(optim, call.name)
-    arguments = _plain(call.arguments)
+    arguments = call.arguments
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     try:
         made = make(parameters, **arguments, fused=True)
@@ -110,7 +110,8 @@ def _optimizer(call: FunctionCall, module: nn.Module) -> optim.Optimizer:
 
 
 def _scheduler(call: FunctionCall, optimizer: optim.Optimizer, steps: int) -> LRScheduler:
-    arguments = _plain(call.arguments)
+    """A scheduler. Torch's check that a value for each group of parameters is in a list, not in a tuple."""
+    arguments = {name: list(value) if isinstance(value, tuple) else value for name, value in call.arguments.items()}
     if "schedulers" in arguments:
         arguments["schedulers"] = [_scheduler(inner, optimizer, steps) for inner in call.arguments["schedulers"]]
     if call.name == "OneCycleLR" and arguments.get("total_steps") is None and arguments.get("epochs") is None:
@@ -140,12 +141,3 @@ def _average(module: nn.Module, decay: float) -> AveragedModel:
     """Buffers are averaged like weights, as in torchvision's references: the statistics of a batch normalisation belong
     to the weights that they were computed with."""
     return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)  # type: ignore[no-untyped-call]
-
-
-def _plain(arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Lists for torch's schedulers, and floats for its optimizers, which check for these types: they refuse betas of 0
-    and 0.9."""
-    plain = {name: list(value) if isinstance(value, tuple) else value for name, value in arguments.items()}
-    if "betas" in plain:
-        plain["betas"] = tuple(map(float, plain["betas"]))
-    return plain

@@ -8,7 +8,7 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-from cnndsl.training.run import Run, list_runs
+from cnndsl.training.run_folder import RunFolder, list_runs
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RunRow:
     device: str
 
     @classmethod
-    def of(cls, run: Run) -> RunRow:
+    def of(cls, run: RunFolder) -> RunRow:
         info, results, recipe = run.info, _mapping(run.info.get("results")), _mapping(run.info.get("recipe"))
         epochs = _number(recipe.get("epochs"))
         return cls(

@@ -8,12 +8,14 @@ from pathlib import Path
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.network import Network, loads
 from cnndsl.recipe import Recipe
+from cnndsl.recipe.schedulers import SCHEDULERS
+from cnndsl.spec.recipe_keys import KEYS
 from cnndsl.training.checkpoint import Checkpoint
 from cnndsl.training.checkpoint import load as load_checkpoint
-from cnndsl.training.run import BEFORE, LAST, load_run
+from cnndsl.training.run_folder import BEFORE, LAST, find_run
 
 #: The keys of a recipe that may change in a resumed run: those that decide its end.
-CHANGEABLE = ("epochs", "early_stopping")
+CHANGEABLE = tuple(key.name for key in KEYS.values() if key.may_change)
 
 
 def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
@@ -21,7 +23,7 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
 
     Raises :class:`RunError` if there is none.
     """
-    load_run(folder)
+    find_run(folder)
     trouble: list[str] = []
     for path in (folder / LAST, folder / BEFORE):
         try:
@@ -73,6 +75,18 @@ def _recipe_changes(trained: Recipe, given: Recipe) -> list[str]:
 
 def _written(value: object) -> str:
     return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
+
+
+def most_steps(recipe: Recipe) -> int | None:
+    """The steps of the optimizer for which a schedule has learning rates, 0 if none are left after the epochs of the
+    recipe; None for any number."""
+    call = recipe.scheduler
+    if call is None or call.name != "OneCycleLR":
+        return None
+    if _is_stretched(recipe):
+        return 0
+    values = SCHEDULERS[call.name].bind(call.arguments)
+    return int(values["total_steps"] or values["epochs"] * values["steps_per_epoch"])
 
 
 def _is_stretched(recipe: Recipe) -> bool:

@@ -35,9 +35,11 @@ from cnndsl.training.plan import derived, least, steps_in_epoch
 from cnndsl.training.progress import Progress, early_end
 from cnndsl.training.ranks import joined
 from cnndsl.training.report import Report, closing_lines, report_for, skipped_lines
-from cnndsl.training.resume import check_same, last_checkpoint
+from cnndsl.training.resume import check_same, last_checkpoint, most_steps
 from cnndsl.training.run import Run
+from cnndsl.training.run_folder import RunFolder
 from cnndsl.training.writer import RunWriter, launcher, new_folder, restarted
+from cnndsl.version import __version__
 from cnndsl.weights import Fit
 
 
@@ -218,12 +220,19 @@ class _Session:
         best = not progress.batches and progress.best is not None and progress.best is progress.epochs[-1]
         writer.checkpoint(encode(checkpoint), best)
 
+    def _how_to_continue(self, done: int) -> str:
+        """What to write to train on after the last epoch."""
+        steps = most_steps(self.recipe)
+        more = 10 if steps is None else min(10, steps // self.steps - done)
+        if more > 0:
+            return f"`--epochs {done + more}` continues it"
+        return "the learning rate of `OneCycleLR` has come to its end: start a new run"
+
     def _restore(self, checkpoint: Checkpoint, path: Path) -> Progress:
         epochs, rule = checkpoint.progress.epochs, self.recipe.early_stopping
-        if Run(path).info.get("state") == "finished":
+        if RunFolder(path).info.get("state") == "finished":
             if len(epochs) >= self.recipe.epochs:
-                message, help = f"all {len(epochs)} epochs are done", f"`--epochs {len(epochs) + 10}` continues it"
-                raise RunError(Code.RESUME, message, help)
+                raise RunError(Code.RESUME, f"all {len(epochs)} epochs are done", self._how_to_continue(len(epochs)))
             if rule and (early := early_end(rule, epochs)):
                 help = f"`--set train.early_stopping.patience={rule.patience + 10}` continues it"
                 raise RunError(Code.RESUME, f"the training was stopped early: {early}", help)
@@ -233,9 +242,9 @@ class _Session:
     def _info(self, path: Path) -> dict[str, Any]:
         """The content of ``run.json`` for this training."""
         return {
-            **Run(path).info,
+            **RunFolder(path).info,
             "name": self.network.name,
-            "started": Run(path).info.get("started", path.name),
+            "started": RunFolder(path).info.get("started", path.name),
             "command": sys.argv,
             "device": str(self.place.device),
             "processes": self.place.ranks.size,
@@ -247,7 +256,7 @@ class _Session:
             "sample": list(self.data.shape),
             "classes": list(self.data.classes),
             "skipped": list(self.data.skipped),
-            "weights": self.fit.origin if self.fit else Run(path).info.get("weights"),
+            "weights": self.fit.origin if self.fit else RunFolder(path).info.get("weights"),
             "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
         }
 
@@ -273,8 +282,6 @@ class _Session:
 
 def versions() -> dict[str, str]:
     """The versions for ``run.json``."""
-    from cnndsl import __version__
-
     found = {"cnndsl": __version__, "torch": str(torch.__version__), "python": platform.python_version()}
     return found | ({"cuda": torch.version.cuda} if torch.version.cuda else {})
 

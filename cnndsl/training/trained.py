@@ -12,10 +12,10 @@ from cnndsl.diagnostics import Code, RunError
 from cnndsl.network import Network, loads
 from cnndsl.recipe import Recipe
 from cnndsl.training import devices
-from cnndsl.training.checkpoint import Checkpoint
+from cnndsl.training.checkpoint import Checkpoint, checkpoint_of
 from cnndsl.training.data import Data, Places, open_data
 from cnndsl.training.data.layout import listed
-from cnndsl.training.run import Run
+from cnndsl.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Trained:
     spec: Network
 
     @classmethod
-    def of(cls, run: Run, which: str = "best") -> Trained:
+    def of(cls, run: RunFolder, which: str = "best") -> Trained:
         """Raises :class:`RunError` if no checkpoint can be loaded."""
-        checkpoint = run.checkpoint(which)
+        checkpoint = checkpoint_of(run, which)
         return cls(checkpoint, loads(checkpoint.spec))
 
     @property

@@ -14,8 +14,9 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cnndsl.diagnostics import Code, RunError
+from cnndsl.training.checkpoint import save
 from cnndsl.training.progress import Progress, as_csv
-from cnndsl.training.run import BEFORE, BEST, DAMAGED, INFO, LAST, LOCK, METRICS, SPEC, list_runs
+from cnndsl.training.run_folder import BEFORE, BEST, DAMAGED, INFO, LAST, LOCK, METRICS, SPEC, list_runs
 from cnndsl.writing import clear_unfinished, write_file
 
 
@@ -54,15 +55,13 @@ class RunWriter:
 
     def checkpoint(self, data: bytes, best: bool) -> None:
         """Writes the best checkpoint first and then the last: a run that dies in between trains to the best again."""
-        from cnndsl.training.checkpoint import save
-
         if best:
             save(self.path / BEST, data)
         save(self.path / LAST, data, keep=self.path / BEFORE)
 
     def metrics(self, progress: Progress) -> None:
         """Writes the epochs so far as a table and a plot, and the last one as the results."""
-        from cnndsl.training.curves import curves
+        from cnndsl.training.curves import curves  # matplotlib takes a second, and a training may never get here
 
         self.write(METRICS, as_csv(progress.epochs).encode())
         for name, data in curves(str(self.info["name"]), progress.epochs).items():

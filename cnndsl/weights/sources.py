@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cnndsl.diagnostics import Code, RunError, did_you_mean, nearest, shorten, unreadable
+from cnndsl.diagnostics import Code, FileError, RunError, cause, did_you_mean, nearest, shorten, unreadable
+from cnndsl.writing import read_file
 
 #: Marks torchvision's own weights: ``torchvision:IMAGENET1K_V1``, or ``torchvision:MODEL/WEIGHTS``.
 TORCHVISION = "torchvision:"
@@ -34,6 +35,8 @@ _KEYS = (
     "state_dict", "model_state_dict", "model_state", "model", "module", "net", "network", "weights", "params",
     "ema", "model_ema", "ema_model", "ema_state_dict", "state_dict_ema", "params_ema",
 )  # fmt: skip
+#: The first bytes of a file of `torch.save`.
+_SAVED = (b"PK", b"\x80")
 #: How deeply a state may be nested in a file.
 _DEPTH = 2
 
@@ -84,18 +87,34 @@ def _check_is_file(path: Path) -> None:
         if not path.exists() or path.is_file():
             return
     except OSError as error:
-        raise RunError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
+        raise FileError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
     checkpoints = [str(found) for found in (path / "best.pt", path / "last.pt") if found.is_file()]
     what = "a folder" if path.is_dir() else "not a regular file"
-    raise RunError(Code.WEIGHTS, f"{path} is {what}", f"use `{checkpoints[0]}`" if checkpoints else "")
+    raise FileError(Code.WEIGHTS, f"{path} is {what}", f"use `{checkpoints[0]}`" if checkpoints else "")
+
+
+def _check_is_saved(path: Path) -> None:
+    """Raises :class:`RunError` for a file that ``torch.save`` has not written: that is a zip archive, or in older
+    versions a pickle."""
+    try:
+        start = read_file(path, 8)
+    except (OSError, ValueError) as error:
+        raise FileError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
+    if start.startswith(_SAVED):
+        return
+    if not start:
+        raise RunError(Code.WEIGHTS, f"{path} is empty")
+    help = "weights are a file of `torch.save`, or one of safetensors whose name ends in `.safetensors`"
+    raise RunError(Code.WEIGHTS, f"{path} is not a weights file", help)
 
 
 def _of_torch(path: Path) -> object:
+    _check_is_saved(path)
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):  # a plain record, which many scripts also save
             return torch.load(path, map_location="cpu", weights_only=True)
     except OSError as error:
-        raise RunError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
+        raise FileError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
     except pickle.UnpicklingError as error:
         message = f"{path} is not a weights file, or holds more than tensors and plain values; none of it was run"
         help = "if you trust it, load it in Python with `weights_only=False`, and save only its `state_dict`"
@@ -103,8 +122,6 @@ def _of_torch(path: Path) -> object:
         note = f"it needs `{shorten(refused[1])}`" if refused else str(error).splitlines()[0]
         raise RunError(Code.WEIGHTS, message, help, [note]) from None
     except Exception as error:  # for a damaged file, torch may raise anything
-        if path.is_file() and not path.stat().st_size:
-            raise RunError(Code.WEIGHTS, f"{path} is empty") from None
         raise RunError(Code.WEIGHTS, f"{path} is damaged, or not a weights file", notes=[str(error)[:200]]) from None
 
 
@@ -115,7 +132,7 @@ def _of_safetensors(path: Path) -> Mapping[str, Tensor]:
     try:
         return load_file(path)
     except OSError as error:
-        raise RunError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
+        raise FileError(Code.WEIGHTS, f"{path} {unreadable(error)}") from None
     except SafetensorError as error:
         raise RunError(Code.WEIGHTS, f"{path} is damaged, or not a safetensors file", notes=[str(error)]) from None
 
@@ -142,7 +159,7 @@ def _of_torchvision(source: str, network: str) -> Weights:
     except (OSError, RuntimeError) as error:
         cache = Path(torch.hub.get_dir()) / "checkpoints"
         help = f"download {weights.url} yourself, and put it into {cache} or give its path"
-        raise RunError(Code.WEIGHTS, f"{weights} cannot be downloaded: {error}", help) from None
+        raise RunError(Code.WEIGHTS, f"{weights} cannot be downloaded: {cause(error)}", help) from None
     return Weights(f"{weights}", state, spare=_HEADS.get(model, ()))
 
 

@@ -7,6 +7,7 @@ from math import ceil
 from torch import Tensor
 
 from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.layers.conv import Conv1d, Conv2d, Conv3d
 
 
 def first_convolutions(graph: Graph) -> frozenset[str]:
@@ -18,7 +19,7 @@ def first_convolutions(graph: Graph) -> frozenset[str]:
         if not isinstance(item, Apply) or item.reuse or item.input not in as_given:
             continue
         layer, x, out = item.layer, item.input.shape, item.output.shape
-        if item.kind in ("Conv1d", "Conv2d", "Conv3d") and layer.values["groups"] == 1:
+        if isinstance(layer, (Conv1d, Conv2d, Conv3d)) and layer.values["groups"] == 1:
             found.add(f"{item.path}.weight")
         elif not layer.parameters() and (out.rank, out.channels) == (x.rank, x.channels):
             as_given.add(item.output)

@@ -21,6 +21,7 @@ from cnndsl.graph.graph import (
     Branch,
     Dense,
     Graph,
+    Inline,
     Item,
     Merge,
     Module,
@@ -69,13 +70,15 @@ class Cluster:
 @dataclass(frozen=True, slots=True, eq=False)
 class Edge:
     """``shapes`` are those of all tensors that it represents. A bypass goes past other operations. An edge out of a
-    module with several outputs has the name of the ``output``."""
+    module with several outputs has the name of the ``output``. Along a ``size`` edge only the size of a tensor is read.
+    """
 
     tail: Node
     head: Node
     shapes: tuple[Shape, ...]
     bypass: bool
     output: str = ""
+    size: bool = False
 
 
 @dataclass(slots=True)
@@ -139,7 +142,7 @@ class _Planner:
             tensor
             for _, operation in walk(graph.root.body)
             if not isinstance(operation, Module)
-            for tensor in operation.inputs
+            for tensor in _used(operation)
         )
         self._graph(graph)
 
@@ -155,7 +158,7 @@ class _Planner:
             self._edge([tensor], self._node(root, Node(f"output {name}", "output", name)), False)
         edges = self.figure.edges
         self.figure.width = max(Counter(self.rank.values()).values(), default=0)
-        self.figure.detours = sum(self.rank[edge.head] - self.rank[edge.tail] - 1 for edge in edges)
+        self.figure.detours = sum(self.rank[edge.head] - self.rank[edge.tail] - 1 for edge in edges if not edge.size)
 
     # Nodes and edges
 
@@ -175,7 +178,7 @@ class _Planner:
         into.children.append(cluster)
         return cluster
 
-    def _edge(self, tensors: Sequence[Tensor], head: Node, bypass: bool) -> None:
+    def _edge(self, tensors: Sequence[Tensor], head: Node, bypass: bool, size: bool = False) -> None:
         """An edge to ``head``, which takes the first of ``tensors``; its other members take the rest.
 
         Members whose tensor comes from elsewhere, such as the round before, do not affect the shape.
@@ -186,8 +189,9 @@ class _Planner:
         if tail.kind == "rest":  # one edge is enough for everything left out
             self.from_rest.add((tail, head))
         shapes = dict.fromkeys(tensor.shape for tensor in tensors if self.source.get(tensor) is tail)
-        self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass, self.output.get(tensors[0], "")))
-        self.rank[head] = max(self.rank[head], self.rank[tail] + 1)
+        self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass, self.output.get(tensors[0], ""), size))
+        if not size:
+            self.rank[head] = max(self.rank[head], self.rank[tail] + 1)
 
     def _operation(self, operation: Operation, into: Cluster, node: Node, bypass: bool) -> None:
         """Draws an operation as one node, for all of its members."""
@@ -195,8 +199,7 @@ class _Planner:
         members = self.members.get(operation, [operation])
         for place, tensors in enumerate(zip(*(member.inputs for member in members))):
             past = isinstance(operation, Merge) and (self.uses[tensors[0]] > 1 or tensors[0] in self.shortcuts)
-            beside = isinstance(operation, Apply) and place > 0  # only its shape is read
-            self._edge(tensors, node, bypass or past or beside)
+            self._edge(tensors, node, bypass or past, size=place >= len(_used(operation)))
         self.source.update((tensor, node) for member in members for tensor in member.outputs)
 
     # Bodies and their items
@@ -242,6 +245,8 @@ class _Planner:
             self._operation(item, into, Node(item.path, "merge", item.kind), bypass)
         elif isinstance(item, Repeat):
             self._body((item,), into, depth, bypass)
+        elif isinstance(item, Inline):
+            self._body(item.body, into, depth, bypass)
         elif isinstance(item, Dense):
             self._parts([Part(body, True, forks=True) for body in item.bodies], into, depth, bypass)
         else:
@@ -280,7 +285,7 @@ class _Planner:
         """In here, a tensor that a region uses more than once starts from a fork node."""
         inside = [*operations(region)]
         inner = {tensor for operation in inside for tensor in operation.outputs}
-        taken = [(tensor, operation, place) for operation in inside for place, tensor in enumerate(operation.inputs)]
+        taken = [(tensor, operation, place) for operation in inside for place, tensor in enumerate(_used(operation))]
         uses = Counter(tensor for tensor, _, _ in taken)
         before: dict[Tensor, Node] = {}
         for tensor, operation, place in taken:
@@ -327,6 +332,11 @@ class _Planner:
         for tensor in tails.values():
             self._edge([tensor], node, False)
         self.source.update(dict.fromkeys(inner, node))
+
+
+def _used(operation: Operation) -> tuple[Tensor, ...]:
+    """The inputs whose values an operation takes. Of what a layer reads besides, it takes the size."""
+    return operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs
 
 
 def _detail(apply: Apply, members: Sequence[Operation]) -> str:

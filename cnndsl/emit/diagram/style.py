@@ -67,6 +67,8 @@ NODE = {
     "width": "0.6",
 }
 EDGE = {"fontname": FONT, "fontsize": "8.5", "fontcolor": MUTED, "color": LINE, "arrowsize": "0.55"}
+#: The line from a tensor of which a layer reads only the size.
+SIZE = {"style": "dashed", "color": "#A0A8B1", "penwidth": "0.8", "arrowsize": "0.45", "constraint": "false"}
 
 _LEFT = '<BR ALIGN="LEFT"/>'
 
@@ -153,8 +155,11 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
     """Edges with their attributes.
 
     A shape is shown where its tensor is made, and not again where it forks or bypasses something. Chains
-    without forks and merges, ignoring bypasses, are pulled straight by their weight.
+    without forks and merges, ignoring bypasses, are pulled straight by their weight. A tensor whose size is read has a
+    dashed line that moves nothing.
     """
+    sizes = [(edge, SIZE) for edge in edges if edge.size]
+    edges = [edge for edge in edges if not edge.size]
     leaving, arriving = Counter(edge.tail for edge in edges), Counter(edge.head for edge in edges)
     main = [edge for edge in edges if not edge.bypass]
     main_leaving, main_arriving = Counter(edge.tail for edge in main), Counter(edge.head for edge in main)
@@ -173,7 +178,7 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
         if label and not said:
             attributes["label"] = f"<{label}>"
         found.append((edge, attributes))
-    return found
+    return found + sizes
 
 
 def _shape(shapes: Sequence[Shape]) -> str:

@@ -17,6 +17,7 @@ from cnndsl.graph.graph import (
     Body,
     Branch,
     Dense,
+    Inline,
     Item,
     Merge,
     Module,
@@ -25,6 +26,7 @@ from cnndsl.graph.graph import (
     Residual,
     Split,
     Tensor,
+    operations,
 )
 from cnndsl.spec import steps as spec
 from cnndsl.spec.values import Literal, Value
@@ -90,6 +92,19 @@ class Scoped:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Inlined:
+    """A block whose steps are written out here, with its uses."""
+
+    members: tuple[Inline | None, ...]
+    nodes: Nodes
+    current: Ref | None
+
+    @property
+    def first(self) -> Inline:
+        return next(member for member in self.members if member is not None)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Choice:
     """Steps that only some rows take. ``taken`` is None for a row that does not come here; ``results`` is what
     is current after either side. A branch that only some rows have has one result."""
@@ -133,7 +148,7 @@ class Loop:
     dense: bool = False
 
 
-Node: TypeAlias = Leaf | Let | Scoped | Choice | Rounds | Loop
+Node: TypeAlias = Leaf | Let | Scoped | Inlined | Choice | Rounds | Loop
 Nodes: TypeAlias = tuple[Node, ...]
 
 
@@ -170,7 +185,7 @@ def leaves(nodes: Nodes) -> Iterator[Leaf]:
 
 def insides(node: Node) -> tuple[Nodes, ...]:
     match node:
-        case Scoped(nodes=nodes):
+        case Scoped(nodes=nodes) | Inlined(nodes=nodes):
             return (nodes,)
         case Choice(then=then, otherwise=otherwise):
             return then, otherwise
@@ -187,12 +202,13 @@ def align(uses: Sequence[Module], loops: bool = True) -> Aligned | Misfit:
     if len({(*given,) for given in starts}) > 1 or len({(*use.made,) for use in uses}) > 1:
         return Misfit("other inputs or outputs")
     chain = uses[0].chain
-    walk = _Walk(count(), loops and chain and not has_names(uses[0].steps), starts)
+    numbered = chain and not any(map(names_children, uses))
+    walk = _Walk(count(), loops and numbered, starts)
     nodes = walk.steps(uses[0].steps, [use.body for use in uses])
     returned = {name: walk.resolve([use.made[name] for use in uses]) for name in uses[0].made}
     return (
         walk.misfit
-        or _unlike_names(nodes, chain and not has_names(uses[0].steps))
+        or _unlike_names(nodes, numbered)
         or (None if chain else _inexpressible(nodes))
         or Aligned(tuple(uses), nodes, returned, walk.marks)
     )
@@ -405,8 +421,34 @@ class _Walk:
                 return self.branch(step, _of(Branch, found), arm)
             case spec.Residual():
                 return self.residual(step, _of(Residual, found), arm)
-        operations = [item if isinstance(item, (Apply, Module, Merge, Split)) else None for item in found]
-        return [self.leaf(step, operations, arm)] if any(operations) else []
+        written_out = _of(Inline, found)
+        if any(written_out):
+            return [self.inlined(step, written_out, arm)]
+        children = [item if isinstance(item, (Apply, Module)) else None for item in found]
+        return [self.leaf(step, children, arm)] if any(children) else []
+
+    def inlined(self, step: spec.Step, found: Sequence[Inline | None], arm: str) -> Inlined:
+        """A block that is written out. Its steps see only its inputs; afterwards theirs are names of this module."""
+        here = self.find([item and tensor for item, tensor in zip(found, self.current)])
+        around = self.named
+        self.named = [{} for _ in found]
+        for row, item in enumerate(found):
+            if item is not None:
+                first = next(iter(item.given.values()))
+                self.named[row], self.current[row] = {"input": first, **item.given}, first
+        first = next(item for item in found if item is not None)
+        nodes = self.steps(first.definition.steps, [item and item.body for item in found], arm)
+        for row, item in enumerate(found):
+            if item is not None:
+                made = {name: tensor for name, tensor in self.named[row].items() if name not in ("input", *item.given)}
+                self.named[row] = around[row] | made
+                self.current[row] = [*item.made.values()][-1]
+                if isinstance(step.name, Literal):
+                    self.named[row] |= {f"{step.name.value}.{name}": tensor for name, tensor in item.made.items()}
+                    self.named[row][step.name.value] = self.current[row]
+            else:
+                self.named[row] = around[row]
+        return Inlined(tuple(found), nodes, here)
 
     def fetch(self, target: Value, bodies: Sequence[Body | None]) -> None:
         name = target.value if isinstance(target, Literal) else None
@@ -652,8 +694,8 @@ def end(body: Body, start: Tensor) -> Tensor:
     for item in body:
         if isinstance(item, (Apply, Module)):
             start = item.outputs[-1]
-        elif isinstance(item, Repeat):
-            for inner in item.rounds:
+        elif isinstance(item, (Repeat, Inline)):
+            for inner in item.bodies:
                 start = end(inner, start)
     return start
 
@@ -684,6 +726,11 @@ def has_names(steps: spec.Steps) -> bool:
     )
 
 
+def names_children(module: Module) -> bool:
+    """Whether some child of a chain has its own name, for any result of ``when``."""
+    return has_names(module.steps) or any(is_named(item.step) for item in operations(module.body))
+
+
 def needs_class(module: Module) -> bool:
     """Whether a module has its own class: blocks, and what ``nn.Sequential(...)`` cannot express."""
-    return bool(module.block) or not module.chain or has_names(module.steps)
+    return bool(module.block) or not module.chain or names_children(module)

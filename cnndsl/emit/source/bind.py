@@ -18,6 +18,7 @@ from cnndsl.emit.source.align import (
     LOST,
     Aligned,
     Choice,
+    Inlined,
     Leaf,
     Let,
     Loop,
@@ -50,7 +51,6 @@ from cnndsl.emit.source.expr import (
 )
 from cnndsl.emit.source.names import free, numbered, safe
 from cnndsl.emit.source.pieces import (
-    UNSAID,
     Bound,
     Carried,
     Child,
@@ -67,8 +67,8 @@ from cnndsl.emit.source.pieces import (
 from cnndsl.emit.source.program import REQUIRED
 from cnndsl.emit.source.sizes import Sizes
 from cnndsl.emit.source.translate import Names, reference, translate
-from cnndsl.emit.source.variables import ABSENT, Row, Slot, Variables
-from cnndsl.graph.graph import Apply, Merge, Module, Operation, Split
+from cnndsl.emit.source.variables import ABSENT, UNSAID, Row, Slot, Variables
+from cnndsl.graph.graph import Apply, Inline, Merge, Module, Operation, Split
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.expression import CallValue, Expression, Literal, Value
@@ -124,8 +124,10 @@ class _Binder:
         #: The arguments of each child, for its further uses.
         self.arguments: dict[str, Mapping[str, Expr]] = {}
         self.attributes = {member.name for leaf in leaves(aligned.nodes) for member in leaf.present}
-        self.known: dict[str, Expr] = {name: Lit(scope.class_of(name)) for name in scope.blocks}
-        self.known |= {name: Lit(reference(given)) for name, given in scope.names.items()}
+        #: What names mean in every block.
+        self.outer: dict[str, Expr] = {name: Lit(scope.class_of(name)) for name in scope.blocks}
+        self.outer |= {name: Lit(reference(given)) for name, given in scope.names.items()}
+        self.known = {**self.outer}
         self.visible = [p.name for p in self.block.parameters] if self.block else [*self.uses[0].params]
         for position, name in enumerate(self.uses[0].given):
             self.sizes[INPUTS, position] = self.input(position, name)
@@ -175,6 +177,8 @@ class _Binder:
                     pieces += self.let(node, known)
                 case Scoped():
                     pieces += self.nodes(node.nodes, known)
+                case Inlined():
+                    pieces += self.nodes(node.nodes, self.inside(node, known))
                 case Rounds():
                     pieces += self.rounds(node, known)
                 case Choice():
@@ -184,6 +188,29 @@ class _Binder:
                 case Leaf():
                     pieces += self.leaf(node, known)
         return tuple(pieces)
+
+    def inside(self, node: Inlined, known: Mapping[str, Expr]) -> dict[str, Expr]:
+        """What the names of a block mean that is written out."""
+        names, first = Names(known, self.at(node.current)), node.first
+        found = {**self.outer}
+        for name in first.params:
+            values = tuple(ABSENT if m is None else self.scope.class_of(m.params[name]) for m in node.members)
+            found[name] = self.variables.known(Slot(name, values, partial(self.written, first, name, names)))
+        return found
+
+    def written(self, item: Module | Inline, name: str, names: Names) -> Expr:
+        """A parameter of a block as its call writes it, or its default, in which the parameters before it are known."""
+        if name in item.written:
+            return translate(item.written[name], names)
+        if not item.definition.name:
+            return names.known.get(name, UNSAID)
+        known = {**self.outer}
+        for parameter in item.definition.parameters:
+            default = parameter.default
+            if parameter.name == name:
+                return UNSAID if default is None else translate(default, Names(known, names.input))
+            known[parameter.name] = self.written(item, parameter.name, names)
+        return UNSAID
 
     def at(self, wire: Wire | None) -> Sizes | None:
         return None if wire is None else self.sizes.get(wire)
@@ -458,7 +485,7 @@ class _Construction:
     """The constructor call of a child."""
 
     def __init__(self, binder: _Binder, leaf: Leaf, known: Mapping[str, Expr], x: list[Sizes]) -> None:
-        self.binder, self.leaf, self.known, self.x = binder, leaf, known, x
+        self.binder, self.leaf, self.x = binder, leaf, x
         self.names = Names(known, x[0])
         self.scope, self.variables = binder.scope, binder.variables
 
@@ -560,23 +587,7 @@ class _Construction:
         """What a caller gives for a parameter of a class: as the spec writes it, or the size of an input."""
         if key is None:
             return UNSAID
-        return self.x[key[0]][key[1]] if isinstance(key, tuple) else self.written(item, key)
-
-    def written(self, item: Module, name: str) -> Expr:
-        """A parameter of a block as the call writes it, or its default, in which the parameters before it are known."""
-        if name in item.written:
-            return translate(item.written[name], self.names)
-        block = self.scope.blocks.get(item.block)
-        if block is None:
-            return self.known.get(name, UNSAID)
-        known = {key: made for key, made in self.known.items() if key in self.scope.blocks}
-        known |= {key: Lit(reference(given)) for key, given in self.scope.names.items()}
-        for parameter in block.parameters:
-            default: Value | None = parameter.default
-            if parameter.name == name:
-                return UNSAID if default is None else translate(default, Names(known, self.x[0]))
-            known[parameter.name] = self.written(item, parameter.name)
-        return UNSAID
+        return self.x[key[0]][key[1]] if isinstance(key, tuple) else self.binder.written(item, key, self.names)
 
     def unwritten(self, bound: Mapping[str, Expr]) -> dict[str, Expr]:
         """What the callee knows besides its parameters."""

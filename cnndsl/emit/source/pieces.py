@@ -7,12 +7,9 @@ from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 from cnndsl.emit.source.align import Aligned, Leaf
-from cnndsl.emit.source.expr import Call, Expr, Op, Opaque, Ref, free_names, operation, substitute, total, uses
+from cnndsl.emit.source.expr import Call, Expr, Op, Ref, free_names, operation, substitute, total, uses
 from cnndsl.emit.source.program import Parameter
 from cnndsl.emit.source.sizes import Sizes
-
-#: What depends on something that has no name.
-UNSAID = Opaque(frozenset({"?"}))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from cnndsl.emit.source.expr import (
     UNKNOWN,
     Expr,
     Lit,
+    Opaque,
     Ref,
     Reference,
     free_names,
@@ -30,7 +31,10 @@ from cnndsl.emit.source.expr import (
 )
 from cnndsl.emit.source.names import MAX_NAME, free, numbered, safe
 from cnndsl.emit.source.program import REQUIRED, Parameter
+from cnndsl.spec.expression import CallValue
 
+#: What depends on something that has no name.
+UNSAID = Opaque(frozenset({"?"}))
 #: The longest formula.
 MAX_LENGTH = 60
 #: The value of a slot in a row that does not have the operation.
@@ -135,6 +139,14 @@ class Variables:
         if slot.is_constant and formula is not None and not self._varies(formula):
             return Lit(slot.known[0])
         return self._parameter(slot)
+
+    def known(self, slot: Slot) -> Expr:
+        """What a name means that has the values of a slot."""
+        formula = slot.formula()
+        if formula is not None and self._gives(formula, slot):
+            return formula
+        calls = any(isinstance(one, CallValue) for one in slot.known)
+        return Lit(slot.known[0]) if slot.is_constant and not calls else UNSAID
 
     def condition(self, slot: Slot) -> Expr:
         """The expression that is true in the rows where a slot is."""

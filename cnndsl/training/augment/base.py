@@ -38,12 +38,6 @@ def functional() -> Any:
     return functional
 
 
-def both(size: Size) -> tuple[int, int]:
-    """Height and width."""
-    values = (size,) if isinstance(size, int) else size
-    return values[0], values[-1]
-
-
 class Dice:
     """The random numbers of one batch: the same seed gives the same ones.
 

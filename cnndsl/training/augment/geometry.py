@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-from cnndsl.training.augment.base import Dice, Size, Sometimes, Transform, both, functional, moved
+from cnndsl.recipe.transforms import both, sides
+from cnndsl.training.augment.base import Dice, Size, Sometimes, Transform, functional, moved
 
 
 class RandomHorizontalFlip(Sometimes):
@@ -66,7 +67,7 @@ class Pad(Transform):
     padding_mode: str = "constant"
 
     def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
-        return _padded(images, _sides(self.padding), self.fill, self.padding_mode)
+        return _padded(images, sides(self.padding), self.fill, self.padding_mode)
 
     def for_labels(self) -> Transform:
         return replace(self, fill=0)
@@ -81,7 +82,7 @@ class RandomCrop(Transform):
     padding_mode: str = "constant"
 
     def draw(self, dice: Dice, images: Tensor) -> tuple[Tensor, ...]:
-        left, top, right, bottom = _sides(self.padding or 0)
+        left, top, right, bottom = sides(self.padding or 0)
         height, width = images.shape[-2] + top + bottom, images.shape[-1] + left + right
         rows, columns = both(self.size)
         if height < rows or width < columns:
@@ -91,7 +92,7 @@ class RandomCrop(Transform):
 
     def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
         rows, columns = both(self.size)
-        padded = _padded(images, _sides(self.padding or 0), self.fill, self.padding_mode)
+        padded = _padded(images, sides(self.padding or 0), self.fill, self.padding_mode)
         windows = padded.unfold(-2, rows, 1).unfold(-2, columns, 1)  # (N, C, top, left, rows, columns), a view
         top, left = moved(drawn[0], images.device).unbind(1)
         return windows[torch.arange(len(images), device=images.device), :, top, left]
@@ -173,17 +174,11 @@ def first(good: Tensor, tries: Tensor) -> Tensor:
     return tries.gather(1, good.int().argmax(1, keepdim=True))[:, 0]
 
 
-def _sides(padding: Size) -> list[int]:
-    """``padding`` as left, top, right, bottom."""
-    values = (padding,) if isinstance(padding, int) else padding
-    return [*values] if len(values) == 4 else [values[0], values[-1]] * 2
-
-
-def _padded(images: Tensor, sides: list[int], fill: float, mode: str) -> Tensor:
+def _padded(images: Tensor, sides: tuple[int, int, int, int], fill: float, mode: str) -> Tensor:
     if not any(sides):
         return images
     if mode == "constant":
         left, top, right, bottom = sides
         return pad(images, (left, right, top, bottom), value=fill)
-    padded: Tensor = functional().pad(images, sides, fill=fill, padding_mode=mode)
+    padded: Tensor = functional().pad(images, [*sides], fill=fill, padding_mode=mode)
     return padded

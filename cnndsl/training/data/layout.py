@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,13 +112,29 @@ def _subfolders(folder: Path) -> tuple[str, ...]:
 
 
 def _files(folder: Path, classes: tuple[str, ...]) -> Files:
-    """The files that torchvision takes for pictures, in order, without hidden files and folders: notebooks, macOS and
-    photo managers leave copies there."""
-    from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
+    """The files that torchvision takes for pictures, in its order, without hidden files and folders: notebooks, macOS
+    and photo managers leave copies there."""
+    from torchvision.datasets.folder import IMG_EXTENSIONS  # takes a second
 
-    labels = {name: label for label, name in enumerate(classes)}
-    files: Files = make_dataset(folder, labels, extensions=IMG_EXTENSIONS, allow_empty=True) if labels else []
-    return [file for file in files if not any(map(_hidden, Path(file[0]).relative_to(folder).parts))]
+    return [
+        (str(Path(path, name)), label)
+        for inner, label in sorted((inner, label) for label, inner in enumerate(classes))
+        for path, names in sorted(_walk(str(folder / inner)))
+        for name in sorted(names)
+        if name.lower().endswith(IMG_EXTENSIONS) and not _hidden(name)
+    ]
+
+
+def _walk(folder: str, around: tuple[Path, ...] = ()) -> Iterator[tuple[str, list[str]]]:
+    """A folder and those in it, with their files. A link to a folder ``around`` it is not followed: that has no end."""
+    here = Path(folder).resolve()
+    if any(other.is_relative_to(here) for other in around):
+        return
+    _, inner, files = next(os.walk(folder), (folder, [], []))
+    yield folder, files
+    for name in inner:
+        if not _hidden(name):
+            yield from _walk(str(Path(folder, name)), (*around, here))
 
 
 def _hidden(name: str) -> bool:

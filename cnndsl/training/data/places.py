@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from cnndsl.diagnostics import Code, RunError, shorten
+from cnndsl.diagnostics import Code, RunError, cause
 
 #: Seconds that a server may be silent during a download.
 PATIENCE = 30
@@ -94,7 +94,7 @@ def files_of(wanted: Wanted, places: Places) -> dict[str, Path]:
             _download(wanted.download, places.downloads)
             found = _found(wanted)
         except Exception as error:  # torchvision and urllib raise almost anything, with the same meaning here
-            why = shorten(" ".join(str(error).split()) or type(error).__name__)
+            why = cause(error)
     if found is None:
         raise _not_there(wanted, why)
     return found

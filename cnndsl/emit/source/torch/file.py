@@ -13,7 +13,7 @@ from cnndsl.emit.source.plan import plan
 from cnndsl.emit.source.program import Do
 from cnndsl.emit.source.torch.write import class_lines
 from cnndsl.graph.graph import Apply, Graph, Tensor, walk
-from cnndsl.graph.initialization import Initialization, initializations
+from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.plugins import OwnLayer
 
@@ -46,7 +46,7 @@ def emit(graph: Graph) -> Emitted:
     functions = {layer.parametrization.function for layer in applied if layer.parametrization}
     imported |= {function.name for function in functions}
     *blocks, network = plan(graph, frozenset({"Tensor", "nn", "torch", *imported}))
-    init = _init_function(initializations(graph.document, graph.root.params)[0], applied)
+    init = _init_function(graph.initializations, applied)
     parts = [layer.definition.strip() for layer in used if layer.definition]
     if init:
         parts.append("\n".join(init))

@@ -1,0 +1,76 @@
+"""The folders that trainings write. Nothing here needs torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from cnndsl.diagnostics import Code, RunError
+from cnndsl.writing import given_path, read_file
+
+#: The files of a run. ``BEFORE`` is the checkpoint before the last, in case the last is damaged, which then becomes
+#: ``DAMAGED``.
+SPEC, INFO, METRICS, LOCK = "spec.yaml", "run.json", "metrics.csv", ".lock"
+LAST, BEFORE, BEST, DAMAGED = "last.pt", "last.before.pt", "best.pt", "last.damaged.pt"
+CHECKPOINTS = {"last": (LAST, BEFORE), "best": (BEST,)}
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """A run as files: ``path`` is its folder, or one of its checkpoints."""
+
+    path: Path
+
+    @cached_property
+    def info(self) -> Mapping[str, Any]:
+        """The content of ``run.json``: name, state, seed, device, versions, recipe, results."""
+        try:
+            info = json.loads(read_file(self.path / INFO))
+        except (OSError, ValueError):
+            return {}
+        return info if isinstance(info, dict) else {}
+
+    @property
+    def state(self) -> str:
+        """``finished``, ``running``, ``interrupted``, ``failed``, or ``killed``: marked as running, but without a
+        process."""
+        state = str(self.info.get("state", "unknown"))
+        return "killed" if state == "running" and not self.busy else state
+
+    @property
+    def busy(self) -> bool:
+        """Whether a process is writing this run."""
+        if not (self.path / LOCK).exists():
+            return False
+        try:
+            with FileLock(self.path / LOCK, timeout=0):
+                return False
+        except Timeout:
+            return True
+        except OSError:  # another user's folder
+            return False
+
+
+def find_run(path: str | Path) -> RunFolder:
+    """A run from its folder, or from one of its checkpoints, wherever they are.
+
+    Raises :class:`RunError` if there is neither.
+    """
+    path = given_path(path)
+    if path.is_dir() and not any((path / name).exists() for name in (INFO, LAST, BEFORE, BEST)):
+        raise RunError(Code.CHECKPOINT, f"{path} is not a run", "`cnndsl runs` lists the runs")
+    if not path.exists():
+        raise RunError(Code.CHECKPOINT, f"{path} does not exist", "`cnndsl runs` lists the runs")
+    return RunFolder(path)
+
+
+def list_runs(root: Path) -> list[RunFolder]:
+    """The runs in a folder, ``root/<name>/<time>/``, the oldest first."""
+    folders = [path.parent for path in root.glob(f"*/*/{INFO}")]
+    return [RunFolder(path) for path in sorted(folders, key=lambda path: (path.name, path.parent.name))]
