@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import groupby
 
 from cnndsl.emit.source.align import Misfit
-from cnndsl.emit.source.expr import NONE, Call, Each, Expr, If, Items, Lit, Ref, Spread, substitute, text
+from cnndsl.emit.source.expr import NONE, Call, Each, Expr, If, Items, Lit, Ref, Spread, operation, substitute, text
 from cnndsl.emit.source.held import Held
 from cnndsl.emit.source.layout import BODY_WIDTH
 from cnndsl.emit.source.names import safe
@@ -29,6 +29,8 @@ from cnndsl.graph.graph import Apply
 
 START = Ref("super().__init__")
 MODULES = "list[nn.Module]"
+#: How long a choice of two children may be in one expression.
+SHORT = 56
 
 
 def unwritable(pieces: Pieces) -> Misfit | None:
@@ -54,7 +56,7 @@ def constructor(pieces: Pieces, is_chain: bool, taken: Iterable[str]) -> tuple[S
     named = any(child.leaf.is_named for child in _children(pieces))
     if not is_chain or named:
         return (Do(Call(START)), *_attributes(pieces, is_chain))
-    if all(isinstance(piece, (Child, Local)) for piece in pieces):
+    if all(map(_is_argument, pieces)):
         return (*_locals(pieces), Do(Call(START, sequence(pieces))))
     return tuple(_gathered(pieces, safe("layers", {*taken, *mentioned(pieces)})))
 
@@ -136,13 +138,25 @@ def _read(names: tuple[str, ...], body: Pieces) -> tuple[str, ...]:
     return tuple(name if mentions(body, name) else "_" for name in names)
 
 
+def _is_argument(piece: Piece) -> bool:
+    """Whether a piece is an argument of ``super().__init__``, or comes before it: also one child or another, if that
+    is short."""
+    if isinstance(piece, Optional):
+        return _is_either(piece) and len(text(_item(piece))) <= SHORT
+    return isinstance(piece, (Child, Local))
+
+
+def _is_either(piece: Optional) -> bool:
+    return all(len(side) == 1 and isinstance(side[0], Child) for side in (piece.then, piece.otherwise))
+
+
 def _gathered(pieces: Pieces, layers: str) -> Iterator[Statement]:
     """Children gathered in a list, if loops and conditions decide which ones exist."""
     waiting: list[Piece] = []
     begun = False
-    last = max(place for place, piece in enumerate(pieces) if not isinstance(piece, (Child, Local)))
+    last = max(place for place, piece in enumerate(pieces) if not _is_argument(piece))
     for place, piece in enumerate(pieces):
-        if isinstance(piece, Child):
+        if _is_argument(piece) and not isinstance(piece, Local):
             waiting.append(piece)
             continue
         if place <= last and not isinstance(piece, Local) and (waiting or not begun):
@@ -159,10 +173,10 @@ def _added(piece: Piece, layers: str) -> Iterator[Statement]:
         case Local():
             yield Assign(piece.name, piece.value)
         case Optional(test=test, then=then, otherwise=otherwise):
-            if all(len(side) == 1 and isinstance(side[0], Child) for side in (then, otherwise)):
-                yield _appended(layers, (_item(piece),))
-            elif then:
+            if then:
                 yield When(test, _all_added(then, layers), _all_added(otherwise, layers))
+            else:
+                yield When(operation("not", test), _all_added(otherwise, layers))
         case Repeated(body=body):
             yield from _loop(piece, _all_added(body, layers))
 
@@ -176,8 +190,8 @@ def _loop(piece: Repeated, body: tuple[Statement, ...]) -> Iterator[Statement]:
 
 def _all_added(pieces: Pieces, layers: str) -> tuple[Statement, ...]:
     made: list[Statement] = []
-    for alike, group in groupby(pieces, lambda piece: isinstance(piece, Child)):
-        if alike:
+    for together, group in groupby(pieces, lambda piece: _is_argument(piece) and not isinstance(piece, Local)):
+        if together:
             made.append(_appended(layers, sequence([*group])))
         else:
             made += (statement for piece in group for statement in _added(piece, layers))
@@ -269,6 +283,6 @@ def numbered(pieces: Pieces, prefix: str) -> tuple[Statement, ...]:
     assert isinstance(piece, Repeated)
     (child,), (counter,) = _children(piece.body), piece.names
     made = Call(Ref("self.add_module"), (Ref(f'f"{prefix}{{{counter} + 1}}"'), construction(child)))
-    (*starts, loop) = _loop(piece, (Do(made),))
+    (*starts, loop) = _loop(piece, (*_locals(piece.body), Do(made)))
     assert isinstance(loop, For)
     return (Do(Call(START)), *starts, replace(loop, names=piece.names))

@@ -33,10 +33,10 @@ TRIES = 8
 def plan(graph: Graph, taken: frozenset[str]) -> tuple[Class, ...]:
     """A class for every block, and for every ``sequential`` that ``nn.Sequential`` cannot express; the network's own
     comes last. ``taken`` are names that no class may have."""
-    return _Planner(graph, taken).plan()
+    return Planner(graph, taken).plan()
 
 
-class _Planner:
+class Planner:
     """Callees come before their callers, so the parameters of a class are known when it is called."""
 
     def __init__(self, graph: Graph, taken: frozenset[str]) -> None:
