@@ -7,11 +7,28 @@ of a use inside a :class:`Loop`.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any, TypeVar
 
+from cnndsl.emit.source.tree import (
+    INPUTS,
+    Aligned,
+    Choice,
+    Inlined,
+    Leaf,
+    Let,
+    Loop,
+    Misfit,
+    Node,
+    Nodes,
+    Ref,
+    Rounds,
+    Scoped,
+    insides,
+    leaves,
+)
 from cnndsl.graph.graph import (
     Apply,
     Body,
@@ -31,169 +48,8 @@ from cnndsl.graph.graph import (
 from cnndsl.spec import steps as spec
 from cnndsl.spec.values import Literal, Value
 
-#: A value of the data flow: the number of the node that makes it, and the index of the output.
-Ref: TypeAlias = tuple[int, int]
-#: The number of the node that makes the inputs.
-INPUTS = -1
-
-
-@dataclass(frozen=True, slots=True)
-class Misfit:
-    """Why one class cannot express all the uses."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
-    """One operation over all rows. ``arm`` names the branch or side that it is on; ``inner`` are the nodes of an
-    ``nn.Sequential`` without a class of its own, and ``last`` is what is current after them. The inputs from the choices ``optional`` are not always there."""
-
-    number: int
-    step: spec.Step | None
-    members: tuple[Operation | None, ...]
-    inputs: tuple[Ref, ...]
-    arm: str = ""
-    inner: Nodes | None = None
-    last: Ref | None = None
-    optional: frozenset[int] = frozenset()
-
-    @property
-    def present(self) -> list[Operation]:
-        return [member for member in self.members if member is not None]
-
-    @property
-    def first(self) -> Operation:
-        return self.present[0]
-
-    @property
-    def is_child(self) -> bool:
-        """Whether a constructor makes it."""
-        return isinstance(self.first, (Apply, Module)) and not self.first.reuse
-
-    @property
-    def is_named(self) -> bool:
-        return self.step is not None and self.step.name is not None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Let:
-    """Names for values, with the tensor that is current there."""
-
-    values: tuple[tuple[spec.Name, Value], ...]
-    current: Ref | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scoped:
-    """A list of steps whose names end with it."""
-
-    nodes: Nodes
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Inlined:
-    """A block whose steps are written out here, with its uses."""
-
-    members: tuple[Inline | None, ...]
-    nodes: Nodes
-    current: Ref | None
-
-    @property
-    def first(self) -> Inline:
-        return next(member for member in self.members if member is not None)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
-    """Steps that only some rows take. ``taken`` is None for a row that does not come here; ``results`` is what
-    is current after either side. A branch that only some rows have has one result."""
-
-    number: int
-    condition: Value
-    taken: tuple[bool | None, ...]
-    then: Nodes
-    otherwise: Nodes
-    results: tuple[Ref, ...]
-    current: Ref | None
-    kind: str
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Rounds:
-    """Rounds of a loop that all rows have, from the ``first`` one."""
-
-    loop: spec.Loop
-    current: Ref | None
-    rounds: tuple[Nodes, ...]
-    first: int = 0
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Loop:
-    """A loop whose number of rounds differs between rows. ``body`` is over all rounds of all rows; ``start`` and
-    ``end`` are what is current in it. ``rows`` holds the row of each round, ``starts`` the tensor that it starts with,
-    and ``results`` what each row has after the loop. If it is ``dense``, each round's output is put beside its input."""
-
-    number: int
-    loop: spec.Loop
-    current: Ref | None
-    counts: tuple[int | None, ...]
-    rows: tuple[int, ...]
-    starts: tuple[Tensor, ...]
-    results: tuple[Tensor | None, ...]
-    body: Nodes
-    start: Ref
-    end: Ref
-    dense: bool = False
-
-
-Node: TypeAlias = Leaf | Let | Scoped | Inlined | Choice | Rounds | Loop
-Nodes: TypeAlias = tuple[Node, ...]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Aligned:
-    """The uses of one class. ``returned`` are its outputs by name. With a ``prefix``, each use only passes to each
-    child everything before it, and this is how the names of the children begin. ``marks`` are names of values."""
-
-    uses: tuple[Module, ...]
-    nodes: Nodes
-    returned: Mapping[str, Ref]
-    marks: Mapping[Ref, str]
-    prefix: str = ""
-
-    @property
-    def is_chain(self) -> bool:
-        return self.uses[0].chain
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        return tuple(self.uses[0].given)
-
-
-def leaves(nodes: Nodes) -> Iterator[Leaf]:
-    """The operations of a class in the order in which they run, without those of its ``nn.Sequential`` children."""
-    for node in nodes:
-        match node:
-            case Leaf():
-                yield node
-            case _:
-                for inner in insides(node):
-                    yield from leaves(inner)
-
-
-def insides(node: Node) -> tuple[Nodes, ...]:
-    match node:
-        case Scoped(nodes=nodes) | Inlined(nodes=nodes):
-            return (nodes,)
-        case Choice(then=then, otherwise=otherwise):
-            return then, otherwise
-        case Rounds(rounds=rounds):
-            return rounds
-        case Loop(body=body):
-            return (body,)
-    return ()
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 def align(uses: Sequence[Module], loops: bool = True) -> Aligned | Misfit:
@@ -340,8 +196,12 @@ class _Walk:
             ref = further
         return ref
 
+    def of(self, rows: Sequence[object]) -> list[Tensor | None]:
+        """What is current in the rows that are there."""
+        return [None if row is None else tensor for row, tensor in zip(rows, self.current)]
+
     def here(self, bodies: Sequence[Body | None]) -> Ref | None:
-        return self.find([tensor if body is not None else None for tensor, body in zip(self.current, bodies)])
+        return self.find(self.of(bodies))
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -429,25 +289,21 @@ class _Walk:
 
     def inlined(self, step: spec.Step, found: Sequence[Inline | None], arm: str) -> Inlined:
         """A block that is written out. Its steps see only its inputs; afterwards theirs are names of this module."""
-        here = self.find([item and tensor for item, tensor in zip(found, self.current)])
-        around = self.named
-        self.named = [{} for _ in found]
-        for row, item in enumerate(found):
-            if item is not None:
-                first = next(iter(item.given.values()))
-                self.named[row], self.current[row] = {"input": first, **item.given}, first
-        first = next(item for item in found if item is not None)
-        nodes = self.steps(first.definition.steps, [item and item.body for item in found], arm)
-        for row, item in enumerate(found):
-            if item is not None:
-                made = {name: tensor for name, tensor in self.named[row].items() if name not in ("input", *item.given)}
-                self.named[row] = around[row] | made
-                self.current[row] = [*item.made.values()][-1]
-                if isinstance(step.name, Literal):
-                    self.named[row] |= {f"{step.name.value}.{name}": tensor for name, tensor in item.made.items()}
-                    self.named[row][step.name.value] = self.current[row]
-            else:
-                self.named[row] = around[row]
+        here = self.find(self.of(found))
+        around, self.named = self.named, [{} for _ in found]
+        known = [(row, item) for row, item in enumerate(found) if item is not None]
+        for row, item in known:
+            first = next(iter(item.given.values()))
+            self.named[row], self.current[row] = {"input": first, **item.given}, first
+        nodes = self.steps(known[0][1].definition.steps, _each(found, lambda item: item.body), arm)
+        inside, self.named = self.named, around
+        for row, item in known:
+            given = {"input", *item.given}
+            self.named[row] |= {name: tensor for name, tensor in inside[row].items() if name not in given}
+            last = self.current[row] = [*item.made.values()][-1]
+            if isinstance(step.name, Literal):
+                self.named[row] |= {f"{step.name.value}.{name}": tensor for name, tensor in item.made.items()}
+                self.named[row][step.name.value] = last
         return Inlined(tuple(found), nodes, here)
 
     def fetch(self, target: Value, bodies: Sequence[Body | None]) -> None:
@@ -477,7 +333,7 @@ class _Walk:
             return [self.loop(step, found, tuple(counts))] if self.loops else self.unlike_rounds()
         here = self.here(bodies)
         rounds = [
-            self.steps(step.steps, [item and item.rounds[number] for item in found], arm)
+            self.steps(step.steps, [None if item is None else item.rounds[number] for item in found], arm)
             for number in range(next(filter(None, counts), 0))
         ]
         return [Rounds(step.loop, here, tuple(rounds))]
@@ -531,21 +387,21 @@ class _Walk:
         rounds = []
         for number in range(counts.pop()):
             pairs = [item.rounds[number] if item else None for item in found]
-            nodes = self.steps(step.steps, [pair and pair[0] for pair in pairs], arm or "new")
-            rounds.append((*nodes, *self.merged(step, [pair and pair[1] for pair in pairs], arm)))
+            nodes = self.steps(step.steps, _each(pairs, lambda pair: pair[0]), arm or "new")
+            rounds.append((*nodes, *self.merged(step, _each(pairs, lambda pair: pair[1]), arm)))
         return [Rounds(step.loop, here, tuple(rounds))]
 
     def branch(self, step: spec.Branch, found: Sequence[Branch | None], arm: str) -> Iterable[Node]:
-        arms = [None if item is None else {(one.written, one.round): one.body for one in item.arms} for item in found]
+        arms = _each(found, lambda item: {(one.written, one.round): one.body for one in item.arms})
         keys = sorted({key for row in arms if row is not None for key in row})
-        starts, here = [*self.current], self.find([item and tensor for item, tensor in zip(found, self.current)])
-        splits = [item and item.split for item in found]
+        starts, here = [*self.current], self.find(self.of(found))
+        splits = _each(found, lambda item: item.split)
         nodes: list[Node] = [self.leaf(step, splits, arm)] if any(splits) else []
         alone = sum(any(row[key] for row in arms if row and key in row) for key in keys) == 1
         optional: dict[tuple[int, int], int] = {}
         for place, key in enumerate(keys):
-            self.current = [_start(row, key, *start) for row, *start in zip(arms, splits, starts)]
-            bodies = [row.get(key) if row is not None else None for row in arms]
+            self.current = [_start(row, key, split, start) for row, split, start in zip(arms, splits, starts)]
+            bodies = [None if row is None else row.get(key) for row in arms]
             inner = self.steps(step.branches[key[0]].steps, bodies, arm if alone else f"branch{place + 1}")
             taken = tuple(None if row is None else key in row for row in arms)
             if False in taken:
@@ -554,10 +410,10 @@ class _Walk:
                 nodes.append(one)
             else:
                 nodes.append(_bound(step.branches[key[0]], key[1], here, inner))
-        merges = [item and item.merge for item in found]
+        merges = _each(found, lambda item: item.merge)
         if not optional:
             return [*nodes, *self.merged(step, merges, arm)]
-        return [*nodes, self.merge(step, merges, [row and [*row] for row in arms], keys, optional, arm)]
+        return [*nodes, self.merge(step, merges, _each(arms, lambda row: [*row]), keys, optional, arm)]
 
     def arm(self, written: spec.Arm, taken: tuple[bool | None, ...], nodes: Nodes, here: Ref | None) -> Choice:
         """A branch that only some rows have."""
@@ -587,15 +443,15 @@ class _Walk:
 
     def residual(self, step: spec.Residual, found: Sequence[Residual | None], arm: str) -> Iterable[Node]:
         starts = [*self.current]
-        before = self.find([item and start for item, start in zip(found, starts)])
-        nodes: list[Node] = [Scoped(self.steps(step.steps, [item and item.body for item in found], arm))]
+        before = self.find(self.of(found))
+        nodes: list[Node] = [Scoped(self.steps(step.steps, _each(found, lambda item: item.body), arm))]
         ends = [*self.current]
         if isinstance(step.shortcut, tuple):
             self.current = starts
-            nodes.append(Scoped(self.steps(step.shortcut, [item and item.shortcut for item in found], "shortcut")))
+            nodes.append(Scoped(self.steps(step.shortcut, _each(found, lambda item: item.shortcut), "shortcut")))
         self.current = ends
-        merges = [item and item.merge for item in found]
-        taken = tuple(item and item.merge is not None for item in found)
+        merges = _each(found, lambda item: item.merge)
+        taken = tuple(_each(found, lambda item: item.merge is not None))
         merged = tuple(self.merged(step, merges, arm))
         if False in taken and True in taken:
             assert not isinstance(step.shortcut, tuple)
@@ -660,7 +516,7 @@ class _Walk:
         if any(member is not None and (not isinstance(member, Module) or needs_class(member)) for member in members):
             self.fail("a sequential, or something else")
             return None
-        return self.steps(first.steps, [module and module.body for module in modules])
+        return self.steps(first.steps, _each(modules, lambda module: module.body))
 
 
 #: The value of a name that has no formula.
@@ -677,6 +533,11 @@ def _start(
 def _bound(written: spec.Arm, number: int, here: Ref | None, nodes: Nodes) -> Node:
     """The steps of a branch; those of one round of a loop know its names."""
     return Scoped(nodes) if written.loop is None else Rounds(written.loop, here, (nodes,), number)
+
+
+def _each(rows: Sequence[T | None], of: Callable[[T], U]) -> list[U | None]:
+    """What something gives for each row that is there."""
+    return [None if row is None else of(row) for row in rows]
 
 
 def _spread(tensors: Sequence[Tensor], members: Sequence[Operation | None]) -> list[Tensor | None]:

@@ -13,22 +13,7 @@ from functools import partial
 from typing import Any, TypeAlias
 
 from cnndsl.emit.source import sizes as rules
-from cnndsl.emit.source.align import (
-    INPUTS,
-    LOST,
-    Aligned,
-    Choice,
-    Inlined,
-    Leaf,
-    Let,
-    Loop,
-    Misfit,
-    Nodes,
-    Rounds,
-    Scoped,
-    leaves,
-)
-from cnndsl.emit.source.align import Ref as Wire
+from cnndsl.emit.source.align import LOST
 from cnndsl.emit.source.expr import (
     UNKNOWN,
     Call,
@@ -67,7 +52,22 @@ from cnndsl.emit.source.pieces import (
 from cnndsl.emit.source.program import REQUIRED
 from cnndsl.emit.source.sizes import Sizes
 from cnndsl.emit.source.translate import Names, reference, translate
-from cnndsl.emit.source.variables import ABSENT, UNSAID, Row, Slot, Variables
+from cnndsl.emit.source.tree import (
+    INPUTS,
+    Aligned,
+    Choice,
+    Inlined,
+    Leaf,
+    Let,
+    Loop,
+    Misfit,
+    Nodes,
+    Rounds,
+    Scoped,
+    leaves,
+)
+from cnndsl.emit.source.tree import Ref as Wire
+from cnndsl.emit.source.variables import ABSENT, UNSAID, Row, Slot, Variables, no_formula
 from cnndsl.graph.graph import Apply, Inline, Merge, Module, Operation, Split
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
@@ -348,7 +348,7 @@ class _Binder:
         """The sizes after a round that starts with the sizes ``marks``."""
         variables = self.variables
         for row, tensor in zip(variables.rows, node.starts):
-            row |= zip((mark.name for mark in marks), tensor.shape.sample)
+            row.update(zip((mark.name for mark in marks), tensor.shape.sample))
         variables.trying = True
         kept = {**variables.fresh}, {**variables.locals}, variables.misfit, {**self.flags}
         self.sizes[node.start] = tuple(marks)
@@ -406,7 +406,7 @@ class _Binder:
         first, present = leaf.first, leaf.present
         if len(self.variables.rows) == 1:
             return [rules.known(tensor.shape) for tensor in first.outputs]
-        unsaid = [(UNSAID,) * len(tensor.shape.sample) for tensor in first.outputs]
+        unsaid: list[Sizes] = [(UNSAID,) * len(tensor.shape.sample) for tensor in first.outputs]
         if len({tuple(tensor.shape.rank for tensor in (m.inputs[0], *m.outputs)) for m in present}) > 1:
             return unsaid
         match first:
@@ -492,8 +492,9 @@ class _Construction:
     def made(self) -> tuple[Call, dict[str, Expr]]:
         """The call, and the arguments by name: also those that the callee does not take, but that its sizes depend
         on."""
-        makers = [member and _maker(member, self.scope.classes) for member in self.leaf.members]
-        every = {maker: [*self.arguments(self.leaf.members[row])] for row, maker in enumerate(makers) if maker}
+        members = self.leaf.members
+        makers = [None if member is None else _maker(member, self.scope.classes) for member in members]
+        every = {maker: [*self.arguments(members[row])] for row, maker in enumerate(makers) if maker}
         if len(every) > 1:
             every = {maker: [a for a in listed if self.is_said(a, maker, makers)] for maker, listed in every.items()}
         if len({tuple((one.name, one.positional) for one in listed) for listed in every.values()}) > 1:
@@ -510,7 +511,8 @@ class _Construction:
         said = [value for value in values if value is not ABSENT]
         if written is None and len({*said}) == 1:
             return Lit(said[0])
-        return self.variables.bind(Slot("layer", values, lambda: written and translate(written, self.names)))
+        formula = no_formula if written is None else partial(translate, written, self.names)
+        return self.variables.bind(Slot("layer", values, formula))
 
     def values(self, name: str) -> tuple[Any, ...]:
         """The values of an argument in all rows."""

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-from cnndsl.emit.source.align import Misfit
 from cnndsl.emit.source.expr import NONE, Call, Each, Expr, If, Items, Lit, Ref, Spread, operation, substitute, text
 from cnndsl.emit.source.held import Held
 from cnndsl.emit.source.layout import BODY_WIDTH
@@ -25,6 +24,7 @@ from cnndsl.emit.source.pieces import (
     replaced,
 )
 from cnndsl.emit.source.program import Assign, Do, Extend, For, Statement, When
+from cnndsl.emit.source.tree import Misfit
 from cnndsl.graph.graph import Apply
 
 START = Ref("super().__init__")

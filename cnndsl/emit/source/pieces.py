@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from cnndsl.emit.source.align import Aligned, Leaf
 from cnndsl.emit.source.expr import Call, Expr, Op, Ref, free_names, operation, substitute, total, uses
 from cnndsl.emit.source.program import Parameter
 from cnndsl.emit.source.sizes import Sizes
+from cnndsl.emit.source.tree import Aligned, Leaf
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 
-from cnndsl.emit.source.align import (
-    Aligned,
-    Leaf,
-    Misfit,
-    Nodes,
-    align,
-    align_dense,
-    insides,
-    is_named,
-    needs_class,
-    signature,
-)
+from cnndsl.emit.source.align import align, align_dense, is_named, needs_class, signature
 from cnndsl.emit.source.bind import Scope, bind
 from cnndsl.emit.source.constructor import constructor, numbered, unwritable
 from cnndsl.emit.source.expr import Call, Items, Lit, Ref
@@ -24,6 +13,7 @@ from cnndsl.emit.source.names import numbered as with_numbers
 from cnndsl.emit.source.pieces import Bound
 from cnndsl.emit.source.program import Assign, Class, For, Return
 from cnndsl.emit.source.schedule import schedule
+from cnndsl.emit.source.tree import Aligned, Leaf, Misfit, Nodes, insides
 from cnndsl.graph.graph import Apply, Body, Graph, Module, operations
 
 #: How many earlier groups of modules a group is tried to be merged with.

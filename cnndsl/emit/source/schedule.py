@@ -9,13 +9,13 @@ from functools import reduce
 from itertools import count as numbers_from
 from itertools import groupby, takewhile
 
-from cnndsl.emit.source.align import INPUTS, Aligned, Choice, Leaf, Nodes, insides, leaves
-from cnndsl.emit.source.align import Ref as Wire
 from cnndsl.emit.source.expr import NONE, Call, Expr, If, Index, Items, Lit, Op, Ref, free_names, text
 from cnndsl.emit.source.held import Held
 from cnndsl.emit.source.layout import BODY_WIDTH
 from cnndsl.emit.source.names import numbered, safe
 from cnndsl.emit.source.program import Assign, Do, Return, Statement, When
+from cnndsl.emit.source.tree import INPUTS, Aligned, Choice, Leaf, Nodes, insides, leaves
+from cnndsl.emit.source.tree import Ref as Wire
 from cnndsl.graph.graph import Apply, Merge, Module, Split
 
 #: How long an expression may become, and how many calls deep, before it gets its own line. Operands

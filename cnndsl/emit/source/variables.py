@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeAlias
 
-from cnndsl.emit.source.align import Misfit
 from cnndsl.emit.source.expr import (
     NONE,
     UNKNOWN,
@@ -31,6 +30,7 @@ from cnndsl.emit.source.expr import (
 )
 from cnndsl.emit.source.names import MAX_NAME, free, numbered, safe
 from cnndsl.emit.source.program import REQUIRED, Parameter
+from cnndsl.emit.source.tree import Misfit
 from cnndsl.spec.expression import CallValue
 
 #: What depends on something that has no name.
