@@ -210,14 +210,37 @@ def _appended(layers: str, children: tuple[Expr, ...]) -> Statement:
 def _attributes(pieces: Pieces, is_chain: bool) -> Iterator[Statement]:
     """The children of a module with its own ``forward``, or of a chain with names; optional ones may be None."""
     held = Held(child.leaf.first.name for child in _children(pieces))
-    for holder, group in groupby(pieces, _holder):
-        run = [*group]
-        children = [(child.leaf.first.name, construction(child)) for child in _children(tuple(run))] if holder else []
-        if holder and (whole := held.whole(holder, children)):
-            yield Assign(f"self.{holder}", whole)
+    for holder, group in groupby(_gathered_holders(pieces), _holder):
+        if holder:
+            run = [piece for piece in group if isinstance(piece, Child)]
+            yield from held.put_all(holder, [(child.leaf.first.name, construction(child)) for child in run])
+        else:
+            for piece in group:
+                yield from _attribute(piece, is_chain)
+
+
+def _gathered_holders(pieces: Pieces) -> Iterator[Piece]:
+    """Pieces with those that have no tensors moved behind the children of a holder that they are between: the order of
+    these decides only on the weights that children start with."""
+    waiting: list[Piece] = []
+    around = ""
+    for piece in pieces:
+        if around and isinstance(piece, Child) and not _holder(piece) and not _has_tensors(piece):
+            waiting.append(piece)
             continue
-        for piece in run:
-            yield from _attribute(piece, is_chain, held)
+        if waiting and _holder(piece) != around:
+            yield from waiting
+            waiting = []
+        around = _holder(piece)
+        yield piece
+    yield from waiting
+
+
+def _has_tensors(child: Child) -> bool:
+    return not all(
+        isinstance(member, Apply) and not member.layer.parameters() and not member.layer.buffers()
+        for member in child.leaf.present
+    )
 
 
 def _holder(piece: Piece) -> str:
@@ -226,10 +249,8 @@ def _holder(piece: Piece) -> str:
     return first if dot else ""
 
 
-def _attribute(piece: Piece, is_chain: bool, held: Held) -> Iterator[Statement]:
+def _attribute(piece: Piece, is_chain: bool) -> Iterator[Statement]:
     match piece:
-        case Child(leaf=leaf) if "." in leaf.first.name:
-            yield from held.parts(leaf.first.name, construction(piece))
         case Child():
             yield attribute(piece)
         case Local():

@@ -484,7 +484,9 @@ def code(expr: Expr) -> Code:
             return Group("*(", (code(expr.element), loop), ")", commas=False)
         case Spread():
             inner = code(expr.items)
-            return Group("*(", inner.parts, ")", commas=False) if isinstance(expr.items, If) else prefixed("*", inner)
+            if isinstance(expr.items, If) and isinstance(inner, Group):
+                return Group("*(", inner.parts, ")", commas=False)
+            return prefixed("*", inner)
     raise AssertionError(f"{expr} has no formula")
 
 
@@ -518,7 +520,8 @@ def _operation_code(expr: Op) -> Code:
 
 
 def _items_code(expr: Items) -> Code:
-    opening, closing = expr.brackets or "()"
+    brackets = expr.brackets or "()"
+    opening, closing = brackets[0], brackets[1]
     if opening == "(" and len(expr.items) == 1:
         return f"({text(expr.items[0])},)"
     return Group(opening, tuple(map(code, expr.items)), closing, display=bool(expr.brackets), bare=not expr.brackets)

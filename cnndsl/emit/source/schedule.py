@@ -63,15 +63,15 @@ def _tasks(nodes: Nodes, flags: Mapping[int, str]) -> Iterator[Task | Condition]
         match node:
             case Leaf():
                 yield Task(node.number, node, node.inputs)
-            case Choice(otherwise=()):
+            case Choice(then=then, otherwise=otherwise) if any(leaves(otherwise)):
+                (leaf,) = leaves(then)
+                yield Task(node.number, leaf, leaf.inputs)
+            case Choice():
                 body = tuple(Task(leaf.number, leaf, leaf.inputs) for leaf in leaves(node.then))
                 child = next((task.leaf.first.name for task in body if task.leaf.is_child), "")
                 flag = flags.get(node.number)
                 test: Expr = Ref(f"self.{flag}") if flag else Op("is not", (Ref(f"self.{child}"), NONE))
                 yield Condition(node.number, test, body, node.results)
-            case Choice(then=then):
-                (leaf,) = leaves(then)
-                yield Task(node.number, leaf, leaf.inputs)
             case _:
                 for inner in insides(node):
                     yield from _tasks(inner, flags)

@@ -85,7 +85,7 @@ def _ruled(layer: Layer, arguments: Mapping[str, Expr], x: Sizes, out: Shape) ->
     made: list[Expr] = []
     for axis, (size, rule) in enumerate(zip(out.sample, _rules(layer, len(x), len(out.sample)))):
         decides = (*(x[1:] if axis else x), *given)
-        if rule == ((axis,), 1) and len(x) == len(out.sample):  # kept, whatever the arguments are
+        if rule == ((axis,), Fraction(1)) and len(x) == len(out.sample):  # kept, whatever the arguments are
             made.append(x[axis])
         elif rule is None or not fixed:
             made.append(opaque(*decides) if free_names(items(decides)) else Lit(size))

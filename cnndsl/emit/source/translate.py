@@ -123,7 +123,7 @@ class _Translator(ast.NodeVisitor):
         if len(known) == len(arguments) and not node.keywords:
             return Lit(FUNCTIONS[name](*known)) if _works(name, known) else Opaque()
         inner = arguments[0]
-        if name == "int" and isinstance(inner, Call) and inner.callee in map(Ref, ("round", "len", "int")):
+        if name == "int" and isinstance(inner, Call) and inner.callee in (Ref("round"), Ref("len"), Ref("int")):
             return inner
         if node.keywords or name not in (*BUILTINS, "range"):
             return Opaque(frozenset[str]().union(*map(free_names, arguments)))
