@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from cnndsl import cells
-from cnndsl.printable import as_encoded, one_line
+from cnndsl.printable import as_encoded, as_written, one_line
 from cnndsl.source import Span
 
 #: The longest text of a spec that a message quotes.
@@ -280,7 +280,7 @@ def cause(error: BaseException) -> str:
 
 
 def got(value: object) -> str:
-    """An unexpected value, as a spec would write it or in words."""
+    """An unexpected value as :func:`as_written`, shortened, or in words."""
     if isinstance(value, Mapping):
         return "a mapping" if value else "an empty mapping"
     if isinstance(value, (list, tuple)):
@@ -288,9 +288,7 @@ def got(value: object) -> str:
         return f"a list of {len(value)}" if long else shorten(f"[{', '.join(map(got, value))}]")
     if isinstance(value, str):
         return f'"{shorten(value)}"'
-    if value is None or isinstance(value, bool):
-        return {None: "null", True: "true", False: "false"}[value]
-    return shorten(str(value))
+    return shorten(as_written(value))
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost, cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
-from cnndsl.graph.habits import explanations
+from cnndsl.graph.lints import explanations
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe

@@ -47,3 +47,14 @@ def _fall_back(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(FALLBACK, _fall_back)
+
+
+def as_written(value: object) -> str:
+    """A value as a spec would write it."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(as_written, value))}]"
+    if isinstance(value, str):
+        return f'"{one_line(value)}"'
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    return str(value)

@@ -20,9 +20,9 @@ from pathlib import Path
 from cnndsl.diagnostics import MOST, SpecError
 from cnndsl.fmt import Unchanged, format
 from cnndsl.network import compile_spec
+from cnndsl.report_formats import FORMATS
 from cnndsl.spec.files import read_text
 from cnndsl.spec.tree import Unreadable
-from cnndsl.telling import FORMATS
 
 #: A spec, or several of which ``net.yaml`` is compiled.
 Files = dict[str, str]

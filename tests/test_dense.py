@@ -82,6 +82,16 @@ def test_one_module_gives_the_originals_outputs_at_any_size_bit_for_bit(name: st
         assert all(map(torch.equal, outputs(ours, x), outputs(other, x)))
 
 
+@torch.no_grad()
+def test_yolo_takes_pictures_of_sides_that_the_original_cannot_take() -> None:
+    net = compiled("yolov8n")
+    found = net.module().eval()(torch.randn(1, 3, 65, 97))
+    wanted = net.at_size((3, 65, 97)).graph.outputs
+    assert {name: tuple(tensor.shape) for name, tensor in found.items()} == {
+        name: tuple(tensor.shape) for name, tensor in wanted.items()
+    }
+
+
 @pytest.mark.parametrize("name", ["fcn_resnet50", "lraspp_mobilenet_v3_large", "resnet50_fpn", "yolov8n"])
 def test_outputs_gradients_and_statistics_in_training_are_the_originals(name: str) -> None:
     ours, other = pair(name)

@@ -154,6 +154,35 @@ def test_an_edge_out_of_a_module_with_several_outputs_has_the_name_of_the_output
     assert draw(PORTS, depth=depth, show_shapes=False).edges[c2, "concat1"] == ["c2"]
 
 
+def test_equal_modules_with_several_outputs_are_folded_and_their_last_outputs_have_names() -> None:
+    drawn = draw(
+        """
+input: [3, 16, 16]
+blocks:
+  Exchange:
+    inputs: [high, low]
+    outputs: [up, down]
+    steps: [{from: low}, {name: down, Conv2d: [3, 1]}, {from: high}, {name: up, Conv2d: [3, 1]}]
+network:
+  - {name: low, MaxPool2d: 2}
+  - {name: m0, Exchange: , inputs: [input, low]}
+  - repeat: [{name: m$(i + 1), Exchange: , inputs: [m$(i).up, m$(i).down]}]
+    for: i
+    in: $(range(3))
+outputs: [m3.up, m3.down]
+""",
+        depth=1,
+    )
+    assert drawn.nodes["m0"][0] == f"m0 \u2026 m3 {X}4"
+    assert drawn.edges["m0", "output up"] == [f"up\u00a03{X}16{X}16"]
+    assert drawn.edges["m0", "output down"] == [f"down\u00a03{X}8{X}8"]
+
+
+def test_a_source_in_brackets_is_on_one_line() -> None:
+    drawn = draw("description: Feature pyramid network on ResNet-50 (Lin et al., 2017)\n" + CHAIN.lstrip())
+    assert drawn.title == ["net", "Feature pyramid network on ResNet-50", "(Lin et al., 2017)"]
+
+
 def test_a_tensor_of_which_only_the_size_is_read_has_a_dashed_line_without_a_shape() -> None:
     drawn = draw("input: [3, 8, 8]\nnetwork: [{name: low, Conv2d: [4, 1, 2]}, {name: up, Upsample: {like: input}}]")
     assert drawn.edges["input x", "up"] == [] and drawn.edges["low", "up"] == [f"4{X}4{X}4"]

@@ -16,7 +16,7 @@ from cnndsl.emit.table import Table, as_plain
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.recipe_keys import KEYS, Key
 from cnndsl.spec.schema import schema
-from cnndsl.spec.steps import COMMON, STRUCTURE
+from cnndsl.spec.words import OPTIONS, WORDS
 from cnndsl.training import run_folder
 from cnndsl.training.progress import Epoch
 
@@ -79,13 +79,7 @@ def test_every_whole_spec_in_the_language_page_compiles() -> None:
 
 
 def test_the_language_page_knows_every_word() -> None:
-    keys = {
-        *schema()["properties"],
-        *STRUCTURE,
-        *COMMON,
-        *(option for options in STRUCTURE.values() for option in options),
-    }
-    for word in keys:
+    for word in {*schema()["properties"], *WORDS, *OPTIONS}:
         assert f"`{word}" in LANGUAGE or f"{word}:" in LANGUAGE, word
     for function in FUNCTIONS:
         assert re.search(rf"\b{function}\b", LANGUAGE), function

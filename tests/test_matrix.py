@@ -28,7 +28,7 @@ from cnndsl.layers import INITIALIZERS, LAYERS, Initializer, Layer, Refused
 from cnndsl.layers.function import Calls, Function
 from cnndsl.network import Compilation, Network, compile_spec
 from cnndsl.recipe.transforms import Transform
-from cnndsl.spec.steps import MERGES, PAIRS
+from cnndsl.spec.words import MERGES, PAIRS
 
 every_layer = pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS)
 pytestmark = pytest.mark.filterwarnings("ignore")

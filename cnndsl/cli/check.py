@@ -15,7 +15,7 @@ from cnndsl.cli.specs import spec_paths
 from cnndsl.diagnostics import Diagnostic, SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
-from cnndsl.telling import FORMATS
+from cnndsl.report_formats import FORMATS
 from cnndsl.terminal import say, show
 
 

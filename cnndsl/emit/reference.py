@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Shape
-from cnndsl.layers.table import Argument, show
+from cnndsl.layers.table import Argument
 from cnndsl.plugins import OwnLayer
+from cnndsl.printable import as_written
 
 #: The families in the order of the page, with their headings.
 FAMILIES = {
@@ -123,7 +124,7 @@ def _link(name: str) -> str:
 
 def _written(value: object) -> str:
     """A value as a spec writes it: strings without quotes, since those of layers need none."""
-    return value if isinstance(value, str) else show(value)
+    return value if isinstance(value, str) else as_written(value)
 
 
 def _markdown(text: str) -> str:

@@ -8,8 +8,8 @@ from typing import TypeAlias
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.cost import cost
 from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, operations, walk
-from cnndsl.graph.habits import doubtful_habits
 from cnndsl.graph.initialization import Initialization
+from cnndsl.graph.lints import doubtful_habits
 from cnndsl.graph.meanings import meanings
 from cnndsl.graph.renames import doubtful_renamings
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused

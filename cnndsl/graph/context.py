@@ -23,6 +23,7 @@ from cnndsl.spec.expression import Environment, Meter, Unknown, evaluate
 from cnndsl.spec.names import usable
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, Literal, Value
+from cnndsl.spec.words import INPUT
 
 MAX_NESTING = 100
 
@@ -303,7 +304,7 @@ class Context:
         return found
 
     def _not_found(self, name: object, span: Span, site: Site) -> None:
-        names = [name for name in site.scope.names if name != spec.INPUT]
+        names = [name for name in site.scope.names if name != INPUT]
         module, _, output = str(name).rpartition(".")
         message, help = f"no earlier step of this module is named `{shown(name)}`", did_you_mean(str(name), names)
         notes = []

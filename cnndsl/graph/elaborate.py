@@ -31,6 +31,7 @@ from cnndsl.spec.expression import Environment, holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Literal
+from cnndsl.spec.words import INPUT
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ class _Elaborator:
     def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
         """Makes inputs available to `from`, until a step takes the name of the first."""
         given = {spec.Name(name, self.document.inputs[name].span): tensor for name, tensor in inputs.items()}
-        first = {spec.Name(spec.INPUT, name.span): tensor for name, tensor in [*given.items()][:1]}
+        first = {spec.Name(INPUT, name.span): tensor for name, tensor in [*given.items()][:1]}
         scope.give(first | (given if self.document.names_inputs else {}), environment)
         for name in [*inputs][1:]:
             scope.taken[name] = self.document.inputs[name]

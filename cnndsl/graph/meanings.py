@@ -10,8 +10,9 @@ from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.source import Span
 from cnndsl.spec.document import Document, Parameter
 from cnndsl.spec.sections import Train
-from cnndsl.spec.steps import THROWN_AWAY, Arm, Let, Steps, arms, values_in
+from cnndsl.spec.steps import Arm, Let, Steps, arms, values_in
 from cnndsl.spec.values import Value, expressions_in
+from cnndsl.spec.words import THROWN_AWAY
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from cnndsl.spec.document import Block
 from cnndsl.spec.expression import Environment
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, ListValue, Literal, Value
+from cnndsl.spec.words import INPUT
 
 _RING = "every call writes a block out; `repeat` runs the same steps several times"
 #: A tensor whose shape is unknown because of a fault, in the table of a network that fails.
@@ -206,7 +207,7 @@ class Modules:
 
     def _run(self, block: Block, scope: Scope, given: Sequence[Tensor | None], environment: Environment) -> Inside:
         items: list[Item] = []
-        scope.give({spec.Name(spec.INPUT, block.span): given[0], **dict(zip(block.inputs, given))}, environment)
+        scope.give({spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}, environment)
         last = self.run(block.steps, given[0], Site(environment, scope, items))
         made = self.context.outputs(block.outputs, scope, last, f"`{block.name}`")
         named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}

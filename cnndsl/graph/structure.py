@@ -20,6 +20,7 @@ from cnndsl.spec.expression import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
+from cnndsl.spec.words import PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,9 @@ class Structure:
                 yield Site(known, site.scope, [])
 
     def _round(self, word: str, span: Span, number: int, count: int) -> AbstractContextManager[None]:
-        """Inside, faults tell the round of the loop at ``span``."""
+        """Inside, faults tell the round of the loop at ``span``, if there are several."""
+        if count == 1:
+            return nullcontext()
         return self.context.within(f"{word} {self.context.place(span)}", f"round {number} of {count}")
 
     # --- branches --------------------------------------------------------------------------------
@@ -192,7 +195,7 @@ class Structure:
         message, help, span = "", "", step.span
         if not count:
             message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
-        elif step.merge in spec.PAIRS and count != 2:
+        elif step.merge in PAIRS and count != 2:
             message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
             span = step.merge_span
         elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NULL, NUMBER, Listing
 from cnndsl.layers.shape import Refused, Shape, resolve_sample_dim
-from cnndsl.layers.table import Layer, argument, layer, show
+from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.printable import as_written
 
 
 def _definition(name: str, what: str, result: str) -> str:
@@ -30,13 +31,13 @@ class _Reduction(Layer):
     def output(self, x: Shape) -> Shape:
         given, keepdim = self.values["dim"], self.values["keepdim"]
         if given is None:
-            whole = show(tuple(range(1, x.rank)))
+            whole = as_written(tuple(range(1, x.rank)))
             help = f"the dimensions of a whole sample are `dim: {whole}, keepdim: true`"
             raise Refused("without `dim` it would reduce the batch too", "dim", help)
         listed = given if isinstance(given, tuple) else (given,)
         dims = [resolve_sample_dim(dim, x.rank) for dim in listed]
         if len({*dims}) < len(dims):
-            raise Refused(f"{show(listed)} names a dimension twice", "dim", f"`dim: {sorted({*dims})}`")
+            raise Refused(f"{as_written(listed)} names a dimension twice", "dim", f"`dim: {sorted({*dims})}`")
         if len(dims) == x.rank - 1 and not keepdim:
             raise Refused(
                 "a sample would have no dimension left", "dim", "add `keepdim: true`, which leaves sizes of 1"

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overloa
 
 from cnndsl.layers.kinds import EARLIER, MAX_NUMBER, MAX_SIZE, Kind
 from cnndsl.layers.shape import Refused, Shape
+from cnndsl.printable import as_written
 
 if TYPE_CHECKING:
     from cnndsl.layers.parametrizations import Parametrized
@@ -60,7 +61,7 @@ class Argument(Generic[T]):
     def check(self, value: object, dims: int) -> None:
         """Raises :class:`Refused` for a value that is not of the argument's kind."""
         if not self.kind.accepts(value, dims):
-            message = f"`{self.name}` expects {self.kind.expects(dims)}, got {_cut(show(value))}"
+            message = f"`{self.name}` expects {self.kind.expects(dims)}, got {_cut(as_written(value))}"
             raise Refused(message, self.name, _too_large(value))
 
     def agree(self, value: T, told: T, x: Shape) -> T:
@@ -68,9 +69,9 @@ class Argument(Generic[T]):
         if value == told or (self.fits and self.fits(value, x)):
             return value
         raise Refused(
-            f"`{self.name}` is {show(value)}, but the input {x} makes it {show(told)}",
+            f"`{self.name}` is {as_written(value)}, but the input {x} makes it {as_written(told)}",
             self.name,
-            f"write {show(told)}, or leave `{self.name}` out: it is inferred",
+            f"write {as_written(told)}, or leave `{self.name}` out: it is inferred",
         )
 
 
@@ -324,14 +325,6 @@ def layer(cls: type[L]) -> type[L]:
         raise ValueError(f"layer {cls.__name__} is already in the table")
     LAYERS[cls.__name__] = cls
     return cls
-
-
-def show(value: object) -> str:
-    """A value as a spec would write it."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(show, value))}]"
-    words = {None: "null", True: "true", False: "false"}
-    return words[value] if value is None or isinstance(value, bool) else repr(value)
 
 
 def _too_large(value: object) -> str:

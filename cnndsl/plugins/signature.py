@@ -11,7 +11,8 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from cnndsl.layers.kinds import ANYTHING, BOOLEAN, INTEGER, NULL, NUMBER, TEXT, Choice, Kind, Listing
 from cnndsl.layers.shape import Refused, Shape
-from cnndsl.layers.table import REQUIRED, Argument, show
+from cnndsl.layers.table import REQUIRED, Argument
+from cnndsl.printable import as_written
 
 #: Computes an argument from the shape of the input, which starts with the batch.
 Infer = Callable[[Shape], Any]
@@ -87,7 +88,7 @@ def _told(name: str, kind: Kind[Any], rule: Infer) -> Callable[[Any, Shape], Any
         except Exception as error:
             raise Refused(f"`{name}` cannot be inferred from {x}: {said(error)}") from error
         if not kind.accepts(value, 0):
-            raise Refused(f"`{name}` expects {kind.expects(0)}, but is inferred as {show(value)} from {x}")
+            raise Refused(f"`{name}` expects {kind.expects(0)}, but is inferred as {as_written(value)} from {x}")
         return value
 
     return told

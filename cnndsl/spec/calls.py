@@ -10,7 +10,9 @@ from typing import Any
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
 from cnndsl.layers import Refused
 from cnndsl.layers.function import Calls, Function
+from cnndsl.printable import as_written
 from cnndsl.source import Span
+from cnndsl.spec.arguments import Callee, by_name
 from cnndsl.spec.expression import Environment, Unknown, evaluate
 from cnndsl.spec.hints import meant_by, meant_function
 from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Value, dealt
@@ -25,14 +27,8 @@ class FunctionCall:
     span: Span = field(compare=False)
 
     def __str__(self) -> str:
-        given = ", ".join(f"{name}={_shown(value)}" for name, value in self.arguments.items())
+        given = ", ".join(f"{name}={as_written(value)}" for name, value in self.arguments.items())
         return f"{self.name}({given})"
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_shown, value))}]"
-    return str(value) if isinstance(value, FunctionCall) else repr(value)
 
 
 @dataclass(frozen=True)
@@ -46,6 +42,11 @@ class Vocabulary:
     @property
     def one(self) -> str:
         return f"an {self.what}" if self.what[0] in "aeiou" else f"a {self.what}"
+
+
+def _callee(function: Function) -> Callee:
+    usage = f"`{function.name}({function.signature()})`"
+    return Callee(function.name, function.positional(), function.arguments, usage)
 
 
 class CallReader:
@@ -93,7 +94,7 @@ class CallReader:
         written: dict[str, Value] = {}
         values: dict[str, Any] = {}
         try:
-            written = self._by_name(function, given)
+            written, _ = by_name(_callee(function), self._positional(function, given), given.keywords, self._fault)
             values = {name: self._value(function, name, value) for name, value in written.items()}
             if len(self.faults) == before:
                 bound = function.bind(values)
@@ -110,25 +111,6 @@ class CallReader:
         except Unknown:
             pass
         return None
-
-    def _by_name(self, function: Function, given: Arguments) -> dict[str, Value]:
-        """The arguments by name. Unknown ones are reported and left out."""
-        names = function.positional()
-        positional = self._positional(function, given)
-        written: dict[str, Value] = dict(zip(names, positional))
-        signature = f"`{function.name}({function.signature()})`"
-        if len(positional) > len(names):
-            takes = f"{len(names)} argument{'s' if len(names) > 1 else ''} at most" if names else "no arguments"
-            if function.arguments and not names:
-                takes = "its arguments by name"
-            self._fault(Code.ARGUMENT, f"`{function.name}` takes {takes}", positional[len(names)].span, signature)
-        for keyword in given.keywords:
-            if keyword.name not in function.arguments:
-                help = did_you_mean(keyword.name, function.arguments) or signature
-                message = f"`{function.name}` has no argument `{shorten(keyword.name)}`"
-                self._fault(Code.ARGUMENT, message, keyword.span, help)
-            written[keyword.name] = keyword.value
-        return written
 
     def _positional(self, function: Function, given: Arguments) -> tuple[Value, ...]:
         """Positional arguments. An evaluated list spreads over them as a written one does."""

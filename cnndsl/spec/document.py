@@ -19,12 +19,13 @@ from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, not_in_zoo, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
+from cnndsl.spec.parser import StepParser
 from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
 from cnndsl.spec.sections import ExpectLine, InitLine, Train, parse_expect, parse_init, parse_train
 from cnndsl.spec.signature import Parameter, parse_signature
-from cnndsl.spec.steps import Name, StepParser, Steps, inlined, is_chain, last_part
+from cnndsl.spec.steps import Name, Steps, inlined, is_chain, last_part
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
 from cnndsl.spec.validate import validate
 from cnndsl.spec.values import Fault, Value, parse_value

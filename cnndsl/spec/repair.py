@@ -11,8 +11,8 @@ from cnndsl.diagnostics import nearest
 from cnndsl.spec.foreign import STRUCTURE as FOREIGN
 from cnndsl.spec.foreign import entry
 from cnndsl.spec.schema import schema
-from cnndsl.spec.steps import ARM, CALL, COMMON, STRUCTURE
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
+from cnndsl.spec.words import ARM, COMMON, WORDS, options_of
 
 
 def repaired(tree: Mapping) -> Mapping:
@@ -42,16 +42,16 @@ def _steps(steps: Tree) -> Tree:
         return steps if items == steps.items else Listing(items, steps.span)
     if not isinstance(steps, Mapping):
         return steps
-    step = respelt(steps, ARM if "steps" in steps.by_key else _options(steps))
+    step = respelt(steps, (*ARM, *COMMON) if "steps" in steps.by_key else _options(steps))
     entries = [(key, _steps(value) if isinstance(value, Listing) else value) for key, value in step.entries]
     return _with(steps, entries)
 
 
 def _options(step: Mapping) -> tuple[str, ...]:
     """The lowercase keys that a step may have beside its word, or all such keys if the word is misspelt."""
-    words = [key for key in step.by_key if key in STRUCTURE or not key[:1].islower()]
-    options = [option for word in words or STRUCTURE for option in STRUCTURE.get(word, CALL)]
-    return (*COMMON, *(words or STRUCTURE), *options)
+    words = [key for key in step.by_key if key in WORDS or not key[:1].islower()]
+    options = [option for word in words or WORDS for option in options_of(word)]
+    return (*COMMON, *(words or WORDS), *options)
 
 
 def respelt(tree: Mapping, known: Collection[str]) -> Mapping:

@@ -12,25 +12,14 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer
-from cnndsl.layers.kinds import EXPRESSION, merge
+from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers.kinds import merge
 from cnndsl.spec.recipe_keys import KEYS, Key
-from cnndsl.spec.steps import MERGES
+from cnndsl.spec.schema_values import NAME, PARAMETER, STEP, STEPS, value
+from cnndsl.spec.words import ARM, OPTIONS, WORDS
 
-NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
-PARAMETER = r"^[a-z_][A-Za-z0-9_]*$"
 #: The layers that a schema knows, in order.
 Layers: TypeAlias = tuple[type[Layer], ...]
-_STEPS: dict[str, Any] = {"$ref": "#/$defs/steps"}
-
-
-def _value(expects: str, description: str = "", **schema: Any) -> dict[str, Any]:
-    """The schema of a literal; an expression is always allowed in its place."""
-    described = {"description": description} if description else {}
-    value = {**merge(schema, EXPRESSION), "expects": expects, **described}
-    if "expects" not in schema.get("items", {"expects": ""}):
-        value["items"] = {**schema["items"], "expects": expects}
-    return value
 
 
 def schema() -> dict[str, Any]:
@@ -51,7 +40,7 @@ def schema_of(layers: Layers) -> dict[str, Any]:
         "properties": _document(),
         "additionalProperties": False,
         "$defs": {
-            "steps": {"type": "array", "items": {"$ref": "#/$defs/step"}, "expects": "a list of steps"},
+            "steps": {"type": "array", "items": STEP, "expects": "a list of steps"},
             "branch": _branch(),
             "block": _block(),
             "step": _step(layers),
@@ -61,10 +50,10 @@ def schema_of(layers: Layers) -> dict[str, Any]:
 
 
 def _document() -> dict[str, Any]:
-    shape = _value(
+    shape = value(
         "the shape of one sample without the batch, such as `[1, 28, 28]`",
         type=["array"],
-        items=_value("a positive integer", type=["integer"], minimum=1),
+        items=value("a positive integer", type=["integer"], minimum=1),
         minItems=1,
     )
     text = {"type": "string", "expects": "a string"}
@@ -108,7 +97,7 @@ def _document() -> dict[str, Any]:
             "expects": "a mapping of signatures to lists of steps",
             "description": "Block definitions, `Name(parameter, parameter=default)`: steps.",
         },
-        "network": {**_STEPS, "description": "The steps, in order."},
+        "network": {**STEPS, "description": "The steps, in order."},
         "outputs": {
             **names,
             "type": ["array", "null"],
@@ -145,7 +134,7 @@ def _block() -> dict[str, Any]:
     names = {"type": ["array"], "minItems": 1, "items": {"type": "string", "expects": "a name"}}
     return {
         "type": ["array", "object"],
-        "items": {"$ref": "#/$defs/step"},
+        "items": STEP,
         "properties": {
             "inputs": {
                 **names,
@@ -157,7 +146,7 @@ def _block() -> dict[str, Any]:
                 "expects": "a list of names",
                 "description": "Names of the block's steps whose tensors it returns. Default: the last tensor.",
             },
-            "steps": {**_STEPS, "description": "The steps, in order."},
+            "steps": {**STEPS, "description": "The steps, in order."},
         },
         "required": ["steps"],
         "additionalProperties": False,
@@ -182,26 +171,15 @@ def _key(key: Key) -> dict[str, Any]:
     return described | ({"type": "array", "expects": "a list of transforms"} if key.several else {})
 
 
-def _rounds() -> dict[str, Any]:
-    """What says whether and how often steps run."""
-    name = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
-    names = {**name, "type": ["string", "array"], "items": name}
-    elements = _value("a list", "The list whose elements the steps are repeated for.", type=["array"], items={})
-    any_value = {"description": "true, false or an expression", "expects": "true, false or an expression"}
-    return {
-        "when": {"type": ["boolean", "string"], "pattern": r"^\$", **any_value},
-        "times": _value("an integer, 0 or more", type=["integer"], minimum=0),
-        "for": {**names, "description": "Names bound to each element."},
-        "in": elements,
-    }
-
-
 def _branch() -> dict[str, Any]:
     """A list of steps, or a mapping of them and of what decides how many branches they are."""
     return {
         "type": ["array", "object"],
-        "items": {"$ref": "#/$defs/step"},
-        "properties": {"steps": {**_STEPS, "description": "The steps of the branch."}, **_rounds()},
+        "items": STEP,
+        "properties": {
+            "steps": {**STEPS, "description": "The steps of the branch."},
+            **{key: OPTIONS[key].described for key in ARM if key in OPTIONS},
+        },
         "required": ["steps"],
         "additionalProperties": False,
         "subject": "a branch",
@@ -210,73 +188,8 @@ def _branch() -> dict[str, Any]:
 
 
 def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
-    branches = {
-        "type": "array",
-        "items": {"$ref": "#/$defs/branch"},
-        "minItems": 1,
-        "expects": "a list of branches, each a list of steps",
-    }
     properties: dict[str, Any] = {
-        "name": {
-            "type": "string",
-            "expects": "a name",
-            "description": "Name of the step's module, or of its tensor. `convs.$i` makes modules in a list `convs`.",
-        },
-        **_rounds(),
-        "else": {**_STEPS, "description": "Steps that take its place if `when` is false."},
-        "inline": {
-            "type": "boolean",
-            "expects": "true or false",
-            "description": "Whether the layers of the block belong to the module around, without a module of its own.",
-        },
-        "parametrization": {
-            "type": ["string", "object", "null"],
-            "expects": " or ".join(PARAMETRIZATIONS),
-            "description": "What computes the layer's weight: a function of torch.nn.utils.parametrizations.",
-        },
-        "sequential": {**_STEPS, "description": "The steps one after another, as one module."},
-        "repeat": {**_STEPS, "description": "The steps `times` times over, or once for each element of `in`."},
-        "branch": {**branches, "description": "Every branch gets the current tensor; the results are merged."},
-        "merge": {"type": "string", "enum": [*MERGES], "expects": ", ".join(MERGES)},
-        "dim": _value("an integer", "Dimension of a concat. Default: 1, the channels.", type=["integer"]),
-        "split": _value(
-            "true, or a list with the channels of each branch",
-            "Divides the channels among the branches.",
-            type=["boolean", "array"],
-            items=_value("a positive integer", type=["integer"], minimum=1),
-        ),
-        "residual": {**_STEPS, "description": "steps(x) + shortcut(x)."},
-        "shortcut": {
-            "type": ["array", "boolean", "string"],
-            "pattern": r"^\$",
-            "items": {"$ref": "#/$defs/step"},
-            "expects": "a list of steps, true, false or an expression",
-            "description": "Steps of the shortcut; true is the identity, false no shortcut.",
-        },
-        "dense": {**_STEPS, "description": "n times over: x becomes concat(x, steps(x))."},
-        "from": {
-            "type": "string",
-            "expects": "the name of an earlier step",
-            "description": "The tensor of an earlier step.",
-        },
-        "reuse": {
-            "type": "string",
-            "expects": "the name of an earlier step",
-            "description": "The module of an earlier step again, with the same weights.",
-        },
-        "inputs": _value(
-            "a list of names of earlier steps",
-            "The tensors that a block of several inputs takes, in its order.",
-            type=["array"],
-            items={"type": ["string"], "expects": "the name of an earlier step"},
-            minItems=1,
-        ),
-        "let": {
-            "type": "object",
-            "propertyNames": {"pattern": PARAMETER, "expects": "a name such as `width`"},
-            "expects": "a mapping of names to values",
-            "description": "Binds names for the rest of the list.",
-        },
+        **{name: key.described for name, key in {**OPTIONS, **WORDS}.items()},
         **{layer.__name__: {"$ref": f"#/$defs/{layer.__name__}"} for layer in layers},
     }
     return {
@@ -295,7 +208,7 @@ def _layer(layer: type[Layer]) -> dict[str, Any]:
     """Keyword arguments, or a list in torch's order, or only the first argument."""
     dims = layer.dims or 0
     arguments = {
-        name: {**_value(arg.kind.expects(dims), **arg.kind.schema(dims)), "argument": name}
+        name: {**value(arg.kind.expects(dims), **arg.kind.schema(dims)), "argument": name}
         for name, arg in layer.arguments.items()
     }
     positional = [arguments[name] for name in layer.positional()]

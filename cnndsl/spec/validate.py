@@ -18,11 +18,12 @@ from cnndsl.spec.foreign import BATCH, MERGES, RECIPE, SECTIONS, STEP_OPTIONS, e
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_slip, meant_value, not_written, slipped_key
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.notation import SOME, in_torch_order
-from cnndsl.spec.schema import NAME, PARAMETER, Layers, schema, schema_of
+from cnndsl.spec.schema import Layers, schema, schema_of
+from cnndsl.spec.schema_values import NAME, PARAMETER
 from cnndsl.spec.scopes import Scopes
-from cnndsl.spec.steps import COMMON, STRUCTURE, is_word
 from cnndsl.spec.tree import MINIMAL, UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
+from cnndsl.spec.words import COMMON, LISTS, WORDS, is_word
 
 #: Help by what is expected.
 _HELP = {
@@ -36,7 +37,6 @@ _HELP = {
 }
 #: The most pieces into which YAML may have cut a value.
 _PIECES = 12
-_STEP_LISTS = {"network", "sequential", "repeat", "residual", "dense", "shortcut", "else", "steps"}
 
 
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
@@ -138,7 +138,7 @@ def _locate(tree: Tree, path: Sequence[str | int], names: Container[str]) -> _Pl
         if isinstance(node, Mapping):
             key, node = node.keys[str(part)], node.by_key[str(part)]
             is_block = depth == 1 and path[0] == "blocks"
-            lists = 2 if part == "branch" else 1 if part in _STEP_LISTS or is_block else 0
+            lists = 1 if is_block else LISTS.get(str(part), 0)
         elif isinstance(node, Listing):
             before = node.items[max(int(part) - _PIECES, 0) : int(part) + 1]
             node = node.items[int(part)]
@@ -154,7 +154,7 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     if place.cut:
         known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
         yield _to_put_together(place.cut, place.names, known)
-    elif error.is_branch and any(map(is_word, error.value)):  # a step in the place of a list of steps
+    elif error.is_branch and any(map(is_word, error.extras)):  # a step in the place of a list of steps
         if error.keyword == "additionalProperties":
             yield _unfit(error, place, tree)
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
@@ -348,7 +348,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         if place.key and place.key.value in ("repeat", "dense") and isinstance(value, int):
             help = f"`{place.key.value}: [...]`, and `times: {got(value)}` beside it"
     if "patternProperties" in rule:
-        if isinstance(value, str) and value not in STRUCTURE:
+        if isinstance(value, str) and value not in WORDS:
             return _no_layer(value, place.span, [*rule["properties"], *_blocks(tree)])
         if isinstance(value, dict):
             return Diagnostic(Code.STEP, "the step is empty", place.span, "write a layer, a block or a structural word")

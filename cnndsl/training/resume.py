@@ -7,6 +7,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.network import Network, loads
+from cnndsl.printable import as_written
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.spec.recipe_keys import KEYS
@@ -69,12 +70,8 @@ def _recipe_changes(trained: Recipe, given: Recipe) -> list[str]:
     for key, was in vars(trained).items():
         now = getattr(given, key)
         if was != now and key not in CHANGEABLE:
-            changes += [f"-{key}: {_written(was)}", f"+{key}: {_written(now)}"]
+            changes += [f"-{key}: {as_written(was)}", f"+{key}: {as_written(now)}"]
     return changes
-
-
-def _written(value: object) -> str:
-    return f"[{', '.join(map(str, value))}]" if isinstance(value, tuple) else str(value)
 
 
 def most_steps(recipe: Recipe) -> int | None:

@@ -257,7 +257,7 @@ class _Session:
             "classes": list(self.data.classes),
             "skipped": list(self.data.skipped),
             "weights": self.fit.origin if self.fit else RunFolder(path).info.get("weights"),
-            "recipe": {key: _written(value) for key, value in vars(self.recipe).items()},
+            "recipe": {key: _as_json(value) for key, value in vars(self.recipe).items()},
         }
 
     def _plugins(self) -> dict[str, str]:
@@ -294,13 +294,13 @@ def _note_end(writer: RunWriter, error: BaseException) -> None:
         writer.note(state=state, message=message)
 
 
-def _written(value: Any) -> Any:
+def _as_json(value: Any) -> Any:
     """A recipe's value as JSON: a call is a mapping with one key."""
     if isinstance(value, EarlyStopping):
         return asdict(value)
     if isinstance(value, FunctionCall):
-        return {value.name: {key: _written(item) for key, item in value.arguments.items()}}
-    return [_written(item) for item in value] if isinstance(value, tuple) else value
+        return {value.name: {key: _as_json(item) for key, item in value.arguments.items()}}
+    return [_as_json(item) for item in value] if isinstance(value, tuple) else value
 
 
 def _tensorboard(path: Path, progress: Progress) -> Any:

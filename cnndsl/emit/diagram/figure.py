@@ -35,7 +35,7 @@ from cnndsl.graph.graph import (
 )
 from cnndsl.layers import Shape
 from cnndsl.layers.kinds import PerAxis
-from cnndsl.layers.table import show
+from cnndsl.printable import as_written
 
 #: Limits that keep the layout to a few seconds. A larger figure is made coarser.
 MAX_NODES, MAX_WIDTH, MAX_DETOURS = 2_000, 1_100, 30_000
@@ -267,7 +267,8 @@ class _Planner:
             node = Node(module.path, "module", title, f"{module.kind}\n{weights}", times)
             self._operation(module, into, node, bypass)
         if depth and len(module.made) > 1:
-            self.output |= {tensor: name for name, tensor in module.made.items()}
+            for member in self.members.get(module, [module]):
+                self.output.update(zip(member.outputs, module.made))
 
     def _region(self, region: Residual | Branch, into: Cluster, depth: int, bypass: bool) -> None:
         if isinstance(region, Residual):
@@ -363,4 +364,4 @@ def _detail(apply: Apply, members: Sequence[Operation]) -> str:
 
 
 def _plain(value: object) -> str:
-    return value if isinstance(value, str) else show(value)
+    return value if isinstance(value, str) else as_written(value)

@@ -53,7 +53,7 @@ U = TypeVar("U")
 
 
 def align(uses: Sequence[Module], loops: bool = True) -> Aligned | Misfit:
-    """The tree of several uses of a definition. With ``loops``, a chain's loops may differ in their number of rounds."""
+    """The tree of several uses of a definition. With ``loops``, a chain's loops may differ in their rounds."""
     starts = [use.given for use in uses]
     if len({(*given,) for given in starts}) > 1 or len({(*use.made,) for use in uses}) > 1:
         return Misfit("other inputs or outputs")

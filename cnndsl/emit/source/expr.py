@@ -524,7 +524,7 @@ def _items_code(expr: Items) -> Code:
     opening, closing = brackets[0], brackets[1]
     if opening == "(" and len(expr.items) == 1:
         return f"({text(expr.items[0])},)"
-    return Group(opening, tuple(map(code, expr.items)), closing, display=bool(expr.brackets), bare=not expr.brackets)
+    return Group(opening, tuple(map(code, expr.items)), closing, display=True, bare=not expr.brackets)
 
 
 # --- how values are written ----------------------------------------------------------------------

@@ -28,8 +28,9 @@ class Misfit:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Leaf:
-    """One operation over all rows. ``arm`` names the branch or side that it is on; ``inner`` are the nodes of an
-    ``nn.Sequential`` without a class of its own, and ``last`` is what is current after them. The inputs from the choices ``optional`` are not always there."""
+    """One operation over all rows. ``arm`` names the branch or side that it is on. ``inner`` are the nodes of an
+    ``nn.Sequential`` without a class of its own, and ``last`` is what is current after them. The inputs from the
+    choices ``optional`` are not always there."""
 
     number: int
     step: spec.Step | None
@@ -114,8 +115,9 @@ class Rounds:
 @dataclass(frozen=True, slots=True, eq=False)
 class Loop:
     """A loop whose number of rounds differs between rows. ``body`` is over all rounds of all rows; ``start`` and
-    ``end`` are what is current in it. ``rows`` holds the row of each round, ``starts`` the tensor that it starts with,
-    and ``results`` what each row has after the loop. If it is ``dense``, each round's output is put beside its input."""
+    ``end`` are what is current in it. ``rows`` holds the row of each round, ``starts`` the tensor that it starts
+    with, and ``results`` what each row has after the loop. If it is ``dense``, each round's output is put beside its
+    input."""
 
     number: int
     loop: spec.Loop

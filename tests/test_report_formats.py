@@ -11,9 +11,9 @@ from error_cases import FOLDER, diagnose
 
 from cnndsl.diagnostics import MOST, Code, Diagnostic, Note
 from cnndsl.network import compile_spec
+from cnndsl.report_formats import FORMATS, as_json, concise, github, sarif
 from cnndsl.source import Source, Span
 from cnndsl.spec.document import Text
-from cnndsl.telling import FORMATS, as_json, concise, github, sarif
 
 TEXT = "input: [1, 8, 8]\nnetwork:\n  - Flatten\n  - Linear: {out_features:\n      0}\n"
 SOURCE = Source("nets/a b.yaml", TEXT)

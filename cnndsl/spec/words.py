@@ -1,0 +1,157 @@
+"""The words of the language that give structure, and the options of steps: one table.
+
+The schema, the parser, the checks of options, the search for lists of steps, and the editors' completion read it. A
+word also has a type in :mod:`cnndsl.spec.steps` and a method in :mod:`cnndsl.spec.parser`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from cnndsl.layers import PARAMETRIZATIONS
+from cnndsl.spec.schema_values import PARAMETER, STEP, STEPS, value
+
+#: The name of the tensor that the module around was given.
+INPUT = "input"
+#: The name of values that nobody reads, as in Python: ``for: [_, channels]``.
+THROWN_AWAY = "_"
+MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum")
+#: Merges of two tensors.
+PAIRS = ("subtract", "divide")
+
+
+@dataclass(frozen=True)
+class Key:
+    """A key of a step: what it does, and the schema of its value. ``lists`` is 1 if the value is a list of steps, 2 if
+    it is a list of such lists."""
+
+    description: str
+    schema: dict[str, Any]
+    lists: int = 0
+
+    @property
+    def described(self) -> dict[str, Any]:
+        return {**self.schema, "description": self.description}
+
+
+@dataclass(frozen=True)
+class Word(Key):
+    """A key that says what a step does. ``options`` are the keys that it may have beside it."""
+
+    options: tuple[str, ...] = ()
+
+
+def _steps(description: str, *options: str) -> Word:
+    return Word(description, STEPS, 1, options)
+
+
+_NAME = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
+_EARLIER = {"type": "string", "expects": "the name of an earlier step"}
+#: Options that say how often something runs.
+LOOP = ("times", "for", "in")
+#: Options of every step, and those of a layer or block.
+COMMON = ("name", "when", "else")
+CALL = ("inputs", "inline", "parametrization")
+#: The keys of an item of a ``branch``.
+ARM = ("steps", "when", *LOOP)
+
+OPTIONS: dict[str, Key] = {
+    "name": Key(
+        "Name of the step's module, or of its tensor. `convs.$i` makes modules in a list `convs`.",
+        {"type": "string", "expects": "a name"},
+    ),
+    "when": Key(
+        "true, false or an expression",
+        {"type": ["boolean", "string"], "pattern": r"^\$", "expects": "true, false or an expression"},
+    ),
+    "else": Key("Steps that take its place if `when` is false.", STEPS, 1),
+    "times": Key("How many times the steps run.", value("an integer, 0 or more", type=["integer"], minimum=0)),
+    "for": Key("Names bound to each element.", {**_NAME, "type": ["string", "array"], "items": _NAME}),
+    "in": Key("The list whose elements the steps are repeated for.", value("a list", type=["array"], items={})),
+    "merge": Key(
+        "How the results of the branches become one tensor. Default: concat.",
+        {"type": "string", "enum": [*MERGES], "expects": ", ".join(MERGES)},
+    ),
+    "dim": Key("Dimension of a concat. Default: 1, the channels.", value("an integer", type=["integer"])),
+    "split": Key(
+        "Divides the channels among the branches.",
+        value(
+            "true, or a list with the channels of each branch",
+            type=["boolean", "array"],
+            items=value("a positive integer", type=["integer"], minimum=1),
+        ),
+    ),
+    "shortcut": Key(
+        "Steps of the shortcut; true is the identity, false no shortcut.",
+        {
+            "type": ["array", "boolean", "string"],
+            "pattern": r"^\$",
+            "items": STEP,
+            "expects": "a list of steps, true, false or an expression",
+        },
+        1,
+    ),
+    "inputs": Key(
+        "The tensors that a block of several inputs takes, in its order.",
+        value(
+            "a list of names of earlier steps",
+            type=["array"],
+            items={"type": ["string"], "expects": "the name of an earlier step"},
+            minItems=1,
+        ),
+    ),
+    "inline": Key(
+        "Whether the layers of the block belong to the module around, without a module of its own.",
+        {"type": "boolean", "expects": "true or false"},
+    ),
+    "parametrization": Key(
+        "What computes the layer's weight: a function of torch.nn.utils.parametrizations.",
+        {"type": ["string", "object", "null"], "expects": " or ".join(PARAMETRIZATIONS)},
+    ),
+}
+
+WORDS: dict[str, Word] = {
+    "steps": _steps("The steps one after another, without a module: several under one `when`."),
+    "sequential": _steps("The steps one after another, as one module."),
+    "repeat": _steps("The steps `times` times over, or once for each element of `in`.", *LOOP),
+    "branch": Word(
+        "Every branch gets the current tensor; the results are merged.",
+        {
+            "type": "array",
+            "items": {"$ref": "#/$defs/branch"},
+            "minItems": 1,
+            "expects": "a list of branches, each a list of steps",
+        },
+        2,
+        ("merge", "dim", "split"),
+    ),
+    "residual": _steps("steps(x) + shortcut(x).", "shortcut"),
+    "dense": _steps("n times over: x becomes concat(x, steps(x)).", *LOOP),
+    "from": Word("The tensor of an earlier step.", _EARLIER),
+    "reuse": Word("The module of an earlier step again, with the same weights.", _EARLIER, options=("inputs",)),
+    "let": Word(
+        "Binds names for the rest of the list.",
+        {
+            "type": "object",
+            "propertyNames": {"pattern": PARAMETER, "expects": "a name such as `width`"},
+            "expects": "a mapping of names to values",
+        },
+    ),
+}
+
+#: The keys below which there are steps, and how many lists below: those of documents, blocks and branches too.
+LISTS: dict[str, int] = {
+    **{name: key.lists for name, key in {**OPTIONS, **WORDS}.items() if key.lists},
+    **dict.fromkeys(("network", "steps"), 1),
+}
+
+
+def is_word(key: str) -> bool:
+    """Whether a key says what a step does: a layer, a block, ``$name``, or a structural word."""
+    return key in WORDS or key[:1] == "$" or key[:1].isupper()
+
+
+def options_of(word: str) -> tuple[str, ...]:
+    """The options that a word may have beside it, besides those of every step."""
+    return WORDS[word].options if word in WORDS else CALL
