@@ -71,7 +71,7 @@ from cnndsl.emit.source.variables import ABSENT, UNSAID, Row, Slot, Variables, n
 from cnndsl.graph.graph import Apply, Inline, Merge, Module, Operation, Split
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
-from cnndsl.spec.expression import CallValue, Expression, Literal, Value
+from cnndsl.spec.evaluation import CallValue, Expression, Literal, Value
 
 #: The class of a module, and the module's index among the uses of the class.
 Classes: TypeAlias = Mapping[int, tuple[Bound, int]]
