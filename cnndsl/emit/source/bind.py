@@ -119,6 +119,8 @@ class _Binder:
         self.variables = Variables([{} for _ in self.uses], scope.taken)
         self.sizes: dict[Wire, Sizes] = {}
         self.flags: dict[int, str] = {}
+        #: How many conditions are around, inside which no variable is made.
+        self.conditions = 0
         #: The conditions of branches.
         self.tests: dict[int, Expr] = {}
         #: The arguments of each child, for its further uses.
@@ -222,7 +224,7 @@ class _Binder:
             formula = UNSAID if lost else translate(written, Names(known, self.at(node.current)))
             known[key.name] = formula
             fits = safe(key.name, {*self.variables.names, *self.visible}) == key.name
-            if fits and is_written(formula) and not isinstance(formula, (Lit, Ref)):
+            if fits and not self.conditions and is_written(formula) and not isinstance(formula, (Lit, Ref)):
                 known[key.name] = self.variables.local(key.name, formula)
                 yield Local(key.name, formula)
 
@@ -230,7 +232,9 @@ class _Binder:
         names = Names(known, self.at(node.current))
         taken = tuple(ABSENT if row is None else row for row in node.taken)
         test = self.variables.condition(Slot(node.kind, taken, lambda: translate(node.condition, names)))
+        self.conditions += 1
         then, otherwise = self.nodes(node.then, known), self.nodes(node.otherwise, known)
+        self.conditions -= 1
         sizes = [self.sizes[wire] for wire in node.results]
         if len(sizes) == 1:  # a branch
             self.sizes[node.number, 0], self.tests[node.number] = sizes[0], test
