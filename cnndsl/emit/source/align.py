@@ -26,7 +26,7 @@ from cnndsl.emit.source.tree import (
     Ref,
     Rounds,
     Scoped,
-    insides,
+    choices,
     leaves,
 )
 from cnndsl.graph.graph import (
@@ -76,16 +76,8 @@ def _unlike_names(nodes: Nodes, numbered: bool) -> Misfit | None:
     if any(len({member.name for member in leaf.present}) > 1 for leaf in found):
         return Misfit("other names")
     names = [leaf.first.name for leaf in found if leaf.is_child]
-    either = sum(bool([*leaves(choice.then)] and [*leaves(choice.otherwise)]) for choice in _choices(nodes))
+    either = sum(bool([*leaves(choice.then)] and [*leaves(choice.otherwise)]) for choice in choices(nodes))
     return Misfit("two children of one name") if len(names) > len({*names}) + either else None
-
-
-def _choices(nodes: Nodes) -> Iterator[Choice]:
-    for node in nodes:
-        if isinstance(node, Choice):
-            yield node
-        for inner in insides(node):
-            yield from _choices(inner)
 
 
 def align_dense(uses: Sequence[Module]) -> Aligned | None:
@@ -127,9 +119,9 @@ def _inexpressible(nodes: Nodes, returned: Collection[Ref]) -> Misfit | None:
     """What ``forward`` has no words for: a choice between two lists of steps, or a value from inside a choice that is
     needed outside of it."""
     every = [*leaves(nodes)]
-    for node in _choices(nodes):
+    for node in choices(nodes):
         then, otherwise = ([*leaves(side)] for side in (node.then, node.otherwise))
-        if any(_choices((*node.then, *node.otherwise))) or not all(map(_is_optional, (*then, *otherwise))):
+        if any(choices((*node.then, *node.otherwise))) or not all(map(_is_optional, (*then, *otherwise))):
             return Misfit("a choice of something else than children")
         if not then and len(node.results) > 1:
             return Misfit("a choice between tensors")
