@@ -17,7 +17,7 @@ import cnndsl
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.emit.table import Shapes
 from cnndsl.source import Source, Span
-from cnndsl.spec.expression import Environment, evaluate
+from cnndsl.spec.evaluation import Environment, evaluate
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.tree import Scalar, plain, read
 from cnndsl.spec.values import Fault, parse_value

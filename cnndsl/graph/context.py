@@ -19,7 +19,7 @@ from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document, Parameter
-from cnndsl.spec.expression import Environment, Meter, Unknown, evaluate
+from cnndsl.spec.evaluation import Environment, Meter, Unknown, evaluate
 from cnndsl.spec.names import usable
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, Literal, Value

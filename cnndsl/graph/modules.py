@@ -15,7 +15,7 @@ from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
-from cnndsl.spec.expression import Environment
+from cnndsl.spec.evaluation import Environment
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, ListValue, Literal, Value
 from cnndsl.spec.words import INPUT

@@ -16,7 +16,7 @@ from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
-from cnndsl.spec.expression import holds
+from cnndsl.spec.evaluation import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value

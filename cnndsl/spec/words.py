@@ -99,6 +99,7 @@ OPTIONS: dict[str, Key] = {
             type=["array"],
             items={"type": ["string"], "expects": "the name of an earlier step"},
             minItems=1,
+            help="`inputs: [x, skip]`",
         ),
     ),
     "inline": Key(
@@ -122,6 +123,7 @@ WORDS: dict[str, Word] = {
             "items": {"$ref": "#/$defs/branch"},
             "minItems": 1,
             "expects": "a list of branches, each a list of steps",
+            "help": "`branch: [[...], [...]]`",
         },
         2,
         ("merge", "dim", "split"),

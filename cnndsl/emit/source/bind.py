@@ -71,7 +71,7 @@ from cnndsl.emit.source.variables import ABSENT, UNSAID, Row, Slot, Variables, n
 from cnndsl.graph.graph import Apply, Inline, Merge, Module, Operation, Split
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
-from cnndsl.spec.expression import CallValue, Expression, Literal, Value
+from cnndsl.spec.values import CallValue, Expression, Literal, Value
 
 #: The class of a module, and the module's index among the uses of the class.
 Classes: TypeAlias = Mapping[int, tuple[Bound, int]]
@@ -123,6 +123,8 @@ class _Binder:
         self.conditions = 0
         #: The conditions of branches.
         self.tests: dict[int, Expr] = {}
+        #: The flag of each condition.
+        self.tested: dict[Expr, str] = {}
         #: The arguments of each child, for its further uses.
         self.arguments: dict[str, Mapping[str, Expr]] = {}
         self.attributes = {member.name for leaf in leaves(aligned.nodes) for member in leaf.present}
@@ -246,9 +248,10 @@ class _Binder:
             yield Optional(test, then, otherwise)
         else:
             called = node.kind if node.kind.startswith("use_") else "use_step"
-            flag = free(numbered(called), {*self.attributes, *self.flags.values()})
-            self.flags[node.number] = flag
-            yield Flag(flag, test)
+            flag = self.tested.get(test) or free(numbered(called), {*self.attributes, *self.flags.values()})
+            if test not in self.tested:
+                yield Flag(flag, test)
+            self.flags[node.number] = self.tested[test] = flag
 
     def one_of(self, test: Expr, then: Expr, otherwise: Expr) -> Expr:
         """A size after a choice. The constructor's variables are looked into to see that the sides agree."""
