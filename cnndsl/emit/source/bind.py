@@ -33,6 +33,7 @@ from cnndsl.emit.source.expr import (
     terms,
     total,
     value,
+    weight,
 )
 from cnndsl.emit.source.names import free, numbered, safe
 from cnndsl.emit.source.pieces import (
@@ -241,7 +242,7 @@ class _Binder:
         if len(sizes) == 1:  # a branch
             self.sizes[node.number, 0], self.tests[node.number] = sizes[0], test
         elif len({*map(len, sizes)}) == 1:
-            self.sizes[node.number, 0] = tuple(self.one_of(test, *pair) for pair in zip(*sizes))
+            self.sizes[node.number, 0] = _light(tuple(self.one_of(test, *pair) for pair in zip(*sizes)))
         else:
             self.sizes[node.number, 0] = (UNSAID,) * len(sizes[0])
         if then or otherwise:
@@ -406,7 +407,7 @@ class _Binder:
             self.arguments[leaf.first.path] = arguments
             yield Child(leaf, call)
         for output, made in enumerate(self.made(leaf, arguments, x, known)):
-            self.sizes[leaf.number, output] = made
+            self.sizes[leaf.number, output] = _light(made)
 
     def made(self, leaf: Leaf, arguments: Mapping[str, Expr], x: list[Sizes], known: Mapping[str, Expr]) -> list[Sizes]:
         """The sizes of an operation's outputs."""
@@ -448,6 +449,14 @@ class _Binder:
         else:
             channels = [index(written, Lit(number)) for number in range(count)]
         return [(size if even or is_written(size) else UNSAID, *x[1:]) for size in channels]
+
+
+#: The most parts of a size's formula: one that is built up by many steps would be longer than any that is written.
+MOST = 100
+
+
+def _light(sizes: Sizes) -> Sizes:
+    return tuple(UNSAID if weight(size) > MOST else size for size in sizes)
 
 
 def _said(given: Any) -> str:
