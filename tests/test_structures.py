@@ -32,7 +32,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           - {name: other.1, Cell: 3}
           - {name: alone, Cell: 2}
         """,
-        ['self.heads["3"]', "self.convs = nn.ModuleList()", 'self.other["1"]', "self.cells[1]"],
+        ['self.heads["3"]', "self.convs = nn.ModuleList(", 'self.other["1"]', "self.cells[1]"],
     ),
     "written_out": (
         """

@@ -7,7 +7,7 @@ of a use inside a :class:`Loop`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeVar
@@ -26,7 +26,7 @@ from cnndsl.emit.source.tree import (
     Ref,
     Rounds,
     Scoped,
-    insides,
+    choices,
     leaves,
 )
 from cnndsl.graph.graph import (
@@ -65,18 +65,19 @@ def align(uses: Sequence[Module], loops: bool = True) -> Aligned | Misfit:
     return (
         walk.misfit
         or _unlike_names(nodes, numbered)
-        or (None if chain else _inexpressible(nodes))
+        or (None if chain else _inexpressible(nodes, returned.values()))
         or Aligned(tuple(uses), nodes, returned, walk.marks)
     )
 
 
 def _unlike_names(nodes: Nodes, numbered: bool) -> Misfit | None:
     """Children that have other names in other uses; those that a chain only numbers have none."""
-    for leaf in leaves(nodes):
-        counts = isinstance(leaf.first, (Apply, Module)) and not numbered
-        if counts and len({member.name for member in leaf.present}) > 1:
-            return Misfit("other names")
-    return None
+    found = [leaf for leaf in leaves(nodes) if not numbered and isinstance(leaf.first, (Apply, Module))]
+    if any(len({member.name for member in leaf.present}) > 1 for leaf in found):
+        return Misfit("other names")
+    names = [leaf.first.name for leaf in found if leaf.is_child]
+    either = sum(bool([*leaves(choice.then)] and [*leaves(choice.otherwise)]) for choice in choices(nodes))
+    return Misfit("two children of one name") if len(names) > len({*names}) + either else None
 
 
 def align_dense(uses: Sequence[Module]) -> Aligned | None:
@@ -114,20 +115,23 @@ def _dense_prefix(module: Module) -> str:
     return prefix if names == [f"{prefix}{number}" for number in range(1, len(names) + 1)] else ""
 
 
-def _inexpressible(nodes: Nodes) -> Misfit | None:
-    """What ``forward`` has no words for: a choice between two lists of steps."""
-    for node in nodes:
-        if isinstance(node, Choice):
-            then, otherwise = ([*leaves(side)] for side in (node.then, node.otherwise))
-            nested = any(isinstance(inner, Choice) for side in (node.then, node.otherwise) for inner in side)
-            if nested or not all(map(_is_optional, (*then, *otherwise))):
-                return Misfit("a choice of something else than children")
-            named = [leaf.first.name for leaf in (*then, *otherwise)]
-            if otherwise and (len(named) != 2 or named[0] != named[1]):
-                return Misfit("a choice between several steps")
-        found = next(filter(None, map(_inexpressible, insides(node))), None)
-        if found:
-            return found
+def _inexpressible(nodes: Nodes, returned: Collection[Ref]) -> Misfit | None:
+    """What ``forward`` has no words for: a choice between two lists of steps, or a value from inside a choice that is
+    needed outside of it."""
+    every = [*leaves(nodes)]
+    for node in choices(nodes):
+        then, otherwise = ([*leaves(side)] for side in (node.then, node.otherwise))
+        if any(choices((*node.then, *node.otherwise))) or not all(map(_is_optional, (*then, *otherwise))):
+            return Misfit("a choice of something else than children")
+        if not then and len(node.results) > 1:
+            return Misfit("a choice between tensors")
+        if otherwise and (len(then) != 1 or len(otherwise) != 1 or then[0].first.name != otherwise[0].first.name):
+            return Misfit("a choice between several steps")
+        inside = {leaf.number for leaf in (*then, *otherwise)}
+        given = {wire[0] for wire in node.results} if len(node.results) > 1 else set()
+        taken = {wire[0] for leaf in every if leaf.number not in inside for wire in leaf.inputs}
+        if (taken | {wire[0] for wire in returned}) & (inside - given):
+            return Misfit("a value from inside a choice")
     return None
 
 

@@ -33,6 +33,7 @@ from cnndsl.emit.source.expr import (
     terms,
     total,
     value,
+    weight,
 )
 from cnndsl.emit.source.names import free, numbered, safe
 from cnndsl.emit.source.pieces import (
@@ -71,7 +72,7 @@ from cnndsl.emit.source.variables import ABSENT, UNSAID, Row, Slot, Variables, n
 from cnndsl.graph.graph import Apply, Inline, Merge, Module, Operation, Split
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
-from cnndsl.spec.evaluation import CallValue, Expression, Literal, Value
+from cnndsl.spec.values import CallValue, Expression, Literal, Value
 
 #: The class of a module, and the module's index among the uses of the class.
 Classes: TypeAlias = Mapping[int, tuple[Bound, int]]
@@ -119,8 +120,12 @@ class _Binder:
         self.variables = Variables([{} for _ in self.uses], scope.taken)
         self.sizes: dict[Wire, Sizes] = {}
         self.flags: dict[int, str] = {}
+        #: How many conditions are around, inside which no variable is made.
+        self.conditions = 0
         #: The conditions of branches.
         self.tests: dict[int, Expr] = {}
+        #: The flag of each condition.
+        self.tested: dict[Expr, str] = {}
         #: The arguments of each child, for its further uses.
         self.arguments: dict[str, Mapping[str, Expr]] = {}
         self.attributes = {member.name for leaf in leaves(aligned.nodes) for member in leaf.present}
@@ -222,7 +227,7 @@ class _Binder:
             formula = UNSAID if lost else translate(written, Names(known, self.at(node.current)))
             known[key.name] = formula
             fits = safe(key.name, {*self.variables.names, *self.visible}) == key.name
-            if fits and is_written(formula) and not isinstance(formula, (Lit, Ref)):
+            if fits and not self.conditions and is_written(formula) and not isinstance(formula, (Lit, Ref)):
                 known[key.name] = self.variables.local(key.name, formula)
                 yield Local(key.name, formula)
 
@@ -230,21 +235,24 @@ class _Binder:
         names = Names(known, self.at(node.current))
         taken = tuple(ABSENT if row is None else row for row in node.taken)
         test = self.variables.condition(Slot(node.kind, taken, lambda: translate(node.condition, names)))
+        self.conditions += 1
         then, otherwise = self.nodes(node.then, known), self.nodes(node.otherwise, known)
+        self.conditions -= 1
         sizes = [self.sizes[wire] for wire in node.results]
         if len(sizes) == 1:  # a branch
             self.sizes[node.number, 0], self.tests[node.number] = sizes[0], test
         elif len({*map(len, sizes)}) == 1:
-            self.sizes[node.number, 0] = tuple(self.one_of(test, *pair) for pair in zip(*sizes))
+            self.sizes[node.number, 0] = _light(tuple(self.one_of(test, *pair) for pair in zip(*sizes)))
         else:
             self.sizes[node.number, 0] = (UNSAID,) * len(sizes[0])
         if then or otherwise:
             yield Optional(test, then, otherwise)
         else:
             called = node.kind if node.kind.startswith("use_") else "use_step"
-            flag = free(numbered(called), {*self.attributes, *self.flags.values()})
-            self.flags[node.number] = flag
-            yield Flag(flag, test)
+            flag = self.tested.get(test) or free(numbered(called), {*self.attributes, *self.flags.values()})
+            if test not in self.tested:
+                yield Flag(flag, test)
+            self.flags[node.number] = self.tested[test] = flag
 
     def one_of(self, test: Expr, then: Expr, otherwise: Expr) -> Expr:
         """A size after a choice. The constructor's variables are looked into to see that the sides agree."""
@@ -399,7 +407,7 @@ class _Binder:
             self.arguments[leaf.first.path] = arguments
             yield Child(leaf, call)
         for output, made in enumerate(self.made(leaf, arguments, x, known)):
-            self.sizes[leaf.number, output] = made
+            self.sizes[leaf.number, output] = _light(made)
 
     def made(self, leaf: Leaf, arguments: Mapping[str, Expr], x: list[Sizes], known: Mapping[str, Expr]) -> list[Sizes]:
         """The sizes of an operation's outputs."""
@@ -441,6 +449,14 @@ class _Binder:
         else:
             channels = [index(written, Lit(number)) for number in range(count)]
         return [(size if even or is_written(size) else UNSAID, *x[1:]) for size in channels]
+
+
+#: The most parts of a size's formula: one that is built up by many steps would be longer than any that is written.
+MOST = 100
+
+
+def _light(sizes: Sizes) -> Sizes:
+    return tuple(UNSAID if weight(size) > MOST else size for size in sizes)
 
 
 def _said(given: Any) -> str:

@@ -176,6 +176,11 @@ def hidden(*what: object) -> Ref:
     return Ref(" ".join(map(str, what)))
 
 
+def weight(expr: Expr) -> int:
+    """How many parts an expression has, those of its parts too."""
+    return 1 + sum(map(weight, parts(expr)))
+
+
 def is_formula(expr: Expr) -> bool:
     """Whether an expression has a formula throughout."""
     return not isinstance(expr, Opaque) and all(map(is_formula, parts(expr)))
@@ -393,7 +398,7 @@ def total(summands: Iterable[Expr]) -> Expr:
     made = [operation("*", Lit(factor), term) for term, factor in factors.items()]
     if number or not made:
         made.append(Lit(number))
-    return reduce(lambda left, right: operation("+", left, right), made)
+    return made[0] if len(made) == 1 else Op("+", tuple(made))
 
 
 def terms(expr: Expr) -> Iterator[tuple[Expr, int]]:

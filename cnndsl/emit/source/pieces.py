@@ -161,17 +161,17 @@ def replaced(pieces: Pieces, names: Mapping[str, Expr]) -> Pieces:
 
 def settled(pieces: Pieces) -> Pieces:
     """Pieces without variables that are read at most once, whose formulas take their places."""
-    for position, piece in enumerate(pieces):
-        before, after = pieces[:position], pieces[position + 1 :]
-        if isinstance(piece, Local) and mentions(after, piece.name) <= 1:
-            return settled((*before, *replaced(after, {piece.name: piece.value})))
-        if isinstance(piece, Repeated) and (lighter := _carrying(piece, after)) != piece:
-            return settled((*before, lighter, *after))
-        if isinstance(piece, (Optional, Repeated)):
-            made = _inside_settled(piece)
-            if made != piece:
-                return settled((*before, made, *after))
-    return pieces
+    made: list[Piece] = []
+    rest = pieces
+    while rest:
+        piece, rest = rest[0], rest[1:]
+        if isinstance(piece, Local) and mentions(rest, piece.name) <= 1:
+            rest = replaced(rest, {piece.name: piece.value})
+            continue
+        if isinstance(piece, Repeated):
+            piece = replace(_carrying(piece, rest), body=settled(piece.body))
+        made.append(piece)
+    return tuple(made)
 
 
 def _carrying(piece: Repeated, after: Pieces) -> Repeated:
@@ -182,9 +182,3 @@ def _carrying(piece: Repeated, after: Pieces) -> Repeated:
         return bool(mentions(piece.body, name) or mentions(after, name) or any(uses(one, name) for one in others))
 
     return replace(piece, carried=tuple(carry for carry in piece.carried if needed(carry[0])))
-
-
-def _inside_settled(piece: Optional | Repeated) -> Piece:
-    if isinstance(piece, Optional):
-        return replace(piece, then=settled(piece.then), otherwise=settled(piece.otherwise))
-    return replace(piece, body=settled(piece.body))

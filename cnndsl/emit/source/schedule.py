@@ -14,7 +14,7 @@ from cnndsl.emit.source.held import Held
 from cnndsl.emit.source.layout import BODY_WIDTH
 from cnndsl.emit.source.names import numbered, safe
 from cnndsl.emit.source.program import Assign, Do, Return, Statement, When
-from cnndsl.emit.source.tree import INPUTS, Aligned, Choice, Leaf, Nodes, insides, leaves
+from cnndsl.emit.source.tree import INPUTS, Aligned, Choice, Leaf, Nodes, choices, insides, leaves
 from cnndsl.emit.source.tree import Ref as Wire
 from cnndsl.graph.graph import Apply, Merge, Module, Split
 
@@ -93,9 +93,9 @@ def schedule(
 def _needed(aligned: Aligned, flags: Mapping[int, str]) -> list[Task | Condition]:
     """All operations except merges and splits that nothing uses; layers always run."""
     found = [*_tasks(aligned.nodes, flags)]
-    #: What the side of a choice makes is what the choice gives.
-    same = {task.leaf.number: task.number for task in found if isinstance(task, Task)}
-    same |= {task.results[0][0]: task.number for task in found if isinstance(task, Condition) and task.body}
+    #: What a side of a choice makes is what the choice gives.
+    sides = ((choice, leaf) for choice in choices(aligned.nodes) for leaf in leaves((*choice.then, *choice.otherwise)))
+    same = {leaf.number: choice.number for choice, leaf in sides if (leaf.number, 0) in choice.results}
     wanted = {*aligned.returned.values()}
     needed: list[Task | Condition] = []
     for task in reversed(found):

@@ -178,3 +178,12 @@ def insides(node: Node) -> tuple[Nodes, ...]:
         case Loop(body=body):
             return (body,)
     return ()
+
+
+def choices(nodes: Nodes) -> Iterator[Choice]:
+    """The choices of a class, those inside others too."""
+    for node in nodes:
+        if isinstance(node, Choice):
+            yield node
+        for inner in insides(node):
+            yield from choices(inner)

@@ -31,7 +31,7 @@ from cnndsl.emit.source.expr import (
 from cnndsl.emit.source.names import MAX_NAME, free, numbered, safe
 from cnndsl.emit.source.program import REQUIRED, Parameter
 from cnndsl.emit.source.tree import Misfit
-from cnndsl.spec.evaluation import CallValue
+from cnndsl.spec.values import CallValue
 
 #: What depends on something that has no name.
 UNSAID = Opaque(frozenset({"?"}))
