@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from cnndsl.emit.source.expr import Expr, Reference, code, text, written
+from cnndsl.emit.source.expr import Reference, code, text, written
 from cnndsl.emit.source.layout import WIDTH, Code, call, lay_out, prefixed
 from cnndsl.emit.source.program import (
     REQUIRED,
@@ -54,15 +54,15 @@ def statement_lines(statements: Iterable[Statement], indent: int = 0) -> Iterato
     for one in statements:
         match one:
             case Assign(target=target, annotation=kind):
-                yield from lay_out(_value(one.value), indent, f"{target}{f': {kind}' if kind else ''} = ")
+                yield from lay_out(code(one.value), indent, f"{target}{f': {kind}' if kind else ''} = ")
             case Extend(target=target, value=value):
                 yield from lay_out(code(value), indent, f"{target} += ")
             case Return(value=value):
-                yield from lay_out(_value(value), indent, "return ")
+                yield from lay_out(code(value), indent, "return ")
             case Do(value=value):
                 yield from lay_out(code(value), indent)
             case When(test=test, then=then, otherwise=otherwise):
-                yield from lay_out(_value(test), indent, "if ", ":")
+                yield from lay_out(code(test), indent, "if ", ":")
                 yield from statement_lines(then, indent + 4)
                 if otherwise:
                     yield f"{margin}else:"
@@ -70,10 +70,6 @@ def statement_lines(statements: Iterable[Statement], indent: int = 0) -> Iterato
             case For(names=names, over=over, body=body):
                 yield f"{margin}for {', '.join(names)} in {text(over)}:"
                 yield from statement_lines(body, indent + 4)
-
-
-def _value(expr: Expr) -> Code:
-    return code(expr)
 
 
 def annotation(values: Iterable[Any]) -> str:
