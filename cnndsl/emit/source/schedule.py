@@ -223,8 +223,9 @@ class _Writer:
 
     def several(self, task: Task) -> None:
         """A module that returns several tensors."""
-        code = self.applied(task.leaf, self.take(task.inputs))
-        self.flush()
+        operands = self.take(task.inputs)
+        code = self.applied(task.leaf, operands)
+        self.flush(operands)
         item = task.leaf.first
         assert isinstance(item, Module)
         wires = [(task.number, index) for index in range(len(item.made))]
@@ -279,11 +280,9 @@ class _Writer:
         for one, following in zip(before, task.body[1:]):
             assert one is not None
             self.task(one, following)
-        if last is None:
-            (result,) = (operand.code for operand in self.take(task.results[:1]))
-        else:
-            result = self.applied(last.leaf, self.take(last.inputs))
-        self.flush()
+        operands = self.take(task.results[:1] if last is None else last.inputs)
+        result = operands[0].code if last is None else self.applied(last.leaf, operands)
+        self.flush(operands)
         made, self.statements = self.statements, outer
         return made, result
 
@@ -292,13 +291,19 @@ class _Writer:
         self.flush()
         item, sure = task.leaf.first, [wire for wire in task.inputs if wire[0] not in self.arms]
         assert isinstance(item, Merge)
-        codes = dict(zip(sure, (operand.code for operand in self.take(sure))))
-        arms = [self.arms[wire[0]] for wire in task.inputs if wire[0] in self.arms]
-        exprs = (*codes.values(), *(self.variables[wire] for arm in arms for wire in arm.inputs))
-        read = dict.fromkeys(frozenset[str]().union(*map(free_names, exprs)), 1)
+        codes = {wire: self.variables[wire] for wire in sure}
         if item.kind == "concat":
             self.listed(task, item, codes)
-            return
+        else:
+            self.folded(task, item, codes)
+        self.use(sure)
+
+    def folded(self, task: Task, item: Merge, codes: Mapping[Wire, Expr]) -> None:
+        """A merge value by value, branch by branch."""
+        sure = [wire for wire in task.inputs if wire in codes]
+        arms = [self.arms[wire[0]] for wire in task.inputs if wire not in codes]
+        exprs = (*codes.values(), *(self.variables[wire] for arm in arms for wire in arm.inputs))
+        read = dict.fromkeys(frozenset[str]().union(*map(free_names, exprs)), 1)
         name = self.name((task.number, 0), task.leaf.arm or "y", read)
         first = task.inputs.index(sure[0])
         self.statements.append(Assign(name, codes[sure[0]]))
@@ -371,10 +376,10 @@ class _Writer:
             if self.left[wire] <= 0 and isinstance(variable, Ref) and _is_numbered(variable.name):
                 self.number = min(self.number, int(variable.name[1:]))
 
-    def flush(self) -> None:
-        """Gives every pending expression a variable."""
+    def flush(self, then: Sequence[Pending] = ()) -> None:
+        """Gives every pending expression a variable. What ``then`` reads is read after that."""
         pending, self.pending = self.pending, []
-        reads = Counter(name for part in pending for name in part.reads)
+        reads = Counter(name for part in (*pending, *then) for name in part.reads)
         for part in pending:
             reads.subtract(part.reads)
             # An operation runs even if nothing uses its output.
