@@ -229,3 +229,43 @@ def test_fmt_keeps_ports() -> None:
     once = format(text)
     assert format(once) == once
     assert "outputs: [c2, c3]" in once
+
+
+PAIR = "  Pair: {outputs: [a, b], steps: [{name: a, Conv2d: [3, 1]}, {name: b, Tanh: }]}\n"
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        "- Pair\n- Sigmoid",
+        "- Sigmoid\n- Pair",
+        "- sequential: [Pair, Sigmoid]",
+        "- {repeat: [Pair], times: 2}",
+        "- {Pair: , when: true}\n- let: {act: Pair}\n- $act",
+        "- {name: s, sequential: [Conv2d: [3, 1], Pair]}\n- reuse: s",
+        "- branch: [[Pair, Sigmoid], [Pair]]",
+        "- Around",
+        "- {Around: , inline: true}\n- ReLU",
+    ],
+)
+def test_a_block_of_several_outputs_gives_its_last_to_the_next_step(steps: str) -> None:
+    net = network(steps, PAIR + "  Around: [Pair, Sigmoid]\n")
+    ran(net, net.module(), torch.randn(1, 3, 8, 8))
+
+
+def test_a_variable_that_is_read_later_is_not_written_over() -> None:
+    net = network(
+        """
+        - branch:
+            - [Conv2d: [3, 1], {branch: [[Conv2d: [3, 1]], [Pair]], merge: add}]
+            - [Conv2d: [3, 1]]
+        - residual: [Conv2d: [6, 1], Conv2d: [6, 1]]
+          shortcut: [{branch: [[Conv2d: [3, 1]], [Conv2d: [3, 1], Pair]]}]
+        """,
+        PAIR,
+    )
+    module, x = net.module(), torch.randn(1, 3, 8, 8)
+    found, (first, second) = ran(net, module, x), (module.conv1(x), module.conv3(x))
+    y = torch.cat([module.conv2(first) + module.pair1(first)[1], second], 1)
+    side = torch.cat([module.conv6(y), module.pair2(module.conv7(y))[1]], 1)
+    torch.testing.assert_close(found["output"], module.conv5(module.conv4(y)) + side)

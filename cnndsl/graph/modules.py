@@ -159,7 +159,7 @@ class Modules:
     def sequential(self, step: spec.Sequential, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         child = site.scope.child_name("sequential", name)
         self.context.take(site.scope, child, step)
-        block = Block("", (), step.steps, step.span).chained(self.context.document.blocks)
+        block = self.context.document.chained(Block("", (), step.steps, step.span))
         use = Use(step, block, site.environment.names, {}, [x], site.environment)
         return self._module(use, child, site)
 

@@ -25,10 +25,10 @@ from cnndsl.spec.repair import repaired
 from cnndsl.spec.schema import schema
 from cnndsl.spec.sections import ExpectLine, InitLine, Train, parse_expect, parse_init, parse_train
 from cnndsl.spec.signature import Parameter, parse_signature
-from cnndsl.spec.steps import Name, Steps, inlined, is_chain, last_part
+from cnndsl.spec.steps import Name, Steps, calls_in, inlined, is_chain, last_part
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
 from cnndsl.spec.validate import validate
-from cnndsl.spec.values import Fault, Value, parse_value
+from cnndsl.spec.values import Fault, Literal, Value, parse_value
 from cnndsl.spec.write import write
 from cnndsl.writing import given_path
 from cnndsl.zoo import find, is_of_zoo
@@ -66,16 +66,31 @@ class Block:
         """The signature as written."""
         return self.span.text.strip("\"'")
 
-    def chained(self, blocks: MappingType[str, Block]) -> Block:
+    def chained(self, blocks: MappingType[str, Block], several: frozenset[str]) -> Block:
         """The same with ``chain``. It is false if that of one of the ``blocks`` that are written out in it is."""
-        alone = is_chain(self.steps) and not self.outputs and len(self.inputs) < 2
-        whole = alone and all(blocks[name].chain for name in inlined(self.steps) if name in blocks)
-        return replace(self, chain=whole)
+        whole = all(blocks[name].chain for name in inlined(self.steps) if name in blocks)
+        return replace(self, chain=whole and self.is_chain_among(several))
+
+    def is_chain_among(self, several: frozenset[str]) -> bool:
+        """Whether the steps are a chain if those of the blocks that are written out in it are. A block of ``several``,
+        which return more than one tensor, cannot be in a chain, nor can a value that may be such a block."""
+        names = {
+            name
+            for call in calls_in(self.steps)
+            for name in ([call.callee.value] if isinstance(call.callee, Literal) else several)
+        }
+        return is_chain(self.steps) and not self.outputs and len(self.inputs) < 2 and names.isdisjoint(several)
+
+
+def returning_several(blocks: MappingType[str, Block]) -> frozenset[str]:
+    """The names of blocks that return several tensors."""
+    return frozenset(name for name, block in blocks.items() if len(block.outputs) > 1)
 
 
 def all_chained(blocks: MappingType[str, Block]) -> dict[str, Block]:
     """:meth:`Block.chained` of all blocks, which may write each other out."""
-    found = {name: block.chained({}) for name, block in blocks.items()}
+    several = returning_several(blocks)
+    found = {name: replace(block, chain=block.is_chain_among(several)) for name, block in blocks.items()}
     users: dict[str, list[str]] = {name: [] for name in blocks}
     for name, block in blocks.items():
         for inner in inlined(block.steps):
@@ -118,11 +133,19 @@ class Document:
     label: str = "network"
 
     @cached_property
+    def _several(self) -> frozenset[str]:
+        return returning_several(self.blocks)
+
+    def chained(self, block: Block) -> Block:
+        """A definition that is not a block of its own, a ``sequential`` or the whole network, with its ``chain``."""
+        return block.chained(self.blocks, self._several)
+
+    @cached_property
     def definition(self) -> Block:
         """The whole network as a block."""
         inputs = [Name(name, value.span) for name, value in self.inputs.items() if self.names_inputs]
         network = Block(self.name, self.params, self.network, self.network_span, tuple(inputs), self.outputs)
-        return network.chained(self.blocks)
+        return self.chained(network)
 
     @property
     def names_inputs(self) -> bool:

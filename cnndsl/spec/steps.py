@@ -163,13 +163,18 @@ def is_dotted(step: Step) -> bool:
     return step.name is not None and any("." in text for text in written_name(step.name))
 
 
+def calls_in(steps: Steps) -> Iterator[Call]:
+    """The calls among the steps of a module, without those inside of its child modules."""
+    for step in steps:
+        if isinstance(step, Call):
+            yield step
+        for inner in (step.otherwise,) if isinstance(step, Sequential) else nested(step):
+            yield from calls_in(inner)
+
+
 def inlined(steps: Steps) -> Iterator[str]:
     """The blocks that are written out among the steps of a module."""
-    for step in steps:
-        if isinstance(step, Call) and step.inline and isinstance(step.callee, Literal):
-            yield str(step.callee.value)
-        for inner in (step.otherwise,) if isinstance(step, Sequential) else nested(step):
-            yield from inlined(inner)
+    return (str(call.callee.value) for call in calls_in(steps) if call.inline and isinstance(call.callee, Literal))
 
 
 def _is_link(call: Call) -> bool:
