@@ -105,8 +105,6 @@ class Scope:
     counts: Counter[str] = field(default_factory=Counter)
     children: int = 0
     failed: list[Failed] = field(default_factory=list)
-    #: The blocks that are being written out here, outermost first.
-    inlined: list[str] = field(default_factory=list)
 
     def lose(self, steps: Steps) -> None:
         """Skips steps because of a fault: their names exist, but nothing is known about them."""
