@@ -179,7 +179,7 @@ class Modules:
         site, scope, around = use.site, use.site.scope, use.site.scope.names
         scope.names = {}
         taken = [self.context.taken(tensor) for tensor in use.given]
-        inside = self._run(use.block, taken, replace(site, inlined=use.block.name))
+        inside = self._run(use.block, taken, site.written_out(use.block.name))
         around |= {key: named for key, named in scope.names.items() if not isinstance(named.step, spec.Invalid)}
         scope.names = around
         made = inside.made or {}
@@ -195,11 +195,9 @@ class Modules:
 
     def inside(self, block: Block, path: str, given: Sequence[Tensor | None], site: Site) -> Inside:
         """Runs the steps of a module."""
-        own = Scope(path, block.chain)
-        return self._run(block, _told_apart(given), replace(site, scope=own, inlined=""))
+        return self._run(block, _told_apart(given), site.module(Scope(path, block.chain)))
 
     def _run(self, block: Block, given: Sequence[Tensor | None], site: Site) -> Inside:
-        site = site.inside([])
         tensors = {spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}
         site.scope.give(tensors, site.environment)
         last = self.run(block.steps, given[0], site)

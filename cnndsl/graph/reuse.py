@@ -71,8 +71,8 @@ class Reusing:
         tensors = tuple(self.context.taken(tensor) for tensor in given if tensor is not None)
         if len(tensors) < len(given):
             return None
-        there = site.within("the reused step", f"at {self.context.place(step.span)}")
-        again = _Again(step, named, tensors, replace(there, environment=named.environment, reusing=True))
+        there = site.again(named.environment, f"at {self.context.place(step.span)}")
+        again = _Again(step, named, tensors, there)
         return _layer(again, item) if isinstance(item, Apply) else self._module(again, item)
 
     def _module(self, again: _Again, item: Module) -> Module | None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, NoReturn, Protocol
+from dataclasses import replace
+from typing import Any, NamedTuple, NoReturn, Protocol
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.faults import Faults, Stop
@@ -22,13 +22,14 @@ from cnndsl.spec.values import Fault, Value
 MAX_NESTING = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(NamedTuple):
     """The place where steps run: the values known there, the module around them, the body that they append to, and the
     way that leads there.
 
     ``faults`` collects what is wrong. ``path`` is that of the layer or block that faults belong to, and ``trail`` the
     blocks and loops around it, outermost first.
+
+    A tuple, since every step has a site: ``dataclasses.replace`` takes several times as long.
     """
 
     environment: Environment
@@ -48,36 +49,48 @@ class Site:
 
     # --- places inside ---------------------------------------------------------------------------
 
-    def inside(self, body: list[Item]) -> Site:
-        """The same place for the steps of a region, which has a body of its own."""
-        return replace(self, body=body)
-
     def seeing(self, environment: Environment) -> Site:
         """The same place with other values."""
-        return replace(self, environment=environment)
+        return self._replace(environment=environment)
 
     def after(self, x: Tensor | None) -> Site:
         """The place of the next step, which takes the tensor ``x``."""
-        return replace(self, environment=self.environment.at(x.shape.sample if x else None))
-
-    def of(self, path: str) -> Site:
-        """The same place, with faults that belong to the module at ``path``."""
-        return replace(self, path=path)
-
-    def within(self, what: str, how: str) -> Site:
-        """A place inside a loop or a reused module, which is a :class:`Station` in the trail of faults."""
-        return replace(self, trail=(*self.trail, Station(what, how)))
-
-    def calling(self, block: str, how: str, path: str) -> Site:
-        """A place inside a block, whose module is at ``path``."""
-        trail = (*self.trail, Station(f"blocks.{block}", how, path))
-        return replace(self, path=path, trail=trail, calls=(*self.calls, block))
+        return self._replace(environment=self.environment.at(x.shape.sample if x else None))
 
     def deeper(self, span: Span) -> Site:
         """A place one level further inside, in the step at ``span``."""
         if self.depth >= MAX_NESTING:
             self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
-        return replace(self, depth=self.depth + 1)
+        return self._replace(depth=self.depth + 1)
+
+    def inside(self, body: list[Item]) -> Site:
+        """The same place for the steps of a region, which has a body of its own."""
+        return self._replace(body=body)
+
+    def within(self, what: str, how: str) -> Site:
+        """A place in a round of a loop, or in a reused step, which is a :class:`Station` in the trail of faults."""
+        return self._replace(trail=(*self.trail, Station(what, how)))
+
+    def of(self, path: str) -> Site:
+        """The same place, with faults that belong to the layer at ``path``."""
+        return self._replace(path=path)
+
+    def calling(self, block: str, how: str, path: str) -> Site:
+        """A place in a call of a block, whose module is at ``path``."""
+        trail = (*self.trail, Station(f"blocks.{block}", how, path))
+        return self._replace(path=path, trail=trail, calls=(*self.calls, block))
+
+    def module(self, scope: Scope) -> Site:
+        """A place for the steps of a child module."""
+        return self._replace(scope=scope, body=[], inlined="")
+
+    def written_out(self, block: str) -> Site:
+        """A place for the steps of a block that is written out in the module around."""
+        return self._replace(body=[], inlined=block)
+
+    def again(self, environment: Environment, how: str) -> Site:
+        """A place where a step runs once more, with the values of its first run."""
+        return self.within("the reused step", how)._replace(environment=environment, reusing=True)
 
     # --- faults ----------------------------------------------------------------------------------
 
