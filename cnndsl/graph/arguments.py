@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from cnndsl.diagnostics import Code
@@ -45,7 +46,7 @@ class Given:
 
 def usage(of: type[Layer] | Block) -> str:
     """How a layer or block is called."""
-    return _callee(of).usage
+    return f"`{of.signature}`" if isinstance(of, Block) else f"`{of.__name__}({of.signature()})`"
 
 
 def refuse_inputs(layer: str, inputs: Value, site: Site) -> None:
@@ -57,8 +58,8 @@ def refuse_inputs(layer: str, inputs: Value, site: Site) -> None:
 def _callee(of: type[Layer] | Block) -> Callee:
     if isinstance(of, Block):
         names = tuple(parameter.name for parameter in of.parameters)
-        return Callee(of.name, names, names, f"`{of.signature}`")
-    return Callee(of.__name__, of.positional(), tuple(of.arguments), f"`{of.__name__}({of.signature()})`")
+        return Callee(of.name, names, names, partial(usage, of))
+    return Callee(of.__name__, of.positional(), of.arguments, partial(usage, of))
 
 
 def _positional(given: Arguments, names: Sequence[str], site: Site) -> list[tuple[Value, Any]]:

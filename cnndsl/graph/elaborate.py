@@ -145,6 +145,7 @@ class _Elaborator:
 
     def run_steps(self, steps: spec.Steps, x: Tensor | None, site: Site) -> Tensor | None:
         """Appends the items of ``steps`` to the site's body. Returns the next tensor, None if unknown."""
+        site = site.deeper()
         for step in steps:
             self.context.work.spend(step.span, site)
             site = site.after(x)
@@ -155,12 +156,14 @@ class _Elaborator:
                     x = None
                     continue
                 if not decision:
-                    x = self.run_steps(step.otherwise, x, site.deeper(step.span))
+                    site.check_depth(step.span)
+                    x = self.run_steps(step.otherwise, x, site)
                     continue
             if isinstance(step, spec.Let):
                 site = site.let(step.values, step.span)
                 continue
-            x = self.run_step(step, x, site.deeper(step.span))
+            site.check_depth(step.span)
+            x = self.run_step(step, x, site)
             if x is not None:
                 self.context.origins.setdefault(x, step.span)
         return x

@@ -42,7 +42,7 @@ class Site(NamedTuple):
     calls: tuple[str, ...] = ()
     #: The block that is written out here, "" if the steps are those of a module.
     inlined: str = ""
-    #: How many steps are around these.
+    #: How many lists of steps are around these.
     depth: int = 0
     #: Whether the steps reuse the weights of an earlier run.
     reusing: bool = False
@@ -57,10 +57,8 @@ class Site(NamedTuple):
         """The place of the next step, which takes the tensor ``x``."""
         return self._replace(environment=self.environment.at(x.shape.sample if x else None))
 
-    def deeper(self, span: Span) -> Site:
-        """A place one level further inside, in the step at ``span``."""
-        if self.depth >= MAX_NESTING:
-            self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
+    def deeper(self) -> Site:
+        """The place of a list of steps, one level further inside."""
         return self._replace(depth=self.depth + 1)
 
     def inside(self, body: list[Item]) -> Site:
@@ -105,6 +103,11 @@ class Site(NamedTuple):
         """Reports that a limit is exceeded. Nothing more is done."""
         self.fault(Code.LIMIT, message, span, how_to_raise(limit))
         raise Stop
+
+    def check_depth(self, span: Span) -> None:
+        """Stops at the step at ``span`` if too many are around it."""
+        if self.depth > MAX_NESTING:
+            self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
 
     # --- values ----------------------------------------------------------------------------------
 
