@@ -20,7 +20,7 @@ from cnndsl.graph.lints import explanations
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
-from cnndsl.recipe.fit import at_size, check_fit
+from cnndsl.recipe.compatibility import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
 from cnndsl.spec.document import Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence

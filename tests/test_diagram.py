@@ -178,6 +178,11 @@ outputs: [m3.up, m3.down]
     assert drawn.edges["m0", "output down"] == [f"down\u00a03{X}8{X}8"]
 
 
+def test_a_source_in_brackets_is_on_one_line() -> None:
+    drawn = draw("description: Feature pyramid network on ResNet-50 (Lin et al., 2017)\n" + CHAIN.lstrip())
+    assert drawn.title == ["net", "Feature pyramid network on ResNet-50", "(Lin et al., 2017)"]
+
+
 def test_a_tensor_of_which_only_the_size_is_read_has_a_dashed_line_without_a_shape() -> None:
     drawn = draw("input: [3, 8, 8]\nnetwork: [{name: low, Conv2d: [4, 1, 2]}, {name: up, Upsample: {like: input}}]")
     assert drawn.edges["input x", "up"] == [] and drawn.edges["low", "up"] == [f"4{X}4{X}4"]

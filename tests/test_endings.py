@@ -21,7 +21,7 @@ from training_cases import SPEC, assert_same_weights, by_hand, data_of
 import cnndsl
 from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
 from cnndsl.recipe import EarlyStopping
-from cnndsl.recipe.fit import unfit_batch
+from cnndsl.recipe.compatibility import unfit_batch
 from cnndsl.training import loop
 from cnndsl.training.failures import explained
 from cnndsl.training.plan import evaluation_plan

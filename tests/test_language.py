@@ -9,6 +9,7 @@ from pathlib import Path
 from textwrap import dedent
 
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ import cnndsl
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.emit.table import Shapes
 from cnndsl.source import Source, Span
-from cnndsl.spec.expression import Environment, evaluate
+from cnndsl.spec.evaluation import Environment, evaluate
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.tree import Scalar, plain, read
 from cnndsl.spec.values import Fault, parse_value
@@ -527,3 +528,22 @@ def test_a_flat_sequential_has_torchvisions_names() -> None:
     theirs = torchvision.models.vgg11_bn().features
     features.load_state_dict(theirs.state_dict())
     assert [type(layer) for layer in features] == [type(layer) for layer in theirs]  # type: ignore[arg-type]
+
+
+def test_steps_without_a_module_share_a_condition() -> None:
+    spec = """
+    blocks:
+      B(k): [{when: $(k > 1), steps: [Conv2d: [$k, 1], BatchNorm2d], else: [Identity]}, ReLU]
+    network:
+      - B: 1
+      - B: 4
+      - {name: both, steps: [Conv2d: [3, 1], {let: {w: 2}}, Conv2d: [$w, 1]]}
+      - branch: [[from: both], [steps: [ReLU]]]
+    """
+    net = cnndsl.loads(f"input: [3, 8, 8]\n{dedent(spec)}")
+    assert [row.path for row in net.shapes().rows] == [
+        "b1", "b1.0", "b1.1", "b2", "b2.0", "b2.1", "b2.2", "conv1", "conv2", "relu1", "concat1",
+    ]  # fmt: skip
+    assert net.module()(torch.zeros(1, 3, 8, 8)).shape == (1, 4, 8, 8)
+    hidden = "input: [3, 8, 8]\nnetwork: [{steps: [let: {w: 2}]}, Conv2d: [$w, 1]]\n"
+    assert [fault.code.id for fault in cnndsl.check(cnndsl.Text(hidden))] == ["CNN021"]

@@ -23,6 +23,7 @@ from test_layers import as_json, property_test, whole_floats
 from test_layers import values as values_of
 from torch import nn, optim
 
+import cnndsl
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.layers import Refused
@@ -38,7 +39,7 @@ from cnndsl.recipe.transforms import TRANSFORMS, Transform
 from cnndsl.source import Source
 from cnndsl.spec import tree
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
-from cnndsl.spec.expression import Environment
+from cnndsl.spec.evaluation import Environment
 from cnndsl.spec.values import parse_call
 
 TABLES: dict[str, Mapping[str, Function]] = {
@@ -396,3 +397,18 @@ def test_reference_as_markdown() -> None:
     ]  # fmt: skip
     for section in page.split("\n## ")[1:]:
         assert len({row.count("|") for row in section.splitlines() if row.startswith("|")}) == 1
+
+
+def test_an_expression_may_name_a_function() -> None:
+    text = """
+params: {optimizer: Adam, start: zeros}
+input: [4]
+network: [Linear: 3]
+init: {Linear: $start}
+train: {dataset: Synthetic, epochs: 1, batch_size: 4, optimizer: $optimizer, augment: [], scheduler: {StepLR: 1}}
+"""
+    net = cnndsl.loads(text)
+    assert net.recipe is not None and net.recipe.optimizer.name == "Adam"
+    assert [init.function for init in net.graph.initializations] == ["zeros"]
+    (fault,) = [fault for fault in cnndsl.check(cnndsl.Text(text), start="zero") if fault.is_error]
+    assert "`zero` is not a function of torch.nn.init" in fault.message

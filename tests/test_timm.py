@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -33,6 +34,14 @@ ERRORS = {
 }
 #: Multiplications by constants: timm blurs with a convolution of 64 channels, 3x3, which has no weights to learn.
 CONSTANT_MACS = {"densenetblur121d": 64 * 3 * 3 * 72 * 72}
+#: Networks of timm that are those of a spec with other parameters.
+VARIANTS = [
+    ("resnet34d", "resnet50d", {"block": "BasicBlock"}),
+    ("res2net50_48w_2s", "res2net50_26w_4s", {"base_width": 48, "scale": 2}),
+    ("repvgg_b0", "repvgg_a0", {"stem": 64, "widths": [64, 128, 256, 1280], "depths": [4, 6, 16, 1]}),
+    ("mobileone_s1", "mobileone_s0", {"stem": 64, "stages": [[96, 2], [192, 8], [512, 10], [1280, 1]], "branches": 1}),
+    ("xception65", "xception41", {"depth": 16}),
+]
 #: A network of each family.
 FAMILIES = {family(f"timm/{name}"): name for name in reversed(NAMES)}
 
@@ -63,9 +72,9 @@ def images(name: str) -> Tensor:
     return torch.randn(2, 3, *SIZES.get(name, (64, 80)), generator=torch.Generator().manual_seed(1))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_tensors_and_macs_are_timms(name: str) -> None:
-    net, other = compiled(name), theirs(name)
+def assert_tensors_and_macs(net: cnndsl.Network, name: str) -> None:
+    """A network has the tensors and the MACs of the one that timm calls so."""
+    other = theirs(name)
     with torch.device("meta"):
         mine = net.module().state_dict()
     wanted = {key: (tensor.shape, tensor.dtype) for key, tensor in other.state_dict().items()}
@@ -75,6 +84,16 @@ def test_tensors_and_macs_are_timms(name: str) -> None:
     with FlopCounterMode(display=False) as counter:
         other.eval()(x)
     assert net.cost.macs + CONSTANT_MACS.get(name, 0) == counter.get_total_flops() / 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_tensors_and_macs_are_timms(name: str) -> None:
+    assert_tensors_and_macs(compiled(name), name)
+
+
+@pytest.mark.parametrize(("name", "base", "params"), VARIANTS)
+def test_parameters_give_others_of_the_family(name: str, base: str, params: dict[str, Any]) -> None:
+    assert_tensors_and_macs(cnndsl.load(FOLDER / f"{base}.yaml", **params), name)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -16,7 +16,7 @@ from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment, Meter
+from cnndsl.spec.evaluation import Environment, Meter
 
 MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
 #: The tensors that a module is given or makes, by their names inside.

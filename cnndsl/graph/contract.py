@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from cnndsl.diagnostics import Code, Diagnostic, got, shorten
 from cnndsl.source import Span
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.evaluation import Environment, Unknown, evaluate
 from cnndsl.spec.sections import ExpectLine
 from cnndsl.spec.values import Fault
 

@@ -30,7 +30,7 @@ from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import holds
+from cnndsl.spec.evaluation import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Literal

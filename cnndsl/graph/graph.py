@@ -17,7 +17,7 @@ from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import Layer, Shape
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block, Document
-from cnndsl.spec.expression import Value
+from cnndsl.spec.evaluation import Value
 from cnndsl.spec.steps import Step
 
 

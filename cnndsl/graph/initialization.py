@@ -19,7 +19,7 @@ from cnndsl.layers import INITIALIZERS, LAYERS, Layer
 from cnndsl.source import Span
 from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment
+from cnndsl.spec.evaluation import Environment
 from cnndsl.spec.sections import TENSORS, InitLine
 from cnndsl.spec.steps import Name
 from cnndsl.spec.values import Value

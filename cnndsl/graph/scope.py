@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
 from cnndsl.source import Span
-from cnndsl.spec.expression import Environment, Value
+from cnndsl.spec.evaluation import Environment, Value
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_key
 from cnndsl.spec.steps import Invalid, Name, Step, Steps, WrittenName, inlined, may_be, names_in, written_name
 

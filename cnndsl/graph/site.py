@@ -14,7 +14,7 @@ from cnndsl.graph.trail import Station, told
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec.document import Parameter
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.evaluation import Environment, Unknown, evaluate
 from cnndsl.spec.steps import Name, Steps
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Fault, Value

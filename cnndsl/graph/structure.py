@@ -15,7 +15,7 @@ from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
-from cnndsl.spec.expression import holds
+from cnndsl.spec.evaluation import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
@@ -122,7 +122,9 @@ class Structure:
             yield (inner.knowing(names, step.span) if names else inner).inside([])
 
     def _round(self, word: str, span: Span, number: int, count: int, site: Site) -> Site:
-        """The place in a round of the loop at ``span``."""
+        """The place in a round of the loop at ``span``. Faults tell which one, if there are several."""
+        if count == 1:
+            return site
         return site.within(f"{word} {self.context.place(span)}", f"round {number} of {count}")
 
     # --- branches --------------------------------------------------------------------------------

@@ -2,6 +2,6 @@
 
 from cnndsl.plugins.decorator import layer
 from cnndsl.plugins.loading import load_installed, load_plugin
-from cnndsl.plugins.own import OwnLayer
+from cnndsl.plugins.plugin_layer import OwnLayer
 
 __all__ = ["OwnLayer", "layer", "load_installed", "load_plugin"]

@@ -9,7 +9,7 @@ from typing import Any, TypeVar, overload
 
 from cnndsl.layers import LAYERS
 from cnndsl.layers.table import Argument
-from cnndsl.plugins.own import OwnLayer, Rules
+from cnndsl.plugins.plugin_layer import OwnLayer, Rules
 from cnndsl.plugins.signature import Infer, arguments_of
 from cnndsl.spec.names import unusable
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.layers import LAYERS
-from cnndsl.plugins.own import OwnLayer
+from cnndsl.plugins.plugin_layer import OwnLayer
 from cnndsl.plugins.signature import said
 
 #: The entry point group in which installed packages list their layers.

@@ -19,7 +19,7 @@ from cnndsl.recipe.stray import stray_keys
 from cnndsl.recipe.transforms import TRANSFORMS
 from cnndsl.spec.calls import CallReader, FunctionCall, Vocabulary
 from cnndsl.spec.document import Document
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.evaluation import Environment, Unknown, evaluate
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.recipe_keys import KEYS, Called, Key
 from cnndsl.spec.sections import Train

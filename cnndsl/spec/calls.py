@@ -13,7 +13,7 @@ from cnndsl.layers.function import Calls, Function
 from cnndsl.printable import as_written
 from cnndsl.source import Span
 from cnndsl.spec.arguments import Callee, by_name
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.evaluation import Environment, Unknown, evaluate
 from cnndsl.spec.hints import meant_by, meant_function
 from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Value, dealt
 

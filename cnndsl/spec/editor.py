@@ -8,7 +8,7 @@ from cnndsl.layers import LAYERS, Layer
 from cnndsl.spec.schema import schema
 
 #: Keywords of ours, for the compiler's messages.
-_OURS = ("expects", "subject", "argument")
+_OURS = ("expects", "help", "subject", "argument")
 
 
 def editor_schema() -> dict[str, Any]:

@@ -115,6 +115,8 @@ class StepParser:
         match word:
             case "sequential":
                 return Sequential(span=span, steps=self.steps(value))
+            case "steps":
+                return Repeat(span=span, steps=self.steps(value), loop=Loop(times=Literal(1, span)))
             case "repeat":
                 return Repeat(span=span, steps=self.steps(value), loop=self._loop(tree, span, f"`{word}`"))
             case "dense":

@@ -42,7 +42,7 @@ def _steps(steps: Tree) -> Tree:
         return steps if items == steps.items else Listing(items, steps.span)
     if not isinstance(steps, Mapping):
         return steps
-    step = respelt(steps, ARM if "steps" in steps.by_key else _options(steps))
+    step = respelt(steps, (*ARM, *COMMON) if "steps" in steps.by_key else _options(steps))
     entries = [(key, _steps(value) if isinstance(value, Listing) else value) for key, value in step.entries]
     return _with(steps, entries)
 

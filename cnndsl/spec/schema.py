@@ -1,9 +1,10 @@
 """The JSON Schema of specs, generated from the layer table.
 
 A step is one object with a property for each layer and each structural word, not an ``anyOf`` over
-them, so an error is always about the one thing that was written. Three keywords are our own, for messages:
-``expects`` describes the values that are allowed, ``subject`` names the value, and ``argument`` the argument
-that it is for. Patterns of names are for editors; :mod:`cnndsl.spec.names` defines names.
+them, so an error is always about the one thing that was written. Four keywords are our own, for messages:
+``expects`` describes the values that are allowed, ``help`` says what to write instead of others, ``subject`` names the
+value, and ``argument`` the argument that it is for. Patterns of names are for editors; :mod:`cnndsl.spec.names` defines
+names.
 """
 
 from __future__ import annotations
@@ -16,8 +17,11 @@ from cnndsl.layers import LAYERS, Layer
 from cnndsl.layers.kinds import merge
 from cnndsl.spec.recipe_keys import KEYS, Key
 from cnndsl.spec.schema_values import NAME, PARAMETER, STEP, STEPS, value
+from cnndsl.spec.tree import MINIMAL
 from cnndsl.spec.words import ARM, OPTIONS, WORDS
 
+#: Help for what should be a list of steps.
+_DASHES = "begin each step with `- `"
 #: The layers that a schema knows, in order.
 Layers: TypeAlias = tuple[type[Layer], ...]
 
@@ -37,10 +41,11 @@ def schema_of(layers: Layers) -> dict[str, Any]:
         "type": "object",
         "subject": "a spec",
         "expects": "a mapping with `input` and `network`",
+        "help": MINIMAL,
         "properties": _document(),
         "additionalProperties": False,
         "$defs": {
-            "steps": {"type": "array", "items": STEP, "expects": "a list of steps"},
+            "steps": {"type": "array", "items": STEP, "expects": "a list of steps", "help": _DASHES},
             "branch": _branch(),
             "block": _block(),
             "step": _step(layers),
@@ -95,6 +100,7 @@ def _document() -> dict[str, Any]:
             "type": "object",
             "additionalProperties": {"$ref": "#/$defs/block"},
             "expects": "a mapping of signatures to lists of steps",
+            "help": "`Block: [...]`, without a `- ` before it",
             "description": "Block definitions, `Name(parameter, parameter=default)`: steps.",
         },
         "network": {**STEPS, "description": "The steps, in order."},
@@ -139,6 +145,7 @@ def _block() -> dict[str, Any]:
             "inputs": {
                 **names,
                 "expects": "a list of names, such as `[x, skip]`",
+                "help": "`inputs: [x, skip]`",
                 "description": "Names of the tensors that the block is given; the first is current at its start.",
             },
             "outputs": {
@@ -151,6 +158,7 @@ def _block() -> dict[str, Any]:
         "required": ["steps"],
         "additionalProperties": False,
         "expects": "a list of steps, or a mapping of `inputs`, `outputs` and `steps`",
+        "help": _DASHES,
     }
 
 

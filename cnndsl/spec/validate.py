@@ -21,20 +21,10 @@ from cnndsl.spec.notation import SOME, in_torch_order
 from cnndsl.spec.schema import Layers, schema, schema_of
 from cnndsl.spec.schema_values import NAME, PARAMETER
 from cnndsl.spec.scopes import Scopes
-from cnndsl.spec.tree import MINIMAL, UNKNOWN, Listing, Mapping, Scalar, Tree, plain
+from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
 from cnndsl.spec.words import COMMON, LISTS, WORDS, is_word
 
-#: Help by what is expected.
-_HELP = {
-    "a list of steps": "begin each step with `- `",
-    "a mapping of signatures to lists of steps": "`Block: [...]`, without a `- ` before it",
-    "a list of branches, each a list of steps": "`branch: [[...], [...]]`",
-    "a list of steps, or a mapping of `inputs`, `outputs` and `steps`": "begin each step with `- `",
-    "a list of names, such as `[x, skip]`": "`inputs: [x, skip]`",
-    "a list of names of earlier steps": "`inputs: [x, skip]`",
-    "a mapping with `input` and `network`": MINIMAL,
-}
 #: The most pieces into which YAML may have cut a value.
 _PIECES = 12
 
@@ -154,7 +144,7 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     if place.cut:
         known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
         yield _to_put_together(place.cut, place.names, known)
-    elif error.is_branch and any(map(is_word, error.value)):  # a step in the place of a list of steps
+    elif error.is_branch and any(map(is_word, error.extras)):  # a step in the place of a list of steps
         if error.keyword == "additionalProperties":
             yield _unfit(error, place, tree)
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
@@ -343,8 +333,8 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
     value, rule = error.value, error.rule
     types = rule.get("type", ())
     help = _unfit_input(place) or meant_value(value, types, error.layer, place.names) or error.signature
-    if rule.get("expects") in _HELP:
-        help = (isinstance(value, str) and meant_slip(value)) or _HELP[rule["expects"]]
+    if "help" in rule:
+        help = (isinstance(value, str) and meant_slip(value)) or rule["help"]
         if place.key and place.key.value in ("repeat", "dense") and isinstance(value, int):
             help = f"`{place.key.value}: [...]`, and `times: {got(value)}` beside it"
     if "patternProperties" in rule:

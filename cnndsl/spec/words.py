@@ -99,6 +99,7 @@ OPTIONS: dict[str, Key] = {
             type=["array"],
             items={"type": ["string"], "expects": "the name of an earlier step"},
             minItems=1,
+            help="`inputs: [x, skip]`",
         ),
     ),
     "inline": Key(
@@ -112,6 +113,7 @@ OPTIONS: dict[str, Key] = {
 }
 
 WORDS: dict[str, Word] = {
+    "steps": _steps("The steps one after another, without a module: several under one `when`."),
     "sequential": _steps("The steps one after another, as one module."),
     "repeat": _steps("The steps `times` times over, or once for each element of `in`.", *LOOP),
     "branch": Word(
@@ -121,6 +123,7 @@ WORDS: dict[str, Word] = {
             "items": {"$ref": "#/$defs/branch"},
             "minItems": 1,
             "expects": "a list of branches, each a list of steps",
+            "help": "`branch: [[...], [...]]`",
         },
         2,
         ("merge", "dim", "split"),

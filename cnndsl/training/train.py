@@ -18,7 +18,7 @@ from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
 from cnndsl.emit.module import own_layers
 from cnndsl.network import Network, compile_spec
 from cnndsl.recipe import EarlyStopping, Recipe
-from cnndsl.recipe.fit import frozen, unfit_batch
+from cnndsl.recipe.compatibility import frozen, unfit_batch
 from cnndsl.recipe.reader import not_whole
 from cnndsl.spec.calls import FunctionCall
 from cnndsl.spec.document import Spec, Text

@@ -77,7 +77,8 @@ def write(figure: Figure, dot: graphviz.Digraph, title: str, description: str, s
     """Fills ``dot`` with the content of a figure."""
     heading = _font(f"<B>{_text(title)}</B>", 14)
     if description:
-        heading += f"<BR/>{_font(_lines(description, 48), 10, MUTED)}"
+        whole = re.sub(r"\([^()]{,44}\)", lambda source: source[0].replace(" ", "\u00a0"), description)
+        heading += f"<BR/>{_font(_lines(whole, 48), 10, MUTED)}"
     dot.graph_attr |= {**GRAPH, "label": f"<{heading}<BR/>>"}
     dot.node_attr |= NODE
     dot.edge_attr |= EDGE

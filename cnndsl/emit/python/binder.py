@@ -16,7 +16,7 @@ from cnndsl.emit.python.uses import NO_DEFAULT
 from cnndsl.graph.graph import Module
 from cnndsl.layers import LAYERS
 from cnndsl.spec.document import Block
-from cnndsl.spec.expression import CallValue, Expression, Literal
+from cnndsl.spec.evaluation import CallValue, Expression, Literal
 
 #: Names that a parameter or variable of the emitted source may not have.
 RESERVED = BUILTINS | {"self", "nn", "torch", "Tensor", "super", "range", "list", "type", "_"}

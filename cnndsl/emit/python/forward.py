@@ -112,7 +112,7 @@ class _Writer:
             return self.take(tuple(returned.values()))[0].code
         self.flush()
         if not self.flow.is_root:
-            return Group("(", tuple(self.variables[ref] for ref in returned.values()), ")", bare=True)
+            return Group("(", tuple(self.variables[ref] for ref in returned.values()), ")", bare=True, display=True)
         items = tuple(f"{literal(name)}: {self.variables[ref]}" for name, ref in returned.items())
         return Group("{", items, "}", display=True)
 

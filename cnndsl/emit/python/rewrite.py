@@ -15,7 +15,7 @@ from cnndsl.emit.python.unify import ABSENT, Unlike, reference
 from cnndsl.graph.graph import Module
 from cnndsl.layers import LAYERS
 from cnndsl.source import Span
-from cnndsl.spec.expression import Environment, Expression, Fault, Unknown, Value, evaluate
+from cnndsl.spec.evaluation import Environment, Expression, Fault, Unknown, Value, evaluate
 from cnndsl.spec.steps import Let, Steps
 
 #: Functions of the language that Python has too.

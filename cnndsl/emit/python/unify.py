@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 from cnndsl.emit.python.text import Reference, literal
 from cnndsl.emit.python.uses import NO_DEFAULT, Construct, Element, Given, Key, Loop
 from cnndsl.layers import LAYERS, Parametrized
-from cnndsl.spec.expression import Value
+from cnndsl.spec.evaluation import Value
 
 #: The value of a slot in a use that does not have the element.
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "absent"})()

@@ -28,7 +28,7 @@ from cnndsl.graph.graph import (
 )
 from cnndsl.layers import Parametrized
 from cnndsl.spec import steps as spec
-from cnndsl.spec.expression import Value
+from cnndsl.spec.evaluation import Value
 
 Key: TypeAlias = tuple[int, ...]
 NO_DEFAULT: Any = type("NoDefault", (), {"__repr__": lambda self: "no default"})()

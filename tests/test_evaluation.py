@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.source import Source, Span
-from cnndsl.spec.expression import Environment, Unknown, evaluate
+from cnndsl.spec.evaluation import Environment, Unknown, evaluate
 from cnndsl.spec.tree import UNKNOWN, Scalar
 from cnndsl.spec.values import Expression, Fault, Template, parse_text, parse_value
 
