@@ -69,7 +69,7 @@ class Modules:
         context, block, span = self.context, called.of, step.callee.span
         if not self._may_call(block, span, site):
             if step.inline:
-                site.scope.lost_blocks = True
+                site.scope.lose_names()
             return None
         params = self._params(called, span, site)
         known = site.seeing(context.environment(context.params)).knowing(params.values, span)
@@ -176,12 +176,10 @@ class Modules:
 
     def _inline(self, use: Use, name: str | None) -> Tensor | None:
         """The steps of a block as steps of the module around: they see no names of it, but it sees theirs."""
-        site, scope, around = use.site, use.site.scope, use.site.scope.names
-        scope.names = {}
+        site, names = use.site, use.site.scope.names
         taken = [self.context.taken(tensor) for tensor in use.given]
         inside = self._run(use.block, taken, site.written_out(use.block.name))
-        around |= {key: named for key, named in scope.names.items() if not isinstance(named.step, spec.Invalid)}
-        scope.names = around
+        names |= {key: named for key, named in inside.scope.names.items() if not isinstance(named.step, spec.Invalid)}
         made = inside.made or {}
         params = use.params
         item = Inline(use.step, use.block, params.values, params.written, inside.items, inside.given, made)
@@ -190,7 +188,7 @@ class Modules:
         else:
             site.body.extend(inside.items)
         if name is not None:
-            scope.names[name] = Named(use.step, use.step.span, inside.last, site.environment, item)
+            names[name] = Named(use.step, use.step.span, inside.last, site.environment, item)
         return inside.last
 
     def inside(self, block: Block, path: str, given: Sequence[Tensor | None], site: Site) -> Inside:

@@ -84,7 +84,7 @@ class Site(NamedTuple):
 
     def written_out(self, block: str) -> Site:
         """A place for the steps of a block that is written out in the module around."""
-        return self._replace(body=[], inlined=block)
+        return self._replace(scope=self.scope.apart(), body=[], inlined=block)
 
     def again(self, environment: Environment, how: str) -> Site:
         """A place where a step runs once more, with the values of its first run."""
