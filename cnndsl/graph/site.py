@@ -61,9 +61,9 @@ class Site(NamedTuple):
         """The place of a list of steps, one level further inside."""
         return self._replace(depth=self.depth + 1)
 
-    def inside(self, body: list[Item]) -> Site:
-        """The same place for the steps of a region, which has a body of its own."""
-        return self._replace(body=body)
+    def inside(self) -> Site:
+        """A place for steps of a region, with a body of their own."""
+        return self._replace(body=[])
 
     def within(self, what: str, how: str) -> Site:
         """A place in a round of a loop, or in a reused step, which is a :class:`Station` in the trail of faults."""

@@ -119,7 +119,7 @@ class Structure:
         for number, names in enumerate(bindings, 1):
             self.context.work.spend(step.span, site)
             inner = self._round(step.span.text, step.span, number, len(bindings), site)
-            yield (inner.knowing(names, step.span) if names else inner).inside([])
+            yield (inner.knowing(names, step.span) if names else inner).inside()
 
     def _round(self, word: str, span: Span, number: int, count: int, site: Site) -> Site:
         """The place in a round of the loop at ``span``. Faults tell which one, if there are several."""
@@ -183,7 +183,7 @@ class Structure:
         span = way.arm.span
         known = site.knowing(way.names, span) if way.names else site
         inner = self._round("branch", span, way.round + 1, way.rounds, known) if way.arm.loop else known
-        return inner.inside([])
+        return inner.inside()
 
     def _starts(
         self, step: spec.Branch, count: int, x: Tensor | None, site: Site, certain: bool
@@ -229,7 +229,7 @@ class Structure:
     # --- residuals -------------------------------------------------------------------------------
 
     def residual(self, step: spec.Residual, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
-        inner, side = site.inside([]), site.inside([])
+        inner, side = site.inside(), site.inside()
         main, other = self.run(step.steps, x, inner), x
         if isinstance(step.shortcut, tuple):
             other = self.run(step.shortcut, x, side)
