@@ -153,7 +153,7 @@ class Network:
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and
         torchvision if it uses a layer of torchvision."""
-        from cnndsl.emit.python import source
+        from cnndsl.emit.source import source
 
         return source(self.graph)
 

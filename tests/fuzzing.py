@@ -28,7 +28,7 @@ from mutants import ARCHS, edits, mutated
 from spec_grammar import PlainDumper, spec
 from values import assert_values
 
-from cnndsl.emit.python import source
+from cnndsl.emit.source import source
 from cnndsl.emit.table import Table
 from cnndsl.network import compile_spec, load
 

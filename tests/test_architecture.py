@@ -135,3 +135,16 @@ def test_commands_that_compute_no_tensor_do_not_load_torch(arguments: list[str],
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_functions_fit_a_screen(path: Path) -> None:
+    functions = (n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef))
+    long = [n.name for n in functions if (n.end_lineno or 0) - n.lineno >= 50]
+    assert long == []
+
+
+def test_the_emitter_searches_no_text() -> None:
+    """Expressions and statements are data until they are written; nothing looks for names in text."""
+    emitting = [module for module in MODULES if module.startswith("cnndsl.emit.source")]
+    assert emitting and not any("re" in MODULES[module] for module in emitting)

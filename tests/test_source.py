@@ -30,7 +30,7 @@ SYNTAX = {
     "Module", "Import", "ImportFrom", "alias", "ClassDef", "FunctionDef", "arguments", "arg", "Expr", "Return",
     "Assign",
     "AugAssign", "AnnAssign", "If", "For", "Name", "Attribute", "Call", "keyword", "Constant", "Tuple", "List", "Dict",
-    "Subscript", "Starred", "GeneratorExp", "comprehension", "BinOp", "UnaryOp", "BoolOp", "Compare", "IfExp",
+    "Subscript", "Slice", "Starred", "GeneratorExp", "comprehension", "BinOp", "UnaryOp", "BoolOp", "Compare", "IfExp",
     "JoinedStr",
     "FormattedValue", "Load", "Store", "Add", "Sub", "Mult", "Div", "FloorDiv", "Mod", "BitOr", "And", "Or",
     "Not", "USub",

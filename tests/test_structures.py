@@ -32,7 +32,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           - {name: other.1, Cell: 3}
           - {name: alone, Cell: 2}
         """,
-        ['self.heads["3"]', "self.convs = nn.ModuleList()", 'self.other["1"]', "self.cells[1]"],
+        ['self.heads["3"]', "self.convs = nn.ModuleList(", 'self.other["1"]', "self.cells[1]"],
     ),
     "written_out": (
         """
@@ -327,7 +327,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
             - Conv2d: [$before, 1]
         network: [{Cell: 2}, {Cell: 3}, {Cell: 4}]
         """,
-        ["nn.Conv2d(in_channels, in_channels * expand, 1)"],
+        ["hidden = in_channels * expand", "nn.Conv2d(in_channels, hidden, 1)"],
     ),
     "when_on_layers": (
         """
@@ -486,7 +486,7 @@ SPECS: dict[str, tuple[str, list[str]]] = {
           Stage(block, c): [{name: first, $block: $c}, {residual: [{name: second, $block: $c}]}]
         network: [{Stage: [A, 4]}, {Stage: [B, 6]}, {Stage: [A, 8]}, {Stage: [B, 4]}]
         """,
-        ["layer: type[nn.Module]", "Stage(4, 4, A)", "self.second = layer(c, c)"],
+        ["block: type[nn.Module]", "Stage(4, A, 4)", "self.second = block(c, c)"],
     ),
     "nothing_in_it": (
         """

@@ -95,7 +95,7 @@ def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
 
 def _files(graph: Graph) -> dict[str, bytes]:
     from cnndsl.emit.diagram import diagram
-    from cnndsl.emit.python import source
+    from cnndsl.emit.source import source
     from cnndsl.emit.table import Table, as_csv
 
     return {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cnndsl.emit.python import source
+from cnndsl.emit.source import source
 from cnndsl.graph.graph import Graph, walk
 from cnndsl.spec.document import Document
 from cnndsl.spec.steps import Arm, Branch, Call, Residual, Steps

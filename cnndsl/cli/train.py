@@ -116,7 +116,6 @@ def train(
         from cnndsl.training.options import Options
         from cnndsl.training.train import run_training
 
-        options = Options(
-            runs, data_dir, workers, device, resume, checkpoint_every or 0, tensorboard, quiet, weights, partial
-        )
+        every = checkpoint_every or 0
+        options = Options(runs, data_dir, workers, device, resume, every, tensorboard, quiet, weights, partial)
         run_training(spec, [*given, *settings], options, params)

@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary, finalize
 
 from torch import nn
 
-from cnndsl.emit.python import emit
+from cnndsl.emit.source import emit
 from cnndsl.graph.graph import Apply, Graph, walk
 from cnndsl.plugins import OwnLayer
 

@@ -54,16 +54,21 @@ def schema_of(layers: Layers) -> dict[str, Any]:
     }
 
 
+_SHAPE = value(
+    "the shape of one sample without the batch, such as `[1, 28, 28]`",
+    type=["array"],
+    items=value("a positive integer", type=["integer"], minimum=1),
+    minItems=1,
+)
+_TEXT = {"type": "string", "expects": "a string"}
+
+
 def _document() -> dict[str, Any]:
-    shape = value(
-        "the shape of one sample without the batch, such as `[1, 28, 28]`",
-        type=["array"],
-        items=value("a positive integer", type=["integer"], minimum=1),
-        minItems=1,
-    )
-    text = {"type": "string", "expects": "a string"}
-    names = {"type": "array", "items": text, "minItems": 1, "expects": "a list of names"}
-    bound = {"type": ["integer", "string"], "expects": 'a number, or a comparison such as `"< 12M"`'}
+    return {**_whole(), **_network(), **_about_weights(), "train": _train()}
+
+
+def _whole() -> dict[str, Any]:
+    """What a spec is called, and what it starts from."""
     return {
         "name": {
             "type": "string",
@@ -71,14 +76,14 @@ def _document() -> dict[str, Any]:
             "expects": "an identifier",
             "description": "Default: the file's stem.",
         },
-        "description": {**text, "description": "What the network is, in a line or two."},
+        "description": {**_TEXT, "description": "What the network is, in a line or two."},
         "extends": {
-            **text,
+            **_TEXT,
             "description": "A spec that this one starts from. Mappings merge, everything else replaces.",
         },
         "use": {
             "type": ["string", "array"],
-            "items": text,
+            "items": _TEXT,
             "expects": "a path or a list of paths",
             "description": "Specs whose blocks are imported.",
         },
@@ -88,10 +93,16 @@ def _document() -> dict[str, Any]:
             "expects": "a mapping of names to defaults",
             "description": "The document's own parameters with their defaults.",
         },
+    }
+
+
+def _network() -> dict[str, Any]:
+    """What goes in, what is done with it, and what comes out."""
+    return {
         "input": {
-            **merge(shape, {"type": ["object"]}),
+            **merge(_SHAPE, {"type": ["object"]}),
             "propertyNames": {"pattern": PARAMETER, "expects": "a name such as `image`"},
-            "additionalProperties": shape,
+            "additionalProperties": _SHAPE,
             "minProperties": 1,
             "expects": "the shape of one sample without the batch, such as `[1, 28, 28]`, or a mapping of named inputs",
             "description": "Shape of one sample, without the batch: C, H, W. Or a mapping of named inputs.",
@@ -105,10 +116,19 @@ def _document() -> dict[str, Any]:
         },
         "network": {**STEPS, "description": "The steps, in order."},
         "outputs": {
-            **names,
             "type": ["array", "null"],
+            "items": _TEXT,
+            "minItems": 1,
+            "expects": "a list of names",
             "description": "Names of the steps whose tensors are returned.",
         },
+    }
+
+
+def _about_weights() -> dict[str, Any]:
+    """How weights start, what checkpoints call them, and contracts."""
+    bound = {"type": ["integer", "string"], "expects": 'a number, or a comparison such as `"< 12M"`'}
+    return {
         "init": {
             "type": ["object", "null"],
             "additionalProperties": {
@@ -120,18 +140,17 @@ def _document() -> dict[str, Any]:
         },
         "expect": {
             "type": "object",
-            "properties": {"output": shape, "params": bound, "macs": bound},
+            "properties": {"output": _SHAPE, "params": bound, "macs": bound},
             "additionalProperties": False,
             "expects": "a mapping with `output`, `params` and `macs`",
             "description": "Contracts. A network that breaks one does not compile.",
         },
         "rename": {
             "type": ["object", "null"],
-            "additionalProperties": {**text, "type": ["string", "null"]},
+            "additionalProperties": {**_TEXT, "type": ["string", "null"]},
             "expects": "a mapping of names here to names in a checkpoint",
             "description": "What checkpoints call a tensor: `head: classifier.1`. Null removes what is inherited.",
         },
-        "train": _train(),
     }
 
 

@@ -1,9 +1,4 @@
-"""A graph as one Python file: a class for each block, as a person would write it.
-
-The file is derived from the network, not from the text of the spec. All uses of a block are compared
-(``uses``, ``unify``); a difference becomes a constructor parameter, written as the spec's own
-expression if that gives the right values (``binder``); the data flow becomes the lines of ``forward``.
-"""
+"""The whole file: its imports, definitions of layers, initializers and classes."""
 
 from __future__ import annotations
 
@@ -12,17 +7,21 @@ import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from cnndsl.emit.python.classes import ClassPlanner, EmittedClass
-from cnndsl.emit.python.text import WIDTH, Code, Group, call, lay_out, literal, prefixed
+from cnndsl.emit.source.expr import Call, Ref, literal
+from cnndsl.emit.source.layout import WIDTH, Code, Group, call, lay_out, prefixed
+from cnndsl.emit.source.plan import plan
+from cnndsl.emit.source.program import Do
+from cnndsl.emit.source.torch.write import class_lines
 from cnndsl.graph.graph import Apply, Graph, Tensor, walk
-from cnndsl.graph.initialization import Initialization, initializations
+from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.plugins import OwnLayer
 
 #: Replaces a space at which a line must not be broken.
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
-__all__ = ["Emitted", "emit", "source"]
+#: The last statement of a network with initializers.
+_APPLY = Do(Call(Ref("self.apply"), (Ref("init_weights"),)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +45,13 @@ def emit(graph: Graph) -> Emitted:
     imported = {layer.__name__ for layer in used if layer.imports or layer.definition}
     functions = {layer.parametrization.function for layer in applied if layer.parametrization}
     imported |= {function.name for function in functions}
-    planner = ClassPlanner(graph, frozenset({"Tensor", "nn", "torch", *imported}))
-    *blocks, network = planner.plan()
-    init = _init_function(initializations(graph.document, graph.root.params)[0], applied)
+    *blocks, network = plan(graph, frozenset({"Tensor", "nn", "torch", *imported}))
+    init = _init_function(graph.initializations, applied)
     parts = [layer.definition.strip() for layer in used if layer.definition]
     if init:
         parts.append("\n".join(init))
-    parts += ["\n".join(_class_lines(block, [], False)) for block in blocks]
-    parts.append("\n".join(_class_lines(network, _docstring(graph), bool(init))))
+    parts += ["\n".join(class_lines(block)) for block in blocks]
+    parts.append("\n".join(class_lines(network, _docstring(graph), [_APPLY] if init else [])))
     imports = [*(layer.imports for layer in used if layer.imports), *(function.imports for function in functions)]
     header = "\n".join(_header(graph, imports, "\n".join(parts)))
     return Emitted("\n\n\n".join([header, *parts]) + "\n", network.name)
@@ -92,25 +90,6 @@ def _shapes(tensors: Mapping[str, Tensor]) -> str:
     shapes = [f"({', '.join(map(str, ('N', *tensor.shape.sample)))})" for tensor in tensors.values()]
     named = [f"{name} {shape}" for name, shape in zip(tensors, shapes)] if len(shapes) > 1 else shapes
     return ", ".join(text.replace(" ", NO_BREAK) for text in named)
-
-
-def _class_lines(emitted: EmittedClass, docstring: list[str], initialise: bool) -> Iterator[str]:
-    yield f"class {emitted.name}({'nn.Sequential' if emitted.is_chain else 'nn.Module'}):"
-    if docstring:
-        yield from (f"    {line}".rstrip() for line in docstring)
-        yield ""
-    parameters = [parameter.code for parameter in emitted.parameters]
-    yield from _signature("__init__", ["self", *parameters], "None")
-    init = [*emitted.init, "self.apply(init_weights)"] if initialise else emitted.init
-    yield from (f"        {line}" for line in init)
-    if emitted.forward:
-        yield ""
-        yield from _signature("forward", ["self", *(f"{name}: Tensor" for name in emitted.inputs)], emitted.returns)
-        yield from (f"        {line}" for line in emitted.forward)
-
-
-def _signature(name: str, parameters: list[Code], returns: str) -> list[str]:
-    return lay_out(call(name, *parameters), 4, "def ", f" -> {returns}:", WIDTH)
 
 
 def _init_function(inits: Iterable[Initialization], applied: Sequence[Layer]) -> list[str]:
