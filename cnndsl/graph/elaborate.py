@@ -7,27 +7,30 @@ None and everything that depends on it is skipped, so each fault is reported onc
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, got, shorten
 from cnndsl.graph.calls import Calls
-from cnndsl.graph.context import Context, Site, Stop
+from cnndsl.graph.context import Context
 from cnndsl.graph.contract import Contract, contracts
-from cnndsl.graph.graph import Graph, Item, Module, Tensor
+from cnndsl.graph.faults import Stop
+from cnndsl.graph.graph import Graph, Module, Tensor
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.graph.inplace import without_hazards
 from cnndsl.graph.modules import NOTHING, Modules
+from cnndsl.graph.names import name_of, take
 from cnndsl.graph.params import check_order
 from cnndsl.graph.reuse import Reusing
 from cnndsl.graph.scope import Named, Scope
+from cnndsl.graph.site import Site
 from cnndsl.graph.structure import Structure
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
-from cnndsl.spec.evaluation import Environment, holds
+from cnndsl.spec.evaluation import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Literal
@@ -65,103 +68,104 @@ class _Elaborator:
 
     def run(self) -> Elaboration:
         context, document = self.context, self.document
-        body: list[Item] = []
+        scope = Scope("", document.definition.chain)
+        site = Site(context.environment({}, has_input=False), scope, [], context.faults)
         inputs: dict[str, Tensor | None] = {}
         outputs: dict[str, Tensor] | None = None
         root = last = None
-        scope = Scope("", document.definition.chain)
         try:
-            params = self.params()
-            inputs = self.inputs(context.environment(params, has_input=False))
-            self.name_inputs(scope, inputs, context.environment(params))
+            params = self.params(site)
+            inputs = self.inputs(site.seeing(context.environment(params, has_input=False)))
+            site = site.seeing(context.environment(params))
+            self.name_inputs(inputs, site)
             first = next(iter(inputs.values()), None)
             context.sample = first.shape.sample if first else ()
-            last = self.run_steps(document.network, first, Site(context.environment(params), scope, body))
-            outputs = context.outputs(document.outputs, scope, last, "`network`")
+            last = self.run_steps(document.network, first, site)
+            outputs = context.outputs(document.outputs, last, "`network`", site)
         except Stop:
             first = next(iter(inputs.values()), None)
         if first is not None:
             given = {name: tensor for name, tensor in inputs.items() if tensor is not None}
             made = outputs or {"output": context.taken(last or NOTHING)}
             root = Module(
-                *(None, document.name, "", document.definition, context.params, {}, tuple(body)),
+                *(None, document.name, "", document.definition, context.params, {}, tuple(site.body)),
                 *(tuple(given.values()), given, made, False, tuple(scope.failed)),
             )
-        if root is None or outputs is None or any(fault.is_error for fault in context.faults):
-            return Elaboration(None, root, tuple(context.faults), context.params)
+        if root is None or outputs is None or any(fault.is_error for fault in context.faults.found):
+            return Elaboration(None, root, tuple(context.faults.found), context.params)
         graph, warnings = without_hazards(Graph(document, root, self.initializations, self.contracts))
-        faults = (*context.faults, *context.warnings, *self.fetched_in_vain(), *warnings)
+        faults = (*context.faults.found, *context.warnings, *self.fetched_in_vain(), *warnings)
         return Elaboration(graph, graph.root, faults, context.params)
 
     def fetched_in_vain(self) -> Iterator[Diagnostic]:
         """Warnings about ``from`` steps whose tensor nothing uses."""
         help = "the next step takes another tensor; `branch: [[from: a], [from: b]]` takes several"
-        for step in {fetched.step: None for fetched in self.context.fetched}:
+        for step in self.context.fetched_in_vain():
             yield Diagnostic(Code.UNUSED, "nothing uses the tensor of this `from`", step.span, help)
 
-    def params(self) -> Mapping[str, Any]:
+    def params(self, site: Site) -> Mapping[str, Any]:
         """The document's parameters. `init` and `expect`, which need no more than these, are worked out too."""
         context = self.context
-        sound = check_order(self.document.params, context.fault)
-        context.params = context.bind(sound, {}, context.environment({}, has_input=False))
+        sound = check_order(self.document.params, site.fault)
+        context.params = site.parameters(sound, {})
         self.initializations, unfit = initializations(self.document, context.params)
         self.contracts, unsound = contracts(self.document, context.params)
-        context.faults += (*unfit, *unsound)
+        context.faults.found += (*unfit, *unsound)
         return context.params
 
-    def inputs(self, environment: Environment) -> dict[str, Tensor | None]:
+    def inputs(self, site: Site) -> dict[str, Tensor | None]:
         tensors: dict[str, Tensor | None] = {}
         for name, value in self.document.inputs.items():
             tensors[name] = None
-            sizes = self.context.value(value, environment)
+            sizes = site.value(value)
             if sizes is UNKNOWN:
                 continue
             if not (isinstance(sizes, tuple) and sizes and all(type(size) is int and size > 0 for size in sizes)):
                 message = f"an input must be a list of positive integers, not {got(sizes)}"
-                self.context.fault(Code.TYPE, message, value.span, meant_by(value, sizes, environment.names))
+                site.fault(Code.TYPE, message, value.span, meant_by(value, sizes, site.environment.names))
             elif prod(sizes) * self.batch > self.document.limits.elements:
                 message = (
                     f"the input has {prod(sizes) * self.batch} elements, the limit is {self.document.limits.elements}"
                 )
-                self.context.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
+                site.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
             else:
                 tensors[name] = made = Tensor(Shape((self.batch, *sizes)))
                 self.context.origins[made] = value.span.first_line
         return tensors
 
-    def name_inputs(self, scope: Scope, inputs: Mapping[str, Tensor | None], environment: Environment) -> None:
+    def name_inputs(self, inputs: Mapping[str, Tensor | None], site: Site) -> None:
         """Makes inputs available to `from`, until a step takes the name of the first."""
         given = {spec.Name(name, self.document.inputs[name].span): tensor for name, tensor in inputs.items()}
         first = {spec.Name(INPUT, name.span): tensor for name, tensor in [*given.items()][:1]}
-        scope.give(first | (given if self.document.names_inputs else {}), environment)
+        site.scope.give(first | (given if self.document.names_inputs else {}), site.environment)
         for name in [*inputs][1:]:
-            scope.taken[name] = self.document.inputs[name]
+            site.scope.taken[name] = self.document.inputs[name]
 
     # --- lists of steps --------------------------------------------------------------------------
 
     def run_steps(self, steps: spec.Steps, x: Tensor | None, site: Site) -> Tensor | None:
         """Appends the items of ``steps`` to the site's body. Returns the next tensor, None if unknown."""
-        context = self.context
+        site = site.deeper()
         for step in steps:
-            context.spend(step.span)
-            site = replace(site, environment=site.environment.at(x.shape.sample if x else None))
+            self.context.work.spend(step.span, site)
+            site = site.after(x)
             if step.when is not None:
-                decision = context.value(step.when, site.environment, holds)
+                decision = site.value(step.when, holds)
                 if decision is UNKNOWN:
                     site.scope.lose((step,))
                     x = None
                     continue
                 if not decision:
-                    with context.nested(step.span):
-                        x = self.run_steps(step.otherwise, x, site)
+                    site.check_depth(step.span)
+                    x = self.run_steps(step.otherwise, x, site)
                     continue
             if isinstance(step, spec.Let):
-                site = replace(site, environment=context.let(step.values, site.environment, step.span))
-            else:
-                with context.nested(step.span):
-                    x = self.run_step(step, x, site)
-                if x is not None:
-                    context.origins.setdefault(x, step.span)
+                site = site.let(step.values, step.span)
+                continue
+            site.check_depth(step.span)
+            x = self.run_step(step, x, site)
+            if x is not None:
+                self.context.origins.setdefault(x, step.span)
         return x
 
     def run_step(self, step: spec.Step, x: Tensor | None, site: Site) -> Tensor | None:
@@ -171,13 +175,13 @@ class _Elaborator:
             child = site.scope.child_name(step.word.lower(), written and str(written))
             site.scope.fail(child, shorten(step.word) or "?", x)
             return None
-        name = self.context.name_of(step, site)
+        name = name_of(step, site)
         if isinstance(step, spec.Call):
             return self.calls.call(step, name, x, site)
         if isinstance(step, spec.Sequential):
             return self.modules.sequential(step, name, x, site)
         if name is not None:
-            self.context.take(site.scope, name, step)
+            take(name, step, site)
         if isinstance(step, spec.Reuse):
             return self.reusing.reuse(step, name, x, site)
         out = self.run_structure(step, name, x, site)
@@ -196,7 +200,7 @@ class _Elaborator:
             case spec.Dense():
                 return self.structure.dense(step, x, site)
             case spec.From():
-                named = self.context.find(step.target, site)
+                named = self.context.names.find(step.target, site)
                 return self.context.fetch(named.tensor, step) if named else None
             case spec.Mark():
                 return x

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from cnndsl.diagnostics import Code, Note, got
-from cnndsl.graph.arguments import evaluated, usage
-from cnndsl.graph.context import Context, Run, Site
+from cnndsl.graph.arguments import Called, Given, usage
+from cnndsl.graph.context import Context
 from cnndsl.graph.graph import Alias, Inline, Item, Module, Tensor
+from cnndsl.graph.names import take
 from cnndsl.graph.scope import Named, Scope
+from cnndsl.graph.site import Run, Site
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
+from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
-from cnndsl.spec.evaluation import Environment
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Arguments, ListValue, Literal, Value
+from cnndsl.spec.values import ListValue, Literal, Value
 from cnndsl.spec.words import INPUT
 
 _RING = "every call writes a block out; `repeat` runs the same steps several times"
@@ -43,15 +44,14 @@ class Inside:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """One use of a block: its parameters with their values, and as ``written``; the tensors that it is ``given``; what
-    its steps see."""
+    """One use of a block: its parameters with their values, and as ``written``; the tensors that it is ``given``; and
+    the place in the module around, but with the values that its steps see."""
 
     step: spec.Step
     block: Block
-    params: Mapping[str, Any]
-    written: Mapping[str, Value]
+    params: Given
     given: Sequence[Tensor | None]
-    environment: Environment
+    site: Site
 
 
 class Modules:
@@ -64,54 +64,48 @@ class Modules:
     # --- blocks ----------------------------------------------------------------------------------
 
     def block(
-        self, step: spec.Call, arguments: Arguments, name: str | None, block: Block, x: Tensor | None, site: Site
+        self, step: spec.Call, called: Called[Block], name: str | None, x: Tensor | None, site: Site
     ) -> Tensor | None:
-        context, span = self.context, step.callee.span
-        if not self._may_call(block, step):
+        context, block, span = self.context, called.of, step.callee.span
+        if not self._may_call(block, span, site):
             if step.inline:
-                site.scope.lost_blocks = True
+                site.scope.lose_names()
             return None
-        params, written = self._params(step, arguments, block, site)
-        environment = context.with_names(context.environment(context.params), params, span)
+        params = self._params(called, span, site)
+        known = site.seeing(context.environment(context.params)).knowing(params.values, span)
         child = name if step.inline else site.scope.child_name(block.name.lower(), name)
         if child is not None:
-            context.take(site.scope, child, step)
-        use = Use(step, block, params, written, self.given(step, block, x, site), environment)
-        context.calls.append(block.name)
+            take(child, step, site)
         path = site.scope.path if step.inline else site.scope.path_of(str(child))
-        with context.looking_at(path), context.within(f"blocks.{block.name}", f"called at {context.place(span)}", path):
-            out = self._inline(use, child, site) if step.inline else self._module(use, str(child), site)
-        context.calls.pop()
-        return out
+        there = known.calling(block.name, f"called at {context.place(span)}", path)
+        use = Use(step, block, params, self.given(step, block, x, site), there)
+        return self._inline(use, child) if step.inline else self._module(use, str(child))
 
-    def _may_call(self, block: Block, step: spec.Call) -> bool:
+    def _may_call(self, block: Block, span: Span, site: Site) -> bool:
         """Whether the calls around this one allow it."""
-        context, span = self.context, step.callee.span
-        if block.name in context.calls:
-            ring = " → ".join([*context.calls[context.calls.index(block.name) :], block.name])
+        if block.name in site.calls:
+            ring = " → ".join([*site.calls[site.calls.index(block.name) :], block.name])
             note = Note("it is defined here", block.span)
-            context.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, _RING, note)
+            site.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, _RING, note)
             return False
-        if len(context.calls) >= (limit := context.limits.calls):
+        if len(site.calls) >= (limit := self.context.limits.calls):
             message = f"block calls are nested more than {limit} deep"
-            context.fault(Code.LIMIT, message, span, how_to_raise("calls"))
+            site.fault(Code.LIMIT, message, span, how_to_raise("calls"))
             return False
         return True
 
-    def _params(
-        self, step: spec.Call, arguments: Arguments, block: Block, site: Site
-    ) -> tuple[dict[str, Any], dict[str, Value]]:
+    def _params(self, called: Called[Block], span: Span, site: Site) -> Given:
         """The block's parameters with their values, and as the call has them."""
-        context = self.context
-        found = evaluated(context, arguments, block, site)
+        block = called.of
         unknown = dict.fromkeys((parameter.name for parameter in block.parameters), UNKNOWN)
-        values, written = found or (unknown, {})
-        missing = [p.name for p in block.parameters if p.default is None and p.name not in values]
+        found = called.evaluated(site) or Given(unknown, {})
+        missing = [p.name for p in block.parameters if p.default is None and p.name not in found.values]
         if missing:
             needs = " and ".join(f"`{name}`" for name in missing)
             note = Note("it is defined here", block.span)
-            context.fault(Code.MISSING, f"`{block.name}` needs {needs}", step.callee.span, usage(block), note)
-        return context.bind(block.parameters, values, replace(site.environment, names=context.params)), written
+            site.fault(Code.MISSING, f"`{block.name}` needs {needs}", span, usage(block), note)
+        there = site.seeing(replace(site.environment, names=self.context.params))
+        return Given(there.parameters(block.parameters, found.values), found.written)
 
     # --- their tensors ---------------------------------------------------------------------------
 
@@ -129,89 +123,85 @@ class Modules:
         note = Note("they are named here", block.inputs[0].span) if names else Note("it is defined here", block.span)
         help = f"name one earlier step for each: `inputs: [{', '.join(names) or 'x'}]`"
         if step.inputs is None:
-            self.context.fault(Code.MISSING, f"{takes}{listed} and needs `inputs`", step.span, help, note)
+            site.fault(Code.MISSING, f"{takes}{listed} and needs `inputs`", step.span, help, note)
             return unknown
         targets = self._targets(step.inputs, site)
         if targets is None:
             return unknown
         if len(targets) != wanted:
             message = f"{takes}{listed}, got {len(targets)}"
-            self.context.fault(Code.ARGUMENT, message, step.inputs.span, help, note)
+            site.fault(Code.ARGUMENT, message, step.inputs.span, help, note)
             return unknown
-        self.context.spend(step.span, len(targets))
-        found = [self.context.find(target, site) for target in targets]
+        self.context.work.spend(step.span, site, len(targets))
+        found = [self.context.names.find(target, site) for target in targets]
         return [named.tensor if named else None for named in found]
 
     def _targets(self, inputs: Value, site: Site) -> Sequence[Value] | None:
         """The names in ``inputs``, None if they are unknown."""
         if isinstance(inputs, ListValue):
             return inputs.items
-        names = self.context.value(inputs, site.environment)
+        names = site.value(inputs)
         if isinstance(names, tuple):
             return [Literal(name, inputs.span) for name in names]
         if names is not UNKNOWN:
             message = f"`inputs` expects a list of names of earlier steps, got {got(names)}"
-            self.context.fault(Code.TYPE, message, inputs.span, "`inputs: [x, skip]`")
+            site.fault(Code.TYPE, message, inputs.span, "`inputs: [x, skip]`")
         return None
 
     # --- modules ---------------------------------------------------------------------------------
 
     def sequential(self, step: spec.Sequential, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         child = site.scope.child_name("sequential", name)
-        self.context.take(site.scope, child, step)
+        take(child, step, site)
         block = self.context.document.chained(Block("", (), step.steps, step.span))
-        use = Use(step, block, site.environment.names, {}, [x], site.environment)
-        return self._module(use, child, site)
+        return self._module(Use(step, block, Given(site.environment.names, {}), [x], site), child)
 
-    def _module(self, use: Use, name: str, site: Site) -> Tensor | None:
+    def _module(self, use: Use, name: str) -> Tensor | None:
         """A child module."""
-        step, block = use.step, use.block
+        step, block, site = use.step, use.block, use.site
         taken = [self.context.taken(tensor) for tensor in use.given]
-        inside = self.inside(block, site.scope.path_of(name), taken, use.environment)
+        inside = self.inside(block, site.scope.path_of(name), taken, site)
         made = inside.made or dict.fromkeys(block.output_names, NOTHING)
         item = None
         inputs = tuple(tensor for tensor in taken if tensor is not None)
         if len(inputs) == len(taken):
             item = Module(
-                *(step, name, inside.scope.path, block, use.params, use.written, inside.items),
-                *(inputs, inside.given, made, self.context.reusing, tuple(inside.scope.failed)),
+                *(step, name, inside.scope.path, block, use.params.values, use.params.written, inside.items),
+                *(inputs, inside.given, made, site.reusing, tuple(inside.scope.failed)),
             )
             site.body.append(item)
         if step.name is not None:
-            site.scope.names[name] = Named(step, step.span, inside.last, use.environment, item)
+            site.scope.names[name] = Named(step, step.span, inside.last, site.environment, item)
         return inside.last
 
-    def _inline(self, use: Use, name: str | None, site: Site) -> Tensor | None:
+    def _inline(self, use: Use, name: str | None) -> Tensor | None:
         """The steps of a block as steps of the module around: they see no names of it, but it sees theirs."""
-        scope, around = site.scope, site.scope.names
-        scope.names = {}
-        scope.inlined.append(use.block.name)
+        site, names = use.site, use.site.scope.names
         taken = [self.context.taken(tensor) for tensor in use.given]
-        inside = self._run(use.block, scope, taken, use.environment)
-        scope.inlined.pop()
-        around |= {key: named for key, named in scope.names.items() if not isinstance(named.step, spec.Invalid)}
-        scope.names = around
+        inside = self._run(use.block, taken, site.written_out(use.block.name))
+        names |= {key: named for key, named in inside.scope.names.items() if not isinstance(named.step, spec.Invalid)}
         made = inside.made or {}
-        item = Inline(use.step, use.block, use.params, use.written, inside.items, inside.given, made)
+        params = use.params
+        item = Inline(use.step, use.block, params.values, params.written, inside.items, inside.given, made)
         if made and inside.items:
             site.body.append(item)
         else:
             site.body.extend(inside.items)
         if name is not None:
-            scope.names[name] = Named(use.step, use.step.span, inside.last, use.environment, item)
+            names[name] = Named(use.step, use.step.span, inside.last, site.environment, item)
         return inside.last
 
-    def inside(self, block: Block, path: str, given: Sequence[Tensor | None], environment: Environment) -> Inside:
+    def inside(self, block: Block, path: str, given: Sequence[Tensor | None], site: Site) -> Inside:
         """Runs the steps of a module."""
-        return self._run(block, Scope(path, block.chain), _told_apart(given), environment)
+        return self._run(block, _told_apart(given), site.module(Scope(path, block.chain)))
 
-    def _run(self, block: Block, scope: Scope, given: Sequence[Tensor | None], environment: Environment) -> Inside:
-        items: list[Item] = []
-        scope.give({spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}, environment)
-        last = self.run(block.steps, given[0], Site(environment, scope, items))
-        made = self.context.outputs(block.outputs, scope, last, f"`{block.name}`")
+    def _run(self, block: Block, given: Sequence[Tensor | None], site: Site) -> Inside:
+        tensors = {spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}
+        site.scope.give(tensors, site.environment)
+        last = self.run(block.steps, given[0], site)
+        made = self.context.outputs(block.outputs, last, f"`{block.name}`", site)
         named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
-        return Inside(scope, tuple(items), named, made)
+        return Inside(site.scope, tuple(site.body), named, made)
 
 
 def _told_apart(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cnndsl.diagnostics import Code, Note, shorten
-from cnndsl.graph.context import Context, Site
+from cnndsl.graph.arguments import refuse_inputs
+from cnndsl.graph.context import Context
 from cnndsl.graph.graph import Apply, Body, Inline, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
+from cnndsl.graph.site import Site
 from cnndsl.layers import Refused
 from cnndsl.spec import steps as spec
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """A ``reuse`` step: what it names, the tensors that this is given now, and the place where it runs again."""
+
+    step: spec.Reuse
+    named: Named
+    given: tuple[Tensor, ...]
+    site: Site
+
+    def refuse(self, code: Code, item: Apply | Module, reason: str) -> None:
+        message = f"`{item.name}` cannot be reused here: {reason}"
+        help = "a reused step keeps its weights, and takes only the tensors that fit them"
+        self.site.fault(code, message, self.step.target.span, help, Note("it is this step", self.named.span))
 
 
 class Reusing:
@@ -23,8 +39,7 @@ class Reusing:
         self.modules = modules
 
     def reuse(self, step: spec.Reuse, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
-        context = self.context
-        named = context.find(step.target, site)
+        named = self.context.names.find(step.target, site)
         if named is None or (x is None and step.inputs is None):
             return None
         if named.item is None or isinstance(named.item, Inline):
@@ -32,9 +47,9 @@ class Reusing:
                 help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
                 help = help if named.item is None else "a block that is written out is no module: remove its `inline`"
                 message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
-                context.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
+                site.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
-        again = self._applied(named.item, named, x, step, site)
+        again = self._again(step, named.item, named, x, site)
         if again is not None:
             site.body.append(again)
         else:
@@ -44,64 +59,52 @@ class Reusing:
             site.scope.names[name] = Named(step, step.span, out, named.environment, again)
         return out
 
-    def _applied(
-        self, item: Apply | Module, named: Named, x: Tensor | None, step: spec.Reuse, site: Site
+    def _again(
+        self, step: spec.Reuse, item: Apply | Module, named: Named, x: Tensor | None, site: Site
     ) -> Apply | Module | None:
         """The item on the tensors that the step gives it."""
-        context = self.context
         given = [x]
         if isinstance(item, Module):
             given = [*self.modules.given(step, item.definition, x, site)]
         elif step.inputs is not None:
-            context.refuse_inputs(item.kind, step.inputs)
-        tensors = [context.taken(tensor) for tensor in given if tensor is not None]
+            refuse_inputs(item.kind, step.inputs, site)
+        tensors = tuple(self.context.taken(tensor) for tensor in given if tensor is not None)
         if len(tensors) < len(given):
             return None
-        before, context.reusing = context.reusing, True
-        with context.within("the reused step", f"at {context.place(step.span)}"):
-            again = self._again(item, named, tensors, step)
-        context.reusing = before
-        return again
+        there = site.again(named.environment, f"at {self.context.place(step.span)}")
+        again = _Again(step, named, tensors, there)
+        return _layer(again, item) if isinstance(item, Apply) else self._module(again, item)
 
-    def _again(
-        self, item: Apply | Module, named: Named, given: Sequence[Tensor], step: spec.Reuse
-    ) -> Apply | Module | None:
-        if isinstance(item, Apply):
-            return self._layer(item, named, given[0], step)
-        return self._module(item, named, given, step)
-
-    def _layer(self, item: Apply, named: Named, x: Tensor, step: spec.Reuse) -> Apply | None:
-        try:
-            bound = type(item.layer).bind(item.layer.values, x.shape)
-            output = bound.result(x.shape, *(tensor.shape for tensor in item.inputs[1:]))
-        except Refused as refused:
-            argument = type(item.layer).arguments.get(refused.argument or "")
-            code = Code.INFERRED if argument is not None and argument.infer is not None else Code.SHAPE
-            self._cannot(code, f"`{item.name}` cannot be reused here: {refused.message}", named, step)
-            return None
-        return replace(item, step=step, inputs=(x, *item.inputs[1:]), output=Tensor(output), written={}, reuse=True)
-
-    def _module(self, item: Module, named: Named, given: Sequence[Tensor], step: spec.Reuse) -> Module | None:
-        inside = self.modules.inside(item.definition, item.path, given, named.environment)
+    def _module(self, again: _Again, item: Module) -> Module | None:
+        given = again.given
+        inside = self.modules.inside(item.definition, item.path, given, again.site)
         if inside.made is None:
             return None
         shapes = " and ".join(str(tensor.shape) for tensor in given)
         those = " and ".join(str(tensor.shape) for tensor in item.inputs)
         if _layers(inside.items) != _layers(item.body):
-            on = f"its layers for {shapes} would differ from those for {those}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
+            again.refuse(Code.INFERRED, item, f"its layers for {shapes} would differ from those for {those}")
             return None
-        again = replace(item, step=step, body=inside.items, inputs=tuple(given), given=inside.given, reuse=True)
-        again = replace(again, made=inside.made)
-        if _wiring(again) != _wiring(item):
+        made = replace(item, step=again.step, body=inside.items, inputs=given, given=inside.given, reuse=True)
+        made = replace(made, made=inside.made)
+        if _wiring(made) != _wiring(item):
             on = f"its tensors for {shapes} would be connected differently from those for {those}"
-            self._cannot(Code.INFERRED, f"`{item.name}` cannot be reused here: {on}", named, step)
+            again.refuse(Code.INFERRED, item, on)
             return None
-        return again
+        return made
 
-    def _cannot(self, code: Code, message: str, named: Named, step: spec.Reuse) -> None:
-        help = "a reused step keeps its weights, and takes only the tensors that fit them"
-        self.context.fault(code, message, step.target.span, help, Note("it is this step", named.span))
+
+def _layer(again: _Again, item: Apply) -> Apply | None:
+    x, others = again.given[0], item.inputs[1:]
+    try:
+        bound = type(item.layer).bind(item.layer.values, x.shape)
+        output = bound.result(x.shape, *(tensor.shape for tensor in others))
+    except Refused as refused:
+        argument = type(item.layer).arguments.get(refused.argument or "")
+        code = Code.INFERRED if argument is not None and argument.infer is not None else Code.SHAPE
+        again.refuse(code, item, refused.message)
+        return None
+    return replace(item, step=again.step, inputs=(x, *others), output=Tensor(output), written={}, reuse=True)
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:

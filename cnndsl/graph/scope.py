@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.evaluation import Environment, Value
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_key
-from cnndsl.spec.steps import Invalid, Name, Step, Steps, WrittenName, inlined, may_be, names_in, written_name
+from cnndsl.spec.steps import (
+    ANY_NAME,
+    Invalid,
+    Name,
+    Step,
+    Steps,
+    WrittenName,
+    inlined,
+    may_be,
+    names_in,
+    written_name,
+)
 
 _PUBLIC = """
     T_destination add_module append apply bfloat16 buffers call_super_init children compile cpu cuda double
@@ -100,19 +112,24 @@ class Scope:
     lost: set[str] = field(default_factory=set)
     #: The same for names that contain values.
     lost_templates: list[WrittenName] = field(default_factory=list)
-    #: Whether steps of blocks that are written out were skipped.
-    lost_blocks: bool = False
     counts: Counter[str] = field(default_factory=Counter)
-    children: int = 0
+    children: Iterator[int] = field(default_factory=count)
     failed: list[Failed] = field(default_factory=list)
-    #: The blocks that are being written out here, outermost first.
-    inlined: list[str] = field(default_factory=list)
+
+    def apart(self) -> Scope:
+        """The same module for steps that see none of its names so far: those of a block that is written out."""
+        return replace(self, names={})
 
     def lose(self, steps: Steps) -> None:
         """Skips steps because of a fault: their names exist, but nothing is known about them."""
         for name in names_in(steps):
             self.lose_name(name)
-        self.lost_blocks = self.lost_blocks or any(True for _ in inlined(steps))
+        if any(True for _ in inlined(steps)):
+            self.lose_names()
+
+    def lose_names(self) -> None:
+        """Skips a block that would have been written out: its steps may have any names."""
+        self.lost_templates.append(ANY_NAME)
 
     def lose_name(self, name: Value) -> None:
         """Records the name of a skipped step."""
@@ -139,20 +156,20 @@ class Scope:
         return replace(named, tensor=None if named.unknown else named.outputs[output], item=None)
 
     def may_have(self, name: str) -> bool:
-        """Whether a skipped step may have this name, or be the module before its dot; after many, or after a block that
-        would have been written out, any name is possible."""
-        if len(self.lost_templates) > MANY or self.lost_blocks:
+        """Whether a skipped step may have this name, or be the module before its dot; after many, any name is
+        possible."""
+        if len(self.lost_templates) > MANY:
             return True
         names = (name, name.rpartition(".")[0])
         return any(part in self.lost or any(may_be(written, part) for written in self.lost_templates) for part in names)
 
     def child_name(self, short_name: str, written: str | None) -> str:
         """The name of the next child: the written one, its index in a chain, or else kind and count."""
-        self.children += 1
+        index = next(self.children)
         if written is not None:
             self.counts[short_name] += 1
             return written
-        return str(self.children - 1) if self.chain else self.counted(short_name)
+        return str(index) if self.chain else self.counted(short_name)
 
     def counted(self, short_name: str) -> str:
         self.counts[short_name] += 1

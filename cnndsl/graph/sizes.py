@@ -9,14 +9,16 @@ from __future__ import annotations
 import ast
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 from itertools import islice
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.graph.graph import Apply, Tensor
 from cnndsl.graph.scope import Scope
+from cnndsl.graph.site import Site
 from cnndsl.layers.upsampling import Interpolation
 from cnndsl.spec.document import Document
-from cnndsl.spec.steps import Call, Let, Name, Steps, arms
+from cnndsl.spec.steps import Call, Let, Name, Step, Steps, arms
 from cnndsl.spec.values import Expression, Literal, Value, expressions_in
 
 _SIZES = ("height", "width", "depth", "shape")
@@ -24,43 +26,52 @@ _SIZES = ("height", "width", "depth", "shape")
 _MANY = 100
 
 
-def sized_by_tensors(document: Document) -> frozenset[str]:
-    """Names whose values are computed from the sizes of a tensor, in a ``let``, by a loop, or as a block's parameter.
-    A name counts in the whole document if it does anywhere."""
-    leads_to: dict[str, set[str]] = defaultdict(set)
-    found: set[str] = set()
-    for name, value in _bindings(document):
-        for expression in expressions_in(value):
-            if _names_size(expression):
-                found.add(name)
-            for other in expression.names:
-                leads_to[other].add(name)
-    pending = [*found]
-    while pending:
-        new = leads_to[pending.pop()] - found
-        found |= new
-        pending += new
-    return frozenset(found)
+class FrozenSizes:
+    """Warns of layers that resize to the size of an earlier tensor, which ``like`` could name."""
 
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._seen: set[Step] = set()
 
-def frozen_size(
-    item: Apply, scope: Scope, names: Collection[str], made: Iterable[Tensor], block: bool
-) -> Diagnostic | None:
-    """A warning if a layer resizes to the size of an earlier tensor that ``like`` could name, by values computed from
-    sizes. ``names`` are those of :func:`sized_by_tensors`, and ``made`` are all tensors, the last one first."""
-    written = [value for name in ("size", "scale_factor") if (value := item.written.get(name)) is not None]
-    if not isinstance(item.layer, Interpolation) or not any(_comes_from_sizes(value, names) for value in written):
-        return None
-    size = item.output.shape.spatial
-    like = _name_of_size(size, scope)
-    if like is None and not _is_size(size, made, item):
-        return None
-    help = f"{_remedy(item, item.layer, like or 'NAME')} reads the size of `{like or 'NAME'}` when it runs"
-    if like is None:
-        where = "give the block a second input, `inputs: [x, NAME]`" if block else "`name` the step of that size"
-        help = f"{where}; {help}"
-    message = f"this `{item.kind}` gives {list(size)}, whatever the size of the network's input"
-    return Diagnostic(Code.FROZEN, message, written[0].span.first_line, help)
+    def warning(self, item: Apply, site: Site, made: Iterable[Tensor]) -> Diagnostic | None:
+        """A warning about the size of a layer, once for each step. ``made`` are all tensors, the last one first."""
+        if item.step in self._seen or not isinstance(item.layer, Interpolation):
+            return None
+        self._seen.add(item.step)
+        written = [value for name in ("size", "scale_factor") if (value := item.written.get(name)) is not None]
+        if not any(_comes_from_sizes(value, self._names) for value in written):
+            return None
+        size = item.output.shape.spatial
+        like = _name_of_size(size, site.scope)
+        if like is None and not _is_size(size, made, item):
+            return None
+        help = f"{_remedy(item, item.layer, like or 'NAME')} reads the size of `{like or 'NAME'}` when it runs"
+        if like is None:
+            where = (
+                "give the block a second input, `inputs: [x, NAME]`" if site.calls else "`name` the step of that size"
+            )
+            help = f"{where}; {help}"
+        message = f"this `{item.kind}` gives {list(size)}, whatever the size of the network's input"
+        return Diagnostic(Code.FROZEN, message, written[0].span.first_line, help)
+
+    @cached_property
+    def _names(self) -> frozenset[str]:
+        """Names whose values are computed from the sizes of a tensor, in a ``let``, by a loop, or as a block's
+        parameter. A name counts in the whole document if it does anywhere."""
+        leads_to: dict[str, set[str]] = defaultdict(set)
+        found: set[str] = set()
+        for name, value in _bindings(self.document):
+            for expression in expressions_in(value):
+                if _names_size(expression):
+                    found.add(name)
+                for other in expression.names:
+                    leads_to[other].add(name)
+        pending = [*found]
+        while pending:
+            new = leads_to[pending.pop()] - found
+            found |= new
+            pending += new
+        return frozenset(found)
 
 
 def _remedy(item: Apply, layer: Interpolation, like: str) -> str:

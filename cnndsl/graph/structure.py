@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.combine import combine, parts
-from cnndsl.graph.context import Context, Run, Site
+from cnndsl.graph.context import Context
 from cnndsl.graph.graph import Arm, Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
-from cnndsl.graph.scope import Scope
+from cnndsl.graph.site import Run, Site
 from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
@@ -34,6 +33,16 @@ class _Way:
     arm: spec.Arm
     names: Mapping[str, Any]
     exists: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class _Join:
+    """A merge without its tensors: the step that makes it, its name, and how it merges."""
+
+    step: spec.Step
+    name: str
+    kind: str
+    dim: int = 1
 
 
 class Structure:
@@ -71,7 +80,7 @@ class Structure:
                 f"the output of its steps is {added and added.shape}",
             ]
             said = [Note(text, step.span) for text in notes]
-            merge = self._merge(step, site.scope.label("concat"), "concat", 1, (x, added), said, site.scope)
+            merge = self._merge(_Join(step, site.scope.label("concat"), "concat"), (x, added), said, inner)
             if merge is not None:
                 rounds.append((tuple(inner.body), merge))
             else:
@@ -86,74 +95,62 @@ class Structure:
         counted = loop.times is not None
         value = loop.times or loop.elements
         assert value is not None
-        found = self.context.value(value, site.environment)
+        found = site.value(value)
         if found is UNKNOWN:
             return None
         if counted and (type(found) is not int or found < 0):
             help = meant_by(value, found, site.environment.names)
             message = f"`times` expects an integer, 0 or more, got {got(found)}"
-            self.context.fault(Code.TYPE, message, value.span, help)
+            site.fault(Code.TYPE, message, value.span, help)
             return None
         if not counted and not isinstance(found, tuple):
             help = meant_by(value, found, site.environment.names) or "`[64, 128]`, or `$(range(4))`"
-            self.context.fault(Code.TYPE, f"`in` expects a list, got {got(found)}", value.span, help)
+            site.fault(Code.TYPE, f"`in` expects a list, got {got(found)}", value.span, help)
             return None
         rounds = found if counted else len(found)
         if rounds > (limit := self.context.limits.times):
             message = f"the loop has {rounds} rounds, the limit is {limit}"
-            self.context.fault(Code.LIMIT, message, value.span, how_to_raise("times"))
+            site.fault(Code.LIMIT, message, value.span, how_to_raise("times"))
             return None
-        return [{}] * rounds if counted else [self._unpack(loop, element, value) for element in found]
-
-    def _unpack(self, loop: spec.Loop, element: Any, value: Value) -> dict[str, Any]:
-        names = [name.name for name in loop.names]
-        if not loop.unpack:
-            return {names[0]: element}
-        if not isinstance(element, tuple) or len(element) != len(loop.names):
-            message = f"each element is unpacked into `{', '.join(names)}`, but one is {got(element)}"
-            help = f"every element must be a list of {len(loop.names)}"
-            self.context.fault(Code.TYPE, message, value.span, help)
-            return dict.fromkeys(names, UNKNOWN)
-        return dict(zip(names, element))
+        return [{}] * rounds if counted else [_unpack(loop, element, value, site) for element in found]
 
     def _rounds(self, step: spec.Repeat | spec.Dense, bindings: Sequence[dict[str, Any]], site: Site) -> Iterator[Site]:
         """The site of each round, with a body of its own."""
         for number, names in enumerate(bindings, 1):
-            self.context.spend(step.span)
-            with self._round(step.span.text, step.span, number, len(bindings)):
-                known = self.context.with_names(site.environment, names, step.span) if names else site.environment
-                yield Site(known, site.scope, [])
+            self.context.work.spend(step.span, site)
+            inner = self._round(step.span.text, step.span, number, len(bindings), site)
+            yield (inner.knowing(names, step.span) if names else inner).inside()
 
-    def _round(self, word: str, span: Span, number: int, count: int) -> AbstractContextManager[None]:
-        """Inside, faults tell the round of the loop at ``span``, if there are several."""
+    def _round(self, word: str, span: Span, number: int, count: int, site: Site) -> Site:
+        """The place in a round of the loop at ``span``. Faults tell which one, if there are several."""
         if count == 1:
-            return nullcontext()
-        return self.context.within(f"{word} {self.context.place(span)}", f"round {number} of {count}")
+            return site
+        return site.within(f"{word} {self.context.place(span)}", f"round {number} of {count}")
 
     # --- branches --------------------------------------------------------------------------------
 
     def branch(self, step: spec.Branch, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         ways = [*self._ways(step, site)]
         certain = all(way.exists for way in ways)
-        if certain and not self._can_merge(step, len(ways)):
+        if certain and not _can_merge(step, len(ways), site):
             return None
         split, starts = self._starts(step, len(ways), x, site, certain)
         arms: list[Arm] = []
         ends: list[Tensor | None] = []
         for way, start in zip(ways, starts):
-            with self._along(way, site) as inner:
-                if not way.exists:
-                    site.scope.lose(way.arm.steps)
-                ends.append(self.run(way.arm.steps, start, inner) if way.exists else None)
+            inner = self._along(way, site)
+            if not way.exists:
+                site.scope.lose(way.arm.steps)
+            ends.append(self.run(way.arm.steps, start, inner) if way.exists else None)
             arms.append(Arm(way.written, way.round, tuple(inner.body)))
         notes = [
             Note(f"the output of branch {number} is {end and end.shape}", way.arm.span)
             for number, (end, way) in enumerate(zip(ends, ways), 1)
         ]
         merge = None
-        if (dim := self._dim(step, site)) is not UNKNOWN:
+        if (dim := _dim(step, site)) is not UNKNOWN:
             label = name or site.scope.label(step.merge)
-            merge = self._merge(step, label, step.merge, dim, tuple(ends), notes, site.scope)
+            merge = self._merge(_Join(step, label, step.merge, dim), tuple(ends), notes, site)
         if merge is None:
             site.body.extend(item for arm in arms for item in arm.body)
             return None
@@ -176,49 +173,23 @@ class Structure:
     def _decision(self, way: _Way, site: Site) -> Any:
         """Whether there is a branch, UNKNOWN if its ``when`` has no result."""
         if way.arm.loop:
-            self.context.spend(way.arm.span)
+            self.context.work.spend(way.arm.span, site)
         if way.arm.when is None:
             return True
-        with self._along(way, site) as inner:
-            return self.context.value(way.arm.when, inner.environment, holds)
+        return self._along(way, site).value(way.arm.when, holds)
 
-    @contextmanager
-    def _along(self, way: _Way, site: Site) -> Iterator[Site]:
+    def _along(self, way: _Way, site: Site) -> Site:
         """The site of a branch, with a body of its own."""
         span = way.arm.span
-        known = self.context.with_names(site.environment, way.names, span) if way.names else site.environment
-        with self._round("branch", span, way.round + 1, way.rounds) if way.arm.loop else nullcontext():
-            yield Site(known, site.scope, [])
-
-    def _can_merge(self, step: spec.Branch, count: int) -> bool:
-        """Whether there are as many branches as it takes to merge them."""
-        message, help, span = "", "", step.span
-        if not count:
-            message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
-        elif step.merge in PAIRS and count != 2:
-            message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
-            span = step.merge_span
-        elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:
-            message = "one empty branch has nothing to merge with"
-            help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"
-        if message:
-            self.context.fault(Code.BRANCH, message, span, help)
-        return not message
-
-    def _dim(self, step: spec.Branch, site: Site) -> Any:
-        """The dimension of a concat, UNKNOWN if it is not an integer."""
-        dim = 1 if step.dim is None else self.context.value(step.dim, site.environment)
-        if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
-            help = meant_by(step.dim, dim, site.environment.names)
-            self.context.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span, help)
-            return UNKNOWN
-        return dim
+        known = site.knowing(way.names, span) if way.names else site
+        inner = self._round("branch", span, way.round + 1, way.rounds, known) if way.arm.loop else known
+        return inner.inside()
 
     def _starts(
         self, step: spec.Branch, count: int, x: Tensor | None, site: Site, certain: bool
     ) -> tuple[Split | None, Sequence[Tensor | None]]:
         """The tensor that each of ``count`` branches starts with: the whole tensor, or its part."""
-        wanted = False if step.split is None else self.context.value(step.split, site.environment)
+        wanted = False if step.split is None else site.value(step.split)
         if wanted is False:
             return None, [x] * count
         if x is None or wanted is UNKNOWN or step.split is None or not certain:
@@ -227,7 +198,7 @@ class Structure:
             sizes = parts(x.shape, wanted, count)
         except Refused as refused:
             help = refused.help or meant_by(step.split, wanted, site.environment.names)
-            self.context.fault(Code.BRANCH, refused.message, step.split.span, help)
+            site.fault(Code.BRANCH, refused.message, step.split.span, help)
             site.scope.fail(site.scope.label("split"), "split", x)
             return None, [None] * count
         if count == 1:  # all channels: there is nothing to split
@@ -237,62 +208,52 @@ class Structure:
         return Split(step, name, site.scope.path_of(name), sizes, self.context.taken(x), outputs), outputs
 
     def _merge(
-        self,
-        step: spec.Step,
-        name: str,
-        kind: str,
-        dim: int,
-        tensors: tuple[Tensor | None, ...],
-        notes: Sequence[Note],
-        scope: Scope,
+        self, join: _Join, tensors: tuple[Tensor | None, ...], notes: Sequence[Note], site: Site
     ) -> Merge | None:
+        """The merge of some tensors, None if one is unknown or they do not fit; ``notes`` tell what they are."""
+        step, kind = join.step, join.kind
         known = tuple(self.context.taken(tensor) for tensor in tensors if tensor is not None)
         if len(known) < len(tensors):
             return None
-        self.context.spend(step.span, len(known))
+        self.context.work.spend(step.span, site, len(known))
         try:
-            shape = combine(kind, [tensor.shape for tensor in known], dim)
+            shape = combine(kind, [tensor.shape for tensor in known], join.dim)
         except Refused as refused:
             code = Code.CONCAT if kind == "concat" else Code.BRANCH
             written = step.dim if isinstance(step, spec.Branch) and refused.argument == "dim" else None
-            self.context.fault(code, refused.message, written.span if written else step.span, refused.help, *notes)
-            scope.fail(name, kind, *known)
+            site.fault(code, refused.message, written.span if written else step.span, refused.help, *notes)
+            site.scope.fail(join.name, kind, *known)
             return None
-        return Merge(step, name, scope.path_of(name), kind, dim, known, Tensor(shape))
+        return Merge(step, join.name, site.scope.path_of(join.name), kind, join.dim, known, Tensor(shape))
 
     # --- residuals -------------------------------------------------------------------------------
 
     def residual(self, step: spec.Residual, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
-        inner, side = site.inside([]), site.inside([])
+        inner, side = site.inside(), site.inside()
         main, other = self.run(step.steps, x, inner), x
         if isinstance(step.shortcut, tuple):
             other = self.run(step.shortcut, x, side)
         else:
-            wanted = self.context.value(step.shortcut, site.environment)
-            if wanted is not UNKNOWN and type(wanted) is not bool:
-                message = f"`shortcut` expects a list of steps, true or false, got {got(wanted)}"
-                help = meant_by(step.shortcut, wanted, site.environment.names)
-                self.context.fault(Code.TYPE, message, step.shortcut.span, help)
-                wanted = UNKNOWN
+            wanted = _has_shortcut(step.shortcut, site)
             if wanted is False:
                 site.body.append(Residual(step, tuple(inner.body), (), None))
                 return main
             other = None if wanted is UNKNOWN else x
         if main is not None and other is not None and main.shape != other.shape:
-            self._unlike(step, x, main, other)
+            self._unlike(step, x, main, other, site)
             site.scope.fail(name or site.scope.label("add"), "add", main, other)
             other = None
         if main is None or other is None:
             site.body.extend((*inner.body, *side.body))
             return None
-        self.context.spend(step.span, 2)
+        self.context.work.spend(step.span, site, 2)
         label = name or site.scope.label("add")
         sides = self.context.taken(main), self.context.taken(other)
         merge = Merge(step, label, site.scope.path_of(label), "add", 1, sides, Tensor(main.shape))
         site.body.append(Residual(step, tuple(inner.body), tuple(side.body), merge))
         return merge.output
 
-    def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor) -> None:
+    def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor, site: Site) -> None:
         """Reports that the sides differ, and which projection of the input would fix it."""
         message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds equal shapes"
         projection = x and _projection(x.shape, main.shape)
@@ -303,7 +264,55 @@ class Structure:
         short = "the shortcut ends with" if isinstance(step.shortcut, tuple) else "the shortcut is the input"
         said = {"the steps end with": main, short: other}
         notes = [Note(f"{what} {tensor.shape}", origins.get(tensor)) for what, tensor in said.items()]
-        self.context.fault(Code.RESIDUAL, message, step.span, help, *notes)
+        site.fault(Code.RESIDUAL, message, step.span, help, *notes)
+
+
+def _unpack(loop: spec.Loop, element: Any, value: Value, site: Site) -> dict[str, Any]:
+    names = [name.name for name in loop.names]
+    if not loop.unpack:
+        return {names[0]: element}
+    if not isinstance(element, tuple) or len(element) != len(loop.names):
+        message = f"each element is unpacked into `{', '.join(names)}`, but one is {got(element)}"
+        help = f"every element must be a list of {len(loop.names)}"
+        site.fault(Code.TYPE, message, value.span, help)
+        return dict.fromkeys(names, UNKNOWN)
+    return dict(zip(names, element))
+
+
+def _can_merge(step: spec.Branch, count: int, site: Site) -> bool:
+    """Whether there are as many branches as it takes to merge them."""
+    message, help, span = "", "", step.span
+    if not count:
+        message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
+    elif step.merge in PAIRS and count != 2:
+        message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
+        span = step.merge_span
+    elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:
+        message = "one empty branch has nothing to merge with"
+        help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"
+    if message:
+        site.fault(Code.BRANCH, message, span, help)
+    return not message
+
+
+def _dim(step: spec.Branch, site: Site) -> Any:
+    """The dimension of a concat, UNKNOWN if it is not an integer."""
+    dim = 1 if step.dim is None else site.value(step.dim)
+    if step.dim is not None and dim is not UNKNOWN and type(dim) is not int:
+        help = meant_by(step.dim, dim, site.environment.names)
+        site.fault(Code.TYPE, f"`dim` expects an integer, got {got(dim)}", step.dim.span, help)
+        return UNKNOWN
+    return dim
+
+
+def _has_shortcut(written: Value, site: Site) -> Any:
+    """Whether a residual has a shortcut, UNKNOWN if that cannot be told."""
+    wanted = site.value(written)
+    if wanted is UNKNOWN or type(wanted) is bool:
+        return wanted
+    message = f"`shortcut` expects a list of steps, true or false, got {got(wanted)}"
+    site.fault(Code.TYPE, message, written.span, meant_by(written, wanted, site.environment.names))
+    return UNKNOWN
 
 
 def _projection(shape: Shape, wanted: Shape) -> str:

@@ -96,14 +96,14 @@ def take(name: str, arguments: Mapping[str, Argument[Any]], given: Mapping[str, 
 
     ``name`` is the layer or function that they are arguments of. Raises :class:`Refused`.
     """
-    call = f"`{name}({signature(arguments)})`"
     for key, value in given.items():
         if key not in arguments:
-            raise Refused(f"`{name}` has no argument `{key}`", key, call)
+            raise Refused(f"`{name}` has no argument `{key}`", key, f"`{name}({signature(arguments)})`")
         arguments[key].check(value, dims)
     missing = [key for key, arg in arguments.items() if arg.required and key not in given]
     if missing:
-        raise Refused(f"`{name}` needs {' and '.join(f'`{key}`' for key in missing)}", None, call)
+        needs = " and ".join(f"`{key}`" for key in missing)
+        raise Refused(f"`{name}` needs {needs}", None, f"`{name}({signature(arguments)})`")
     defaults = {key: arg.default for key, arg in arguments.items() if arg.infer is None}
     return defaults | {key: arguments[key].kind.convert(value, dims) for key, value in given.items()}
 

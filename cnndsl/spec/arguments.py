@@ -16,12 +16,13 @@ Fault: TypeAlias = Callable[[Code, str, Span, str], None]
 
 @dataclass(frozen=True)
 class Callee:
-    """What is called: its name, the names that a list of arguments fills, all names of arguments, and its usage."""
+    """What is called: its name, the names that a list of arguments fills, all names of arguments, and its usage, which
+    only a fault needs."""
 
     name: str
     positional: Sequence[str]
     known: Collection[str]
-    usage: str
+    usage: Callable[[], str]
 
     def takes(self, given: int) -> str:
         """What a list of arguments may be that has too many, in words."""
@@ -40,12 +41,12 @@ def by_name(
     names, sound = callee.positional, True
     if len(positional) > len(names):
         message = f"`{callee.name}` takes {callee.takes(len(positional))}"
-        fault(Code.ARGUMENT, message, positional[len(names)].span, callee.usage)
+        fault(Code.ARGUMENT, message, positional[len(names)].span, callee.usage())
         sound = False
     found = dict(zip(names, positional))
     for keyword in keywords:
         if keyword.name not in callee.known:
-            help = did_you_mean(keyword.name, callee.known) or callee.usage
+            help = did_you_mean(keyword.name, callee.known) or callee.usage()
             fault(Code.ARGUMENT, f"`{callee.name}` has no argument `{shorten(keyword.name)}`", keyword.span, help)
             sound = False
         found[keyword.name] = keyword.value

@@ -45,7 +45,9 @@ class Vocabulary:
 
 
 def _callee(function: Function) -> Callee:
-    usage = f"`{function.name}({function.signature()})`"
+    def usage() -> str:
+        return f"`{function.name}({function.signature()})`"
+
     return Callee(function.name, function.positional(), function.arguments, usage)
 
 

@@ -252,6 +252,8 @@ def names_in(steps: Steps) -> Iterator[Value]:
 
 #: The text of a written name around its values: ``("conv", "")`` for ``conv$i``.
 WrittenName: TypeAlias = tuple[str, ...]
+#: That of a name that is just a value.
+ANY_NAME: WrittenName = ("", "")
 
 
 def written_name(name: Value) -> WrittenName:
@@ -266,7 +268,7 @@ def written_name(name: Value) -> WrittenName:
                 else:
                     texts.append("")
             return tuple(texts)
-    return "", ""
+    return ANY_NAME
 
 
 def may_be(written: WrittenName, name: str) -> bool:
