@@ -4,16 +4,16 @@ import copy
 import subprocess
 import sys
 from collections.abc import Container, Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
-import torchvision.ops
 from torch import Tensor, nn
 
 import cnndsl
 from cnndsl.graph import graph as g
-from cnndsl.layers import Layer
+from cnndsl.layers import Layer, definitions
 
 BATCH = 2
 #: What torch computes for the merges of two tensors that are not a concat.
@@ -102,15 +102,16 @@ def _leaves(tree: dict[str, Any], names: Container[str], around: str = "") -> It
         yield from _leaves(inside, names, f"{around}{part}.")
 
 
+def torch_class(layer: type[Layer]) -> type[nn.Module]:
+    """The class that the emitted source calls or holds a copy of."""
+    ours = f"{definitions.__name__}.{layer.defined_in}" if layer.defined_in else ""
+    found: type[nn.Module] = getattr(import_module(ours or layer.package or "torch.nn"), layer.__name__)
+    return found
+
+
 def torch_layer(layer: Layer) -> nn.Module:
     """The same layer, made from the layer table without the emitter."""
-    namespace: dict[str, Any] = {"torch": torch, "nn": nn}
-    if layer.definition:
-        exec(layer.definition, namespace)
-    kind = type(layer).__name__
-    owner = torchvision.ops if layer.package else nn
-    factory = namespace[kind] if layer.definition else getattr(owner, kind)
-    made: nn.Module = factory(**layer.settings)
+    made = torch_class(type(layer))(**layer.settings)
     if by := layer.parametrization:
         return getattr(torch.nn.utils.parametrizations, by.function.name)(made, **by.values)
     return made

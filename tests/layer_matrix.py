@@ -10,11 +10,12 @@ import json
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
 import torch
+from emitting import torch_class
 from torch import nn
 
 from cnndsl.diagnostics import Code, Diagnostic
@@ -168,15 +169,6 @@ def by_position(layer: type[Layer], given: dict[str, Any], last: str) -> dict[st
 
 
 # --- torch -----------------------------------------------------------------------------------------
-
-
-@cache
-def torch_class(layer: type[Layer]) -> type[nn.Module]:
-    """The class that the emitted source would call."""
-    namespace: dict[str, Any] = {"torch": torch, "nn": nn}
-    exec(layer.definition or layer.imports, namespace)
-    found: type[nn.Module] = eval(layer.constructor, namespace)
-    return found
 
 
 class Ran(NamedTuple):

@@ -42,6 +42,8 @@ def imports(path: Path) -> set[str]:
 
 
 FILES = sorted(PACKAGE.rglob("*.py"))
+#: The classes that the emitted source holds copies of. Nothing imports these files, which are read as text.
+DEFINITIONS = [path for path in FILES if path.parent.name == "definitions" and path.name != "__init__.py"]
 
 
 def module_of(path: Path) -> str:
@@ -89,8 +91,17 @@ def test_imports_go_one_way(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_torch_is_imported_where_a_tensor_is_needed(path: Path) -> None:
     inside = path.relative_to(PACKAGE).as_posix()
-    if inside not in ("emit/module.py", "plugins/meta.py") and not inside.startswith(("training/", "weights/")):
+    needed = inside in ("emit/module.py", "plugins/meta.py") or inside.startswith(("training/", "weights/"))
+    if not needed and path not in DEFINITIONS:
         assert not {name for name in imports(path) if name.split(".")[0] in ("torch", "torchvision")}
+
+
+def test_definitions_are_for_the_emitted_source() -> None:
+    """They need what it imports and nothing else, and cnndsl itself never imports them."""
+    definitions = {module_of(path) for path in DEFINITIONS}
+    assert definitions and all(MODULES[module] <= {"torch", "torch.nn"} for module in definitions)
+    for module, names in MODULES.items():
+        assert not definitions & {*names, *(name.rpartition(".")[0] for name in names)}, module
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))

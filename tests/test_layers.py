@@ -8,11 +8,11 @@ import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
 import torch
+from emitting import torch_class
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
@@ -37,7 +37,6 @@ from cnndsl.layers.kinds import (
     PerAxis,
     Union,
 )
-from cnndsl.layers.upsampling import UpsampleLike
 
 # CNNDSL_EXAMPLES=2000 looks further, and elsewhere each time.
 EXAMPLES = int(os.environ.get("CNNDSL_EXAMPLES", "0"))
@@ -56,13 +55,6 @@ every_initializer = pytest.mark.parametrize("initializer", INITIALIZERS.values()
 
 
 # ------------------------------------------------------------------------------------ torch's side
-
-
-def torch_class(layer: type[Layer]) -> type[nn.Module]:
-    """The class that the emitted source would call."""
-    namespace: dict[str, Any] = {"torch": torch, "nn": nn}
-    exec(layer.definition or layer.imports, namespace)
-    return eval(layer.constructor, namespace)
 
 
 class Ran(NamedTuple):
@@ -455,53 +447,6 @@ def test_import_is_light() -> None:
         [sys.executable, "-c", code, cnndsl.__path__[0]], capture_output=True, text=True, check=True, timeout=60
     )
     assert not {"torch", "numpy", "inspect", "dataclasses", "yaml", "jsonschema"} & set(done.stdout.split())
-
-
-# ---------------------------------------------------------------------------------- layers of our own
-
-OURS = {name: layer for name, layer in LAYERS.items() if layer.definition}
-
-
-@pytest.mark.parametrize("layer", [*OURS.values(), UpsampleLike])
-def test_definition_is_readable(layer: type[Layer]) -> None:
-    formatted = subprocess.run(
-        [sys.executable, "-m", "ruff", "format", "--isolated", "--line-length", "88", "-"],
-        input=layer.definition,
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    assert formatted == layer.definition
-    module = torch_class(layer)
-    assert module.__doc__
-    for method in (own for name, own in vars(module).items() if name in ("__init__", "forward")):
-        hints = inspect.signature(method)
-        assert hints.return_annotation is not inspect.Signature.empty
-        assert all(p.annotation is not p.empty for name, p in hints.parameters.items() if name != "self")
-
-
-SCRIPT = """
-import sys, warnings
-import torch
-warnings.simplefilter("ignore")
-sys.path.insert(0, sys.argv[1])
-import module
-for call, size in {calls}:
-    print(list(torch.jit.script(eval(call, vars(module)))(torch.zeros(size)).shape))
-"""
-
-
-def test_definitions_can_be_scripted(tmp_path: Path) -> None:
-    (tmp_path / "module.py").write_text(
-        "\n\n".join(["import torch\nfrom torch import nn\n", *(layer.definition for layer in OURS.values())])
-    )
-    bound = [layer.bind(layer.example, Shape(layer.example_input)) for layer in OURS.values()]
-    calls = [(f"{layer.constructor}(**{layer.settings!r})", tuple(layer.example_input)) for layer in bound]
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(calls=calls), str(tmp_path)], capture_output=True, text=True, timeout=120
-    )
-    wanted = [str(list(layer.output(Shape(layer.example_input)))) for layer in bound]
-    assert done.stdout.splitlines() == wanted, done.stderr
 
 
 # -------------------------------------------------------------------------------------------- kinds

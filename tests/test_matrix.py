@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 import torch
-from emitting import assert_faithful, samples
-from layer_matrix import DECISIONS, MOST, Case, attempt, cases, not_asked, ran, torch_class, values
+from emitting import assert_faithful, samples, torch_class
+from layer_matrix import DECISIONS, MOST, Case, attempt, cases, not_asked, ran, values
 from test_recipe_tables import CALLED, use
 from torch import nn
 

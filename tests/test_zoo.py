@@ -249,7 +249,7 @@ def test_one_begins_with_a_small_network_or_with_one_of_the_zoo(tmp_path: Path) 
     assert (tmp_path / "mine.yaml").read_text() == before
 
 
-def test_the_wheel_has_the_specs(tmp_path: Path) -> None:
+def test_the_wheel_has_the_specs_and_definitions(tmp_path: Path) -> None:
     root = FOLDER.parent.parent
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=300)
@@ -258,10 +258,14 @@ def test_the_wheel_has_the_specs(tmp_path: Path) -> None:
         archive.extractall(tmp_path / "installed")
     empty = tmp_path / "empty"
     empty.mkdir()
-    code = "import cnndsl; print(cnndsl.__file__); print(cnndsl.load('zoo:resnet18').cost.params)"
+    code = (
+        "import cnndsl; print(cnndsl.__file__); print(cnndsl.load('zoo:resnet18').cost.params);"
+        "print(cnndsl.loads('input: [8, 4, 4]\\nnetwork: [Slice: 3]').source().count('class Slice(nn.Module)'))"
+    )
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     done = subprocess.run([sys.executable, "-c", code], cwd=empty, env=env, capture_output=True, text=True, timeout=300)
-    assert done.stdout.splitlines() == [str(tmp_path / "installed" / "cnndsl" / "__init__.py"), "11689512"], done.stderr
+    installed = str(tmp_path / "installed" / "cnndsl" / "__init__.py")
+    assert done.stdout.splitlines() == [installed, "11689512", "1"], done.stderr
 
 
 def test_the_page_of_the_zoo_is_current() -> None:

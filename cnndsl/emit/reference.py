@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Shape
+from cnndsl.layers.definitions import definition
 from cnndsl.layers.table import Argument
 from cnndsl.plugins import OwnLayer
 from cnndsl.printable import as_written
@@ -101,8 +102,9 @@ def _example(layer: type[Layer]) -> str:
 
 
 def _origin(layer: type[Layer]) -> str:
-    if layer.definition:
-        return f"Not in torch or torchvision, so the emitted source defines it:\n\n```python\n{layer.definition}```"
+    if layer.defined_in:
+        code = definition(layer.defined_in, layer.__name__)
+        return f"Not in torch or torchvision, so the emitted source defines it:\n\n```python\n{code}```"
     if issubclass(layer, OwnLayer):
         return f"Defined by a plugin: `{layer.imports}`."
     name = f"{layer.package or 'torch.nn'}.{layer.__name__}"

@@ -224,13 +224,7 @@ class Hardtanh(_Activation):
 class Abs(_Activation):
     """``|x|``, the magnitude of each value; applied to a difference, the distance."""
 
-    definition = '''\
-class Abs(nn.Module):
-    """Gives the magnitude of each value."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.abs()
-'''
+    defined_in = "activation"
 
 
 class _FromOutput(_Activation):

@@ -199,15 +199,7 @@ class LayerNorm2d(_Normalization):
     """
 
     dims = 2
-    definition = '''\
-class LayerNorm2d(nn.LayerNorm):
-    """Normalises the channels of each pixel."""
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        x, shape = x.permute(0, 2, 3, 1), self.normalized_shape
-        x = nn.functional.layer_norm(x, shape, self.weight, self.bias, self.eps)
-        return x.permute(0, 3, 1, 2)
-'''
+    defined_in = "norm"
 
     normalized_shape = inferred(POSITIVE, lambda cls, x: x.channels)
     eps = argument(NUMBER, 1e-5)

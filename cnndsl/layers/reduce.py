@@ -8,24 +8,9 @@ from cnndsl.layers.table import Layer, argument, layer
 from cnndsl.printable import as_written
 
 
-def _definition(name: str, what: str, result: str) -> str:
-    """The source of a reduction that has no arguments but ``dim`` and ``keepdim``."""
-    return f'''\
-class {name}(nn.Module):
-    """{what}"""
-
-    def __init__(self, dim: int | tuple[int, ...], keepdim: bool = False) -> None:
-        super().__init__()
-        self.dim: list[int] = [dim] if isinstance(dim, int) else list(dim)
-        self.keepdim = keepdim
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return {result}
-'''
-
-
 class _Reduction(Layer):
     family = "pooling"
+    defined_in = "reduce"
     example = {"dim": (2, 3)}
 
     def output(self, x: Shape) -> Shape:
@@ -57,8 +42,6 @@ class Mean(_Reduction):
     Dimension 0, the batch, is never reduced.
     """
 
-    definition = _definition("Mean", "The mean over some dimensions.", "x.mean(self.dim, self.keepdim)")
-
     dim = argument(_DIM)
     keepdim = argument(BOOLEAN, False)
 
@@ -67,8 +50,6 @@ class Mean(_Reduction):
 class Sum(_Reduction):
     """The sum over ``dim``, one dimension or a list, as ``torch.sum``; see ``Mean``."""
 
-    definition = _definition("Sum", "The sum over some dimensions.", "x.sum(self.dim, self.keepdim)")
-
     dim = argument(_DIM)
     keepdim = argument(BOOLEAN, False)
 
@@ -76,8 +57,6 @@ class Sum(_Reduction):
 @layer
 class Amax(_Reduction):
     """The largest value over ``dim``, one dimension or a list, as ``torch.amax``; see ``Mean``."""
-
-    definition = _definition("Amax", "The largest value over some dimensions.", "x.amax(self.dim, self.keepdim)")
 
     dim = argument(_DIM)
     keepdim = argument(BOOLEAN, False)
@@ -93,25 +72,6 @@ class Norm(_Reduction):
     ``ord: 2`` is the Euclidean length, ``ord: 1`` the sum of magnitudes, and ``ord: 0`` the number of values that are
     not 0. See ``Mean`` for ``dim`` and ``keepdim``.
     """
-
-    definition = '''\
-class Norm(nn.Module):
-    """The norm over some dimensions."""
-
-    def __init__(
-        self,
-        ord: float = 2.0,
-        dim: int | tuple[int, ...] | None = None,
-        keepdim: bool = False,
-    ) -> None:
-        super().__init__()
-        self.ord = ord
-        self.dim: list[int] = [dim] if isinstance(dim, int) else list(dim or ())
-        self.keepdim = keepdim
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.linalg.vector_norm(x, self.ord, self.dim, self.keepdim)
-'''
 
     ord = argument(NUMBER, 2.0)
     dim = argument(_DIM, None)

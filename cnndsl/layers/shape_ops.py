@@ -82,17 +82,7 @@ class Reshape(_ShapeOp):
     One of the sizes may be -1; it is then inferred from the others.
     """
 
-    definition = '''\
-class Reshape(nn.Module):
-    """Gives each sample another shape."""
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        super().__init__()
-        self.shape: list[int] = list(shape)
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x.reshape([x.shape[0]] + self.shape)
-'''
+    defined_in = "shape_ops"
     example = {"shape": (8, 1024)}
 
     shape = argument(Listing(INTEGER))
@@ -107,20 +97,7 @@ class Slice(_ShapeOp):
     the last.
     """
 
-    definition = '''\
-class Slice(nn.Module):
-    """Takes a part of a tensor along one dimension."""
-
-    def __init__(self, start: int, stop: int | None = None, dim: int = 1) -> None:
-        super().__init__()
-        self.start = start
-        self.stop = stop
-        self.dim = dim
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        stop = x.shape[self.dim] if self.stop is None else self.stop
-        return x.narrow(self.dim, self.start, stop - self.start)
-'''
+    defined_in = "shape_ops"
     example = {"start": 0, "stop": 4}
 
     start = argument(NATURAL)

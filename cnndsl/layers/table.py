@@ -135,9 +135,9 @@ class Layer:
     ranks: ClassVar[range | tuple[int, ...]] = ()
     #: The Python module that defines it, if not ``torch.nn``.
     package: ClassVar[str] = ""
-    #: Source of the class, for layers that neither torch nor torchvision has. It uses only
-    #: ``torch`` and ``nn``, and is formatted, because it is copied into the emitted source.
-    definition: ClassVar[str] = ""
+    #: The module of ``cnndsl.layers.definitions`` that has its class, if neither torch nor torchvision has it. The
+    #: class is copied into the emitted source.
+    defined_in: ClassVar[str] = ""
     #: The expression that Python source calls to build it, and the import that this needs besides ``torch``.
     constructor: ClassVar[str]
     imports: ClassVar[str]
@@ -170,7 +170,7 @@ class Layer:
         cls.arguments = {**cls.arguments, **own}
         cls.reads = tuple(name for name, argument in cls.arguments.items() if EARLIER in argument.kind.parts())
         cls.word = vars(cls).get("word", name)
-        cls.constructor = name if cls.package or cls.definition else f"nn.{name}"
+        cls.constructor = name if cls.package or cls.defined_in else f"nn.{name}"
         cls.imports = f"from {cls.package} import {name}" if cls.package else ""
         if not (hasattr(cls, "short_name") or name.startswith("_")):
             cls.short_name = re.sub(r"\d+d?$", "", name).lower()

@@ -107,22 +107,7 @@ class UpsampleLike(Layer):
     short_name = "upsample"
     word = "Upsample"
     ranks = Upsample.ranks
-    definition = '''\
-class UpsampleLike(nn.Module):
-    """Interpolates to the height and width of another tensor."""
-
-    def __init__(
-        self, mode: str = "nearest", align_corners: bool | None = None
-    ) -> None:
-        super().__init__()
-        self.mode = mode
-        self.align_corners = align_corners
-
-    def forward(self, x: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-        return nn.functional.interpolate(
-            x, like.shape[2:], mode=self.mode, align_corners=self.align_corners
-        )
-'''
+    defined_in = "upsampling"
 
     mode = Upsample.arguments["mode"]
     align_corners = Upsample.arguments["align_corners"]

@@ -91,7 +91,7 @@ def _check_name(name: str, home: str) -> None:
     other = LAYERS.get(name)
     # The same module may have been reloaded, or a notebook cell run twice.
     if other is not None and not (issubclass(other, OwnLayer) and other.package == home):
-        whose = f"`{other.package}`" if other.package else "cnndsl" if other.definition else "torch"
+        whose = f"`{other.package}`" if other.package else "cnndsl" if other.defined_in else "torch"
         raise ValueError(f"`{name}` of `{home}` has the name of a layer of {whose}: rename it")
 
 

@@ -15,6 +15,7 @@ from cnndsl.emit.source.torch.write import class_lines
 from cnndsl.graph.graph import Apply, Graph, Tensor, walk
 from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers.definitions import definition
 from cnndsl.plugins import OwnLayer
 
 #: Replaces a space at which a line must not be broken.
@@ -42,12 +43,12 @@ def emit(graph: Graph) -> Emitted:
     applied = [item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply)]
     layers = {type(layer).__name__: type(layer) for layer in applied}
     used = [layers[name] for name in sorted(layers)]
-    imported = {layer.__name__ for layer in used if layer.imports or layer.definition}
+    imported = {layer.__name__ for layer in used if layer.imports or layer.defined_in}
     functions = {layer.parametrization.function for layer in applied if layer.parametrization}
     imported |= {function.name for function in functions}
     *blocks, network = plan(graph, frozenset({"Tensor", "nn", "torch", *imported}))
     init = _init_function(graph.initializations, applied)
-    parts = [layer.definition.strip() for layer in used if layer.definition]
+    parts = [definition(layer.defined_in, layer.__name__).strip() for layer in used if layer.defined_in]
     if init:
         parts.append("\n".join(init))
     parts += ["\n".join(class_lines(block)) for block in blocks]

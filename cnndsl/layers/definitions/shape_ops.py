@@ -1,0 +1,29 @@
+"""Layers that rearrange a sample's values, or take a part of them."""
+
+import torch
+from torch import nn
+
+
+class Reshape(nn.Module):
+    """Gives each sample another shape."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape: list[int] = list(shape)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.reshape([x.shape[0]] + self.shape)
+
+
+class Slice(nn.Module):
+    """Takes a part of a tensor along one dimension."""
+
+    def __init__(self, start: int, stop: int | None = None, dim: int = 1) -> None:
+        super().__init__()
+        self.start = start
+        self.stop = stop
+        self.dim = dim
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        stop = x.shape[self.dim] if self.stop is None else self.stop
+        return x.narrow(self.dim, self.start, stop - self.start)
