@@ -53,7 +53,7 @@ def pasted(help: str) -> str:
     return found[1]
 
 
-OF_TORCH = [layer for name, layer in LAYERS.items() if hasattr(nn, name) and not layer.definition]
+OF_TORCH = [layer for name, layer in LAYERS.items() if hasattr(nn, name) and not layer.defined_in]
 
 
 @pytest.mark.parametrize("layer", OF_TORCH, ids=lambda layer: layer.__name__)
