@@ -16,6 +16,7 @@ from values import assert_values
 import cnndsl
 from cnndsl.graph.graph import Apply, walk
 from cnndsl.layers import LAYERS, Layer, Shape
+from cnndsl.spec.values import Literal
 
 ARCHS = Path(__file__).parent.parent / "archs"
 SLOPES = [-0.5, 0.0, 0.5]
@@ -89,8 +90,9 @@ def test_what_we_ship_works_in_place_where_it_says_so(path: Path) -> None:
         return
     assert not [item for item in cnndsl.check(path) if item.code.id in ("CNN101", "CNN108")]
     for _, item in walk(cnndsl.load(path).graph.root.body):
-        if isinstance(item, Apply) and "inplace" in item.written:
-            assert item.layer.values["inplace"]
+        written = item.written.get("inplace") if isinstance(item, Apply) else None
+        if isinstance(written, Literal):  # an expression may ask for either
+            assert item.layer.values["inplace"] is written.value
 
 
 def in_place(text: str) -> dict[str, bool]:
