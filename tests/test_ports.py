@@ -269,3 +269,23 @@ def test_a_variable_that_is_read_later_is_not_written_over() -> None:
     y = torch.cat([module.conv2(first) + module.pair1(first)[1], second], 1)
     side = torch.cat([module.conv6(y), module.pair2(module.conv7(y))[1]], 1)
     torch.testing.assert_close(found["output"], module.conv5(module.conv4(y)) + side)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{name: s, N: }",
+        "{name: s, sequential: [{M: , inputs: [input, input]}, {M: , inputs: [input, input]}, Conv2d: [3, 1]]}",
+        "{name: s, O: }",
+    ],
+)
+def test_a_reused_module_may_give_one_tensor_twice_to_a_block(step: str) -> None:
+    blocks = """
+      M: {inputs: [a, b], steps: [branch: [[], [from: b]]]}
+      Two: {outputs: [o1, o2], steps: [{name: o1, Conv2d: [2, 1]}, {name: o2}]}
+      N: [{name: k, Conv2d: [3, 1]}, {M: , inputs: [k, k]}, Conv2d: [3, 1]]
+      O: [{name: k, Two: }, {M: , inputs: [k.o1, k.o2]}, Conv2d: [3, 1]]
+    """
+    net = network(f"- {step}\n- reuse: s", dedent(blocks).replace("\n", "\n  "))
+    module, x = net.module(), torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(ran(net, module, x)["output"], module.s(module.s(x)), rtol=0, atol=0)

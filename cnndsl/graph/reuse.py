@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,17 +111,22 @@ def _layer(again: _Again, item: Apply) -> Apply | None:
 def _wiring(module: Module) -> list[tuple[Any, ...]]:
     """The tensors that the operations of a module take, numbered in order, and what merges and splits do."""
     numbers: dict[int, int] = {}
-    for tensor in module.given.values():
-        numbers.setdefault(id(tensor), len(numbers))
+
+    def number(tensors: Iterable[Tensor]) -> None:
+        for tensor in tensors:
+            numbers.setdefault(id(tensor), len(numbers))
+
+    number(module.given.values())
     rows: list[tuple[Any, ...]] = []
     for _, item in walk(module.body):
         taken = tuple(numbers[id(tensor)] for tensor in item.inputs)
+        if isinstance(item, Module):  # a module that is given one tensor twice calls it by two names
+            number(item.given.values())
         how: tuple[Any, ...] = (item.kind, item.dim) if isinstance(item, Merge) else ()
         if isinstance(item, Split):
             how = (len(item.sizes),) if len(set(item.sizes)) == 1 else item.sizes
         rows.append((item.path, taken, how))
-        for tensor in item.outputs:
-            numbers.setdefault(id(tensor), len(numbers))
+        number(item.outputs)
     return [*rows, tuple(numbers[id(tensor)] for tensor in module.outputs)]
 
 
