@@ -289,3 +289,44 @@ def test_a_reused_module_may_give_one_tensor_twice_to_a_block(step: str) -> None
     net = network(f"- {step}\n- reuse: s", dedent(blocks).replace("\n", "\n  "))
     module, x = net.module(), torch.rand(2, 3, 8, 8)
     torch.testing.assert_close(ran(net, module, x)["output"], module.s(module.s(x)), rtol=0, atol=0)
+
+
+def test_outputs_take_values() -> None:
+    """So a block with outputs can be written out twice: its names contain a parameter."""
+    blocks = "  Q(i): {outputs: [o$i, p$i], steps: [{name: o$i, Conv2d: [4, 1]}, {name: p$i, Conv2d: [4, 1]}]}"
+    steps = """
+        - {Q: 1, inline: true}
+        - {name: q, Q: 2, inline: true}
+        - {name: c.0, Q: 3}
+        - {name: c.1, Q: 4}
+    """
+    net = network(dedent(steps), blocks, "[c.$(n - 1).o4, q.o2, p1]\nparams: {n: 2}")
+    module, x = net.module(), torch.rand(2, 3, 8, 8)
+    found = ran(net, module, x)
+    wanted = {"p1": module.p1(module.o1(x))}
+    wanted["o2"] = module.o2(wanted["p1"])
+    wanted["o4"] = module.c[1].o4(module.c[0](module.p2(wanted["o2"]))[1])
+    assert [*found] == ["o4", "o2", "p1"]
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+
+
+def test_outputs_of_steps_that_when_leaves_out_are_not_returned() -> None:
+    text = """
+      input: [3, 8, 8]
+      params: {aux: true, more: 2}
+      network:
+        - {name: out, Conv2d: [4, 1]}
+        - {name: aux, ReLU: , when: $aux}
+        - {repeat: [{name: more$i, Tanh: }], for: i, in: $(range(more)), when: $aux}
+        - branch: [{steps: [{name: last, Tanh: }], when: $aux}, []]
+      outputs: [out, aux, last]
+    """
+    x = torch.rand(2, 3, 8, 8)
+    full, alone = cnndsl.loads(text), cnndsl.loads(text, aux=False)
+    assert [*ran(full, full.module(), x)] == ["out", "aux", "last"]
+    module = alone.module()
+    torch.testing.assert_close(module(x), module.out(x), rtol=0, atol=0)
+    assert [*ran(alone, module, x)] == ["output"]
+    with pytest.raises(cnndsl.SpecError, match="there is no `aux` here: its step is left out"):
+        cnndsl.loads(text.replace("[out, aux, last]", "[aux]"), aux=False)

@@ -15,6 +15,7 @@ from cnndsl.graph.scope import Named
 from cnndsl.graph.site import Site
 from cnndsl.layers import Refused
 from cnndsl.spec import steps as spec
+from cnndsl.spec.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,7 @@ class Reusing:
             return None
         if named.item is None or isinstance(named.item, Inline):
             if named.tensor is not None:
-                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
-                help = help if named.item is None else "a block that is written out is no module: remove its `inline`"
-                message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
-                site.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
+                _refuse(step.target, named, site)
             return None
         again = self._again(step, named.item, named, x, site)
         if again is not None:
@@ -93,6 +91,19 @@ class Reusing:
             again.refuse(Code.INFERRED, item, on)
             return None
         return made
+
+
+def _refuse(target: Value, named: Named, site: Site) -> None:
+    """Reports that what is named has no weights of its own."""
+    message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
+    help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
+    if isinstance(named.item, Inline):
+        help = "a block that is written out is no module: remove its `inline`"
+    elif named.is_output:
+        name = str(site.value(target))
+        message = f"`{shorten(name)}` is a tensor, an output of `{shorten(name.rpartition('.')[0])}`, without weights"
+        help = f"reuse the whole module: `reuse: {shorten(name.rpartition('.')[0])}`"
+    site.fault(Code.FROM, message, target.span, help, Note("it is this step", named.span))
 
 
 def _layer(again: _Again, item: Apply) -> Apply | None:

@@ -167,7 +167,9 @@ class Structure:
             for number, names in enumerate(bindings):
                 way = _Way(written, number, len(bindings) if arm.loop else 0, arm, names)
                 decision = self._decision(way, site)
-                if decision is not False:
+                if decision is False:
+                    site.scope.leave_out(arm, site.environment)
+                else:
                     yield replace(way, exists=decision is True)
 
     def _decision(self, way: _Way, site: Site) -> Any:

@@ -170,7 +170,8 @@ class StepParser:
             other = "for" if listed[0] else "in"
             message = f"{subject} has both `times` and `{other}`"
             self.fault(Code.KEY, message, tree.keys[other].span, "`times` counts, `for` and `in` go through a list")
-        elif not counted and listed != (True, True):
+            return Loop(times=Literal(UNKNOWN, span))
+        if not counted and listed != (True, True):
             missing = "`times`, or `for` and `in`" if not any(listed) else "`in`" if listed[0] else "`for`"
             help = "`times: 3`, or `for: channels` and `in: [64, 128]`"
             self.fault(Code.MISSING, f"{subject} needs {missing}", span, help)
