@@ -9,6 +9,7 @@ from typing import Any, TypeAlias, TypeVar
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.graph.faults import Faults
 from cnndsl.graph.graph import Tensor
+from cnndsl.graph.marks import Marks
 from cnndsl.graph.names import Names
 from cnndsl.graph.site import Site
 from cnndsl.graph.work import Work
@@ -39,6 +40,7 @@ class Context:
         self.document = document
         self.limits = document.limits
         self.names = Names(document)
+        self.marks = Marks(document)
         self.faults = Faults()
         self.warnings: list[Diagnostic] = []
         self.work = Work(document.limits)
@@ -61,6 +63,11 @@ class Context:
     def place(self, span: Span) -> str:
         """Line and column, with the file if it is not the document's."""
         return f"{span.line}:{span.column}" if span.source == self.document.source else str(span)
+
+    def leave_out(self, step: spec.Step | spec.Arm, site: Site) -> None:
+        """Records a step or branch whose ``when`` is false."""
+        self.marks.leave_out(step)
+        site.scope.leave_out(step, site.environment)
 
     # --- tensors ---------------------------------------------------------------------------------
 

@@ -94,7 +94,8 @@ class _Elaborator:
         if root is None or outputs is None or any(fault.is_error for fault in context.faults.found):
             return Elaboration(None, root, tuple(context.faults.found), context.params)
         graph, warnings = without_hazards(Graph(document, root, self.initializations, self.contracts))
-        faults = (*context.faults.found, *context.warnings, *context.fetched_in_vain(), *warnings)
+        unused = (*context.fetched_in_vain(), *context.marks.unused(context.names.used))
+        faults = (*context.faults.found, *context.warnings, *unused, *warnings)
         return Elaboration(graph, graph.root, faults, context.params)
 
     def params(self, site: Site) -> Mapping[str, Any]:
@@ -157,7 +158,7 @@ class _Elaborator:
                     x = None
                     continue
                 if not decision:
-                    site.scope.leave_out(step, site.environment)
+                    self.context.leave_out(step, site)
                     site.check_depth(step.span)
                     x = self.run_steps(step.otherwise, x, site)
                     continue
@@ -205,5 +206,7 @@ class _Elaborator:
                 named = self.context.names.find(step.target, site)
                 return self.context.fetch(named.tensor, step) if named else None
             case spec.Mark():
+                if name is not None:
+                    self.context.marks.ran(step, name)
                 return x
         raise AssertionError(f"{type(step).__name__} is not a kind of step")

@@ -85,15 +85,23 @@ class Names:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        #: The steps that something has named.
+        self.used: set[spec.Step] = set()
 
     def find(self, target: Value, site: Site) -> Named | None:
         """The earlier step of this module that a ``from`` or ``reuse`` names, None if it is unknown."""
         name, scope = site.value(target), site.scope
         if name is UNKNOWN:
             return None
-        found = scope.find(name) if isinstance(name, str) else None
+        found = self._found(name, scope)
         if found is None and not scope.may_have(shown(name)):
             self._not_found(name, target.span, site)
+        return found
+
+    def _found(self, name: object, scope: Scope) -> Named | None:
+        found = scope.find(name) if isinstance(name, str) else None
+        if found is not None:
+            self.used.add(found.step)
         return found
 
     def _not_found(self, name: object, span: Span, site: Site) -> None:
@@ -114,7 +122,7 @@ class Names:
     def find_output(self, name: object, span: Span, what: str, site: Site) -> Named | None:
         """The step of the module ``what`` that its ``outputs`` name at ``span``, None if it is unknown."""
         scope = site.scope
-        found = scope.find(name) if isinstance(name, str) else None
+        found = self._found(name, scope)
         if found is None and not scope.may_have(shown(name)):
             message, help = f"no step of {what} is named `{shown(name)}`", did_you_mean(str(name), scope.names)
             help = help or f"give the step a `name`, in {what} itself"

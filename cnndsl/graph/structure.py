@@ -168,7 +168,7 @@ class Structure:
                 way = _Way(written, number, len(bindings) if arm.loop else 0, arm, names)
                 decision = self._decision(way, site)
                 if decision is False:
-                    site.scope.leave_out(arm, site.environment)
+                    self.context.leave_out(arm, site)
                 else:
                     yield replace(way, exists=decision is True)
 
