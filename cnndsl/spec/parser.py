@@ -149,8 +149,7 @@ class StepParser:
         return Branch(
             span=span,
             branches=arms,
-            merge=str(merge.value) if isinstance(merge, Scalar) else "concat",
-            merge_span=merge.span if merge else span,
+            merge=self._value(tree, "merge") or Literal("concat", span),
             dim=self._value(tree, "dim"),
             split=self._value(tree, "split"),
         )

@@ -94,11 +94,10 @@ class Arm:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Branch(Step):
-    """``split`` is None, or True for even parts, or a value with the sizes of the parts."""
+    """``merge`` names how. ``split`` is None, or True for even parts, or a value with the sizes of the parts."""
 
     branches: tuple[Arm, ...] = field(repr=False)
-    merge: str
-    merge_span: Span
+    merge: Value
     dim: Value | None
     split: Value | None
 
@@ -229,8 +228,9 @@ def values_in(step: Step) -> Iterator[Value]:
             found = (callee, *arguments.values, step.inputs, step.parametrization)
         case Repeat(loop=loop) | Dense(loop=loop):
             found = (loop.times, loop.elements)
-        case Branch(dim=dim, split=split, branches=branches):
+        case Branch(merge=merge, dim=dim, split=split, branches=branches):
             found = (
+                merge,
                 dim,
                 split,
                 *(value for arm in branches if arm.loop for value in (arm.loop.times, arm.loop.elements)),
