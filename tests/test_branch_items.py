@@ -244,3 +244,37 @@ def test_a_module_whose_branches_would_be_others_is_not_used_again() -> None:
     network: [{name: cell, Cell: }, {MaxPool2d: 2}, {reuse: cell}]
     """
     assert [item.code.id for item in cnndsl.check(cnndsl.Text(dedent(text)))] == ["CNN031"]
+
+
+def test_a_merge_may_come_from_a_value() -> None:
+    """From a parameter, an expression or a loop. Blocks that merge differently are different classes."""
+    text = """
+      input: [4, 8, 8]
+      params: {add: true}
+      blocks:
+        F(how, dim=1): [{branch: [[Conv2d: [4, 1]], []], merge: $how, dim: $dim}]
+      network:
+        - F: add
+        - F: subtract
+        - {name: m, F: maximum}
+        - F: [concat, 2]
+        - reuse: m
+        - {branch: [[], [Tanh]], merge: "$('add' if add else 'multiply')"}
+        - repeat: [{branch: [[], [Tanh]], merge: $how}]
+          for: how
+          in: [add, multiply, concat]
+    """
+    for add in (True, False):
+        net = cnndsl.loads(dedent(text), add=add)
+        module, x = net.module(), torch.rand(2, 4, 8, 8)
+        found = module(x)
+        x = module.f1.conv1(x) + x
+        x = module.f2.conv1(x) - x
+        x = torch.maximum(module.m.conv1(x), x)
+        x = torch.cat([module.f4.conv1(x), x], 2)
+        x = torch.maximum(module.m.conv1(x), x)
+        x = x + x.tanh() if add else x * x.tanh()
+        x = x + x.tanh()
+        x = x * x.tanh()
+        torch.testing.assert_close(found, torch.cat([x, x.tanh()], 1), rtol=0, atol=0)
+        assert_faithful(net)

@@ -269,3 +269,64 @@ def test_a_variable_that_is_read_later_is_not_written_over() -> None:
     y = torch.cat([module.conv2(first) + module.pair1(first)[1], second], 1)
     side = torch.cat([module.conv6(y), module.pair2(module.conv7(y))[1]], 1)
     torch.testing.assert_close(found["output"], module.conv5(module.conv4(y)) + side)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{name: s, N: }",
+        "{name: s, sequential: [{M: , inputs: [input, input]}, {M: , inputs: [input, input]}, Conv2d: [3, 1]]}",
+        "{name: s, O: }",
+    ],
+)
+def test_a_reused_module_may_give_one_tensor_twice_to_a_block(step: str) -> None:
+    blocks = """
+      M: {inputs: [a, b], steps: [branch: [[], [from: b]]]}
+      Two: {outputs: [o1, o2], steps: [{name: o1, Conv2d: [2, 1]}, {name: o2}]}
+      N: [{name: k, Conv2d: [3, 1]}, {M: , inputs: [k, k]}, Conv2d: [3, 1]]
+      O: [{name: k, Two: }, {M: , inputs: [k.o1, k.o2]}, Conv2d: [3, 1]]
+    """
+    net = network(f"- {step}\n- reuse: s", dedent(blocks).replace("\n", "\n  "))
+    module, x = net.module(), torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(ran(net, module, x)["output"], module.s(module.s(x)), rtol=0, atol=0)
+
+
+def test_outputs_take_values() -> None:
+    """So a block with outputs can be written out twice: its names contain a parameter."""
+    blocks = "  Q(i): {outputs: [o$i, p$i], steps: [{name: o$i, Conv2d: [4, 1]}, {name: p$i, Conv2d: [4, 1]}]}"
+    steps = """
+        - {Q: 1, inline: true}
+        - {name: q, Q: 2, inline: true}
+        - {name: c.0, Q: 3}
+        - {name: c.1, Q: 4}
+    """
+    net = network(dedent(steps), blocks, "[c.$(n - 1).o4, q.o2, p1]\nparams: {n: 2}")
+    module, x = net.module(), torch.rand(2, 3, 8, 8)
+    found = ran(net, module, x)
+    wanted = {"p1": module.p1(module.o1(x))}
+    wanted["o2"] = module.o2(wanted["p1"])
+    wanted["o4"] = module.c[1].o4(module.c[0](module.p2(wanted["o2"]))[1])
+    assert [*found] == ["o4", "o2", "p1"]
+    for name, tensor in wanted.items():
+        torch.testing.assert_close(found[name], tensor, rtol=0, atol=0)
+
+
+def test_outputs_of_steps_that_when_leaves_out_are_not_returned() -> None:
+    text = """
+      input: [3, 8, 8]
+      params: {aux: true, more: 2}
+      network:
+        - {name: out, Conv2d: [4, 1]}
+        - {name: aux, ReLU: , when: $aux}
+        - {repeat: [{name: more$i, Tanh: }], for: i, in: $(range(more)), when: $aux}
+        - branch: [{steps: [{name: last, Tanh: }], when: $aux}, []]
+      outputs: [out, aux, last]
+    """
+    x = torch.rand(2, 3, 8, 8)
+    full, alone = cnndsl.loads(text), cnndsl.loads(text, aux=False)
+    assert [*ran(full, full.module(), x)] == ["out", "aux", "last"]
+    module = alone.module()
+    torch.testing.assert_close(module(x), module.out(x), rtol=0, atol=0)
+    assert [*ran(alone, module, x)] == ["output"]
+    with pytest.raises(cnndsl.SpecError, match="there is no `aux` here: its step is left out"):
+        cnndsl.loads(text.replace("[out, aux, last]", "[aux]"), aux=False)

@@ -14,7 +14,7 @@ from cnndsl.graph.meanings import meanings
 from cnndsl.graph.renames import doubtful_renamings
 from cnndsl.layers import INITIALIZERS, LAYERS, Refused
 from cnndsl.spec.document import Block
-from cnndsl.spec.steps import Call, Step, Steps, last_part, nested
+from cnndsl.spec.steps import Call, Step, Steps, nested
 from cnndsl.spec.values import Literal
 
 
@@ -142,16 +142,16 @@ def _unused_inputs(graph: Graph, taken: Taken) -> Iterator[Diagnostic]:
 
 def _unused_outputs(graph: Graph, taken: Taken) -> Iterator[Diagnostic]:
     """The outputs of blocks that nothing takes, after any call."""
-    used: set[tuple[str, str]] = set()
+    used: set[tuple[str, int]] = set()
     called = {module.block for module in taken}
     for around, tensors in taken.items():
         for module in operations(around.body):
             if isinstance(module, Module):
-                used |= {(module.block, name) for name, tensor in module.made.items() if tensor in tensors}
+                used |= {(module.block, place) for place, tensor in enumerate(module.outputs) if tensor in tensors}
     for block in _own_blocks(graph):
-        for name in block.outputs if block.name in called else ():
-            if (block.name, last_part(name.name)) not in used:
-                message = f"nothing uses the output `{name.name}` of `{block.name}`"
+        for place, name in enumerate(block.outputs if block.name in called else ()):
+            if (block.name, place) not in used:
+                message = f"nothing uses the output `{name.span.text}` of `{block.name}`"
                 yield Diagnostic(Code.UNUSED, message, name.span)
 
 

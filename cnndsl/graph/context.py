@@ -6,17 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
-from cnndsl.diagnostics import Diagnostic
+from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.graph.faults import Faults
 from cnndsl.graph.graph import Tensor
-from cnndsl.graph.names import Names, find_output
+from cnndsl.graph.marks import Marks
+from cnndsl.graph.names import Names
 from cnndsl.graph.site import Site
 from cnndsl.graph.work import Work
 from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
-from cnndsl.spec.document import Document
-from cnndsl.spec.evaluation import Environment, Meter
+from cnndsl.spec.document import Document, appears_twice
+from cnndsl.spec.evaluation import Environment, Meter, Value
+from cnndsl.spec.tree import UNKNOWN
 
 MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
 #: The tensors that a module is given or makes, by their names inside.
@@ -38,6 +40,7 @@ class Context:
         self.document = document
         self.limits = document.limits
         self.names = Names(document)
+        self.marks = Marks(document)
         self.faults = Faults()
         self.warnings: list[Diagnostic] = []
         self.work = Work(document.limits)
@@ -50,6 +53,8 @@ class Context:
         self.origins: dict[Tensor, Span] = {}
         self._meter = Meter(document.limits.evaluation)
         self._fetched: dict[Fetched, None] = {}
+        #: The ``from`` steps after which a module ends that names its outputs.
+        self._ending: set[spec.From] = set()
 
     def environment(self, names: Mapping[str, Any], has_input: bool = True) -> Environment:
         """An environment with only ``names``."""
@@ -58,6 +63,11 @@ class Context:
     def place(self, span: Span) -> str:
         """Line and column, with the file if it is not the document's."""
         return f"{span.line}:{span.column}" if span.source == self.document.source else str(span)
+
+    def leave_out(self, step: spec.Step | spec.Arm, site: Site) -> None:
+        """Records a step or branch whose ``when`` is false."""
+        self.marks.leave_out(step)
+        site.scope.leave_out(step, site.environment)
 
     # --- tensors ---------------------------------------------------------------------------------
 
@@ -76,18 +86,31 @@ class Context:
             x = x.of
         return x
 
-    def fetched_in_vain(self) -> Iterator[spec.From]:
-        """The steps whose tensor nothing took, each once."""
-        yield from dict.fromkeys(fetched.step for fetched in self._fetched)
+    def fetched_in_vain(self) -> Iterator[Diagnostic]:
+        """Warnings about ``from`` steps whose tensor nothing took, each once."""
+        for step in dict.fromkeys(fetched.step for fetched in self._fetched):
+            help = "the next step takes another tensor; `branch: [[from: a], [from: b]]` takes several"
+            if step in self._ending:
+                help = "remove it: no step follows, and `outputs` names what is returned"
+            yield Diagnostic(Code.UNUSED, "nothing uses the tensor of this `from`", step.span, help)
 
-    def outputs(self, names: Sequence[spec.Name], last: Tensor | None, what: str, site: Site) -> Tensors | None:
-        """The tensors that a module returns by name: those of ``names``, or just its last; None if one is unknown."""
-        if not names:
+    def outputs(self, written: Sequence[Value], last: Tensor | None, what: str, site: Site) -> Tensors | None:
+        """The tensors that a module returns by name: those that ``written`` names, or just its last; None if one is
+        unknown."""
+        if not written:
             return {"output": self.taken(last)} if last is not None else None
-        self.work.spend(names[0].span, site, len(names))
+        if isinstance(last, Fetched):
+            self._ending.add(last.step)
+        self.work.spend(written[0].span, site, len(written))
+        places: dict[str, Span] = {}
         found: dict[str, Tensor] = {}
-        for name in names:
-            named = find_output(name, what, site)
-            if named is not None and named.tensor is not None:
-                found[spec.last_part(name.name)] = self.taken(named.tensor)
-        return found if len(found) == len(names) else None
+        for target in written:
+            name = site.value(target)
+            named = None if name is UNKNOWN else self.names.find_output(name, target.span, what, site)
+            own = spec.last_part(str(name))
+            if named is not None and own in places:
+                site.report(appears_twice("output", own, target.span, places[own]))
+            elif named is not None and named.tensor is not None:
+                found[own] = self.taken(named.tensor)
+            places.setdefault(own, target.span)
+        return found if len(found) == len(written) else None

@@ -6,7 +6,7 @@ None and everything that depends on it is skipped, so each fault is reported onc
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -20,7 +20,7 @@ from cnndsl.graph.graph import Graph, Module, Tensor
 from cnndsl.graph.initialization import Initialization, initializations
 from cnndsl.graph.inplace import without_hazards
 from cnndsl.graph.modules import NOTHING, Modules
-from cnndsl.graph.names import name_of, take
+from cnndsl.graph.names import name_of, take, which
 from cnndsl.graph.params import check_order
 from cnndsl.graph.reuse import Reusing
 from cnndsl.graph.scope import Named, Scope
@@ -33,7 +33,7 @@ from cnndsl.spec.document import Document
 from cnndsl.spec.evaluation import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Literal
+from cnndsl.spec.values import Literal, Value
 from cnndsl.spec.words import INPUT
 
 
@@ -81,7 +81,7 @@ class _Elaborator:
             first = next(iter(inputs.values()), None)
             context.sample = first.shape.sample if first else ()
             last = self.run_steps(document.network, first, site)
-            outputs = context.outputs(document.outputs, last, "`network`", site)
+            outputs = context.outputs(self.outputs(site), last, "`network`", site)
         except Stop:
             first = next(iter(inputs.values()), None)
         if first is not None:
@@ -94,14 +94,9 @@ class _Elaborator:
         if root is None or outputs is None or any(fault.is_error for fault in context.faults.found):
             return Elaboration(None, root, tuple(context.faults.found), context.params)
         graph, warnings = without_hazards(Graph(document, root, self.initializations, self.contracts))
-        faults = (*context.faults.found, *context.warnings, *self.fetched_in_vain(), *warnings)
+        unused = (*context.fetched_in_vain(), *context.marks.unused(context.names.used))
+        faults = (*context.faults.found, *context.warnings, *unused, *warnings)
         return Elaboration(graph, graph.root, faults, context.params)
-
-    def fetched_in_vain(self) -> Iterator[Diagnostic]:
-        """Warnings about ``from`` steps whose tensor nothing uses."""
-        help = "the next step takes another tensor; `branch: [[from: a], [from: b]]` takes several"
-        for step in self.context.fetched_in_vain():
-            yield Diagnostic(Code.UNUSED, "nothing uses the tensor of this `from`", step.span, help)
 
     def params(self, site: Site) -> Mapping[str, Any]:
         """The document's parameters. `init` and `expect`, which need no more than these, are worked out too."""
@@ -141,6 +136,13 @@ class _Elaborator:
         for name in [*inputs][1:]:
             site.scope.taken[name] = self.document.inputs[name]
 
+    def outputs(self, site: Site) -> tuple[Value, ...]:
+        """The document's outputs without those whose steps are left out by ``when``, but with all if none is left."""
+        there = site.without_input()
+        written = tuple(Literal(there.value(value), value.span) for value in self.document.outputs)
+        absent = site.scope.absent() if written else {}
+        return tuple(name for name in written if which(str(name.value), absent) is None) or written
+
     # --- lists of steps --------------------------------------------------------------------------
 
     def run_steps(self, steps: spec.Steps, x: Tensor | None, site: Site) -> Tensor | None:
@@ -156,6 +158,7 @@ class _Elaborator:
                     x = None
                     continue
                 if not decision:
+                    self.context.leave_out(step, site)
                     site.check_depth(step.span)
                     x = self.run_steps(step.otherwise, x, site)
                     continue
@@ -203,5 +206,7 @@ class _Elaborator:
                 named = self.context.names.find(step.target, site)
                 return self.context.fetch(named.tensor, step) if named else None
             case spec.Mark():
+                if name is not None:
+                    self.context.marks.ran(step, name)
                 return x
         raise AssertionError(f"{type(step).__name__} is not a kind of step")

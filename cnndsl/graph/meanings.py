@@ -63,9 +63,11 @@ class _Reader:
         self.use(line.wanted for line in document.expect)
         covered = {key.name: key for key in self.recipe(document.train)}
         self.steps(document.network)
+        self.use(document.outputs)
         for block in document.blocks.values():
             theirs = self.parameters(block.parameters, f" of the block `{block.name}`")
             self.steps(block.steps)
+            self.use(block.outputs)
             self.forget(theirs)
             covered |= {parameter.name: parameter for parameter in theirs}
             self.found.unused += [(parameter, None) for parameter in theirs if parameter not in self.used]

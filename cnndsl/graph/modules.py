@@ -68,8 +68,7 @@ class Modules:
     ) -> Tensor | None:
         context, block, span = self.context, called.of, step.callee.span
         if not self._may_call(block, span, site):
-            if step.inline:
-                site.scope.lose_names()
+            site.scope.lose((step,))
             return None
         params = self._params(called, span, site)
         known = site.seeing(context.environment(context.params)).knowing(params.values, span)
@@ -171,7 +170,8 @@ class Modules:
             )
             site.body.append(item)
         if step.name is not None:
-            site.scope.names[name] = Named(step, step.span, inside.last, site.environment, item)
+            known = inside.last if item else None
+            site.scope.names[name] = Named(step, step.span, known, site.environment, item)
         return inside.last
 
     def _inline(self, use: Use, name: str | None) -> Tensor | None:
@@ -199,7 +199,7 @@ class Modules:
         tensors = {spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}
         site.scope.give(tensors, site.environment)
         last = self.run(block.steps, given[0], site)
-        made = self.context.outputs(block.outputs, last, f"`{block.name}`", site)
+        made = self.context.outputs(block.outputs, last, f"`{block.name}`", site.without_input())
         named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
         return Inside(site.scope, tuple(site.body), named, made)
 

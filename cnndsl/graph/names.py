@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-from cnndsl.diagnostics import Code, Note, did_you_mean, got, shorten
+from cnndsl.diagnostics import Code, Note, did_you_mean, got, nearest, shorten
 from cnndsl.graph.scope import DOTTED, TAKEN, Named, Scope, unusable_step
 from cnndsl.graph.site import Site
 from cnndsl.source import Span
@@ -85,25 +85,32 @@ class Names:
 
     def __init__(self, document: Document) -> None:
         self.document = document
+        #: The steps that something has named.
+        self.used: set[spec.Step] = set()
 
     def find(self, target: Value, site: Site) -> Named | None:
         """The earlier step of this module that a ``from`` or ``reuse`` names, None if it is unknown."""
         name, scope = site.value(target), site.scope
         if name is UNKNOWN:
             return None
-        found = scope.find(name) if isinstance(name, str) else None
+        found = self._found(name, scope)
         if found is None and not scope.may_have(shown(name)):
             self._not_found(name, target.span, site)
         return found
 
+    def _found(self, name: object, scope: Scope) -> Named | None:
+        found = scope.find(name) if isinstance(name, str) else None
+        if found is not None:
+            self.used.add(found.step)
+        return found
+
     def _not_found(self, name: object, span: Span, site: Site) -> None:
         names = [name for name in site.scope.names if name != INPUT]
-        module, _, output = str(name).rpartition(".")
         message, help = f"no earlier step of this module is named `{shown(name)}`", did_you_mean(str(name), names)
-        notes = []
-        if outputs := module in names and site.scope.names[module].outputs:
-            message = f"`{shorten(module)}` has no output `{shorten(output)}`"
-            help = did_you_mean(output, outputs) or f"its outputs: {_listed([*outputs])}"
+        notes: list[Note] = []
+        if reason := _of_known(str(name), site.scope):
+            message, help, notes = reason
+            help = help or "put the same `when` beside this step"
         elif isinstance(name, str) and name in self._written:
             notes = [Note("there is one here, later or in another module", self._written[name])]
         if not help and names:
@@ -111,6 +118,20 @@ class Names:
         if isinstance(name, str) and name in site.environment.names:
             help = f"did you mean `${shown(name)}`?"
         site.fault(Code.FROM, message, span, help or "give the step a `name`", *notes)
+
+    def find_output(self, name: object, span: Span, what: str, site: Site) -> Named | None:
+        """The step of the module ``what`` that its ``outputs`` name at ``span``, None if it is unknown."""
+        scope = site.scope
+        found = self._found(name, scope)
+        if found is None and not scope.may_have(shown(name)):
+            message, help = f"no step of {what} is named `{shown(name)}`", did_you_mean(str(name), scope.names)
+            help = help or f"give the step a `name`, in {what} itself"
+            notes: list[Note] = []
+            if reason := _of_known(str(name), scope):
+                message, help, notes = reason
+                help = help or f"`{{name: {shown(name)}}}` in the `else` beside `when` names the current tensor"
+            site.fault(Code.OUTPUT, message, span, help, *notes)
+        return found
 
     @cached_property
     def _written(self) -> dict[object, Span]:
@@ -123,19 +144,27 @@ class Names:
         return found
 
 
-def find_output(name: spec.Name, what: str, site: Site) -> Named | None:
-    """The step of the module ``what`` that its ``outputs`` names, None if it is unknown."""
-    scope = site.scope
-    found = scope.find(name.name)
-    if found is None and not scope.may_have(name.name):
-        help = did_you_mean(name.name, [*scope.names, *_outputs(name.name.rpartition(".")[0], scope)])
-        message = f"no step of {what} is named `{shorten(name.name)}`"
-        site.fault(Code.OUTPUT, message, name.span, help or f"give the step a `name`, in {what} itself")
-    return found
+def which(name: str, absent: Mapping[str, Span]) -> Span | None:
+    """The place of an absent name that is this one, or that of the module before its dot."""
+    return absent.get(name) or absent.get(name.rpartition(".")[0])
 
 
-def _outputs(module: str, scope: Scope) -> Iterator[str]:
-    return (f"{module}.{output}" for output in (scope.names[module].outputs if module in scope.names else ()))
+def _of_known(name: str, scope: Scope) -> tuple[str, str, list[Note]] | None:
+    """Message, help and notes about a name that means nothing, although what is before its dot is known, or although
+    the spec has such a step, which is left out: then there is no help."""
+    module, _, output = name.rpartition(".")
+    if named := scope.names.get(module):
+        if outputs := named.outputs:
+            near = nearest(output, outputs)
+            help = f"did you mean `{module}.{near}`?" if near else f"its outputs: {_listed([*outputs])}"
+            return f"`{shorten(module)}` has no output `{shorten(output)}`", help, []
+        message = f"`{shorten(module)}` has one tensor, and no outputs with names"
+        help = did_you_mean(name, scope.names) or f"its tensor is `{shorten(module)}`"
+        return message, help, [Note("it is this step", named.span)]
+    if left_out := which(name, scope.absent()):
+        note = Note("by its `when`, or by one around it", left_out)
+        return f"there is no `{shown(name)}` here: its step is left out", "", [note]
+    return None
 
 
 def _listed(names: Sequence[str]) -> str:

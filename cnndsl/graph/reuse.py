@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ from cnndsl.graph.scope import Named
 from cnndsl.graph.site import Site
 from cnndsl.layers import Refused
 from cnndsl.spec import steps as spec
+from cnndsl.spec.values import Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +46,7 @@ class Reusing:
             return None
         if named.item is None or isinstance(named.item, Inline):
             if named.tensor is not None:
-                help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
-                help = help if named.item is None else "a block that is written out is no module: remove its `inline`"
-                message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
-                site.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
+                _refuse(step.target, named, site)
             return None
         again = self._again(step, named.item, named, x, site)
         if again is not None:
@@ -94,6 +93,19 @@ class Reusing:
         return made
 
 
+def _refuse(target: Value, named: Named, site: Site) -> None:
+    """Reports that what is named has no weights of its own."""
+    message = f"`{shorten(named.step.span.text)}` has no weights to reuse"
+    help = "`reuse` takes a layer, a block or a `sequential`; `from` takes the tensor of a step"
+    if isinstance(named.item, Inline):
+        help = "a block that is written out is no module: remove its `inline`"
+    elif named.is_output:
+        name = str(site.value(target))
+        message = f"`{shorten(name)}` is a tensor, an output of `{shorten(name.rpartition('.')[0])}`, without weights"
+        help = f"reuse the whole module: `reuse: {shorten(name.rpartition('.')[0])}`"
+    site.fault(Code.FROM, message, target.span, help, Note("it is this step", named.span))
+
+
 def _layer(again: _Again, item: Apply) -> Apply | None:
     x, others = again.given[0], item.inputs[1:]
     try:
@@ -110,17 +122,22 @@ def _layer(again: _Again, item: Apply) -> Apply | None:
 def _wiring(module: Module) -> list[tuple[Any, ...]]:
     """The tensors that the operations of a module take, numbered in order, and what merges and splits do."""
     numbers: dict[int, int] = {}
-    for tensor in module.given.values():
-        numbers.setdefault(id(tensor), len(numbers))
+
+    def number(tensors: Iterable[Tensor]) -> None:
+        for tensor in tensors:
+            numbers.setdefault(id(tensor), len(numbers))
+
+    number(module.given.values())
     rows: list[tuple[Any, ...]] = []
     for _, item in walk(module.body):
         taken = tuple(numbers[id(tensor)] for tensor in item.inputs)
+        if isinstance(item, Module):  # a module that is given one tensor twice calls it by two names
+            number(item.given.values())
         how: tuple[Any, ...] = (item.kind, item.dim) if isinstance(item, Merge) else ()
         if isinstance(item, Split):
             how = (len(item.sizes),) if len(set(item.sizes)) == 1 else item.sizes
         rows.append((item.path, taken, how))
-        for tensor in item.outputs:
-            numbers.setdefault(id(tensor), len(numbers))
+        number(item.outputs)
     return [*rows, tuple(numbers[id(tensor)] for tensor in module.outputs)]
 
 

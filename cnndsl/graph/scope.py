@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
 from cnndsl.source import Span
-from cnndsl.spec.evaluation import Environment, Value
+from cnndsl.spec.evaluation import Environment, Fault, Literal, Unknown, Value, evaluate
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_key
 from cnndsl.spec.steps import (
     ANY_NAME,
+    Arm,
     Invalid,
     Name,
     Step,
@@ -85,11 +87,15 @@ class Named:
     tensor: Tensor | None
     environment: Environment
     item: Apply | Module | Inline | None = None
+    #: Whether it is one output of a module.
+    is_output: bool = False
 
     @property
     def outputs(self) -> Mapping[str, Tensor]:
-        """The outputs of a module by name."""
-        return self.item.made if isinstance(self.item, (Module, Inline)) else {}
+        """The outputs of a module by name, if its block gives them names."""
+        if isinstance(self.item, (Module, Inline)) and self.item.definition.outputs:
+            return self.item.made
+        return {}
 
     @property
     def unknown(self) -> bool:
@@ -112,6 +118,9 @@ class Scope:
     lost: set[str] = field(default_factory=set)
     #: The same for names that contain values.
     lost_templates: list[WrittenName] = field(default_factory=list)
+    #: The steps and branches whose `when` was false, and the names of such steps.
+    left_out: dict[Step | Arm, None] = field(default_factory=dict)
+    left_out_names: dict[str, Span] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     children: Iterator[int] = field(default_factory=count)
     failed: list[Failed] = field(default_factory=list)
@@ -124,12 +133,8 @@ class Scope:
         """Skips steps because of a fault: their names exist, but nothing is known about them."""
         for name in names_in(steps):
             self.lose_name(name)
-        if any(True for _ in inlined(steps)):
-            self.lose_names()
-
-    def lose_names(self) -> None:
-        """Skips a block that would have been written out: its steps may have any names."""
-        self.lost_templates.append(ANY_NAME)
+        if any(True for _ in inlined(steps)):  # the steps of a block that would have been written out have any names
+            self.lost_templates.append(ANY_NAME)
 
     def lose_name(self, name: Value) -> None:
         """Records the name of a skipped step."""
@@ -138,6 +143,24 @@ class Scope:
             self.lost.add(written[0])
         else:
             self.lost_templates.append(written)
+
+    def leave_out(self, step: Step | Arm, environment: Environment) -> None:
+        """Records a step or branch whose ``when`` is false. The name of a step may contain values, if these exist."""
+        self.left_out[step] = None
+        if isinstance(step, Step) and step.name is not None:
+            with suppress(Fault, Unknown):
+                self.left_out_names[str(evaluate(step.name, environment))] = step.name.span
+
+    def absent(self) -> dict[str, Span]:
+        """The names that no step has because ``when`` left it out, each with its place. Those inside of what is left
+        out are known as far as they contain no values."""
+        found = {**self.left_out_names}
+        for step in self.left_out:
+            inside = step.steps if isinstance(step, Arm) else (replace(step, otherwise=()),)
+            for value in names_in(inside):
+                if isinstance(value, Literal):
+                    found.setdefault(str(value.value), value.span)
+        return {name: span for name, span in found.items() if name not in self.names}
 
     def give(self, tensors: Mapping[Name, Tensor | None], environment: Environment) -> None:
         """Makes the tensors that the module is given known by their names, until a step takes the name of one."""
@@ -153,7 +176,7 @@ class Scope:
         named = self.names.get(module)
         if named is None or not (named.unknown or output in named.outputs):
             return None
-        return replace(named, tensor=None if named.unknown else named.outputs[output], item=None)
+        return replace(named, tensor=None if named.unknown else named.outputs[output], item=None, is_output=True)
 
     def may_have(self, name: str) -> bool:
         """Whether a skipped step may have this name, or be the module before its dot; after many, any name is

@@ -57,6 +57,10 @@ class Site(NamedTuple):
         """The place of the next step, which takes the tensor ``x``."""
         return self._replace(environment=self.environment.at(x.shape.sample if x else None))
 
+    def without_input(self) -> Site:
+        """The same place for values that belong to no step, so that no tensor enters them."""
+        return self._replace(environment=replace(self.environment, input=None, has_input=False))
+
     def deeper(self) -> Site:
         """The place of a list of steps, one level further inside."""
         return self._replace(depth=self.depth + 1)

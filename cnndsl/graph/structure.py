@@ -14,12 +14,13 @@ from cnndsl.graph.site import Run, Site
 from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
+from cnndsl.spec import foreign
 from cnndsl.spec import steps as spec
 from cnndsl.spec.evaluation import holds
 from cnndsl.spec.hints import meant_by
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Value
-from cnndsl.spec.words import PAIRS
+from cnndsl.spec.words import MERGES, PAIRS
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,8 @@ class Structure:
     def branch(self, step: spec.Branch, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         ways = [*self._ways(step, site)]
         certain = all(way.exists for way in ways)
-        if certain and not _can_merge(step, len(ways), site):
+        kind = _kind(step, site)
+        if certain and not _can_merge(step, kind, len(ways), site):
             return None
         split, starts = self._starts(step, len(ways), x, site, certain)
         arms: list[Arm] = []
@@ -148,9 +150,9 @@ class Structure:
             for number, (end, way) in enumerate(zip(ends, ways), 1)
         ]
         merge = None
-        if (dim := _dim(step, site)) is not UNKNOWN:
-            label = name or site.scope.label(step.merge)
-            merge = self._merge(_Join(step, label, step.merge, dim), tuple(ends), notes, site)
+        if (dim := _dim(step, site)) is not UNKNOWN and kind is not UNKNOWN:
+            label = name or site.scope.label(kind)
+            merge = self._merge(_Join(step, label, kind, dim), tuple(ends), notes, site)
         if merge is None:
             site.body.extend(item for arm in arms for item in arm.body)
             return None
@@ -167,7 +169,9 @@ class Structure:
             for number, names in enumerate(bindings):
                 way = _Way(written, number, len(bindings) if arm.loop else 0, arm, names)
                 decision = self._decision(way, site)
-                if decision is not False:
+                if decision is False:
+                    self.context.leave_out(arm, site)
+                else:
                     yield replace(way, exists=decision is True)
 
     def _decision(self, way: _Way, site: Site) -> Any:
@@ -279,14 +283,24 @@ def _unpack(loop: spec.Loop, element: Any, value: Value, site: Site) -> dict[str
     return dict(zip(names, element))
 
 
-def _can_merge(step: spec.Branch, count: int, site: Site) -> bool:
+def _kind(step: spec.Branch, site: Site) -> Any:
+    """How the branches are merged, UNKNOWN if that is none of the merges."""
+    kind = site.value(step.merge)
+    if kind is UNKNOWN or kind in MERGES:
+        return kind
+    meant = foreign.MERGES.get(foreign.entry(str(kind)))
+    message = f"`merge` expects {', '.join(MERGES)}, got {got(kind)}"
+    site.fault(Code.TYPE, message, step.merge.span, f"`{meant}`" if meant else "")
+    return UNKNOWN
+
+
+def _can_merge(step: spec.Branch, kind: Any, count: int, site: Site) -> bool:
     """Whether there are as many branches as it takes to merge them."""
     message, help, span = "", "", step.span
     if not count:
         message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
-    elif step.merge in PAIRS and count != 2:
-        message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
-        span = step.merge_span
+    elif kind in PAIRS and count != 2:
+        message, help, span = f"`{kind}` takes two branches, got {count}", "`branch: [[...], [...]]`", step.merge.span
     elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:
         message = "one empty branch has nothing to merge with"
         help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"

@@ -28,7 +28,7 @@ from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import Name, Steps, calls_in, inlined, is_chain, last_part
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, Unreadable, plain
 from cnndsl.spec.validate import validate
-from cnndsl.spec.values import Fault, Literal, Value, parse_value
+from cnndsl.spec.values import Fault, Literal, Value, parse_text, parse_value
 from cnndsl.spec.write import write
 from cnndsl.writing import given_path
 from cnndsl.zoo import find, is_of_zoo
@@ -40,8 +40,8 @@ __all__ = ["Block", "Document", "Parameter", "Reading", "Spec", "Text", "read_do
 class Block:
     """The definition of a block, or of a ``sequential`` or the whole network.
 
-    ``inputs`` names the tensors that it is given, and ``outputs`` the steps whose tensors it returns; both are empty if
-    it does not name them: it has one of each.
+    ``inputs`` names the tensors that it is given, and ``outputs`` the steps whose tensors it returns, which may depend
+    on its parameters; both are empty if it does not name them: it has one of each.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Block:
     steps: Steps = field(repr=False)
     span: Span
     inputs: tuple[Name, ...] = ()
-    outputs: tuple[Name, ...] = ()
+    outputs: tuple[Value, ...] = ()
     #: Whether the steps are a plain chain, one after another: an ``nn.Sequential``.
     chain: bool = False
 
@@ -59,7 +59,8 @@ class Block:
 
     @property
     def output_names(self) -> tuple[str, ...]:
-        return tuple(last_part(name.name) for name in self.outputs) or ("output",)
+        """The names of its outputs, as written if they contain values."""
+        return tuple(last_part(name.span.text.strip("\"'")) for name in self.outputs) or ("output",)
 
     @property
     def signature(self) -> str:
@@ -80,6 +81,12 @@ class Block:
             for name in ([call.callee.value] if isinstance(call.callee, Literal) else several)
         }
         return is_chain(self.steps) and not self.outputs and len(self.inputs) < 2 and names.isdisjoint(several)
+
+
+def appears_twice(what: str, name: str, span: Span, first: Span) -> Diagnostic:
+    """The fault that the input or output at ``span`` has the name of the ``first``."""
+    note = Note("it is first listed here", first)
+    return Diagnostic(Code.OUTPUT, f"the {what} `{shorten(name)}` appears twice", span, "keep one", (note,))
 
 
 def returning_several(blocks: MappingType[str, Block]) -> frozenset[str]:
@@ -123,7 +130,7 @@ class Document:
     blocks: MappingType[str, Block]
     network: Steps
     network_span: Span
-    outputs: tuple[Name, ...] = ()
+    outputs: tuple[Value, ...] = ()
     init: tuple[InitLine, ...] = ()
     expect: tuple[ExpectLine, ...] = ()
     train: Train | None = None
@@ -326,7 +333,7 @@ class _DocumentParser:
             blocks=blocks,
             network=self.steps.steps(network),
             network_span=tree.keys["network"].span if "network" in tree.keys else tree.span.first_line,
-            outputs=self._names(tree.get("outputs"), "output"),
+            outputs=self._outputs(tree.get("outputs")),
             init=parse_init(self._sound(tree.get("init")), self.faults.append),
             expect=parse_expect(self._sound(tree.get("expect")), self.faults.append),
             train=parse_train(tree.get("train"), self.faults.append),
@@ -397,28 +404,29 @@ class _DocumentParser:
                 self.fault(Code.TYPE, f"`{shorten(renaming.ours)}`: {renaming.fault}", renaming.span, help)
         return tuple(renaming for renaming in found if not renaming.fault)
 
-    def _names(self, tree: Tree | None, what: str) -> tuple[Name, ...]:
-        """A list of names of tensors, the last parts of which must differ: ``fpn.p3`` is called ``p3``."""
+    def _outputs(self, tree: Tree | None) -> tuple[Value, ...]:
+        return tuple(parse_text(str(item.value), item.span, self.faults.append) for item in self._names(tree, "output"))
+
+    def _names(self, tree: Tree | None, what: str) -> tuple[Scalar, ...]:
+        """A list of names of tensors, as written, the last parts of which must differ: ``fpn.p3`` is called ``p3``."""
         items = tree.items if isinstance(tree, Listing) and id(tree) not in self.faulty else ()
-        found: dict[str, Name] = {}
+        found: dict[str, Scalar] = {}
         for item in items:
             if not isinstance(item, Scalar) or not isinstance(item.value, str):
                 continue
-            name = Name(item.value, item.span)
-            if (own := last_part(name.name)) in found:
-                note = Note("it is first listed here", found[own].span)
-                self.fault(Code.OUTPUT, f"the {what} `{shorten(own)}` appears twice", item.span, "keep one", note)
-            found.setdefault(own, name)
+            if (own := last_part(item.value)) in found:
+                self.faults.append(appears_twice(what, own, item.span, found[own].span))
+            found.setdefault(own, item)
         return tuple(found.values())
 
-    def _ports(self, block: Mapping) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
+    def _ports(self, block: Mapping) -> tuple[tuple[Name, ...], tuple[Value, ...]]:
         """The inputs and outputs that a block names."""
-        inputs = self._names(block.get("inputs"), "input")
+        inputs = tuple(Name(str(item.value), item.span) for item in self._names(block.get("inputs"), "input"))
         for name in inputs:
             if reason := unusable_variable(name.name):
                 help = usable(name.name, refused=unusable_variable)
                 self.fault(Code.NAME, f"`{shorten(name.name)}` {reason}", name.span, help)
-        return inputs, self._names(block.get("outputs"), "output")
+        return inputs, self._outputs(block.get("outputs"))
 
     def _blocks(self, tree: Tree | None) -> dict[str, Block]:
         blocks: dict[str, Block] = {}

@@ -149,8 +149,7 @@ class StepParser:
         return Branch(
             span=span,
             branches=arms,
-            merge=str(merge.value) if isinstance(merge, Scalar) else "concat",
-            merge_span=merge.span if merge else span,
+            merge=self._value(tree, "merge") or Literal("concat", span),
             dim=self._value(tree, "dim"),
             split=self._value(tree, "split"),
         )
@@ -170,7 +169,8 @@ class StepParser:
             other = "for" if listed[0] else "in"
             message = f"{subject} has both `times` and `{other}`"
             self.fault(Code.KEY, message, tree.keys[other].span, "`times` counts, `for` and `in` go through a list")
-        elif not counted and listed != (True, True):
+            return Loop(times=Literal(UNKNOWN, span))
+        if not counted and listed != (True, True):
             missing = "`times`, or `for` and `in`" if not any(listed) else "`in`" if listed[0] else "`for`"
             help = "`times: 3`, or `for: channels` and `in: [64, 128]`"
             self.fault(Code.MISSING, f"{subject} needs {missing}", span, help)

@@ -10,12 +10,15 @@ from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.values import (
     Arguments,
+    ListValue,
     Literal,
     Template,
     Value,
 )
 
 _NO_ARGUMENTS = Arguments()
+#: The arguments of layers that name an earlier step.
+READS = frozenset(name for layer in LAYERS.values() for name in layer.reads)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -91,11 +94,10 @@ class Arm:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Branch(Step):
-    """``split`` is None, or True for even parts, or a value with the sizes of the parts."""
+    """``merge`` names how. ``split`` is None, or True for even parts, or a value with the sizes of the parts."""
 
     branches: tuple[Arm, ...] = field(repr=False)
-    merge: str
-    merge_span: Span
+    merge: Value
     dim: Value | None
     split: Value | None
 
@@ -226,8 +228,9 @@ def values_in(step: Step) -> Iterator[Value]:
             found = (callee, *arguments.values, step.inputs, step.parametrization)
         case Repeat(loop=loop) | Dense(loop=loop):
             found = (loop.times, loop.elements)
-        case Branch(dim=dim, split=split, branches=branches):
+        case Branch(merge=merge, dim=dim, split=split, branches=branches):
             found = (
+                merge,
                 dim,
                 split,
                 *(value for arm in branches if arm.loop for value in (arm.loop.times, arm.loop.elements)),
@@ -248,6 +251,19 @@ def names_in(steps: Steps) -> Iterator[Value]:
             yield step.name
         for inner in nested(step):
             yield from names_in(inner)
+
+
+def targets_in(steps: Steps) -> Iterator[Value]:
+    """The values that name earlier steps, in steps and those inside them. A list of ``inputs`` may be one value."""
+    for step in steps:
+        if isinstance(step, (From, Reuse)):
+            yield step.target
+        if isinstance(step, Call):
+            yield from (keyword.value for keyword in step.arguments.keywords if keyword.name in READS)
+        if isinstance(step, (Call, Reuse)) and step.inputs is not None:
+            yield from step.inputs.items if isinstance(step.inputs, ListValue) else (step.inputs,)
+        for inner in nested(step):
+            yield from targets_in(inner)
 
 
 #: The text of a written name around its values: ``("conv", "")`` for ``conv$i``.

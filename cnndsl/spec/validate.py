@@ -347,7 +347,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         return fault
     if place.in_list and place.key and not help:
         help = _one_list(str(place.key.value), (None, *place.around)[-2])
-    if error.keyword == "enum" and (merge := MERGES.get(entry(str(value)))):
+    if place.key and place.key.value == "merge" and (merge := MERGES.get(entry(str(value)))):
         help = f"`merge: {merge}`"
     expects = rule.get("expects", "something else")
     if "subject" in rule:

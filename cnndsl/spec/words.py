@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.layers import PARAMETRIZATIONS
+from cnndsl.layers.kinds import Choice
 from cnndsl.spec.schema_values import PARAMETER, STEP, STEPS, value
 
 #: The name of the tensor that the module around was given.
@@ -71,7 +72,7 @@ OPTIONS: dict[str, Key] = {
     "in": Key("The list whose elements the steps are repeated for.", value("a list", type=["array"], items={})),
     "merge": Key(
         "How the results of the branches become one tensor. Default: concat.",
-        {"type": "string", "enum": [*MERGES], "expects": ", ".join(MERGES)},
+        value(", ".join(MERGES), **Choice(*MERGES).schema(0), examples=[*MERGES]),
     ),
     "dim": Key("Dimension of a concat. Default: 1, the channels.", value("an integer", type=["integer"])),
     "split": Key(
