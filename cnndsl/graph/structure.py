@@ -287,9 +287,6 @@ def _can_merge(step: spec.Branch, count: int, site: Site) -> bool:
     elif step.merge in PAIRS and count != 2:
         message, help = f"`{step.merge}` takes two branches, got {count}", "`branch: [[...], [...]]`"
         span = step.merge_span
-    elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:
-        message = "one empty branch has nothing to merge with"
-        help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"
     if message:
         site.fault(Code.BRANCH, message, span, help)
     return not message

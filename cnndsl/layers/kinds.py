@@ -185,7 +185,7 @@ class Choice(Kind[str]):
         return value in self.choices
 
     def expects(self, dims: int) -> str:
-        return _alternatives([f'"{choice}"' for choice in self.choices])
+        return alternatives([f'"{choice}"' for choice in self.choices])
 
 
 class Text(Kind[str]):
@@ -243,7 +243,7 @@ class Listing(Kind[tuple[T, ...]]):
         return tuple(self.item.convert(item, dims) for item in value)
 
     def expects(self, dims: int) -> str:
-        count = _alternatives([str(length) for length in self.lengths]) + " " if self.lengths else ""
+        count = alternatives([str(length) for length in self.lengths]) + " " if self.lengths else ""
         return f"a list of {count}{_plural(self.item.expects(dims))}"
 
 
@@ -309,7 +309,7 @@ NULL = Null()
 ANYTHING = Anything()
 
 
-def _alternatives(words: list[str]) -> str:
+def alternatives(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 

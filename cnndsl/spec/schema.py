@@ -210,7 +210,7 @@ def _branch() -> dict[str, Any]:
         "required": ["steps"],
         "additionalProperties": False,
         "subject": "a branch",
-        "expects": "a list of steps, such as `- - Conv2d: [64, 3]`",
+        "expects": "a list of steps, or a mapping with `steps`",
     }
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.layers import PARAMETRIZATIONS
+from cnndsl.layers.kinds import alternatives
 from cnndsl.spec.schema_values import PARAMETER, STEP, STEPS, value
 
 #: The name of the tensor that the module around was given.
@@ -37,9 +38,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Word(Key):
-    """A key that says what a step does. ``options`` are the keys that it may have beside it."""
+    """A key that says what a step does. ``options`` are the keys that it may have beside it, ``form`` its value as
+    help writes it."""
 
     options: tuple[str, ...] = ()
+    form: str = "[...]"
 
 
 def _steps(description: str, *options: str) -> Word:
@@ -52,7 +55,8 @@ _EARLIER = {"type": "string", "expects": "the name of an earlier step"}
 LOOP = ("times", "for", "in")
 #: Options of every step, and those of a layer or block.
 COMMON = ("name", "when", "else")
-CALL = ("inputs", "inline", "parametrization")
+_CALLED = {"inputs": ("a block",), "inline": ("a block",), "parametrization": ("a layer",)}
+CALL = (*_CALLED,)
 #: The keys of an item of a ``branch``.
 ARM = ("steps", "when", *LOOP)
 
@@ -127,11 +131,14 @@ WORDS: dict[str, Word] = {
         },
         2,
         ("merge", "dim", "split"),
+        "[[...], [...]]",
     ),
     "residual": _steps("steps(x) + shortcut(x).", "shortcut"),
     "dense": _steps("n times over: x becomes concat(x, steps(x)).", *LOOP),
-    "from": Word("The tensor of an earlier step.", _EARLIER),
-    "reuse": Word("The module of an earlier step again, with the same weights.", _EARLIER, options=("inputs",)),
+    "from": Word("The tensor of an earlier step.", _EARLIER, form="NAME"),
+    "reuse": Word(
+        "The module of an earlier step again, with the same weights.", _EARLIER, options=("inputs",), form="NAME"
+    ),
     "let": Word(
         "Binds names for the rest of the list.",
         {
@@ -139,6 +146,7 @@ WORDS: dict[str, Word] = {
             "propertyNames": {"pattern": PARAMETER, "expects": "a name such as `width`"},
             "expects": "a mapping of names to values",
         },
+        form="{width: 64}",
     ),
 }
 
@@ -152,6 +160,15 @@ LISTS: dict[str, int] = {
 def is_word(key: str) -> bool:
     """Whether a key says what a step does: a layer, a block, ``$name``, or a structural word."""
     return key in WORDS or key[:1] == "$" or key[:1].isupper()
+
+
+def owners(option: str) -> str:
+    """What an option stands beside, in words."""
+    if option in COMMON:
+        return "any step"
+    words = [f"`{name}`" for name, word in WORDS.items() if option in word.options]
+    branches = [f"an item of `branch`, `{{{option}: ..., steps: [...]}}`"] if option in LOOP else []
+    return alternatives([*_CALLED.get(option, ()), *words, *branches])
 
 
 def options_of(word: str) -> tuple[str, ...]:
