@@ -50,6 +50,8 @@ class Reusing:
                 site.fault(Code.FROM, message, step.target.span, help, Note("it is this step", named.span))
             return None
         again = self._again(step, named.item, named, x, site)
+        if isinstance(again, Module):
+            again = replace(again, called=name or "")
         if again is not None:
             site.body.append(again)
         else:

@@ -202,6 +202,9 @@ class Text(Kind[str]):
 class Earlier(Text):
     """The name of an earlier step, whose tensor the layer reads when it runs."""
 
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["string"], "pattern": "^[A-Za-z_]"}  # the beginning of one: values may follow
+
     def expects(self, dims: int) -> str:
         return "the name of an earlier step"
 

@@ -42,6 +42,8 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
         path = tuple(error.absolute_path)
         if error.validator == "additionalProperties" and path == ("train",):
             continue  # the recipe's reader reports it in more detail
+        if "parametrization" in path or "dependentSchemas" in error.absolute_schema_path:
+            continue  # the step's reader reports it in more detail
         if not twofold.isdisjoint(path[1:]):
             continue  # a call of a block with the name of a layer, which is reported at its definition
         place = _locate(tree, path, scopes.at(path))
@@ -77,8 +79,8 @@ class _Error:
 
     @property
     def is_branch(self) -> bool:
-        """Whether the value is an item of a ``branch`` that is a mapping."""
-        return self.rule.get("subject") == "a branch" and isinstance(self.value, dict)
+        """Whether the value is an item of a ``branch``."""
+        return self.rule.get("subject") == "a branch"
 
     @property
     def extras(self) -> list[str]:
@@ -172,6 +174,8 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
 def _as_list(step: Mapping) -> str:
     """Help for a step in the place of a list of steps."""
     text = step.span.text
+    if "steps" in step.keys:
+        return "put every step into `steps`"
     if not text.startswith("{") or "\n" in text:
         return "a list of steps in a list begins with two dashes, `- - `"
     (key, value), *more = step.entries
@@ -350,7 +354,7 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         if place.key and place.key.value in ("repeat", "dense") and isinstance(value, int):
             help = f"`{place.key.value}: [...]`, and `times: {got(value)}` beside it"
     if "patternProperties" in rule:
-        if value in OPTIONS:
+        if isinstance(value, str) and value in OPTIONS:
             message = f"`{value}` is an option, not a step"
             return Diagnostic(Code.STEP, message, place.span, f"it belongs to {owners(value)}")
         if isinstance(value, str) and value not in WORDS:
@@ -365,6 +369,8 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
     if error.keyword == "enum" and (merge := MERGES.get(entry(str(value)))):
         help = f"`merge: {merge}`"
     expects = rule.get("expects", "something else")
+    if error.is_branch and isinstance(value, str):
+        help = f"`[{shorten(value)}]`"
     if "subject" in rule:
         message = f"{rule['subject']} is {expects}, not {got(value)}"
     else:

@@ -174,7 +174,8 @@ def parse_value(node: Tree, report: Report) -> Value:
         return ListValue(tuple(parse_value(item, report) for item in node.items), node.span)
     key, inner = node.entries[0] if len(node.entries) == 1 else (None, None)
     if key is None or inner is None or not _is_callee(str(key.value)):
-        help = "write a layer as `{LeakyReLU: {negative_slope: 0.1}}`"
+        meant = did_you_mean(str(key.value), PARAMETRIZATIONS) if key else ""
+        help = meant or "write a layer as `{LeakyReLU: {negative_slope: 0.1}}`"
         message = "a value must be a scalar, a list, or one layer or parametrization with its arguments"
         report(Diagnostic(Code.TYPE, message, node.span.first_line, help))
         return Literal(UNKNOWN, node.span)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.layers import PARAMETRIZATIONS
+from cnndsl.layers.function import Function
 from cnndsl.layers.kinds import alternatives
 from cnndsl.spec.schema_values import PARAMETER, STEP, STEPS, value
 
@@ -47,6 +48,17 @@ class Word(Key):
 
 def _steps(description: str, *options: str) -> Word:
     return Word(description, STEPS, 1, options)
+
+
+def _function(function: Function) -> dict[str, Any]:
+    """The arguments of a function, by name."""
+    arguments = {name: value(arg.kind.expects(0), **arg.kind.schema(0)) for name, arg in function.arguments.items()}
+    return {
+        "type": ["object", "null"],
+        "properties": arguments,
+        "additionalProperties": False,
+        "description": function.documentation,
+    }
 
 
 _NAME = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
@@ -112,7 +124,17 @@ OPTIONS: dict[str, Key] = {
     ),
     "parametrization": Key(
         "What computes the layer's weight: a function of torch.nn.utils.parametrizations.",
-        {"type": ["string", "object", "null"], "expects": " or ".join(PARAMETRIZATIONS)},
+        {
+            **value(
+                alternatives([*PARAMETRIZATIONS]),
+                type=["string", "object", "null"],
+                pattern=f"^({'|'.join(PARAMETRIZATIONS)})$",
+            ),
+            "properties": {name: _function(function) for name, function in PARAMETRIZATIONS.items()},
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
     ),
 }
 
