@@ -75,9 +75,8 @@ def _zero_norms(graph: Graph) -> Iterator[Diagnostic]:
         found = next((item for item in layers if item.kind == init.layer), None)
         if found and init.tensor == "weight" and _is_zero(init):
             message = f"the weight of `{found.path}` starts as zeros, and `{found.layer.parametrization}` divides by 0"
-            yield Diagnostic(
-                Code.ZERO, message, init.span, "`xavier_uniform`, or any other function with random values"
-            )
+            help = "`xavier_uniform`, or any other function with random values"
+            yield Diagnostic(Code.ZERO, message, init.span, help)
 
 
 def _is_zero(init: Initialization) -> bool:

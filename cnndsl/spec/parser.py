@@ -54,7 +54,8 @@ class StepParser:
     def _are_torn(self, before: Tree, tree: Tree) -> bool:
         """Whether two items were meant as one step, ``[repeat: [ReLU], times: 2]`` without braces; that is reported."""
         words = [*filter(is_word, before.keys)] if isinstance(before, Mapping) else []
-        if len(words) != 1 or not isinstance(tree, Mapping) or not {*tree.keys} <= {*options_of(words[0])}:
+        missing = {*options_of(words[0])} - {*before.keys} if isinstance(before, Mapping) and len(words) == 1 else {}
+        if not isinstance(tree, Mapping) or not tree.keys or not {*tree.keys} <= {*missing}:
             return False
         word, option = words[0], next(iter(tree.keys))
         message = f"`{option}` is a step of its own here, and belongs to `{shorten(word)}` before it"

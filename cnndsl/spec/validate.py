@@ -42,7 +42,7 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
         path = tuple(error.absolute_path)
         if error.validator == "additionalProperties" and path == ("train",):
             continue  # the recipe's reader reports it in more detail
-        if "parametrization" in path or "dependentSchemas" in error.absolute_schema_path:
+        if not {"parametrization", "dependentSchemas"}.isdisjoint(error.absolute_schema_path):
             continue  # the step's reader reports it in more detail
         if not twofold.isdisjoint(path[1:]):
             continue  # a call of a block with the name of a layer, which is reported at its definition

@@ -65,10 +65,10 @@ _NAME = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of
 _EARLIER = {"type": "string", "expects": "the name of an earlier step"}
 #: Options that say how often something runs.
 LOOP = ("times", "for", "in")
-#: Options of every step, and those of a layer or block.
+#: Options of every step.
 COMMON = ("name", "when", "else")
-_CALLED = {"inputs": ("a block",), "inline": ("a block",), "parametrization": ("a layer",)}
-CALL = (*_CALLED,)
+#: Options of a layer or a block, and of which of the two.
+CALL = {"inputs": "a block", "inline": "a block", "parametrization": "a layer"}
 #: The keys of an item of a ``branch``.
 ARM = ("steps", "when", *LOOP)
 
@@ -188,11 +188,12 @@ def owners(option: str) -> str:
     """What an option stands beside, in words."""
     if option in COMMON:
         return "any step"
+    calls = [CALL[option]] if option in CALL else []
     words = [f"`{name}`" for name, word in WORDS.items() if option in word.options]
     branches = [f"an item of `branch`, `{{{option}: ..., steps: [...]}}`"] if option in LOOP else []
-    return alternatives([*_CALLED.get(option, ()), *words, *branches])
+    return alternatives([*calls, *words, *branches])
 
 
 def options_of(word: str) -> tuple[str, ...]:
     """The options that a word may have beside it, besides those of every step."""
-    return WORDS[word].options if word in WORDS else CALL
+    return WORDS[word].options if word in WORDS else (*CALL,)
