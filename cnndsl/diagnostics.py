@@ -77,6 +77,7 @@ class Code(Enum):
     HIDING = ("CNN109", "a name that hides another")
     DOUBTFUL = ("CNN110", "weights that load but look wrong")
     FROZEN = ("CNN111", "a size that does not follow that of the input")
+    ZERO = ("CNN112", "a parametrization that divides by the norm of zeros")
     DATA = ("CNN201", "a data set that cannot be found")
     SAMPLE = ("CNN202", "data that cannot be trained on")
     LOSS = ("CNN203", "a loss that is not finite")

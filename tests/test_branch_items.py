@@ -209,6 +209,15 @@ def test_a_branch_whose_condition_is_false_is_not_there() -> None:
     assert shapes(summed, "on: false") == [("add", (6, 4, 4))]
 
 
+@pytest.mark.parametrize("item", ["[]", "{steps: []}", "{times: 1, steps: []}", "{when: false, steps: [ReLU]}, []"])
+def test_a_branch_alone_is_the_tensor_that_it_ends_with(item: str) -> None:
+    net = cnndsl.loads(f"input: [4]\nnetwork: [branch: [{item}], Add: 1.0]")
+    assert_faithful(net)
+    assert_values(net)
+    x = torch.ones(2, 4)
+    torch.testing.assert_close(net.module()(x), x + 1)
+
+
 def test_a_condition_sees_the_names_of_the_loop_and_the_tensor_before_the_branch() -> None:
     branch = "{branch: [{for: [i, w], in: [[0, 1], [1, 2], [2, 3]], when: $(i != 1 and input.channels == 6)"
     assert shapes(f"{branch}, steps: [Conv2d: [$w, 1]]}}]}}")[-1] == ("concat", (4, 4, 4))

@@ -302,6 +302,22 @@ def test_weights_used_again_are_said_to_be() -> None:
     assert drawn.nodes["c 2"] == ["c", "Sequential", "the same weights again"]
 
 
+def test_a_module_used_again_has_the_name_of_that_use() -> None:
+    text = "input: [4]\nblocks: {Enc: [Linear: 4]}\nnetwork:\n- {name: enc, Enc: }\n- {name: enc2, reuse: enc}"
+    assert draw(text, depth=1).nodes["enc 2"] == ["enc2", "Enc", "the weights of enc"]
+    assert draw(text).clusters["enc 2"] == ["enc2", "Enc, the weights of enc"]
+
+
+@pytest.mark.parametrize("merge, orders", [("subtract", ["1", "2"]), ("divide", ["1", "2"]), ("add", ["", ""])])
+def test_operands_are_numbered_where_their_order_matters(merge: str, orders: list[str]) -> None:
+    text = "input: [4]\nnetwork:\n- {name: a, Linear: 4}\n- {name: b, Linear: 4}\n- {name: c, Linear: 4}\n"
+    text += f"- {{name: m, branch: [[from: c], [from: a]], merge: {merge}}}"
+    drawn = draw(text, show_shapes=False)
+    assert ["".join(drawn.edges[tail, "m"]) for tail in ("c", "a")] == orders
+    shown = draw(text)
+    assert "".join(shown.edges["c", "m"]) == ":\u00a0".join(filter(None, [orders[0], "4"]))
+
+
 # --- depth ---------------------------------------------------------------------------------------
 
 NESTED = """

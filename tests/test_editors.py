@@ -73,12 +73,41 @@ def test_our_specs_name_the_schema_and_keep_it(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "step", ["{Conv2d: {kernel: 3}}", "{Conv2d: {out_channels: x, kernel_size: 3}}", "{repeet: []}", "3"]
+    "step",
+    [
+        "{Conv2d: {kernel: 3}}",
+        "{Conv2d: {out_channels: x, kernel_size: 3}}",
+        "{repeet: []}",
+        "3",
+        "{Conv2d: [3, 1], parametrization: weightnorm}",
+        "{Conv2d: [3, 1], parametrization: {weight_norm: {n: 1}}}",
+        "{Conv2d: [3, 1], parametrization: {spectral_norm: {n_power_iterations: 0}}}",
+        "{ReLU: , inline: true}",
+        "{ReLU: , inputs: [a]}",
+        "{sequential: [ReLU], inputs: [a]}",
+        "{sequential: [ReLU], parametrization: weight_norm}",
+        "{Upsample: {like: -3x}}",
+    ],
 )
 def test_what_an_editor_marks(step: str) -> None:
     spec = yaml.safe_load(f"input: [1, 8, 8]\nnetwork: [{step}]\n")
     with pytest.raises(ValidationError):
         Draft202012Validator(editor_schema()).validate(spec)
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "{Conv2d: [3, 1], parametrization: {weight_norm: {dim: 1}}}",
+        "{Conv2d: [3, 1], parametrization: {weight_norm: }}",
+        "{$conv: , parametrization: $norm}",
+        "{Block: , inline: true, inputs: [a], name: b}",
+        "{reuse: a, inputs: [a]}",
+        "{Upsample: {like: skip$i}}",
+    ],
+)
+def test_what_an_editor_does_not_mark(step: str) -> None:
+    Draft202012Validator(editor_schema()).validate(yaml.safe_load(f"input: [1, 8, 8]\nnetwork: [{step}]\n"))
 
 
 def test_the_hooks_are_verbs_of_ours() -> None:

@@ -180,6 +180,14 @@ def test_what_is_nested_deeply_is_laid_out_as_fast_as_any_text() -> None:
     assert yaml.safe_load(once) == yaml.safe_load(text)
 
 
+def test_an_item_of_one_key_needs_no_braces() -> None:
+    """As docs/language.md says; with an empty value it would be a key without anything."""
+    head = "input: [4]\nnetwork:\n"
+    assert cnndsl.format(f"{head}  - {{name: up}}\n") == f"{head}  - name: up\n"
+    for kept in ("  - {name: up, ReLU: }\n", "  - {ReLU: }\n", "  - branch: [[], [from: up]]\n"):
+        assert cnndsl.format(head + kept) == head + kept
+
+
 def test_archs_stand_in_the_layout() -> None:
     done = run("--check", "archs")
     assert (done.returncode, done.stderr) == (0, "")

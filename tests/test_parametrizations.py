@@ -127,6 +127,53 @@ def test_init_sets_what_the_weight_is_computed_from() -> None:
     assert not state["0.bias"].any()
 
 
+FROM_VALUES = """
+input: [3, 16, 16]
+params: {norm: {spectral_norm: {n_power_iterations: 3}}}
+blocks:
+  Down(channels, norm=None): [{Conv2d: [$channels, 3], parametrization: $norm}]
+network:
+  - {name: a, Down: [4, $norm]}
+  - {name: b, Down: {channels: 4, norm: {weight_norm: {dim: 1}}}}
+  - {name: c, Down: 4}
+  - let: {other: {weight_norm: {dim: null}}}
+  - {name: d, Conv2d: [4, 1], parametrization: $other}
+  - {name: e, Conv2d: [4, 1], parametrization: "$(norm if input.channels > 9 else other)"}
+"""
+
+
+def test_arguments_may_come_from_a_value() -> None:
+    """Of a parameter, a call, a `let` and an expression, from Python and from the command line."""
+
+    def conv(out: int, kernel: int) -> nn.Conv2d:
+        return nn.Conv2d(4, out, kernel)
+
+    def by_hand(first: nn.Module) -> nn.Module:
+        second, third = nn.Sequential(weight_norm(conv(4, 3), dim=1)), nn.Sequential(conv(4, 3))
+        ends = (weight_norm(conv(4, 1), dim=None) for _ in range(2))
+        return nn.Sequential(nn.Sequential(first), second, third, *ends)
+
+    spectral = spectral_norm(nn.Conv2d(3, 4, 3), n_power_iterations=3)
+    directed = weight_norm(nn.Conv2d(3, 4, 3), dim=2)
+    norm = {"weight_norm": {"dim": 2}}
+    for net, first in ((cnndsl.loads(FROM_VALUES), spectral), (cnndsl.loads(FROM_VALUES, norm=norm), directed)):
+        ours, theirs = net.module(), by_hand(first)
+        theirs.load_state_dict(dict(zip(theirs.state_dict(), ours.state_dict().values(), strict=True)))
+        x = samples(net)[0]
+        torch.testing.assert_close(ours.train()(x), theirs.train()(x), rtol=0, atol=0)
+        torch.testing.assert_close([*ours.state_dict().values()], [*theirs.state_dict().values()], rtol=0, atol=0)
+        assert_faithful(net)
+    with pytest.raises(cnndsl.SpecError, match="no argument `n`"):
+        cnndsl.loads(FROM_VALUES, norm={"weight_norm": {"n": 2}})
+
+
+def test_zeros_that_are_warned_of_give_no_numbers() -> None:
+    for name in PARAMETRIZATIONS:
+        text = f"input: [3, 4, 4]\nnetwork: [{{Conv2d: [2, 1], parametrization: {name}}}]\ninit: {{Conv2d: zeros}}"
+        assert [item.code.id for item in cnndsl.check(cnndsl.Text(text))] == ["CNN112"]
+        assert cnndsl.loads(text).module()(torch.ones(1, 3, 4, 4)).isnan().all()
+
+
 def test_weights_load_by_torchs_names_and_by_others(tmp_path: Path) -> None:
     trained = ByHand().eval()
     x = samples(cnndsl.loads(DISCRIMINATOR))[0]

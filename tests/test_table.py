@@ -236,7 +236,7 @@ def test_csv_columns_add_up_to_the_total() -> None:
     header, *rows = csv.reader(io.StringIO(as_csv(shown)))
     assert tuple(header) == CSV_HEADER == ("path", "layer", "depth", "input", "output", "params", "macs")
     assert len(rows) == len(shown.rows)
-    assert rows[2] == ["concat1", "concat", "1", "[1, 6, 4, 4] [1, 4, 4, 4]", "[1, 10, 4, 4]", "0", "0"]
+    assert rows[2] == ["concat1", "concat", "1", "[1, 6, 4, 4], [1, 4, 4, 4]", "[1, 10, 4, 4]", "0", "0"]
     assert sum(int(row[5]) for row in rows) == shown.total.params
     assert sum(int(row[6]) for row in rows) == shown.total.macs
 
@@ -248,21 +248,21 @@ def test_plain_is_aligned_text() -> None:
         == """\
 mixed, input [1, 2, 8, 8]
 
-path            layer                                          output                     params   MACs
-stem            Half(channels=4)                               [1, 4, 4, 4]                   92  1,280
-  stem.conv     Conv2d(4, 3, stride=2, padding=1, bias=False)  [1, 4, 4, 4]                   72  1,152
-  stem.bn1      BatchNorm2d                                    [1, 4, 4, 4]                    8
-  stem.project  Conv2d(4, 1, stride=2)                         [1, 4, 4, 4]                   12    128
+path            layer                                          output                      params   MACs
+stem            Half(channels=4)                               [1, 4, 4, 4]                    92  1,280
+  stem.conv     Conv2d(4, 3, stride=2, padding=1, bias=False)  [1, 4, 4, 4]                    72  1,152
+  stem.bn1      BatchNorm2d                                    [1, 4, 4, 4]                     8
+  stem.project  Conv2d(4, 1, stride=2)                         [1, 4, 4, 4]                    12    128
   stem.add1     add                                            [1, 4, 4, 4]
-conv1           Conv2d(6, 1)                                   [1, 6, 4, 4]                   30    384
+conv1           Conv2d(6, 1)                                   [1, 6, 4, 4]                    30    384
 concat1         concat                                         [1, 10, 4, 4]
-split1          split(sizes=[5, 5])                            [1, 5, 4, 4] [1, 5, 4, 4]
+split1          split(sizes=[5, 5])                            [1, 5, 4, 4], [1, 5, 4, 4]
 relu1           ReLU                                           [1, 5, 4, 4]
 sigmoid1        Sigmoid                                        [1, 5, 4, 4]
 add1            add                                            [1, 5, 4, 4]
 flatten1        Flatten                                        [1, 80]
-head            Linear(3)                                      [1, 3]                        243    240
-total                                                                                        365  1,904
+head            Linear(3)                                      [1, 3]                         243    240
+total                                                                                         365  1,904
 
 365 parameters, 1.90 k MACs
 """

@@ -357,7 +357,7 @@ def _lines(shapes: Shapes) -> list[str]:
     """A line for each shape that has a name, or one for all of them."""
     if isinstance(shapes, Mapping):
         return [f"{name} {_shown(shape)}" for name, shape in shapes.items()]
-    return [_shown(shapes)] if isinstance(shapes, Shape) else [" ".join(map(_shown, shapes))]
+    return [_shown(shapes)] if isinstance(shapes, Shape) else [", ".join(map(_shown, shapes))]
 
 
 def _shown(shape: Shape) -> str:

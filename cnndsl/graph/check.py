@@ -23,6 +23,7 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
     return [
         *_broken_contracts(graph),
         *_unfit_initializations(graph),
+        *_zero_norms(graph),
         *_unused_blocks(graph),
         *_doubtful_names(graph),
         *doubtful_renamings(graph),
@@ -65,6 +66,21 @@ def _refused(init: Initialization, layers: Iterable[Apply]) -> Iterator[Diagnost
             message = f"the {init.tensor} of `{item.path}`: {refused.message}"
             yield Diagnostic(Code.SHAPE, message, init.span, refused.help)
             return
+
+
+def _zero_norms(graph: Graph) -> Iterator[Diagnostic]:
+    """Lines of ``init`` that give a weight of zeros to a parametrization, which divides it by its norm."""
+    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and item.layer.parametrization]
+    for init in graph.initializations:
+        found = next((item for item in layers if item.kind == init.layer), None)
+        if found and init.tensor == "weight" and _is_zero(init):
+            message = f"the weight of `{found.path}` starts as zeros, and `{found.layer.parametrization}` divides by 0"
+            help = "`xavier_uniform`, or any other function with random values"
+            yield Diagnostic(Code.ZERO, message, init.span, help)
+
+
+def _is_zero(init: Initialization) -> bool:
+    return init.function == "zeros" or (init.function == "constant" and init.arguments["val"] == 0)
 
 
 # --- what is never used --------------------------------------------------------------------------

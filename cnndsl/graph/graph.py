@@ -94,6 +94,7 @@ class Module:
     ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
     ``written`` the same as the call has them. ``inputs`` are the tensors that it takes; ``given`` are the same by
     their names inside, and ``made`` are its outputs. ``failed`` holds what is missing in the body because of faults.
+    ``called`` is the name that a ``reuse`` gives it.
     """
 
     step: Step | None
@@ -108,6 +109,7 @@ class Module:
     made: Mapping[str, Tensor]
     reuse: bool = False
     failed: tuple[Failed, ...] = field(default=(), repr=False)
+    called: str = ""
 
     @property
     def block(self) -> str:

@@ -7,12 +7,11 @@ from functools import cached_property
 from typing import Any
 
 from cnndsl.diagnostics import Code, Note, did_you_mean, got, nearest, shorten
-from cnndsl.graph.scope import DOTTED, TAKEN, Named, Scope, unusable_step
+from cnndsl.graph.scope import Named, Scope, unusable_step, usable_step
 from cnndsl.graph.site import Site
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
-from cnndsl.spec.names import usable
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Literal, Value
 from cnndsl.spec.words import INPUT
@@ -33,7 +32,7 @@ def name_of(step: spec.Step, site: Site) -> str | None:
     if not reason and str(name).count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
         reason, help = "has a dot that is not written in `name`", "write it there, as in `name: convs.$i`"
     if reason:
-        help = help or (DOTTED if "." in str(name) else usable(str(name), TAKEN))
+        help = help or usable_step(str(name))
         site.fault(Code.NAME, f"`{shown(name)}` {reason}", step.name.span, help)
         site.scope.lost.add(shown(name))
         return None

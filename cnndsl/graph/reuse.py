@@ -49,6 +49,8 @@ class Reusing:
                 _refuse(step.target, named, site)
             return None
         again = self._again(step, named.item, named, x, site)
+        if isinstance(again, Module):
+            again = replace(again, called=name or "")
         if again is not None:
             site.body.append(again)
         else:

@@ -11,7 +11,7 @@ from itertools import count
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
 from cnndsl.source import Span
 from cnndsl.spec.evaluation import Environment, Fault, Literal, Unknown, Value, evaluate
-from cnndsl.spec.names import MAX_NAME, unusable, unusable_key
+from cnndsl.spec.names import MAX_NAME, unusable, unusable_key, usable
 from cnndsl.spec.steps import (
     ANY_NAME,
     Arm,
@@ -50,8 +50,8 @@ TAKEN = frozenset((*_PUBLIC.split(), *_PRIVATE.split()))
 
 #: The most parts of a name with dots.
 MAX_PARTS = 8
-#: Attributes that ``torch.nn.ModuleDict`` has besides.
-TAKEN_KEYS = TAKEN | {"clear", "items", "keys", "update", "values"}
+#: Attributes of ``torch.nn.ModuleDict``, which differ from those in how modules are added and read.
+TAKEN_KEYS = TAKEN - {"append", "extend", "insert"} | {"clear", "items", "keys", "update", "values"}
 DOTTED = "`convs.0` is the module `0` in a list `convs`, and `heads.box` the module `box` in a dict `heads`"
 
 
@@ -68,6 +68,15 @@ def unusable_step(name: str, is_child: bool) -> str:
     if any(not part for part, _ in reasons):
         return "has nothing before or after a dot"
     return next((f"has the part `{part}`, which {reason}" for part, reason in reasons if reason), "")
+
+
+def usable_step(name: str) -> str:
+    """Help: a name similar to one that :func:`unusable_step` refuses, or what its dots mean."""
+    first, *keys = name.split(".")
+    if not keys or _taken(first, TAKEN, "Module"):
+        return usable(first, TAKEN)
+    taken = next((key for key in keys if _taken(key, TAKEN_KEYS, "ModuleDict")), "")
+    return usable(taken, TAKEN_KEYS) or DOTTED
 
 
 def _taken(name: str, taken: Container[str], owner: str) -> str:

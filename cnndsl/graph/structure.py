@@ -301,9 +301,6 @@ def _can_merge(step: spec.Branch, kind: Any, count: int, site: Site) -> bool:
         message, help = "no branch is left", "leave the step itself out: put `when` beside `branch`"
     elif kind in PAIRS and count != 2:
         message, help, span = f"`{kind}` takes two branches, got {count}", "`branch: [[...], [...]]`", step.merge.span
-    elif len(step.branches) == 1 and step.branches[0].is_certain and not step.branches[0].steps:
-        message = "one empty branch has nothing to merge with"
-        help = "a branch is a list of steps; `[]` is the tensor itself, next to other branches"
     if message:
         site.fault(Code.BRANCH, message, span, help)
     return not message

@@ -185,7 +185,7 @@ class Choice(Kind[str]):
         return value in self.choices
 
     def expects(self, dims: int) -> str:
-        return _alternatives([f'"{choice}"' for choice in self.choices])
+        return alternatives([f'"{choice}"' for choice in self.choices])
 
 
 class Text(Kind[str]):
@@ -201,6 +201,9 @@ class Text(Kind[str]):
 
 class Earlier(Text):
     """The name of an earlier step, whose tensor the layer reads when it runs."""
+
+    def schema(self, dims: int) -> dict[str, Any]:
+        return {"type": ["string"], "pattern": "^[A-Za-z_]"}  # the beginning of one: values may follow
 
     def expects(self, dims: int) -> str:
         return "the name of an earlier step"
@@ -243,7 +246,7 @@ class Listing(Kind[tuple[T, ...]]):
         return tuple(self.item.convert(item, dims) for item in value)
 
     def expects(self, dims: int) -> str:
-        count = _alternatives([str(length) for length in self.lengths]) + " " if self.lengths else ""
+        count = alternatives([str(length) for length in self.lengths]) + " " if self.lengths else ""
         return f"a list of {count}{_plural(self.item.expects(dims))}"
 
 
@@ -309,7 +312,7 @@ NULL = Null()
 ANYTHING = Anything()
 
 
-def _alternatives(words: list[str]) -> str:
+def alternatives(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 

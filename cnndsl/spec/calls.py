@@ -69,6 +69,8 @@ class CallReader:
         except Fault as fault:
             self.faults.append(fault.diagnostic)
             return None
+        if isinstance(found, CallValue):
+            return self._named(found, vocabulary)
         if isinstance(found, str):
             return self._named(CallValue(found, Arguments(), written.span), vocabulary)
         message = f"this is not {vocabulary.one}: {got(found)}"

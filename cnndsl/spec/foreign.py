@@ -24,6 +24,7 @@ _WHEN = "`when: $(...)` beside a layer, and `else: [...]` for the other case"
 _REUSE = "`reuse: NAME` applies an earlier step again, with the same weights"
 _FROM = "`from: NAME` goes back to the tensor of an earlier step"
 _LET = "`let: {width: 64}` binds names for the rest of the list"
+_LIKE = "it is an argument: `{like: NAME}` in an `Upsample` takes the size of the tensor of an earlier step"
 _BLOCK = "make it a block of your own, under `blocks`"
 _RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` adds layers of your own"
 _WEIGHT_NORM = "`parametrization: weight_norm` beside the layer"
@@ -121,6 +122,7 @@ STRUCTURE = _table(
         "if elif unless switch case cond condition": _WHEN,
         "shared share tied same siamese": _REUSE,
         "goto back jump": _FROM,
+        "like": _LIKE,
         "input inputs inputlayer": f"`input`, beside `network`, is the shape of one sample; {_FROM}",
         "output outputs": "`outputs: [NAME]`, beside `network`, names the steps whose tensors are returned",
         "set var vars define def const": _LET,

@@ -22,6 +22,8 @@ from cnndsl.spec.values import Expression, ListValue, Literal, Template, Value
 WHERE_LAYERS_ARE = "`cnndsl layers` lists the layers; `--plugin MODULE` adds your own"
 #: The modules of functions whose first argument is the tensor.
 _FUNCTIONAL = ("F", "functional", "nn.functional", "torch.nn.functional", "torch")
+#: The name of a step.
+_STEP_NAME = re.compile(r"[^\W\d]\w*(\.\w+)*")
 _BOOLEANS = ("yes", "no", "on", "off", "y", "n")
 
 
@@ -164,6 +166,8 @@ def meant_value(value: Any, types: Collection[str], layer: str, names: Container
         return f"remove the `{value[-1]}`: `{shorten(match[1])}`"
     if "array" in types and (listed := _list(value)):
         return f"write a list in brackets: `{shorten(listed)}`"
+    if layer in LAYERS and (reads := LAYERS[layer].reads) and value not in names and _STEP_NAME.fullmatch(value):
+        return f"the tensor of an earlier step is `{layer}: {{{reads[0]}: {shorten(value)}}}`"
     if layer and re.match(r"\w+\s*=", value):
         return _by_name(layer, value)
     return meant_expression(value, names) or (_tuple(value, names) if "array" in types else "")

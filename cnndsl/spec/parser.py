@@ -7,6 +7,7 @@ about it, only about the steps inside. Rules that a schema cannot express are ch
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span
@@ -31,7 +32,7 @@ from cnndsl.spec.steps import (
 )
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree
 from cnndsl.spec.values import Literal, Report, Template, Value, parse_arguments, parse_call, parse_text, parse_value
-from cnndsl.spec.words import COMMON, LISTS, LOOP, MERGES, THROWN_AWAY, WORDS, is_word, options_of
+from cnndsl.spec.words import COMMON, LISTS, LOOP, MERGES, OPTIONS, THROWN_AWAY, WORDS, is_word, options_of, owners
 
 
 class StepParser:
@@ -45,7 +46,22 @@ class StepParser:
         self.report(Diagnostic(code, message, span, help))
 
     def steps(self, tree: Tree | None) -> Steps:
-        return tuple(map(self.step, tree.items)) if isinstance(tree, Listing) else ()
+        items = tree.items if isinstance(tree, Listing) else ()
+        torn = {id(one) for pair in pairwise(items) if self._are_torn(*pair) for one in pair}
+        self.faulty |= torn
+        return tuple(map(self.step, items))
+
+    def _are_torn(self, before: Tree, tree: Tree) -> bool:
+        """Whether two items were meant as one step, ``[repeat: [ReLU], times: 2]`` without braces; that is reported."""
+        words = [*filter(is_word, before.keys)] if isinstance(before, Mapping) else []
+        missing = {*options_of(words[0])} - {*before.keys} if isinstance(before, Mapping) and len(words) == 1 else {}
+        if not isinstance(tree, Mapping) or not tree.keys or not {*tree.keys} <= {*missing}:
+            return False
+        word, option = words[0], next(iter(tree.keys))
+        message = f"`{option}` is a step of its own here, and belongs to `{shorten(word)}` before it"
+        help = f"put both into one step: `{{{shorten(word)}: ..., {option}: ...}}`"
+        self.fault(Code.STEP, message, tree.keys[option].span, help)
+        return True
 
     def step(self, tree: Tree) -> Step:
         if isinstance(tree, Mapping):
@@ -207,8 +223,7 @@ class StepParser:
         allowed = (*COMMON, *options_of(word))
         for key, scalar in tree.keys.items():
             if key != word and key not in allowed:
-                belongs = [f"`{name}`" for name, word in WORDS.items() if key in word.options] or ["a layer or block"]
-                help = did_you_mean(key, allowed) or f"it belongs to {' and '.join(belongs)}"
+                help = did_you_mean(key, allowed) or f"it belongs to {owners(key)}"
                 self.fault(Code.KEY, f"`{shorten(key)}` is not an option of `{shorten(word)}`", scalar.span, help)
 
     def _word(self, tree: Mapping) -> str | None:
@@ -219,10 +234,10 @@ class StepParser:
             help = "make each a step with its own `- `"
             self.fault(Code.STEP, message, tree.keys[words[1]].span, help)
         elif not words:
-            wanting = next((name for name, word in WORDS.items() if {*word.options} & {*tree.keys}), "")
+            wanting = next((key for key in tree.keys if key in OPTIONS and key not in COMMON), "")
             help = f"add a layer, a block, or {', '.join(WORDS)}"
             if wanting:
-                help = f"add the steps, `{wanting}: [...]`"
+                help = f"`{wanting}` belongs to {owners(wanting)}: add it"
             self.fault(Code.STEP, "this step has options but nothing to do", tree.span.first_line, help)
         return words[0] if len(words) == 1 else None
 

@@ -18,7 +18,7 @@ from cnndsl.layers.kinds import merge
 from cnndsl.spec.recipe_keys import KEYS, Key
 from cnndsl.spec.schema_values import NAME, PARAMETER, STEP, STEPS, value
 from cnndsl.spec.tree import MINIMAL
-from cnndsl.spec.words import ARM, OPTIONS, WORDS
+from cnndsl.spec.words import ARM, CALL, OPTIONS, WORDS
 
 #: Help for what should be a list of steps.
 _DASHES = "begin each step with `- `"
@@ -49,6 +49,7 @@ def schema_of(layers: Layers) -> dict[str, Any]:
             "branch": _branch(),
             "block": _block(),
             "step": _step(layers),
+            "layer": {"enum": [layer.__name__ for layer in layers]},
             **{layer.__name__: _layer(layer) for layer in layers},
         },
     }
@@ -210,7 +211,7 @@ def _branch() -> dict[str, Any]:
         "required": ["steps"],
         "additionalProperties": False,
         "subject": "a branch",
-        "expects": "a list of steps, such as `- - Conv2d: [64, 3]`",
+        "expects": "a list of steps, or a mapping with `steps`",
     }
 
 
@@ -225,10 +226,17 @@ def _step(layers: Sequence[type[Layer]]) -> dict[str, Any]:
         "properties": properties,
         "patternProperties": {r"^(\$|[A-Z])": True},
         "additionalProperties": False,
+        "dependentSchemas": {option: {"propertyNames": {"not": _others(option)}} for option in CALL},
         "minProperties": 1,
         "subject": "a step",
         "expects": "a name, or a mapping with one layer, block or structural word",
     }
+
+
+def _others(option: str) -> dict[str, Any]:
+    """The words that do not take an option of layers and blocks, as far as their names tell."""
+    words = {"enum": [name for name, word in WORDS.items() if option not in word.options]}
+    return words if option == "parametrization" else {"anyOf": [words, {"$ref": "#/$defs/layer"}]}
 
 
 def _layer(layer: type[Layer]) -> dict[str, Any]:

@@ -86,11 +86,6 @@ class Arm:
     when: Value | None = None
     loop: Loop | None = None
 
-    @property
-    def is_certain(self) -> bool:
-        """Whether it runs once, for any values."""
-        return self.when is None and self.loop is None
-
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Branch(Step):

@@ -23,7 +23,7 @@ from cnndsl.spec.schema_values import NAME, PARAMETER
 from cnndsl.spec.scopes import Scopes
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
-from cnndsl.spec.words import COMMON, LISTS, WORDS, is_word
+from cnndsl.spec.words import COMMON, LISTS, OPTIONS, WORDS, is_word, owners
 
 #: The most pieces into which YAML may have cut a value.
 _PIECES = 12
@@ -42,6 +42,8 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
         path = tuple(error.absolute_path)
         if error.validator == "additionalProperties" and path == ("train",):
             continue  # the recipe's reader reports it in more detail
+        if not {"parametrization", "dependentSchemas"}.isdisjoint(error.absolute_schema_path):
+            continue  # the step's reader reports it in more detail
         if not twofold.isdisjoint(path[1:]):
             continue  # a call of a block with the name of a layer, which is reported at its definition
         place = _locate(tree, path, scopes.at(path))
@@ -77,8 +79,8 @@ class _Error:
 
     @property
     def is_branch(self) -> bool:
-        """Whether the value is an item of a ``branch`` that is a mapping."""
-        return self.rule.get("subject") == "a branch" and isinstance(self.value, dict)
+        """Whether the value is an item of a ``branch``."""
+        return self.rule.get("subject") == "a branch"
 
     @property
     def extras(self) -> list[str]:
@@ -144,9 +146,10 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
     if place.cut:
         known = [*schema()["$defs"]["step"]["properties"], *_blocks(tree)]
         yield _to_put_together(place.cut, place.names, known)
-    elif error.is_branch and any(map(is_word, error.extras)):  # a step in the place of a list of steps
+    elif error.is_branch and isinstance(place.node, Mapping) and any(map(is_word, error.extras)):
         if error.keyword == "additionalProperties":
-            yield _unfit(error, place, tree)
+            message = "a branch is a list of steps, or a mapping with `steps`, and this is a step"
+            yield Diagnostic(Code.TYPE, message, place.span, _as_list(place.node))
     elif error.keyword == "additionalProperties" and isinstance(place.node, Mapping):
         beside = _beside(place.node, error.extras, tree)
         if beside:
@@ -166,6 +169,19 @@ def _diagnose(error: _Error, place: _Place, tree: Tree) -> Iterator[Diagnostic]:
         yield Diagnostic(Code.ARGUMENT, message, place.node.items[most].span.first_line, error.signature)
     else:
         yield _unfit(error, place, tree)
+
+
+def _as_list(step: Mapping) -> str:
+    """Help for a step in the place of a list of steps."""
+    text = step.span.text
+    if "steps" in step.keys:
+        return "put every step into `steps`"
+    if not text.startswith("{") or "\n" in text:
+        return "a list of steps in a list begins with two dashes, `- - `"
+    (key, value), *more = step.entries
+    if isinstance(value, Scalar) and value.value is None and not more:
+        return f"`[{shorten(str(key.value))}]`"
+    return f"`[{text if more else text[1:-1].strip()}]`"
 
 
 def _children(node: Tree) -> Iterable[Tree]:
@@ -338,11 +354,14 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
         if place.key and place.key.value in ("repeat", "dense") and isinstance(value, int):
             help = f"`{place.key.value}: [...]`, and `times: {got(value)}` beside it"
     if "patternProperties" in rule:
+        if isinstance(value, str) and value in OPTIONS:
+            message = f"`{value}` is an option, not a step"
+            return Diagnostic(Code.STEP, message, place.span, f"it belongs to {owners(value)}")
         if isinstance(value, str) and value not in WORDS:
-            return _no_layer(value, place.span, [*rule["properties"], *_blocks(tree)])
+            return _no_layer(value, place.span, [*LAYERS, *WORDS, *_blocks(tree)])
         if isinstance(value, dict):
             return Diagnostic(Code.STEP, "the step is empty", place.span, "write a layer, a block or a structural word")
-        help = f"`{value}: [...]`" if isinstance(value, str) else ""
+        help = f"`{value}: {WORDS[value].form}`" if isinstance(value, str) else ""
     if place.in_list and place.key and (fault := _torch_order(str(place.key.value), (None, *place.around)[-2])):
         return fault
     if place.in_list and place.key and not help:
@@ -350,6 +369,8 @@ def _unfit(error: _Error, place: _Place, tree: Tree) -> Diagnostic:
     if place.key and place.key.value == "merge" and (merge := MERGES.get(entry(str(value)))):
         help = f"`merge: {merge}`"
     expects = rule.get("expects", "something else")
+    if error.is_branch and isinstance(value, str):
+        help = f"`[{shorten(value)}]`"
     if "subject" in rule:
         message = f"{rule['subject']} is {expects}, not {got(value)}"
     else:

@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
+from cnndsl.layers import PARAMETRIZATIONS
 from cnndsl.layers.kinds import MAX_NUMBER
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
@@ -133,7 +134,7 @@ def dealt(whole: Value, items: tuple[Any, ...], most: int) -> tuple[Value, ...]:
 
 @dataclass(frozen=True)
 class CallValue:
-    """A layer with its arguments as a value: ``act: {LeakyReLU: {negative_slope: 0.1}}``."""
+    """A layer or a parametrization with its arguments as a value: ``act: {LeakyReLU: {negative_slope: 0.1}}``."""
 
     name: str
     arguments: Arguments
@@ -172,12 +173,17 @@ def parse_value(node: Tree, report: Report) -> Value:
     if isinstance(node, Listing):
         return ListValue(tuple(parse_value(item, report) for item in node.items), node.span)
     key, inner = node.entries[0] if len(node.entries) == 1 else (None, None)
-    if key is None or inner is None or not str(key.value)[:1].isupper():
-        help = "write a layer as `{LeakyReLU: {negative_slope: 0.1}}`"
-        message = "a value must be a scalar, a list, or one layer with its arguments"
+    if key is None or inner is None or not _is_callee(str(key.value)):
+        meant = did_you_mean(str(key.value), PARAMETRIZATIONS) if key else ""
+        help = meant or "write a layer as `{LeakyReLU: {negative_slope: 0.1}}`"
+        message = "a value must be a scalar, a list, or one layer or parametrization with its arguments"
         report(Diagnostic(Code.TYPE, message, node.span.first_line, help))
         return Literal(UNKNOWN, node.span)
     return CallValue(str(key.value), parse_arguments(inner, report), node.span)
+
+
+def _is_callee(name: str) -> bool:
+    return name[:1].isupper() or name in PARAMETRIZATIONS
 
 
 def parse_call(node: Tree, report: Report) -> Value:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.layers import PARAMETRIZATIONS
-from cnndsl.layers.kinds import Choice
+from cnndsl.layers.function import Function
+from cnndsl.layers.kinds import Choice, alternatives
 from cnndsl.spec.schema_values import PARAMETER, STEP, STEPS, value
 
 #: The name of the tensor that the module around was given.
@@ -38,22 +39,36 @@ class Key:
 
 @dataclass(frozen=True)
 class Word(Key):
-    """A key that says what a step does. ``options`` are the keys that it may have beside it."""
+    """A key that says what a step does. ``options`` are the keys that it may have beside it, ``form`` its value as
+    help writes it."""
 
     options: tuple[str, ...] = ()
+    form: str = "[...]"
 
 
 def _steps(description: str, *options: str) -> Word:
     return Word(description, STEPS, 1, options)
 
 
+def _function(function: Function) -> dict[str, Any]:
+    """The arguments of a function, by name."""
+    arguments = {name: value(arg.kind.expects(0), **arg.kind.schema(0)) for name, arg in function.arguments.items()}
+    return {
+        "type": ["object", "null"],
+        "properties": arguments,
+        "additionalProperties": False,
+        "description": function.documentation,
+    }
+
+
 _NAME = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
 _EARLIER = {"type": "string", "expects": "the name of an earlier step"}
 #: Options that say how often something runs.
 LOOP = ("times", "for", "in")
-#: Options of every step, and those of a layer or block.
+#: Options of every step.
 COMMON = ("name", "when", "else")
-CALL = ("inputs", "inline", "parametrization")
+#: Options of a layer or a block, and of which of the two.
+CALL = {"inputs": "a block", "inline": "a block", "parametrization": "a layer"}
 #: The keys of an item of a ``branch``.
 ARM = ("steps", "when", *LOOP)
 
@@ -109,7 +124,17 @@ OPTIONS: dict[str, Key] = {
     ),
     "parametrization": Key(
         "What computes the layer's weight: a function of torch.nn.utils.parametrizations.",
-        {"type": ["string", "object", "null"], "expects": " or ".join(PARAMETRIZATIONS)},
+        {
+            **value(
+                alternatives([*PARAMETRIZATIONS]),
+                type=["string", "object", "null"],
+                pattern=f"^({'|'.join(PARAMETRIZATIONS)})$",
+            ),
+            "properties": {name: _function(function) for name, function in PARAMETRIZATIONS.items()},
+            "additionalProperties": False,
+            "minProperties": 1,
+            "maxProperties": 1,
+        },
     ),
 }
 
@@ -128,11 +153,14 @@ WORDS: dict[str, Word] = {
         },
         2,
         ("merge", "dim", "split"),
+        "[[...], [...]]",
     ),
     "residual": _steps("steps(x) + shortcut(x).", "shortcut"),
     "dense": _steps("n times over: x becomes concat(x, steps(x)).", *LOOP),
-    "from": Word("The tensor of an earlier step.", _EARLIER),
-    "reuse": Word("The module of an earlier step again, with the same weights.", _EARLIER, options=("inputs",)),
+    "from": Word("The tensor of an earlier step.", _EARLIER, form="NAME"),
+    "reuse": Word(
+        "The module of an earlier step again, with the same weights.", _EARLIER, options=("inputs",), form="NAME"
+    ),
     "let": Word(
         "Binds names for the rest of the list.",
         {
@@ -140,6 +168,7 @@ WORDS: dict[str, Word] = {
             "propertyNames": {"pattern": PARAMETER, "expects": "a name such as `width`"},
             "expects": "a mapping of names to values",
         },
+        form="{width: 64}",
     ),
 }
 
@@ -155,6 +184,16 @@ def is_word(key: str) -> bool:
     return key in WORDS or key[:1] == "$" or key[:1].isupper()
 
 
+def owners(option: str) -> str:
+    """What an option stands beside, in words."""
+    if option in COMMON:
+        return "any step"
+    calls = [CALL[option]] if option in CALL else []
+    words = [f"`{name}`" for name, word in WORDS.items() if option in word.options]
+    branches = [f"an item of `branch`, `{{{option}: ..., steps: [...]}}`"] if option in LOOP else []
+    return alternatives([*calls, *words, *branches])
+
+
 def options_of(word: str) -> tuple[str, ...]:
     """The options that a word may have beside it, besides those of every step."""
-    return WORDS[word].options if word in WORDS else CALL
+    return WORDS[word].options if word in WORDS else (*CALL,)

@@ -36,6 +36,7 @@ from cnndsl.graph.graph import (
 from cnndsl.layers import Shape
 from cnndsl.layers.kinds import PerAxis
 from cnndsl.printable import as_written
+from cnndsl.spec.words import PAIRS
 
 #: Limits that keep the layout to a few seconds. A larger figure is made coarser.
 MAX_NODES, MAX_WIDTH, MAX_DETOURS = 2_000, 1_100, 30_000
@@ -71,6 +72,7 @@ class Cluster:
 class Edge:
     """``shapes`` are those of all tensors that it represents. A bypass goes past other operations. An edge out of a
     module with several outputs has the name of the ``output``. Along a ``size`` edge only the size of a tensor is read.
+    ``order`` is 1 or 2 for the operands of a merge whose order matters.
     """
 
     tail: Node
@@ -79,6 +81,7 @@ class Edge:
     bypass: bool
     output: str = ""
     size: bool = False
+    order: int = 0
 
 
 @dataclass(slots=True)
@@ -178,7 +181,7 @@ class _Planner:
         into.children.append(cluster)
         return cluster
 
-    def _edge(self, tensors: Sequence[Tensor], head: Node, bypass: bool, size: bool = False) -> None:
+    def _edge(self, tensors: Sequence[Tensor], head: Node, bypass: bool, size: bool = False, order: int = 0) -> None:
         """An edge to ``head``, which takes the first of ``tensors``; its other members take the rest.
 
         Members whose tensor comes from elsewhere, such as the round before, do not affect the shape.
@@ -189,7 +192,8 @@ class _Planner:
         if tail.kind == "rest":  # one edge is enough for everything left out
             self.from_rest.add((tail, head))
         shapes = dict.fromkeys(tensor.shape for tensor in tensors if self.source.get(tensor) is tail)
-        self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass, self.output.get(tensors[0], ""), size))
+        output = self.output.get(tensors[0], "")
+        self.figure.edges.append(Edge(tail, head, tuple(shapes), bypass, output, size, order))
         if not size:
             self.rank[head] = max(self.rank[head], self.rank[tail] + 1)
 
@@ -199,7 +203,8 @@ class _Planner:
         members = self.members.get(operation, [operation])
         for place, tensors in enumerate(zip(*(member.inputs for member in members))):
             past = isinstance(operation, Merge) and (self.uses[tensors[0]] > 1 or tensors[0] in self.shortcuts)
-            self._edge(tensors, node, bypass or past, size=place >= len(_used(operation)))
+            order = place + 1 if operation.kind in PAIRS else 0
+            self._edge(tensors, node, bypass or past, place >= len(_used(operation)), order)
         self.source.update((tensor, node) for member in members for tensor in member.outputs)
 
     # Bodies and their items
@@ -255,15 +260,17 @@ class _Planner:
 
     def _module(self, module: Module, into: Cluster, depth: int, bypass: bool, run: Sequence[Module] = ()) -> None:
         """A box around its contents, or a single box if they would be too deep or there are none."""
-        title = module.name if len(run) < 2 else f"{module.name} … {run[-1].name}"
+        title = _title(module) if len(run) < 2 else f"{_title(module)} … {_title(run[-1])}"
         times = len(run) or 1
         if depth == 0 < self.depth:
             self._body(module.body, into, 1, bypass)
         elif depth < self.depth and any(operations(module.body)):
-            inner = self._cluster(into, Cluster(module.path, title, module.kind, times))
+            kind = f"{module.kind}, the weights of {module.name}" if module.called else module.kind
+            inner = self._cluster(into, Cluster(module.path, title, kind, times))
             self._body(module.body, inner, depth + 1, bypass)
         else:
-            weights = "the same weights again" if module.reuse else f"{human(cost(module).params)} parameters"
+            again = f"the weights of {module.name}" if module.called else "the same weights again"
+            weights = again if module.reuse else f"{human(cost(module).params)} parameters"
             node = Node(module.path, "module", title, f"{module.kind}\n{weights}", times)
             self._operation(module, into, node, bypass)
         if depth and len(module.made) > 1:
@@ -338,6 +345,10 @@ class _Planner:
 def _used(operation: Operation) -> tuple[Tensor, ...]:
     """The inputs whose values an operation takes. Of what a layer reads besides, it takes the size."""
     return operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs
+
+
+def _title(module: Module) -> str:
+    return module.called or module.name
 
 
 def _detail(apply: Apply, members: Sequence[Operation]) -> str:

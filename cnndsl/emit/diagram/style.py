@@ -157,7 +157,7 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
 
     A shape is shown where its tensor is made, and not again where it forks or bypasses something. Chains
     without forks and merges, ignoring bypasses, are pulled straight by their weight. A tensor whose size is read has a
-    dashed line that moves nothing.
+    dashed line that moves nothing. Operands whose order matters have their numbers.
     """
     sizes = [(edge, SIZE) for edge in edges if edge.size]
     edges = [edge for edge in edges if not edge.size]
@@ -175,9 +175,10 @@ def _edges(edges: Sequence[Edge], show_shapes: bool) -> list[tuple[Edge, dict[st
         if edge.head.kind == "fork":
             attributes["arrowhead"] = "none"
         said = edge.tail.kind == "fork" or (edge.bypass and (edge.tail, edge.output) in told)
-        label = f"&#160;{_text(edge.output)}" * bool(edge.output) + _shape(edge.shapes) * show_shapes
-        if label and not said:
-            attributes["label"] = f"<{label}>"
+        tensor = f"&#160;{_text(edge.output)}" * bool(edge.output) + _shape(edge.shapes) * show_shapes
+        words = [f"&#160;{edge.order}"] * bool(edge.order) + [tensor] * (tensor != "" and not said)
+        if words:
+            attributes["label"] = f"<{':'.join(words)}>"
         found.append((edge, attributes))
     return found + sizes
 
