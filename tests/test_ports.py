@@ -242,6 +242,7 @@ PAIR = "  Pair: {outputs: [a, b], steps: [{name: a, Conv2d: [3, 1]}, {name: b, T
         "- sequential: [Pair, Sigmoid]",
         "- {repeat: [Pair], times: 2}",
         "- {Pair: , when: true}\n- let: {act: Pair}\n- $act",
+        "- let: {act: Pair}\n- $act\n- {Pair: , when: false}",
         "- {name: s, sequential: [Conv2d: [3, 1], Pair]}\n- reuse: s",
         "- branch: [[Pair, Sigmoid], [Pair]]",
         "- Around",

@@ -87,6 +87,10 @@ class Modules:
             note = Note("it is defined here", block.span)
             site.fault(Code.RECURSION, f"a block cannot contain itself: {ring}", span, _RING, note)
             return False
+        if site.scope.chain and len(block.outputs) > 1:  # a written name makes the steps no chain
+            message = f"`{block.name}` returns several tensors: no value may choose such a block in a plain chain"
+            site.fault(Code.OUTPUT, message, span, f"write `{block.name}` itself as the step")
+            return False
         if len(site.calls) >= (limit := self.context.limits.calls):
             message = f"block calls are nested more than {limit} deep"
             site.fault(Code.LIMIT, message, span, how_to_raise("calls"))

@@ -74,12 +74,8 @@ class Block:
 
     def is_chain_among(self, several: frozenset[str]) -> bool:
         """Whether the steps are a chain if those of the blocks that are written out in it are. A block of ``several``,
-        which return more than one tensor, cannot be in a chain, nor can a value that may be such a block."""
-        names = {
-            name
-            for call in calls_in(self.steps)
-            for name in ([call.callee.value] if isinstance(call.callee, Literal) else several)
-        }
+        which return more than one tensor, cannot be in a chain."""
+        names = {call.callee.value for call in calls_in(self.steps) if isinstance(call.callee, Literal)}
         return is_chain(self.steps) and not self.outputs and len(self.inputs) < 2 and names.isdisjoint(several)
 
 
