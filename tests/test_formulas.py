@@ -123,3 +123,30 @@ def test_classes_mean_what_blocks_mean(shard: int) -> None:
                     assert layers(made) == layers(wanted), f"{path.name}: {item.block} with {params} on {inputs}"
                     count += 1
     assert count
+
+
+TOGETHER = """
+input: [8, 12, 12]
+blocks:
+  M(a, b):
+    - {name: s, Sigmoid: }
+    - residual:
+        - {when: $a, name: ex, Conv2d: [8, 3, 1, 1]}
+        - {when: $b, name: a0, ReLU: }
+        - {when: $b, branch: [[], [from: s]], merge: add}
+        - {name: dw, Conv2d: [8, 1]}
+network: [M: [FIRST], M: [SECOND]]
+"""
+
+
+@pytest.mark.parametrize("uses", [("true, true", "false, false"), ("true, false", "false, true")])
+@pytest.mark.parametrize("other", [(True, True), (True, False), (False, True), (False, False)])
+def test_conditions_that_were_true_together_stay_two(uses: tuple[str, str], other: tuple[bool, bool]) -> None:
+    """The class of both uses, with other arguments, computes what the spec does with them."""
+    made = cnndsl.loads(TOGETHER.replace("FIRST", uses[0]).replace("SECOND", uses[1])).module()
+    ours = type(made[0])(*other)
+    written = ", ".join(str(one).lower() for one in other)
+    theirs = cnndsl.loads(TOGETHER.replace("FIRST", written).replace(", M: [SECOND]", "")).module()[0]
+    ours.load_state_dict(theirs.state_dict())
+    x = torch.randn(1, 8, 12, 12)
+    assert torch.equal(ours(x), theirs(x))

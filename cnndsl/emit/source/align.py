@@ -145,7 +145,8 @@ def _is_optional(leaf: Leaf) -> bool:
 @dataclass(slots=True)
 class _Walk:
     """Goes along a definition's steps. ``refs`` and ``named`` hold, for each row, the values of its tensors and the
-    tensors of its names; ``current`` is the tensor that each row is at. Faults of fit are collected, not raised."""
+    tensors of its names; ``current`` is the tensor that each row is at, and ``at`` the value that these are, as far as
+    it is known from the steps. Faults of fit are collected, not raised."""
 
     numbers: Iterator[int]
     loops: bool
@@ -154,6 +155,9 @@ class _Walk:
     refs: list[dict[int, Ref]] = field(default_factory=list)
     named: list[dict[str, Tensor]] = field(default_factory=list)
     current: list[Tensor | None] = field(default_factory=list)
+    at: Ref | None = None
+    #: The ends of branches that are not merged yet: their tensors, and the values that these are.
+    ends: list[tuple[list[Tensor | None], Ref | None]] = field(default_factory=list)
     #: For each choice and loop: which rows take it, and what it passes on in the others.
     joins: dict[int, tuple[tuple[bool | None, ...], Ref, Ref]] = field(default_factory=dict)
     marks: dict[Ref, str] = field(default_factory=dict)
@@ -165,6 +169,7 @@ class _Walk:
             self.refs.append({id(tensor): (self.inputs, index) for index, tensor in enumerate(given.values())})
             self.named.append({"input": first, **given})
             self.current.append(first)
+        self.at = self.inputs, 0
 
     def fail(self, why: str) -> None:
         self.misfit = self.misfit or Misfit(why)
@@ -172,11 +177,20 @@ class _Walk:
     # --- values ----------------------------------------------------------------------------------
 
     def resolve(self, tensors: Sequence[Tensor | None]) -> Ref:
-        """The one value that the tensors of all rows are."""
-        found = self.find(tensors)
+        """The one value that the tensors of all rows are: by the steps that led to them, or else by what they are in
+        each row, which several values may be."""
+        held = [(self.current, self.at), *reversed(self.ends)]
+        found = next((at for known, at in held if at and self.are(tensors, known, at)), None) or self.find(tensors)
         if found is None:
             self.fail("other tensors")
         return found or (INPUTS, 0)
+
+    def are(self, tensors: Sequence[Tensor | None], known: Sequence[Tensor | None], at: Ref) -> bool:
+        """Whether tensors are those that are known to be the value ``at``."""
+        rows = [(row, tensor) for row, tensor in enumerate(tensors) if tensor is not None]
+        return all(
+            tensor is known[row] and self.passed(at, row) == self.refs[row].get(id(tensor)) for row, tensor in rows
+        )
 
     def find(self, tensors: Sequence[Tensor | None]) -> Ref | None:
         refs = [None if tensor is None else self.refs[row].get(id(tensor)) for row, tensor in enumerate(tensors)]
@@ -204,8 +218,10 @@ class _Walk:
         """What is current in the rows that are there."""
         return [None if row is None else tensor for row, tensor in zip(rows, self.current)]
 
-    def here(self, bodies: Sequence[Body | None]) -> Ref | None:
-        return self.find(self.of(bodies))
+    def here(self, rows: Sequence[object]) -> Ref | None:
+        """The value that is current in the rows that are there."""
+        tensors = self.of(rows)
+        return self.at if self.at and self.are(tensors, self.current, self.at) else self.find(tensors)
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -236,8 +252,11 @@ class _Walk:
         kind = f"has_{kinds[0] if kinds else 'steps'}"
         start = self.here(bodies)
         sides = [[body if row is side else None for body, row in zip(bodies, taken)] for side in (True, False)]
-        then, otherwise = tuple(self.step(step, found, sides[0], arm)), self.steps(step.otherwise, sides[1], arm)
-        return [self.choice(step.when, taken, kind, start, then, otherwise)]
+        before = self.at
+        then, after = tuple(self.step(step, found, sides[0], arm)), self.at
+        self.at = before
+        otherwise = self.steps(step.otherwise, sides[1], arm)
+        return [self.choice(step.when, taken, kind, start, (then, after), (otherwise, self.at))]
 
     def choice(
         self,
@@ -245,22 +264,24 @@ class _Walk:
         taken: tuple[bool | None, ...],
         kind: str,
         start: Ref | None,
-        then: Nodes,
-        otherwise: Nodes,
+        then: tuple[Nodes, Ref | None],
+        otherwise: tuple[Nodes, Ref | None],
     ) -> Choice:
-        """A choice of which some rows have taken one side, some the other."""
-        first, second = (
-            self.resolve([tensor if row is side else None for tensor, row in zip(self.current, taken)])
-            for side in (True, False)
-        )
+        """A choice of which some rows have taken one side, some the other; each side with the value at its end."""
+        results: list[Ref] = []
+        for side, (_, end) in ((True, then), (False, otherwise)):
+            self.at = end
+            results.append(self.resolve([tensor if row is side else None for tensor, row in zip(self.current, taken)]))
+        first, second = results
         number = next(self.numbers)
         self.joins[number] = (taken, first, second)
-        return Choice(number, condition, taken, then, otherwise, (first, second), start, kind)
+        self.at = number, 0
+        return Choice(number, condition, taken, then[0], otherwise[0], (first, second), start, kind)
 
     def lost(self, step: spec.Step) -> Iterable[Node]:
         """A name or a tensor that only some rows may have: no formula may mention it."""
         if isinstance(step, spec.From):
-            self.current = [None] * len(self.current)
+            self.current, self.at = [None] * len(self.current), None
         if isinstance(step, spec.Let):
             return [Let(tuple((name, Literal(LOST, name.span)) for name, _ in step.values), None)]
         return []
@@ -293,7 +314,7 @@ class _Walk:
 
     def inlined(self, step: spec.Step, found: Sequence[Inline | None], arm: str) -> Inlined:
         """A block that is written out. Its steps see only its inputs; afterwards theirs are names of this module."""
-        here = self.find(self.of(found))
+        here = self.here(found)
         around, self.named = self.named, [{} for _ in found]
         known = [(row, item) for row, item in enumerate(found) if item is not None]
         for row, item in known:
@@ -311,6 +332,7 @@ class _Walk:
         return Inlined(tuple(found), nodes, here)
 
     def fetch(self, target: Value, bodies: Sequence[Body | None]) -> None:
+        self.at = None
         name = target.value if isinstance(target, Literal) else None
         for row, body in enumerate(bodies):
             if body is not None:
@@ -348,7 +370,7 @@ class _Walk:
 
     def loop(self, step: spec.Repeat, found: Sequence[Repeat | None], counts: tuple[int | None, ...]) -> Loop:
         """A loop of a chain, with a walk of its own over all rounds."""
-        before = self.find([tensor if number is not None else None for tensor, number in zip(self.current, counts)])
+        before = self.here(counts)
         rounds: list[tuple[int, Tensor, Body]] = []
         for row, item in enumerate(found):
             for body in item.rounds if item else ():
@@ -357,6 +379,7 @@ class _Walk:
                 rounds.append((row, start, body))
                 self.current[row] = end(body, start)
         number = next(self.numbers)
+        self.at = number, 0
         for row, tensor in enumerate(self.current):
             if counts[row] and tensor is not None:
                 self.refs[row][id(tensor)] = number, 0
@@ -398,13 +421,14 @@ class _Walk:
     def branch(self, step: spec.Branch, found: Sequence[Branch | None], arm: str) -> Iterable[Node]:
         arms = _each(found, lambda item: {(one.written, one.round): one.body for one in item.arms})
         keys = sorted({key for row in arms if row is not None for key in row})
-        starts, here = [*self.current], self.find(self.of(found))
+        starts, here, outer = [*self.current], self.here(found), [*self.ends]
         splits = _each(found, lambda item: item.split)
         nodes: list[Node] = [self.leaf(step, splits, arm)] if any(splits) else []
         alone = sum(any(row[key] for row in arms if row and key in row) for key in keys) == 1
         optional: dict[tuple[int, int], int] = {}
         for place, key in enumerate(keys):
             self.current = [_start(row, key, split, start) for row, split, start in zip(arms, splits, starts)]
+            self.at = None if any(splits) else here
             bodies = [None if row is None else row.get(key) for row in arms]
             inner = self.steps(step.branches[key[0]].steps, bodies, arm if alone else f"branch{place + 1}")
             taken = tuple(None if row is None else key in row for row in arms)
@@ -414,10 +438,15 @@ class _Walk:
                 nodes.append(one)
             else:
                 nodes.append(_bound(step.branches[key[0]], key[1], here, inner))
+                self.ends.append(([*self.current], self.at))
         merges = _each(found, lambda item: item.merge)
-        if not optional:
-            return [*nodes, *self.merged(step, merges, arm)]
-        return [*nodes, self.merge(step, merges, _each(arms, lambda row: [*row]), keys, optional, arm)]
+        merged = (
+            [self.merge(step, merges, _each(arms, lambda row: [*row]), keys, optional, arm)]
+            if optional
+            else self.merged(step, merges, arm)
+        )
+        self.ends = outer
+        return [*nodes, *merged]
 
     def arm(self, written: spec.Arm, taken: tuple[bool | None, ...], nodes: Nodes, here: Ref | None) -> Choice:
         """A branch that only some rows have."""
@@ -446,20 +475,22 @@ class _Walk:
         return self.operation(step, merges, tuple(inputs), arm, optional=frozenset(optional.values()))
 
     def residual(self, step: spec.Residual, found: Sequence[Residual | None], arm: str) -> Iterable[Node]:
-        starts = [*self.current]
-        before = self.find(self.of(found))
+        starts, outer = [*self.current], [*self.ends]
+        before = self.here(found)
         nodes: list[Node] = [Scoped(self.steps(step.steps, _each(found, lambda item: item.body), arm))]
-        ends = [*self.current]
+        ends, end = [*self.current], self.at
+        self.current, self.at = starts, before
         if isinstance(step.shortcut, tuple):
-            self.current = starts
             nodes.append(Scoped(self.steps(step.shortcut, _each(found, lambda item: item.shortcut), "shortcut")))
-        self.current = ends
+        self.ends.append(([*self.current], self.at))
+        self.current, self.at = ends, end
         merges = _each(found, lambda item: item.merge)
         taken = tuple(_each(found, lambda item: item.merge is not None))
         merged = tuple(self.merged(step, merges, arm))
+        self.ends, added = outer, self.at
         if False in taken and True in taken:
             assert not isinstance(step.shortcut, tuple)
-            return [*nodes, self.choice(step.shortcut, taken, "use_shortcut", before, merged, ())]
+            return [*nodes, self.choice(step.shortcut, taken, "use_shortcut", before, (merged, added), ((), end))]
         return [*nodes, *merged]
 
     def merged(self, step: spec.Step, merges: Sequence[Merge | None], arm: str) -> Iterable[Node]:
@@ -470,6 +501,7 @@ class _Walk:
                 if merge:
                     self.refs[row][id(merge.output)] = self.refs[row][id(merge.inputs[0])]
                     self.made(row, merge)
+            self.at = None
             return []
         return [self.leaf(step, merges, arm)] if known else []
 
@@ -501,6 +533,7 @@ class _Walk:
             if member is not None:
                 self.refs[row] |= {id(tensor): (number, index) for index, tensor in enumerate(member.outputs)}
                 self.made(row, member)
+        self.at = number, len(next(member for member in members if member is not None).outputs) - 1
         return Leaf(number, step, tuple(members), inputs, arm, inner, last, optional)
 
     def made(self, row: int, member: Operation) -> None:

@@ -49,6 +49,7 @@ from cnndsl.emit.source.pieces import (
     growing,
     mentioned,
     settled,
+    under,
 )
 from cnndsl.emit.source.program import REQUIRED
 from cnndsl.emit.source.sizes import Sizes
@@ -246,7 +247,7 @@ class _Binder:
         else:
             self.sizes[node.number, 0] = (UNSAID,) * len(sizes[0])
         if then or otherwise:
-            yield Optional(test, then, otherwise)
+            yield Optional(test, under(then, test, True), under(otherwise, test, False))
         else:
             called = node.kind if node.kind.startswith("use_") else "use_step"
             flag = self.tested.get(test) or free(numbered(called), {*self.attributes, *self.flags.values()})

@@ -171,6 +171,13 @@ def substitute(expr: Expr, names: Mapping[str, Expr]) -> Expr:
     return with_parts(expr, (substitute(part, names) for part in parts(expr))) if parts(expr) else expr
 
 
+def assuming(expr: Expr, test: Expr, holds: bool) -> Expr:
+    """The expression where it is known whether a condition holds."""
+    if isinstance(expr, If) and expr.test == test:
+        return assuming(expr.then if holds else expr.otherwise, test, holds)
+    return with_parts(expr, (assuming(part, test, holds) for part in parts(expr))) if parts(expr) else expr
+
+
 def hidden(*what: object) -> Ref:
     """A variable that formulas may have while they are sought, but that no program has."""
     return Ref(" ".join(map(str, what)))

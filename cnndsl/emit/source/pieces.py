@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from cnndsl.emit.source.expr import Call, Expr, Op, Ref, free_names, operation, substitute, total, uses
+from cnndsl.emit.source.expr import Call, Expr, Op, Ref, assuming, free_names, operation, substitute, total, uses
 from cnndsl.emit.source.program import Parameter
 from cnndsl.emit.source.sizes import Sizes
 from cnndsl.emit.source.tree import Aligned, Leaf
@@ -139,22 +139,32 @@ def mentioned(pieces: Iterable[Piece]) -> frozenset[str]:
 
 def replaced(pieces: Pieces, names: Mapping[str, Expr]) -> Pieces:
     """Pieces with variables replaced."""
+    return changed(pieces, lambda expr: substitute(expr, names))
+
+
+def under(pieces: Pieces, test: Expr, holds: bool) -> Pieces:
+    """Pieces that are only there if a condition holds, or only if it does not."""
+    return changed(pieces, lambda expr: assuming(expr, test, holds))
+
+
+def changed(pieces: Pieces, to: Callable[[Expr], Expr]) -> Pieces:
+    """Pieces with other expressions."""
 
     def change(piece: Piece) -> Piece:
         match piece:
             case Child(call=call, inner=inner):
-                made = substitute(call, names)
+                made = to(call)
                 assert isinstance(made, Call)
-                return replace(piece, call=made, inner=None if inner is None else replaced(inner, names))
+                return replace(piece, call=made, inner=None if inner is None else changed(inner, to))
             case Flag(test=test):
-                return replace(piece, test=substitute(test, names))
+                return replace(piece, test=to(test))
             case Local(value=value):
-                return replace(piece, value=substitute(value, names))
+                return replace(piece, value=to(value))
             case Optional(test=test, then=then, otherwise=otherwise):
-                return Optional(substitute(test, names), replaced(then, names), replaced(otherwise, names))
+                return Optional(to(test), changed(then, to), changed(otherwise, to))
             case Repeated(carried=carried):
-                changed = tuple((n, substitute(s, names), substitute(u, names)) for n, s, u in carried)
-                return Repeated(piece.names, substitute(piece.over, names), replaced(piece.body, names), changed)
+                carries = tuple((name, to(start), to(update)) for name, start, update in carried)
+                return Repeated(piece.names, to(piece.over), changed(piece.body, to), carries)
 
     return tuple(map(change, pieces))
 
