@@ -182,7 +182,7 @@ def test_what_is_nested_deeply_is_laid_out_as_fast_as_any_text() -> None:
 
 def test_an_item_of_one_key_needs_no_braces() -> None:
     """As docs/language.md says; with an empty value it would be a key without anything."""
-    head = "input: [4]\nnetwork:\n"
+    head = "input: [4]\n\nnetwork:\n"
     assert cnndsl.format(f"{head}  - {{name: up}}\n") == f"{head}  - name: up\n"
     for kept in ("  - {name: up, ReLU: }\n", "  - {ReLU: }\n", "  - branch: [[], [from: up]]\n"):
         assert cnndsl.format(head + kept) == head + kept

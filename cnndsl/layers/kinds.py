@@ -205,6 +205,10 @@ class Earlier(Text):
     def schema(self, dims: int) -> dict[str, Any]:
         return {"type": ["string"], "pattern": "^[A-Za-z_]"}  # the beginning of one: values may follow
 
+    def accepts(self, value: object, dims: int) -> bool:
+        first = value[:1] if isinstance(value, str) else ""
+        return first == "_" or (first.isascii() and first.isalpha())
+
     def expects(self, dims: int) -> str:
         return "the name of an earlier step"
 
