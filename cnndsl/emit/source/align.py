@@ -179,11 +179,16 @@ class _Walk:
     def resolve(self, tensors: Sequence[Tensor | None]) -> Ref:
         """The one value that the tensors of all rows are: by the steps that led to them, or else by what they are in
         each row, which several values may be."""
-        held = [(self.current, self.at), *reversed(self.ends)]
-        found = next((at for known, at in held if at and self.are(tensors, known, at)), None) or self.find(tensors)
+        found = self.known(tensors, [(self.current, self.at), *reversed(self.ends)])
         if found is None:
             self.fail("other tensors")
         return found or (INPUTS, 0)
+
+    def known(
+        self, tensors: Sequence[Tensor | None], held: Iterable[tuple[Sequence[Tensor | None], Ref | None]]
+    ) -> Ref | None:
+        """The value of some tensors: that of those ``held`` which they are, or else one that they are in each row."""
+        return next((at for those, at in held if at and self.are(tensors, those, at)), None) or self.find(tensors)
 
     def are(self, tensors: Sequence[Tensor | None], known: Sequence[Tensor | None], at: Ref) -> bool:
         """Whether tensors are those that are known to be the value ``at``."""
@@ -220,8 +225,7 @@ class _Walk:
 
     def here(self, rows: Sequence[object]) -> Ref | None:
         """The value that is current in the rows that are there."""
-        tensors = self.of(rows)
-        return self.at if self.at and self.are(tensors, self.current, self.at) else self.find(tensors)
+        return self.known(self.of(rows), [(self.current, self.at)])
 
     # --- steps -----------------------------------------------------------------------------------
 

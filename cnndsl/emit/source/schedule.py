@@ -93,7 +93,7 @@ def schedule(
 def _needed(aligned: Aligned, flags: Mapping[int, str]) -> list[Task | Condition]:
     """All operations except merges and splits that nothing uses; layers always run."""
     found = [*_tasks(aligned.nodes, flags)]
-    #: What a side of a choice makes is what the choice gives.
+    # What a side of a choice makes is what the choice gives.
     sides = ((choice, leaf) for choice in choices(aligned.nodes) for leaf in leaves((*choice.then, *choice.otherwise)))
     same = {leaf.number: choice.number for choice, leaf in sides if (leaf.number, 0) in choice.results}
     wanted = {*aligned.returned.values()}
