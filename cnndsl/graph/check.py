@@ -95,8 +95,8 @@ def _unused_blocks(graph: Graph) -> Iterator[Diagnostic]:
         for name in {*_called_in(pending.pop())} & document.blocks.keys() - used:
             used.add(name)
             pending.append(document.blocks[name].steps)
-    for block in document.blocks.values():
-        if block.span.source == document.source and block.name not in used:
+    for block in _own_blocks(graph):
+        if block.name not in used:
             yield Diagnostic(Code.UNUSED, f"the block `{block.name}` is never used", block.span)
 
 
@@ -142,6 +142,7 @@ def _taken_in(module: Module) -> set[Tensor]:
 
 
 def _own_blocks(graph: Graph) -> Iterator[Block]:
+    """The blocks that the document itself defines, not a file that it uses."""
     return (block for block in graph.document.blocks.values() if block.span.source == graph.document.source)
 
 
