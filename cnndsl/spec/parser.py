@@ -36,19 +36,19 @@ from cnndsl.spec.words import COMMON, LISTS, LOOP, MERGES, OPTIONS, THROWN_AWAY,
 
 
 class StepParser:
-    """Parses lists of steps. ``faulty`` holds the ids of step trees that the schema refused."""
+    """Parses lists of steps. ``faulty`` holds the ids of step trees that the schema refused; those that are torn in two
+    join them."""
 
     def __init__(self, report: Report, faulty: frozenset[int] = frozenset()) -> None:
         self.report = report
-        self.faulty = faulty
+        self.faulty = {*faulty}
 
     def fault(self, code: Code, message: str, span: Span, help: str = "") -> None:
         self.report(Diagnostic(code, message, span, help))
 
     def steps(self, tree: Tree | None) -> Steps:
         items = tree.items if isinstance(tree, Listing) else ()
-        torn = {id(one) for pair in pairwise(items) if self._are_torn(*pair) for one in pair}
-        self.faulty |= torn
+        self.faulty.update(id(one) for pair in pairwise(items) if self._are_torn(*pair) for one in pair)
         return tuple(map(self.step, items))
 
     def _are_torn(self, before: Tree, tree: Tree) -> bool:
