@@ -115,7 +115,7 @@ class Calls:
             output = bound.result(x.shape, *(tensor.shape for tensor in read))
         except Refused as refused:
             self.refusals.report(call, refused)
-            if refused.argument not in given.values or not _is_inferred(layer, refused.argument):
+            if refused.argument not in given.values or not layer.infers(refused.argument):
                 return None
             others = {name: value for name, value in given.values.items() if name != refused.argument}
             return self._applied(replace(call, given=Given(others, given.written)), name)
@@ -175,10 +175,6 @@ def _together(first: Arguments, then: Arguments) -> Arguments:
     """The arguments of a value, followed by those of the step that calls it."""
     whole = then.whole if not first.positional else None if then.positional else first.whole
     return Arguments(first.positional + then.positional, first.keywords + then.keywords, whole)
-
-
-def _is_inferred(layer: type[Layer], name: str | None) -> bool:
-    return name in layer.arguments and layer.arguments[name].infer is not None
 
 
 def _parametrization(written: Value | None, site: Site) -> tuple[Parametrized, Span] | None:

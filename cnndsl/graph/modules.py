@@ -117,24 +117,13 @@ class Modules:
     ) -> Sequence[Tensor | None]:
         """The tensors that a module takes: those that ``inputs`` names, or the current one."""
         wanted = max(len(block.inputs), 1)
-        unknown = [None] * wanted
         if step.inputs is None and wanted == 1:
             return [x]
-        names = [name.name for name in block.inputs]
-        takes = f"`{block.name or 'sequential'}` takes {wanted} tensor{'s' * (wanted != 1)}"
-        listed = f" ({', '.join(f'`{name}`' for name in names)})" if names else ""
-        note = Note("they are named here", block.inputs[0].span) if names else Note("it is defined here", block.span)
-        help = f"name one earlier step for each: `inputs: [{', '.join(names) or 'x'}]`"
-        if step.inputs is None:
-            site.fault(Code.MISSING, f"{takes}{listed} and needs `inputs`", step.span, help, note)
-            return unknown
-        targets = self._targets(step.inputs, site)
-        if targets is None:
-            return unknown
-        if len(targets) != wanted:
-            message = f"{takes}{listed}, got {len(targets)}"
-            site.fault(Code.ARGUMENT, message, step.inputs.span, help, note)
-            return unknown
+        targets = None if step.inputs is None else self._targets(step.inputs, site)
+        if step.inputs is None or (targets is not None and len(targets) != wanted):
+            _refuse_tensors(step, block, 0 if targets is None else len(targets), site)
+        if targets is None or len(targets) != wanted:
+            return [None] * wanted
         self.context.work.spend(step.span, site, len(targets))
         found = [self.context.names.find(target, site) for target in targets]
         return [named.tensor if named else None for named in found]
@@ -206,6 +195,20 @@ class Modules:
         made = self.context.outputs(block.outputs, last, f"`{block.name}`", site.without_input())
         named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
         return Inside(site.scope, tuple(site.body), named, made)
+
+
+def _refuse_tensors(step: spec.Call | spec.Reuse, block: Block, count: int, site: Site) -> None:
+    """Reports that a module is given too many or too few tensors, or none where it needs several."""
+    names = [name.name for name in block.inputs]
+    wanted = max(len(names), 1)
+    takes = f"`{block.name or 'sequential'}` takes {wanted} tensor{'s' * (wanted != 1)}"
+    listed = f" ({', '.join(f'`{name}`' for name in names)})" if names else ""
+    note = Note("they are named here", block.inputs[0].span) if names else Note("it is defined here", block.span)
+    help = f"name one earlier step for each: `inputs: [{', '.join(names) or 'x'}]`"
+    if step.inputs is None:
+        site.fault(Code.MISSING, f"{takes}{listed} and needs `inputs`", step.span, help, note)
+    else:
+        site.fault(Code.ARGUMENT, f"{takes}{listed}, got {count}", step.inputs.span, help, note)
 
 
 def _told_apart(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:

@@ -86,8 +86,8 @@ class Reusing:
         if _layers(inside.items) != _layers(item.body):
             again.refuse(Code.INFERRED, item, f"its layers for {shapes} would differ from those for {those}")
             return None
-        made = replace(item, step=again.step, body=inside.items, inputs=given, given=inside.given, reuse=True)
-        made = replace(made, made=inside.made)
+        tensors: dict[str, Any] = {"inputs": given, "given": inside.given, "made": inside.made}
+        made = replace(item, step=again.step, body=inside.items, reuse=True, **tensors)
         if _wiring(made) != _wiring(item):
             on = f"its tensors for {shapes} would be connected differently from those for {those}"
             again.refuse(Code.INFERRED, item, on)
@@ -114,8 +114,7 @@ def _layer(again: _Again, item: Apply) -> Apply | None:
         bound = type(item.layer).bind(item.layer.values, x.shape)
         output = bound.result(x.shape, *(tensor.shape for tensor in others))
     except Refused as refused:
-        argument = type(item.layer).arguments.get(refused.argument or "")
-        code = Code.INFERRED if argument is not None and argument.infer is not None else Code.SHAPE
+        code = Code.INFERRED if item.layer.infers(refused.argument) else Code.SHAPE
         again.refuse(code, item, refused.message)
         return None
     return replace(item, step=again.step, inputs=(x, *others), output=Tensor(output), written={}, reuse=True)

@@ -224,6 +224,11 @@ class Layer:
         return tuple(name for name, arg in cls.arguments.items() if arg.infer is None and not arg.keyword)
 
     @classmethod
+    def infers(cls, name: str | None) -> bool:
+        """Whether an argument of this name follows from the input."""
+        return name in cls.arguments and cls.arguments[name].infer is not None
+
+    @classmethod
     def takes_list(cls) -> bool:
         """Whether a list is the layer's single argument, as in ``Reshape: [1, 28, 28]``, instead of several."""
         names = cls.positional()
