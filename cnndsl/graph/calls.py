@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from math import prod
+from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
-from cnndsl.graph.arguments import Called, Given, refuse_inputs
+from cnndsl.graph.arguments import Called, Given, LayerOrBlock, refuse_inputs
 from cnndsl.graph.context import Context
 from cnndsl.graph.cost import Bound
 from cnndsl.graph.graph import Apply, Tensor
@@ -21,6 +22,7 @@ from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.calls import CallReader, Vocabulary
+from cnndsl.spec.document import Block
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
@@ -38,6 +40,8 @@ class Calls:
         self.modules = modules
         self.refusals = Refusals(context)
         self.sizes = FrozenSizes(context.document)
+        #: What the steps so far have called, and the last arguments of each.
+        self._calls: dict[tuple[spec.Call, type[Layer] | Block], Called[Any]] = {}
         #: The layers so far that read no other tensors, by their arguments and the shape of their input.
         self._known: dict[tuple[type[Layer], Shape, str], Bound] = {}
 
@@ -51,14 +55,21 @@ class Calls:
         if isinstance(callee, str) and callee in context.callables and not (lost and callee in lost):
             _refuse_options(step, callee, callee in document.blocks, site)
             if callee in document.blocks:
-                return self.modules.block(step, Called(document.blocks[callee], given), name, x, site)
-            return self._layer(step, Called(LAYERS[callee], given), name, x, site)
+                return self.modules.block(step, self._called(step, document.blocks[callee], given), name, x, site)
+            return self._layer(step, self._called(step, LAYERS[callee], given), name, x, site)
         if callee is not UNKNOWN and lost is not None and callee not in lost:
             self._unknown(step, callee, site)
         site.scope.lose((step,))
         kind = shorten(step.callee.span.text)
         site.scope.fail(site.scope.child_name(kind.lower(), name), kind, x)
         return None
+
+    def _called(self, step: spec.Call, of: LayerOrBlock, given: Arguments) -> Called[LayerOrBlock]:
+        """What a step calls: the same each time, unless a value of the step gives arguments too."""
+        called = self._calls.get((step, of))
+        if called is None or called.arguments is not given:
+            called = self._calls[step, of] = Called(of, given)
+        return called
 
     def _unknown(self, step: spec.Call, callee: object, site: Site) -> None:
         written, span = f"`{shown(callee)}`", step.callee.span
@@ -75,11 +86,9 @@ class Calls:
     def _layer(
         self, step: spec.Call, called: Called[type[Layer]], name: str | None, x: Tensor | None, site: Site
     ) -> Tensor | None:
-        layer, given = called.of, called.arguments
+        layer = called.of
         child = site.scope.child_name(layer.short_name, name)
         take(child, step, site)
-        if given.whole is not None and layer.takes_list():
-            called = replace(called, arguments=replace(given, positional=(given.whole,)))
         item = self._item(step, called, child, x, site.of(site.scope.path_of(child)))
         if item is not None:
             if not site.reusing:
@@ -117,7 +126,7 @@ class Calls:
             if refused.argument not in given.values or not layer.infers(refused.argument):
                 return None
             others = {name: value for name, value in given.values.items() if name != refused.argument}
-            return self._applied(replace(call, given=Given(others, given.written)), name)
+            return self._applied(call._replace(given=Given(others, given.written)), name)
         if fitting is None:
             return None
         bound, read = fitting

@@ -99,6 +99,7 @@ class Context:
         unknown."""
         if not written:
             return {"output": self.taken(last)} if last is not None else None
+        site = site.without_input()
         if isinstance(last, Fetched):
             self._ending.add(last.step)
         self.work.spend(written[0].span, site, len(written))

@@ -24,7 +24,7 @@ from cnndsl.graph.names import name_of, take, which
 from cnndsl.graph.params import check_order
 from cnndsl.graph.reuse import Reusing
 from cnndsl.graph.scope import Named, Scope
-from cnndsl.graph.site import Site
+from cnndsl.graph.site import MAX_NESTING, Site
 from cnndsl.graph.structure import Structure
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
@@ -159,13 +159,15 @@ class _Elaborator:
                     continue
                 if not decision:
                     self.context.leave_out(step, site)
-                    site.check_depth(step.span)
+                    if site.depth > MAX_NESTING:
+                        site.too_deep(step.span)
                     x = self.run_steps(step.otherwise, x, site)
                     continue
             if isinstance(step, spec.Let):
                 site = site.let(step.values, step.span)
                 continue
-            site.check_depth(step.span)
+            if site.depth > MAX_NESTING:
+                site.too_deep(step.span)
             x = self.run_step(step, x, site)
             if x is not None:
                 self.context.origins.setdefault(x, step.span)

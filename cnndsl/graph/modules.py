@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.arguments import Called, Given, usage
@@ -107,7 +107,7 @@ class Modules:
             needs = " and ".join(f"`{name}`" for name in missing)
             note = Note("it is defined here", block.span)
             site.fault(Code.MISSING, f"`{block.name}` needs {needs}", span, usage(block), note)
-        there = site.seeing(replace(site.environment, names=self.context.params))
+        there = site.seeing(site.environment.seeing(self.context.params))
         return Given(there.parameters(block.parameters, found.values), found.written)
 
     # --- their tensors ---------------------------------------------------------------------------
@@ -192,7 +192,7 @@ class Modules:
         tensors = {spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}
         site.scope.give(tensors, site.environment)
         last = self.run(block.steps, given[0], site)
-        made = self.context.outputs(block.outputs, last, f"`{block.name}`", site.without_input())
+        made = self.context.outputs(block.outputs, last, f"`{block.name}`", site)
         named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
         return Inside(site.scope, tuple(site.body), named, made)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.arguments import Given
@@ -21,8 +20,7 @@ from cnndsl.spec import steps as spec
 from cnndsl.spec.hints import meant_by, not_written
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCall:
+class LayerCall(NamedTuple):
     """A layer with the arguments that it is ``given``, on the tensor ``x`` (None if unknown), at a place."""
 
     step: spec.Call

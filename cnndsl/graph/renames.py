@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.graph.graph import Graph
-from cnndsl.spec.renaming import ANYWHERE, Hit, Renaming, chosen, hits_in, with_hits
+from cnndsl.spec.renaming import ANYWHERE, Hit, Renamer, Renaming, chosen, with_hits
 
 #: The most comparisons of a line with a segment of a tensor's name.
 MAX_COMPARISONS = 500_000
@@ -31,7 +31,8 @@ def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
         message = f"{len(lines)} lines of `rename` on {len(names)} tensors take more than {MAX_COMPARISONS} comparisons"
         yield Diagnostic(Code.LIMIT, message, lines[0].span, "a `*` matches any text in one segment of a name")
         return
-    hits = {name: hits_in(name, lines) for name in names}
+    renamer = Renamer(lines)
+    hits = {name: renamer.hits(name) for name in names}
     counting = {name: chosen(found) for name, found in hits.items()}
     for warning in (*_idle(lines, hits, counting), *_clashes(counting)):
         if warning.span and warning.span.source == graph.document.source:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
+from typing import NamedTuple
 
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
 from cnndsl.source import Span
@@ -89,8 +90,7 @@ def _taken(name: str, taken: Container[str], owner: str) -> str:
 MANY = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """What a name refers to: the step, its tensor, and the values known there."""
 
     step: Step
@@ -187,7 +187,8 @@ class Scope:
         named = self.names.get(module)
         if named is None or not (named.unknown or output in named.outputs):
             return None
-        return replace(named, tensor=None if named.unknown else named.outputs[output], item=None, is_output=True)
+        tensor = None if named.unknown else named.outputs[output]
+        return named._replace(tensor=tensor, item=None, is_output=True)
 
     def may_have(self, name: str) -> bool:
         """Whether a skipped step may have this name, or be the module before its dot; after many, any name is

@@ -64,11 +64,11 @@ class Site(NamedTuple):
 
     def deeper(self) -> Site:
         """The place of a list of steps, one level further inside."""
-        return self._replace(depth=self.depth + 1)
+        return Site(*self[:8], self.depth + 1, self.reusing)
 
     def inside(self) -> Site:
         """A place for steps of a region, with a body of their own."""
-        return self._replace(body=[])
+        return Site(self.environment, self.scope, [], *self[3:])
 
     def within(self, told: Callable[[], tuple[str, str]]) -> Site:
         """A place in a round of a loop, or in a reused step, which is a :class:`Station` in the trail of faults."""
@@ -108,10 +108,9 @@ class Site(NamedTuple):
         self.fault(Code.LIMIT, message, span, how_to_raise(limit))
         raise Stop
 
-    def check_depth(self, span: Span) -> None:
-        """Stops at the step at ``span`` if too many are around it."""
-        if self.depth > MAX_NESTING:
-            self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
+    def too_deep(self, span: Span) -> NoReturn:
+        """Stops at the step at ``span``, since more than :data:`MAX_NESTING` are around it."""
+        self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
 
     # --- values ----------------------------------------------------------------------------------
 
@@ -140,7 +139,7 @@ class Site(NamedTuple):
         """The same place with the names of a ``let``, each of which may use those before it."""
         self._spend_names(len(self.environment.names), span)
         names = {**self.environment.names}
-        known = self.seeing(replace(self.environment, names=names))
+        known = self.seeing(self.environment.seeing(names))
         for key, value in values:
             names[key.name] = known.value(value)
         return known
@@ -149,7 +148,7 @@ class Site(NamedTuple):
         """Values of parameters: those given, or else their defaults, which may use earlier ones."""
         values: dict[str, Any] = {}
         names = {**self.environment.names}
-        known = self.seeing(replace(self.environment, names=names))
+        known = self.seeing(self.environment.seeing(names))
         for parameter in parameters:
             if parameter.name in given:
                 value = given[parameter.name]

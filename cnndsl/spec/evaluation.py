@@ -84,7 +84,11 @@ class Environment:
     meter: Meter = field(default_factory=Meter)
 
     def bind(self, names: Mapping[str, Any]) -> Environment:
-        return replace(self, names={**self.names, **names})
+        return self.seeing({**self.names, **names})
+
+    def seeing(self, names: Mapping[str, Any]) -> Environment:
+        """The same place with these names and no others."""
+        return Environment(names, self.callables, self.input, self.has_input, self.meter)
 
     def at(self, shape: tuple[int, ...] | None) -> Environment:
         if shape is self.input and self.has_input:

@@ -60,6 +60,12 @@ class Renaming:
         segments = self.ours.removeprefix(ANYWHERE).split(".")
         return tuple(_with_stars(segment) if "*" in segment else segment for segment in segments)
 
+    @property
+    def first(self) -> str | None:
+        """The first segment of what it matches, None if that has a `*`."""
+        first = self._segments[0]
+        return first if isinstance(first, str) else None
+
     def hits(self, name: Sequence[str]) -> Iterator[Hit]:
         """The places where this line matches a name, given by its segments."""
         count = len(self._segments)
@@ -100,10 +106,27 @@ def _with_stars(segment: str) -> re.Pattern[str]:
     return re.compile(f"{re.escape(first)}{inner}(.*){re.escape(last)}", re.DOTALL)
 
 
-def hits_in(name: str, lines: Iterable[Renaming]) -> list[Hit]:
-    """All matches of the lines in one name."""
-    segments = name.split(".")
-    return [hit for line in lines for hit in line.hits(segments)]
+class Renamer:
+    """Matches lines with names. Most lines begin with a segment without a `*`: only a name that has this segment is
+    compared with them."""
+
+    def __init__(self, lines: Sequence[Renaming]) -> None:
+        self.lines = lines
+        self._by_first: dict[str, list[int]] = {}
+        self._any: list[int] = []
+        for number, line in enumerate(lines):
+            first = line.first
+            (self._any if first is None else self._by_first.setdefault(first, [])).append(number)
+
+    def hits(self, name: str) -> list[Hit]:
+        """All matches of the lines in one name, in the order of the lines."""
+        segments = name.split(".")
+        numbers = {number for segment in segments for number in self._by_first.get(segment, ())}
+        return [hit for number in sorted(numbers.union(self._any)) for hit in self.lines[number].hits(segments)]
+
+    def renamed(self, name: str) -> str:
+        """The name of one of our tensors in the checkpoints of others."""
+        return with_hits(name, chosen(self.hits(name)))
 
 
 def chosen(hits: Iterable[Hit]) -> list[Hit]:
@@ -125,6 +148,6 @@ def with_hits(name: str, hits: Iterable[Hit]) -> str:
     return ".".join(filter(None, [*made, *segments[at:]]))
 
 
-def renamed(name: str, lines: Iterable[Renaming]) -> str:
-    """The name of one of our tensors in the checkpoints of others."""
-    return with_hits(name, chosen(hits_in(name, lines)))
+def renamed(name: str, lines: Sequence[Renaming]) -> str:
+    """:meth:`Renamer.renamed` for a single name."""
+    return Renamer(lines).renamed(name)
