@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import cached_property, partial
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code
 from cnndsl.graph.site import Site
 from cnndsl.layers import Layer
+from cnndsl.record import Record
 from cnndsl.spec.arguments import Callee, by_name
 from cnndsl.spec.document import Block
 from cnndsl.spec.tree import UNKNOWN
@@ -18,8 +20,7 @@ from cnndsl.spec.values import Arguments, Value, dealt
 LayerOrBlock = TypeVar("LayerOrBlock", bound=type[Layer] | Block)
 
 
-@dataclass(frozen=True)
-class Called(Generic[LayerOrBlock]):
+class Called(Record, Generic[LayerOrBlock], frozen=True, dict=True):
     """The layer or block that a step calls, with all of its arguments: those of the step may follow others."""
 
     of: LayerOrBlock
@@ -64,7 +65,7 @@ class Called(Generic[LayerOrBlock]):
         return Given(values, written) if sound else None
 
 
-class Given(NamedTuple):
+class Given(Record, frozen=True):
     """The arguments of a call by name: their ``values``, and as ``written``."""
 
     values: Mapping[str, Any]

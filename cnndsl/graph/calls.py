@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
 from typing import Any
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.graph.arguments import Called, Given, LayerOrBlock, refuse_inputs
@@ -126,7 +127,7 @@ class Calls:
             if refused.argument not in given.values or not layer.infers(refused.argument):
                 return None
             others = {name: value for name, value in given.values.items() if name != refused.argument}
-            return self._applied(call._replace(given=Given(others, given.written)), name)
+            return self._applied(replace(call, given=Given(others, given.written)), name)
         if fitting is None:
             return None
         bound, read = fitting

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import cached_property
 from math import prod
 
 from cnndsl.layers import Layer, Shape
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Record, frozen=True):
     """Numbers of learned values and of buffer values, and the multiply-accumulates (MACs) of
     convolutions and linear layers in one forward pass, without biases."""
 
@@ -20,8 +19,7 @@ class Cost:
     macs: int = 0
 
 
-@dataclass(frozen=True, eq=False)
-class Bound:
+class Bound(Record, frozen=True, eq=False, dict=True):
     """A layer bound to its arguments and to the shapes of its input and output.
 
     Equal calls share one, so that what follows from it is worked out once.

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import count
-from typing import NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.evaluation import Environment, Fault, Literal, Unknown, Value, evaluate
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_key, usable
@@ -90,7 +92,7 @@ def _taken(name: str, taken: Container[str], owner: str) -> str:
 MANY = 100
 
 
-class Named(NamedTuple):
+class Named(Record, frozen=True):
     """What a name refers to: the step, its tensor, and the values known there."""
 
     step: Step
@@ -114,8 +116,7 @@ class Named(NamedTuple):
         return self.tensor is None
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """One module during elaboration."""
 
     path: str
@@ -188,7 +189,7 @@ class Scope:
         if named is None or not (named.unknown or output in named.outputs):
             return None
         tensor = None if named.unknown else named.outputs[output]
-        return named._replace(tensor=tensor, item=None, is_output=True)
+        return replace(named, tensor=tensor, item=None, is_output=True)
 
     def may_have(self, name: str) -> bool:
         """Whether a skipped step may have this name, or be the module before its dot; after many, any name is

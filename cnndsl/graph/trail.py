@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from cnndsl.diagnostics import WAY
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Station:
+class Station(Record, frozen=True):
     """A block that was called, a loop in one of its rounds, or a reused module.
 
     ``told`` puts it into words, which only a fault needs: what it is, and how one got there. ``path`` is the path of a
