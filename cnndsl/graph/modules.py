@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.arguments import Called, Given, usage
 from cnndsl.graph.context import Context
@@ -105,7 +107,7 @@ class Modules:
             needs = " and ".join(f"`{name}`" for name in missing)
             note = Note("it is defined here", block.span)
             site.fault(Code.MISSING, f"`{block.name}` needs {needs}", span, usage(block), note)
-        there = site.seeing(site.environment.seeing(self.context.params))
+        there = site.seeing(replace(site.environment, names=self.context.params))
         return Given(there.parameters(block.parameters, found.values), found.written)
 
     # --- their tensors ---------------------------------------------------------------------------

@@ -85,16 +85,12 @@ class Environment(Record, frozen=True):
     meter: Meter = field(default_factory=Meter)
 
     def bind(self, names: Mapping[str, Any]) -> Environment:
-        return self.seeing({**self.names, **names})
-
-    def seeing(self, names: Mapping[str, Any]) -> Environment:
-        """The same place with these names and no others."""
-        return Environment(names, self.callables, self.input, self.has_input, self.meter)
+        return replace(self, names={**self.names, **names})
 
     def at(self, shape: tuple[int, ...] | None) -> Environment:
         if shape is self.input and self.has_input:
             return self
-        return Environment(self.names, self.callables, shape, True, self.meter)
+        return replace(self, input=shape, has_input=True)
 
 
 def evaluate(value: Value, environment: Environment) -> Any:
