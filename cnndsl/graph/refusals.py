@@ -50,7 +50,7 @@ class Refusals:
         """Takes note of a layer that accepts its input."""
         self.dims.add(item.layer.dims)
         meant = meant_channels(item)
-        if not meant and item.output.shape.channels == item.input.shape.channels:
+        if not meant and self.meant_channels and item.output.shape.channels == item.input.shape.channels:
             meant = self.meant_channels.get(item.input)
         if meant:
             self.meant_channels[item.output] = meant

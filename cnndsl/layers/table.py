@@ -160,6 +160,9 @@ class Layer:
     example: ClassVar[Mapping[str, Any]] = {}
     example_input: ClassVar[tuple[int, ...]] = (1, 8, 32, 32)
 
+    #: The arguments that are attributes, under their names.
+    _attributes: ClassVar[tuple[str, ...]] = ()
+
     values: Mapping[str, Any]
     #: What computes the weight, if it is not a parameter itself.
     parametrization: Parametrized | None = None
@@ -168,6 +171,7 @@ class Layer:
         name = cls.__name__
         own = {value.name: value for value in vars(cls).values() if isinstance(value, Argument)}
         cls.arguments = {**cls.arguments, **own}
+        cls._attributes = tuple(name for name in cls.arguments if isinstance(getattr(cls, name, None), Argument))
         cls.reads = tuple(name for name, argument in cls.arguments.items() if EARLIER in argument.kind.parts())
         cls.word = vars(cls).get("word", name)
         cls.constructor = name if cls.package or cls.defined_in else f"nn.{name}"
@@ -179,6 +183,8 @@ class Layer:
 
     def __init__(self, **values: Any) -> None:
         object.__setattr__(self, "values", values)
+        # An attribute of the object is found before that of its class, the argument, is asked.
+        self.__dict__.update((name, values[name]) for name in self._attributes if name in values)
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen")

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 
 from cnndsl.record import Record
 from cnndsl.source import Span
@@ -59,32 +60,38 @@ class Renaming(Record, frozen=True, dict=True):
         segments = self.ours.removeprefix(ANYWHERE).split(".")
         return tuple(_with_stars(segment) if "*" in segment else segment for segment in segments)
 
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        """The other name around its `*`."""
+        return tuple(self.theirs.removeprefix(ANYWHERE).split("*"))
+
+    @cached_property
+    def anywhere(self) -> bool:
+        """Whether it may match at any segment of a name."""
+        return self.ours.startswith(ANYWHERE)
+
     @property
     def first(self) -> str | None:
         """The first segment of what it matches, None if that has a `*`."""
         first = self._segments[0]
         return first if isinstance(first, str) else None
 
-    def hits(self, name: Sequence[str]) -> Iterator[Hit]:
-        """The places where this line matches a name, given by its segments."""
-        count = len(self._segments)
-        last = len(name) - count if self.ours.startswith(ANYWHERE) else 0
-        for start in range(min(last, len(name) - count) + 1):
-            stars: list[str] = []
-            for wanted, segment in zip(self._segments, name[start : start + count]):
-                if isinstance(wanted, str):
-                    if wanted != segment:
-                        break
-                elif match := wanted.fullmatch(segment):
-                    stars += match.groups()
-                else:
-                    break
+    def hit(self, name: Sequence[str], start: int) -> Hit | None:
+        """The match that begins at the segment ``start`` of a name, given by its segments; None if there is none."""
+        end = start + len(self._segments)
+        if end > len(name) or (start and not self.anywhere):
+            return None
+        stars: list[str] = []
+        for wanted, segment in zip(self._segments, name[start:end]):
+            if isinstance(wanted, str):
+                if wanted != segment:
+                    return None
+            elif match := wanted.fullmatch(segment):
+                stars += match.groups()
             else:
-                yield Hit(self, start, start + count, self._filled(stars))
-
-    def _filled(self, stars: Sequence[str]) -> str:
-        first, *others = self.theirs.removeprefix(ANYWHERE).split("*")
-        return first + "".join(f"{star}{text}" for star, text in zip(stars, others))
+                return None
+        first, *others = self._texts
+        return Hit(self, start, end, first + "".join(f"{star}{text}" for star, text in zip(stars, others)))
 
 
 class Hit(Record, frozen=True):
@@ -110,21 +117,27 @@ class Renamer:
 
     def __init__(self, lines: Sequence[Renaming]) -> None:
         self.lines = lines
-        self._by_first: dict[str, list[int]] = {}
-        self._any: list[int] = []
-        for number, line in enumerate(lines):
-            first = line.first
-            (self._any if first is None else self._by_first.setdefault(first, [])).append(number)
+        firsts = [line.first for line in lines]
+        #: The numbers of the lines that may match where a name has a segment, and of those that may match at any other.
+        self._at = {first: [*_numbers(firsts, first, None)] for first in firsts if first is not None}
+        self._anywhere = [*_numbers(firsts, None)]
 
     def hits(self, name: str) -> list[Hit]:
         """All matches of the lines in one name, in the order of the lines."""
-        segments = name.split(".")
-        numbers = {number for segment in segments for number in self._by_first.get(segment, ())}
-        return [hit for number in sorted(numbers.union(self._any)) for hit in self.lines[number].hits(segments)]
+        segments, found = name.split("."), []
+        for start, segment in enumerate(segments):
+            for number in self._at.get(segment, self._anywhere):
+                if hit := self.lines[number].hit(segments, start):
+                    found.append((number, start, hit))
+        return [hit for _, _, hit in sorted(found, key=itemgetter(0, 1))]
 
     def renamed(self, name: str) -> str:
         """The name of one of our tensors in the checkpoints of others."""
         return with_hits(name, chosen(self.hits(name)))
+
+
+def _numbers(firsts: Sequence[str | None], *wanted: str | None) -> Iterator[int]:
+    return (number for number, first in enumerate(firsts) if first in wanted)
 
 
 def chosen(hits: Iterable[Hit]) -> list[Hit]:
@@ -137,8 +150,10 @@ def chosen(hits: Iterable[Hit]) -> list[Hit]:
     return sorted(taken, key=lambda hit: hit.start)
 
 
-def with_hits(name: str, hits: Iterable[Hit]) -> str:
+def with_hits(name: str, hits: Sequence[Hit]) -> str:
     """A name with its segments renamed by the hits."""
+    if not hits:
+        return name
     segments, made, at = name.split("."), [], 0
     for hit in hits:
         made += [*segments[at : hit.start], hit.called]
