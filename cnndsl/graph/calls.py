@@ -54,7 +54,8 @@ class Calls:
             given, callee = _together(callee.arguments, given), callee.name
         lost = document.lost
         if isinstance(callee, str) and callee in context.callables and not (lost and callee in lost):
-            _refuse_options(step, callee, callee in document.blocks, site)
+            if step.inputs is not None or step.inline or step.parametrization is not None:
+                _refuse_options(step, callee, callee in document.blocks, site)
             if callee in document.blocks:
                 return self.modules.block(step, self._called(step, document.blocks[callee], given), name, x, site)
             return self._layer(step, self._called(step, LAYERS[callee], given), name, x, site)
@@ -147,7 +148,7 @@ class Calls:
         read = self._read(call, layer)
         if read is None:
             return None
-        bound = Bound(layer, x, layer.result(x, *(tensor.shape for tensor in read)))
+        bound = Bound.of(layer, x, layer.result(x, *(tensor.shape for tensor in read)))
         if not self._fits(bound, call):
             return None
         if not read:
@@ -225,7 +226,8 @@ def _parametrization(written: Value | None, site: Site) -> tuple[Parametrized, S
 def _parametrized(item: Apply, by: Parametrized, span: Span, site: Site) -> Apply:
     """The layer with its weight computed by a parametrization, or as it is if that has no place there."""
     try:
-        return replace(item, bound=replace(item.bound, layer=item.layer.parametrized(by)))
+        bound = item.bound
+        return replace(item, bound=Bound.of(bound.layer.parametrized(by), bound.input, bound.output))
     except Refused as refused:
         site.fault(Code.SHAPE, refused.message, span, refused.help)
         return item

@@ -28,11 +28,12 @@ class Bound(Record, frozen=True, eq=False, dict=True):
     layer: Layer
     input: Shape
     output: Shape
+    #: The number of learned values.
+    params: int
 
-    @cached_property
-    def params(self) -> int:
-        """The number of learned values."""
-        return _elements(self.layer.named_parameters().values())
+    @classmethod
+    def of(cls, layer: Layer, x: Shape, out: Shape) -> Bound:
+        return cls(layer, x, out, _elements(layer.named_parameters().values()))
 
     @cached_property
     def cost(self) -> Cost:

@@ -129,9 +129,9 @@ class _Elaborator:
 
     def name_inputs(self, inputs: Mapping[str, Tensor | None], site: Site) -> None:
         """Makes inputs available to `from`, until a step takes the name of the first."""
-        given = {spec.Name(name, self.document.inputs[name].span): tensor for name, tensor in inputs.items()}
-        first = {spec.Name(INPUT, name.span): tensor for name, tensor in [*given.items()][:1]}
-        site.scope.give(first | (given if self.document.names_inputs else {}), site.environment)
+        given = [(name, self.document.inputs[name].span, tensor) for name, tensor in inputs.items()]
+        first = [(INPUT, span, tensor) for _, span, tensor in given[:1]]
+        site.scope.give(first + (given if self.document.names_inputs else []), site.environment)
         for name in [*inputs][1:]:
             site.scope.taken[name] = self.document.inputs[name]
 

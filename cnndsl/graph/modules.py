@@ -100,8 +100,7 @@ class Modules:
     def _params(self, called: Called[Block], span: Span, site: Site) -> Given:
         """The block's parameters with their values, and as the call has them."""
         block = called.of
-        unknown = dict.fromkeys((parameter.name for parameter in block.parameters), UNKNOWN)
-        found = called.evaluated(site) or Given(unknown, {})
+        found = called.evaluated(site) or Given(dict.fromkeys((p.name for p in block.parameters), UNKNOWN), {})
         missing = [p.name for p in block.parameters if p.default is None and p.name not in found.values]
         if missing:
             needs = " and ".join(f"`{name}`" for name in missing)
@@ -189,12 +188,12 @@ class Modules:
         return self._run(block, _told_apart(given), site.module(Scope(path, block.chain)))
 
     def _run(self, block: Block, given: Sequence[Tensor | None], site: Site) -> Inside:
-        tensors = {spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}
-        site.scope.give(tensors, site.environment)
+        named = ((name.name, name.span, tensor) for name, tensor in zip(block.inputs, given))
+        site.scope.give([(INPUT, block.span, given[0]), *named], site.environment)
         last = self.run(block.steps, given[0], site)
         made = self.context.outputs(block.outputs, last, f"`{block.name}`", site)
-        named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
-        return Inside(site.scope, tuple(site.body), named, made)
+        known = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
+        return Inside(site.scope, tuple(site.body), known, made)
 
 
 def _refuse_tensors(step: spec.Call | spec.Reuse, block: Block, count: int, site: Site) -> None:
