@@ -175,10 +175,10 @@ class Calls:
 
     def _fits(self, bound: Bound, call: LayerCall) -> bool:
         """Whether every tensor of a layer is within the limit. Nothing is allocated."""
-        layer = bound.layer
-        tensors = {"output": tuple(bound.output), "padded input": layer.padded(bound.input)}
+        layer, limit = bound.layer, self.context.limits.elements
+        tensors: dict[str, tuple[int, ...]] = {"output": bound.output, "padded input": layer.padded(bound.input)}
         for name, shape in (*tensors.items(), *layer.parameters().items()):
-            if prod(shape) > (limit := self.context.limits.elements):
+            if prod(shape) > limit:
                 message = (
                     f"the {name} of this `{type(layer).__name__}` has {prod(shape)} elements, the limit is {limit}"
                 )
