@@ -110,7 +110,7 @@ class Calls:
         given, item = called.evaluated(site), None
         if given is not None and UNKNOWN not in given.values.values():
             item = self._applied(LayerCall(step, called.of, given, x, site), name)
-        if item is not None and (warning := self.sizes.warning(item, site, reversed(self.context.origins))):
+        if item is not None and (warning := self.sizes.warning(item, site, reversed(self.context.made))):
             self.context.warnings.append(warning)
         by = _parametrization(step.parametrization, site)
         return item if item is None or by is None else _parametrized(item, *by, site)

@@ -124,7 +124,7 @@ class _Elaborator:
                 site.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
             else:
                 tensors[name] = made = Tensor(Shape((self.batch, *sizes)))
-                self.context.origins[made] = value.span.first_line
+                self.context.originate(made, value.span.first_line)
         return tensors
 
     def name_inputs(self, inputs: Mapping[str, Tensor | None], site: Site) -> None:
@@ -169,7 +169,7 @@ class _Elaborator:
                 site.too_deep(step.span)
             x = self.run_step(step, x, site)
             if x is not None:
-                self.context.origins.setdefault(x, step.span)
+                self.context.originate(x, step.span)
         return x
 
     def run_step(self, step: spec.Step, x: Tensor | None, site: Site) -> Tensor | None:
