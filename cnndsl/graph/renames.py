@@ -52,8 +52,8 @@ class _Renamings:
         """Renames a tensor."""
         hits = self.renamer.hits(name)
         counting = chosen(hits)
-        self._finding.update(id(hit.line) for hit in hits)
-        self._used.update(id(hit.line) for hit in counting)
+        self._finding.update([id(hit.line) for hit in hits])
+        self._used.update([id(hit.line) for hit in counting])
         called = with_hits(name, counting)
         other = self._first.setdefault(called, name)
         if other != name:

@@ -14,7 +14,7 @@ All lines match our own name, not the result of another line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from operator import itemgetter
 
@@ -140,9 +140,11 @@ def _numbers(firsts: Sequence[str | None], *wanted: str | None) -> Iterator[int]
     return (number for number, first in enumerate(firsts) if first in wanted)
 
 
-def chosen(hits: Iterable[Hit]) -> list[Hit]:
+def chosen(hits: list[Hit]) -> list[Hit]:
     """The hits that count, in order. If two overlap, the one that covers more segments counts,
     and of equal ones the first."""
+    if len(hits) < 2:
+        return hits
     taken: list[Hit] = []
     for hit in sorted(hits, key=lambda hit: hit.start - hit.end):
         if all(hit.end <= other.start or other.end <= hit.start for other in taken):
