@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,10 +21,11 @@ from cnndsl.cli.common import (
     weights_options,
 )
 from cnndsl.cli.output import NotOurs, write_folder
-from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
-from cnndsl.network import Network
 from cnndsl.terminal import say, show
+
+if TYPE_CHECKING:
+    from cnndsl.graph.graph import Graph
 
 
 @click.command()
@@ -80,6 +82,8 @@ def build(
 def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
     """A file with the weights that fit. The others are listed, or end the program."""
     from safetensors.torch import save
+
+    from cnndsl.network import Network
 
     network = Network(graph)
     with ending():
