@@ -7,7 +7,8 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cnndsl.emit.diagram import Diagram
+    from cnndsl.emit.source import Emitted
     from cnndsl.emit.table import Table
     from cnndsl.weights import Fit
 
@@ -123,6 +125,22 @@ class Network:
     def __hash__(self) -> int:
         return hash(self._key())
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What is copied and pickled: no class, which another process would not have."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @cached_property
+    def _emitted(self) -> Emitted:
+        from cnndsl.emit.source import emit
+
+        return emit(self.graph)
+
+    @cached_property
+    def _class(self) -> type[nn.Module]:
+        from cnndsl.emit.module import network_class
+
+        return network_class(self._emitted, self.graph)
+
     @property
     def label(self) -> str:
         """The name of its files and folders: the spec's ``name``, or the name of its file."""
@@ -153,9 +171,7 @@ class Network:
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and
         torchvision if it uses a layer of torchvision."""
-        from cnndsl.emit.source import source
-
-        return source(self.graph)
+        return self._emitted.source
 
     def module(self, weights: str | Path | Mapping[str, Tensor] | None = None, *, partial: bool = False) -> nn.Module:
         """The network as an ``nn.Module``: :meth:`source`, executed. Its weights are initialised by the
@@ -166,9 +182,7 @@ class Network:
         ``partial``, some. Otherwise :class:`RunError` lists those that do not. Values that look wrong are loaded with a
         ``UserWarning`` that names them.
         """
-        from cnndsl.emit.module import build
-
-        module = build(self.graph)
+        module = self._class()
         if weights is not None:
             fit = self.load_weights(module, weights, partial=partial)
             if fit.warning is not None:
