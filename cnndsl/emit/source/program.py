@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from cnndsl.emit.source.expr import Expr, free_names, literal, substitute, uses
+from cnndsl.emit.source.expr import Expr, all_same, free_names, substitute, uses
 
 #: The default of a parameter that has none.
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
@@ -22,7 +22,7 @@ class Parameter:
 
     @property
     def is_constant(self) -> bool:
-        return len({*map(literal, self.values)}) == 1
+        return all_same(self.values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ class Leaf:
 
     @property
     def first(self) -> Operation:
-        return self.present[0]
+        return next(member for member in self.members if member is not None)
 
     @property
     def is_child(self) -> bool:
