@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
-from cnndsl.graph.cost import Cost, cost
+from cnndsl.graph.cost import Cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.graph.lints import explanations
@@ -131,7 +131,7 @@ class Network(Record, frozen=True, eq=False):
     @property
     def cost(self) -> Cost:
         """Parameters, buffer values and MACs of the whole network."""
-        return cost(self.graph.root)
+        return self.graph.root.cost
 
     def at_size(self, shape: tuple[int, ...]) -> Network:
         """The same network for samples of another shape, without the batch. Raises :class:`SpecError`
