@@ -7,14 +7,15 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
-from cnndsl.graph.cost import Cost, cost
+from cnndsl.graph.cost import Cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.graph.lints import explanations
@@ -23,6 +24,7 @@ from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.compatibility import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
+from cnndsl.record import Record
 from cnndsl.spec.document import Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence
 
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
     from cnndsl.weights import Fit
 
 
-@dataclass(frozen=True, slots=True)
-class Compilation:
+class Compilation(Record, frozen=True):
     """The result for a spec: the graph, None if there are errors, all diagnostics,
     and the network as far as its shapes are known."""
 
@@ -100,8 +101,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Network:
+class Network(Record, frozen=True, eq=False, dict=True):
     """A compiled network. In a notebook it shows its table and its diagram.
 
     Two networks are equal if their specs are, with everything that these extend and were given, and the shapes of their
@@ -125,10 +125,6 @@ class Network:
     def __hash__(self) -> int:
         return hash(self._key())
 
-    def __getstate__(self) -> dict[str, Any]:
-        """What is copied and pickled: no class, which another process would not have."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
-
     @cached_property
     def _emitted(self) -> Emitted:
         from cnndsl.emit.source import emit
@@ -149,7 +145,7 @@ class Network:
     @property
     def cost(self) -> Cost:
         """Parameters, buffer values and MACs of the whole network."""
-        return cost(self.graph.root)
+        return self.graph.root.cost
 
     def at_size(self, shape: tuple[int, ...]) -> Network:
         """The same network for samples of another shape, without the batch. Raises :class:`SpecError`
