@@ -51,6 +51,8 @@ class Recipe:
     seed: int = KEYS["seed"].default
     precision: str = KEYS["precision"].default
     compile: bool = KEYS["compile"].default
+    cuda_graph: bool = KEYS["cuda_graph"].default
+    deterministic: bool = KEYS["deterministic"].default
     clip_grad_norm: float | None = KEYS["clip_grad_norm"].default
     accumulate: int = KEYS["accumulate"].default
     freeze: tuple[str, ...] = KEYS["freeze"].default
