@@ -49,20 +49,21 @@ class Replayed:
             self.warm += 1
             self.compute(batches)
             return
-        if self.graph is None or self.settings != _settings(self.optimizer):
-            self._capture(batches)
-            assert self.graph
-        for own, given in zip(self.inputs, batches):
-            own[0].copy_(given[0])
-            own[1].copy_(given[1])
+        self._load(batches)
+        settings = _settings(self.optimizer)
+        if self.graph is None or self.settings != settings:
+            self.graph = None  # the next one can have its memory
+            with _capturable(self.optimizer):
+                self.graph = captured(lambda: self.compute(self.inputs))
+            self.settings = settings
         self.graph.replay()
 
-    def _capture(self, batches: Sequence[Loaded]) -> None:
-        self.graph = None  # the next one can have its memory
-        self.settings = _settings(self.optimizer)
-        self.inputs = self.inputs or [(images.clone(), labels.clone()) for images, labels in batches]
-        with _capturable(self.optimizer):
-            self.graph = captured(lambda: self.compute(self.inputs))
+    def _load(self, batches: Sequence[Loaded]) -> None:
+        if not self.inputs:
+            self.inputs = [(torch.empty_like(images), torch.empty_like(labels)) for images, labels in batches]
+        for own, given in zip(self.inputs, batches):
+            for mine, new in zip(own, given):
+                mine.copy_(new)
 
 
 def captured(work: Callable[[], None]) -> Graph:
