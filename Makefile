@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # Where torch comes from, if not from the usual index: https://download.pytorch.org/whl/cpu has it without CUDA.
 TORCH_INDEX ?=
 
-.PHONY: demo test test-slow test-matrix fuzz docs clean
+.PHONY: demo test test-slow test-matrix fuzz bench docs clean
 
 demo: $(VENV)/installed
 	$(BIN)/cnndsl build archs/vgg11.yaml
@@ -31,6 +31,12 @@ SECONDS ?= 60
 fuzz: $(VENV)/tested-with
 	$(BIN)/python tests/fuzzing.py --seconds $(SECONDS)
 
+# Every benchmark beside its peers, into docs/performance.md: twenty minutes on an idle machine, and 2 GB of disk for the
+# peers. `make bench ROUNDS=3` is shorter.
+ROUNDS ?=
+bench: $(VENV)/measured-with
+	$(BIN)/python benchmarks/page.py $(if $(ROUNDS),--rounds $(ROUNDS))
+
 # The generated pages and pictures in docs/.
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
@@ -50,4 +56,9 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/tested-with: pyproject.toml $(VENV)/installed
 	@echo "Installing the development tools into $(VENV)."
 	$(PIP) --editable '.[dev]'
+	touch $@
+
+$(VENV)/measured-with: pyproject.toml $(VENV)/installed
+	@echo "Installing the peers of the benchmarks into $(VENV)."
+	$(PIP) --editable '.[bench]'
 	touch $@

@@ -7,9 +7,10 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
@@ -22,6 +23,7 @@ from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
 from cnndsl.recipe.compatibility import at_size, check_fit
 from cnndsl.recipe.reader import read_recipe
+from cnndsl.record import Record
 from cnndsl.spec.document import Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence
 
@@ -33,8 +35,7 @@ if TYPE_CHECKING:
     from cnndsl.weights import Fit
 
 
-@dataclass(frozen=True, slots=True)
-class Compilation:
+class Compilation(Record, frozen=True):
     """The result for a spec: the graph, None if there are errors, all diagnostics,
     and the network as far as its shapes are known."""
 
@@ -98,8 +99,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Network:
+class Network(Record, frozen=True, eq=False):
     """A compiled network. In a notebook it shows its table and its diagram.
 
     Two networks are equal if their specs are, with everything that these extend and were given, and the shapes of their

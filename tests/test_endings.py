@@ -6,12 +6,12 @@ import csv
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 from PIL import Image
 from test_training import cut_short
 from torch import nn, optim

@@ -7,9 +7,9 @@ import io
 import json
 import re
 import time
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 import cnndsl
 from cnndsl.emit.table import (

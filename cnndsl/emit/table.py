@@ -7,7 +7,6 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from html import escape
 from itertools import zip_longest
 from typing import Any, TypeAlias
@@ -17,6 +16,7 @@ from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, S
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
 from cnndsl.printable import one_line
+from cnndsl.record import Record
 
 #: One shape, or those of several tensors: by name those of a module, in order those of a merge, split or layer.
 Shapes: TypeAlias = Shape | tuple[Shape, ...] | Mapping[str, Shape]
@@ -24,8 +24,7 @@ Shapes: TypeAlias = Shape | tuple[Shape, ...] | Mapping[str, Shape]
 CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Record, frozen=True):
     """One operation. ``depth`` 1 is a child of the root; a module's row counts everything inside it.
 
     ``arguments`` are those of a layer, without inferred ones and torch's defaults, or those that a block is called
@@ -55,8 +54,7 @@ class Row:
         return f"{self.layer}({shown})" if shown else self.layer
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Table:
+class Table(Record, frozen=True):
     """The rows of a network down to some depth, and its total cost. With errors it is not ``complete``."""
 
     name: str

@@ -7,16 +7,15 @@ A page may hold a spec that is wrong and the same one put right, in fenced block
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from importlib.resources import files
 
 from cnndsl.diagnostics import Code
+from cnndsl.record import Record
 
 _FENCE = re.compile(r"^```yaml (\S+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Record, frozen=True):
     """``role`` is ``wrong``, ``right``, or the name of a file that these two need."""
 
     role: str

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from math import prod
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.graph.arguments import Called, Given, refuse_inputs

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import prod
 
 from cnndsl.graph.graph import Apply, Module, Operation, walk
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Cost:
+class Cost(Record, frozen=True):
     """Numbers of learned values and of buffer values, and the multiply-accumulates (MACs) of
     convolutions and linear layers in one forward pass, without biases."""
 

@@ -9,27 +9,27 @@ by any number of later ones, so the data flow can be read without the structure.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from cnndsl.graph.contract import Contract
 from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import Layer, Shape
+from cnndsl.record import Record
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block, Document
 from cnndsl.spec.evaluation import Value
 from cnndsl.spec.steps import Step
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tensor:
+class Tensor(Record, frozen=True, eq=False):
     """One value of the data flow. Compared by identity."""
 
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Alias(Tensor):
+class Alias(Tensor, frozen=True, eq=False):
     """The same value as ``of``, equal to it, by another name: an input of a module that is given one tensor twice.
 
     Only what reads names, such as the emitter, tells the two apart.
@@ -44,8 +44,7 @@ class Alias(Tensor):
         return hash(self.of)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Apply:
+class Apply(Record, frozen=True, eq=False):
     """A layer applied to a tensor. ``reuse`` is true if an earlier step made the layer.
 
     ``written`` are the arguments as the spec has them, before evaluation. ``inputs`` are the layer's input, and what
@@ -78,8 +77,7 @@ class Apply:
         return ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Failed:
+class Failed(Record, frozen=True, eq=False):
     """A layer or merge that a fault kept from running. Its result is not known."""
 
     path: str
@@ -87,8 +85,7 @@ class Failed:
     inputs: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Module:
+class Module(Record, frozen=True, eq=False):
     """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
     ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
@@ -100,15 +97,15 @@ class Module:
     step: Step | None
     name: str
     path: str
-    definition: Block = field(repr=False)
+    definition: Block
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    body: Body = field(repr=False)
+    body: Body
     inputs: tuple[Tensor, ...]
     given: Mapping[str, Tensor]
     made: Mapping[str, Tensor]
     reuse: bool = False
-    failed: tuple[Failed, ...] = field(default=(), repr=False)
+    failed: tuple[Failed, ...] = ()
     called: str = ""
 
     @property
@@ -148,8 +145,7 @@ class Module:
         return (self.body,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Merge:
+class Merge(Record, frozen=True, eq=False):
     """Several tensors become one: ``concat`` along ``dim``, or value by value, as ``kind`` says, from left to right."""
 
     step: Step
@@ -169,8 +165,7 @@ class Merge:
         return ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class Split(Record, frozen=True, eq=False):
     """Splits the channels of a tensor: ``outputs`` have ``sizes`` channels, in order."""
 
     step: Step
@@ -191,34 +186,31 @@ class Split:
         return ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Repeat:
+class Repeat(Record, frozen=True, eq=False):
     """The bodies of a ``repeat``, one for each round."""
 
     step: spec.Repeat
-    rounds: tuple[Body, ...] = field(repr=False)
+    rounds: tuple[Body, ...]
 
     @property
     def bodies(self) -> tuple[Body, ...]:
         return self.rounds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Arm:
+class Arm(Record, frozen=True, eq=False):
     """One branch: which item of the spec's list it is, in which round of the item's loop, and its body."""
 
     written: int
     round: int
-    body: Body = field(repr=False)
+    body: Body
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Branch:
+class Branch(Record, frozen=True, eq=False):
     """Parallel bodies, where an empty one is the tensor itself, and the merge of their outputs."""
 
     step: spec.Branch
     split: Split | None
-    arms: tuple[Arm, ...] = field(repr=False)
+    arms: tuple[Arm, ...]
     merge: Merge
 
     @property
@@ -227,16 +219,15 @@ class Branch:
         return (*split, *(arm.body for arm in self.arms), (self.merge,))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Residual:
+class Residual(Record, frozen=True, eq=False):
     """``body`` plus ``shortcut``; an empty shortcut is the identity.
 
     Without a merge there is no shortcut, only the body.
     """
 
     step: spec.Residual
-    body: Body = field(repr=False)
-    shortcut: Body = field(repr=False)
+    body: Body
+    shortcut: Body
     merge: Merge | None
 
     @property
@@ -244,30 +235,28 @@ class Residual:
         return (self.body, self.shortcut, (self.merge,)) if self.merge else (self.body,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dense:
+class Dense(Record, frozen=True, eq=False):
     """Rounds of a body and the concatenation of its input and its output."""
 
     step: spec.Dense
-    rounds: tuple[tuple[Body, Merge], ...] = field(repr=False)
+    rounds: tuple[tuple[Body, Merge], ...]
 
     @property
     def bodies(self) -> tuple[Body, ...]:
         return tuple((*body, merge) for body, merge in self.rounds)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inline:
+class Inline(Record, frozen=True, eq=False):
     """A block that is written out in the module around, which its layers belong to: there is no child for it.
 
     The other fields are those of :class:`Module`.
     """
 
     step: Step
-    definition: Block = field(repr=False)
+    definition: Block
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    body: Body = field(repr=False)
+    body: Body
     given: Mapping[str, Tensor]
     made: Mapping[str, Tensor]
 
@@ -282,8 +271,7 @@ Item: TypeAlias = Operation | Region
 Body: TypeAlias = tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Graph:
+class Graph(Record, frozen=True):
     """A network: ``root`` is its outermost module. ``initializations`` and ``contracts`` are its ``init`` and
     ``expect``, worked out.
 

@@ -11,16 +11,17 @@ tensor with a second reader holds everything made of its memory later.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.graph import Apply, Graph, Merge, Operation, Split, Tensor, changed, takers, walk
 from cnndsl.layers import Layer
+from cnndsl.record import Record
 from cnndsl.spec.steps import Step
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
+class Hold(Record, frozen=True):
     """Why the memory of a tensor must not be overwritten: a reason, or the ``readers`` of the same memory."""
 
     reason: str = ""

@@ -6,7 +6,6 @@ Every rule is a function of one layer and its surroundings, in :data:`RULES`; it
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from math import prod
 
 from cnndsl.diagnostics import Code, Diagnostic
@@ -15,6 +14,7 @@ from cnndsl.graph.torch_order import mistaken
 from cnndsl.layers.linear import Linear
 from cnndsl.layers.shape_ops import Permute
 from cnndsl.layers.upsampling import Upsample
+from cnndsl.record import Record
 from cnndsl.spec.document import Document
 from cnndsl.spec.hints import not_written
 from cnndsl.spec.values import Literal
@@ -22,8 +22,7 @@ from cnndsl.spec.values import Literal
 _AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Record, frozen=True):
     """The operations that take each tensor, and the tensors with permuted dimensions."""
 
     takers: dict[Tensor, list[Apply | Merge | Split]]

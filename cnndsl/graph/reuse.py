@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Note, shorten
 from cnndsl.graph.arguments import refuse_inputs
@@ -14,12 +15,12 @@ from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
 from cnndsl.graph.site import Site
 from cnndsl.layers import Refused
+from cnndsl.record import Record
 from cnndsl.spec import steps as spec
 from cnndsl.spec.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class _Again:
+class _Again(Record, frozen=True):
     """A ``reuse`` step: what it names, the tensors that this is given now, and the place where it runs again."""
 
     step: spec.Reuse

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from itertools import count
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.evaluation import Environment, Fault, Literal, Unknown, Value, evaluate
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_key, usable
@@ -87,8 +90,7 @@ def _taken(name: str, taken: Container[str], owner: str) -> str:
 MANY = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Record, frozen=True):
     """What a name refers to: the step, its tensor, and the values known there."""
 
     step: Step
@@ -112,8 +114,7 @@ class Named:
         return self.tensor is None
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """One module during elaboration."""
 
     path: str

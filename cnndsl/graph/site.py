@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn, Protocol
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
 from cnndsl.graph.faults import Faults, Stop

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.combine import combine, parts
@@ -13,6 +14,7 @@ from cnndsl.graph.graph import Arm, Body, Branch, Dense, Merge, Repeat, Residual
 from cnndsl.graph.site import Run, Site
 from cnndsl.layers import Refused, Shape
 from cnndsl.limits import how_to_raise
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec import foreign
 from cnndsl.spec import steps as spec
@@ -23,8 +25,7 @@ from cnndsl.spec.values import Value
 from cnndsl.spec.words import MERGES, PAIRS
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
+class _Way(Record, frozen=True):
     """One branch: which item of the spec's list it is, in which of the ``rounds`` of the item's loop, and the names
     bound there. Whether it ``exists`` may be unknown because of a fault."""
 
@@ -36,8 +37,7 @@ class _Way:
     exists: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class _Join:
+class _Join(Record, frozen=True):
     """A merge without its tensors: the step that makes it, its name, and how it merges."""
 
     step: spec.Step

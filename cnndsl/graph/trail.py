@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from cnndsl.diagnostics import WAY
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Station:
+class Station(Record, frozen=True):
     """A block that was called, a loop in one of its rounds, or a reused module.
 
     ``path`` is the path of a block's module in the network, None for anything else.

@@ -6,11 +6,14 @@ from __future__ import annotations
 import ast
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, did_you_mean, shorten
 from cnndsl.limits import LIMITS, how_to_raise
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, MAX_LIST, USAGE
 from cnndsl.spec.hints import as_integer, meant_by
@@ -47,8 +50,7 @@ __all__ = [
 MAX_EXPONENT = 64
 
 
-@dataclass(slots=True)
-class Meter:
+class Meter(Struct):
     """Counts the operations that the values of a spec take."""
 
     most: int = LIMITS.evaluation
@@ -70,8 +72,7 @@ class Unknown(Exception):
     """A value depends on something that is unknown because of an earlier fault: nothing is reported."""
 
 
-@dataclass(frozen=True)
-class Environment:
+class Environment(Record, frozen=True):
     """The meaning of names at a place. ``input`` is the shape of one sample there, None if unknown.
 
     ``callables`` are the names of layers and blocks: each stands for itself.

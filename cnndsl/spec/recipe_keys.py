@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from cnndsl.layers.function import Function
@@ -26,10 +25,10 @@ from cnndsl.layers.kinds import (
     Listing,
 )
 from cnndsl.layers.table import REQUIRED, Argument, argument
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True)
-class Called:
+class Called(Record, frozen=True):
     """A function of torch with its arguments, or a list of ``several``; ``what`` it is, in words."""
 
     what: str
@@ -40,8 +39,7 @@ class Called:
 Holds: TypeAlias = Kind[Any] | Called | Function
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Record, frozen=True):
     """A key of a recipe.
 
     ``description`` is a sentence without its full stop, and ``examples`` are values, or one of several calls.

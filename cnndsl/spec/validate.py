@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import accumulate, chain
 from typing import Any
@@ -13,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from cnndsl.diagnostics import ENOUGH, SHOWN, Code, Diagnostic, did_you_mean, got, nearest, shorten
 from cnndsl.layers import LAYERS
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.foreign import BATCH, MERGES, RECIPE, SECTIONS, STEP_OPTIONS, entry, meant_argument
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_slip, meant_value, not_written, slipped_key
@@ -59,8 +59,7 @@ def _validator(layers: Layers) -> Draft202012Validator:
     return Draft202012Validator(schema_of(layers))
 
 
-@dataclass(frozen=True)
-class _Error:
+class _Error(Record, frozen=True):
     """A keyword of the schema that a value breaks; ``rule`` is the schema around it."""
 
     keyword: str
@@ -88,8 +87,7 @@ class _Error:
         return [name for name in self.value if name not in known and not any(re.search(p, name) for p in patterns)]
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(Record, frozen=True, dict=True):
     """The place of an error: its node, those around it up to the step, the last key, the innermost step's id, and the
     names that ``$`` may refer to there."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 
 from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
 from cnndsl.emit.module import own_layers
@@ -259,7 +260,7 @@ class _Session:
             "classes": list(self.data.classes),
             "skipped": list(self.data.skipped),
             "weights": self.fit.origin if self.fit else RunFolder(path).info.get("weights"),
-            "recipe": {key: _as_json(value) for key, value in vars(self.recipe).items()},
+            "recipe": {key: _as_json(value) for key, value in structs.asdict(self.recipe).items()},
         }
 
     def _plugins(self) -> dict[str, str]:
@@ -299,7 +300,7 @@ def _note_end(writer: RunWriter, error: BaseException) -> None:
 def _as_json(value: Any) -> Any:
     """A recipe's value as JSON: a call is a mapping with one key."""
     if isinstance(value, EarlyStopping):
-        return asdict(value)
+        return structs.asdict(value)
     if isinstance(value, FunctionCall):
         return {value.name: {key: _as_json(item) for key, item in value.arguments.items()}}
     return [_as_json(item) for item in value] if isinstance(value, tuple) else value

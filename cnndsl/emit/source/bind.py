@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import ChainMap
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
@@ -71,6 +70,7 @@ from cnndsl.emit.source.tree import (
 from cnndsl.emit.source.tree import Ref as Wire
 from cnndsl.emit.source.variables import ABSENT, UNSAID, Row, Slot, Variables, no_formula
 from cnndsl.graph.graph import Apply, Inline, Merge, Module, Operation, Split
+from cnndsl.record import Record
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
 from cnndsl.spec.values import CallValue, Expression, Literal, Value
@@ -79,8 +79,7 @@ from cnndsl.spec.values import CallValue, Expression, Literal, Value
 Classes: TypeAlias = Mapping[int, tuple[Bound, int]]
 
 
-@dataclass(frozen=True, slots=True)
-class Scope:
+class Scope(Record, frozen=True):
     """What all classes see: the document's parameters and blocks, the classes so far, and the names that no
     variable may have."""
 
@@ -488,8 +487,7 @@ def _maker(member: Operation, classes: Classes) -> Any:
 # --- constructor calls ---------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Argument:
+class _Argument(Record, frozen=True):
     """One argument of a call: its name, its default, and its formula."""
 
     name: str

@@ -7,9 +7,10 @@ it gives the right value in every use. What has no formula becomes a parameter o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from cnndsl.emit.source.expr import (
     NONE,
@@ -31,6 +32,7 @@ from cnndsl.emit.source.expr import (
 from cnndsl.emit.source.names import MAX_NAME, free, numbered, safe
 from cnndsl.emit.source.program import REQUIRED, Parameter
 from cnndsl.emit.source.tree import Misfit
+from cnndsl.record import Record
 from cnndsl.spec.values import CallValue
 
 #: What depends on something that has no name.
@@ -48,8 +50,7 @@ def no_formula() -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Record, frozen=True):
     """One value over all rows, and its formula if there is one. A parameter for it is called ``name``, or after the
     ``owner`` too."""
 
@@ -67,8 +68,7 @@ class Slot:
         return len({*map(literal, self.known)}) <= 1
 
 
-@dataclass(slots=True)
-class Variables:
+class Variables(Struct):
     """``uses`` are the values of variables in each use, ``rows`` in each row, which belongs to the use in ``use_of``.
     ``knows`` are the parameters that the class may have, ``fresh`` those that it has besides, ``locals`` its
     constructor's own. No variable is called as one of ``taken``."""

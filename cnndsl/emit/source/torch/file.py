@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from cnndsl.emit.source.expr import Call, Ref, literal
 from cnndsl.emit.source.layout import WIDTH, Code, Group, call, lay_out, prefixed
@@ -17,6 +16,7 @@ from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.layers.definitions import definition
 from cnndsl.plugins import OwnLayer
+from cnndsl.record import Record
 
 #: Replaces a space at which a line must not be broken.
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -25,8 +25,7 @@ NO_BREAK = "\N{NO-BREAK SPACE}"
 _APPLY = Do(Call(Ref("self.apply"), (Ref("init_weights"),)))
 
 
-@dataclass(frozen=True, slots=True)
-class Emitted:
+class Emitted(Record, frozen=True):
     """A Python file, and the name of the network's own class in it."""
 
     source: str

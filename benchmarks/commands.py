@@ -1,0 +1,66 @@
+"""Whole processes from a cold start: ``cnndsl shapes`` beside ``torchinfo.summary``, small commands beside Python.
+
+python benchmarks/commands.py
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from measure import ARCHS, MEMORY, WALL, Case, Question, cnndsl, main, process
+
+#: Torchvision's networks. What has no counterpart in the spec and would take its time is left out.
+MODELS = {
+    "vgg11": "vgg11()",
+    "resnet152": "resnet152()",
+    "densenet201": "densenet201()",
+    "efficientnet_b7": "efficientnet_b7()",
+    "googlenet": "googlenet(aux_logits=False, init_weights=False)",
+}
+SUMMARY = """
+import torch, torchinfo, torchvision
+with torch.device({device!r}):
+    model = torchvision.models.{model}
+torchinfo.summary(model, input_size=(1, 3, 224, 224), device={device!r}, verbose=1)
+"""
+#: What remains of a command line in Python without its work.
+HELP = "import click; click.Command('cnndsl', help='Networks.').main(['--help'])"
+READ = "import click, yaml; click.Command('check', callback=lambda: yaml.load(open({!r}), yaml.CSafeLoader)).main([])"
+
+
+def cases(asked: argparse.Namespace) -> Iterator[Case]:
+    for network, model in MODELS.items():
+        peers = {
+            name: process(sys.executable, "-c", SUMMARY.format(model=model, device=device))
+            for name, device in (("torchinfo", "cpu"), ("torchinfo, meta", "meta"))
+        }
+        ours = process(*cnndsl("shapes", ARCHS / "torchvision" / f"{network}.yaml"))
+        yield Case((f"`shapes {network}`",), {"cnndsl": ours, **peers})
+    lenet = str(ARCHS / "lenet.yaml")
+    for label, command, code in (
+        ("`--help`", ["--help"], HELP),
+        ("`check lenet`", ["check", lenet], READ.format(lenet)),
+    ):
+        floor = process(sys.executable, "-c", code)
+        yield Case((label,), {"cnndsl": process(*cnndsl(*command)), "Python and click": floor}, rivals=False)
+
+
+QUESTION = Question(
+    __file__,
+    "Commands from a cold start",
+    """Time and peak memory of whole processes, as a shell starts them. Each does what it needs to print a table:
+    torchinfo imports torch, creates the weights and runs the network; on the device `meta` it needs no weights, as few
+    of its users know. cnndsl does none of it. GoogLeNet is built without its auxiliary heads and its slow
+    initialization, in torchinfo's favour. The small commands are compared with what no command line in Python avoids:
+    the start of Python, the import of click, and for `check` also reading the YAML with libyaml.""",
+    ("command",),
+    cases,
+    quantities=(WALL, MEMORY),
+    rounds=5,
+    packages=("torch", "torchvision", "torchinfo", "click", "pyyaml"),
+)
+
+if __name__ == "__main__":
+    main(QUESTION)
