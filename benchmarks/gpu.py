@@ -153,8 +153,8 @@ in its spec, by `cnndsl train` with the options that the first table shows, in a
 LEGEND = """
 Examples/s are those of the steady state: training without evaluation, the median of the epochs after the first. The
 reference's rates are those of one laptop-class GPU. Seconds are those of training alone, and of the whole process:
-start, data, compilation, tests and checkpoints too. Loss and training accuracy are means over the last epoch, test accuracy is
-that after it; best is the highest of any epoch. The reference has no figures for three networks.
+start, data, compilation, tests and checkpoints too. Loss and training accuracy are means over the last epoch, test
+accuracy is that after it; best is the highest of any epoch. The reference has no figures for three networks.
 """
 
 
