@@ -154,7 +154,7 @@ class Module(Record, frozen=True, eq=False, dict=True):
     def bodies(self) -> tuple[Body, ...]:
         return (self.body,)
 
-    # What everyone asks of a module is worked out once.
+    # What everyone asks of a module is worked out once, and kept in its `__dict__`.
 
     @cached_property
     def operations(self) -> Sequence[Operation]:
