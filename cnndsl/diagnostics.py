@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 from cnndsl import cells
 from cnndsl.printable import as_encoded, as_written, one_line
+from cnndsl.record import Record
 from cnndsl.source import Span
 
 #: The longest text of a spec that a message quotes.
@@ -101,16 +101,14 @@ class Code(Enum):
         return "warning" if self.id.startswith("CNN1") else "error"
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(Record, frozen=True):
     """Additional information for a diagnostic, with its own place if it has one."""
 
     message: str
     span: Span | None = None
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Diagnostic:
+class Diagnostic(Record, frozen=True):
     """One fault of a spec: what, where, the trail from the inside out, and what to write instead."""
 
     code: Code

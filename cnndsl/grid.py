@@ -7,12 +7,12 @@ are shown whole or not at all. If the required columns need more room than there
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeAlias
 
 from cnndsl.cells import head, width
 from cnndsl.printable import as_encoded, one_line
+from cnndsl.record import Record
 
 #: A text and its style: ``bold``, ``dim``, ``failed``, or ``""``.
 Styled: TypeAlias = tuple[str, str]
@@ -28,8 +28,7 @@ _GAP = 2
 _ELLIPSIS, _RULE = "…", "─"
 
 
-@dataclass(frozen=True, slots=True)
-class Medium:
+class Medium(Record, frozen=True):
     """What a table is written to: a terminal of a width in cells, or, without a width, a file or a pipe."""
 
     width: int | None = None
@@ -48,8 +47,7 @@ def unpainted(text: str, style: str) -> str:
     return text
 
 
-@dataclass(frozen=True)
-class Grid:
+class Grid(Record, frozen=True):
     """Rows of cells. A column whose name starts with ``>`` is aligned to the right. If no column has a name, there is
     no head. ``foot`` holds the rows below a rule.
 
@@ -76,8 +74,7 @@ class Grid:
         return "\n".join(_Printed(self, medium).lines(paint))
 
 
-@dataclass(frozen=True)
-class _Printed:
+class _Printed(Record, frozen=True, dict=True):
     """A grid on a medium: its cells as they are shown there, and the widths of its columns."""
 
     grid: Grid

@@ -6,13 +6,13 @@ The limits of single words and expressions are fixed, and defined where these ar
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from msgspec.structs import asdict, replace
 
 from cnndsl.diagnostics import did_you_mean, got
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Record, frozen=True):
     """Each limit is the largest number that is allowed."""
 
     #: Bytes of a spec, with everything that it extends and uses.
@@ -49,7 +49,7 @@ class Limits:
 
     def changed(self, text: str) -> Limits:
         """These limits, changed by ``name=number,name=number``. Raises ValueError for other text."""
-        known = [field.name for field in fields(self)]
+        known = self.__struct_fields__
         changes = {}
         for part in text.split(","):
             name, _, number = (word.strip() for word in part.partition("="))

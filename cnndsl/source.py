@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import cached_property
 
 from cnndsl.printable import one_line
+from cnndsl.record import Record
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(Record, frozen=True, dict=True):
     """A text and its name: the path of a file, or ``<text>``, or ``-p classes``."""
 
     name: str
-    text: str = field(repr=False)
+    text: str
 
     @property
     def is_option(self) -> bool:
@@ -46,8 +45,7 @@ class Source:
         return self.text[start : end.start()] if end else self.text[start:]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Span:
+class Span(Record, frozen=True):
     """Characters ``start`` to ``end`` (exclusive) of a source."""
 
     source: Source

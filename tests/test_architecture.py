@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
 ORDER = [
-    "version", "printable", "cells", "grid", "terminal", "source", "diagnostics", "limits", "explanations",
+    "version", "record", "printable", "cells", "grid", "terminal", "source", "diagnostics", "limits", "explanations",
     "report_formats", "writing", "zoo", "layers", "spec", "plugins", "graph", "recipe", "emit", "weights", "network",
     "fmt", "training", "cli",
 ]  # fmt: skip

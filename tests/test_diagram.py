@@ -9,7 +9,7 @@ import subprocess
 import sys
 import warnings
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from xml.etree import ElementTree
 import graphviz
 import pygraphviz
 import pytest
+from msgspec.structs import replace
 
 import cnndsl
 from cnndsl.emit.diagram import Diagram, NoFonts, Shrunk, TooLarge, diagram, render

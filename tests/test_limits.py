@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -32,7 +31,7 @@ NEEDED = {
 }
 
 
-@pytest.mark.parametrize("name", [field.name for field in fields(Limits)])
+@pytest.mark.parametrize("name", Limits.__struct_fields__)
 def test_each_limit_is_kept_to_the_unit_and_named_in_the_help(name: str, tmp_path: Path) -> None:
     needed, text = NEEDED[name]
     spec = tmp_path / "net.yaml"

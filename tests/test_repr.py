@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 
 import pytest
+from msgspec import Struct
 
 import cnndsl
 from cnndsl.emit.notebook import PICTURE, TABLE
@@ -48,9 +48,9 @@ def parts(value: object, seen: set[int]) -> Iterator[object]:
         return
     seen.add(id(value))
     inner: list[object] = []
-    if dataclasses.is_dataclass(value):
+    if isinstance(value, Struct):
         yield value
-        inner = [getattr(value, field.name) for field in dataclasses.fields(value)]
+        inner = [getattr(value, name) for name in value.__struct_fields__]
     elif isinstance(value, Mapping):
         inner = [*value.values()]
     elif isinstance(value, (list, tuple)):

@@ -6,12 +6,12 @@ import csv
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from msgspec.structs import replace
 from torch import nn, optim
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from training_cases import SPEC, assert_same_weights, by_hand, data_of, first_weights, spec_file

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
+from msgspec.structs import replace
 
 from cnndsl.cli.common import exit_code, format_option, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_spec

@@ -7,16 +7,15 @@ A page may hold a spec that is wrong and the same one put right, in fenced block
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 
 from cnndsl.diagnostics import Code
+from cnndsl.record import Record
 
 _FENCE = re.compile(r"^```yaml (\S+)(?: ([^\n]*))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Example:
+class Example(Record, frozen=True):
     """``role`` is ``wrong``, ``right``, or the name of a file that these two need."""
 
     role: str
@@ -57,4 +56,4 @@ def examples(code: Code) -> tuple[Example, ...]:
 
 
 def _text(code: Code) -> str:
-    return files(__name__).joinpath(f"{code.id}.md").read_text(encoding="utf-8")
+    return Path(__file__).with_name(f"{code.id}.md").read_text(encoding="utf-8")

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import yaml
 
+from cnndsl.record import Record
 from cnndsl.source import Source
 
 _COMMENT = re.compile(r"(?<![^\s,\[\]{}])#[^\n]*")
 _HEADER = re.compile(r"[|>][-+0-9]*[ \t]+(#[^\n]*)")
 
 
-@dataclass(frozen=True, eq=False)
-class Node:
+class Node(Record, frozen=True, eq=False):
     """``kind`` is scalar, alias, list or map; ``items`` are a list's items, or a map's keys and values in turn."""
 
     kind: str
@@ -50,8 +49,7 @@ class Comment(NamedTuple):
     own: bool
 
 
-@dataclass(frozen=True)
-class Parsed:
+class Parsed(Record, frozen=True, dict=True):
     """The one document of a text that :func:`cnndsl.spec.tree.read` accepts."""
 
     text: str

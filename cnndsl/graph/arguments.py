@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Generic, TypeVar
 
 from cnndsl.diagnostics import Code
 from cnndsl.graph.site import Site
 from cnndsl.layers import Layer
+from cnndsl.record import Record
 from cnndsl.spec.arguments import Callee, by_name
 from cnndsl.spec.document import Block
 from cnndsl.spec.tree import UNKNOWN
@@ -18,8 +18,7 @@ from cnndsl.spec.values import Arguments, Value, dealt
 LayerOrBlock = TypeVar("LayerOrBlock", type[Layer], Block)
 
 
-@dataclass(frozen=True, slots=True)
-class Called(Generic[LayerOrBlock]):
+class Called(Record, Generic[LayerOrBlock], frozen=True):
     """The layer or block that a step calls, with all of its arguments: those of the step may follow others."""
 
     of: LayerOrBlock
@@ -36,8 +35,7 @@ class Called(Generic[LayerOrBlock]):
         return Given(values, written) if sound else None
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Record, frozen=True):
     """The arguments of a call by name: their ``values``, and as ``written``."""
 
     values: Mapping[str, Any]

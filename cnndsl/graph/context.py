@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
 from cnndsl.diagnostics import Code, Diagnostic
@@ -25,8 +24,7 @@ MaybeTensor = TypeVar("MaybeTensor", Tensor, Tensor | None)
 Tensors: TypeAlias = dict[str, Tensor]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Fetched(Tensor):
+class Fetched(Tensor, frozen=True, eq=False):
     """The tensor ``of`` that a ``from`` fetched, until something takes it. It is never part of a graph."""
 
     of: Tensor

@@ -5,11 +5,11 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, got, shorten
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.document import Document
 from cnndsl.spec.evaluation import Environment, Unknown, evaluate
@@ -38,8 +38,7 @@ def _holds(sign: str, bound: Any, found: Any) -> bool:
     return _COMPARE[sign](found, bound)
 
 
-@dataclass(frozen=True, slots=True)
-class Contract:
+class Contract(Record, frozen=True):
     """What ``holds`` of ``what``, the ``output``, ``params`` or ``macs`` of a network, as ``wanted`` means it."""
 
     what: str

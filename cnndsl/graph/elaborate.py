@@ -7,7 +7,6 @@ None and everything that depends on it is skipped, so each fault is reported onc
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -28,6 +27,7 @@ from cnndsl.graph.site import Site
 from cnndsl.graph.structure import Structure
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
+from cnndsl.record import Record
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
 from cnndsl.spec.evaluation import holds
@@ -37,8 +37,7 @@ from cnndsl.spec.values import Literal, Value
 from cnndsl.spec.words import INPUT
 
 
-@dataclass(frozen=True, slots=True)
-class Elaboration:
+class Elaboration(Record, frozen=True):
     """The graph, None if there are errors, and the network as far as its shapes are known."""
 
     graph: Graph | None

@@ -8,28 +8,30 @@ by any number of later ones, so the data flow can be read without the structure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from cnndsl.graph.contract import Contract
+from cnndsl.graph.cost import Bound, Cost, total
 from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import Layer, Shape
+from cnndsl.record import Record
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block, Document
 from cnndsl.spec.evaluation import Value
 from cnndsl.spec.steps import Step
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Tensor:
+class Tensor(Record, frozen=True, eq=False):
     """One value of the data flow. Compared by identity."""
 
     shape: Shape
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Alias(Tensor):
+class Alias(Tensor, frozen=True, eq=False):
     """The same value as ``of``, equal to it, by another name: an input of a module that is given one tensor twice.
 
     Only what reads names, such as the emitter, tells the two apart.
@@ -44,22 +46,29 @@ class Alias(Tensor):
         return hash(self.of)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Apply:
+class Apply(Record, frozen=True, eq=False):
     """A layer applied to a tensor. ``reuse`` is true if an earlier step made the layer.
 
-    ``written`` are the arguments as the spec has them, before evaluation. ``inputs`` are the layer's input, and what
-    it reads besides.
+    ``bound`` is the layer with its arguments, and ``written`` are these as the spec has them, before evaluation.
+    ``inputs`` are the layer's input, and what it reads besides.
     """
 
     step: Step
     name: str
     path: str
-    layer: Layer
+    bound: Bound
     written: Mapping[str, Value]
     inputs: tuple[Tensor, ...]
     output: Tensor
     reuse: bool = False
+
+    @property
+    def layer(self) -> Layer:
+        return self.bound.layer
+
+    @property
+    def cost(self) -> Cost:
+        return self.bound.cost_again if self.reuse else self.bound.cost
 
     @property
     def input(self) -> Tensor:
@@ -78,8 +87,7 @@ class Apply:
         return ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Failed:
+class Failed(Record, frozen=True, eq=False):
     """A layer or merge that a fault kept from running. Its result is not known."""
 
     path: str
@@ -87,8 +95,7 @@ class Failed:
     inputs: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Module:
+class Module(Record, frozen=True, eq=False, dict=True):
     """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
     ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
@@ -100,15 +107,15 @@ class Module:
     step: Step | None
     name: str
     path: str
-    definition: Block = field(repr=False)
+    definition: Block
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    body: Body = field(repr=False)
+    body: Body
     inputs: tuple[Tensor, ...]
     given: Mapping[str, Tensor]
     made: Mapping[str, Tensor]
     reuse: bool = False
-    failed: tuple[Failed, ...] = field(default=(), repr=False)
+    failed: tuple[Failed, ...] = ()
     called: str = ""
 
     @property
@@ -147,9 +154,46 @@ class Module:
     def bodies(self) -> tuple[Body, ...]:
         return (self.body,)
 
+    # What everyone asks of a module is worked out once, and kept in its `__dict__`.
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Merge:
+    @cached_property
+    def operations(self) -> Sequence[Operation]:
+        """:func:`operations` of its body."""
+        return operations(self.body)
+
+    @cached_property
+    def everything(self) -> Sequence[Operation]:
+        """Every operation inside, in the order in which it runs; a module comes before its contents."""
+        return [operation for _, operation in walk(self.body)]
+
+    @cached_property
+    def layers(self) -> Sequence[Apply]:
+        """Every applied layer inside, in the order in which it runs."""
+        return [operation for operation in self.everything if isinstance(operation, Apply)]
+
+    @cached_property
+    def modules(self) -> Sequence[Module]:
+        """Every module inside, a module before those in it."""
+        return [operation for operation in self.everything if isinstance(operation, Module)]
+
+    @cached_property
+    def takers(self) -> Mapping[Tensor, Sequence[Apply | Merge | Split]]:
+        """The operations inside that take each tensor's values, in order. Modules do not count, the operations in them
+        do. What a layer reads besides its input is only a shape."""
+        found: dict[Tensor, list[Apply | Merge | Split]] = {}
+        for operation in self.everything:
+            if not isinstance(operation, Module):
+                for tensor in operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs:
+                    found.setdefault(tensor, []).append(operation)
+        return found
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The cost of everything inside."""
+        return total(operation.cost for operation in self.operations)
+
+
+class Merge(Record, frozen=True, eq=False):
     """Several tensors become one: ``concat`` along ``dim``, or value by value, as ``kind`` says, from left to right."""
 
     step: Step
@@ -160,6 +204,8 @@ class Merge:
     inputs: tuple[Tensor, ...]
     output: Tensor
 
+    cost = Cost()
+
     @property
     def outputs(self) -> tuple[Tensor, ...]:
         return (self.output,)
@@ -169,8 +215,7 @@ class Merge:
         return ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Split:
+class Split(Record, frozen=True, eq=False):
     """Splits the channels of a tensor: ``outputs`` have ``sizes`` channels, in order."""
 
     step: Step
@@ -181,6 +226,7 @@ class Split:
     outputs: tuple[Tensor, ...]
 
     kind = "split"
+    cost = Cost()
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -191,34 +237,31 @@ class Split:
         return ()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Repeat:
+class Repeat(Record, frozen=True, eq=False):
     """The bodies of a ``repeat``, one for each round."""
 
     step: spec.Repeat
-    rounds: tuple[Body, ...] = field(repr=False)
+    rounds: tuple[Body, ...]
 
     @property
     def bodies(self) -> tuple[Body, ...]:
         return self.rounds
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Arm:
+class Arm(Record, frozen=True, eq=False):
     """One branch: which item of the spec's list it is, in which round of the item's loop, and its body."""
 
     written: int
     round: int
-    body: Body = field(repr=False)
+    body: Body
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Branch:
+class Branch(Record, frozen=True, eq=False):
     """Parallel bodies, where an empty one is the tensor itself, and the merge of their outputs."""
 
     step: spec.Branch
     split: Split | None
-    arms: tuple[Arm, ...] = field(repr=False)
+    arms: tuple[Arm, ...]
     merge: Merge
 
     @property
@@ -227,16 +270,15 @@ class Branch:
         return (*split, *(arm.body for arm in self.arms), (self.merge,))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Residual:
+class Residual(Record, frozen=True, eq=False):
     """``body`` plus ``shortcut``; an empty shortcut is the identity.
 
     Without a merge there is no shortcut, only the body.
     """
 
     step: spec.Residual
-    body: Body = field(repr=False)
-    shortcut: Body = field(repr=False)
+    body: Body
+    shortcut: Body
     merge: Merge | None
 
     @property
@@ -244,30 +286,28 @@ class Residual:
         return (self.body, self.shortcut, (self.merge,)) if self.merge else (self.body,)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Dense:
+class Dense(Record, frozen=True, eq=False):
     """Rounds of a body and the concatenation of its input and its output."""
 
     step: spec.Dense
-    rounds: tuple[tuple[Body, Merge], ...] = field(repr=False)
+    rounds: tuple[tuple[Body, Merge], ...]
 
     @property
     def bodies(self) -> tuple[Body, ...]:
         return tuple((*body, merge) for body, merge in self.rounds)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inline:
+class Inline(Record, frozen=True, eq=False):
     """A block that is written out in the module around, which its layers belong to: there is no child for it.
 
     The other fields are those of :class:`Module`.
     """
 
     step: Step
-    definition: Block = field(repr=False)
+    definition: Block
     params: Mapping[str, Any]
     written: Mapping[str, Value]
-    body: Body = field(repr=False)
+    body: Body
     given: Mapping[str, Tensor]
     made: Mapping[str, Tensor]
 
@@ -282,8 +322,7 @@ Item: TypeAlias = Operation | Region
 Body: TypeAlias = tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Graph:
+class Graph(Record, frozen=True):
     """A network: ``root`` is its outermost module. ``initializations`` and ``contracts`` are its ``init`` and
     ``expect``, worked out.
 
@@ -325,33 +364,26 @@ def _side(tensors: Mapping[str, Tensor], what: str) -> str:
     return text if len(text) <= _SHOWN else f"{len(shapes)} {what}{'s' * (len(shapes) != 1)}"
 
 
-def operations(body: Body) -> Iterator[Operation]:
+def operations(body: Body) -> list[Operation]:
     """The operations of one module in the order in which they run: those in regions too,
     those in its child modules not."""
+    found: list[Operation] = []
     for item in body:
         if isinstance(item, (Apply, Module, Merge, Split)):
-            yield item
+            found.append(item)
         else:
             for inner in item.bodies:
-                yield from operations(inner)
+                found += operations(inner)
+    return found
 
 
-def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
+def walk(body: Body, depth: int = 1) -> list[tuple[int, Operation]]:
     """Every operation in the order in which it runs, with its depth; a module comes before its contents."""
+    found: list[tuple[int, Operation]] = []
     for operation in operations(body):
-        yield depth, operation
+        found.append((depth, operation))
         if isinstance(operation, Module):
-            yield from walk(operation.body, depth + 1)
-
-
-def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
-    """The operations that take each tensor's values, in order. Modules do not count, the operations in them do. What a
-    layer reads besides its input is only a shape."""
-    found: dict[Tensor, list[Apply | Merge | Split]] = {}
-    for _, operation in walk(body):
-        if not isinstance(operation, Module):
-            for tensor in operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs:
-                found.setdefault(tensor, []).append(operation)
+            found += walk(operation.body, depth + 1)
     return found
 
 

@@ -11,11 +11,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.calls import CallReader, Vocabulary
 from cnndsl.spec.document import Document
@@ -27,8 +27,7 @@ from cnndsl.spec.values import Value
 FUNCTIONS = Vocabulary(INITIALIZERS, "function of torch.nn.init", "`xavier_uniform`, or `{normal: {std: 0.01}}`")
 
 
-@dataclass(frozen=True, slots=True)
-class Initialization:
+class Initialization(Record, frozen=True):
     """``torch.nn.init.<function>_(layer.<tensor>, **arguments)`` for every layer of a kind."""
 
     layer: str

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.document import Document, Parameter
 from cnndsl.spec.sections import Train
@@ -15,8 +17,7 @@ from cnndsl.spec.values import Value, expressions_in
 from cnndsl.spec.words import THROWN_AWAY
 
 
-@dataclass(frozen=True, eq=False)
-class Definition:
+class Definition(Record, frozen=True, eq=False):
     """A name that ``$`` refers to. ``words`` describe it, ``steps`` is the list that it belongs to, None
     for a parameter."""
 
@@ -29,8 +30,7 @@ class Definition:
         return self.words
 
 
-@dataclass
-class Meanings:
+class Meanings(Struct):
     """``unused`` are the parameters that are never used although no ``let`` and no loop hides them, each with
     the other owner of its name, if any: a block's parameter, or a key of the recipe. ``hiding`` are warnings about
     names that hide others."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.arguments import Called, Given, usage
@@ -14,6 +15,7 @@ from cnndsl.graph.scope import Named, Scope
 from cnndsl.graph.site import Run, Site
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Block
@@ -26,8 +28,7 @@ _RING = "every call writes a block out; `repeat` runs the same steps several tim
 NOTHING = Tensor(Shape())
 
 
-@dataclass(frozen=True, slots=True)
-class Inside:
+class Inside(Record, frozen=True):
     """A module whose steps have run: its items, and the tensors that it was given and that it returns, by name.
     ``made`` is None if one of these is unknown."""
 
@@ -42,8 +43,7 @@ class Inside:
         return [*self.made.values()][-1] if self.made else None
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Record, frozen=True):
     """One use of a block: its parameters with their values, and as ``written``; the tensors that it is ``given``; and
     the place in the module around, but with the values that its steps see."""
 
@@ -76,7 +76,7 @@ class Modules:
         if child is not None:
             take(child, step, site)
         path = site.scope.path if step.inline else site.scope.path_of(str(child))
-        there = known.calling(block.name, f"called at {context.place(span)}", path)
+        there = known.calling(block.name, lambda: (f"blocks.{block.name}", f"called at {context.place(span)}"), path)
         use = Use(step, block, params, self.given(step, block, x, site), there)
         return self._inline(use, child) if step.inline else self._module(use, str(child))
 

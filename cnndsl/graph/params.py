@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, shorten
 from cnndsl.spec.document import Parameter

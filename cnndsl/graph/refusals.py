@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from math import prod
 from typing import Any
@@ -15,14 +14,14 @@ from cnndsl.graph.graph import Apply, Tensor
 from cnndsl.graph.site import Site
 from cnndsl.graph.torch_order import meant_channels, meant_step
 from cnndsl.layers import Layer, Refused
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec import foreign
 from cnndsl.spec import steps as spec
 from cnndsl.spec.hints import meant_by, not_written
 
 
-@dataclass(frozen=True, slots=True)
-class LayerCall:
+class LayerCall(Record, frozen=True):
     """A layer with the arguments that it is ``given``, on the tensor ``x`` (None if unknown), at a place."""
 
     step: spec.Call

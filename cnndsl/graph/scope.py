@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import count
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.evaluation import Environment, Fault, Literal, Unknown, Value, evaluate
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_key, usable
@@ -55,6 +59,7 @@ TAKEN_KEYS = TAKEN - {"append", "extend", "insert"} | {"clear", "items", "keys",
 DOTTED = "`convs.0` is the module `0` in a list `convs`, and `heads.box` the module `box` in a dict `heads`"
 
 
+@lru_cache(maxsize=1024)
 def unusable_step(name: str, is_child: bool) -> str:
     """Why a step cannot have a name, to follow the name; empty if it can. A name with dots is a path in lists and dicts
     of modules. ``is_child`` is true for a step that makes a module."""
@@ -87,8 +92,7 @@ def _taken(name: str, taken: Container[str], owner: str) -> str:
 MANY = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(Record, frozen=True):
     """What a name refers to: the step, its tensor, and the values known there."""
 
     step: Step
@@ -112,8 +116,7 @@ class Named:
         return self.tensor is None
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """One module during elaboration."""
 
     path: str

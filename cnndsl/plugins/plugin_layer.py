@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from functools import cached_property
 from operator import index
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec import field
+
 from cnndsl.layers import Layer, Refused, Shape
 from cnndsl.plugins.signature import said
+from cnndsl.record import Record
 
 if TYPE_CHECKING:
     from cnndsl.plugins.meta import Measured
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
 _NEEDS_RULE = "a forward that reads values cannot be measured: give its shape, `@cnndsl.layer(shape=...)`"
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Record, frozen=True):
     """The class of a layer, and the rules given with it. A rule is called with the shape of the input and
     the arguments that it names."""
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from fnmatch import fnmatchcase
 from math import prod
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.graph.elaborate import Elaboration, elaborate

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from cnndsl.record import Record
 from cnndsl.spec.calls import FunctionCall
 from cnndsl.spec.recipe_keys import EARLY_STOPPING, KEYS
 
 
-@dataclass(frozen=True)
-class EarlyStopping:
+class EarlyStopping(Record, frozen=True):
     """Ends training before its last epoch if the figure ``monitor`` has not improved by more than ``min_delta``
     for ``patience`` epochs. ``mode`` is the direction of improvement; ``auto`` takes it from the figure's name. The
     names are those of Keras and Lightning."""
@@ -29,8 +27,7 @@ class EarlyStopping:
         return value > best + self.min_delta if self.rising else value < best - self.min_delta
 
 
-@dataclass(frozen=True)
-class Recipe:
+class Recipe(Record, frozen=True):
     """How a network is trained. Calls hold the given arguments by torch's names.
 
     ``batch_size`` counts the samples of one forward pass over all processes together. ``accumulate``
@@ -51,6 +48,8 @@ class Recipe:
     seed: int = KEYS["seed"].default
     precision: str = KEYS["precision"].default
     compile: bool = KEYS["compile"].default
+    cuda_graph: bool = KEYS["cuda_graph"].default
+    deterministic: bool = KEYS["deterministic"].default
     clip_grad_norm: float | None = KEYS["clip_grad_norm"].default
     accumulate: int = KEYS["accumulate"].default
     freeze: tuple[str, ...] = KEYS["freeze"].default

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, did_you_mean, shorten
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.values import Keyword, Value
 
@@ -14,8 +14,7 @@ from cnndsl.spec.values import Keyword, Value
 Fault: TypeAlias = Callable[[Code, str, Span, str], None]
 
 
-@dataclass(frozen=True)
-class Callee:
+class Callee(Record, frozen=True):
     """What is called: its name, the names that a list of arguments fills, all names of arguments, and its usage, which
     only a fault needs."""
 

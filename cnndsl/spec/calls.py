@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -11,6 +10,7 @@ from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, got, shorten
 from cnndsl.layers import Refused
 from cnndsl.layers.function import Calls, Function
 from cnndsl.printable import as_written
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.arguments import Callee, by_name
 from cnndsl.spec.evaluation import Environment, Unknown, evaluate
@@ -18,21 +18,25 @@ from cnndsl.spec.hints import meant_by, meant_function
 from cnndsl.spec.values import Arguments, CallValue, Fault, ListValue, Value, dealt
 
 
-@dataclass(frozen=True)
-class FunctionCall:
-    """A function with its arguments, checked and evaluated."""
+class FunctionCall(Record, frozen=True, eq=False):
+    """A function with its arguments, checked and evaluated. Two are equal wherever they are written."""
 
     name: str
     arguments: Mapping[str, Any]
-    span: Span = field(compare=False)
+    span: Span
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, FunctionCall) and (self.name, self.arguments) == (other.name, other.arguments)
+
+    def __ne__(self, other: object) -> bool:  # a struct has its own
+        return not self == other
 
     def __str__(self) -> str:
         given = ", ".join(f"{name}={as_written(value)}" for name, value in self.arguments.items())
         return f"{self.name}({given})"
 
 
-@dataclass(frozen=True)
-class Vocabulary:
+class Vocabulary(Record, frozen=True):
     """The functions that are allowed in a place, ``what`` they are in words, and an example."""
 
     functions: Mapping[str, Function]

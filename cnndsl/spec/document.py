@@ -7,14 +7,16 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from collections.abc import Mapping as MappingType
-from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from cnndsl.diagnostics import Code, Diagnostic, Note, SpecError, nearest, shorten
 from cnndsl.layers import LAYERS
 from cnndsl.limits import LIMITS, Limits, how_to_raise
+from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.spec.files import Assembly, FileFault, not_in_zoo, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
@@ -22,7 +24,7 @@ from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.parser import StepParser
 from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
-from cnndsl.spec.schema import schema
+from cnndsl.spec.schema import document
 from cnndsl.spec.sections import ExpectLine, InitLine, Train, parse_expect, parse_init, parse_train
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import Name, Steps, calls_in, inlined, is_chain, last_part
@@ -36,8 +38,7 @@ from cnndsl.zoo import find, is_of_zoo
 __all__ = ["Block", "Document", "Parameter", "Reading", "Spec", "Text", "read_document"]
 
 
-@dataclass(frozen=True, eq=False)
-class Block:
+class Block(Record, frozen=True, eq=False):
     """The definition of a block, or of a ``sequential`` or the whole network.
 
     ``inputs`` names the tensors that it is given, and ``outputs`` the steps whose tensors it returns, which may depend
@@ -46,7 +47,7 @@ class Block:
 
     name: str
     parameters: tuple[Parameter, ...]
-    steps: Steps = field(repr=False)
+    steps: Steps
     span: Span
     inputs: tuple[Name, ...] = ()
     outputs: tuple[Value, ...] = ()
@@ -107,8 +108,7 @@ def all_chained(blocks: MappingType[str, Block]) -> dict[str, Block]:
     return found
 
 
-@dataclass(frozen=True, eq=False, repr=False)
-class Document:
+class Document(Record, frozen=True, eq=False, dict=True):
     """A spec, including everything that it extends and uses.
 
     ``name`` is an identifier, for Python; ``label`` is what files and folders are named after.
@@ -165,16 +165,14 @@ class Document:
         return write(Mapping((name, *without(self.tree, "name", "extends", "use", *left_out).entries), self.tree.span))
 
 
-@dataclass(frozen=True)
-class Reading:
+class Reading(Record, frozen=True):
     """A document, None if the text is too broken, and the faults found."""
 
     document: Document | None
     faults: tuple[Diagnostic, ...]
 
 
-@dataclass(frozen=True)
-class Text:
+class Text(Record, frozen=True):
     """A spec that is not in a file. Files that it extends and uses are looked up in ``folder``; ``name`` is its name in
     diagnostics."""
 
@@ -339,7 +337,7 @@ class _DocumentParser:
         )
 
     def _needs(self, tree: Mapping, key: str, help: str) -> None:
-        known = schema()["properties"]
+        known = document()["properties"]
         meant = any(other == key or (other not in known and nearest(other, known) == key) for other in tree.keys)
         if not meant and "extends" not in self.missing:
             self.fault(Code.MISSING, f"the spec needs `{key}`", tree.span.first_line, help)

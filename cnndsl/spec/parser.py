@@ -6,8 +6,9 @@ about it, only about the steps inside. Rules that a schema cannot express are ch
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
+
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.source import Span

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from cnndsl.layers.function import Function
@@ -26,10 +25,10 @@ from cnndsl.layers.kinds import (
     Listing,
 )
 from cnndsl.layers.table import REQUIRED, Argument, argument
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True)
-class Called:
+class Called(Record, frozen=True):
     """A function of torch with its arguments, or a list of ``several``; ``what`` it is, in words."""
 
     what: str
@@ -40,8 +39,7 @@ class Called:
 Holds: TypeAlias = Kind[Any] | Called | Function
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Record, frozen=True):
     """A key of a recipe.
 
     ``description`` is a sentence without its full stop, and ``examples`` are values, or one of several calls.
@@ -171,6 +169,8 @@ KEYS: dict[str, Key] = {
             metavar="NAME",
         ),
         Key("compile", BOOLEAN, "Whether to compile the module with torch.compile", default=False),
+        Key("cuda_graph", BOOLEAN, "Whether to capture a step in a CUDA graph, and replay it", default=False),
+        Key("deterministic", BOOLEAN, "Whether to use deterministic kernels on CUDA, even if slower", default=True),
         Key("clip_grad_norm", ABOVE_ZERO, "Maximum norm of the whole gradient", default=None, metavar="X"),
         Key(
             "freeze",

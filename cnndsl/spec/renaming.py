@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 
+from cnndsl.record import Record
 from cnndsl.source import Span
 
 MAX_PATTERN = 128
@@ -29,8 +29,7 @@ MAX_STARS = 4
 ANYWHERE = "**."
 
 
-@dataclass(frozen=True)
-class Renaming:
+class Renaming(Record, frozen=True, dict=True):
     """One line of ``rename``."""
 
     ours: str
@@ -82,8 +81,7 @@ class Renaming:
         return first + "".join(f"{star}{text}" for star, text in zip(stars, others))
 
 
-@dataclass(frozen=True)
-class Hit:
+class Hit(Record, frozen=True):
     """The segments from ``start`` to ``end`` of a name, which a line renames to ``called``."""
 
     line: Renaming

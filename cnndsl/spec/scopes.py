@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Iterator
-from dataclasses import dataclass, field
 
+from msgspec import field
+
+from cnndsl.record import Record
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 
 Path = tuple[str | int, ...]
 
 
-@dataclass(frozen=True)
-class Scopes:
+class Scopes(Record, frozen=True):
     """The parameters, loop names and ``let`` names of the document ``tree``."""
 
     tree: Tree
@@ -49,8 +50,7 @@ class Scopes:
         return self._lets[id(steps)]
 
 
-@dataclass(frozen=True)
-class _Names(Container[str]):
+class _Names(Record, frozen=True):
     scopes: Scopes
     path: Path
 
@@ -58,8 +58,7 @@ class _Names(Container[str]):
         return any(name in names for names in self.scopes.around(self.path))
 
 
-@dataclass(frozen=True)
-class _Before(Container[str]):
+class _Before(Record, frozen=True):
     """The names bound before the step at a position."""
 
     first: dict[str, int]

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from cnndsl.layers.function import Function
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.recipe_keys import KEYS, Called
 from cnndsl.spec.steps import Name
@@ -16,24 +16,21 @@ from cnndsl.spec.values import CallValue, ListValue, Literal, Report, Value, par
 TENSORS = ("weight", "bias")
 
 
-@dataclass(frozen=True)
-class InitLine:
+class InitLine(Record, frozen=True):
     """A layer, and the functions that fill its tensors: ``Linear: {normal: {std: 0.01}}`` fills its ``weight``."""
 
     layer: Name
     tensors: tuple[tuple[Name, Value], ...]
 
 
-@dataclass(frozen=True)
-class ExpectLine:
+class ExpectLine(Record, frozen=True):
     """``what`` must be as ``wanted``: ``output: [10]``, ``params: "< 1M"``."""
 
     what: Name
     wanted: Value
 
 
-@dataclass(frozen=True)
-class TrainLine:
+class TrainLine(Record, frozen=True):
     """A key of a recipe with its value: for functions a call, or a list of calls. ``span`` is the place of the whole
     value."""
 
@@ -42,8 +39,7 @@ class TrainLine:
     span: Span
 
 
-@dataclass(frozen=True)
-class Train:
+class Train(Record, frozen=True):
     """A recipe as written, unknown keys included."""
 
     lines: tuple[TrainLine, ...]

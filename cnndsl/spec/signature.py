@@ -5,9 +5,9 @@ from __future__ import annotations
 import ast
 import keyword
 import re
-from dataclasses import dataclass
 
 from cnndsl.diagnostics import Code, shorten
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.names import MAX_NAME, odd_character, unusable, unusable_variable, usable
 from cnndsl.spec.values import Fault, Literal, Value, parse_expression
@@ -17,8 +17,7 @@ _EXAMPLE = "`BasicBlock(channels, stride=1)`"
 _LAMBDA = "lambda "
 
 
-@dataclass(frozen=True, eq=False)
-class Parameter:
+class Parameter(Record, frozen=True, eq=False):
     """A parameter of a block or of the document; without a default it must be given."""
 
     name: str

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from cnndsl.layers import LAYERS
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.values import (
     Arguments,
@@ -21,21 +21,19 @@ _NO_ARGUMENTS = Arguments()
 READS = frozenset(name for layer in LAYERS.values() for name in layer.reads)
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Step:
+class Step(Record, frozen=True, eq=False, kw_only=True):
     """``span`` is the place of the word; ``otherwise`` replaces the step if ``when`` is false."""
 
     span: Span
     name: Value | None = None
     when: Value | None = None
-    otherwise: Steps = field(default=(), repr=False)
+    otherwise: Steps = ()
 
 
 Steps: TypeAlias = tuple[Step, ...]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Call(Step):
+class Call(Step, frozen=True, eq=False, kw_only=True):
     """A layer or block with its arguments. A literal ``callee`` is its name; ``inputs`` names the tensors that it
     takes, if that is not just the current one. ``parametrization`` is what computes a layer's weight: a call of a
     function of torch, or a value that is its name."""
@@ -47,21 +45,18 @@ class Call(Step):
     inline: bool = False
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Sequential(Step):
-    steps: Steps = field(repr=False)
+class Sequential(Step, frozen=True, eq=False, kw_only=True):
+    steps: Steps
 
 
-@dataclass(frozen=True)
-class Name:
+class Name(Record, frozen=True):
     """A name that a loop or a ``let`` gives to values, and its place."""
 
     name: str
     span: Span
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Loop:
+class Loop(Record, frozen=True, eq=False, kw_only=True):
     """The rounds: ``times`` of them, or one for each of ``elements``, bound to ``names``."""
 
     times: Value | None = None
@@ -70,74 +65,64 @@ class Loop:
     elements: Value | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Repeat(Step):
-    steps: Steps = field(repr=False)
+class Repeat(Step, frozen=True, eq=False, kw_only=True):
+    steps: Steps
     loop: Loop
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Arm:
+class Arm(Record, frozen=True, eq=False, kw_only=True):
     """A list of steps inside a step, above all an item of a ``branch``: it runs once, or in each round of its ``loop``,
     and not where ``when`` is false."""
 
     span: Span
-    steps: Steps = field(repr=False)
+    steps: Steps
     when: Value | None = None
     loop: Loop | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Branch(Step):
+class Branch(Step, frozen=True, eq=False, kw_only=True):
     """``merge`` names how. ``split`` is None, or True for even parts, or a value with the sizes of the parts."""
 
-    branches: tuple[Arm, ...] = field(repr=False)
+    branches: tuple[Arm, ...]
     merge: Value
     dim: Value | None
     split: Value | None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Residual(Step):
+class Residual(Step, frozen=True, eq=False, kw_only=True):
     """``shortcut`` holds steps, or a value that is true if there is one."""
 
-    steps: Steps = field(repr=False)
-    shortcut: Steps | Value = field(repr=False)
+    steps: Steps
+    shortcut: Steps | Value
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Dense(Step):
-    steps: Steps = field(repr=False)
+class Dense(Step, frozen=True, eq=False, kw_only=True):
+    steps: Steps
     loop: Loop
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class From(Step):
+class From(Step, frozen=True, eq=False, kw_only=True):
     target: Value
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Reuse(Step):
+class Reuse(Step, frozen=True, eq=False, kw_only=True):
     target: Value
     inputs: Value | None = None
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Mark(Step):
+class Mark(Step, frozen=True, eq=False, kw_only=True):
     """Names the current tensor, and makes nothing."""
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Let(Step):
+class Let(Step, frozen=True, eq=False, kw_only=True):
     values: tuple[tuple[Name, Value], ...]
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
-class Invalid(Step):
+class Invalid(Step, frozen=True, eq=False, kw_only=True):
     """A step with a fault that has been reported. ``inner`` are the steps inside it,
     ``word`` is its first layer, block or structural word."""
 
-    inner: Steps = field(default=(), repr=False)
+    inner: Steps = ()
     word: str = ""
 
 

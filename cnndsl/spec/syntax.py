@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 
 import yaml
+from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.source import Source, Span

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -18,6 +17,7 @@ import yaml
 from cnndsl.diagnostics import ENOUGH, Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.layers.kinds import MAX_NUMBER
 from cnndsl.limits import LIMITS, Limits, how_to_raise
+from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.spec.names import CONSTANTS
 from cnndsl.spec.slips import other_value
@@ -31,25 +31,22 @@ MAX_INTEGER = 2**53
 UNKNOWN: Any = type("Unknown", (), {"__repr__": lambda self: "unknown"})()
 
 
-@dataclass(frozen=True, eq=False)
-class Scalar:
+class Scalar(Record, frozen=True, eq=False):
     """``value`` is the text of a quoted scalar, or else its meaning in YAML 1.2, or UNKNOWN."""
 
     value: str | int | float | bool | None
     span: Span
 
 
-@dataclass(frozen=True, eq=False)
-class Listing:
-    items: tuple[Tree, ...] = field(repr=False)
+class Listing(Record, frozen=True, eq=False):
+    items: tuple[Tree, ...]
     span: Span
 
 
-@dataclass(frozen=True, eq=False)
-class Mapping:
+class Mapping(Record, frozen=True, eq=False, dict=True):
     """Entries in the order of the file; keys are unique strings."""
 
-    entries: tuple[tuple[Scalar, Tree], ...] = field(repr=False)
+    entries: tuple[tuple[Scalar, Tree], ...]
     span: Span
 
     @cached_property

@@ -12,13 +12,13 @@ import keyword
 import re
 import warnings
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.layers import PARAMETRIZATIONS
 from cnndsl.layers.kinds import MAX_NUMBER
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS, USAGE
 from cnndsl.spec.names import CONSTANTS, odd_character
@@ -44,16 +44,14 @@ class Fault(Exception):
         super().__init__(message)
 
 
-@dataclass(frozen=True)
-class Literal:
+class Literal(Record, frozen=True):
     """``value`` is UNKNOWN if a fault has been reported."""
 
     value: Any
     span: Span
 
 
-@dataclass(frozen=True)
-class Expression:
+class Expression(Record, frozen=True, dict=True):
     """``text`` is the text after ``$``; ``offset`` is its position in ``span``, if known."""
 
     text: str
@@ -76,22 +74,19 @@ class Expression:
         return self.span.part(self.offset + start, self.offset + end)
 
 
-@dataclass(frozen=True)
-class Template:
+class Template(Record, frozen=True):
     """A string with values in it."""
 
     parts: tuple[str | Expression, ...]
     span: Span
 
 
-@dataclass(frozen=True)
-class ListValue:
-    items: tuple[Value, ...] = field(repr=False)
+class ListValue(Record, frozen=True):
+    items: tuple[Value, ...]
     span: Span
 
 
-@dataclass(frozen=True)
-class Keyword:
+class Keyword(Record, frozen=True):
     """An argument by name; ``span`` is the place of the name."""
 
     name: str
@@ -99,8 +94,7 @@ class Keyword:
     span: Span
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(Record, frozen=True):
     """The arguments of a layer or block: a list in order, or by name."""
 
     positional: tuple[Value, ...] = ()
@@ -132,8 +126,7 @@ def dealt(whole: Value, items: tuple[Any, ...], most: int) -> tuple[Value, ...]:
     return (*values, *[whole] * (len(items) - most))
 
 
-@dataclass(frozen=True)
-class CallValue:
+class CallValue(Record, frozen=True):
     """A layer or a parametrization with its arguments as a value: ``act: {LeakyReLU: {negative_slope: 0.1}}``."""
 
     name: str
@@ -405,12 +398,16 @@ def _check_constant(value: object, place: Span) -> None:
 
 
 def check_number(number: float, place: Span) -> None:
-    """Raises :class:`Fault` for a number beyond the bounds of integers or floats."""
+    """Raises :class:`Fault` for a number that is :func:`out_of_bounds`."""
+    if message := out_of_bounds(number):
+        raise Fault(Code.LIMIT, message, place)
+
+
+def out_of_bounds(number: float) -> str:
+    """What a number is if it is beyond the bounds of integers or floats; "" if it is not."""
     if isinstance(number, int):
-        if abs(number) > MAX_INTEGER:
-            raise Fault(Code.LIMIT, "an integer beyond 2^53", place)
-    elif not abs(number) <= MAX_NUMBER:
-        raise Fault(Code.LIMIT, TOO_LARGE, place)
+        return "an integer beyond 2^53" if abs(number) > MAX_INTEGER else ""
+    return "" if abs(number) <= MAX_NUMBER else TOO_LARGE
 
 
 def _check_attribute(node: ast.Attribute, place: Span) -> None:

@@ -6,12 +6,12 @@ word also has a type in :mod:`cnndsl.spec.steps` and a method in :mod:`cnndsl.sp
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.layers import PARAMETRIZATIONS
 from cnndsl.layers.function import Function
 from cnndsl.layers.kinds import Choice, alternatives
+from cnndsl.record import Record
 from cnndsl.spec.schema_values import PARAMETER, STEP, STEPS, value
 
 #: The name of the tensor that the module around was given.
@@ -23,8 +23,7 @@ MERGES = ("concat", "add", "subtract", "multiply", "divide", "maximum", "minimum
 PAIRS = ("subtract", "divide")
 
 
-@dataclass(frozen=True)
-class Key:
+class Key(Record, frozen=True):
     """A key of a step: what it does, and the schema of its value. ``lists`` is 1 if the value is a list of steps, 2 if
     it is a list of such lists."""
 
@@ -37,8 +36,7 @@ class Key:
         return {**self.schema, "description": self.description}
 
 
-@dataclass(frozen=True)
-class Word(Key):
+class Word(Key, frozen=True):
     """A key that says what a step does. ``options`` are the keys that it may have beside it, ``form`` its value as
     help writes it."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
+from msgspec.structs import asdict
+
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.network import Network, loads
 from cnndsl.printable import as_written
@@ -67,7 +69,7 @@ def _network_changes(trained: Network, given: Network) -> list[str]:
 def _recipe_changes(trained: Recipe, given: Recipe) -> list[str]:
     """The keys whose evaluated values differ, however they are written."""
     changes = []
-    for key, was in vars(trained).items():
+    for key, was in asdict(trained).items():
         now = getattr(given, key)
         if was != now and key not in CHANGEABLE:
             changes += [f"-{key}: {as_written(was)}", f"+{key}: {as_written(now)}"]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 
 from cnndsl.diagnostics import Code, Diagnostic, RunError, SpecError
 from cnndsl.emit.module import own_layers
@@ -50,13 +51,13 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
     """
     check_guarded()
     device = devices.choose(options.device)
-    devices.make_repeatable(device)
     with listening() as stop, joined(device) as ranks:
         folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
         source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
             raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with --resume")
         network, recipe, doubts = _compiled(source, settings, given)
+        devices.choose_kernels(device, recipe.deterministic)
         if checkpoint is None and ranks.first and not options.quiet:
             for line in (line for doubt in doubts for line in doubt.render(sys.stderr.encoding or "utf-8").split("\n")):
                 say(line, err=True)
@@ -204,6 +205,8 @@ class _Session:
                     logger(now)
 
         loop = Loop(self.learner, self.data, self.recipe, self.place, report, save, self.options.checkpoint_every)
+        if loop.step.uncaptured:
+            report.message(f"steps are not captured in a CUDA graph: {loop.step.uncaptured}")
         return loop.run(progress)
 
     def _save(self, writer: RunWriter, progress: Progress) -> None:
@@ -257,7 +260,7 @@ class _Session:
             "classes": list(self.data.classes),
             "skipped": list(self.data.skipped),
             "weights": self.fit.origin if self.fit else RunFolder(path).info.get("weights"),
-            "recipe": {key: _as_json(value) for key, value in vars(self.recipe).items()},
+            "recipe": {key: _as_json(value) for key, value in structs.asdict(self.recipe).items()},
         }
 
     def _plugins(self) -> dict[str, str]:
@@ -297,7 +300,7 @@ def _note_end(writer: RunWriter, error: BaseException) -> None:
 def _as_json(value: Any) -> Any:
     """A recipe's value as JSON: a call is a mapping with one key."""
     if isinstance(value, EarlyStopping):
-        return asdict(value)
+        return structs.asdict(value)
     if isinstance(value, FunctionCall):
         return {value.name: {key: _as_json(item) for key, item in value.arguments.items()}}
     return [_as_json(item) for item in value] if isinstance(value, tuple) else value

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.diagnostics import Code, RunError

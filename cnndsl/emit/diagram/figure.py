@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from cnndsl.emit.diagram.fold import Folding, Part, parts
 from cnndsl.emit.table import arguments, human
-from cnndsl.graph.cost import cost
 from cnndsl.graph.graph import (
     Apply,
     Body,
@@ -36,6 +36,7 @@ from cnndsl.graph.graph import (
 from cnndsl.layers import Shape
 from cnndsl.layers.kinds import PerAxis
 from cnndsl.printable import as_written
+from cnndsl.record import Record
 from cnndsl.spec.words import PAIRS
 
 #: Limits that keep the layout to a few seconds. A larger figure is made coarser.
@@ -44,8 +45,7 @@ MAX_NODES, MAX_WIDTH, MAX_DETOURS = 2_000, 1_100, 30_000
 TIMES = "\N{MULTIPLICATION SIGN}"
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(Struct, eq=False):
     """A small box: ``kind`` is ``layer``, ``module``, ``merge``, ``fork``, ``input``, ``output`` or, for
     everything that has no room, ``rest``. Only a layer has a ``family``."""
 
@@ -57,8 +57,7 @@ class Node:
     family: str = ""
 
 
-@dataclass(slots=True, eq=False)
-class Cluster:
+class Cluster(Struct, eq=False):
     """A box around nodes and clusters: a module, or without a title the rounds of a loop."""
 
     id: str
@@ -68,8 +67,7 @@ class Cluster:
     children: list[Node | Cluster] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Edge:
+class Edge(Record, frozen=True, eq=False):
     """``shapes`` are those of all tensors that it represents. A bypass goes past other operations. An edge out of a
     module with several outputs has the name of the ``output``. Along a ``size`` edge only the size of a tensor is read.
     ``order`` is 1 or 2 for the operands of a merge whose order matters.
@@ -84,8 +82,7 @@ class Edge:
     order: int = 0
 
 
-@dataclass(slots=True)
-class Figure:
+class Figure(Struct):
     """``rows`` are nodes to place side by side in this order: inputs, and the first nodes of branches.
 
     Three numbers make a layout slow: ``nodes``, the most nodes side by side (``width``), and the number of ranks
@@ -233,7 +230,7 @@ class _Planner:
             self._item(first[0], into, depth, bypass, [part.body[0] for part in equal])
             return
         if len(equal) > 1:
-            into = self._cluster(into, Cluster(f"{next(walk(first))[1].path} loop", times=len(equal)))
+            into = self._cluster(into, Cluster(f"{walk(first)[0][1].path} loop", times=len(equal)))
         with self._forks(first if equal[0].forks else (), into, bypass):
             for item in first:
                 self._item(item, into, depth, bypass)
@@ -270,7 +267,7 @@ class _Planner:
             self._body(module.body, inner, depth + 1, bypass)
         else:
             again = f"the weights of {module.name}" if module.called else "the same weights again"
-            weights = again if module.reuse else f"{human(cost(module).params)} parameters"
+            weights = again if module.reuse else f"{human(module.cost.params)} parameters"
             node = Node(module.path, "module", title, f"{module.kind}\n{weights}", times)
             self._operation(module, into, node, bypass)
         if depth and len(module.made) > 1:

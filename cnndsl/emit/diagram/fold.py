@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from math import inf
 
 from cnndsl.emit.table import arguments
 from cnndsl.graph.graph import Apply, Body, Graph, Merge, Module, Operation, Region, Repeat, Split, Tensor, walk
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Record, frozen=True):
     """Items that may be folded with equal neighbours: a round of a loop, or one module.
 
     ``forks`` marks a round of a ``dense``, whose input goes past its layers as well as into them.
@@ -22,8 +21,7 @@ class Part:
     forks: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Pattern:
+class _Pattern(Record, frozen=True):
     """The content of a part (``key``), the tensors that it takes from elsewhere, and those that it makes."""
 
     key: int

@@ -8,9 +8,10 @@ of a use inside a :class:`Loop`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, TypeVar
+
+from msgspec import Struct, field
 
 from cnndsl.emit.source.tree import (
     INPUTS,
@@ -142,8 +143,7 @@ def _is_optional(leaf: Leaf) -> bool:
     )
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """Goes along a definition's steps. ``refs`` and ``named`` hold, for each row, the values of its tensors and the
     tensors of its names; ``current`` is the tensor that each row is at, and ``at`` the value that these are, as far as
     it is known from the steps. Faults of fit are collected, not raised."""

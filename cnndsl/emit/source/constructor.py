@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import groupby
+
+from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import NONE, Call, Each, Expr, If, Items, Lit, Ref, Spread, operation, substitute, text
 from cnndsl.emit.source.held import Held

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, TypeAlias
 
 from cnndsl.emit.source.layout import Code, Group, call, flat, joined, prefixed
+from cnndsl.record import Record
 from cnndsl.spec.tree import MAX_INTEGER
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
+class Reference(Record, frozen=True):
     """A value that is a Python name: a layer as a parameter, ``act=nn.ReLU``."""
 
     name: str
@@ -22,50 +21,43 @@ class Reference:
         return self.name
 
 
-@dataclass(frozen=True, slots=True)
-class Lit:
+class Lit(Record, frozen=True):
     """A number, a string, None, a :class:`Reference`, or a tuple of these."""
 
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
-class Ref:
+class Ref(Record, frozen=True):
     """A variable, or what begins with one: ``x``, ``torch.cat``, ``self.conv1``."""
 
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class Op:
+class Op(Record, frozen=True):
     """An operator between operands; ``not`` and ``neg`` have one."""
 
     sign: str
     operands: tuple[Expr, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class If:
+class If(Record, frozen=True):
     test: Expr
     then: Expr
     otherwise: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Record, frozen=True):
     callee: Expr
     arguments: tuple[Expr, ...] = ()
     keywords: tuple[tuple[str, Expr], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Index:
+class Index(Record, frozen=True):
     of: Expr
     at: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Items:
+class Items(Record, frozen=True):
     """A list, a tuple, also one without brackets, or a dictionary with ``keys``."""
 
     items: tuple[Expr, ...]
@@ -73,8 +65,7 @@ class Items:
     keys: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Each:
+class Each(Record, frozen=True):
     """``*(element for name in over)`` between other items; without the ``star``, it is the only argument."""
 
     element: Expr
@@ -83,15 +74,13 @@ class Each:
     star: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Spread:
+class Spread(Record, frozen=True):
     """``*items`` between other items."""
 
     items: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Opaque:
+class Opaque(Record, frozen=True):
     """What is known to depend on some names, but has no formula."""
 
     names: frozenset[str] = frozenset()
@@ -554,6 +543,16 @@ def literal(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same: 1 is not 1.0."""
+    return one is other or literal(one) == literal(other)
+
+
+def all_same(values: Sequence[Any]) -> bool:
+    """Whether there is one value at most."""
+    return all(same(value, values[0]) for value in values)
 
 
 def _quoted(text: str) -> str:

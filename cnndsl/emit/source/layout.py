@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from cnndsl.record import Record
 
 #: Columns of a line, and of a line in a method's body.
 WIDTH = 88
 BODY_WIDTH = WIDTH - 8
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Record, frozen=True):
     """Parts between brackets, with commas between them or, as in ``(a for b in c)``, without.
 
     ``bare``: it has brackets only if it is broken into lines. ``display``: it is a list, a tuple or a

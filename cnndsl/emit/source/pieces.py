@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
+
+from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import Call, Expr, Op, Ref, assuming, free_names, operation, substitute, total, uses
 from cnndsl.emit.source.program import Parameter
 from cnndsl.emit.source.sizes import Sizes
 from cnndsl.emit.source.tree import Aligned, Leaf
+from cnndsl.record import Record
 
 
-@dataclass(frozen=True, slots=True)
-class Child:
+class Child(Record, frozen=True):
     """A constructor call. ``inner`` are the children of an ``nn.Sequential`` without a class of its own."""
 
     leaf: Leaf
@@ -21,24 +22,21 @@ class Child:
     inner: Pieces | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Flag:
+class Flag(Record, frozen=True):
     """A truth value that ``forward`` needs."""
 
     name: str
     test: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Local:
+class Local(Record, frozen=True):
     """A variable of the constructor."""
 
     name: str
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Optional:
+class Optional(Record, frozen=True):
     """Pieces that depend on a condition."""
 
     test: Expr
@@ -46,8 +44,7 @@ class Optional:
     otherwise: Pieces
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Record, frozen=True):
     """How a size goes through a loop: what it is ``inside`` and after it. One that grows has the same ``growth`` in
     every round; one with an ``update`` is a variable that changes."""
 
@@ -68,8 +65,7 @@ def growing(before: Expr, growth: Expr, counter: str) -> Carried:
     return Carried(Op("+", (before, grown)), before, growth=growth)
 
 
-@dataclass(frozen=True, slots=True)
-class Repeated:
+class Repeated(Record, frozen=True):
     """Pieces in a loop, and the variables that change in it."""
 
     names: tuple[str, ...]
@@ -82,8 +78,7 @@ Piece: TypeAlias = Child | Flag | Local | Optional | Repeated
 Pieces: TypeAlias = tuple[Piece, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bound:
+class Bound(Record, frozen=True, eq=False):
     """A class whose values are all bound. ``knows`` are the variables that it could have as parameters, by the
     spec's names, the sizes of inputs by input and axis; ``made`` are the sizes of its outputs over these.
     ``flags`` are the attributes that decide about merges, by the number of the choice."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from cnndsl.emit.source.expr import Expr, free_names, literal, substitute, uses
+from msgspec.structs import replace
+
+from cnndsl.emit.source.expr import Expr, all_same, free_names, substitute, uses
+from cnndsl.record import Record
 
 #: The default of a parameter that has none.
 REQUIRED: Any = type("Required", (), {"__repr__": lambda self: "required"})()
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(Record, frozen=True):
     """A parameter of an emitted constructor, with its value in each use of the class."""
 
     name: str
@@ -22,11 +23,10 @@ class Parameter:
 
     @property
     def is_constant(self) -> bool:
-        return len({*map(literal, self.values)}) == 1
+        return all_same(self.values)
 
 
-@dataclass(frozen=True, slots=True)
-class Assign:
+class Assign(Record, frozen=True):
     """``target = value``; ``annotation`` is the type of the target, if it is written."""
 
     target: str
@@ -34,45 +34,39 @@ class Assign:
     annotation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Do:
+class Do(Record, frozen=True):
     """An expression for its effect."""
 
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class Extend:
+class Extend(Record, frozen=True):
     """``target += value``."""
 
     target: str
     value: Expr
 
 
-@dataclass(frozen=True, slots=True)
-class When:
+class When(Record, frozen=True):
     test: Expr
     then: tuple[Statement, ...]
     otherwise: tuple[Statement, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class For:
+class For(Record, frozen=True):
     names: tuple[str, ...]
     over: Expr
     body: tuple[Statement, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Return:
+class Return(Record, frozen=True):
     value: Expr
 
 
 Statement: TypeAlias = Assign | Do | Extend | When | For | Return
 
 
-@dataclass(frozen=True, slots=True)
-class Class:
+class Class(Record, frozen=True):
     """A class of the source. ``is_chain``: an ``nn.Sequential``, whose ``forward`` is inherited."""
 
     name: str

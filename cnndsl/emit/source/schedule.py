@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import reduce
 from itertools import count as numbers_from
 from itertools import groupby, takewhile
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import NONE, Call, Expr, If, Index, Items, Lit, Op, Ref, free_names, text
 from cnndsl.emit.source.held import Held
@@ -17,6 +19,7 @@ from cnndsl.emit.source.program import Assign, Do, Return, Statement, When
 from cnndsl.emit.source.tree import INPUTS, Aligned, Choice, Leaf, Nodes, choices, insides, leaves
 from cnndsl.emit.source.tree import Ref as Wire
 from cnndsl.graph.graph import Apply, Merge, Module, Split
+from cnndsl.record import Record
 
 #: How long an expression may become, and how many calls deep, before it gets its own line. Operands
 #: of ``+`` and ``*`` must be shorter.
@@ -26,8 +29,7 @@ MAX_NAME = 24
 INFIX = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/"}
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Record, frozen=True):
     """One operation of ``forward``."""
 
     number: int
@@ -39,8 +41,7 @@ class Task:
         return isinstance(self.leaf.first, Merge) and self.leaf.first.kind in INFIX
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(Record, frozen=True):
     """Operations that run if a test is true, and give the first of ``results``; if not, the second is passed on. A
     branch that is not always there has one result."""
 
@@ -123,8 +124,7 @@ def _renumbered(task: Condition, same: Mapping[int, int]) -> Condition:
     return replace(task, body=body, results=tuple(wire(*result) for result in task.results))
 
 
-@dataclass(slots=True)
-class Pending:
+class Pending(Struct):
     """An expression that its only user has not used yet; a variable has depth 0."""
 
     code: Expr
@@ -137,8 +137,7 @@ class Pending:
         return frozenset(name for name in free_names(self.code) if "." not in name)
 
 
-@dataclass(slots=True)
-class _Writer:
+class _Writer(Struct):
     """Goes through the operations once. A value that only the next operation uses stays an expression; other
     values are assigned to variables. A variable is reused when its value is no longer needed.
     Everything runs in the order of the graph."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from cnndsl.emit.source.expr import (
@@ -22,6 +21,7 @@ from cnndsl.emit.source.expr import (
     operation,
 )
 from cnndsl.layers import LAYERS
+from cnndsl.record import Record
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.values import INPUT_SIZES, CallValue, Expression, ListValue, Literal, Value
 
@@ -32,8 +32,7 @@ _SIGNS: dict[type[ast.AST], str] = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Names:
+class Names(Record, frozen=True):
     """What the names of the spec mean at a place: ``input`` are the sizes of the current tensor's sample."""
 
     known: Mapping[str, Expr]

@@ -6,10 +6,10 @@ A *row* is a use, or one round of a use inside a :class:`Loop`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TypeAlias
 
 from cnndsl.graph.graph import Apply, Inline, Module, Operation, Tensor
+from cnndsl.record import Record
 from cnndsl.spec import steps as spec
 from cnndsl.spec.values import Value
 
@@ -19,15 +19,13 @@ Ref: TypeAlias = tuple[int, int]
 INPUTS = -1
 
 
-@dataclass(frozen=True, slots=True)
-class Misfit:
+class Misfit(Record, frozen=True):
     """Why one class cannot express all the uses."""
 
     why: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Leaf:
+class Leaf(Record, frozen=True, eq=False):
     """One operation over all rows. ``arm`` names the branch or side that it is on. ``inner`` are the nodes of an
     ``nn.Sequential`` without a class of its own, and ``last`` is what is current after them. The inputs from the
     choices ``optional`` are not always there."""
@@ -47,7 +45,7 @@ class Leaf:
 
     @property
     def first(self) -> Operation:
-        return self.present[0]
+        return next(member for member in self.members if member is not None)
 
     @property
     def is_child(self) -> bool:
@@ -59,23 +57,20 @@ class Leaf:
         return self.step is not None and self.step.name is not None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Let:
+class Let(Record, frozen=True, eq=False):
     """Names for values, with the tensor that is current there."""
 
     values: tuple[tuple[spec.Name, Value], ...]
     current: Ref | None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Scoped:
+class Scoped(Record, frozen=True, eq=False):
     """A list of steps whose names end with it."""
 
     nodes: Nodes
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inlined:
+class Inlined(Record, frozen=True, eq=False):
     """A block whose steps are written out here, with its uses."""
 
     members: tuple[Inline | None, ...]
@@ -87,8 +82,7 @@ class Inlined:
         return next(member for member in self.members if member is not None)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Choice:
+class Choice(Record, frozen=True, eq=False):
     """Steps that only some rows take. ``taken`` is None for a row that does not come here; ``results`` is what
     is current after either side. A branch that only some rows have has one result."""
 
@@ -102,8 +96,7 @@ class Choice:
     kind: str
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Rounds:
+class Rounds(Record, frozen=True, eq=False):
     """Rounds of a loop that all rows have, from the ``first`` one."""
 
     loop: spec.Loop
@@ -112,8 +105,7 @@ class Rounds:
     first: int = 0
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Loop:
+class Loop(Record, frozen=True, eq=False):
     """A loop whose number of rounds differs between rows. ``body`` is over all rounds of all rows; ``start`` and
     ``end`` are what is current in it. ``rows`` holds the row of each round, ``starts`` the tensor that it starts
     with, and ``results`` what each row has after the loop. If it is ``dense``, each round's output is put beside its
@@ -136,8 +128,7 @@ Node: TypeAlias = Leaf | Let | Scoped | Inlined | Choice | Rounds | Loop
 Nodes: TypeAlias = tuple[Node, ...]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Aligned:
+class Aligned(Record, frozen=True, eq=False):
     """The uses of one class. ``returned`` are its outputs by name. With a ``prefix``, each use only passes to each
     child everything before it, and this is how the names of the children begin. ``marks`` are names of values."""
 

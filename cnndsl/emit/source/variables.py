@@ -7,9 +7,10 @@ it gives the right value in every use. What has no formula becomes a parameter o
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, MutableMapping, Sequence
-from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, TypeAlias
+
+from msgspec import Struct, field
 
 from cnndsl.emit.source.expr import (
     NONE,
@@ -19,11 +20,12 @@ from cnndsl.emit.source.expr import (
     Opaque,
     Ref,
     Reference,
+    all_same,
     free_names,
     is_formula,
     is_written,
-    literal,
     operation,
+    same,
     substitute,
     text,
     value,
@@ -31,6 +33,7 @@ from cnndsl.emit.source.expr import (
 from cnndsl.emit.source.names import MAX_NAME, free, numbered, safe
 from cnndsl.emit.source.program import REQUIRED, Parameter
 from cnndsl.emit.source.tree import Misfit
+from cnndsl.record import Record
 from cnndsl.spec.values import CallValue
 
 #: What depends on something that has no name.
@@ -48,8 +51,7 @@ def no_formula() -> None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Record, frozen=True):
     """One value over all rows, and its formula if there is one. A parameter for it is called ``name``, or after the
     ``owner`` too."""
 
@@ -64,11 +66,10 @@ class Slot:
 
     @property
     def is_constant(self) -> bool:
-        return len({*map(literal, self.known)}) <= 1
+        return all_same(self.known)
 
 
-@dataclass(slots=True)
-class Variables:
+class Variables(Struct):
     """``uses`` are the values of variables in each use, ``rows`` in each row, which belongs to the use in ``use_of``.
     ``knows`` are the parameters that the class may have, ``fresh`` those that it has besides, ``locals`` its
     constructor's own. No variable is called as one of ``taken``."""
@@ -164,7 +165,7 @@ class Variables:
         if not self._is_written(formula):
             return False
         pairs = zip(slot.values, self.rows)
-        return all(wanted is ABSENT or literal(value(formula, row)) == literal(wanted) for wanted, row in pairs)
+        return all(wanted is ABSENT or same(value(formula, row), wanted) for wanted, row in pairs)
 
     def _is_written(self, formula: Expr) -> bool:
         written = is_formula(formula) if self.trying else is_written(formula)
@@ -178,7 +179,7 @@ class Variables:
         """A new parameter for a slot that no formula gives."""
         values: dict[int, Any] = {}
         for use, wanted in zip(self.use_of, slot.values):
-            if wanted is not ABSENT and literal(values.setdefault(use, wanted)) != literal(wanted):
+            if wanted is not ABSENT and not same(values.setdefault(use, wanted), wanted):
                 self.misfit = self.misfit or Misfit(f"{slot.name} changes in a loop")
         default = REQUIRED if len(values) == len(self.uses) else slot.known[0]
         longer = f"{slot.owner}_{slot.name}"
