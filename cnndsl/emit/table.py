@@ -291,11 +291,11 @@ def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
 
 def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     """:func:`as_grid` with a title above and a summary below. Numbers are rounded before their column is hidden."""
-    grid = as_grid(table)
-    if grid.hidden(medium):
-        grid = as_grid(table, human)
+    grid = as_grid(table).on(medium)
+    if grid.hidden:
+        grid = as_grid(table, human).on(medium)
     title = paint(medium.shown(table.name), "bold") + f"  input {medium.shown(_input(table))}"
-    return f"{title}\n\n{grid.text(medium, paint)}\n\n{_summary(table)}\n"
+    return f"{title}\n\n{grid.text(paint)}\n\n{_summary(table)}\n"
 
 
 #: The tree lines beside the further lines of a row.
