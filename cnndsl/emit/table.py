@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
@@ -200,6 +197,8 @@ def as_json(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """The rows with shapes in brackets. No totals: the rows of one depth add up to them."""
+    import csv
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_HEADER)
@@ -233,6 +232,7 @@ _PAPER = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
 
 def as_html(table: Table) -> str:
     """A table as notebooks show it."""
+    from html import escape
 
     def line(tag: str, cells: Sequence[Sequence[str]], indent: int = 0) -> str:
         first = f"text-align:left;padding-left:{indent + 0.5}em"
@@ -376,6 +376,8 @@ def _literal(value: object) -> str:
 
 
 def _json(value: object) -> str:
+    import json
+
     return json.dumps(value, default=str)
 
 
