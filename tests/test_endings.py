@@ -238,7 +238,7 @@ def test_data_without_a_step(tmp_path: Path) -> None:
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, fail: Callable[[], Any]) -> None:
-    monkeypatch.setattr(loop.Loop, "_batch", lambda *_: fail())
+    monkeypatch.setattr(loop.Loop, "_step", lambda *_: fail())
 
 
 def test_a_step_that_torch_refuses() -> None:

@@ -236,13 +236,14 @@ def test_no_step_is_taken_from_the_bad_loss_on(wait: bool) -> None:
     weight = torch.nn.Parameter(torch.ones(3))
     optimizer = torch.optim.SGD([weight], lr=0.1, momentum=0.9, fused=True)
     assert can_skip(optimizer)
-    guard = Guard(1, torch.device("cpu"), optimizer, Ranks(), wait)
+    guard = Guard(torch.device("cpu"), optimizer, Ranks(), wait)
+    guard.begin(1, 0)
     before = None
     with pytest.raises(RunError, match="epoch 2, batch 3"):
         for number, factor in enumerate((1.0, 2.0, float("nan"), 3.0)):
             loss = (weight * factor).sum()
             before = weight.detach().clone() if number <= 2 else before
-            guard.watch(loss, number)
+            guard.watch(loss)
             loss.backward()
             guard.before_step()
             optimizer.step()

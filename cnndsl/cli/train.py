@@ -13,20 +13,29 @@ import click
 
 from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
-from cnndsl.layers.kinds import Choice
+from cnndsl.layers.kinds import BOOLEAN, Choice
 from cnndsl.spec.recipe_keys import KEYS, Key
-
-#: Keys of the recipe whose options are not a value of YAML.
-_OTHERS = ("compile", "freeze")
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each key of a recipe, with a value of YAML; but `freeze` can be repeated, and has its own."""
     for key in reversed(KEYS.values()):
-        if key.name not in _OTHERS:
-            names, help = one_of(partial(_words, key)), key.explained(shlex.quote)
-            option = click.option(key.option, key.name, metavar=key.metavar, shell_complete=names, help=help)
-            command = option(command)
+        if key.name != "freeze":
+            command = _recipe_option(key)(command)
     return command
+
+
+def _recipe_option(key: Key) -> Callable[..., Any]:
+    help = key.explained(shlex.quote)
+    if key.holds is BOOLEAN:
+        return click.option(f"{key.option}/--no-{key.option[2:]}", key.name, default=None, callback=_word, help=help)
+    names = one_of(partial(_words, key))
+    return click.option(key.option, key.name, metavar=key.metavar, shell_complete=names, help=help)
+
+
+def _word(context: click.Context, option: click.Parameter, value: bool | None) -> str | None:
+    """The value of a switch as YAML has it."""
+    return None if value is None else str(value).lower()
 
 
 def _words(key: Key) -> Iterable[str]:
@@ -42,7 +51,6 @@ def _words(key: Key) -> Iterable[str]:
 @click.argument("spec", required=False, type=click.Path(path_type=Path), shell_complete=complete_spec)
 @click.option("--lr", metavar="X", help="Learning rate of the recipe's optimizer.")
 @_recipe_options
-@click.option("--compile/--no-compile", "compile_", default=None, help=KEYS["compile"].explained())
 @click.option("--data", metavar="FOLDER", help="Train on the pictures in a folder: FOLDER/train/CLASS/*.png.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or where to download them to.")
@@ -72,7 +80,6 @@ def _words(key: Key) -> Iterable[str]:
 def train(
     spec: Path | None,
     lr: str | None,
-    compile_: bool | None,
     data: str | None,
     params: Sequence[str],
     settings: Sequence[str],
@@ -101,8 +108,6 @@ def train(
     if spec is None and resume is None:
         raise click.UsageError("name a SPEC to train, or a run with --resume")
     given = [f"train.{key}={value}" for key, value in recipe.items() if value is not None]
-    if compile_ is not None:
-        given.append(f"train.compile={str(compile_).lower()}")
     if data is not None:
         needs_utf_8(data)
         given.append(f"train.dataset={json.dumps({'ImageFolder': {'root': data}})}")

@@ -39,15 +39,17 @@ def choose(name: str | None = None) -> torch.device:
     return torch.device(device.type, index)
 
 
-def make_repeatable(device: torch.device) -> None:
-    """Makes the same inputs give the same bits, as far as torch can: a resumed run should equal one that
-    was never interrupted. See https://docs.pytorch.org/docs/stable/notes/randomness.html."""
+def choose_kernels(device: torch.device, deterministic: bool) -> None:
+    """Makes torch use ``deterministic`` kernels, as far as it has them: the same inputs give the same bits, so a
+    resumed run equals one that was never interrupted. Otherwise cuDNN tries its kernels, and the fastest are used.
+    See https://docs.pytorch.org/docs/stable/notes/randomness.html."""
     if device.type == "cpu":
         return  # the layers of networks are repeatable there without settings
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.backends.cudnn.benchmark = False
+    if deterministic:
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.backends.cudnn.benchmark = not deterministic
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(deterministic, warn_only=True)
 
 
 def exact_dtype(device: torch.device) -> torch.dtype:

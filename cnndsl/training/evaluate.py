@@ -70,7 +70,7 @@ def evaluate_trained(
     """
     check_guarded()
     device = devices.choose(device_name)
-    devices.make_repeatable(device)
+    devices.choose_kernels(device, trained.recipe.deterministic)
     data = trained.data(Places(data_dir, workers), device, folder, skip_unreadable)
     out = next(iter(trained.network.graph.outputs.values())).shape.sample
     tally, module = Tally(Criterion.of(trained.recipe.loss), out[0]).to(device), trained.module(device)

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.training.criterion import Criterion
-from cnndsl.training.devices import DTYPES
+from cnndsl.training.devices import DTYPES, exact_dtype
+from cnndsl.training.progress import Sums
 
 #: Maps images, labels and their mass to the loss, and a vector of sums: loss, mass, correct labels, labels.
 Forward: TypeAlias = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -40,3 +41,9 @@ def forward_pass(
         return value, sums
 
     return forward
+
+
+def as_vector(sums: Sums, device: torch.device) -> Tensor:
+    """The vector of sums of a forward pass, for ``sums``."""
+    figures = [sums.loss, sums.mass, sums.correct, sums.counted]
+    return torch.tensor(figures, dtype=exact_dtype(device), device=device)

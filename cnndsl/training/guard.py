@@ -18,25 +18,30 @@ class Guard:
     :meth:`check` then raises the error.
     """
 
-    def __init__(self, epoch: int, device: torch.device, optimizer: optim.Optimizer, ranks: Ranks, wait: bool) -> None:
-        self.epoch = epoch
+    def __init__(self, device: torch.device, optimizer: optim.Optimizer, ranks: Ranks, wait: bool) -> None:
         self.optimizer = optimizer
         self.ranks = ranks
         self.wait = wait
+        self.epoch = 0
+        #: Whether a loss was not finite, 0 or 1, and the number of batches before it.
         self.bad = torch.zeros((), device=device)
-        self.first = torch.full((), -1, device=device, dtype=torch.int64)
+        self.good = torch.zeros((), device=device, dtype=torch.int64)
 
-    def watch(self, loss: Tensor, number: int) -> None:
-        """Checks the loss of batch ``number``, counted from 0, before its gradient is computed."""
+    def begin(self, epoch: int, batches: int) -> None:
+        """Begins an epoch, counted from 0, after ``batches`` of it."""
+        self.epoch = epoch
+        self.bad.zero_()
+        self.good.fill_(batches)
+
+    def watch(self, loss: Tensor) -> None:
+        """Checks the loss of the next batch, before its gradient is computed."""
         bad = (~loss.detach().isfinite()).float()
         if self.ranks.size > 1:
             dist.all_reduce(bad, dist.ReduceOp.MAX)
+        torch.maximum(self.bad, bad, out=self.bad)
+        self.good += self.bad == 0
         if self.wait:
-            if bad.item():
-                self._fail(number)
-            return
-        self.first = torch.where((self.first < 0) & (bad > 0), number, self.first)
-        self.bad = torch.maximum(self.bad, bad)
+            self.check()
 
     def before_step(self) -> None:
         """Makes the optimizer skip its next step if a loss was not finite."""
@@ -45,8 +50,8 @@ class Guard:
 
     def check(self) -> None:
         """Raises :class:`RunError` if a loss was not finite. Waits for the device."""
-        if not self.wait and (number := int(self.first.item())) >= 0:
-            self._fail(number)
+        if self.bad.item():
+            self._fail(int(self.good.item()))
 
     def _fail(self, number: int) -> None:
         message = f"the loss is not finite in epoch {self.epoch + 1}, batch {number + 1}; its step was not taken"

@@ -55,9 +55,12 @@ class Learner:
     def lr(self) -> float:
         return float(self.optimizer.param_groups[0]["lr"])
 
-    def schedule_step(self) -> None:
+    def stepped(self) -> None:
+        """What follows each step of the optimizer."""
         if self.scheduler and self.each_step:
             self.scheduler.step()
+        if self.average:
+            self.average.update_parameters(self.module)
 
     def schedule_epoch(self, test_loss: float) -> None:
         if self.scheduler is None or self.each_step:

@@ -4,34 +4,30 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from itertools import islice
 
 import torch
-from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
+from torch import nn
 
 from cnndsl.recipe import Recipe
 from cnndsl.training.criterion import Criterion
 from cnndsl.training.data import Data
-from cnndsl.training.devices import exact_dtype, memory_format
+from cnndsl.training.devices import memory_format
 from cnndsl.training.failures import explained
-from cnndsl.training.forward import Forward, forward_pass
-from cnndsl.training.guard import Guard
+from cnndsl.training.forward import as_vector, forward_pass
+from cnndsl.training.graphs import Loaded
 from cnndsl.training.interrupt import Stopped, StopRequest
-from cnndsl.training.learner import Learner, can_skip
+from cnndsl.training.learner import Learner
 from cnndsl.training.plan import Planned, epoch_plan, evaluation_plan, in_steps
 from cnndsl.training.progress import Epoch, Progress, Sums, early_end
 from cnndsl.training.ranks import Ranks
 from cnndsl.training.report import Report
+from cnndsl.training.step import Step
 
 #: How often per epoch the sums are read from an accelerator; each time, the loop waits for it.
 READS = 4
-#: Images and labels; and the same with the mass of the labels.
-Loaded: TypeAlias = tuple[Tensor, Tensor]
-Weighed: TypeAlias = tuple[Tensor, Tensor, Tensor]
 
 
 @dataclass(frozen=True)
@@ -61,12 +57,7 @@ class Loop:
         self.report, self.save, self.checkpoint_every = report, save, checkpoint_every
         #: The rate of the last step.
         self.lr = learner.lr
-        self.parallel = _parallel(learner.module, place)
-        shape = memory_format(learner.module, place.device, recipe.precision)
-        forward = forward_pass(self.parallel, learner.criterion, place.device, recipe.precision, shape)
-        self.eager = forward
-        # Compiled for one shape: a smaller batch, the last of an epoch, runs uncompiled.
-        self.forward: Forward = torch.compile(forward, dynamic=False) if recipe.compile else forward
+        self.step = Step(learner, recipe, place.device, place.ranks)
 
     def run(self, progress: Progress) -> Progress:
         """Runs the remaining epochs. Raises :class:`Stopped` after a signal."""
@@ -89,79 +80,41 @@ class Loop:
 
     def train(self, progress: Progress) -> Progress:
         """Runs the remaining batches of an epoch."""
-        ranks = self.place.ranks
-        epoch = len(progress.epochs)
+        ranks, step = self.place.ranks, self.step
+        epoch, done = len(progress.epochs), progress.batches
         plan = epoch_plan(len(self.data.train), self.recipe, epoch, ranks.rank, ranks.size)
-        wait = self.place.device.type == "cpu" or not can_skip(self.learner.optimizer)
-        guard = Guard(epoch, self.place.device, self.learner.optimizer, ranks, wait)
         clock = _Clock(self.place.device, progress.sums.seconds)
-        sums = _tensor(progress.sums if ranks.first else Sums(), self.place.device)
-        left = plan[progress.batches :]
+        step.begin(epoch, progress.sums if ranks.first else Sums(), done)
+        left = plan[done:]
         every = 1 if self.place.device.type == "cpu" else max(len(plan) // READS, 1)
-        done = progress.batches
 
         def so_far(everywhere: bool = False) -> Sums:
-            return self._so_far(sums, plan[:done], clock, everywhere)
+            return self._so_far(plan[:done], clock, everywhere)
 
         self.learner.module.train()
         self.report.begin(epoch, len(plan), done)
         batches = self.data.train.batches([item.batch for item in left])
-        for step in in_steps(left):
-            for item, loaded, share in self._shared(zip(step, batches)):
-                sums += self._batch(item, loaded, share, done, guard)
-                done += 1
-                self.report.batch(done, so_far if done % every == 0 else None)
-            self._step(guard)
+        for planned in in_steps(left):
+            self._step(planned, list(islice(batches, len(planned))))
+            before, done = done, done + len(planned)
+            self.report.batch(done, so_far if before // every < done // every else None)
             if done == len(plan):
                 continue
             asked = ranks.any(bool(self.place.stop.number))
-            if asked or (self.checkpoint_every and done % self.checkpoint_every == 0):
-                guard.check()
+            if asked or (self.checkpoint_every and before // self.checkpoint_every < done // self.checkpoint_every):
+                step.guard.check()
                 self.save(replace(progress, batches=done, sums=so_far(everywhere=True)))
                 self._stop(asked)
-        guard.check()
+        step.guard.check()
         return replace(progress, batches=len(plan), sums=so_far(everywhere=True))
 
-    def _shared(self, step: Iterable[tuple[Planned, Loaded]]) -> Iterator[tuple[Planned, Weighed, Tensor]]:
-        """The batches of a step, each with its mass and its share of the step, over all processes. All are loaded
-        before the first one runs, since the shares need the mass of the whole step."""
-        criterion = self.learner.criterion
-        weighed = [(item, (images, labels, criterion.mass(labels))) for item, (images, labels) in step]
-        total = self.place.ranks.add(torch.stack([mass for _, (_, _, mass) in weighed]).sum())
-        for item, loaded in weighed:
-            yield item, loaded, criterion.share(loaded[2], total)
-
-    def _batch(self, item: Planned, loaded: Weighed, share: Tensor, number: int, guard: Guard) -> Tensor:
-        """Computes the gradient of one batch. Returns its sums: loss, mass, correct, counted."""
-        torch.manual_seed(item.batch.seed)  # for the network's own random numbers, such as dropout
-        with self._without_exchange(item):
-            loss, sums = (self.forward if item.whole else self.eager)(*loaded)
-            guard.watch(loss, number)
-            # DDP takes the mean over the processes.
-            part = loss * (share * self.place.ranks.size).to(loss.dtype)
-            self.learner.scaler.scale(part).backward()  # type: ignore[no-untyped-call]
-        return sums
-
-    def _step(self, guard: Guard) -> None:
-        """The optimizer's step with the gradients of its batches."""
-        learner = self.learner
-        self.lr = learner.lr
-        if self.recipe.clip_grad_norm is not None:
-            learner.scaler.unscale_(learner.optimizer)
-            nn.utils.clip_grad_norm_(learner.module.parameters(), self.recipe.clip_grad_norm)
-        guard.before_step()
-        learner.scaler.step(learner.optimizer)
-        learner.scaler.update()
-        learner.optimizer.zero_grad()
-        learner.schedule_step()
-        if learner.average:
-            learner.average.update_parameters(learner.module)
-
-    def _without_exchange(self, item: Planned) -> AbstractContextManager[Any]:
-        """Without sending gradients to the other processes, if more batches are added to them first."""
-        if isinstance(self.parallel, DistributedDataParallel) and not item.steps:
-            return self.parallel.no_sync()
-        return nullcontext()
+    def _step(self, planned: Sequence[Planned], batches: Sequence[Loaded]) -> None:
+        """A step of the optimizer, and what follows each one."""
+        self.lr = self.learner.lr
+        torch.manual_seed(planned[0].batch.seed)  # for the network's own random numbers, such as dropout
+        whole = len(planned) == self.recipe.accumulate and all(item.whole for item in planned)
+        self.step(batches, whole)
+        self.learner.stepped()
 
     def finish(self, progress: Progress) -> Progress:
         """Tests after an epoch, and adds the epoch's line."""
@@ -188,9 +141,9 @@ class Loop:
 
     # --- for the outside --------------------------------------------------------------------------
 
-    def _so_far(self, sums: Tensor, plan: list[Planned], clock: _Clock, everywhere: bool = False) -> Sums:
+    def _so_far(self, plan: list[Planned], clock: _Clock, everywhere: bool = False) -> Sums:
         """The sums of this process, or of all, as numbers. Waits for the device."""
-        ranks = self.place.ranks
+        ranks, sums = self.place.ranks, self.step.sums
         total = ranks.add(sums.clone()) if everywhere else sums
         loss, mass, correct, counted = total.tolist()
         samples = sum(len(item.batch.indices) for item in plan)
@@ -210,7 +163,7 @@ def evaluate(module: nn.Module, criterion: Criterion, data: Data, recipe: Recipe
     shape = memory_format(module, place.device, recipe.precision)
     forward = forward_pass(module, criterion, place.device, recipe.precision, shape)
     plan = evaluation_plan(len(data.test), recipe.batch_size, ranks.rank, ranks.size)
-    total = _tensor(Sums(), place.device)
+    total = as_vector(Sums(), place.device)
     began = time.perf_counter()
     module.eval()
     with torch.inference_mode():
@@ -231,18 +184,6 @@ class _Clock:
         if self.device.type != "cpu":
             torch.accelerator.synchronize(self.device)
         return self.before + time.perf_counter() - self.began
-
-
-def _tensor(sums: Sums, device: torch.device) -> Tensor:
-    figures = [sums.loss, sums.mass, sums.correct, sums.counted]
-    return torch.tensor(figures, dtype=exact_dtype(device), device=device)
-
-
-def _parallel(module: nn.Module, place: Place) -> nn.Module:
-    if place.ranks.size == 1:
-        return module
-    devices = None if place.device.type == "cpu" else [place.device]
-    return DistributedDataParallel(module, device_ids=devices)
 
 
 def _share_buffers(module: nn.Module) -> None:

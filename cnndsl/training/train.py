@@ -51,13 +51,13 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
     """
     check_guarded()
     device = devices.choose(options.device)
-    devices.make_repeatable(device)
     with listening() as stop, joined(device) as ranks:
         folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
         source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
             raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with --resume")
         network, recipe, doubts = _compiled(source, settings, given)
+        devices.choose_kernels(device, recipe.deterministic)
         if checkpoint is None and ranks.first and not options.quiet:
             for line in (line for doubt in doubts for line in doubt.render(sys.stderr.encoding or "utf-8").split("\n")):
                 say(line, err=True)
@@ -205,6 +205,8 @@ class _Session:
                     logger(now)
 
         loop = Loop(self.learner, self.data, self.recipe, self.place, report, save, self.options.checkpoint_every)
+        if loop.step.uncaptured:
+            report.message(f"steps are not captured in a CUDA graph: {loop.step.uncaptured}")
         return loop.run(progress)
 
     def _save(self, writer: RunWriter, progress: Progress) -> None:

@@ -36,8 +36,10 @@ class MemorySplit:
         return len(self.samples.labels)
 
     def batches(self, plan: Sequence[Batch]) -> Iterator[tuple[Tensor, Tensor]]:
+        if not plan:
+            return
         images, labels = self.samples.images, self.samples.labels
-        for batch in plan:
-            indices = moved(batch.indices, images.device)
+        order = moved(torch.cat([batch.indices for batch in plan]), images.device)
+        for batch, indices in zip(plan, torch.split(order, [len(batch.indices) for batch in plan])):
             chosen = images.index_select(0, indices), labels.index_select(0, indices).long()
             yield self.preparation.batch(*chosen, Dice(batch.seed, images.device))

@@ -1,0 +1,256 @@
+"""The networks of the reference on one GPU: `cnndsl train` with their recipes at their real sizes, one by one.
+
+    python benchmarks/gpu.py --page docs/results.md    # ten epochs of each, in under eight minutes on an H100
+    python benchmarks/gpu.py --network lenet_bn --epochs 3
+    python benchmarks/gpu.py --smoke --page /tmp/results.md    # the same steps on the CPU, with small generated images
+
+Each is trained by its own process, as a user would start it, with options of `cnndsl train` that this file lists.
+Examples/s are those of the steady state: training without evaluation, the median of the epochs after the first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from measure import ARCHS, ROOT, filled, machine, markdown, say
+
+#: What the networks are trained with: the fastest kernels, and steps captured in a CUDA graph.
+FAST = ("--no-deterministic", "--cuda-graph")
+HALF = ("--precision=bf16", *FAST)
+COMPILED = (*HALF, "--compile")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What one laptop-class GPU did, in ten epochs."""
+
+    loss: float
+    train_acc: float
+    test_acc: float
+    examples_per_s: float
+
+
+@dataclass(frozen=True)
+class Network:
+    """A recipe of `archs/`, with options that change how it runs, and the shape of its small images."""
+
+    title: str
+    options: tuple[str, ...]
+    reference: Reference | None = None
+    small: int | None = None
+
+
+NETWORKS = {
+    "lenet": Network("LeNet", FAST),
+    "lenet_bn": Network("LeNet + BN", FAST, Reference(0.264, 0.902, 0.830, 19_296.8)),
+    "alexnet": Network("AlexNet", HALF, small=112),
+    "vgg11": Network("VGG-11, ratio 4", (*HALF, "-p", "ratio=4"), Reference(0.177, 0.933, 0.911, 679.1), small=64),
+    "nin": Network("NiN", HALF, small=112),
+    "googlenet": Network("GoogLeNet", COMPILED, Reference(0.256, 0.903, 0.886, 1_072.1), small=48),
+    "resnet18": Network("ResNet-18", COMPILED, Reference(0.010, 0.998, 0.915, 1_533.6), small=48),
+    "densenet": Network("DenseNet", COMPILED, Reference(0.140, 0.950, 0.882, 5_544.6), small=48),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a training gave, or the ``error`` that it ended with. ``seconds`` are those of the whole process,
+    ``training`` those of its epochs without tests."""
+
+    network: str
+    options: tuple[str, ...]
+    seconds: float
+    device: str = ""
+    versions: Mapping[str, str] | None = None
+    recipe: Mapping[str, object] | None = None
+    epochs: tuple[Mapping[str, float], ...] = ()
+    error: str = ""
+
+    @property
+    def examples_per_s(self) -> float:
+        rates = [epoch["examples_per_s"] for epoch in self.epochs]
+        return statistics.median(rates[1:] or rates)
+
+    @property
+    def training(self) -> float:
+        return sum(epoch["seconds"] for epoch in self.epochs)
+
+    @property
+    def best(self) -> float:
+        return max(epoch["test_acc"] for epoch in self.epochs)
+
+
+def command(name: str, asked: argparse.Namespace, runs: Path) -> list[str]:
+    """The command that trains a network."""
+    network = NETWORKS[name]
+    given = [f"--device={asked.device}", f"--runs={runs}", f"--seed={asked.seed}"]
+    given += [f"--epochs={asked.epochs}"] * bool(asked.epochs)
+    given += [f"--data-dir={asked.data_dir}"] * bool(asked.data_dir)
+    if asked.samples:
+        given += ["--dataset", json.dumps({"Synthetic": {"size": asked.samples, "test_size": asked.samples}})]
+    if asked.small and network.small:
+        given.append(f"--resize={network.small}")
+    return [sys.executable, "-m", "cnndsl", "train", str(ARCHS / f"{name}.yaml"), *network.options, *given]
+
+
+def trained(name: str, asked: argparse.Namespace, patience: float) -> Result:
+    """Trains a network, for at most ``patience`` seconds."""
+    options = NETWORKS[name].options
+    began = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        runs = Path(folder)
+        try:
+            done = subprocess.run(
+                command(name, asked, runs), cwd=ROOT, capture_output=True, text=True, timeout=patience
+            )
+            error = "" if done.returncode == 0 else "\n".join(done.stderr.splitlines()[-20:])
+        except subprocess.TimeoutExpired:
+            error = f"not finished after {patience:.0f} s"
+        seconds = time.perf_counter() - began
+        found = list(runs.rglob("metrics.csv"))
+        if not found:
+            return Result(name, options, seconds, error=error or "no epoch was finished")
+        with found[0].open(newline="") as file:
+            epochs = tuple({key: float(value) for key, value in row.items()} for row in csv.DictReader(file))
+        info = json.loads(found[0].with_name("run.json").read_text())
+    return Result(name, options, seconds, info["device"], info["versions"], info["recipe"], epochs, error)
+
+
+def results(asked: argparse.Namespace) -> Iterator[Result]:
+    """Trains one network after the other, within the time that there is."""
+    end = time.perf_counter() + 60 * asked.minutes
+    for name in asked.network:
+        result = trained(name, asked, max(end - time.perf_counter(), 1))
+        say(f"{name}: {result.error}" if result.error else f"{name}: {line(result)}")
+        yield result
+
+
+def line(result: Result) -> str:
+    """A training in a line."""
+    last = result.epochs[-1]
+    return (
+        f"{result.examples_per_s:,.0f} examples/s, loss {last['loss']:.3f}, train acc {last['train_acc']:.3f}, "
+        f"test acc {last['test_acc']:.3f}, best {result.best:.3f}, {result.seconds:.1f} s in all"
+    )
+
+
+# --- the page ------------------------------------------------------------------------------------
+
+HEAD = """
+Generated by `python benchmarks/gpu.py --page docs/results.md`. Each network of the reference is trained by the recipe
+in its spec, by `cnndsl train` with the options that the first table shows, in a process of its own.
+"""
+LEGEND = """
+Examples/s are those of the steady state: training without evaluation, the median of the epochs after the first. The
+reference's rates are those of one laptop-class GPU. Seconds are those of training alone, and of the whole process:
+start, data, compilation, tests and checkpoints too. Loss and training accuracy are means over the last epoch, test
+accuracy is that after it; best is the highest of any epoch. The reference has no figures for three networks.
+"""
+
+
+def page(found: Sequence[Result], facts: Mapping[str, str]) -> str:
+    """The results in Markdown."""
+    good = [result for result in found if not result.error]
+    tables = [markdown(["", ""], facts.items(), labels=2), rates(good), accuracies(good)]
+    failed = "\n".join(f"- {NETWORKS[result.network].title}: {result.error}" for result in found if result.error)
+    return "\n\n".join(["# Results on a GPU", filled(HEAD), *tables, *[failed] * bool(failed), filled(LEGEND)]) + "\n"
+
+
+def rates(found: Sequence[Result]) -> str:
+    heads = ["network", "options", "batch", "examples/s", "reference", "times", "s, training", "s, whole"]
+    rows = []
+    for result in found:
+        network = NETWORKS[result.network]
+        reference = network.reference
+        rate = result.examples_per_s
+        rows.append(
+            [
+                network.title,
+                f"`{' '.join(result.options)}`",
+                str((result.recipe or {}).get("batch_size", "")),
+                f"{rate:,.0f}",
+                f"{reference.examples_per_s:,.0f}" if reference else "",
+                f"{rate / reference.examples_per_s:.1f}" if reference else "",
+                f"{result.training:.1f}",
+                f"{result.seconds:.1f}",
+            ]
+        )
+    return markdown(heads, rows, labels=2)
+
+
+def accuracies(found: Sequence[Result]) -> str:
+    heads = ["network", "epochs", "loss", "reference", "train acc", "reference", "test acc", "reference", "best"]
+    rows = []
+    for result in found:
+        network, last = NETWORKS[result.network], result.epochs[-1]
+        cells = [network.title, f"{last['epoch']:.0f}"]
+        for key in ("loss", "train_acc", "test_acc"):
+            cells += [f"{last[key]:.3f}", f"{getattr(network.reference, key):.3f}" if network.reference else ""]
+        rows.append([*cells, f"{result.best:.3f}"])
+    return markdown(heads, rows, labels=1)
+
+
+def conditions(found: Sequence[Result], seconds: float) -> dict[str, str]:
+    """What the results depend on."""
+    versions = next((result.versions for result in found if result.versions), None) or {}
+    said = ", ".join(f"{name} {number}" for name, number in versions.items())
+    return {"GPU": gpu()} | machine() | {"versions": said, "seconds, all networks": f"{seconds:.0f}"}
+
+
+def gpu() -> str:
+    """The first GPU, as its driver names it."""
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, check=True).stdout.splitlines()[0]
+    except (OSError, subprocess.CalledProcessError):
+        return "none"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--network", nargs="+", choices=NETWORKS, default=[*NETWORKS])
+    parser.add_argument("--epochs", type=int, help="default: those of the recipe, ten")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--minutes", type=float, default=8, help="for all networks together")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--data-dir", type=Path, help="the folder with the four files of Fashion-MNIST")
+    parser.add_argument("--samples", type=int, help="train on so many generated samples instead of Fashion-MNIST")
+    parser.add_argument("--small", action="store_true", help="train with smaller images")
+    parser.add_argument("--smoke", action="store_true", help="short for --device cpu --small --epochs 1 --samples 512")
+    parser.add_argument("--page", type=Path, help="where to write the results, in Markdown")
+    parser.add_argument(
+        "--json", type=Path, help="where to write every epoch of every network, a line for each network"
+    )
+    asked = parser.parse_args()
+    if asked.smoke:
+        asked.device, asked.small, asked.epochs, asked.samples = "cpu", True, 1, asked.samples or 512
+    return asked
+
+
+def main() -> None:
+    asked = arguments()
+    began = time.perf_counter()
+    found = []
+    for result in results(asked):
+        found.append(result)
+        if asked.json:
+            asked.json.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in found))
+    text = page(found, conditions(found, time.perf_counter() - began))
+    if asked.page:
+        asked.page.write_text(text)
+    print(text, end="")
+    sys.exit(any(result.error for result in found))
+
+
+if __name__ == "__main__":
+    main()
