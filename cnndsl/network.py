@@ -7,6 +7,7 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
-from cnndsl.graph.cost import Cost, cost
+from cnndsl.graph.cost import Cost
 from cnndsl.graph.elaborate import elaborate
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.graph.lints import explanations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cnndsl.emit.diagram import Diagram
+    from cnndsl.emit.source import Emitted
     from cnndsl.emit.table import Table
     from cnndsl.weights import Fit
 
@@ -99,7 +101,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-class Network(Record, frozen=True, eq=False):
+class Network(Record, frozen=True, eq=False, dict=True):
     """A compiled network. In a notebook it shows its table and its diagram.
 
     Two networks are equal if their specs are, with everything that these extend and were given, and the shapes of their
@@ -123,6 +125,18 @@ class Network(Record, frozen=True, eq=False):
     def __hash__(self) -> int:
         return hash(self._key())
 
+    @cached_property
+    def _emitted(self) -> Emitted:
+        from cnndsl.emit.source import emit
+
+        return emit(self.graph)
+
+    @cached_property
+    def _class(self) -> type[nn.Module]:
+        from cnndsl.emit.module import network_class
+
+        return network_class(self._emitted, self.graph)
+
     @property
     def label(self) -> str:
         """The name of its files and folders: the spec's ``name``, or the name of its file."""
@@ -131,7 +145,7 @@ class Network(Record, frozen=True, eq=False):
     @property
     def cost(self) -> Cost:
         """Parameters, buffer values and MACs of the whole network."""
-        return cost(self.graph.root)
+        return self.graph.root.cost
 
     def at_size(self, shape: tuple[int, ...]) -> Network:
         """The same network for samples of another shape, without the batch. Raises :class:`SpecError`
@@ -153,9 +167,7 @@ class Network(Record, frozen=True, eq=False):
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and
         torchvision if it uses a layer of torchvision."""
-        from cnndsl.emit.source import source
-
-        return source(self.graph)
+        return self._emitted.source
 
     def module(self, weights: str | Path | Mapping[str, Tensor] | None = None, *, partial: bool = False) -> nn.Module:
         """The network as an ``nn.Module``: :meth:`source`, executed. Its weights are initialised by the
@@ -166,9 +178,7 @@ class Network(Record, frozen=True, eq=False):
         ``partial``, some. Otherwise :class:`RunError` lists those that do not. Values that look wrong are loaded with a
         ``UserWarning`` that names them.
         """
-        from cnndsl.emit.module import build
-
-        module = build(self.graph)
+        module = self._class()
         if weights is not None:
             fit = self.load_weights(module, weights, partial=partial)
             if fit.warning is not None:

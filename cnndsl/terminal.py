@@ -6,7 +6,6 @@ A terminal gets no escape sequence from any text: they are shown as escapes, and
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TextIO
@@ -61,8 +60,11 @@ def show_painted(text: str) -> None:
 
 def medium() -> Medium:
     """What tables are printed to. Only a terminal has a width to which rows are cut."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    return Medium(width, sys.stdout.encoding or "utf-8")
+    if not sys.stdout.isatty():
+        return Medium(None, sys.stdout.encoding or "utf-8")
+    import shutil
+
+    return Medium(shutil.get_terminal_size().columns, sys.stdout.encoding or "utf-8")
 
 
 def paint() -> Paint:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -111,7 +110,7 @@ def _kept(name: str) -> str:
 def _unfinished(path: Path) -> Iterator[IO[bytes]]:
     """A new file beside ``path``, locked while it is written: unlocked leftovers may be removed."""
     while True:
-        beside = path.with_name(f".{_kept(path.name)}.{secrets.token_hex(4)}.cnndsl")
+        beside = path.with_name(f".{_kept(path.name)}.{os.urandom(4).hex()}.cnndsl")
         with beside.open("xb") as file:
             try:
                 _lock(file, wait=True)

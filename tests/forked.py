@@ -15,9 +15,18 @@ from collections.abc import Mapping, Sequence
 from multiprocessing.reduction import DupFd
 from typing import Any
 
+from cnndsl.cli import VERBS
+
 #: The server's imports before it forks.
 PRELOAD = [
-    *("cnndsl.cli", "cnndsl.training.train", "cnndsl.training.bars", "cnndsl.training.curves", "cnndsl.emit.diagram"),
+    *(f"cnndsl.cli.{home.partition('.')[0]}" for home, _ in VERBS.values()),
+    *(
+        "cnndsl.network",
+        "cnndsl.training.train",
+        "cnndsl.training.bars",
+        "cnndsl.training.curves",
+        "cnndsl.emit.diagram",
+    ),
     *("torch._dynamo", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),
     *("pygraphviz", "rapidfuzz.distance", "rich.markdown", "PIL.PngImagePlugin"),
 ]

@@ -319,16 +319,24 @@ def test_layers_lists_and_explains(folder: Path) -> None:
 def test_the_list_of_verbs_has_whole_sentences(columns: int) -> None:
     from click.testing import CliRunner
 
-    from cnndsl.cli import VERBS, cli
+    from cnndsl.cli import VERBS, cli, verb
 
     listed = CliRunner().invoke(cli, ["--help"], terminal_width=columns).output.partition("Commands:\n")[2]
     assert "..." not in listed
     assert max(map(len, listed.splitlines())) <= columns
-    for verb in VERBS:
-        sentence = (verb.help or "").partition("\n\n")[0].removesuffix(".")
-        assert f"{verb.name} {sentence}" in " ".join(listed.split())
+    for name in VERBS:
+        sentence = (verb(name).help or "").partition("\n\n")[0].removesuffix(".")
+        assert f"{name} {sentence}" in " ".join(listed.split())
         if columns == 80:  # one line each
-            assert re.search(rf"^  {verb.name} +{re.escape(sentence)}\.$", listed, re.MULTILINE), verb.name
+            assert re.search(rf"^  {name} +{re.escape(sentence)}\.$", listed, re.MULTILINE), name
+
+
+def test_the_verbs_have_the_names_and_sentences_that_the_list_has() -> None:
+    from cnndsl.cli import VERBS, verb
+
+    assert [*VERBS] == sorted(VERBS)
+    for name, (_, sentence) in VERBS.items():
+        assert (verb(name).name, verb(name).get_short_help_str(1_000)) == (name, sentence)
 
 
 def test_completion_script_is_given() -> None:

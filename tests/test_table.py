@@ -25,7 +25,7 @@ from cnndsl.emit.table import (
     human,
     rows,
 )
-from cnndsl.graph.cost import Cost, cost
+from cnndsl.graph.cost import Cost
 from cnndsl.layers import Shape
 
 #: A bit of everything that makes a row, with numbers that can be worked out by hand.
@@ -105,8 +105,8 @@ def test_rows_of_each_depth_add_up(arch: str) -> None:
     leaves = [row for row in shown.rows if row.path not in inner]
     for added in ([row for row in shown.rows if row.depth == 1], leaves):
         sums = (sum(getattr(row, name) for row in added) for name in ("params", "buffers", "macs"))
-        assert Cost(*sums) == cost(graph.root)
-    assert shown.total == cost(graph.root)
+        assert Cost(*sums) == graph.root.cost
+    assert shown.total == graph.root.cost
 
 
 def test_a_merge_takes_several_shapes_and_a_split_gives_several() -> None:

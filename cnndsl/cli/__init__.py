@@ -6,54 +6,80 @@ written; 128 plus a signal's number, stopped by that signal.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from importlib import import_module
+from typing import Any
 
 import click
 
-from cnndsl.cli.build import build
-from cnndsl.cli.check import check
-from cnndsl.cli.completion import install
-from cnndsl.cli.draw import draw
-from cnndsl.cli.eval import evaluate
-from cnndsl.cli.explain import explain
-from cnndsl.cli.export import export
-from cnndsl.cli.fmt import fmt
-from cnndsl.cli.inspect import inspect
-from cnndsl.cli.layers import layers
-from cnndsl.cli.predict import predict
-from cnndsl.cli.runs import list_runs
-from cnndsl.cli.schema import schema
-from cnndsl.cli.shapes import shapes
 from cnndsl.cli.streams import standard_streams
-from cnndsl.cli.train import train
-from cnndsl.cli.zoo import new, zoo
 from cnndsl.printable import one_line
 from cnndsl.version import __version__
 
+#: Each verb: its module and function, and the first sentence of its help. Only the verb that is asked for is imported.
+VERBS = {
+    "build": ("build.build", "Write the PyTorch source, the diagram and the shapes of SPEC."),
+    "check": ("check.check", "Report every error in SPECs, with its place and its fix."),
+    "draw": ("draw.draw", "Draw SPEC as SVG, PNG, PDF or DOT."),
+    "eval": ("eval.evaluate", "Measure the loss and accuracy of RUN on the test set, by class."),
+    "explain": ("explain.explain", "Explain the error or warning CODE, or list all codes."),
+    "export": ("export.export", "Export the network of RUN for programs without cnndsl."),
+    "fmt": ("fmt.fmt", "Format SPECs and keep their comments."),
+    "inspect": ("inspect.inspect", "Show the tensors of the network of RUN with their statistics."),
+    "layers": ("layers.layers", "List the layers, or show the page of layer NAME."),
+    "new": ("zoo.new", "Write NAME.yaml, a spec to start from."),
+    "predict": ("predict.predict", "Classify PICTUREs with the network of RUN."),
+    "runs": ("runs.list_runs", "List the runs, or those of the network NAME."),
+    "schema": ("schema.schema", "Print the JSON Schema of specs, for editors."),
+    "shapes": ("shapes.shapes", "Show the layers of SPEC with output shapes, parameters and MACs."),
+    "train": ("train.train", "Train the network of SPEC by the recipe in its `train`."),
+    "zoo": ("zoo.zoo", "List the specs that come with cnndsl."),
+}
+
+
+def verb(name: str) -> click.Command:
+    """The command of a verb."""
+    module, function = VERBS[name][0].split(".")
+    command: click.Command = getattr(import_module(f"cnndsl.cli.{module}"), function)
+    return command
+
 
 class _Verbs(click.Group):
-    """Lists the verbs with the whole first sentence of their help, which click would cut."""
+    """Knows the verbs by their names and first sentences, and imports one when it is called."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, verb(name) if name and found else None, rest
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the verbs with their whole first sentences, which click would cut."""
         with formatter.section("Commands"):
-            formatter.write_dl([(name, verb.get_short_help_str(1_000)) for name, verb in sorted(self.commands.items())])
+            formatter.write_dl([(name, sentence) for name, (_, sentence) in VERBS.items()])
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        if COMPLETING in os.environ:
+            from cnndsl.cli.completion import install
+
+            install()
+        return super().main(*args, **kwargs)
 
 
-@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+#: The variable by which a shell asks for completions.
+COMPLETING = "_CNNDSL_COMPLETE"
+
+
+@click.group(
+    cls=_Verbs,
+    commands={name: click.Command(name, help=sentence) for name, (_, sentence) in VERBS.items()},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(__version__, package_name="cnndsl")
 def cli() -> None:
     """Convolutional networks in YAML: shapes, costs, source, diagrams, training."""
-
-
-VERBS = (
-    *(build, shapes, draw, check, explain, fmt),
-    *(train, list_runs, evaluate, predict, inspect, export),
-    *(zoo, new, layers, schema),
-)
-for command in VERBS:
-    cli.add_command(command)
-install()
 
 
 def main() -> None:

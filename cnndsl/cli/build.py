@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -20,10 +21,12 @@ from cnndsl.cli.common import (
     weights_options,
 )
 from cnndsl.cli.output import NotOurs, write_folder
-from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
-from cnndsl.network import Network
 from cnndsl.terminal import say, show
+
+if TYPE_CHECKING:
+    from cnndsl.graph.graph import Graph
+    from cnndsl.network import Network
 
 
 @click.command()
@@ -64,10 +67,13 @@ def build(
 
         show(stage(graph, stop_after))
         return
+    from cnndsl.network import Network
+
     folder = output or Path("build") / graph.document.label
-    files = _files(graph)
+    network = Network(graph)
+    files = _files(network)
     if weights is not None:
-        files[_named(graph, ".safetensors")] = _weights(graph, weights, partial)
+        files[_named(graph, ".safetensors")] = _weights(network, weights, partial)
     try:
         write_folder(folder, files, force)
     except NotOurs as error:
@@ -77,11 +83,10 @@ def build(
     _report(graph, folder, weights)
 
 
-def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
+def _weights(network: Network, weights: str, partial: bool) -> bytes:
     """A file with the weights that fit. The others are listed, or end the program."""
     from safetensors.torch import save
 
-    network = Network(graph)
     with ending():
         module = network.module()
         fit = network.load_weights(module, weights, partial=partial)
@@ -93,15 +98,14 @@ def _weights(graph: Graph, weights: str, partial: bool) -> bytes:
         return save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
 
 
-def _files(graph: Graph) -> dict[str, bytes]:
-    from cnndsl.emit.diagram import diagram
-    from cnndsl.emit.source import source
-    from cnndsl.emit.table import Table, as_csv
+def _files(network: Network) -> dict[str, bytes]:
+    from cnndsl.emit.table import as_csv
 
+    graph = network.graph
     return {
-        _named(graph, ".py"): source(graph).encode(),
-        _named(graph, ".svg"): diagram(graph).pipe("svg"),
-        _named(graph, ".csv"): as_csv(Table.of(graph)).encode(),
+        _named(graph, ".py"): network.source().encode(),
+        _named(graph, ".svg"): network.diagram().pipe("svg"),
+        _named(graph, ".csv"): as_csv(network.shapes()).encode(),
     }
 
 

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
@@ -21,9 +21,10 @@ from cnndsl.cli.completion import (
 )
 from cnndsl.diagnostics import MOST, Code, Diagnostic, FileError, RunError, SpecError
 from cnndsl.limits import LIMITS, Limits
-from cnndsl.network import Compilation, compile_spec
-from cnndsl.plugins import load_installed, load_plugin
 from cnndsl.terminal import say
+
+if TYPE_CHECKING:
+    from cnndsl.network import Compilation
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -77,6 +78,8 @@ def _plugins(context: click.Context, option: click.Parameter, names: Sequence[st
     """Loads plugins before any spec is read: a spec itself cannot load code."""
     if context.resilient_parsing:  # the shell is completing a command line
         return
+    from cnndsl.plugins import load_installed, load_plugin
+
     try:
         load_installed()
         for name in names:
@@ -146,6 +149,8 @@ def read_spec(
     spec: Path, params: Sequence[str], settings: Sequence[str], limits: Limits, batch: int = 1
 ) -> Compilation:
     """Compiles a spec; ends the program if its file cannot be read."""
+    from cnndsl.network import compile_spec
+
     try:
         return compile_spec(spec, given=params, settings=settings, batch=batch, limits=limits)
     except SpecError as error:

@@ -12,25 +12,24 @@ from weakref import WeakValueDictionary, finalize
 
 from torch import nn
 
-from cnndsl.emit.source import emit
+from cnndsl.emit.source import Emitted
 from cnndsl.graph.graph import Apply, Graph, walk
 from cnndsl.plugins import OwnLayer
 
 
-def build(graph: Graph) -> nn.Module:
-    """The network of a graph.
+def network_class(emitted: Emitted, graph: Graph) -> type[nn.Module]:
+    """The class of a network, from the source that a graph was emitted as.
 
     The source stays readable: it is registered with ``linecache``, so tracebacks, ``inspect`` and
-    ``torch.jit.script`` find it as long as any object of its classes lives. A pickle contains the source.
+    ``torch.jit.script`` find it as long as one of its classes lives. A pickle of a module contains the source.
     """
-    emitted = emit(graph)
     digest = hashlib.sha256(emitted.source.encode()).hexdigest()[:12]
     name = f"cnndsl._emitted.{graph.document.name}_{digest}"
     if name in sys.modules and _is_stale(sys.modules[name], graph):
         del sys.modules[name]
-    network = _class(name, emitted.source, emitted.class_name)()
-    assert isinstance(network, nn.Module)
-    return network
+    made: type[nn.Module] = _class(name, emitted.source, emitted.class_name)
+    assert issubclass(made, nn.Module)
+    return made
 
 
 class _Importable(ModuleType):

@@ -11,8 +11,8 @@ from html import escape
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
-from cnndsl.graph.cost import Cost, cost
-from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, Tensor, operations
+from cnndsl.graph.cost import Cost
+from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, Tensor
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
 from cnndsl.printable import one_line
@@ -66,12 +66,12 @@ class Table(Record, frozen=True):
     @classmethod
     def of(cls, graph: Graph, depth: int | None = None) -> Table:
         inputs = {name: tensor.shape for name, tensor in graph.inputs.items()}
-        return cls(graph.root.name, inputs, rows(graph.root, depth), cost(graph.root))
+        return cls(graph.root.name, inputs, rows(graph.root, depth), graph.root.cost)
 
     @classmethod
     def partial(cls, root: Module, depth: int | None = None) -> Table:
         """The table of a network with an error, up to that error."""
-        return cls(root.name, {"x": root.input.shape}, rows(root, depth), cost(root), complete=False)
+        return cls(root.name, {"x": root.input.shape}, rows(root, depth), root.cost, complete=False)
 
     def __repr__(self) -> str:
         return as_plain(self)
@@ -83,22 +83,18 @@ class Table(Record, frozen=True):
 def rows(root: Module, depth: int | None = None) -> tuple[Row, ...]:
     """Every operation inside ``root`` in execution order, a module before its contents; none deeper than
     ``depth``."""
-    return tuple(row for row in _inside(root, 1)[0] if depth is None or row.depth <= depth)
+    return tuple(_inside(root, 1, depth))
 
 
-def _inside(module: Module, depth: int) -> tuple[list[Row], Cost]:
-    """The rows of a module's body and their total cost; visits each operation once."""
-    found: list[Row] = []
-    together = Cost()
-    for operation in operations(module.body):
-        below: list[Row] = []
+def _inside(module: Module, depth: int, deepest: int | None) -> Iterator[Row]:
+    """The rows of a module's body, none deeper than ``deepest``."""
+    if deepest is not None and depth > deepest:
+        return
+    for operation in module.operations:
+        yield _row(operation, depth)
         if isinstance(operation, Module):
-            below, own = _inside(operation, depth + 1)
-        else:
-            own = cost(operation)
-        found += [_row(operation, depth, own), *below]
-        together += own
-    return [*found, *(_failed(each, depth) for each in module.failed)], together
+            yield from _inside(operation, depth + 1, deepest)
+    yield from (_failed(each, depth) for each in module.failed)
 
 
 def _failed(operation: Failed, depth: int) -> Row:
@@ -107,12 +103,13 @@ def _failed(operation: Failed, depth: int) -> Row:
     return Row(operation.path, operation.kind, depth, {}, takes, Shape(), 0, 0, 0, failed=True)
 
 
-def _row(operation: Operation, depth: int, own: Cost) -> Row:
+def _row(operation: Operation, depth: int) -> Row:
     if isinstance(operation, Module):
         takes, gives = _by_name(operation.given), _by_name(operation.made)
     else:
         takes = _in_order(operation.inputs, isinstance(operation, Merge))
         gives = _in_order(operation.outputs, isinstance(operation, Split))
+    cost = operation.cost
     return Row(
         operation.path,
         operation.kind,
@@ -120,9 +117,9 @@ def _row(operation: Operation, depth: int, own: Cost) -> Row:
         arguments(operation),
         takes,
         gives,
-        own.params,
-        own.buffers,
-        own.macs,
+        cost.params,
+        cost.buffers,
+        cost.macs,
     )
 
 

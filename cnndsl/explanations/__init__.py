@@ -7,7 +7,7 @@ A page may hold a spec that is wrong and the same one put right, in fenced block
 from __future__ import annotations
 
 import re
-from importlib.resources import files
+from pathlib import Path
 
 from cnndsl.diagnostics import Code
 from cnndsl.record import Record
@@ -56,4 +56,4 @@ def examples(code: Code) -> tuple[Example, ...]:
 
 
 def _text(code: Code) -> str:
-    return files(__name__).joinpath(f"{code.id}.md").read_text(encoding="utf-8")
+    return Path(__file__).with_name(f"{code.id}.md").read_text(encoding="utf-8")

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
 from cnndsl.graph.arguments import Called, Given, refuse_inputs
 from cnndsl.graph.context import Context
+from cnndsl.graph.cost import Bound
 from cnndsl.graph.graph import Apply, Tensor
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.names import shown, take
@@ -38,6 +39,8 @@ class Calls:
         self.modules = modules
         self.refusals = Refusals(context)
         self.sizes = FrozenSizes(context.document)
+        #: The layers so far that read no other tensors, by their arguments and the shape of their input.
+        self._known: dict[tuple[type[Layer], Shape, str], Bound] = {}
 
     def call(self, step: spec.Call, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         """The layer or block that a step names."""
@@ -81,7 +84,7 @@ class Calls:
         item = self._item(step, called, child, x, site.of(site.scope.path_of(child)))
         if item is not None:
             if not site.reusing:
-                self.context.work.spend_parameters(item.layer, step.callee.span, site)
+                self.context.work.spend_parameters(item.bound.params, step.callee.span, site)
             site.body.append(item)
         else:
             site.scope.fail(child, layer.__name__, x)
@@ -109,23 +112,38 @@ class Calls:
             if x is None:
                 table.take(layer.__name__, layer.arguments, given.values, layer.dims or 0)
                 return None
-            bound = layer.bind(given.values, x.shape)
-            read = self._read(call, bound)
-            if read is None:
-                return None
-            output = bound.result(x.shape, *(tensor.shape for tensor in read))
+            fitting = self._bound(call, x.shape)
         except Refused as refused:
             self.refusals.report(call, refused)
             if refused.argument not in given.values or not layer.infers(refused.argument):
                 return None
             others = {name: value for name, value in given.values.items() if name != refused.argument}
             return self._applied(replace(call, given=Given(others, given.written)), name)
-        if not self._fits(bound, x.shape, output, call):
+        if fitting is None:
             return None
-        path, inputs = site.scope.path_of(name), (self.context.taken(x), *read)
-        item = Apply(call.step, name, path, bound, given.written, inputs, Tensor(output), site.reusing)
+        bound, read = fitting
+        inputs = self.context.taken(x), *read
+        item = Apply(call.step, name, site.path, bound, given.written, inputs, Tensor(bound.output), site.reusing)
         self.refusals.applied(item)
         return item
+
+    def _bound(self, call: LayerCall, x: Shape) -> tuple[Bound, tuple[Tensor, ...]] | None:
+        """A layer on an input of shape ``x``, and the tensors that it reads besides. Raises :class:`Refused`; None if
+        it reads an unknown tensor, or if a limit is exceeded, which is reported."""
+        # By their `repr`, since 1, 1.0 and True are equal.
+        key = call.layer, x, repr(call.given.values)
+        if (known := self._known.get(key)) is not None:
+            return known, ()
+        layer = call.layer.bind(call.given.values, x)
+        read = self._read(call, layer)
+        if read is None:
+            return None
+        bound = Bound(layer, x, layer.result(x, *(tensor.shape for tensor in read)))
+        if not self._fits(bound, call):
+            return None
+        if not read:
+            self._known[key] = bound
+        return bound, read
 
     def _read(self, call: LayerCall, layer: Layer) -> tuple[Tensor, ...] | None:
         """The tensors that a layer reads besides its input; None if one is unknown."""
@@ -145,9 +163,10 @@ class Calls:
             found.append(self.context.taken(named.tensor))
         return tuple(found)
 
-    def _fits(self, layer: Layer, x: Shape, output: Shape, call: LayerCall) -> bool:
+    def _fits(self, bound: Bound, call: LayerCall) -> bool:
         """Whether every tensor of a layer is within the limit. Nothing is allocated."""
-        tensors = {"output": tuple(output), "padded input": layer.padded(x)}
+        layer = bound.layer
+        tensors = {"output": tuple(bound.output), "padded input": layer.padded(bound.input)}
         for name, shape in (*tensors.items(), *layer.parameters().items()):
             if prod(shape) > (limit := self.context.limits.elements):
                 message = (
@@ -197,7 +216,7 @@ def _parametrization(written: Value | None, site: Site) -> tuple[Parametrized, S
 def _parametrized(item: Apply, by: Parametrized, span: Span, site: Site) -> Apply:
     """The layer with its weight computed by a parametrization, or as it is if that has no place there."""
     try:
-        return replace(item, layer=item.layer.parametrized(by))
+        return replace(item, bound=replace(item.bound, layer=item.layer.parametrized(by)))
     except Refused as refused:
         site.fault(Code.SHAPE, refused.message, span, refused.help)
         return item

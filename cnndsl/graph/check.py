@@ -6,8 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
-from cnndsl.graph.cost import cost
-from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor, operations, walk
+from cnndsl.graph.graph import Apply, Graph, Module, Operation, Tensor
 from cnndsl.graph.initialization import Initialization
 from cnndsl.graph.lints import doubtful_habits
 from cnndsl.graph.meanings import meanings
@@ -38,16 +37,15 @@ def check_graph(graph: Graph) -> list[Diagnostic]:
 def _broken_contracts(graph: Graph) -> Iterator[Diagnostic]:
     output = next(iter(graph.outputs.values())).shape.sample
     for contract in graph.contracts:
-        found = output if contract.what == "output" else getattr(cost(graph.root), contract.what)
+        found = output if contract.what == "output" else getattr(graph.root.cost, contract.what)
         if broken := contract.broken(found):
             yield broken
 
 
 def _unfit_initializations(graph: Graph) -> Iterator[Diagnostic]:
     """Lines of ``init`` for weights that do not exist, or whose shape does not fit the function."""
-    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
     for init in graph.initializations:
-        alike = [item for item in layers if item.kind == init.layer]
+        alike = [item for item in graph.root.layers if item.kind == init.layer and not item.reuse]
         having = [item for item in alike if init.tensor in item.layer.parameters()]
         if not alike and init.span.source == graph.document.source:
             yield Diagnostic(Code.UNUSED, f"the network has no `{init.layer}` to initialise", init.span)
@@ -70,9 +68,9 @@ def _refused(init: Initialization, layers: Iterable[Apply]) -> Iterator[Diagnost
 
 def _zero_norms(graph: Graph) -> Iterator[Diagnostic]:
     """Lines of ``init`` that give a weight of zeros to a parametrization, which divides it by its norm."""
-    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and item.layer.parametrization]
     for init in graph.initializations:
-        found = next((item for item in layers if item.kind == init.layer), None)
+        alike = (item for item in graph.root.layers if item.kind == init.layer)
+        found = next((item for item in alike if item.layer.parametrization), None)
         if found and init.tensor == "weight" and _is_zero(init):
             message = f"the weight of `{found.path}` starts as zeros, and `{found.layer.parametrization}` divides by 0"
             help = "`xavier_uniform`, or any other function with random values"
@@ -88,7 +86,7 @@ def _is_zero(init: Initialization) -> bool:
 
 def _unused_blocks(graph: Graph) -> Iterator[Diagnostic]:
     document = graph.document
-    used = {item.block for _, item in walk(graph.root.body) if isinstance(item, Module)}
+    used = {module.block for module in graph.root.modules}
     # A block that is called where `when` is false is used with other parameters.
     pending = [document.network, *(block.steps for name, block in document.blocks.items() if name in used)]
     while pending:
@@ -122,8 +120,7 @@ def _doubtful_names(graph: Graph) -> Iterator[Diagnostic]:
 
 def _unused_tensors(graph: Graph) -> Iterator[Diagnostic]:
     """Steps, inputs and outputs whose tensor nothing uses."""
-    modules = [graph.root, *(item for _, item in walk(graph.root.body) if isinstance(item, Module))]
-    taken = {module: _taken_in(module) for module in modules}
+    taken = {module: _taken_in(module) for module in (graph.root, *graph.root.modules)}
     for name, tensor in graph.inputs.items():
         if tensor not in taken[graph.root]:
             yield Diagnostic(Code.UNUSED, f"the input `{name}` is never used", graph.document.inputs[name].span)
@@ -137,7 +134,7 @@ Taken: TypeAlias = Mapping[Module, set[Tensor]]
 
 
 def _taken_in(module: Module) -> set[Tensor]:
-    inside = (tensor for operation in operations(module.body) for tensor in operation.inputs)
+    inside = (tensor for operation in module.operations for tensor in operation.inputs)
     return {*module.outputs, *inside}
 
 
@@ -162,7 +159,7 @@ def _unused_outputs(graph: Graph, taken: Taken) -> Iterator[Diagnostic]:
     used: set[tuple[str, int]] = set()
     called = {module.block for module in taken}
     for around, tensors in taken.items():
-        for module in operations(around.body):
+        for module in around.operations:
             if isinstance(module, Module):
                 used |= {(module.block, place) for place, tensor in enumerate(module.outputs) if tensor in tensors}
     for block in _own_blocks(graph):
@@ -176,7 +173,7 @@ def _unused_steps(taken: Taken) -> Iterator[Diagnostic]:
     """Steps whose result nothing uses. A module of several outputs is used if one of them is."""
     made: dict[Step, list[tuple[Operation, bool]]] = {}
     for module, tensors in taken.items():
-        for operation in operations(module.body):
+        for operation in module.operations:
             if operation.step is not None:
                 all_or_any = any if isinstance(operation, Module) else all
                 used = all_or_any(tensor in tensors for tensor in operation.outputs)

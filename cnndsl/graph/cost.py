@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from math import prod
 
-from cnndsl.graph.graph import Apply, Module, Operation, walk
+from cnndsl.layers import Layer, Shape
 from cnndsl.record import Record
 
 
@@ -17,29 +18,42 @@ class Cost(Record, frozen=True):
     buffers: int = 0
     macs: int = 0
 
-    def __add__(self, other: Cost) -> Cost:
-        return Cost(self.params + other.params, self.buffers + other.buffers, self.macs + other.macs)
 
+class Bound(Record, frozen=True, eq=False, dict=True):
+    """A layer bound to its arguments and to the shapes of its input and output.
 
-def cost(operation: Operation) -> Cost:
-    """The cost of an operation; of a module, the cost of everything in it.
-
-    A reused layer costs MACs again, but its parameters only once.
+    Equal calls share one, so that what follows from it is worked out once.
     """
-    if isinstance(operation, Module):
-        inside = total(inner for _, inner in walk(operation.body) if not isinstance(inner, Module))
-        return Cost(macs=inside.macs) if operation.reuse else inside
-    if not isinstance(operation, Apply):
-        return Cost()
-    layer = operation.layer
-    macs = layer.macs(operation.input.shape, operation.output.shape)
-    if operation.reuse:
-        return Cost(macs=macs)
-    return Cost(_elements(layer.named_parameters().values()), _elements(layer.named_buffers().values()), macs)
+
+    layer: Layer
+    input: Shape
+    output: Shape
+
+    @cached_property
+    def params(self) -> int:
+        """The number of learned values."""
+        return _elements(self.layer.named_parameters().values())
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The cost of the layer where it is made."""
+        buffers = _elements(self.layer.named_buffers().values())
+        return Cost(self.params, buffers, self.cost_again.macs)
+
+    @cached_property
+    def cost_again(self) -> Cost:
+        """The cost of the layer where it is reused: MACs again, but no parameters."""
+        return Cost(macs=self.layer.macs(self.input, self.output))
 
 
-def total(operations: Iterable[Operation]) -> Cost:
-    return sum(map(cost, operations), Cost())
+def total(costs: Iterable[Cost]) -> Cost:
+    """The sum of costs."""
+    params = buffers = macs = 0
+    for cost in costs:
+        params += cost.params
+        buffers += cost.buffers
+        macs += cost.macs
+    return Cost(params, buffers, macs)
 
 
 def _elements(tensors: Iterable[tuple[int, ...]]) -> int:

@@ -8,12 +8,14 @@ by any number of later ones, so the data flow can be read without the structure.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
 from cnndsl.graph.contract import Contract
+from cnndsl.graph.cost import Bound, Cost, total
 from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import Layer, Shape
 from cnndsl.record import Record
@@ -47,18 +49,26 @@ class Alias(Tensor, frozen=True, eq=False):
 class Apply(Record, frozen=True, eq=False):
     """A layer applied to a tensor. ``reuse`` is true if an earlier step made the layer.
 
-    ``written`` are the arguments as the spec has them, before evaluation. ``inputs`` are the layer's input, and what
-    it reads besides.
+    ``bound`` is the layer with its arguments, and ``written`` are these as the spec has them, before evaluation.
+    ``inputs`` are the layer's input, and what it reads besides.
     """
 
     step: Step
     name: str
     path: str
-    layer: Layer
+    bound: Bound
     written: Mapping[str, Value]
     inputs: tuple[Tensor, ...]
     output: Tensor
     reuse: bool = False
+
+    @property
+    def layer(self) -> Layer:
+        return self.bound.layer
+
+    @property
+    def cost(self) -> Cost:
+        return self.bound.cost_again if self.reuse else self.bound.cost
 
     @property
     def input(self) -> Tensor:
@@ -85,7 +95,7 @@ class Failed(Record, frozen=True, eq=False):
     inputs: tuple[Tensor, ...]
 
 
-class Module(Record, frozen=True, eq=False):
+class Module(Record, frozen=True, eq=False, dict=True):
     """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
     ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
@@ -144,6 +154,44 @@ class Module(Record, frozen=True, eq=False):
     def bodies(self) -> tuple[Body, ...]:
         return (self.body,)
 
+    # What everyone asks of a module is worked out once, and kept in its `__dict__`.
+
+    @cached_property
+    def operations(self) -> Sequence[Operation]:
+        """:func:`operations` of its body."""
+        return operations(self.body)
+
+    @cached_property
+    def everything(self) -> Sequence[Operation]:
+        """Every operation inside, in the order in which it runs; a module comes before its contents."""
+        return [operation for _, operation in walk(self.body)]
+
+    @cached_property
+    def layers(self) -> Sequence[Apply]:
+        """Every applied layer inside, in the order in which it runs."""
+        return [operation for operation in self.everything if isinstance(operation, Apply)]
+
+    @cached_property
+    def modules(self) -> Sequence[Module]:
+        """Every module inside, a module before those in it."""
+        return [operation for operation in self.everything if isinstance(operation, Module)]
+
+    @cached_property
+    def takers(self) -> Mapping[Tensor, Sequence[Apply | Merge | Split]]:
+        """The operations inside that take each tensor's values, in order. Modules do not count, the operations in them
+        do. What a layer reads besides its input is only a shape."""
+        found: dict[Tensor, list[Apply | Merge | Split]] = {}
+        for operation in self.everything:
+            if not isinstance(operation, Module):
+                for tensor in operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs:
+                    found.setdefault(tensor, []).append(operation)
+        return found
+
+    @cached_property
+    def cost(self) -> Cost:
+        """The cost of everything inside."""
+        return total(operation.cost for operation in self.operations)
+
 
 class Merge(Record, frozen=True, eq=False):
     """Several tensors become one: ``concat`` along ``dim``, or value by value, as ``kind`` says, from left to right."""
@@ -155,6 +203,8 @@ class Merge(Record, frozen=True, eq=False):
     dim: int
     inputs: tuple[Tensor, ...]
     output: Tensor
+
+    cost = Cost()
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
@@ -176,6 +226,7 @@ class Split(Record, frozen=True, eq=False):
     outputs: tuple[Tensor, ...]
 
     kind = "split"
+    cost = Cost()
 
     @property
     def inputs(self) -> tuple[Tensor, ...]:
@@ -313,33 +364,26 @@ def _side(tensors: Mapping[str, Tensor], what: str) -> str:
     return text if len(text) <= _SHOWN else f"{len(shapes)} {what}{'s' * (len(shapes) != 1)}"
 
 
-def operations(body: Body) -> Iterator[Operation]:
+def operations(body: Body) -> list[Operation]:
     """The operations of one module in the order in which they run: those in regions too,
     those in its child modules not."""
+    found: list[Operation] = []
     for item in body:
         if isinstance(item, (Apply, Module, Merge, Split)):
-            yield item
+            found.append(item)
         else:
             for inner in item.bodies:
-                yield from operations(inner)
+                found += operations(inner)
+    return found
 
 
-def walk(body: Body, depth: int = 1) -> Iterator[tuple[int, Operation]]:
+def walk(body: Body, depth: int = 1) -> list[tuple[int, Operation]]:
     """Every operation in the order in which it runs, with its depth; a module comes before its contents."""
+    found: list[tuple[int, Operation]] = []
     for operation in operations(body):
-        yield depth, operation
+        found.append((depth, operation))
         if isinstance(operation, Module):
-            yield from walk(operation.body, depth + 1)
-
-
-def takers(body: Body) -> dict[Tensor, list[Apply | Merge | Split]]:
-    """The operations that take each tensor's values, in order. Modules do not count, the operations in them do. What a
-    layer reads besides its input is only a shape."""
-    found: dict[Tensor, list[Apply | Merge | Split]] = {}
-    for _, operation in walk(body):
-        if not isinstance(operation, Module):
-            for tensor in operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs:
-                found.setdefault(tensor, []).append(operation)
+            found += walk(operation.body, depth + 1)
     return found
 
 

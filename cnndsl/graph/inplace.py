@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note
-from cnndsl.graph.graph import Apply, Graph, Merge, Operation, Split, Tensor, changed, takers, walk
+from cnndsl.graph.graph import Apply, Graph, Merge, Operation, Split, Tensor, changed
 from cnndsl.layers import Layer
 from cnndsl.record import Record
 from cnndsl.spec.steps import Step
@@ -40,7 +40,7 @@ def without_hazards(graph: Graph) -> tuple[Graph, list[Diagnostic]]:
 
     A step is one constructor call, so if it runs several times it works in place every time or never.
     """
-    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and item.layer.works_in_place()]
+    layers = [item for item in graph.root.layers if item.layer.works_in_place()]
     if not layers:
         return graph, []
     # A reused layer is constructed by another step.
@@ -51,7 +51,7 @@ def without_hazards(graph: Graph) -> tuple[Graph, list[Diagnostic]]:
 
     def settled(item: Apply) -> Apply:
         hazardous = item.layer.works_in_place() and made_by[item.path] in hazards
-        return replace(item, layer=item.layer.out_of_place()) if hazardous else item
+        return replace(item, bound=replace(item.bound, layer=item.layer.out_of_place())) if hazardous else item
 
     root = replace(graph.root, body=changed(graph.root.body, settled)) if hazards else graph.root
     return replace(graph, root=root), [_warning(item, hold) for item, hold in hazards.values()]
@@ -60,7 +60,7 @@ def without_hazards(graph: Graph) -> tuple[Graph, list[Diagnostic]]:
 def _hazards(graph: Graph) -> Iterator[tuple[Apply, Hold]]:
     """The layers that would overwrite a tensor that is needed, each with the reason."""
     held = _Holds(graph)
-    for _, item in walk(graph.root.body):
+    for item in graph.root.everything:
         if isinstance(item, Apply):
             layer = item.layer
             if layer.works_in_place() and (hold := held.against(item)):
@@ -77,7 +77,7 @@ class _Holds:
     """The holds on the memory of the tensors made so far."""
 
     def __init__(self, graph: Graph) -> None:
-        self.takers = takers(graph.root.body)
+        self.takers = graph.root.takers
         self.outputs = {*graph.outputs.values()}
         self.holds = {
             tensor: Hold(f"the input `{name}` belongs to the caller") for name, tensor in graph.inputs.items()

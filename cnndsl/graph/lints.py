@@ -5,11 +5,11 @@ Every rule is a function of one layer and its surroundings, in :data:`RULES`; it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import prod
 
 from cnndsl.diagnostics import Code, Diagnostic
-from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, Tensor, takers, walk
+from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, Tensor
 from cnndsl.graph.torch_order import mistaken
 from cnndsl.layers.linear import Linear
 from cnndsl.layers.shape_ops import Permute
@@ -25,17 +25,17 @@ _AXES = {1: ("value",), 2: ("row", "column"), 3: ("slice", "row", "column")}
 class Surroundings(Record, frozen=True):
     """The operations that take each tensor, and the tensors with permuted dimensions."""
 
-    takers: dict[Tensor, list[Apply | Merge | Split]]
+    takers: Mapping[Tensor, Sequence[Apply | Merge | Split]]
     permuted: set[Tensor]
     returned: set[Tensor]
 
     @staticmethod
     def of(root: Module, outputs: Iterable[Tensor]) -> Surroundings:
         permuted: set[Tensor] = set()
-        for _, operation in walk(root.body):
+        for operation in root.everything:
             if is_permuted(operation) or any(tensor in permuted for tensor in operation.inputs):
                 permuted.update(operation.outputs)
-        return Surroundings(takers(root.body), permuted, {*outputs})
+        return Surroundings(root.takers, permuted, {*outputs})
 
     def before_batch_norm(self, item: Apply) -> bool:
         """Whether a batch normalisation, and nothing else, takes the output of a layer."""
@@ -69,9 +69,7 @@ def _doubts(document: Document, root: Module, outputs: Iterable[Tensor], rules: 
     yield from _channels_last(document, root)
     around = Surroundings.of(root, outputs)
     warned: set[tuple[Code, object]] = set()
-    for _, item in walk(root.body):
-        if not isinstance(item, Apply):
-            continue
+    for item in root.layers:
         for rule in rules:
             warning = rule(item, around)
             if warning and (warning.code, item.step) not in warned:
@@ -82,7 +80,7 @@ def _doubts(document: Document, root: Module, outputs: Iterable[Tensor], rules: 
 def _channels_last(document: Document, root: Module) -> Iterator[Diagnostic]:
     """The channels of images come first here, as everywhere in PyTorch; elsewhere they come last, and are 1 or 3."""
     shape = root.input.shape.sample
-    permuted = any(is_permuted(operation) for _, operation in walk(root.body))
+    permuted = any(map(is_permuted, root.layers))
     if len(shape) != 3 or permuted or min(shape[:2]) < 8:
         return
     if shape[2] == 3 or (shape[2] == 1 and shape[0] == shape[1]):

@@ -76,7 +76,7 @@ class Modules:
         if child is not None:
             take(child, step, site)
         path = site.scope.path if step.inline else site.scope.path_of(str(child))
-        there = known.calling(block.name, f"called at {context.place(span)}", path)
+        there = known.calling(block.name, lambda: (f"blocks.{block.name}", f"called at {context.place(span)}"), path)
         use = Use(step, block, params, self.given(step, block, x, site), there)
         return self._inline(use, child) if step.inline else self._module(use, str(child))
 

@@ -44,7 +44,8 @@ def take(name: str, step: spec.Step, site: Site) -> None:
     scope = site.scope
     first, second = scope.taken.get(name), step.name or step
     if first is None:
-        _hold(name, second, site)
+        if "." in name or name in scope.holders:
+            _hold(name, second, site)
         scope.taken[name] = second
         return
     help = "rename one of the two"

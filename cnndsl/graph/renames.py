@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
-from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.graph.graph import Graph
 from cnndsl.spec.renaming import ANYWHERE, Hit, Renaming, chosen, hits_in, with_hits
 
 #: The most comparisons of a line with a segment of a tensor's name.
@@ -16,10 +16,10 @@ MAX_COMPARISONS = 500_000
 
 def tensor_names(graph: Graph) -> list[str]:
     """The names of the tensors in a network's ``state_dict``."""
-    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
     return [
         f"{item.path}.{name}"
-        for item in layers
+        for item in graph.root.layers
+        if not item.reuse
         for name in (*item.layer.named_parameters(), *item.layer.named_buffers())
     ]
 

@@ -73,7 +73,7 @@ class Reusing:
         tensors = tuple(self.context.taken(tensor) for tensor in given if tensor is not None)
         if len(tensors) < len(given):
             return None
-        there = site.again(named.environment, f"at {self.context.place(step.span)}")
+        there = site.again(named.environment, lambda: ("the reused step", f"at {self.context.place(step.span)}"))
         again = _Again(step, named, tensors, there)
         return _layer(again, item) if isinstance(item, Apply) else self._module(again, item)
 
@@ -112,13 +112,16 @@ def _refuse(target: Value, named: Named, site: Site) -> None:
 def _layer(again: _Again, item: Apply) -> Apply | None:
     x, others = again.given[0], item.inputs[1:]
     try:
-        bound = type(item.layer).bind(item.layer.values, x.shape)
-        output = bound.result(x.shape, *(tensor.shape for tensor in others))
+        layer = type(item.layer).bind(item.layer.values, x.shape)
+        output = layer.result(x.shape, *(tensor.shape for tensor in others))
     except Refused as refused:
         code = Code.INFERRED if item.layer.infers(refused.argument) else Code.SHAPE
         again.refuse(code, item, refused.message)
         return None
-    return replace(item, step=again.step, inputs=(x, *others), output=Tensor(output), written={}, reuse=True)
+    bound = replace(item.bound, input=x.shape, output=output)
+    return replace(
+        item, step=again.step, bound=bound, inputs=(x, *others), output=Tensor(output), written={}, reuse=True
+    )
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:
@@ -131,7 +134,7 @@ def _wiring(module: Module) -> list[tuple[Any, ...]]:
 
     number(module.given.values())
     rows: list[tuple[Any, ...]] = []
-    for _, item in walk(module.body):
+    for item in module.everything:
         taken = tuple(numbers[id(tensor)] for tensor in item.inputs)
         if isinstance(item, Module):  # a module that is given one tensor twice calls it by two names
             number(item.given.values())

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from itertools import count
 
 from msgspec import Struct, field
@@ -58,6 +59,7 @@ TAKEN_KEYS = TAKEN - {"append", "extend", "insert"} | {"clear", "items", "keys",
 DOTTED = "`convs.0` is the module `0` in a list `convs`, and `heads.box` the module `box` in a dict `heads`"
 
 
+@lru_cache(maxsize=1024)
 def unusable_step(name: str, is_child: bool) -> str:
     """Why a step cannot have a name, to follow the name; empty if it can. A name with dots is a path in lists and dicts
     of modules. ``is_child`` is true for a step that makes a module."""

@@ -52,11 +52,12 @@ class Site(NamedTuple):
 
     def seeing(self, environment: Environment) -> Site:
         """The same place with other values."""
-        return self._replace(environment=environment)
+        return Site(environment, *self[1:])
 
     def after(self, x: Tensor | None) -> Site:
         """The place of the next step, which takes the tensor ``x``."""
-        return self._replace(environment=self.environment.at(x.shape.sample if x else None))
+        environment = self.environment.at(x.shape if x else None)
+        return self if environment is self.environment else self.seeing(environment)
 
     def without_input(self) -> Site:
         """The same place for values that belong to no step, so that no tensor enters them."""
@@ -70,18 +71,17 @@ class Site(NamedTuple):
         """A place for steps of a region, with a body of their own."""
         return self._replace(body=[])
 
-    def within(self, what: str, how: str) -> Site:
+    def within(self, told: Callable[[], tuple[str, str]]) -> Site:
         """A place in a round of a loop, or in a reused step, which is a :class:`Station` in the trail of faults."""
-        return self._replace(trail=(*self.trail, Station(what, how)))
+        return self._replace(trail=(*self.trail, Station(told)))
 
     def of(self, path: str) -> Site:
         """The same place, with faults that belong to the layer at ``path``."""
         return self._replace(path=path)
 
-    def calling(self, block: str, how: str, path: str) -> Site:
+    def calling(self, block: str, told: Callable[[], tuple[str, str]], path: str) -> Site:
         """A place in a call of a block, whose module is at ``path``."""
-        trail = (*self.trail, Station(f"blocks.{block}", how, path))
-        return self._replace(path=path, trail=trail, calls=(*self.calls, block))
+        return self._replace(path=path, trail=(*self.trail, Station(told, path)), calls=(*self.calls, block))
 
     def module(self, scope: Scope) -> Site:
         """A place for the steps of a child module."""
@@ -91,9 +91,9 @@ class Site(NamedTuple):
         """A place for the steps of a block that is written out in the module around."""
         return self._replace(scope=self.scope.apart(), body=[], inlined=block)
 
-    def again(self, environment: Environment, how: str) -> Site:
+    def again(self, environment: Environment, told: Callable[[], tuple[str, str]]) -> Site:
         """A place where a step runs once more, with the values of its first run."""
-        return self.within("the reused step", how)._replace(environment=environment, reusing=True)
+        return self.within(told)._replace(environment=environment, reusing=True)
 
     # --- faults ----------------------------------------------------------------------------------
 

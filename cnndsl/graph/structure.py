@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec.structs import replace
@@ -76,12 +76,9 @@ class Structure:
         rounds: list[tuple[Body, Merge]] = []
         for inner in self._rounds(step, bindings, site):
             added = self.run(step.steps, x, inner)
-            notes = [
-                f"the input of this round is {x and x.shape}",
-                f"the output of its steps is {added and added.shape}",
-            ]
-            said = [Note(text, step.span) for text in notes]
-            merge = self._merge(_Join(step, site.scope.label("concat"), "concat"), (x, added), said, inner)
+            sides = {"the input of this round": x, "the output of its steps": added}
+            notes = (Note(f"{what} is {side and side.shape}", step.span) for what, side in sides.items())
+            merge = self._merge(_Join(step, site.scope.label("concat"), "concat"), (x, added), notes, inner)
             if merge is not None:
                 rounds.append((tuple(inner.body), merge))
             else:
@@ -126,7 +123,7 @@ class Structure:
         """The place in a round of the loop at ``span``. Faults tell which one, if there are several."""
         if count == 1:
             return site
-        return site.within(f"{word} {self.context.place(span)}", f"round {number} of {count}")
+        return site.within(lambda: (f"{word} {self.context.place(span)}", f"round {number} of {count}"))
 
     # --- branches --------------------------------------------------------------------------------
 
@@ -145,10 +142,10 @@ class Structure:
                 site.scope.lose(way.arm.steps)
             ends.append(self.run(way.arm.steps, start, inner) if way.exists else None)
             arms.append(Arm(way.written, way.round, tuple(inner.body)))
-        notes = [
+        notes = (
             Note(f"the output of branch {number} is {end and end.shape}", way.arm.span)
             for number, (end, way) in enumerate(zip(ends, ways), 1)
-        ]
+        )
         merge = None
         if (dim := _dim(step, site)) is not UNKNOWN and kind is not UNKNOWN:
             label = name or site.scope.label(kind)
@@ -212,9 +209,9 @@ class Structure:
         return Split(step, name, site.scope.path_of(name), sizes, self.context.taken(x), outputs), outputs
 
     def _merge(
-        self, join: _Join, tensors: tuple[Tensor | None, ...], notes: Sequence[Note], site: Site
+        self, join: _Join, tensors: tuple[Tensor | None, ...], notes: Iterable[Note], site: Site
     ) -> Merge | None:
-        """The merge of some tensors, None if one is unknown or they do not fit; ``notes`` tell what they are."""
+        """The merge of some tensors, None if one is unknown or they do not fit; then ``notes`` tell what they are."""
         step, kind = join.step, join.kind
         known = tuple(self.context.taken(tensor) for tensor in tensors if tensor is not None)
         if len(known) < len(tensors):

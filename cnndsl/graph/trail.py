@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from cnndsl.diagnostics import WAY
 from cnndsl.record import Record
@@ -11,11 +11,11 @@ from cnndsl.record import Record
 class Station(Record, frozen=True):
     """A block that was called, a loop in one of its rounds, or a reused module.
 
-    ``path`` is the path of a block's module in the network, None for anything else.
+    ``told`` puts it into words, which only a fault needs: what it is, and how one got there. ``path`` is the path of a
+    block's module in the network, None for anything else.
     """
 
-    what: str
-    how: str
+    told: Callable[[], tuple[str, str]]
     path: str | None = None
 
 
@@ -25,11 +25,12 @@ def told(stations: Iterable[Station], at: str) -> tuple[str, ...]:
     lines: list[str] = []
     loops: list[str] = []
     for station in reversed([*stations]):
+        what, how = station.told()
         if station.path is None:
-            loops.append(f"{station.what}, {station.how}")
+            loops.append(f"{what}, {how}")
             continue
         inside = at.removeprefix(station.path).removeprefix(".") if at.startswith(station.path) else ""
-        block = WAY.join(filter(None, (station.what, inside)))
-        lines.append(", in ".join((block, *loops)) + f", {station.how}")
+        block = WAY.join(filter(None, (what, inside)))
+        lines.append(", in ".join((block, *loops)) + f", {how}")
         loops, at = [], station.path
     return (*lines, *loops)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
-
 from cnndsl.graph.site import Site
-from cnndsl.layers import Layer
 from cnndsl.limits import Limits
 from cnndsl.source import Span
 
@@ -26,7 +23,7 @@ class Work:
         if self.edges > self.limits.edges:
             site.stop(f"the network unrolls to more than {self.limits.edges} edges", span, "edges")
 
-    def spend_parameters(self, layer: Layer, span: Span, site: Site) -> None:
-        self.parameters += sum(map(prod, layer.named_parameters().values()))
+    def spend_parameters(self, count: int, span: Span, site: Site) -> None:
+        self.parameters += count
         if self.parameters > self.limits.parameters:
             site.stop(f"the network has more than {self.limits.parameters} parameters", span, "parameters")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from cnndsl.plugins.signature import said
 
 #: The entry point group in which installed packages list their layers.
 GROUP = "cnndsl.layers"
+#: The ends of the names of folders with the metadata of packages, in `site-packages` and in eggs.
+_METADATA = (".dist-info", "egg-info", "EGG-INFO")
 
 
 def load_plugin(name: str) -> None:
@@ -46,10 +48,12 @@ def load_installed() -> None:
     A package is installed if its metadata is on the import path, but not in the current folder: entering a folder
     does not install what is in it.
     """
-    from importlib.metadata import distributions
-
     here = Path.cwd().resolve()
     path = [entry for entry in sys.path if Path(entry).resolve() != here]
+    if not any(map(_may_list_layers, path)):
+        return
+    from importlib.metadata import distributions  # here, because it takes longer to import than most specs to compile
+
     for found in distributions(path=path):
         # Most have no layers, and need no parsing.
         if GROUP in (found.read_text("entry_points.txt") or ""):
@@ -58,6 +62,22 @@ def load_installed() -> None:
                 message = f"the layers of {package}, `{entry.value}`, cannot be loaded"
                 with _loading(message, f"fix or uninstall {package}"):
                     entry.load()
+
+
+def _may_list_layers(entry: str) -> bool:
+    """Whether the metadata of a package in a folder of the import path contains the group's name. An archive may."""
+    try:
+        return any(GROUP in _entry_points(path) for path in Path(entry).iterdir() if path.name.endswith(_METADATA))
+    except NotADirectoryError:
+        return True
+    except OSError:
+        return False
+
+
+def _entry_points(metadata: Path) -> str:
+    with suppress(OSError):
+        return (metadata / "entry_points.txt").read_text("utf-8", "replace")
+    return ""
 
 
 @contextmanager

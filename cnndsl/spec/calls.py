@@ -28,6 +28,9 @@ class FunctionCall(Record, frozen=True, eq=False):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, FunctionCall) and (self.name, self.arguments) == (other.name, other.arguments)
 
+    def __ne__(self, other: object) -> bool:  # a struct has its own
+        return not self == other
+
     def __str__(self) -> str:
         given = ", ".join(f"{name}={as_written(value)}" for name, value in self.arguments.items())
         return f"{self.name}({given})"

@@ -24,7 +24,7 @@ from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.parser import StepParser
 from cnndsl.spec.renaming import MAX_RENAMINGS, Renaming
 from cnndsl.spec.repair import repaired
-from cnndsl.spec.schema import schema
+from cnndsl.spec.schema import document
 from cnndsl.spec.sections import ExpectLine, InitLine, Train, parse_expect, parse_init, parse_train
 from cnndsl.spec.signature import Parameter, parse_signature
 from cnndsl.spec.steps import Name, Steps, calls_in, inlined, is_chain, last_part
@@ -337,7 +337,7 @@ class _DocumentParser:
         )
 
     def _needs(self, tree: Mapping, key: str, help: str) -> None:
-        known = schema()["properties"]
+        known = document()["properties"]
         meant = any(other == key or (other not in known and nearest(other, known) == key) for other in tree.keys)
         if not meant and "extends" not in self.missing:
             self.fault(Code.MISSING, f"the spec needs `{key}`", tree.span.first_line, help)

@@ -31,7 +31,7 @@ from cnndsl.spec.values import (
     Literal,
     Template,
     Value,
-    check_number,
+    out_of_bounds,
 )
 
 __all__ = [
@@ -59,7 +59,7 @@ class Meter(Struct):
     def spend(self, work: int, span: Span) -> None:
         """Raises :class:`Fault` if there are too many."""
         self.spent += work
-        if self.exhausted:
+        if self.spent > self.most:
             message = f"the values of this spec take more than {self.most} operations"
             raise Fault(Code.LIMIT, message, span.first_line, how_to_raise("evaluation"))
 
@@ -73,7 +73,7 @@ class Unknown(Exception):
 
 
 class Environment(Record, frozen=True):
-    """The meaning of names at a place. ``input`` is the shape of one sample there, None if unknown.
+    """The meaning of names at a place. ``input`` is the shape of the tensor there, batch first, None if unknown.
 
     ``callables`` are the names of layers and blocks: each stands for itself.
     """
@@ -88,6 +88,8 @@ class Environment(Record, frozen=True):
         return replace(self, names={**self.names, **names})
 
     def at(self, shape: tuple[int, ...] | None) -> Environment:
+        if shape is self.input and self.has_input:
+            return self
         return Environment(self.names, self.callables, shape, True, self.meter)
 
 
@@ -104,6 +106,8 @@ def evaluate(value: Value, environment: Environment) -> Any:
             if literal is UNKNOWN:
                 raise Unknown
             return literal
+        case Expression():
+            return _Evaluation(value, environment).visit(value.node)
         case CallValue():
             return _evaluate_call(value, environment)
         case ListValue(items=items):
@@ -113,8 +117,6 @@ def evaluate(value: Value, environment: Environment) -> Any:
             return made
         case Template():
             return _evaluate_template(value, environment)
-        case Expression():
-            return _Evaluation(value, environment).visit(value.node)
 
 
 def _evaluate_call(call: CallValue, environment: Environment) -> CallValue:
@@ -206,8 +208,8 @@ class _Evaluation:
         self.environment.meter.spend(work, self.expression.span)
         if isinstance(result, complex):
             raise self.failed(node, "it is not a real number")
-        if isinstance(result, (int, float)):
-            check_number(result, self.expression.place(node))
+        if isinstance(result, (int, float)) and (message := out_of_bounds(result)):
+            raise self.fault(Code.LIMIT, message, node)
         return result
 
     def visit_Constant(self, node: ast.Constant) -> Any:
@@ -236,9 +238,9 @@ class _Evaluation:
             raise self.fault(
                 Code.UNDEFINED, "there is no `input` here", node, "only steps and the blocks they call have one"
             )
-        shape = self.environment.input
-        if shape is None:
+        if self.environment.input is None:
             raise Unknown
+        shape = self.environment.input[1:]
         if node.attr == "shape":
             return shape
         if len(shape) < {"height": 3, "width": 3, "depth": 4}.get(node.attr, 1):

@@ -11,7 +11,7 @@ from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.source import Source, Span
 from cnndsl.spec.merge import cleared, defined_name, merged, with_entry, without
 from cnndsl.spec.repair import respelt
-from cnndsl.spec.schema import schema
+from cnndsl.spec.schema import document
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, measure, read
 from cnndsl.writing import read_file
 from cnndsl.zoo import FOLDER, PREFIX, called, find, is_of_zoo, specs
@@ -102,7 +102,7 @@ class Assembly:
         self._spend(source, tree)
         if not isinstance(tree, Mapping):
             return tree
-        meant = respelt(tree, schema()["properties"])  # so that a misspelt `extends` does not lose its contents
+        meant = respelt(tree, document()["properties"])  # so that a misspelt `extends` does not lose its contents
         tree = self._with_used(tree, meant.get("use"), folder, chain)
         extends = meant.get("extends")
         if not isinstance(extends, Scalar) or not isinstance(extends.value, str):

@@ -68,5 +68,7 @@ def usable(name: str, reserved: Container[str] = (), refused: Callable[[str], st
 
 def odd_character(text: str) -> str:
     """The first character of a text that is not ASCII, in words; empty if there is none."""
-    odd = next((character for character in text if not character.isascii()), "")
-    return f"{unicodedata.name(odd, 'a character')} (U+{ord(odd):04X})" if odd else ""
+    if text.isascii():
+        return ""
+    odd = next(character for character in text if not character.isascii())
+    return f"{unicodedata.name(odd, 'a character')} (U+{ord(odd):04X})"

@@ -10,14 +10,16 @@ from collections.abc import Collection
 from cnndsl.diagnostics import nearest
 from cnndsl.spec.foreign import STRUCTURE as FOREIGN
 from cnndsl.spec.foreign import entry
-from cnndsl.spec.schema import schema
+from cnndsl.spec.schema import definition, document
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 from cnndsl.spec.words import ARM, COMMON, WORDS, options_of
 
 
 def repaired(tree: Mapping) -> Mapping:
     """The document with its own keys and those of its steps corrected; the same object if none is misspelt."""
-    entries = [(key, _sections(str(key.value), value)) for key, value in respelt(tree, schema()["properties"]).entries]
+    entries = [
+        (key, _sections(str(key.value), value)) for key, value in respelt(tree, document()["properties"]).entries
+    ]
     return _with(tree, entries)
 
 
@@ -31,7 +33,7 @@ def _block(block: Tree) -> Tree:
     """A list of steps, or a mapping with one."""
     if not isinstance(block, Mapping):
         return _steps(block)
-    block = respelt(block, schema()["$defs"]["block"]["properties"])
+    block = respelt(block, definition("block")["properties"])
     return _with(block, [(key, _steps(value) if key.value == "steps" else value) for key, value in block.entries])
 
 

@@ -10,7 +10,7 @@ names.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, TypeAlias
 
 from cnndsl.layers import LAYERS, Layer
@@ -34,24 +34,24 @@ def schema() -> dict[str, Any]:
 @lru_cache(1)
 def schema_of(layers: Layers) -> dict[str, Any]:
     """The schema of specs with ``layers``."""
+    known = {layer.__name__: _layer(layer) for layer in layers}  # type: ignore[arg-type]
+    return {**document(), "$defs": {**_structure(layers), **known}}
+
+
+def definition(name: str) -> dict[str, Any]:
+    """``#/$defs/name`` of :func:`schema`, which is made when it is needed: a spec uses few of the layers."""
+    return _layer(LAYERS[name]) if name in LAYERS else _structure(tuple(LAYERS.values()))[name]  # type: ignore[arg-type]
+
+
+@lru_cache(1)
+def _structure(layers: Layers) -> dict[str, Any]:
+    """The definitions that are not layers."""
     return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "cnndsl",
-        "description": "A convolutional network: blocks and layers, shapes inferred, compiled to PyTorch.",
-        "type": "object",
-        "subject": "a spec",
-        "expects": "a mapping with `input` and `network`",
-        "help": MINIMAL,
-        "properties": _document(),
-        "additionalProperties": False,
-        "$defs": {
-            "steps": {"type": "array", "items": STEP, "expects": "a list of steps", "help": _DASHES},
-            "branch": _branch(),
-            "block": _block(),
-            "step": _step(layers),
-            "layer": {"enum": [layer.__name__ for layer in layers]},
-            **{layer.__name__: _layer(layer) for layer in layers},
-        },
+        "steps": {"type": "array", "items": STEP, "expects": "a list of steps", "help": _DASHES},
+        "branch": _branch(),
+        "block": _block(),
+        "step": _step(layers),
+        "layer": {"enum": [layer.__name__ for layer in layers]},
     }
 
 
@@ -64,8 +64,20 @@ _SHAPE = value(
 _TEXT = {"type": "string", "expects": "a string"}
 
 
-def _document() -> dict[str, Any]:
-    return {**_whole(), **_network(), **_about_weights(), "train": _train()}
+@cache
+def document() -> dict[str, Any]:
+    """The schema without its definitions."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "cnndsl",
+        "description": "A convolutional network: blocks and layers, shapes inferred, compiled to PyTorch.",
+        "type": "object",
+        "subject": "a spec",
+        "expects": "a mapping with `input` and `network`",
+        "help": MINIMAL,
+        "properties": {**_whole(), **_network(), **_about_weights(), "train": _train()},
+        "additionalProperties": False,
+    }
 
 
 def _whole() -> dict[str, Any]:
@@ -239,6 +251,7 @@ def _others(option: str) -> dict[str, Any]:
     return words if option == "parametrization" else {"anyOf": [words, {"$ref": "#/$defs/layer"}]}
 
 
+@lru_cache(1000)
 def _layer(layer: type[Layer]) -> dict[str, Any]:
     """Keyword arguments, or a list in torch's order, or only the first argument."""
     dims = layer.dims or 0

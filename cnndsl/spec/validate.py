@@ -6,24 +6,26 @@ import re
 from collections.abc import Container, Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from itertools import accumulate, chain
-from typing import Any
-
-from jsonschema import Draft202012Validator
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import ENOUGH, SHOWN, Code, Diagnostic, did_you_mean, got, nearest, shorten
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
 from cnndsl.source import Span
+from cnndsl.spec.fits import fits
 from cnndsl.spec.foreign import BATCH, MERGES, RECIPE, SECTIONS, STEP_OPTIONS, entry, meant_argument
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_slip, meant_value, not_written, slipped_key
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.notation import SOME, in_torch_order
-from cnndsl.spec.schema import Layers, schema, schema_of
+from cnndsl.spec.schema import Layers, document, schema, schema_of
 from cnndsl.spec.schema_values import NAME, PARAMETER
 from cnndsl.spec.scopes import Scopes
 from cnndsl.spec.tree import UNKNOWN, Listing, Mapping, Scalar, Tree, plain
 from cnndsl.spec.values import unclosed, unclosed_fault
 from cnndsl.spec.words import COMMON, LISTS, OPTIONS, WORDS, is_word, owners
+
+if TYPE_CHECKING:
+    from jsonschema import Draft202012Validator
 
 #: The most pieces into which YAML may have cut a value.
 _PIECES = 12
@@ -32,11 +34,14 @@ _PIECES = 12
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     """The structural faults of a document, and the ids of the faulty trees: the innermost
     steps, or the sections of the document."""
+    value = plain(tree)
+    if fits(value, document()):
+        return [], frozenset()
     diagnostics: list[Diagnostic] = []
     faulty: set[int] = set()
     scopes = Scopes(tree)
     twofold = {*_blocks(tree)} & LAYERS.keys()
-    for error in _validator(tuple(LAYERS.values())).iter_errors(plain(tree)):
+    for error in _validator(tuple(LAYERS.values())).iter_errors(value):
         if error.validator == "pattern" and error.validator_value in (NAME, PARAMETER):
             continue  # names.py reports it in more detail
         path = tuple(error.absolute_path)
@@ -56,6 +61,8 @@ def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
 
 @lru_cache(1)
 def _validator(layers: Layers) -> Draft202012Validator:
+    from jsonschema import Draft202012Validator  # here, because only specs with mistakes need it
+
     return Draft202012Validator(schema_of(layers))
 
 
@@ -298,7 +305,7 @@ def _meant_section(name: str) -> str:
     """Help for an unknown key of the document."""
     if meant := SECTIONS.get(entry(name)):
         return f"did you mean `{meant}`?"
-    if name in schema()["properties"]["train"]["properties"] or entry(name) in RECIPE:
+    if name in document()["properties"]["train"]["properties"] or entry(name) in RECIPE:
         return "put it into the recipe, `train: {...}`"
     return ""
 

@@ -398,12 +398,16 @@ def _check_constant(value: object, place: Span) -> None:
 
 
 def check_number(number: float, place: Span) -> None:
-    """Raises :class:`Fault` for a number beyond the bounds of integers or floats."""
+    """Raises :class:`Fault` for a number that is :func:`out_of_bounds`."""
+    if message := out_of_bounds(number):
+        raise Fault(Code.LIMIT, message, place)
+
+
+def out_of_bounds(number: float) -> str:
+    """What a number is if it is beyond the bounds of integers or floats; "" if it is not."""
     if isinstance(number, int):
-        if abs(number) > MAX_INTEGER:
-            raise Fault(Code.LIMIT, "an integer beyond 2^53", place)
-    elif not abs(number) <= MAX_NUMBER:
-        raise Fault(Code.LIMIT, TOO_LARGE, place)
+        return "an integer beyond 2^53" if abs(number) > MAX_INTEGER else ""
+    return "" if abs(number) <= MAX_NUMBER else TOO_LARGE
 
 
 def _check_attribute(node: ast.Attribute, place: Span) -> None:

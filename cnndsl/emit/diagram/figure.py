@@ -15,7 +15,6 @@ from msgspec import Struct, field
 
 from cnndsl.emit.diagram.fold import Folding, Part, parts
 from cnndsl.emit.table import arguments, human
-from cnndsl.graph.cost import cost
 from cnndsl.graph.graph import (
     Apply,
     Body,
@@ -231,7 +230,7 @@ class _Planner:
             self._item(first[0], into, depth, bypass, [part.body[0] for part in equal])
             return
         if len(equal) > 1:
-            into = self._cluster(into, Cluster(f"{next(walk(first))[1].path} loop", times=len(equal)))
+            into = self._cluster(into, Cluster(f"{walk(first)[0][1].path} loop", times=len(equal)))
         with self._forks(first if equal[0].forks else (), into, bypass):
             for item in first:
                 self._item(item, into, depth, bypass)
@@ -268,7 +267,7 @@ class _Planner:
             self._body(module.body, inner, depth + 1, bypass)
         else:
             again = f"the weights of {module.name}" if module.called else "the same weights again"
-            weights = again if module.reuse else f"{human(cost(module).params)} parameters"
+            weights = again if module.reuse else f"{human(module.cost.params)} parameters"
             node = Node(module.path, "module", title, f"{module.kind}\n{weights}", times)
             self._operation(module, into, node, bypass)
         if depth and len(module.made) > 1:

@@ -21,12 +21,14 @@ from cnndsl.emit.source.expr import (
     Opaque,
     Ref,
     Reference,
+    all_same,
     choice,
     free_names,
     hidden,
     index,
     is_written,
     literal,
+    same,
     scaled,
     substitute,
     terms,
@@ -509,7 +511,8 @@ class _Construction:
         on."""
         members = self.leaf.members
         makers = [None if member is None else _maker(member, self.scope.classes) for member in members]
-        every = {maker: [*self.arguments(members[row])] for row, maker in enumerate(makers) if maker}
+        shown = {maker: member for maker, member in zip(makers, members) if maker}
+        every = {maker: [*self.arguments(member)] for maker, member in shown.items()}
         if len(every) > 1:
             every = {maker: [a for a in listed if self.is_said(a, maker, makers)] for maker, listed in every.items()}
         if len({tuple((one.name, one.positional) for one in listed) for listed in every.values()}) > 1:
@@ -543,7 +546,7 @@ class _Construction:
         """Whether some call of a callee gives an argument that is not the default."""
         here = (member for member, one in zip(self.leaf.members, makers) if one == maker and member is not None)
         return argument.default is REQUIRED or any(
-            literal(self.value(member, argument.name)) != literal(argument.default) for member in here
+            not same(self.value(member, argument.name), argument.default) for member in here
         )
 
     def bound(
@@ -555,14 +558,14 @@ class _Construction:
         bound: dict[str, Expr] = {}
         gap = False
         for place, argument in enumerate(every[0]):
-            alike = len({literal(listed[place].default) for listed in every}) == 1
+            alike = all_same([listed[place].default for listed in every])
             default = argument.default if alike else REQUIRED
             values = self.values(argument.name)
             made: Expr = Lit(default)
             if default is REQUIRED or any(value is not default for value in values):
                 made = self.variables.bind(Slot(argument.name, values, argument.formula, self.leaf.first.name))
             bound[argument.name] = made
-            if isinstance(made, Lit) and default is not REQUIRED and literal(made.value) == literal(default):
+            if isinstance(made, Lit) and default is not REQUIRED and same(made.value, default):
                 gap = True
             elif argument.positional and not gap:
                 positional.append(made)

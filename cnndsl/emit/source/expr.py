@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import reduce
 from typing import Any, TypeAlias
 
@@ -543,6 +543,16 @@ def literal(value: Any) -> str:
     if isinstance(value, tuple):
         return f"({', '.join(map(literal, value))}{',' if len(value) == 1 else ''})"
     return _quoted(value) if isinstance(value, str) else repr(value)
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same: 1 is not 1.0."""
+    return one is other or literal(one) == literal(other)
+
+
+def all_same(values: Sequence[Any]) -> bool:
+    """Whether there is one value at most."""
+    return all(same(value, values[0]) for value in values)
 
 
 def _quoted(text: str) -> str:

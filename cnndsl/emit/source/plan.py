@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 
 from cnndsl.emit.source.align import align, align_dense, is_named, needs_class, signature
 from cnndsl.emit.source.bind import Scope, bind
@@ -38,11 +38,7 @@ class Planner:
 
     def plan(self) -> tuple[Class, ...]:
         root = self.graph.root
-        definitions: dict[Hashable, list[Module]] = {}
-        for module in _modules(root.body):
-            if needs_class(module):
-                definitions.setdefault(_definition(module), []).append(module)
-        for modules in _callees_first(definitions):
+        for modules in _callees_first(root.body):
             self.define(modules, _class_name(modules))
         name = camel(root.name)
         self.define([root], name if name not in self.names else f"{name}Net")
@@ -170,27 +166,28 @@ def _class_name(modules: Sequence[Module]) -> str:
     return camel(name if len(names) == 1 else name.rstrip("_0123456789"))
 
 
-def _modules(body: Body) -> Iterator[Module]:
-    """Every module that is constructed, in the network's order."""
-    for item in operations(body):
-        if isinstance(item, Module) and not item.reuse:
-            yield item
-            yield from _modules(item.body)
+def _callees_first(body: Body) -> Iterator[list[Module]]:
+    """The uses of each definition in the network's order; a definition comes after those that it uses."""
+    uses: dict[Hashable, list[Module]] = {}
+    called: dict[Hashable, dict[Hashable, None]] = {}
 
-
-def _callees_first(definitions: Mapping[Hashable, list[Module]]) -> Iterator[list[Module]]:
-    """The uses of each definition; a definition comes after those that it uses."""
-    done: set[Hashable] = set()
+    def collect(body: Body, around: Hashable) -> None:
+        for item in operations(body):
+            if isinstance(item, Module) and not item.reuse:
+                key = around
+                if needs_class(item):
+                    key = _definition(item)
+                    uses.setdefault(key, []).append(item)
+                    called.setdefault(around, {})[key] = None
+                collect(item.body, key)
 
     def visit(key: Hashable) -> Iterator[list[Module]]:
-        if key in done:
-            return
-        done.add(key)
-        for module in definitions[key]:
-            for inner in _modules(module.body):
-                if needs_class(inner):
-                    yield from visit(_definition(inner))
-        yield definitions[key]
+        modules = uses.pop(key, None)
+        if modules is not None:
+            for inner in called.get(key, ()):
+                yield from visit(inner)
+            yield modules
 
-    for key in definitions:
+    collect(body, None)
+    for key in [*uses]:
         yield from visit(key)

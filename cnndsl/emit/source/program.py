@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from cnndsl.emit.source.expr import Expr, free_names, literal, substitute, uses
+from cnndsl.emit.source.expr import Expr, all_same, free_names, substitute, uses
 from cnndsl.record import Record
 
 #: The default of a parameter that has none.
@@ -23,7 +23,7 @@ class Parameter(Record, frozen=True):
 
     @property
     def is_constant(self) -> bool:
-        return len({*map(literal, self.values)}) == 1
+        return all_same(self.values)
 
 
 class Assign(Record, frozen=True):

@@ -45,7 +45,7 @@ class Leaf(Record, frozen=True, eq=False):
 
     @property
     def first(self) -> Operation:
-        return self.present[0]
+        return next(member for member in self.members if member is not None)
 
     @property
     def is_child(self) -> bool:

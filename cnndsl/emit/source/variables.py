@@ -20,11 +20,12 @@ from cnndsl.emit.source.expr import (
     Opaque,
     Ref,
     Reference,
+    all_same,
     free_names,
     is_formula,
     is_written,
-    literal,
     operation,
+    same,
     substitute,
     text,
     value,
@@ -65,7 +66,7 @@ class Slot(Record, frozen=True):
 
     @property
     def is_constant(self) -> bool:
-        return len({*map(literal, self.known)}) <= 1
+        return all_same(self.known)
 
 
 class Variables(Struct):
@@ -164,7 +165,7 @@ class Variables(Struct):
         if not self._is_written(formula):
             return False
         pairs = zip(slot.values, self.rows)
-        return all(wanted is ABSENT or literal(value(formula, row)) == literal(wanted) for wanted, row in pairs)
+        return all(wanted is ABSENT or same(value(formula, row), wanted) for wanted, row in pairs)
 
     def _is_written(self, formula: Expr) -> bool:
         written = is_formula(formula) if self.trying else is_written(formula)
@@ -178,7 +179,7 @@ class Variables(Struct):
         """A new parameter for a slot that no formula gives."""
         values: dict[int, Any] = {}
         for use, wanted in zip(self.use_of, slot.values):
-            if wanted is not ABSENT and literal(values.setdefault(use, wanted)) != literal(wanted):
+            if wanted is not ABSENT and not same(values.setdefault(use, wanted), wanted):
                 self.misfit = self.misfit or Misfit(f"{slot.name} changes in a loop")
         default = REQUIRED if len(values) == len(self.uses) else slot.known[0]
         longer = f"{slot.owner}_{slot.name}"

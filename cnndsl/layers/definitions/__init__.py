@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import ast
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 
 @cache
 def definition(module: str, name: str) -> str:
     """The source of a class in a module of this package."""
-    text = files(__name__).joinpath(f"{module}.py").read_text(encoding="utf-8")
+    text = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
     classes = (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef))
     found = next(node for node in classes if node.name == name)
     return "\n".join([*text.splitlines()[found.lineno - 1 : found.end_lineno], ""])

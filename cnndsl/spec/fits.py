@@ -1,0 +1,83 @@
+"""Whether a value fits the schema of specs: a quick yes.
+
+jsonschema says what does not fit and why, and takes longer to import than most specs to compile. The keywords are those
+that our schema has, with jsonschema's meaning.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from cnndsl.spec.schema import definition
+
+#: A schema, or True for any value, or False for none.
+Rule: TypeAlias = Mapping[str, Any] | bool
+#: Whether a value fits a keyword, given what the keyword holds, and the schema around it.
+Check: TypeAlias = Callable[[Any, Any, Mapping[str, Any]], bool]
+
+_TYPES: dict[str, Callable[[Any], bool]] = {
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    "integer": lambda value: _TYPES["number"](value) and value == value // 1,
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+}
+
+
+def fits(value: Any, rule: Rule) -> bool:
+    """Whether a value, of dicts, lists and scalars, fits a schema."""
+    if isinstance(rule, bool):
+        return rule
+    for keyword, wanted in rule.items():
+        if keyword in KEYWORDS:
+            kind, check = KEYWORDS[keyword]
+            if (not kind or _TYPES[kind](value)) and not check(value, wanted, rule):
+                return False
+    return True
+
+
+def _is_one_of(value: Any, values: list[Any], rule: Mapping[str, Any]) -> bool:
+    """True is not 1."""
+    return any(one == value and isinstance(one, bool) is isinstance(value, bool) for one in values)
+
+
+def _extras(value: dict[str, Any], rule: Mapping[str, Any]) -> Iterator[Any]:
+    """The values of the keys that a schema does not name."""
+    known, patterns = rule.get("properties", ()), rule.get("patternProperties", ())
+    return (value[key] for key in value if key not in known and not any(re.search(each, key) for each in patterns))
+
+
+#: The keywords, each with the type of the values that it is about, "" for all.
+KEYWORDS: dict[str, tuple[str, Check]] = {
+    "$ref": ("", lambda value, name, rule: fits(value, definition(name.removeprefix("#/$defs/")))),
+    "anyOf": ("", lambda value, rules, rule: any(fits(value, each) for each in rules)),
+    "not": ("", lambda value, other, rule: not fits(value, other)),
+    "enum": ("", _is_one_of),
+    "type": ("", lambda value, of, rule: any(_TYPES[one](value) for one in ([of] if isinstance(of, str) else of))),
+    "pattern": ("string", lambda value, pattern, rule: re.search(pattern, value) is not None),
+    "minimum": ("number", lambda value, least, rule: value >= least),
+    "maximum": ("number", lambda value, most, rule: value <= most),
+    "exclusiveMinimum": ("number", lambda value, below, rule: value > below),
+    "exclusiveMaximum": ("number", lambda value, above, rule: value < above),
+    "minItems": ("array", lambda value, least, rule: len(value) >= least),
+    "maxItems": ("array", lambda value, most, rule: len(value) <= most),
+    "prefixItems": ("array", lambda value, rules, rule: all(map(fits, value, rules))),
+    "items": ("array", lambda value, each, rule: all(fits(i, each) for i in value[len(rule.get("prefixItems", ())) :])),
+    "minProperties": ("object", lambda value, least, rule: len(value) >= least),
+    "maxProperties": ("object", lambda value, most, rule: len(value) <= most),
+    "required": ("object", lambda value, names, rule: all(name in value for name in names)),
+    "propertyNames": ("object", lambda value, each, rule: all(fits(key, each) for key in value)),
+    "properties": ("object", lambda value, known, rule: all(fits(value[k], known[k]) for k in value if k in known)),
+    "patternProperties": (
+        "object",
+        lambda value, known, rule: all(
+            fits(value[key], known[each]) for each in known for key in value if re.search(each, key)
+        ),
+    ),
+    "additionalProperties": ("object", lambda value, each, rule: all(fits(one, each) for one in _extras(value, rule))),
+    "dependentSchemas": ("object", lambda value, rules, rule: all(fits(value, rules[k]) for k in rules if k in value)),
+}
