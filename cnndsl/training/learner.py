@@ -96,8 +96,8 @@ class Learner:
 
 
 def can_skip(optimizer: optim.Optimizer) -> bool:
-    """Whether the device itself can skip a step, as torch's scaler does with fused optimizers."""
-    return all(group.get("fused") for group in optimizer.param_groups)
+    """Whether the device itself can skip a step: torch's scaler decides by the same mark of fused optimizers."""
+    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
 
 
 def _optimizer(call: FunctionCall, module: nn.Module, scaled: bool) -> optim.Optimizer:
@@ -109,6 +109,8 @@ def _optimizer(call: FunctionCall, module: nn.Module, scaled: bool) -> optim.Opt
     try:
         made = make(parameters, **arguments, fused=True)
     except (TypeError, RuntimeError):
+        made = None
+    if made is None or not can_skip(made):  # torch 2.11 makes a fused Adagrad for CUDA, but does not take its steps
         made = make(parameters, **arguments)
     assert isinstance(made, optim.Optimizer)
     return _with_momentum(made) if scaled and isinstance(made, optim.SGD) else made
