@@ -148,7 +148,7 @@ class Calls:
         read = self._read(call, layer)
         if read is None:
             return None
-        bound = Bound.of(layer, x, layer.result(x, *(tensor.shape for tensor in read)))
+        bound = Bound.of(layer, x, layer.result(x, *[tensor.shape for tensor in read]))
         if not self._fits(bound, call):
             return None
         if not read:
