@@ -88,8 +88,8 @@ def test_a_command_loads_what_it_needs(name: str, tmp_path: Path, update: bool) 
         (tmp_path / file).write_text(text)
     found = loaded(COMMANDS[name], tmp_path)
     assert found.code == (name == "wrong")
-    unwanted = FORBIDDEN - ALLOWED.get(name, set())
-    assert not unwanted & {*found.packages, *found.standard}
+    unwanted = (FORBIDDEN - ALLOWED.get(name, set())) & {*found.packages, *found.standard}
+    assert not unwanted
     counted = {"cnndsl": found.cnndsl, "packages": found.packages, "standard library": len(found.standard)}
     known = recorded("loaded", name, counted, update)
     assert found.cnndsl == known["cnndsl"], "other modules than before: review them, then `--update`"
