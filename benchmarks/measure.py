@@ -13,7 +13,6 @@ import math
 import os
 import platform
 import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -132,7 +131,7 @@ def run(command: Sequence[str | Path], limit: float = 600, **environment: str) -
     if process.returncode:
         raise _failed(errors)
     figures = {WALL: wall, CPU: usage.ru_utime + usage.ru_stime}
-    if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss:
+    if usage.ru_maxrss > _peak():
         figures[MEMORY] = usage.ru_maxrss / 1024
     return output, figures
 
@@ -145,6 +144,12 @@ def process(*command: str | Path, limit: float = 600) -> Measure:
 def cnndsl(*arguments: str | Path) -> tuple[str | Path, ...]:
     """The command ``cnndsl``."""
     return (sys.executable, "-m", "cnndsl", *arguments)
+
+
+def _peak() -> int:
+    """The peak of this process's memory in KiB, without that of the process which started it."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].removesuffix("kB"))
 
 
 def _text(file: IO[bytes]) -> str:

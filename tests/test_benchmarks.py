@@ -93,7 +93,7 @@ def test_a_process_is_measured_and_a_missing_package_named() -> None:
 
 def test_the_memory_of_a_process_is_its_own() -> None:
     """A process that is smaller than the one that starts it has no figure: the system would tell that of the other."""
-    large = "from measure import *; print(run([sys.executable, '-c', 'bytes(150 << 20)'])[1][MEMORY])"
+    large = "from measure import *; print(run([sys.executable, '-c', 'b\"x\" * (150 << 20)'])[1][MEMORY])"
     assert 150 < float(run([sys.executable, "-c", large], PYTHONPATH=str(ROOT / "benchmarks"))[0]) < 200
     _, figures = run([sys.executable, "-c", "pass"])
     assert MEMORY not in figures
