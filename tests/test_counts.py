@@ -150,12 +150,6 @@ def test_a_command_does_once_what_is_needed_once(verb: str, tmp_path: Path, monk
     assert {name: found[name] for name in ONCE[verb]} == ONCE[verb]
 
 
-def test_a_network_emits_its_source_once() -> None:
-    net = cnndsl.load(ROOT / "archs" / "lenet.yaml")
-    found = calls(lambda: (net.source(), net.source(), net.module(), net.module()))
-    assert found["emit/source/torch/file.py:emit"] == found["emit/module.py:_run"] == 1
-
-
 # --- what grows with a network -------------------------------------------------------------------
 
 LIMITS = cnndsl.Limits(**LARGE)
