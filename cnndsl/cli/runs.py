@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import sys
@@ -88,6 +87,8 @@ def _write_csv(rows: list[RunRow]) -> None:
     from cnndsl.training.listing import RunRow
 
     text = io.StringIO()
+    import csv
+
     writer = csv.DictWriter(text, [field.name for field in fields(RunRow)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(map(_plain, rows))
