@@ -84,11 +84,11 @@ def _plain(row: RunRow) -> dict[str, object]:
 
 
 def _write_csv(rows: list[RunRow]) -> None:
+    import csv
+
     from cnndsl.training.listing import RunRow
 
     text = io.StringIO()
-    import csv
-
     writer = csv.DictWriter(text, [field.name for field in fields(RunRow)], lineterminator="\n")
     writer.writeheader()
     writer.writerows(map(_plain, rows))
