@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Diagnostic
@@ -28,8 +29,9 @@ _TYPES: dict[type[Any], str] = {
 
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     """The structural faults of a document, and the ids of the faulty trees."""
-    if fits(plain(tree), document()):
-        return [], frozenset()
+    with suppress(RecursionError):  # of a document that nests deeper than by default
+        if fits(plain(tree), document()):
+            return [], frozenset()
     from cnndsl.spec.misfits import misfits
 
     return misfits(tree)
