@@ -10,20 +10,13 @@ import sys
 from collections.abc import Iterator
 
 from measure import ARCHS, MEMORY, WALL, Case, Question, cnndsl, main, process
+from networks import INPUT, NETWORKS, constructor, spec
 
-#: Torchvision's networks. What has no counterpart in the spec and would take its time is left out.
-MODELS = {
-    "vgg11": "vgg11()",
-    "resnet152": "resnet152()",
-    "densenet201": "densenet201()",
-    "efficientnet_b7": "efficientnet_b7()",
-    "googlenet": "googlenet(aux_logits=False, init_weights=False)",
-}
 SUMMARY = """
 import torch, torchinfo, torchvision
 with torch.device({device!r}):
-    model = torchvision.models.{model}
-torchinfo.summary(model, input_size=(1, 3, 224, 224), device={device!r}, verbose=1)
+    model = {constructor}
+torchinfo.summary(model, input_size={input}, device={device!r}, verbose=1)
 """
 #: What remains of a command line in Python without its work.
 HELP = "import click; click.Command('cnndsl', help='Networks.').main(['--help'])"
@@ -31,13 +24,14 @@ READ = "import click, yaml; click.Command('check', callback=lambda: yaml.load(op
 
 
 def cases(asked: argparse.Namespace) -> Iterator[Case]:
-    for network, model in MODELS.items():
+    for network in NETWORKS:
         peers = {
-            name: process(sys.executable, "-c", SUMMARY.format(model=model, device=device))
-            for name, device in (("torchinfo", "cpu"), ("torchinfo, meta", "meta"))
+            name: process(
+                *(sys.executable, "-c", SUMMARY.format(constructor=constructor(network), input=INPUT, device=device))
+            )
+            for name, device in (("torchinfo", "cpu"), ("torchinfo on meta", "meta"))
         }
-        ours = process(*cnndsl("shapes", ARCHS / "torchvision" / f"{network}.yaml"))
-        yield Case((f"`shapes {network}`",), {"cnndsl": ours, **peers})
+        yield Case((f"`shapes {network}`",), {"cnndsl": process(*cnndsl("shapes", spec(network))), **peers})
     lenet = str(ARCHS / "lenet.yaml")
     for label, command, code in (
         ("`--help`", ["--help"], HELP),
@@ -51,10 +45,10 @@ QUESTION = Question(
     __file__,
     "Commands from a cold start",
     """Time and peak memory of whole processes, as a shell starts them. Each does what it needs to print a table:
-    torchinfo imports torch, creates the weights and runs the network; on the device `meta` it needs no weights, as few
-    of its users know. cnndsl does none of it. GoogLeNet is built without its auxiliary heads and its slow
-    initialization, in torchinfo's favour. The small commands are compared with what no command line in Python avoids:
-    the start of Python, the import of click, and for `check` also reading the YAML with libyaml.""",
+    torchinfo imports torch, creates the weights and runs the network. On torch's device `meta` it needs no memory for
+    weights and values; you have to know this. cnndsl does none of it. GoogLeNet is built without its auxiliary heads
+    and its slow initialization, in torchinfo's favour. The small commands are compared with what no command line in
+    Python avoids: the start of Python, the import of click, and for `check` reading the YAML with libyaml.""",
     ("command",),
     cases,
     quantities=(WALL, MEMORY),

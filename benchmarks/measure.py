@@ -21,10 +21,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryFile
+from threading import Timer
 from typing import IO, TypeAlias
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -100,8 +101,15 @@ def timed(work: Callable[[], object]) -> Figures:
     return {WALL: time.perf_counter() - wall, CPU: time.process_time() - cpu}
 
 
-def run(command: Sequence[str | Path], **environment: str) -> tuple[str, Figures]:
-    """The output of a process without a GPU, and what it took, from its start to its end.
+def prepared(make: Callable[[], Callable[[], object]]) -> Measure:
+    """A contestant in this process. ``make`` imports and builds what it needs, once and untimed, and gives the work."""
+    made = cache(make)
+    return lambda round: timed(made())
+
+
+def run(command: Sequence[str | Path], limit: float = 600, **environment: str) -> tuple[str, Figures]:
+    """The output of a process without a GPU, and what it took, from its start to its end. Raises Absent if it fails or
+    runs for more than ``limit`` seconds.
 
     Its peak of memory is right if it is above that of this process: a benchmark of processes imports nothing large.
     """
@@ -110,18 +118,23 @@ def run(command: Sequence[str | Path], **environment: str) -> tuple[str, Figures
     with TemporaryFile() as out, TemporaryFile() as err:
         start = time.perf_counter()
         process = subprocess.Popen(list(map(str, command)), stdout=out, stderr=err, cwd=ROOT, env=variables)
+        timer = Timer(limit, process.kill)
+        timer.start()
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - start
+        timer.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         output, errors = (_text(file) for file in (out, err))
+    if wall > limit:
+        raise Absent(f"more than {limit:.0f} s")
     if process.returncode:
         raise _failed(errors)
     return output, {WALL: wall, CPU: usage.ru_utime + usage.ru_stime, MEMORY: usage.ru_maxrss / 1024}
 
 
-def process(*command: str | Path) -> Measure:
+def process(*command: str | Path, limit: float = 600) -> Measure:
     """A contestant that is a process."""
-    return lambda round: run(command)[1]
+    return lambda round: run(command, limit)[1]
 
 
 def cnndsl(*arguments: str | Path) -> tuple[str | Path, ...]:
@@ -232,7 +245,7 @@ class Answer:
     quantities: tuple[Quantity, ...]
     rows: tuple[Row, ...]
     rounds: int
-    packages: tuple[str, ...]
+    versions: Mapping[str, str]
 
     def section(self) -> str:
         """The answer as a section of a page."""
@@ -301,9 +314,20 @@ def machine() -> dict[str, str]:
     }
 
 
-def versions(packages: Iterable[str]) -> str:
-    """The installed packages with their versions."""
-    return ", ".join(f"{package} {_version(package)}" for package in sorted(set(packages)))
+def versions(packages: Iterable[str], peer_python: str = sys.executable) -> dict[str, str]:
+    """The versions of installed packages, here or in the peers' environment."""
+    code = "import importlib.metadata; print(importlib.metadata.version({!r}))"
+    found = {}
+    for package in sorted(packages):
+        for python in dict.fromkeys((sys.executable, peer_python)):
+            done = subprocess.run([python, "-c", code.format(package)], capture_output=True, text=True)
+            if done.returncode == 0:
+                found.setdefault(package, done.stdout.strip())
+    return found
+
+
+def listed(versions: Mapping[str, str]) -> str:
+    return ", ".join(map(" ".join, sorted(versions.items())))
 
 
 def busy() -> float:
@@ -335,13 +359,6 @@ def _commit() -> str:
     return f"{git('rev-parse', '--short', 'HEAD') or 'unknown'}{changed}"
 
 
-def _version(package: str) -> str:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "is not installed"
-
-
 # --- a benchmark alone ---------------------------------------------------------------------------
 
 
@@ -351,8 +368,9 @@ def answer(question: Question, arguments: Sequence[str] | None = None) -> Answer
     rounds = asked.rounds or question.rounds
     quantities = tuple(CLOCKS[asked.clock] if quantity is WALL else quantity for quantity in question.quantities)
     rows = tuple(interleave(case, rounds, question.warm) for case in question.cases(asked))
+    found = versions(question.packages, asked.peer_python)
     script = Path(question.script).name
-    return Answer(script, question.title, question.text, question.columns, quantities, rows, rounds, question.packages)
+    return Answer(script, question.title, question.text, question.columns, quantities, rows, rounds, found)
 
 
 def _parser(question: Question) -> argparse.ArgumentParser:
@@ -367,6 +385,7 @@ def _parser(question: Question) -> argparse.ArgumentParser:
 def main(question: Question) -> None:
     """Runs a benchmark alone and prints its section."""
     load = busy()
-    print(answer(question).section(), end="\n\n")
-    facts = machine() | {"versions": versions(question.packages), "load before the start": f"{load:.1f}"}
+    got = answer(question)
+    print(got.section(), end="\n\n")
+    facts = machine() | {"versions": listed(got.versions), "load before the start": f"{load:.1f}"}
     print(LEGEND, *(f"- {what}: {fact}" for what, fact in facts.items()), sep="\n")

@@ -14,7 +14,7 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
-from measure import LEGEND, QUIET, ROOT, Answer, Question, answer, busy, machine, markdown, short, versions
+from measure import LEGEND, QUIET, ROOT, Answer, Question, answer, busy, listed, machine, markdown, short
 
 HERE = Path(__file__).resolve().parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -70,11 +70,10 @@ def anchor(item: Answer) -> str:
 
 def main() -> None:
     load = busy()
-    found = questions()
-    answers = [alone(name, sys.argv[1:]) for name in found]
-    packages = chain.from_iterable(question.packages for question in found.values())
+    answers = [alone(name, sys.argv[1:]) for name in questions()]
+    versions = dict(chain.from_iterable(item.versions.items() for item in answers))
     loads = f"{load:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
-    facts = machine() | {"load": loads, "versions": versions(packages)}
+    facts = machine() | {"load": loads, "versions": listed(versions)}
     PAGE.write_text(written(answers, facts, load))
     print(f"wrote {PAGE.relative_to(ROOT)}")
 

@@ -1,11 +1,16 @@
 """The command ``cnndsl``, or ``python -m cnndsl``."""
 
+import gc
 import signal
 import sys
+
+#: The new objects after which Python looks for cycles, by default 700. Imports and compiles make hardly any cycles.
+COLLECT_AFTER = 10_000
 
 
 def main() -> None:
     """Runs the command line. Ctrl-C ends it quietly, also while it is being imported."""
+    gc.set_threshold(COLLECT_AFTER)
     try:
         from cnndsl.cli import main
 

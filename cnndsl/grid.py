@@ -62,20 +62,20 @@ class Grid(Record, frozen=True):
 
     def plain(self) -> str:
         """Aligned text with every column in full: the same on every terminal."""
-        printed = _Printed(self, FILE)
+        printed = self.on(FILE)
         return "\n".join(map(printed.line, (*printed.head, *printed.rows, *printed.foot)))
 
-    def hidden(self, medium: Medium) -> list[str]:
-        """The names of the columns that have no room, if they are not empty."""
-        return _Printed(self, medium).hidden
+    def on(self, medium: Medium) -> Printed:
+        """The grid as it is printed on a medium."""
+        return Printed(self, medium)
 
     def text(self, medium: Medium = FILE, paint: Paint = unpainted) -> str:
         """Lines for people, with rules below the head and above the foot, and the names of hidden columns."""
-        return "\n".join(_Printed(self, medium).lines(paint))
+        return self.on(medium).text(paint)
 
 
-class _Printed(Record, frozen=True, dict=True):
-    """A grid on a medium: its cells as they are shown there, and the widths of its columns."""
+class Printed(Record, frozen=True, dict=True):
+    """A grid on a medium: its cells as they are shown there, each with its width, and the widths of its columns."""
 
     grid: Grid
     medium: Medium
@@ -83,7 +83,7 @@ class _Printed(Record, frozen=True, dict=True):
     @cached_property
     def head(self) -> list[_Row]:
         names = [_name(column) for column in self.grid.columns]
-        return [[((name, "bold"),) for name in names]] if any(names) else []
+        return [[self._shown(((name, "bold"),)) for name in names]] if any(names) else []
 
     @cached_property
     def rows(self) -> list[_Row]:
@@ -93,15 +93,18 @@ class _Printed(Record, frozen=True, dict=True):
     def foot(self) -> list[_Row]:
         return [[*map(self._shown, row)] for row in self.grid.foot]
 
-    def _shown(self, cell: Cell) -> tuple[Styled, ...]:
+    def _shown(self, cell: Cell) -> _Shown:
         shown = self.medium.shown
-        return ((shown(cell), ""),) if isinstance(cell, str) else tuple((shown(text), style) for text, style in cell)
+        if isinstance(cell, str):
+            text = shown(cell)
+            return ((text, ""),), width(text)
+        return _measured(tuple([(shown(text), style) for text, style in cell]))
 
     @cached_property
     def full(self) -> dict[str, int]:
         """The width of each column if nothing is cut."""
-        lines = (*self.head, *self.rows, *self.foot)
-        return {name: max((_width(line[i]) for line in lines), default=0) for i, name in enumerate(self.grid.columns)}
+        widths = zip(*([taken for _, taken in row] for row in (*self.head, *self.rows, *self.foot)))
+        return {**dict.fromkeys(self.grid.columns, 0), **dict(zip(self.grid.columns, map(max, widths)))}
 
     @cached_property
     def widths(self) -> dict[str, int]:
@@ -123,10 +126,15 @@ class _Printed(Record, frozen=True, dict=True):
 
     @property
     def hidden(self) -> list[str]:
+        """The names of the columns that have no room, if they are not empty."""
         gone = [(i, column) for i, column in enumerate(self.grid.columns) if column not in self.widths]
-        return [_name(column) for i, column in gone if any(_width(row[i]) for row in self.rows)]
+        return [_name(column) for i, column in gone if any(row[i][1] for row in self.rows)]
 
-    def lines(self, paint: Paint) -> Iterator[str]:
+    def text(self, paint: Paint = unpainted) -> str:
+        """See :meth:`Grid.text`."""
+        return "\n".join(self._lines(paint))
+
+    def _lines(self, paint: Paint) -> Iterator[str]:
         rule = paint(self.medium.shown(_RULE) * _total(self.widths), "dim")
         yield from (self.line(row, paint) for row in self.head)
         yield from [rule] * len(self.head)
@@ -136,45 +144,45 @@ class _Printed(Record, frozen=True, dict=True):
         if self.hidden:
             yield paint(f"no room for: {', '.join(self.hidden)}", "dim")
 
+    @cached_property
+    def _places(self) -> list[tuple[int, int, bool]]:
+        """The columns that are shown: position, width, and whether it is aligned to the right."""
+        columns = enumerate(self.grid.columns)
+        return [(i, self.widths[name], name.startswith(">")) for i, name in columns if name in self.widths]
+
     def line(self, row: _Row, paint: Paint = unpainted) -> str:
         """A row, without spaces at its end."""
-        done, blanks = "", 0
-        for column, cell in zip(self.grid.columns, row):
-            if column not in self.widths:
-                continue
-            cell = self._cut(cell, self.widths[column])
-            free = self.widths[column] - _width(cell)
-            before, after = (free, 0) if column.startswith(">") else (0, free)
-            blanks += before
-            if any(text for text, _ in cell):
-                done += " " * blanks + "".join(paint(text, style) if text and style else text for text, style in cell)
-                blanks = 0
-            blanks += after + _GAP
-        return done
+        cells = []
+        for position, room, is_right in self._places:
+            parts, taken = row[position] if row[position][1] <= room else self._cut(row[position], room)
+            text = "".join([paint(text, style) if text and style else text for text, style in parts])
+            blank = " " * (room - taken)
+            cells.append(f"{blank}{text}" if is_right else f"{text}{blank}")
+        return (" " * _GAP).join(cells).rstrip(" ")
 
-    def _cut(self, cell: tuple[Styled, ...], room: int) -> tuple[Styled, ...]:
-        """A cell that fits, with an ellipsis if it was cut."""
-        if _width(cell) <= room:
-            return cell
+    def _cut(self, cell: _Shown, room: int) -> _Shown:
+        """A cell that is too wide, cut, with an ellipsis at its end."""
         left, kept = room - 1, []
-        for text, style in cell:
+        for text, style in cell[0]:
             part = head(text, left)
             left -= width(part)
             kept.append((part, style))
             if part != text:
                 break
-        return (*kept, (self.medium.shown(_ELLIPSIS), kept[-1][1]))
+        return _measured((*kept, (self.medium.shown(_ELLIPSIS), kept[-1][1])))
 
 
-_Row: TypeAlias = list[tuple[Styled, ...]]
+#: A cell as it is shown, and its width.
+_Shown: TypeAlias = tuple[tuple[Styled, ...], int]
+_Row: TypeAlias = list[_Shown]
+
+
+def _measured(parts: tuple[Styled, ...]) -> _Shown:
+    return parts, sum([width(text) for text, _ in parts])
 
 
 def _name(column: str) -> str:
     return column.removeprefix(">")
-
-
-def _width(cell: tuple[Styled, ...]) -> int:
-    return sum(width(text) for text, _ in cell)
 
 
 def _total(widths: Mapping[str, int]) -> int:

@@ -16,16 +16,13 @@ from msgspec.structs import replace
 from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost
-from cnndsl.graph.elaborate import elaborate
+from cnndsl.graph.elaborate import Elaboration, elaborate
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.graph.lints import explanations
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.plugins import load_installed
-from cnndsl.recipe import Recipe
-from cnndsl.recipe.compatibility import at_size, check_fit
-from cnndsl.recipe.reader import read_recipe
 from cnndsl.record import Record
-from cnndsl.spec.document import Reading, Spec, Text, read_document
+from cnndsl.spec.document import Document, Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence
 
 if TYPE_CHECKING:
@@ -34,6 +31,7 @@ if TYPE_CHECKING:
     from cnndsl.emit.diagram import Diagram
     from cnndsl.emit.source import Emitted
     from cnndsl.emit.table import Table
+    from cnndsl.recipe import Recipe
     from cnndsl.weights import Fit
 
 
@@ -74,18 +72,33 @@ def _compile(reading: Reading, batch: int) -> Compilation:
     if reading.document is None:
         return Compilation(None, foremost(reading.faults))
     elaboration = elaborate(reading.document, batch)
-    recipe, unread = read_recipe(reading.document, elaboration.params)
+    recipe, unread = _recipe(reading.document, elaboration)
     faults = [*reading.faults, *elaboration.faults, *unread]
     graph = None if any(fault.is_error for fault in faults) else elaboration.graph
     if graph is not None:
         faults += check_graph(graph)
-        faults += check_fit(graph, recipe) if recipe else []
+        faults += _misfits(graph, recipe) if recipe else []
         graph = None if any(fault.is_error for fault in faults) else graph
     elif elaboration.partial is not None:
         faults += explanations(reading.document, elaboration.partial, faults)
     # Without errors, all warnings are known; only then is it certain that a comment silences nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
     return Compilation(graph, foremost(said), elaboration.partial, recipe)
+
+
+def _recipe(document: Document, elaboration: Elaboration) -> tuple[Recipe | None, list[Diagnostic]]:
+    """The recipe of a document that has one. Most have none, and need no tables of optimizers."""
+    if document.train is None:
+        return None, []
+    from cnndsl.recipe.reader import read_recipe
+
+    return read_recipe(document.train, elaboration.params)
+
+
+def _misfits(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
+    from cnndsl.recipe.compatibility import check_fit
+
+    return check_fit(graph, recipe)
 
 
 @contextmanager
@@ -152,6 +165,8 @@ class Network(Record, frozen=True, eq=False, dict=True):
         if it does not accept them."""
         if not isinstance(shape, (tuple, list)):
             raise TypeError(f"a shape is a tuple of sizes, as (3, 224, 224), not {got(shape)}")
+        from cnndsl.recipe.compatibility import at_size
+
         elaboration = at_size(self.graph.document, shape)
         if elaboration.graph is None:
             raise SpecError(elaboration.faults, elaboration.partial)

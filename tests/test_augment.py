@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
-from torchvision.transforms import v2
+from torchvision.transforms import InterpolationMode, v2
 from torchvision.transforms.v2 import functional as F
 
 from cnndsl.recipe.transforms import TRANSFORMS as TABLE
@@ -405,7 +405,7 @@ def test_labels_of_pixels_are_not_mixed_when_resized() -> None:
     crop = RandomResizedCrop((12, 15))
     (boxes,) = crop.draw(Dice(3, CPU), labels[:, None])
     expected = [
-        F.resized_crop(label[None].byte(), *box.tolist(), [12, 15], interpolation="nearest")[0]
+        F.resized_crop(label[None].byte(), *box.tolist(), [12, 15], interpolation=InterpolationMode.NEAREST)[0]
         for label, box in zip(labels, boxes)
     ]
     _, resized = crop(labels[:, None].byte(), labels, Dice(3, CPU))

@@ -105,3 +105,8 @@ Rounds: 1. Repeat with `python benchmarks/sleep.py`.
     )
     summary = page.summary([got])
     assert summary.splitlines()[2:] == ["| [Two sleepers](#two-sleepers) | peer, s | 0.750 to 3.00 | two (0.750) |"]
+
+
+def test_a_process_has_a_limit() -> None:
+    with pytest.raises(Absent, match="more than 0 s"):
+        run([sys.executable, "-c", "while True: pass"], limit=0.2)

@@ -66,20 +66,24 @@ def test_build_names_its_files_as_draw_does_except_the_module(folder: Path) -> N
     assert made == {"a_b.py", "a b.svg", "a b.csv", ".cnndsl.json"} and (folder / "a b.svg").exists()
 
 
-def test_ctrl_c_during_the_imports_is_quiet(folder: Path) -> None:
+@pytest.mark.parametrize(("module", "verb"), [("click", "--help"), ("cnndsl.network", "check")])
+def test_ctrl_c_during_the_imports_is_quiet(module: str, verb: str, folder: Path) -> None:
     code = """
 import os, runpy, signal, sys
 
+module = sys.argv.pop(1)
+
 class Finder:
     def find_spec(self, name, path=None, target=None):
-        if name == "cnndsl.network":
+        if name == module:
             os.kill(os.getpid(), signal.SIGINT)
 
 sys.meta_path.insert(0, Finder())
 runpy.run_module("cnndsl", run_name="__main__")
 """
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert (done.returncode, done.stderr) == (130, "")
+    command = [sys.executable, "-c", code, module, verb, "small.yaml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
 
 
 def test_build_is_the_same_twice_and_keeps_what_is_not_its_own(folder: Path) -> None:

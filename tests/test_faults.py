@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from cnndsl.diagnostics import Code, RunError
 from cnndsl.training import checkpoint as checkpoints
 from cnndsl.training.checkpoint import encode
 from cnndsl.training.guard import Guard
-from cnndsl.training.learner import can_skip
+from cnndsl.training.learner import Learner, can_skip
 from cnndsl.training.ranks import Ranks
 from cnndsl.training.resume import last_checkpoint
 from cnndsl.training.writer import RunWriter
@@ -250,6 +251,36 @@ def test_no_step_is_taken_from_the_bad_loss_on(wait: bool) -> None:
             optimizer.zero_grad()
         guard.check()
     assert before is not None and torch.equal(weight, before)
+
+
+@pytest.fixture
+def unwritten_is_nan(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Memory that nothing was written to holds NaN."""
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.use_deterministic_algorithms(True)
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+@pytest.mark.usefixtures("unwritten_is_nan")
+def test_a_scaler_that_skips_the_first_step() -> None:
+    """Torch's fused kernel would begin its second step with momentum from memory that nothing was written to."""
+    recipe = cnndsl.loads(SPEC.replace("batch_size: 32", "batch_size: 32\n  precision: fp16")).recipe
+    assert recipe is not None
+    modules = [torch.nn.Linear(64, 64) for _ in range(2)]
+    modules[1].load_state_dict(modules[0].state_dict())
+    learner = Learner.of(modules[0], recipe, torch.device("cpu"), steps=2)
+    assert can_skip(learner.optimizer)
+    plain = torch.optim.SGD(modules[1].parameters(), lr=0.1, momentum=0.9, fused=False)
+    x = torch.randn(8, 64)
+    for module, optimizer in zip(modules, (learner.optimizer, plain)):
+        scaler = torch.amp.GradScaler("cpu")
+        for factor in (float("inf"), 1.0, 2.0):
+            scaler.scale((module(x).pow(2) * factor).mean()).backward()
+            scaler.step(optimizer)
+            scaler.update()
+            optimizer.zero_grad()
+    torch.testing.assert_close(modules[0].weight, modules[1].weight)
 
 
 def test_a_label_that_has_no_class(tmp_path: Path) -> None:

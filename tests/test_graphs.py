@@ -142,10 +142,12 @@ def test_cuda_graphs_change_no_bit(name: str, precision: str, tmp_path: Path) ->
 
 @on_cuda
 def test_a_compiled_step_is_captured(tmp_path: Path) -> None:
-    recipe: dict[str, Any] = {"precision": "fp32", "epochs": 2, "deterministic": False}
-    plain = trained(tmp_path, **recipe)
-    replayed = trained(tmp_path, cuda_graph=True, compile=True, **recipe)
-    assert furthest(plain.module("last"), replayed.module("last")) < 0.2
+    """Without dropout, which draws other numbers when it is compiled."""
+    spec = cnndsl.Text(SPEC.replace("  - Dropout: 0.2\n", ""))
+    recipe: dict[str, Any] = {"runs": tmp_path, "quiet": True, "device": "cuda", "epochs": 2, "deterministic": False}
+    plain = cnndsl.train(spec, **recipe)
+    replayed = cnndsl.train(spec, cuda_graph=True, compile=True, **recipe)
+    assert furthest(plain.module("last"), replayed.module("last")) < 0.02
 
 
 @on_cuda

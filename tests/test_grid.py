@@ -148,7 +148,7 @@ def test_names_shapes_and_numbers_never_break(name: str, room: int) -> None:
     printed = as_text(table, medium).splitlines()
     start = next(index for index, line in enumerate(printed) if line.startswith("─")) + 1
     gone = next((line.removeprefix("no room for: ").split(", ") for line in printed if "no room" in line), [])
-    exact = not as_grid(table).hidden(medium)
+    exact = not as_grid(table).on(medium).hidden
     lines, around = iter(printed[start:]), {0: ""}
     for row in table.rows:
         line, around[row.depth] = next(lines), f"{row.path}."

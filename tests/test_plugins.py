@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -514,6 +515,12 @@ def test_an_installed_package_brings_its_layers(folder: Path, tmp_path_factory: 
     assert "from gatepack.layers import Gate" in run(code=code, cwd=folder, path=site).stdout
     # It may be named all the same.
     assert run("check", "gated.yaml", "--plugin", "gatepack.layers", cwd=folder, path=site).returncode == 0
+
+
+def test_a_package_in_an_archive_brings_its_layers(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    site = installed(tmp_path_factory.mktemp("site"), (folder / "gates.py").read_text())
+    archive = Path(shutil.make_archive(str(site), "zip", site))
+    assert "Gate" in run("layers", cwd=folder, path=archive).stdout
 
 
 def test_what_lies_in_the_current_folder_is_not_installed(folder: Path) -> None:

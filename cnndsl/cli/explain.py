@@ -30,9 +30,9 @@ def explain(code: str | None) -> None:
         near = did_you_mean(code.upper(), [known.id for known in Code])
         say(f"{error}; {near or 'see `cnndsl explain`'}", err=True)
         sys.exit(USAGE)
-    if (terminal := console()).is_terminal:
+    if sys.stdout.isatty():
         from rich.markdown import Markdown
 
-        terminal.print(Markdown(explanations.labelled(page)))
+        console().print(Markdown(explanations.labelled(page)))
     else:
         show(page)

@@ -28,10 +28,10 @@ def layers(name: str | None) -> None:
     from cnndsl.emit.reference import layer_page
 
     page = layer_page(name)
-    if (terminal := console()).is_terminal:
+    if sys.stdout.isatty():
         from rich.markdown import Markdown
 
-        terminal.print(Markdown(page))
+        console().print(Markdown(page))
     else:
         show(page)
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import io
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from html import escape
 from itertools import zip_longest
 from typing import Any, TypeAlias
 
@@ -200,6 +197,8 @@ def as_json(table: Table) -> str:
 
 def as_csv(table: Table) -> str:
     """The rows with shapes in brackets. No totals: the rows of one depth add up to them."""
+    import csv
+
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_HEADER)
@@ -233,6 +232,7 @@ _PAPER = "var(--jp-layout-color0,var(--vscode-editor-background,Canvas))"
 
 def as_html(table: Table) -> str:
     """A table as notebooks show it."""
+    from html import escape
 
     def line(tag: str, cells: Sequence[Sequence[str]], indent: int = 0) -> str:
         first = f"text-align:left;padding-left:{indent + 0.5}em"
@@ -291,11 +291,11 @@ def as_grid(table: Table, number: Callable[[int], str] = "{:,}".format) -> Grid:
 
 def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     """:func:`as_grid` with a title above and a summary below. Numbers are rounded before their column is hidden."""
-    grid = as_grid(table)
-    if grid.hidden(medium):
-        grid = as_grid(table, human)
+    grid = as_grid(table).on(medium)
+    if grid.hidden:
+        grid = as_grid(table, human).on(medium)
     title = paint(medium.shown(table.name), "bold") + f"  input {medium.shown(_input(table))}"
-    return f"{title}\n\n{grid.text(medium, paint)}\n\n{_summary(table)}\n"
+    return f"{title}\n\n{grid.text(paint)}\n\n{_summary(table)}\n"
 
 
 #: The tree lines beside the further lines of a row.
@@ -376,6 +376,8 @@ def _literal(value: object) -> str:
 
 
 def _json(value: object) -> str:
+    import json
+
     return json.dumps(value, default=str)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Any
 
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
-from cnndsl.graph.arguments import Called, Given, refuse_inputs
+from cnndsl.graph.arguments import Called, Given, LayerOrBlock, refuse_inputs
 from cnndsl.graph.context import Context
 from cnndsl.graph.cost import Bound
 from cnndsl.graph.graph import Apply, Tensor
@@ -22,6 +23,7 @@ from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.calls import CallReader, Vocabulary
+from cnndsl.spec.document import Block
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
@@ -39,6 +41,8 @@ class Calls:
         self.modules = modules
         self.refusals = Refusals(context)
         self.sizes = FrozenSizes(context.document)
+        #: What the steps so far have called, and the last arguments of each.
+        self._calls: dict[tuple[spec.Call, type[Layer] | Block], Called[Any]] = {}
         #: The layers so far that read no other tensors, by their arguments and the shape of their input.
         self._known: dict[tuple[type[Layer], Shape, str], Bound] = {}
 
@@ -50,16 +54,24 @@ class Calls:
             given, callee = _together(callee.arguments, given), callee.name
         lost = document.lost
         if isinstance(callee, str) and callee in context.callables and not (lost and callee in lost):
-            _refuse_options(step, callee, callee in document.blocks, site)
+            if step.inputs is not None or step.inline or step.parametrization is not None:
+                _refuse_options(step, callee, callee in document.blocks, site)
             if callee in document.blocks:
-                return self.modules.block(step, Called(document.blocks[callee], given), name, x, site)
-            return self._layer(step, Called(LAYERS[callee], given), name, x, site)
+                return self.modules.block(step, self._called(step, document.blocks[callee], given), name, x, site)
+            return self._layer(step, self._called(step, LAYERS[callee], given), name, x, site)
         if callee is not UNKNOWN and lost is not None and callee not in lost:
             self._unknown(step, callee, site)
         site.scope.lose((step,))
         kind = shorten(step.callee.span.text)
         site.scope.fail(site.scope.child_name(kind.lower(), name), kind, x)
         return None
+
+    def _called(self, step: spec.Call, of: LayerOrBlock, given: Arguments) -> Called[LayerOrBlock]:
+        """What a step calls: the same each time, unless a value of the step gives arguments too."""
+        called = self._calls.get((step, of))
+        if called is None or called.arguments is not given:
+            called = self._calls[step, of] = Called(of, given)
+        return called
 
     def _unknown(self, step: spec.Call, callee: object, site: Site) -> None:
         written, span = f"`{shown(callee)}`", step.callee.span
@@ -76,11 +88,9 @@ class Calls:
     def _layer(
         self, step: spec.Call, called: Called[type[Layer]], name: str | None, x: Tensor | None, site: Site
     ) -> Tensor | None:
-        layer, given = called.of, called.arguments
+        layer = called.of
         child = site.scope.child_name(layer.short_name, name)
         take(child, step, site)
-        if given.whole is not None and layer.takes_list():
-            called = replace(called, arguments=replace(given, positional=(given.whole,)))
         item = self._item(step, called, child, x, site.of(site.scope.path_of(child)))
         if item is not None:
             if not site.reusing:
@@ -100,7 +110,7 @@ class Calls:
         given, item = called.evaluated(site), None
         if given is not None and UNKNOWN not in given.values.values():
             item = self._applied(LayerCall(step, called.of, given, x, site), name)
-        if item is not None and (warning := self.sizes.warning(item, site, reversed(self.context.origins))):
+        if item is not None and (warning := self.sizes.warning(item, site, reversed(self.context.made))):
             self.context.warnings.append(warning)
         by = _parametrization(step.parametrization, site)
         return item if item is None or by is None else _parametrized(item, *by, site)
@@ -138,7 +148,7 @@ class Calls:
         read = self._read(call, layer)
         if read is None:
             return None
-        bound = Bound(layer, x, layer.result(x, *(tensor.shape for tensor in read)))
+        bound = Bound.of(layer, x, layer.result(x, *(tensor.shape for tensor in read)))
         if not self._fits(bound, call):
             return None
         if not read:
@@ -165,10 +175,10 @@ class Calls:
 
     def _fits(self, bound: Bound, call: LayerCall) -> bool:
         """Whether every tensor of a layer is within the limit. Nothing is allocated."""
-        layer = bound.layer
-        tensors = {"output": tuple(bound.output), "padded input": layer.padded(bound.input)}
+        layer, limit = bound.layer, self.context.limits.elements
+        tensors: dict[str, tuple[int, ...]] = {"output": bound.output, "padded input": layer.padded(bound.input)}
         for name, shape in (*tensors.items(), *layer.parameters().items()):
-            if prod(shape) > (limit := self.context.limits.elements):
+            if prod(shape) > limit:
                 message = (
                     f"the {name} of this `{type(layer).__name__}` has {prod(shape)} elements, the limit is {limit}"
                 )
@@ -216,7 +226,8 @@ def _parametrization(written: Value | None, site: Site) -> tuple[Parametrized, S
 def _parametrized(item: Apply, by: Parametrized, span: Span, site: Site) -> Apply:
     """The layer with its weight computed by a parametrization, or as it is if that has no place there."""
     try:
-        return replace(item, bound=replace(item.bound, layer=item.layer.parametrized(by)))
+        bound = item.bound
+        return replace(item, bound=Bound.of(bound.layer.parametrized(by), bound.input, bound.output))
     except Refused as refused:
         site.fault(Code.SHAPE, refused.message, span, refused.help)
         return item

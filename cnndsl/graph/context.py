@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias, TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.graph.faults import Faults
@@ -31,6 +31,16 @@ class Fetched(Tensor, frozen=True, eq=False):
     step: spec.From
 
 
+class Progress(NamedTuple):
+    """How far an elaboration is: counts of its work, and of the tensors that it has made."""
+
+    steps: int
+    edges: int
+    parameters: int
+    operations: int
+    made: int
+
+
 class Context:
     """One elaboration: the document, and what is collected over the whole of it."""
 
@@ -47,8 +57,11 @@ class Context:
         self.params: Mapping[str, Any] = {}
         #: The shape of one sample of the first input, once it is known.
         self.sample: tuple[int, ...] = ()
-        #: The place where each tensor was made.
+        #: The place where each tensor was made, and the tensors in the order in which they were.
         self.origins: dict[Tensor, Span] = {}
+        self.made: list[Tensor] = []
+        #: The channels that tensors would have if the arguments of the layers before were not in PyTorch's order.
+        self.meant_channels: dict[Tensor, int] = {}
         self._meter = Meter(document.limits.evaluation)
         self._fetched: dict[Fetched, None] = {}
         #: The ``from`` steps after which a module ends that names its outputs.
@@ -61,6 +74,35 @@ class Context:
     def place(self, span: Span) -> str:
         """Line and column, with the file if it is not the document's."""
         return f"{span.line}:{span.column}" if span.source == self.document.source else str(span)
+
+    # --- how far it is ---------------------------------------------------------------------------
+
+    def progress(self) -> Progress:
+        """How far the elaboration is."""
+        work = self.work
+        return Progress(work.steps, work.edges, work.parameters, self._meter.spent, len(self.made))
+
+    def affords(self, before: Progress, after: Progress) -> bool:
+        """Whether as much may be done again as between two points."""
+        now, limits = self.progress(), self.document.limits
+        most = (limits.steps, limits.edges, limits.parameters, limits.evaluation)
+        return all(count + end - start <= limit for count, start, end, limit in zip(now, before, after, most))
+
+    def repeat(self, before: Progress, after: Progress, new: Callable[[Tensor], Tensor]) -> None:
+        """Takes note that as much was done again as between two points, on ``new`` tensors."""
+        work = self.work
+        work.steps += after.steps - before.steps
+        work.edges += after.edges - before.edges
+        work.parameters += after.parameters - before.parameters
+        self._meter.spent += after.operations - before.operations
+        for tensor in self.made[before.made : after.made]:
+            self.originate(new(tensor), self.origins[tensor])
+
+    def originate(self, tensor: Tensor, span: Span) -> None:
+        """Records where a tensor was made, if it is new."""
+        if tensor not in self.origins:
+            self.origins[tensor] = span
+            self.made.append(tensor)
 
     def leave_out(self, step: spec.Step | spec.Arm, site: Site) -> None:
         """Records a step or branch whose ``when`` is false."""
@@ -97,6 +139,7 @@ class Context:
         unknown."""
         if not written:
             return {"output": self.taken(last)} if last is not None else None
+        site = site.without_input()
         if isinstance(last, Fetched):
             self._ending.add(last.step)
         self.work.spend(written[0].span, site, len(written))

@@ -28,22 +28,28 @@ class Bound(Record, frozen=True, eq=False, dict=True):
     layer: Layer
     input: Shape
     output: Shape
+    #: The number of learned values.
+    params: int
 
-    @cached_property
-    def params(self) -> int:
-        """The number of learned values."""
-        return _elements(self.layer.named_parameters().values())
+    @classmethod
+    def of(cls, layer: Layer, x: Shape, out: Shape) -> Bound:
+        return cls(layer, x, out, _elements(layer.named_parameters().values()))
 
     @cached_property
     def cost(self) -> Cost:
-        """The cost of the layer where it is made."""
+        """The cost of the layer where it is made. Where it is reused, it costs its MACs again."""
         buffers = _elements(self.layer.named_buffers().values())
-        return Cost(self.params, buffers, self.cost_again.macs)
+        return Cost(self.params, buffers, self.layer.macs(self.input, self.output))
 
     @cached_property
-    def cost_again(self) -> Cost:
-        """The cost of the layer where it is reused: MACs again, but no parameters."""
-        return Cost(macs=self.layer.macs(self.input, self.output))
+    def tensors(self) -> tuple[str, ...]:
+        """The names of its tensors in the ``state_dict``."""
+        return (*self.layer.named_parameters(), *self.layer.named_buffers())
+
+    @cached_property
+    def unseen(self) -> tuple[int, ...]:
+        """:meth:`Layer.unseen` of its shapes."""
+        return self.layer.unseen(self.input, self.output)
 
 
 def total(costs: Iterable[Cost]) -> Cost:

@@ -23,7 +23,7 @@ from cnndsl.graph.names import name_of, take, which
 from cnndsl.graph.params import check_order
 from cnndsl.graph.reuse import Reusing
 from cnndsl.graph.scope import Named, Scope
-from cnndsl.graph.site import Site
+from cnndsl.graph.site import MAX_NESTING, Site
 from cnndsl.graph.structure import Structure
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
@@ -124,14 +124,14 @@ class _Elaborator:
                 site.fault(Code.LIMIT, message, value.span, how_to_raise("elements"))
             else:
                 tensors[name] = made = Tensor(Shape((self.batch, *sizes)))
-                self.context.origins[made] = value.span.first_line
+                self.context.originate(made, value.span.first_line)
         return tensors
 
     def name_inputs(self, inputs: Mapping[str, Tensor | None], site: Site) -> None:
         """Makes inputs available to `from`, until a step takes the name of the first."""
-        given = {spec.Name(name, self.document.inputs[name].span): tensor for name, tensor in inputs.items()}
-        first = {spec.Name(INPUT, name.span): tensor for name, tensor in [*given.items()][:1]}
-        site.scope.give(first | (given if self.document.names_inputs else {}), site.environment)
+        given = [(name, self.document.inputs[name].span, tensor) for name, tensor in inputs.items()]
+        first = [(INPUT, span, tensor) for _, span, tensor in given[:1]]
+        site.scope.give(first + (given if self.document.names_inputs else []), site.environment)
         for name in [*inputs][1:]:
             site.scope.taken[name] = self.document.inputs[name]
 
@@ -158,16 +158,18 @@ class _Elaborator:
                     continue
                 if not decision:
                     self.context.leave_out(step, site)
-                    site.check_depth(step.span)
+                    if site.depth > MAX_NESTING:
+                        site.too_deep(step.span)
                     x = self.run_steps(step.otherwise, x, site)
                     continue
             if isinstance(step, spec.Let):
                 site = site.let(step.values, step.span)
                 continue
-            site.check_depth(step.span)
+            if site.depth > MAX_NESTING:
+                site.too_deep(step.span)
             x = self.run_step(step, x, site)
             if x is not None:
-                self.context.origins.setdefault(x, step.span)
+                self.context.originate(x, step.span)
         return x
 
     def run_step(self, step: spec.Step, x: Tensor | None, site: Site) -> Tensor | None:

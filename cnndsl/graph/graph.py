@@ -68,7 +68,7 @@ class Apply(Record, frozen=True, eq=False):
 
     @property
     def cost(self) -> Cost:
-        return self.bound.cost_again if self.reuse else self.bound.cost
+        return Cost(macs=self.bound.cost.macs) if self.reuse else self.bound.cost
 
     @property
     def input(self) -> Tensor:

@@ -103,7 +103,7 @@ def _bias_before_batch_norm(item: Apply, around: Surroundings) -> Diagnostic | N
 
 def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
     """A stride that does not divide an axis leaves its end unread, and its edge undetected."""
-    unseen = item.layer.unseen(item.input.shape, item.output.shape)
+    unseen = item.bound.unseen
     if not any(unseen):
         return None
     counts = [
@@ -118,8 +118,10 @@ def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
 
 def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:
     """A linear layer works on the last dimension only: on each row of pixels of an image separately."""
+    if not isinstance(item.layer, Linear):
+        return None
     shape = item.input.shape
-    if not isinstance(item.layer, Linear) or shape.rank < 4 or item.input in around.permuted:
+    if shape.rank < 4 or item.input in around.permuted:
         return None
     message = f"`Linear` works on the last dimension of {shape}, on each row of the image separately"
     return Diagnostic(Code.UNFLATTENED, message, item.step.span, "put `Flatten` before it")
@@ -146,8 +148,10 @@ def _order_of_torch(item: Apply, around: Surroundings) -> Diagnostic | None:
 
 def _upsampling_to_less(item: Apply, around: Surroundings) -> Diagnostic | None:
     """The first argument of ``Upsample`` is the output size, not the scale factor."""
+    if not isinstance(item.layer, Upsample) or item.layer.values.get("size") is None:
+        return None
     shape, out = item.input.shape, item.output.shape
-    if not isinstance(item.layer, Upsample) or item.layer.values.get("size") is None or prod(out) >= prod(shape):
+    if prod(out) >= prod(shape):
         return None
     message = f"this `Upsample` shrinks {shape} to {out}"
     return Diagnostic(Code.MISTAKEN, message, item.step.span, "`Upsample: {scale_factor: 2}` doubles height and width")

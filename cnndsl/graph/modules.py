@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.arguments import Called, Given, usage
 from cnndsl.graph.context import Context
-from cnndsl.graph.graph import Alias, Inline, Item, Module, Tensor
+from cnndsl.graph.copies import Copies
+from cnndsl.graph.graph import Inline, Module, Tensor
+from cnndsl.graph.inside import Inside, told_apart
 from cnndsl.graph.names import take
 from cnndsl.graph.scope import Named, Scope
 from cnndsl.graph.site import Run, Site
@@ -26,21 +29,6 @@ from cnndsl.spec.words import INPUT
 _RING = "every call writes a block out; `repeat` runs the same steps several times"
 #: A tensor whose shape is unknown because of a fault, in the table of a network that fails.
 NOTHING = Tensor(Shape())
-
-
-class Inside(Record, frozen=True):
-    """A module whose steps have run: its items, and the tensors that it was given and that it returns, by name.
-    ``made`` is None if one of these is unknown."""
-
-    scope: Scope
-    items: tuple[Item, ...]
-    given: dict[str, Tensor]
-    made: dict[str, Tensor] | None
-
-    @property
-    def last(self) -> Tensor | None:
-        """The current tensor after it."""
-        return [*self.made.values()][-1] if self.made else None
 
 
 class Use(Record, frozen=True):
@@ -60,6 +48,7 @@ class Modules:
     def __init__(self, context: Context, run: Run) -> None:
         self.context = context
         self.run = run
+        self.copies = Copies(context)
 
     # --- blocks ----------------------------------------------------------------------------------
 
@@ -78,7 +67,11 @@ class Modules:
         path = site.scope.path if step.inline else site.scope.path_of(str(child))
         there = known.calling(block.name, lambda: (f"blocks.{block.name}", f"called at {context.place(span)}"), path)
         use = Use(step, block, params, self.given(step, block, x, site), there)
-        return self._inline(use, child) if step.inline else self._module(use, str(child))
+        if step.inline:
+            return self._inline(use, child)
+        taken, scope = self._taken(use), Scope(path, block.chain)
+        run = partial(self._inside, block, scope, taken, there)
+        return self._module(use, str(child), taken, self.copies.inside(block, params.values, taken, scope, there, run))
 
     def _may_call(self, block: Block, span: Span, site: Site) -> bool:
         """Whether the calls around this one allow it."""
@@ -100,8 +93,7 @@ class Modules:
     def _params(self, called: Called[Block], span: Span, site: Site) -> Given:
         """The block's parameters with their values, and as the call has them."""
         block = called.of
-        unknown = dict.fromkeys((parameter.name for parameter in block.parameters), UNKNOWN)
-        found = called.evaluated(site) or Given(unknown, {})
+        found = called.evaluated(site) or Given(dict.fromkeys((p.name for p in block.parameters), UNKNOWN), {})
         missing = [p.name for p in block.parameters if p.default is None and p.name not in found.values]
         if missing:
             needs = " and ".join(f"`{name}`" for name in missing)
@@ -146,13 +138,17 @@ class Modules:
         child = site.scope.child_name("sequential", name)
         take(child, step, site)
         block = self.context.document.chained(Block("", (), step.steps, step.span))
-        return self._module(Use(step, block, Given(site.environment.names, {}), [x], site), child)
+        use = Use(step, block, Given(site.environment.names, {}), [x], site)
+        taken = self._taken(use)
+        return self._module(use, child, taken, self.inside(block, site.scope.path_of(child), taken, site))
 
-    def _module(self, use: Use, name: str) -> Tensor | None:
+    def _taken(self, use: Use) -> Sequence[Tensor | None]:
+        """The tensors in the graph that a use takes."""
+        return [self.context.taken(tensor) for tensor in use.given]
+
+    def _module(self, use: Use, name: str, taken: Sequence[Tensor | None], inside: Inside) -> Tensor | None:
         """A child module."""
         step, block, site = use.step, use.block, use.site
-        taken = [self.context.taken(tensor) for tensor in use.given]
-        inside = self.inside(block, site.scope.path_of(name), taken, site)
         made = inside.made or dict.fromkeys(block.output_names, NOTHING)
         item = None
         inputs = tuple(tensor for tensor in taken if tensor is not None)
@@ -170,8 +166,7 @@ class Modules:
     def _inline(self, use: Use, name: str | None) -> Tensor | None:
         """The steps of a block as steps of the module around: they see no names of it, but it sees theirs."""
         site, names = use.site, use.site.scope.names
-        taken = [self.context.taken(tensor) for tensor in use.given]
-        inside = self._run(use.block, taken, site.written_out(use.block.name))
+        inside = self._run(use.block, self._taken(use), site.written_out(use.block.name))
         names |= {key: named for key, named in inside.scope.names.items() if not isinstance(named.step, spec.Invalid)}
         made = inside.made or {}
         params = use.params
@@ -186,15 +181,18 @@ class Modules:
 
     def inside(self, block: Block, path: str, given: Sequence[Tensor | None], site: Site) -> Inside:
         """Runs the steps of a module."""
-        return self._run(block, _told_apart(given), site.module(Scope(path, block.chain)))
+        return self._inside(block, Scope(path, block.chain), given, site)
+
+    def _inside(self, block: Block, scope: Scope, given: Sequence[Tensor | None], site: Site) -> Inside:
+        return self._run(block, told_apart(given), site.module(scope))
 
     def _run(self, block: Block, given: Sequence[Tensor | None], site: Site) -> Inside:
-        tensors = {spec.Name(INPUT, block.span): given[0], **dict(zip(block.inputs, given))}
-        site.scope.give(tensors, site.environment)
+        named = ((name.name, name.span, tensor) for name, tensor in zip(block.inputs, given))
+        site.scope.give([(INPUT, block.span, given[0]), *named], site.environment)
         last = self.run(block.steps, given[0], site)
-        made = self.context.outputs(block.outputs, last, f"`{block.name}`", site.without_input())
-        named = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
-        return Inside(site.scope, tuple(site.body), named, made)
+        made = self.context.outputs(block.outputs, last, f"`{block.name}`", site)
+        known = {name: tensor for name, tensor in zip(block.input_names, given) if tensor is not None}
+        return Inside(site.scope, tuple(site.body), known, made)
 
 
 def _refuse_tensors(step: spec.Call | spec.Reuse, block: Block, count: int, site: Site) -> None:
@@ -209,12 +207,3 @@ def _refuse_tensors(step: spec.Call | spec.Reuse, block: Block, count: int, site
         site.fault(Code.MISSING, f"{takes}{listed} and needs `inputs`", step.span, help, note)
     else:
         site.fault(Code.ARGUMENT, f"{takes}{listed}, got {count}", step.inputs.span, help, note)
-
-
-def _told_apart(tensors: Sequence[Tensor | None]) -> list[Tensor | None]:
-    """The tensors, with an alias for each that appears again."""
-    found: list[Tensor | None] = []
-    for tensor in tensors:
-        again = tensor is not None and any(other is tensor for other in found)
-        found.append(Alias(tensor.shape, tensor) if tensor is not None and again else tensor)
-    return found

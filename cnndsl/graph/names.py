@@ -29,7 +29,7 @@ def name_of(step: spec.Step, site: Site) -> str | None:
         return None
     is_child = isinstance(step, spec.Sequential) or (isinstance(step, spec.Call) and not step.inline)
     reason, help = unusable_step(name, is_child) if isinstance(name, str) else "is not a string", ""
-    if not reason and str(name).count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
+    if not reason and "." in name and name.count(".") > sum(text.count(".") for text in spec.written_name(step.name)):
         reason, help = "has a dot that is not written in `name`", "write it there, as in `name: convs.$i`"
     if reason:
         help = help or usable_step(str(name))

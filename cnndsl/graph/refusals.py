@@ -43,17 +43,15 @@ class Refusals:
         self.context = context
         #: The spatial axes of the layers so far.
         self.dims: set[int | None] = set()
-        #: The channels that tensors would have if the arguments of the layers before were not in PyTorch's order.
-        self.meant_channels: dict[Tensor, int] = {}
 
     def applied(self, item: Apply) -> None:
         """Takes note of a layer that accepts its input."""
         self.dims.add(item.layer.dims)
         meant = meant_channels(item)
-        if not meant and item.output.shape.channels == item.input.shape.channels:
-            meant = self.meant_channels.get(item.input)
+        if not meant and self.context.meant_channels and item.output.shape.channels == item.input.shape.channels:
+            meant = self.context.meant_channels.get(item.input)
         if meant:
-            self.meant_channels[item.output] = meant
+            self.context.meant_channels[item.output] = meant
 
     def report(self, call: LayerCall, refused: Refused) -> None:
         """Reports what a layer refuses, at the argument in question."""
@@ -84,7 +82,7 @@ class Refusals:
         first = next(iter(layer.arguments.values()), None)
         if x is not None and code is not Code.TYPE:
             begins = next((given.values[name] for name in layer.positional() if name in given.written), None)
-            meant = self.meant_channels.get(self.context.taken(x), x.shape.channels)
+            meant = self.context.meant_channels.get(self.context.taken(x), x.shape.channels)
             likely = begins in (x.shape.channels, meant)
             if not likely or first is None or first.infer is None:
                 return ""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, did_you_mean, shorten
 from cnndsl.graph.graph import Graph
-from cnndsl.spec.renaming import ANYWHERE, Hit, Renaming, chosen, hits_in, with_hits
+from cnndsl.spec.renaming import ANYWHERE, Hit, Renamer, Renaming, chosen, with_hits
 
 #: The most comparisons of a line with a segment of a tensor's name.
 MAX_COMPARISONS = 500_000
@@ -16,12 +16,7 @@ MAX_COMPARISONS = 500_000
 
 def tensor_names(graph: Graph) -> list[str]:
     """The names of the tensors in a network's ``state_dict``."""
-    return [
-        f"{item.path}.{name}"
-        for item in graph.root.layers
-        if not item.reuse
-        for name in (*item.layer.named_parameters(), *item.layer.named_buffers())
-    ]
+    return [f"{item.path}.{name}" for item in graph.root.layers if not item.reuse for name in item.bound.tensors]
 
 
 def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
@@ -32,47 +27,66 @@ def doubtful_renamings(graph: Graph) -> Iterator[Diagnostic]:
         message = f"{len(lines)} lines of `rename` on {len(names)} tensors take more than {MAX_COMPARISONS} comparisons"
         yield Diagnostic(Code.LIMIT, message, lines[0].span, "a `*` matches any text in one segment of a name")
         return
-    hits = {name: hits_in(name, lines) for name in names}
-    counting = {name: chosen(found) for name, found in hits.items()}
-    for warning in (*_idle(lines, hits, counting), *_clashes(counting)):
+    renaming = _Renamings(lines)
+    for name in names:
+        renaming.add(name)
+    for warning in (*renaming.idle(names), *renaming.clashes):
         if warning.span and warning.span.source == graph.document.source:
             yield warning
 
 
-def _idle(
-    lines: Sequence[Renaming], hits: Mapping[str, list[Hit]], counting: Mapping[str, list[Hit]]
-) -> Iterator[Diagnostic]:
-    """Lines that rename no tensor."""
-    finding, used = ({id(hit.line) for found in each.values() for hit in found} for each in (hits, counting))
-    names = [name.split(".") for name in hits]
-    for line in lines:
-        if id(line) in used:
-            continue
-        if id(line) in finding:
-            message, help = f"other lines of `rename` take precedence for all that `{shorten(line.ours)}` matches", ""
-        else:
-            message, help = f"no tensor matches `{shorten(line.ours)}` in `rename`", _help_for_idle(line, names)
-        yield Diagnostic(Code.UNUSED, message, line.span, help)
+class _Renamings:
+    """What the lines of a ``rename`` do to the tensors of a network. Of a tensor, nothing is kept but its name."""
+
+    def __init__(self, lines: Sequence[Renaming]) -> None:
+        self.renamer = Renamer(lines)
+        #: Warnings about tensors that have the same name in checkpoints, so one is loaded into both; the first of each
+        #: pair of lines.
+        self.clashes: list[Diagnostic] = []
+        self._finding: set[int] = set()
+        self._used: set[int] = set()
+        self._first: dict[str, str] = {}
+        self._told: set[tuple[int, ...]] = set()
+
+    def add(self, name: str) -> None:
+        """Renames a tensor."""
+        hits = self.renamer.hits(name)
+        counting = chosen(hits)
+        self._finding.update([id(hit.line) for hit in hits])
+        self._used.update([id(hit.line) for hit in counting])
+        called = with_hits(name, counting)
+        other = self._first.setdefault(called, name)
+        if other != name:
+            self._clash(other, name, called, (*chosen(self.renamer.hits(other)), *counting))
+
+    def _clash(self, other: str, name: str, called: str, both: Sequence[Hit]) -> None:
+        lines = tuple(id(hit.line) for hit in both)
+        if lines not in self._told:
+            self._told.add(lines)
+            message = f"`{shorten(other)}` and `{shorten(name)}` are both called `{shorten(called)}` in checkpoints"
+            help = "one tensor would be loaded into both: give each a name of its own"
+            self.clashes.append(Diagnostic(Code.DOUBTFUL, message, both[-1].line.span, help))
+
+    def idle(self, names: Sequence[str]) -> Iterator[Diagnostic]:
+        """Warnings about lines that rename no tensor."""
+        for line in self.renamer.lines:
+            if id(line) in self._used:
+                continue
+            if id(line) in self._finding:
+                message, help = (
+                    f"other lines of `rename` take precedence for all that `{shorten(line.ours)}` matches",
+                    "",
+                )
+            else:
+                segments = [name.split(".") for name in names]
+                message, help = f"no tensor matches `{shorten(line.ours)}` in `rename`", _help_for_idle(line, segments)
+            yield Diagnostic(Code.UNUSED, message, line.span, help)
 
 
 def _help_for_idle(line: Renaming, names: Sequence[Sequence[str]]) -> str:
     anywhere = replace(line, ours=f"{ANYWHERE}{line.ours}", theirs=f"{ANYWHERE}{line.theirs}")
-    if not line.ours.startswith(ANYWHERE) and any(any(anywhere.hits(name)) for name in names):
+    if not line.ours.startswith(ANYWHERE) and any(
+        anywhere.hit(name, start) for name in names for start in range(len(name))
+    ):
         return f'no name begins with it; `"{anywhere.ours}": "{anywhere.theirs}"` also matches inside names'
     return did_you_mean(line.ours, {".".join(name[:end]) for name in names for end in range(1, len(name) + 1)})
-
-
-def _clashes(hits: Mapping[str, list[Hit]]) -> Iterator[Diagnostic]:
-    """Tensors that have the same name in checkpoints, so one is loaded into both; the first of each pair of lines."""
-    first: dict[str, str] = {}
-    told: set[tuple[int, ...]] = set()
-    for name, found in hits.items():
-        called = with_hits(name, found)
-        other = first.setdefault(called, name)
-        both = (*hits[other], *found)
-        lines = tuple(id(hit.line) for hit in both)
-        if other != name and lines not in told:
-            told.add(lines)
-            message = f"`{shorten(other)}` and `{shorten(name)}` are both called `{shorten(called)}` in checkpoints"
-            help = "one tensor would be loaded into both: give each a name of its own"
-            yield Diagnostic(Code.DOUBTFUL, message, both[-1].line.span, help)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Container, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
 from itertools import count
@@ -20,7 +19,6 @@ from cnndsl.spec.steps import (
     ANY_NAME,
     Arm,
     Invalid,
-    Name,
     Step,
     Steps,
     WrittenName,
@@ -133,7 +131,8 @@ class Scope(Struct):
     #: The steps and branches whose `when` was false, and the names of such steps.
     left_out: dict[Step | Arm, None] = field(default_factory=dict)
     left_out_names: dict[str, Span] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)
+    #: How many operations of each kind there are so far.
+    counts: dict[str, int] = field(default_factory=dict)
     children: Iterator[int] = field(default_factory=count)
     failed: list[Failed] = field(default_factory=list)
 
@@ -174,11 +173,10 @@ class Scope(Struct):
                     found.setdefault(str(value.value), value.span)
         return {name: span for name, span in found.items() if name not in self.names}
 
-    def give(self, tensors: Mapping[Name, Tensor | None], environment: Environment) -> None:
+    def give(self, tensors: Iterable[tuple[str, Span, Tensor | None]], environment: Environment) -> None:
         """Makes the tensors that the module is given known by their names, until a step takes the name of one."""
-        for name, tensor in tensors.items():
-            step = Invalid(span=name.span)
-            self.names[name.name] = Named(step, name.span, tensor, environment)
+        for name, span, tensor in tensors:
+            self.names[name] = Named(Invalid(span=span), span, tensor, environment)
 
     def find(self, name: str) -> Named | None:
         """What a name refers to: an earlier step, or an output of an earlier module, such as ``backbone.c4``."""
@@ -188,7 +186,8 @@ class Scope(Struct):
         named = self.names.get(module)
         if named is None or not (named.unknown or output in named.outputs):
             return None
-        return replace(named, tensor=None if named.unknown else named.outputs[output], item=None, is_output=True)
+        tensor = None if named.unknown else named.outputs[output]
+        return replace(named, tensor=tensor, item=None, is_output=True)
 
     def may_have(self, name: str) -> bool:
         """Whether a skipped step may have this name, or be the module before its dot; after many, any name is
@@ -202,13 +201,16 @@ class Scope(Struct):
         """The name of the next child: the written one, its index in a chain, or else kind and count."""
         index = next(self.children)
         if written is not None:
-            self.counts[short_name] += 1
+            self._count(short_name)
             return written
         return str(index) if self.chain else self.counted(short_name)
 
     def counted(self, short_name: str) -> str:
-        self.counts[short_name] += 1
-        return f"{short_name}{self.counts[short_name]}"
+        return f"{short_name}{self._count(short_name)}"
+
+    def _count(self, short_name: str) -> int:
+        self.counts[short_name] = number = self.counts.get(short_name, 0) + 1
+        return number
 
     def label(self, kind: str) -> str:
         """The next name for a merge or split, which is not a module: one that no step has."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from msgspec.structs import replace
 
@@ -13,6 +13,7 @@ from cnndsl.graph.graph import Item, Tensor
 from cnndsl.graph.scope import Scope
 from cnndsl.graph.trail import Station, told
 from cnndsl.limits import how_to_raise
+from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.document import Parameter
 from cnndsl.spec.evaluation import Environment, Unknown, evaluate
@@ -23,14 +24,12 @@ from cnndsl.spec.values import Fault, Value
 MAX_NESTING = 100
 
 
-class Site(NamedTuple):
+class Site(Record, frozen=True):
     """The place where steps run: the values known there, the module around them, the body that they append to, and the
     way that leads there.
 
     ``faults`` collects what is wrong. ``path`` is that of the layer or block that faults belong to, and ``trail`` the
     blocks and loops around it, outermost first.
-
-    A tuple, since every step has a site: ``dataclasses.replace`` takes several times as long.
     """
 
     environment: Environment
@@ -52,7 +51,7 @@ class Site(NamedTuple):
 
     def seeing(self, environment: Environment) -> Site:
         """The same place with other values."""
-        return Site(environment, *self[1:])
+        return replace(self, environment=environment)
 
     def after(self, x: Tensor | None) -> Site:
         """The place of the next step, which takes the tensor ``x``."""
@@ -61,39 +60,39 @@ class Site(NamedTuple):
 
     def without_input(self) -> Site:
         """The same place for values that belong to no step, so that no tensor enters them."""
-        return self._replace(environment=replace(self.environment, input=None, has_input=False))
+        return replace(self, environment=replace(self.environment, input=None, has_input=False))
 
     def deeper(self) -> Site:
         """The place of a list of steps, one level further inside."""
-        return self._replace(depth=self.depth + 1)
+        return replace(self, depth=self.depth + 1)
 
     def inside(self) -> Site:
         """A place for steps of a region, with a body of their own."""
-        return self._replace(body=[])
+        return replace(self, body=[])
 
     def within(self, told: Callable[[], tuple[str, str]]) -> Site:
         """A place in a round of a loop, or in a reused step, which is a :class:`Station` in the trail of faults."""
-        return self._replace(trail=(*self.trail, Station(told)))
+        return replace(self, trail=(*self.trail, Station(told)))
 
     def of(self, path: str) -> Site:
         """The same place, with faults that belong to the layer at ``path``."""
-        return self._replace(path=path)
+        return replace(self, path=path)
 
     def calling(self, block: str, told: Callable[[], tuple[str, str]], path: str) -> Site:
         """A place in a call of a block, whose module is at ``path``."""
-        return self._replace(path=path, trail=(*self.trail, Station(told, path)), calls=(*self.calls, block))
+        return replace(self, path=path, trail=(*self.trail, Station(told, path)), calls=(*self.calls, block))
 
     def module(self, scope: Scope) -> Site:
         """A place for the steps of a child module."""
-        return self._replace(scope=scope, body=[], inlined="")
+        return replace(self, scope=scope, body=[], inlined="")
 
     def written_out(self, block: str) -> Site:
         """A place for the steps of a block that is written out in the module around."""
-        return self._replace(scope=self.scope.apart(), body=[], inlined=block)
+        return replace(self, scope=self.scope.apart(), body=[], inlined=block)
 
     def again(self, environment: Environment, told: Callable[[], tuple[str, str]]) -> Site:
         """A place where a step runs once more, with the values of its first run."""
-        return self.within(told)._replace(environment=environment, reusing=True)
+        return replace(self.within(told), environment=environment, reusing=True)
 
     # --- faults ----------------------------------------------------------------------------------
 
@@ -109,10 +108,9 @@ class Site(NamedTuple):
         self.fault(Code.LIMIT, message, span, how_to_raise(limit))
         raise Stop
 
-    def check_depth(self, span: Span) -> None:
-        """Stops at the step at ``span`` if too many are around it."""
-        if self.depth > MAX_NESTING:
-            self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
+    def too_deep(self, span: Span) -> NoReturn:
+        """Stops at the step at ``span``, since more than :data:`MAX_NESTING` are around it."""
+        self.stop(f"steps nested more than {MAX_NESTING} deep, with blocks written out", span)
 
     # --- values ----------------------------------------------------------------------------------
 

@@ -62,5 +62,5 @@ def _odd_window(item: Apply) -> bool:
 
 def meant_channels(item: Apply) -> int | None:
     """The channels that a layer would give if its arguments were not in PyTorch's order; None if they are not."""
-    kernel = item.layer.values.get("kernel_size")
-    return kernel if isinstance(kernel, int) and mistaken(item) else None
+    kernel = item.layer.values.get("kernel_size") if mistaken(item) else None
+    return kernel if isinstance(kernel, int) else None

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from cnndsl.layers.kinds import Kind
-from cnndsl.layers.table import Argument, signature, take
+from cnndsl.layers.table import Argument, Arguments, signature, take
 
 
 class Function:
@@ -20,7 +20,7 @@ class Function:
     ) -> None:
         self.name = name
         self.documentation = documentation
-        self.arguments = arguments
+        self.arguments = Arguments(arguments)
         self.path = path
         for key, value in arguments.items():
             value.name = key

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
 
 from cnndsl.layers.kinds import EARLIER, MAX_NUMBER, MAX_SIZE, Kind
@@ -75,6 +76,25 @@ class Argument(Generic[T]):
         )
 
 
+class Arguments(dict[str, Argument[Any]]):
+    """Arguments by name, in torch's order."""
+
+    @cached_property
+    def defaults(self) -> dict[str, Any]:
+        """The defaults of all but the inferred ones."""
+        return {name: argument.default for name, argument in self.items() if argument.infer is None}
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """Those that must be written."""
+        return tuple(name for name, argument in self.items() if argument.required)
+
+    @cached_property
+    def inferred(self) -> dict[str, Argument[Any]]:
+        """Those that follow from the input."""
+        return {name: argument for name, argument in self.items() if argument.infer is not None}
+
+
 def argument(kind: Kind[T], default: T = REQUIRED, *, keyword: bool = False, name: str = "") -> Argument[T]:
     """An argument that must be written unless it has a default; ``keyword``: only by name.
 
@@ -91,7 +111,7 @@ def inferred(
     return Argument(kind, REQUIRED, infer, fits)
 
 
-def take(name: str, arguments: Mapping[str, Argument[Any]], given: Mapping[str, Any], dims: int = 0) -> dict[str, Any]:
+def take(name: str, arguments: Arguments, given: Mapping[str, Any], dims: int = 0) -> dict[str, Any]:
     """``given``, checked and in torch's types, with defaults; inferred arguments are included only if written.
 
     ``name`` is the layer or function that they are arguments of. Raises :class:`Refused`.
@@ -100,12 +120,11 @@ def take(name: str, arguments: Mapping[str, Argument[Any]], given: Mapping[str, 
         if key not in arguments:
             raise Refused(f"`{name}` has no argument `{key}`", key, f"`{name}({signature(arguments)})`")
         arguments[key].check(value, dims)
-    missing = [key for key, arg in arguments.items() if arg.required and key not in given]
+    missing = [key for key in arguments.required if key not in given]
     if missing:
         needs = " and ".join(f"`{key}`" for key in missing)
         raise Refused(f"`{name}` needs {needs}", None, f"`{name}({signature(arguments)})`")
-    defaults = {key: arg.default for key, arg in arguments.items() if arg.infer is None}
-    return defaults | {key: arguments[key].kind.convert(value, dims) for key, value in given.items()}
+    return arguments.defaults | {key: arguments[key].kind.convert(value, dims) for key, value in given.items()}
 
 
 def signature(arguments: Mapping[str, Argument[Any]]) -> str:
@@ -153,12 +172,15 @@ class Layer:
     #: The name of an unnamed child, without its count: ``conv`` for ``conv1``, ``conv2``.
     short_name: ClassVar[str]
     #: Arguments by name, in torch's order.
-    arguments: ClassVar[dict[str, Argument[Any]]] = {}
+    arguments: ClassVar[Arguments] = Arguments()
     #: The arguments that name earlier steps: it reads the shapes of their tensors when it runs.
     reads: ClassVar[tuple[str, ...]] = ()
     #: Arguments and an input shape for the example in the docs and for tests.
     example: ClassVar[Mapping[str, Any]] = {}
     example_input: ClassVar[tuple[int, ...]] = (1, 8, 32, 32)
+
+    #: The arguments that are attributes, under their names.
+    _attributes: ClassVar[tuple[str, ...]] = ()
 
     values: Mapping[str, Any]
     #: What computes the weight, if it is not a parameter itself.
@@ -167,7 +189,8 @@ class Layer:
     def __init_subclass__(cls) -> None:
         name = cls.__name__
         own = {value.name: value for value in vars(cls).values() if isinstance(value, Argument)}
-        cls.arguments = {**cls.arguments, **own}
+        cls.arguments = Arguments({**cls.arguments, **own})
+        cls._attributes = tuple(name for name in cls.arguments if isinstance(getattr(cls, name, None), Argument))
         cls.reads = tuple(name for name, argument in cls.arguments.items() if EARLIER in argument.kind.parts())
         cls.word = vars(cls).get("word", name)
         cls.constructor = name if cls.package or cls.defined_in else f"nn.{name}"
@@ -178,7 +201,11 @@ class Layer:
             cls.example_input = {1: (1, 8, 32), 2: (1, 8, 32, 32), 3: (1, 8, 16, 32, 32)}[cls.dims or 2]
 
     def __init__(self, **values: Any) -> None:
-        object.__setattr__(self, "values", values)
+        attributes = self.__dict__
+        attributes["values"] = values
+        for name in self._attributes:  # an attribute of the object is found before that of its class, the argument
+            if name in values:
+                attributes[name] = values[name]
 
     def __setattr__(self, name: str, value: object) -> None:
         raise AttributeError(f"{type(self).__name__} is frozen")
@@ -196,10 +223,10 @@ class Layer:
         """
         values = take(cls.word, cls.arguments, given, cls.dims or 0)
         x = cls.admit(x)
-        for name, arg in cls.arguments.items():
-            if arg.infer is not None:
-                told = arg.infer(cls, x)
-                values[name] = arg.agree(values[name], told, x) if name in given else told
+        for name, arg in cls.arguments.inferred.items():
+            assert arg.infer is not None
+            told = arg.infer(cls, x)
+            values[name] = arg.agree(values[name], told, x) if name in given else told
         return cls(**{name: values[name] for name in cls.arguments})
 
     @classmethod
@@ -226,7 +253,7 @@ class Layer:
     @classmethod
     def infers(cls, name: str | None) -> bool:
         """Whether an argument of this name follows from the input."""
-        return name in cls.arguments and cls.arguments[name].infer is not None
+        return name in cls.arguments.inferred
 
     @classmethod
     def takes_list(cls) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
 from cnndsl.layers import LAYERS
-from cnndsl.layers.table import Argument
+from cnndsl.layers.table import Argument, Arguments
 from cnndsl.plugins.plugin_layer import OwnLayer, Rules
 from cnndsl.plugins.signature import Infer, arguments_of
 from cnndsl.spec.names import unusable
@@ -67,7 +67,7 @@ def _enter(cls: Any, infer: Mapping[str, Infer], rules: Mapping[str, Any], famil
     said = {"__doc__": cls.__doc__, "package": home, "family": family, "rules": Rules(cls, takes=takes, **given)}
     LAYERS[name] = type(name, (OwnLayer,), said)
     # Not as attributes of the class: an argument may be named `output`.
-    LAYERS[name].arguments = arguments
+    LAYERS[name].arguments = Arguments(arguments)
     return cls
 
 

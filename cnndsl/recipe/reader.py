@@ -42,12 +42,10 @@ CALLS = {
 NEEDED = tuple(key.name for key in KEYS.values() if key.required)
 
 
-def read_recipe(document: Document, params: Mapping[str, Any]) -> tuple[Recipe | None, list[Diagnostic]]:
-    """The recipe of a document with the parameters ``params``. None if it has none, one with errors, or an
-    incomplete one: the rest may be given when it is trained."""
-    if document.train is None:
-        return None, []
-    reader = _Reader(document.train, params)
+def read_recipe(train: Train, params: Mapping[str, Any]) -> tuple[Recipe | None, list[Diagnostic]]:
+    """The recipe of a document with the parameters ``params``. None if it has errors, or is incomplete: the rest may be
+    given when it is trained."""
+    reader = _Reader(train, params)
     recipe = reader.read()
     return recipe, reader.faults
 

@@ -90,7 +90,7 @@ class Environment(Record, frozen=True):
     def at(self, shape: tuple[int, ...] | None) -> Environment:
         if shape is self.input and self.has_input:
             return self
-        return Environment(self.names, self.callables, shape, True, self.meter)
+        return replace(self, input=shape, has_input=True)
 
 
 def evaluate(value: Value, environment: Environment) -> Any:

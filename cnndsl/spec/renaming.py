@@ -14,8 +14,9 @@ All lines match our own name, not the result of another line.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
+from operator import itemgetter
 
 from cnndsl.record import Record
 from cnndsl.source import Span
@@ -59,26 +60,38 @@ class Renaming(Record, frozen=True, dict=True):
         segments = self.ours.removeprefix(ANYWHERE).split(".")
         return tuple(_with_stars(segment) if "*" in segment else segment for segment in segments)
 
-    def hits(self, name: Sequence[str]) -> Iterator[Hit]:
-        """The places where this line matches a name, given by its segments."""
-        count = len(self._segments)
-        last = len(name) - count if self.ours.startswith(ANYWHERE) else 0
-        for start in range(min(last, len(name) - count) + 1):
-            stars: list[str] = []
-            for wanted, segment in zip(self._segments, name[start : start + count]):
-                if isinstance(wanted, str):
-                    if wanted != segment:
-                        break
-                elif match := wanted.fullmatch(segment):
-                    stars += match.groups()
-                else:
-                    break
-            else:
-                yield Hit(self, start, start + count, self._filled(stars))
+    @cached_property
+    def _texts(self) -> tuple[str, ...]:
+        """The other name around its `*`."""
+        return tuple(self.theirs.removeprefix(ANYWHERE).split("*"))
 
-    def _filled(self, stars: Sequence[str]) -> str:
-        first, *others = self.theirs.removeprefix(ANYWHERE).split("*")
-        return first + "".join(f"{star}{text}" for star, text in zip(stars, others))
+    @cached_property
+    def anywhere(self) -> bool:
+        """Whether it may match at any segment of a name."""
+        return self.ours.startswith(ANYWHERE)
+
+    @property
+    def first(self) -> str | None:
+        """The first segment of what it matches, None if that has a `*`."""
+        first = self._segments[0]
+        return first if isinstance(first, str) else None
+
+    def hit(self, name: Sequence[str], start: int) -> Hit | None:
+        """The match that begins at the segment ``start`` of a name, given by its segments; None if there is none."""
+        end = start + len(self._segments)
+        if end > len(name) or (start and not self.anywhere):
+            return None
+        stars: list[str] = []
+        for wanted, segment in zip(self._segments, name[start:end]):
+            if isinstance(wanted, str):
+                if wanted != segment:
+                    return None
+            elif match := wanted.fullmatch(segment):
+                stars += match.groups()
+            else:
+                return None
+        first, *others = self._texts
+        return Hit(self, start, end, first + "".join(f"{star}{text}" for star, text in zip(stars, others)))
 
 
 class Hit(Record, frozen=True):
@@ -98,15 +111,40 @@ def _with_stars(segment: str) -> re.Pattern[str]:
     return re.compile(f"{re.escape(first)}{inner}(.*){re.escape(last)}", re.DOTALL)
 
 
-def hits_in(name: str, lines: Iterable[Renaming]) -> list[Hit]:
-    """All matches of the lines in one name."""
-    segments = name.split(".")
-    return [hit for line in lines for hit in line.hits(segments)]
+class Renamer:
+    """Matches lines with names. Most lines begin with a segment without a `*`: only a name that has this segment is
+    compared with them."""
+
+    def __init__(self, lines: Sequence[Renaming]) -> None:
+        self.lines = lines
+        firsts = [line.first for line in lines]
+        #: The numbers of the lines that may match where a name has a segment, and of those that may match at any other.
+        self._at = {first: [*_numbers(firsts, first, None)] for first in firsts if first is not None}
+        self._anywhere = [*_numbers(firsts, None)]
+
+    def hits(self, name: str) -> list[Hit]:
+        """All matches of the lines in one name, in the order of the lines."""
+        segments, found = name.split("."), []
+        for start, segment in enumerate(segments):
+            for number in self._at.get(segment, self._anywhere):
+                if hit := self.lines[number].hit(segments, start):
+                    found.append((number, start, hit))
+        return [hit for _, _, hit in sorted(found, key=itemgetter(0, 1))]
+
+    def renamed(self, name: str) -> str:
+        """The name of one of our tensors in the checkpoints of others."""
+        return with_hits(name, chosen(self.hits(name)))
 
 
-def chosen(hits: Iterable[Hit]) -> list[Hit]:
+def _numbers(firsts: Sequence[str | None], *wanted: str | None) -> Iterator[int]:
+    return (number for number, first in enumerate(firsts) if first in wanted)
+
+
+def chosen(hits: list[Hit]) -> list[Hit]:
     """The hits that count, in order. If two overlap, the one that covers more segments counts,
     and of equal ones the first."""
+    if len(hits) < 2:
+        return hits
     taken: list[Hit] = []
     for hit in sorted(hits, key=lambda hit: hit.start - hit.end):
         if all(hit.end <= other.start or other.end <= hit.start for other in taken):
@@ -114,8 +152,10 @@ def chosen(hits: Iterable[Hit]) -> list[Hit]:
     return sorted(taken, key=lambda hit: hit.start)
 
 
-def with_hits(name: str, hits: Iterable[Hit]) -> str:
+def with_hits(name: str, hits: Sequence[Hit]) -> str:
     """A name with its segments renamed by the hits."""
+    if not hits:
+        return name
     segments, made, at = name.split("."), [], 0
     for hit in hits:
         made += [*segments[at : hit.start], hit.called]
@@ -123,6 +163,6 @@ def with_hits(name: str, hits: Iterable[Hit]) -> str:
     return ".".join(filter(None, [*made, *segments[at:]]))
 
 
-def renamed(name: str, lines: Iterable[Renaming]) -> str:
-    """The name of one of our tensors in the checkpoints of others."""
-    return with_hits(name, chosen(hits_in(name, lines)))
+def renamed(name: str, lines: Sequence[Renaming]) -> str:
+    """:meth:`Renamer.renamed` for a single name."""
+    return Renamer(lines).renamed(name)

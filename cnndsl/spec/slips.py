@@ -7,9 +7,7 @@ import re
 #: The distance around a place that is searched: a line may be as long as the file.
 _NEAR = 256
 #: Values as other tools write them: ``${w}``, ``{{ w }}``, ``${{ w }}``, ``%(w)s``, ``@w``.
-_OTHER_VALUES = re.compile(
-    r"\$\{+(?P<a>[^{}]+)\}+|\{\{(?P<b>[^{}]+)\}\}|%\((?P<c>[^()]+)\)[sd]?|[@%](?P<d>[^\W\d]\w*)%?"
-)
+_OTHER_VALUES = r"\$\{+(?P<a>[^{}]+)\}+|\{\{(?P<b>[^{}]+)\}\}|%\((?P<c>[^()]+)\)[sd]?|[@%](?P<d>[^\W\d]\w*)%?"
 #: A quoted value that continues: ``"$w" + 1``.
 _QUOTED_PART = re.compile(r"""(?P<quote>["'])(?P<inner>\$[^"']+)(?P=quote)\s*(?P<rest>(?:\*\*|//|[-+*/%])[^,\]}#]+)""")
 #: An expression that is not in quotes, or its beginning without the brackets around it.
@@ -46,7 +44,7 @@ Found = tuple[int, int, str]
 def other_value(text: str, column: int) -> Found | None:
     """The place in a line, around ``column``, of a value in the notation of another tool, and our notation."""
     first, last = max(column - _NEAR, 0), column + _NEAR
-    for match in _OTHER_VALUES.finditer(text, first, last):
+    for match in re.compile(_OTHER_VALUES).finditer(text, first, last):
         if match.start() <= column < match.end():
             return match.start(), match.end(), taken(next(filter(None, match.groups())).strip())
     for match in _QUOTED_PART.finditer(text, first, last):

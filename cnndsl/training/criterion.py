@@ -63,7 +63,7 @@ class Criterion(nn.Module):
 
     def share(self, mass: Tensor, total: Tensor) -> Tensor:
         """The factor of a batch's loss in a step whose batches have the total mass ``total``."""
-        return self.scale(mass) if self.summed else torch.where(total > 0, self.scale(mass) / total, 0)
+        return self.scale(mass) if self.summed else (self.scale(mass) / total).masked_fill(total == 0, 0)
 
 
 def _ignored(loss: nn.Module) -> int | None:

@@ -35,13 +35,14 @@ class Learner:
     @classmethod
     def of(cls, module: nn.Module, recipe: Recipe, device: torch.device, steps: int) -> Learner:
         """``steps`` is the number of optimizer steps in the whole training."""
-        optimizer = _optimizer(recipe.optimizer, module)
+        scaled = recipe.precision == "fp16"
+        optimizer = _optimizer(recipe.optimizer, module, scaled)
         return cls(
             module,
             Criterion.of(recipe.loss).to(device),
             optimizer,
             _scheduler(recipe.scheduler, optimizer, steps) if recipe.scheduler else None,
-            torch.amp.GradScaler(device.type, enabled=recipe.precision == "fp16"),
+            torch.amp.GradScaler(device.type, enabled=scaled),
             recipe.scheduler is not None and SCHEDULERS[recipe.scheduler.name].per == "step",
             None if recipe.ema is None else _average(module, recipe.ema),
         )
@@ -95,21 +96,34 @@ class Learner:
 
 
 def can_skip(optimizer: optim.Optimizer) -> bool:
-    """Whether the device itself can skip a step, as torch's scaler does with fused optimizers."""
-    return all(group.get("fused") for group in optimizer.param_groups)
+    """Whether the device itself can skip a step: torch's scaler decides by the same mark of fused optimizers."""
+    return bool(getattr(optimizer, "_step_supports_amp_scaling", False))
 
 
-def _optimizer(call: FunctionCall, module: nn.Module) -> optim.Optimizer:
-    """An optimizer with torch's fused kernel if it has one for the device, otherwise with torch's choice."""
+def _optimizer(call: FunctionCall, module: nn.Module, scaled: bool) -> optim.Optimizer:
+    """An optimizer with torch's fused kernel if it has one for the device, otherwise with torch's choice. If
+    ``scaled``, a gradient scaler may skip its steps."""
     make = getattr(optim, call.name)
     arguments = call.arguments
     parameters = [parameter for parameter in module.parameters() if parameter.requires_grad]
     try:
         made = make(parameters, **arguments, fused=True)
     except (TypeError, RuntimeError):
+        made = None
+    if made is None or not can_skip(made):  # torch 2.11 makes a fused Adagrad for CUDA, but does not take its steps
         made = make(parameters, **arguments)
     assert isinstance(made, optim.Optimizer)
-    return made
+    return _with_momentum(made) if scaled and isinstance(made, optim.SGD) else made
+
+
+def _with_momentum(optimizer: optim.SGD) -> optim.SGD:
+    """The optimizer with buffers of zeros. Torch's fused kernel makes them without values, for a first step that writes
+    them; if that step is skipped, the second would read whatever the memory held. With `dampening`, which torch leaves
+    out of the first step, that step is smaller."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"] if group["momentum"] else ():
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
 
 
 def _scheduler(call: FunctionCall, optimizer: optim.Optimizer, steps: int) -> LRScheduler:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, RunError
 from cnndsl.graph.graph import Graph
-from cnndsl.spec.renaming import renamed
+from cnndsl.spec.renaming import Renamer
 from cnndsl.weights.naming import bare, is_counter
 from cnndsl.weights.sources import Weights
 from cnndsl.weights.stem import adapted, first_convolutions
@@ -121,8 +121,8 @@ def _sources(state: Mapping[str, Tensor], weights: Weights, graph: Graph) -> tup
 
     A tensor has the name that ``rename`` gives it, else its own name, if no other tensor has that.
     """
-    lines = () if weights.own else graph.document.rename
-    called = {name: renamed(name, lines) for name in state}
+    renamer = Renamer(() if weights.own else graph.document.rename)
+    called = {name: renamer.renamed(name) for name in state}
     there, notes = bare(weights.tensors, (set(called.values()), state.keys()))
     sources = {name: there[other] for name, other in called.items() if other in there}
     claimed = set(sources.values())

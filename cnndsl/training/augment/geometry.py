@@ -39,8 +39,11 @@ class Resize(Transform):
     def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
         if images.shape[-2:] == both(self.size):
             return images
+        from torchvision.transforms import InterpolationMode  # torchvision 0.26 takes no plain names
+
         size = [self.size] if isinstance(self.size, int) else [*self.size]
-        resized: Tensor = functional().resize(images, size, interpolation=self.interpolation, antialias=True)
+        mode = InterpolationMode(self.interpolation)
+        resized: Tensor = functional().resize(images, size, interpolation=mode, antialias=True)
         if resized.shape[-2:] != both(self.size):
             resized = functional().center_crop(resized, [*both(self.size)])
         return resized

@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cnndsl.source import Source
-from cnndsl.spec.fits import KEYWORDS, fits
 from cnndsl.spec.schema import document, schema
 from cnndsl.spec.tree import Unreadable, plain, read
+from cnndsl.spec.validate import KEYWORDS, fits
 
 ROOT = Path(__file__).parent.parent
 #: Keywords that do not decide.
