@@ -76,7 +76,7 @@ class Copies:
     ) -> tuple[object, ...]:
         """What a call depends on, empty if there is more. Values count by their ``repr``: 1, 1.0 and True are equal."""
         known = [tensor for tensor in given if tensor is not None]
-        if len(known) < len(given) or site.reusing or self.context.meant_channels or not _are_plain(params.values()):
+        if len(known) < len(given) or site.reusing or self.context.meant_channels or not are_plain(params.values()):
             return ()
         places = [next(place for place, other in enumerate(known) if other is tensor) for tensor in known]
         tensors = tuple((tensor.shape, tensor in self.context.origins) for tensor in known)
@@ -92,9 +92,9 @@ class Copies:
         return inside
 
 
-def _are_plain(values: Any) -> bool:
+def are_plain(values: Any) -> bool:
     """Whether ``repr`` tells values apart: that of a layer with arguments does not."""
-    return all(_are_plain(value) if isinstance(value, tuple) else isinstance(value, _PLAIN) for value in values)
+    return all(are_plain(value) if isinstance(value, tuple) else isinstance(value, _PLAIN) for value in values)
 
 
 _PLAIN = (bool, int, float, str, type(None))
