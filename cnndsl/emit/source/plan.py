@@ -95,7 +95,7 @@ class Planner:
         gap = "_" if name[-1:].isdigit() else ""
         unique = free(with_numbers(name, gap), self.names)
         document = self.graph.document
-        scope = Scope(self.graph.root.params, document.blocks, self.classes, self.names)
+        scope = Scope(self.graph.root.params, document.blocks, self.bounds, self.classes, self.names)
         trees = [align(modules, loops)]
         if loops and not self.names_ports(modules):
             trees = [*filter(None, [align_dense(modules)]), *trees]
