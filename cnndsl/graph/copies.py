@@ -75,7 +75,7 @@ class Copies:
         self, block: Block, params: Mapping[str, Any], given: Sequence[Tensor | None], site: Site
     ) -> tuple[object, ...]:
         """What a call depends on, empty if there is more. Values count by their ``repr``: 1, 1.0 and True are equal."""
-        if site.reusing or self.context.meant_channels or not _are_plain(params.values()):
+        if site.reusing or self.context.meant_channels or not are_plain(params.values()):
             return ()
         tensors: list[object] = []
         for tensor in given:
@@ -95,9 +95,9 @@ class Copies:
         return inside
 
 
-def _are_plain(values: Any) -> bool:
+def are_plain(values: Any) -> bool:
     """Whether ``repr`` tells values apart: that of a layer with arguments does not."""
-    return all(_are_plain(value) if isinstance(value, tuple) else isinstance(value, _PLAIN) for value in values)
+    return all(are_plain(value) if isinstance(value, tuple) else isinstance(value, _PLAIN) for value in values)
 
 
 _PLAIN = (bool, int, float, str, type(None))
