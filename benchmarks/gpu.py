@@ -242,7 +242,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, help="the folder with the four files of Fashion-MNIST")
     parser.add_argument("--samples", type=int, help="train on so many generated samples instead of Fashion-MNIST")
     parser.add_argument("--small", action="store_true", help="train with smaller images")
-    parser.add_argument("--smoke", action="store_true", help="short for --device cpu --small --epochs 1 --samples 512")
+    parser.add_argument("--smoke", action="store_true", help="--device cpu --small --epochs 1 --samples 512, eager")
     parser.add_argument("--page", type=Path, help="where to write the results, in Markdown")
     parser.add_argument(
         "--json", type=Path, help="where to write every epoch of every network, a line for each network"
