@@ -84,7 +84,7 @@ class Copies:
                 return ()
             again = next(place for place, other in enumerate(given) if other is tensor)
             tensors += (tensor.shape, tensor in self.context.origins, again)
-        return block, _exact(params), site.calls, site.depth, *tensors
+        return block, exact(params), site.calls, site.depth, *tensors
 
     def _copied(self, known: _Run, given: Sequence[Tensor], scope: Scope) -> Inside:
         old = known.inside
@@ -96,7 +96,7 @@ class Copies:
         return inside
 
 
-def _exact(params: Mapping[str, Any]) -> object:
+def exact(params: Mapping[str, Any]) -> object:
     """The values of parameters, told apart if they are equal but unlike, as 1, 1.0 and True are. Layers with arguments
     count by their places too, where messages about these point."""
     if all(isinstance(value, _PLAIN) for value in params.values()):
