@@ -125,7 +125,7 @@ class Calls:
     def _bound(self, call: LayerCall, x: Shape) -> tuple[Bound, tuple[Tensor, ...]] | None:
         """A layer on an input of shape ``x``, and the tensors that it reads besides. Raises :class:`Refused`; None if
         it reads an unknown tensor, or if a limit is exceeded, which is reported."""
-        # By their `repr`, since 1, 1.0 and True are equal.
+        # By their `repr`, since 1, 1.0 and True are equal. It shortens layers with arguments, which `bind` refuses.
         key = call.layer, x, repr(call.given.values)
         if (known := self._known.get(key)) is not None:
             return known, ()

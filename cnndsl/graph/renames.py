@@ -72,21 +72,17 @@ class _Renamings:
         for line in self.renamer.lines:
             if id(line) in self._used:
                 continue
-            if id(line) in self._finding:
-                message, help = (
-                    f"other lines of `rename` take precedence for all that `{shorten(line.ours)}` matches",
-                    "",
-                )
-            else:
-                segments = [name.split(".") for name in names]
-                message, help = f"no tensor matches `{shorten(line.ours)}` in `rename`", _help_for_idle(line, segments)
+            help, ours = "", shorten(line.ours)
+            message = f"other lines of `rename` take precedence for all that `{ours}` matches"
+            if id(line) not in self._finding:
+                help = _help_for_idle(line, [name.split(".") for name in names])
+                message = f"no tensor matches `{ours}` in `rename`"
             yield Diagnostic(Code.UNUSED, message, line.span, help)
 
 
 def _help_for_idle(line: Renaming, names: Sequence[Sequence[str]]) -> str:
     anywhere = replace(line, ours=f"{ANYWHERE}{line.ours}", theirs=f"{ANYWHERE}{line.theirs}")
-    if not line.ours.startswith(ANYWHERE) and any(
-        anywhere.hit(name, start) for name in names for start in range(len(name))
-    ):
+    found = (anywhere.hit(name, start) for name in names for start in range(len(name)))
+    if not line.anywhere and any(found):
         return f'no name begins with it; `"{anywhere.ours}": "{anywhere.theirs}"` also matches inside names'
     return did_you_mean(line.ours, {".".join(name[:end]) for name in names for end in range(1, len(name) + 1)})
