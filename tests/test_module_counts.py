@@ -16,6 +16,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import cnndsl
 from cnndsl.emit import module, source
+from cnndsl.emit.source.plan import Planner
 
 SPEC = """\
 input: [3, 8, 8]
@@ -73,6 +74,18 @@ def test_a_network_without_modules_emits_nothing(calls: Counter[str]) -> None:
     net = cnndsl.loads(SPEC)
     assert net.shapes() and net.diagram() and net.cost.params and repr(net)
     assert not calls
+
+
+def test_equal_uses_of_a_block_are_laid_side_by_side_twice() -> None:
+    units = ", ".join(["Unit: 4"] * 30 + ["Unit: 6"] * 30)
+    net = cnndsl.loads(
+        SPEC.replace("Conv2d: [$channels, 3]", "Conv2d: [$channels, 1]").replace("Unit: 4, Unit: 6", units)
+    )
+    planner = Planner(net.graph, frozenset())
+    planner.plan()
+    uses = {bound.name: len(bound.aligned.uses) for bound in planner.bounds}
+    assert uses == {"Unit": 1 + 2 + 1 + 2, "Network": 1}  # from 3 to 4 channels, 4 to 4, 4 to 6, 6 to 6
+    assert len(net.module()) == 62
 
 
 def test_a_pickle_of_a_network_has_no_class() -> None:

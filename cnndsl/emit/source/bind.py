@@ -82,11 +82,12 @@ Classes: TypeAlias = Mapping[int, tuple[Bound, int]]
 
 
 class Scope(Record, frozen=True):
-    """What all classes see: the document's parameters and blocks, the classes so far, and the names that no
-    variable may have."""
+    """What all classes see: the document's parameters and blocks, the classes so far, those of modules, and the names
+    that no variable may have."""
 
     names: Mapping[str, Any]
     blocks: Mapping[str, Block]
+    bounds: Sequence[Bound]
     classes: Classes
     taken: Collection[str]
 
@@ -94,8 +95,8 @@ class Scope(Record, frozen=True):
         """The class of a block, if it has exactly one; a value that is no block's name as it is."""
         if not isinstance(block, str) or block not in self.blocks:
             return reference(block)
-        named = {bound.name for bound, _ in self.classes.values() if bound.aligned.uses[0].block == block}
-        return Reference(named.pop()) if len(named) == 1 else reference(block)
+        named = [bound.name for bound in self.bounds if bound.aligned.uses[0].block == block]
+        return Reference(named[0]) if len(named) == 1 else reference(block)
 
 
 def bind(aligned: Aligned, name: str, scope: Scope) -> Bound | Misfit:

@@ -14,6 +14,7 @@ from cnndsl.emit.source.pieces import Bound
 from cnndsl.emit.source.program import Assign, Class, For, Return
 from cnndsl.emit.source.schedule import schedule
 from cnndsl.emit.source.tree import Aligned, Leaf, Misfit, Nodes, insides
+from cnndsl.graph.copies import are_plain
 from cnndsl.graph.graph import Apply, Body, Graph, Module, operations
 
 #: How many earlier groups of modules a group is tried to be merged with.
@@ -45,6 +46,17 @@ class Planner:
         return tuple(map(_written, self.bounds))
 
     def define(self, modules: Sequence[Module], name: str) -> None:
+        """The classes of a definition. Two of its equal uses show what all of them have; one would not show that there
+        are others."""
+        equal: dict[Hashable, list[Module]] = {}
+        for module in modules:
+            equal.setdefault(_likeness(module), []).append(module)
+        shown = {id(module) for group in equal.values() for module in group[:2]}
+        self.express([module for module in modules if id(module) in shown], name)
+        for first, *others in equal.values():
+            self.classes |= {id(other): self.classes[id(first)] for other in others}
+
+    def express(self, modules: Sequence[Module], name: str) -> None:
         """One class for all uses of a definition, or one for each group of similar uses."""
         bound = self.bound(modules, name)
         if isinstance(bound, Misfit):
@@ -83,7 +95,7 @@ class Planner:
         gap = "_" if name[-1:].isdigit() else ""
         unique = free(with_numbers(name, gap), self.names)
         document = self.graph.document
-        scope = Scope(self.graph.root.params, document.blocks, self.classes, self.names)
+        scope = Scope(self.graph.root.params, document.blocks, self.bounds, self.classes, self.names)
         trees = [align(modules, loops)]
         if loops and not self.names_ports(modules):
             trees = [*filter(None, [align_dense(modules)]), *trees]
@@ -152,6 +164,14 @@ _DENSE = (
 
 def _definition(module: Module) -> Hashable:
     return module.block or id(module.step)
+
+
+def _likeness(module: Module) -> Hashable:
+    """The same for uses of a block that are copies of each other. Its steps see its parameters and its inputs only."""
+    if not module.block or not are_plain(module.params.values()):
+        return id(module)
+    given = [*module.given.values()]
+    return repr(module.params), (*module.given,), tuple((tensor.shape, given.index(tensor)) for tensor in given)
 
 
 def _class_name(modules: Sequence[Module]) -> str:
