@@ -111,7 +111,8 @@ def run(command: Sequence[str | Path], limit: float = 600, **environment: str) -
     """The output of a process without a GPU, and what it took, from its start to its end. Raises Absent if it fails or
     runs for more than ``limit`` seconds.
 
-    Its peak of memory is right if it is above that of this process: a benchmark of processes imports nothing large.
+    Its peak of memory is known only if it is above that of this process, with which Linux begins to count: a benchmark
+    of processes imports nothing large.
     """
     variables = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | environment
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process compiles what it imports
@@ -129,7 +130,10 @@ def run(command: Sequence[str | Path], limit: float = 600, **environment: str) -
         raise Absent(f"more than {limit:.0f} s")
     if process.returncode:
         raise _failed(errors)
-    return output, {WALL: wall, CPU: usage.ru_utime + usage.ru_stime, MEMORY: usage.ru_maxrss / 1024}
+    figures = {WALL: wall, CPU: usage.ru_utime + usage.ru_stime}
+    if usage.ru_maxrss > _peak():
+        figures[MEMORY] = usage.ru_maxrss / 1024
+    return output, figures
 
 
 def process(*command: str | Path, limit: float = 600) -> Measure:
@@ -140,6 +144,12 @@ def process(*command: str | Path, limit: float = 600) -> Measure:
 def cnndsl(*arguments: str | Path) -> tuple[str | Path, ...]:
     """The command ``cnndsl``."""
     return (sys.executable, "-m", "cnndsl", *arguments)
+
+
+def _peak() -> int:
+    """The peak of this process's memory in KiB, without that of the process which started it."""
+    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return int(status["VmHWM"].removesuffix("kB"))
 
 
 def _text(file: IO[bytes]) -> str:
@@ -192,18 +202,21 @@ class Row:
     def median(self, name: str, quantity: Quantity) -> str:
         if name in self.absent:
             return self.absent[name]
-        return short(statistics.median(figures[quantity] for figures in self.figures[name]))
+        found = self._figures(name, quantity)
+        return short(statistics.median(found)) if found else "n/a"
 
     def ratio(self, other: str, quantity: Quantity) -> Spread | None:
         """The first contestant compared with another; None if one of them has no figures."""
-        first = self.names[0]
-        if {first, other} & self.absent.keys():
+        ours, theirs = (self._figures(name, quantity) for name in (self.names[0], other))
+        if not ours or not theirs:
             return None
-        pairs = zip(self.figures[first], self.figures[other], strict=True)
-        ratios = [theirs[quantity] / ours[quantity] for ours, theirs in pairs]
-        if not quantity.less_is_better:
-            ratios = [1 / ratio for ratio in ratios]
+        ratios = [b / a if quantity.less_is_better else a / b for a, b in zip(ours, theirs, strict=True)]
         return Spread(statistics.median(ratios), min(ratios), max(ratios))
+
+    def _figures(self, name: str, quantity: Quantity) -> list[float]:
+        """A quantity in each round; empty if it is not known in all."""
+        found = [figures[quantity] for figures in self.figures[name] if quantity in figures]
+        return found if len(found) == len(self.figures[name]) and name not in self.absent else []
 
 
 def interleave(case: Case, rounds: int, warm: bool) -> Row:
@@ -317,7 +330,7 @@ def machine() -> dict[str, str]:
 def versions(packages: Iterable[str], peer_python: str = sys.executable) -> dict[str, str]:
     """The versions of installed packages, here or in the peers' environment."""
     code = "import importlib.metadata; print(importlib.metadata.version({!r}))"
-    found = {}
+    found: dict[str, str] = {}
     for package in sorted(packages):
         for python in dict.fromkeys((sys.executable, peer_python)):
             done = subprocess.run([python, "-c", code.format(package)], capture_output=True, text=True)
@@ -364,7 +377,9 @@ def _commit() -> str:
 
 def answer(question: Question, arguments: Sequence[str] | None = None) -> Answer:
     """Measures, with options from the command line unless they are given."""
-    asked = _parser(question).parse_args(arguments)
+    parser = options(f"{question.title}. {question.text}")
+    question.options(parser)
+    asked = parser.parse_args(arguments)
     rounds = asked.rounds or question.rounds
     quantities = tuple(CLOCKS[asked.clock] if quantity is WALL else quantity for quantity in question.quantities)
     rows = tuple(interleave(case, rounds, question.warm) for case in question.cases(asked))
@@ -373,12 +388,12 @@ def answer(question: Question, arguments: Sequence[str] | None = None) -> Answer
     return Answer(script, question.title, question.text, question.columns, quantities, rows, rounds, found)
 
 
-def _parser(question: Question) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=f"{question.title}. {question.text}")
-    parser.add_argument("--rounds", type=int, help=f"default: {question.rounds}")
-    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu on a busy machine; sums over threads")
+def options(description: str) -> argparse.ArgumentParser:
+    """The options that every benchmark has."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--rounds", type=int, help="default: as many as the benchmark has in docs/performance.md")
+    parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu on a busy machine; it adds up all threads")
     parser.add_argument("--peer-python", default=sys.executable, help="a Python that has the large peers")
-    question.options(parser)
     return parser
 
 

@@ -38,4 +38,5 @@ def constructor(network: str) -> str:
 def model(network: str) -> nn.Module:
     import torchvision
 
-    return getattr(torchvision.models, network)(**NETWORKS[network])
+    built: nn.Module = getattr(torchvision.models, network)(**NETWORKS[network])
+    return built

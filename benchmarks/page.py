@@ -6,6 +6,7 @@ python benchmarks/page.py --rounds 3
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -14,7 +15,7 @@ from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
-from measure import LEGEND, QUIET, ROOT, Answer, Question, answer, busy, listed, machine, markdown, short
+from measure import LEGEND, QUIET, ROOT, Answer, Question, answer, busy, listed, machine, markdown, options, say, short
 
 HERE = Path(__file__).resolve().parent
 PAGE = ROOT / "docs" / "performance.md"
@@ -65,12 +66,16 @@ def summary(answers: Iterable[Answer]) -> str:
 
 def anchor(item: Answer) -> str:
     """Where a link to its section goes, as GitHub names it."""
-    return item.title.lower().replace(" ", "-")
+    return re.sub(r"[^\w -]", "", item.title.lower()).replace(" ", "-")
 
 
 def main() -> None:
+    options(__doc__).parse_args()  # each benchmark reads them again
     load = busy()
-    answers = [alone(name, sys.argv[1:]) for name in questions()]
+    answers = []
+    for name in questions():
+        answers.append(alone(name, sys.argv[1:]))
+        say(answers[-1].section())
     versions = dict(chain.from_iterable(item.versions.items() for item in answers))
     loads = f"{load:.1f} before the start, {os.getloadavg()[0]:.1f} at the end"
     facts = machine() | {"load": loads, "versions": listed(versions)}

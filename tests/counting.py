@@ -72,26 +72,40 @@ def loaded(command: Sequence[str], folder: Path) -> Loaded:
 # --- what work does ------------------------------------------------------------------------------
 
 
-def calls(work: Callable[[], object]) -> Counter[str]:
-    """How often each Python function was called, generators once for each value: ``graph/cost.py:total``."""
+class Done(NamedTuple):
+    """What some work did: how often it called each Python function, generators once for each value,
+    ``graph/cost.py:total``; and how many lines it ran, loops once for each round."""
+
+    calls: Counter[str]
+    lines: int
+
+
+def done(work: Callable[[], object]) -> Done:
+    """Does some work and counts."""
     counted: Counter[Any] = Counter()
+    lines = 0
 
-    def profile(frame: FrameType, event: str, argument: object) -> None:
-        if event == "call":
-            counted[frame.f_code] += 1
+    def called(frame: FrameType, event: str, argument: object) -> Any:
+        counted[frame.f_code] += 1
+        return running
 
-    before = sys.getprofile()
-    sys.setprofile(profile)
+    def running(frame: FrameType, event: str, argument: object) -> Any:
+        nonlocal lines
+        lines += event == "line"
+        return running
+
+    before = sys.gettrace()
+    sys.settrace(called)
     try:
         work()
     finally:
-        sys.setprofile(before)
+        sys.settrace(before)
     named: Counter[str] = Counter()
     for code, number in counted.items():
         path = Path(code.co_filename)
         file = path.relative_to(PACKAGE).as_posix() if path.is_relative_to(PACKAGE) else path.name
         named[f"{file}:{code.co_qualname}"] += number
-    return named
+    return Done(named, lines)
 
 
 def memory(work: Callable[[], object]) -> tuple[int, int]:

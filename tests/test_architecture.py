@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import ast
-import subprocess
-import sys
 from collections.abc import Mapping
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -119,33 +117,6 @@ def test_one_place_prints(path: Path) -> None:
 def test_the_graph_knows_no_yaml_and_the_spec_no_graph() -> None:
     for path in (PACKAGE / "graph").rglob("*.py"):
         assert "yaml" not in {name.split(".")[0] for name in imports(path)}
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["check", "archs/resnet18.yaml"],
-        ["shapes", "archs/resnet18.yaml"],
-        ["draw", "archs/lenet.yaml", "-o", "{tmp}/lenet.svg"],
-        ["schema"],
-        ["fmt", "--check", "archs/resnet18.yaml"],
-        ["layers", "Conv2d"],
-        ["runs", "--runs", "{tmp}"],
-        ["build", "archs/lenet.yaml", "-o", "{tmp}/lenet"],
-    ],
-    ids=lambda arguments: arguments[0],
-)
-def test_commands_that_compute_no_tensor_do_not_load_torch(arguments: list[str], tmp_path: Path) -> None:
-    command = [argument.replace("{tmp}", str(tmp_path)) for argument in arguments]
-    code = (
-        "import sys\n"
-        "from cnndsl.cli import cli\n"
-        f"cli({command!r}, standalone_mode=False)\n"
-        "loaded = {'torch', 'torchvision', 'numpy'} & set(sys.modules)\n"
-        "sys.exit(f'loaded {loaded}' if loaded else 0)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

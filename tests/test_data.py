@@ -29,10 +29,13 @@ from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe import Recipe
 from cnndsl.source import Source, Span
 from cnndsl.spec.calls import FunctionCall
-from cnndsl.training.data import Batch, Data, Places, open_data, prepare_image, sources
+from cnndsl.training.augment import RandomHorizontalFlip, Resize
+from cnndsl.training.data import Batch, Data, Places, memory, open_data, prepare_image, sources
 from cnndsl.training.data.idx import read_idx
 from cnndsl.training.data.layout import read_folder
+from cnndsl.training.data.memory import MemorySplit, Samples, resized
 from cnndsl.training.data.pictures import Unreadable, decode
+from cnndsl.training.prepare import Preparation
 
 CPU = torch.device("cpu")
 PLACE = Span(Source("small.yaml", "train"), 0, 5)
@@ -917,3 +920,14 @@ def test_debians_fashion_mnist(monkeypatch: pytest.MonkeyPatch) -> None:
     assert y.bincount().tolist() == [6000] * 10
     assert x.mean().item() == pytest.approx(0.2860, abs=1e-4) and x.std().item() == pytest.approx(0.3530, abs=1e-4)
     assert [data.classes[label] for label in y[:3]] == ["Ankle boot", "T-shirt/top", "T-shirt/top"]
+
+
+@pytest.mark.parametrize("labels", [torch.arange(10), torch.arange(10)[:, None, None].expand(10, 6, 8).byte()])
+def test_samples_resized_at_once_equal_those_of_each_batch(labels: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "CHUNK", 4)
+    samples = Samples(torch.randint(256, (10, 3, 6, 8), dtype=torch.uint8), labels)
+    shape, flip = Resize((9, 7)), (RandomHorizontalFlip(),)
+    before = MemorySplit(resized(samples, shape), Preparation(None, flip)).batches(plan([3, 9, 1], [0, 2]))
+    each = MemorySplit(samples, Preparation(shape, flip)).batches(plan([3, 9, 1], [0, 2]))
+    for one, other in zip(before, each, strict=True):
+        assert all(map(torch.equal, one, other))

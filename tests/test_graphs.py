@@ -17,6 +17,7 @@ from training_cases import PLAIN, SPEC, assert_same_weights, furthest
 import cnndsl
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training import graphs, step
+from cnndsl.training.data import memory
 from cnndsl.training.guard import Guard
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -138,6 +139,13 @@ def test_cuda_graphs_change_no_bit(name: str, precision: str, tmp_path: Path) ->
     plain, replayed = (trained(tmp_path, precision=precision, cuda_graph=on, **RECIPES[name]) for on in (False, True))
     assert_same_weights(plain.module("last"), replayed.module("last"))
     assert figures(plain) == figures(replayed)
+
+
+@on_cuda
+def test_samples_resized_once_change_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    once = trained(tmp_path, resize=20, cuda_graph=True)
+    monkeypatch.setattr(memory, "ROOM", 0)
+    assert_same_weights(once.module("last"), trained(tmp_path, resize=20, cuda_graph=True).module("last"))
 
 
 @on_cuda

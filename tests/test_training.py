@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,7 @@ import cnndsl
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.training.plan import epoch_plan, evaluation_plan, in_steps, sizes, steps_in_epoch
+from cnndsl.training.threads import SPINS
 
 QUIET: dict[str, Any] = {"quiet": True, "device": "cpu"}
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -361,9 +363,20 @@ def test_the_help_of_a_finished_run_is_as_long_as_its_cycle(tmp_path: Path) -> N
 # --- the command line ----------------------------------------------------------------------------
 
 
-def run_cli(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def run_cli(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cnndsl", *arguments]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300)
+    return subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="GNU's OpenMP, which torch has on Linux, prints what it reads")
+@pytest.mark.parametrize("own, spins", [({}, SPINS), ({"OMP_WAIT_POLICY": "passive"}, 0), ({"GOMP_SPINCOUNT": "7"}, 7)])
+def test_waiting_threads_sleep_soon_unless_the_user_chooses(tmp_path: Path, own: dict[str, str], spins: int) -> None:
+    spec_file(tmp_path)
+    (tmp_path / "early.py").write_text("import torch\n")  # a plugin is imported before the training
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_"))}
+    environment |= {"OMP_DISPLAY_ENV": "verbose", "PYTHONPATH": os.pathsep.join([*sys.path, str(tmp_path)])} | own
+    done = run_cli("train", "tiny.yaml", "--plugin", "early", "--epochs", "0", cwd=tmp_path, env=environment)
+    assert f"GOMP_SPINCOUNT = '{spins}'" in done.stderr, done.stderr
 
 
 def test_the_command_prints_a_line_an_epoch_and_two_at_the_end(tmp_path: Path) -> None:

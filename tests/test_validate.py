@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+import cnndsl
+from cnndsl.limits import Limits
 from cnndsl.source import Source
 from cnndsl.spec.schema import document, schema
 from cnndsl.spec.tree import Unreadable, plain, read
@@ -79,6 +81,11 @@ def test_unlikely_specs_get_the_same_answer() -> None:
     made = [make(random) for make in (*FUZZERS.values(), whole_grammar) for _ in range(150)]
     answers = [agrees(value) for value in values([data.decode(errors="ignore") for data in made])]
     assert min(answers.count(True), answers.count(False)) > 50
+
+
+def test_steps_nested_as_deep_as_a_raised_limit_allows_are_validated() -> None:
+    deep = "{sequential: [" * 90 + "ReLU" + "]}" * 90
+    assert cnndsl.check(cnndsl.Text(f"input: [1, 8, 8]\nnetwork: [{deep}]\n"), limits=Limits(nesting=300)) == []
 
 
 SCALARS = (

@@ -39,6 +39,10 @@ VERBS = {
 }
 
 
+#: The variable by which a shell asks for completions.
+COMPLETING = "_CNNDSL_COMPLETE"
+
+
 def verb(name: str) -> click.Command:
     """The command of a verb."""
     module, function = VERBS[name][0].split(".")
@@ -66,10 +70,6 @@ class _Verbs(click.Group):
 
             install()
         return super().main(*args, **kwargs)
-
-
-#: The variable by which a shell asks for completions.
-COMPLETING = "_CNNDSL_COMPLETE"
 
 
 @click.group(

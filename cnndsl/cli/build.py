@@ -25,6 +25,7 @@ from cnndsl.limits import Limits
 from cnndsl.terminal import say, show
 
 if TYPE_CHECKING:
+    from cnndsl.emit.table import Table
     from cnndsl.graph.graph import Graph
     from cnndsl.network import Network
 
@@ -71,7 +72,8 @@ def build(
 
     folder = output or Path("build") / graph.document.label
     network = Network(graph)
-    files = _files(network)
+    shapes = network.shapes()
+    files = _files(network, shapes)
     if weights is not None:
         files[_named(graph, ".safetensors")] = _weights(network, weights, partial)
     try:
@@ -80,7 +82,7 @@ def build(
         fail(f"{error} was not written by cnndsl, or was changed since", "move it away, or overwrite it with --force")
     except OSError as error:
         fail(f"{error.filename or folder} cannot be written: {error.strerror}")
-    _report(graph, folder, weights)
+    _report(graph, shapes, folder, weights)
 
 
 def _weights(network: Network, weights: str, partial: bool) -> bytes:
@@ -98,14 +100,14 @@ def _weights(network: Network, weights: str, partial: bool) -> bytes:
         return save({name: tensor.contiguous() for name, tensor in module.state_dict().items()})
 
 
-def _files(network: Network) -> dict[str, bytes]:
+def _files(network: Network, shapes: Table) -> dict[str, bytes]:
     from cnndsl.emit.table import as_csv
 
     graph = network.graph
     return {
         _named(graph, ".py"): network.source().encode(),
         _named(graph, ".svg"): network.diagram().pipe("svg"),
-        _named(graph, ".csv"): as_csv(network.shapes()).encode(),
+        _named(graph, ".csv"): as_csv(shapes).encode(),
     }
 
 
@@ -114,13 +116,12 @@ def _named(graph: Graph, suffix: str) -> str:
     return (graph.document.name if suffix == ".py" else graph.document.label) + suffix
 
 
-def _report(graph: Graph, folder: Path, weights: str | None) -> None:
-    from cnndsl.emit.table import Table, human
+def _report(graph: Graph, shapes: Table, folder: Path, weights: str | None) -> None:
+    from cnndsl.emit.table import human
 
-    table = Table.of(graph)
     name = graph.document.name
-    say(f"{name}: {human(table.total.params)} parameters, {human(table.total.macs)} MACs", bold=True)
-    made = {".py": "the network in PyTorch", ".svg": "its diagram", ".csv": f"its shapes, {len(table.rows)} rows"}
+    say(f"{name}: {human(shapes.total.params)} parameters, {human(shapes.total.macs)} MACs", bold=True)
+    made = {".py": "the network in PyTorch", ".svg": "its diagram", ".csv": f"its shapes, {len(shapes.rows)} rows"}
     if weights is not None:
         made[".safetensors"] = f"weights of {weights}"
     for suffix, what in made.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +54,8 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
     marked = path.is_file() and path.stat().st_size != len(old.encode())  # with a byte order mark
     changed = marked or old != new
     if diff:
+        import difflib
+
         name = one_line(str(path))
         lines = difflib.unified_diff(old.splitlines(True), new.splitlines(True), name, f"{name}, formatted")
         show("".join(line if line.endswith("\n") else f"{line}\n" for line in lines))

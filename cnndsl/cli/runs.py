@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 import sys
@@ -85,6 +84,8 @@ def _plain(row: RunRow) -> dict[str, object]:
 
 
 def _write_csv(rows: list[RunRow]) -> None:
+    import csv
+
     from cnndsl.training.listing import RunRow
 
     text = io.StringIO()

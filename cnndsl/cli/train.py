@@ -15,6 +15,7 @@ from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, s
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
 from cnndsl.layers.kinds import BOOLEAN, Choice
 from cnndsl.spec.recipe_keys import KEYS, Key
+from cnndsl.training.threads import wait_asleep
 
 
 def _recipe_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -47,7 +48,15 @@ def _words(key: Key) -> Iterable[str]:
     return () if key.several else TABLES.get(key.name, ())
 
 
-@click.command()
+class _Train(click.Command):
+    """Says how torch's threads wait before any option is read: `--plugin` imports modules, which may import torch."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        wait_asleep()
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Train)
 @click.argument("spec", required=False, type=click.Path(path_type=Path), shell_complete=complete_spec)
 @click.option("--lr", metavar="X", help="Learning rate of the recipe's optimizer.")
 @_recipe_options

@@ -8,7 +8,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import click
 
@@ -57,14 +57,15 @@ def zoo(words: tuple[str, ...], form: str, source: str | None, params: Bound) ->
         if source in (None, source_of(name))
         and (not words or any(word in name or word in family(name) for word in words))
     ]
-    loaded = {name: load(f"{PREFIX}{name}") for name in chosen}
-    found = {name: net for name, net in loaded.items() if params(net.cost.params)}
+    nets = ((name, load(f"{PREFIX}{name}")) for name in chosen)  # one at a time: together they take much memory
+    described = _plain if form == "json" else _cells
+    found: list[Any] = [described(name, net) for name, net in nets if params(net.cost.params)]
     if not found:
         fail("no spec of the zoo matches", "`cnndsl zoo` lists all")
     if form == "json":
-        show(json.dumps([_plain(name, net) for name, net in found.items()], indent=2))
+        show(json.dumps(found, indent=2))
         return
-    rows = [_cells(name, net) for name, net in found.items()]
+    rows: list[tuple[str, ...]] = found
     # Only the first row of a family names it.
     families = [row[0] if index == 0 or rows[index - 1][0] != row[0] else "" for index, row in enumerate(rows)]
     named = [(kind, *row[1:]) for kind, row in zip(families, rows)] if form == "table" else rows

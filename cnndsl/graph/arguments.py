@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
@@ -14,55 +14,19 @@ from cnndsl.layers import Layer
 from cnndsl.record import Record
 from cnndsl.spec.arguments import Callee, by_name
 from cnndsl.spec.document import Block
+from cnndsl.spec.steps import Call
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, Value, dealt
 
 LayerOrBlock = TypeVar("LayerOrBlock", bound=type[Layer] | Block)
 
 
-class Called(Record, Generic[LayerOrBlock], frozen=True, dict=True):
+class Called(Record, Generic[LayerOrBlock], frozen=True):
     """The layer or block that a step calls, with all of its arguments: those of the step may follow others."""
 
+    step: Call
     of: LayerOrBlock
     arguments: Arguments
-
-    @cached_property
-    def _callee(self) -> Callee:
-        if isinstance(self.of, Block):
-            names = tuple(parameter.name for parameter in self.of.parameters)
-            return Callee(self.of.name, names, names, partial(usage, self.of))
-        return Callee(self.of.__name__, self.of.positional(), self.of.arguments, partial(usage, self.of))
-
-    @cached_property
-    def _given(self) -> Arguments:
-        """The arguments, where a list is one of them if it is the layer's only one."""
-        given = self.arguments
-        if given.whole is None or isinstance(self.of, Block) or not self.of.takes_list():
-            return given
-        return replace(given, positional=(given.whole,))
-
-    @cached_property
-    def _written(self) -> Mapping[str, Value] | None:
-        """The arguments by name; None if they have a fault, or if their number depends on a value."""
-        given, callee = self._given, self._callee
-        names = [*callee.positional[: len(given.positional)], *(keyword.name for keyword in given.keywords)]
-        spreads = given.alone is not None and len(callee.positional) > 1
-        too_many = len(given.positional) > len(callee.positional)
-        if spreads or too_many or len({*names}) < len(names) or not all(name in callee.known for name in names):
-            return None
-        return dict(zip(names, given.values))
-
-    def evaluated(self, site: Site) -> Given | None:
-        """The arguments by name; None if that fails."""
-        if self._written is not None:
-            return Given({name: site.value(value) for name, value in self._written.items()}, self._written)
-        callee, keywords = self._callee, self._given.keywords
-        positional = _positional(self._given, callee.positional, site)
-        written, sound = by_name(callee, [value for value, _ in positional], keywords, site.fault)
-        values = {name: worth for name, (_, worth) in zip(callee.positional, positional)}
-        for keyword in keywords:
-            values[keyword.name] = site.value(keyword.value)
-        return Given(values, written) if sound else None
 
 
 class Given(Record, frozen=True):
@@ -70,6 +34,58 @@ class Given(Record, frozen=True):
 
     values: Mapping[str, Any]
     written: Mapping[str, Value]
+
+
+class Matcher:
+    """Gives the arguments of calls their names. What is the same whenever a step runs is worked out once."""
+
+    def __init__(self) -> None:
+        self._callees: dict[type[Layer] | Block, Callee] = {}
+        self._written: dict[tuple[Call, type[Layer] | Block], Mapping[str, Value] | None] = {}
+
+    def evaluated(self, called: Called[Any], site: Site) -> Given | None:
+        """The arguments by name; None if that fails."""
+        if (written := self._fixed(called)) is not None:
+            return Given({name: site.value(value) for name, value in written.items()}, written)
+        callee, given = self._callee(called.of), _given(called)
+        positional = _positional(given, callee.positional, site)
+        written, sound = by_name(callee, [value for value, _ in positional], given.keywords, site.fault)
+        values = {name: worth for name, (_, worth) in zip(callee.positional, positional)}
+        for keyword in given.keywords:
+            values[keyword.name] = site.value(keyword.value)
+        return Given(values, written) if sound else None
+
+    def _callee(self, of: type[Layer] | Block) -> Callee:
+        callee = self._callees.get(of)
+        if callee is None:
+            callee = self._callees[of] = _callee(of)
+        return callee
+
+    def _fixed(self, called: Called[Any]) -> Mapping[str, Value] | None:
+        """The arguments by name; None if that depends on a value, or if they have a fault."""
+        if called.arguments is not called.step.arguments:
+            return None
+        key = called.step, called.of
+        if key not in self._written:
+            self._written[key] = _by_name(self._callee(called.of), _given(called))
+        return self._written[key]
+
+
+def _by_name(callee: Callee, given: Arguments) -> Mapping[str, Value] | None:
+    names = [*callee.positional[: len(given.positional)], *(keyword.name for keyword in given.keywords)]
+    spreads = given.alone is not None and len(callee.positional) > 1
+    too_many = len(given.positional) > len(callee.positional)
+    if spreads or too_many or len({*names}) < len(names) or not all(name in callee.known for name in names):
+        return None
+    return dict(zip(names, given.values))
+
+
+def _given(called: Called[Any]) -> Arguments:
+    """The arguments, where a list is one of them if it is the layer's only one."""
+    given = called.arguments
+    if given.whole is None or isinstance(called.of, Block) or not called.of.takes_list():
+        return given
+    return replace(given, positional=(given.whole,))
 
 
 def usage(of: type[Layer] | Block) -> str:
@@ -81,6 +97,13 @@ def refuse_inputs(layer: str, inputs: Value, site: Site) -> None:
     """Reports ``inputs`` beside a layer."""
     help = "put `- from: NAME` before it; blocks may name several `inputs`"
     site.fault(Code.KEY, f"`{layer}` is a layer, which takes the current tensor", inputs.span, help)
+
+
+def _callee(of: type[Layer] | Block) -> Callee:
+    if isinstance(of, Block):
+        names = tuple(parameter.name for parameter in of.parameters)
+        return Callee(of.name, names, names, partial(usage, of))
+    return Callee(of.__name__, of.positional(), of.arguments, partial(usage, of))
 
 
 def _positional(given: Arguments, names: Sequence[str], site: Site) -> list[tuple[Value, Any]]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from math import prod
-from typing import Any
 
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, shorten
-from cnndsl.graph.arguments import Called, Given, LayerOrBlock, refuse_inputs
+from cnndsl.graph.arguments import Called, Given, refuse_inputs
 from cnndsl.graph.context import Context
 from cnndsl.graph.cost import Bound
 from cnndsl.graph.graph import Apply, Tensor
@@ -23,7 +22,6 @@ from cnndsl.limits import how_to_raise
 from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.calls import CallReader, Vocabulary
-from cnndsl.spec.document import Block
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer
 from cnndsl.spec.tree import UNKNOWN
 from cnndsl.spec.values import Arguments, CallValue, Expression, Value
@@ -41,8 +39,6 @@ class Calls:
         self.modules = modules
         self.refusals = Refusals(context)
         self.sizes = FrozenSizes(context.document)
-        #: What the steps so far have called, and the last arguments of each.
-        self._calls: dict[tuple[spec.Call, type[Layer] | Block], Called[Any]] = {}
         #: The layers so far that read no other tensors, by their arguments and the shape of their input.
         self._known: dict[tuple[type[Layer], Shape, str], Bound] = {}
 
@@ -57,21 +53,14 @@ class Calls:
             if step.inputs is not None or step.inline or step.parametrization is not None:
                 _refuse_options(step, callee, callee in document.blocks, site)
             if callee in document.blocks:
-                return self.modules.block(step, self._called(step, document.blocks[callee], given), name, x, site)
-            return self._layer(step, self._called(step, LAYERS[callee], given), name, x, site)
+                return self.modules.block(Called(step, document.blocks[callee], given), name, x, site)
+            return self._layer(Called(step, LAYERS[callee], given), name, x, site)
         if callee is not UNKNOWN and lost is not None and callee not in lost:
             self._unknown(step, callee, site)
         site.scope.lose((step,))
         kind = shorten(step.callee.span.text)
         site.scope.fail(site.scope.child_name(kind.lower(), name), kind, x)
         return None
-
-    def _called(self, step: spec.Call, of: LayerOrBlock, given: Arguments) -> Called[LayerOrBlock]:
-        """What a step calls: the same each time, unless a value of the step gives arguments too."""
-        called = self._calls.get((step, of))
-        if called is None or called.arguments is not given:
-            called = self._calls[step, of] = Called(of, given)
-        return called
 
     def _unknown(self, step: spec.Call, callee: object, site: Site) -> None:
         written, span = f"`{shown(callee)}`", step.callee.span
@@ -85,13 +74,11 @@ class Calls:
 
     # --- layers ----------------------------------------------------------------------------------
 
-    def _layer(
-        self, step: spec.Call, called: Called[type[Layer]], name: str | None, x: Tensor | None, site: Site
-    ) -> Tensor | None:
-        layer = called.of
+    def _layer(self, called: Called[type[Layer]], name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
+        step, layer = called.step, called.of
         child = site.scope.child_name(layer.short_name, name)
         take(child, step, site)
-        item = self._item(step, called, child, x, site.of(site.scope.path_of(child)))
+        item = self._item(called, child, x, site.of(site.scope.path_of(child)))
         if item is not None:
             if not site.reusing:
                 self.context.work.spend_parameters(item.bound.params, step.callee.span, site)
@@ -103,11 +90,9 @@ class Calls:
             site.scope.names[name] = Named(step, step.span, out, site.environment, item)
         return out
 
-    def _item(
-        self, step: spec.Call, called: Called[type[Layer]], name: str, x: Tensor | None, site: Site
-    ) -> Apply | None:
+    def _item(self, called: Called[type[Layer]], name: str, x: Tensor | None, site: Site) -> Apply | None:
         """A layer with everything that the step says of it, None if that fails. ``site`` is that of the layer."""
-        given, item = called.evaluated(site), None
+        step, item, given = called.step, None, self.context.matcher.evaluated(called, site)
         if given is not None and UNKNOWN not in given.values.values():
             item = self._applied(LayerCall(step, called.of, given, x, site), name)
         if item is not None and (warning := self.sizes.warning(item, site, reversed(self.context.made))):
@@ -148,7 +133,7 @@ class Calls:
         read = self._read(call, layer)
         if read is None:
             return None
-        bound = Bound.of(layer, x, layer.result(x, *(tensor.shape for tensor in read)))
+        bound = Bound.of(layer, x, layer.result(x, *[tensor.shape for tensor in read]))
         if not self._fits(bound, call):
             return None
         if not read:

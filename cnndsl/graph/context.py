@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 from cnndsl.diagnostics import Code, Diagnostic
+from cnndsl.graph.arguments import Matcher
 from cnndsl.graph.faults import Faults
 from cnndsl.graph.graph import Tensor
 from cnndsl.graph.marks import Marks
@@ -48,6 +49,7 @@ class Context:
         self.document = document
         self.limits = document.limits
         self.names = Names(document)
+        self.matcher = Matcher()
         self.marks = Marks(document)
         self.faults = Faults()
         self.warnings: list[Diagnostic] = []

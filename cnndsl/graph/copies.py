@@ -75,12 +75,15 @@ class Copies:
         self, block: Block, params: Mapping[str, Any], given: Sequence[Tensor | None], site: Site
     ) -> tuple[object, ...]:
         """What a call depends on, empty if there is more. Values count by their ``repr``: 1, 1.0 and True are equal."""
-        known = [tensor for tensor in given if tensor is not None]
-        if len(known) < len(given) or site.reusing or self.context.meant_channels or not are_plain(params.values()):
+        if site.reusing or self.context.meant_channels or not are_plain(params.values()):
             return ()
-        places = [next(place for place, other in enumerate(known) if other is tensor) for tensor in known]
-        tensors = tuple((tensor.shape, tensor in self.context.origins) for tensor in known)
-        return block, repr(params), tensors, tuple(places), site.calls, site.depth
+        tensors: list[object] = []
+        for tensor in given:
+            if tensor is None:
+                return ()
+            again = next(place for place, other in enumerate(given) if other is tensor)
+            tensors += (tensor.shape, tensor in self.context.origins, again)
+        return block, repr(params), site.calls, site.depth, *tensors
 
     def _copied(self, known: _Run, given: Sequence[Tensor], scope: Scope) -> Inside:
         old = known.inside

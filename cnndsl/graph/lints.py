@@ -33,7 +33,7 @@ class Surroundings(Record, frozen=True):
     def of(root: Module, outputs: Iterable[Tensor]) -> Surroundings:
         permuted: set[Tensor] = set()
         for operation in root.everything:
-            if is_permuted(operation) or any(tensor in permuted for tensor in operation.inputs):
+            if is_permuted(operation) or (permuted and not permuted.isdisjoint(operation.inputs)):
                 permuted.update(operation.outputs)
         return Surroundings(root.takers, permuted, {*outputs})
 

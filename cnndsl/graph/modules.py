@@ -52,10 +52,9 @@ class Modules:
 
     # --- blocks ----------------------------------------------------------------------------------
 
-    def block(
-        self, step: spec.Call, called: Called[Block], name: str | None, x: Tensor | None, site: Site
-    ) -> Tensor | None:
-        context, block, span = self.context, called.of, step.callee.span
+    def block(self, called: Called[Block], name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
+        context, step, block = self.context, called.step, called.of
+        span = step.callee.span
         if not self._may_call(block, span, site):
             site.scope.lose((step,))
             return None
@@ -93,7 +92,9 @@ class Modules:
     def _params(self, called: Called[Block], span: Span, site: Site) -> Given:
         """The block's parameters with their values, and as the call has them."""
         block = called.of
-        found = called.evaluated(site) or Given(dict.fromkeys((p.name for p in block.parameters), UNKNOWN), {})
+        found = self.context.matcher.evaluated(called, site) or Given(
+            dict.fromkeys((p.name for p in block.parameters), UNKNOWN), {}
+        )
         missing = [p.name for p in block.parameters if p.default is None and p.name not in found.values]
         if missing:
             needs = " and ".join(f"`{name}`" for name in missing)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from cnndsl.diagnostics import Code, Note, shorten
 from cnndsl.graph.arguments import refuse_inputs
 from cnndsl.graph.context import Context
+from cnndsl.graph.cost import Bound
 from cnndsl.graph.graph import Apply, Body, Inline, Merge, Module, Split, Tensor, walk
 from cnndsl.graph.modules import Modules
 from cnndsl.graph.scope import Named
@@ -111,17 +112,26 @@ def _refuse(target: Value, named: Named, site: Site) -> None:
 
 def _layer(again: _Again, item: Apply) -> Apply | None:
     x, others = again.given[0], item.inputs[1:]
+    bound: Bound | None = item.bound
+    if others or x.shape != item.input.shape:
+        bound = _bound(again, item)
+    if bound is None:
+        return None
+    changes: dict[str, Any] = {"inputs": (x, *others), "output": Tensor(bound.output), "written": {}}
+    return replace(item, step=again.step, bound=bound, reuse=True, **changes)
+
+
+def _bound(again: _Again, item: Apply) -> Bound | None:
+    """The layer on a tensor of another shape, None if it refuses that."""
+    x, others = again.given[0].shape, item.inputs[1:]
     try:
-        layer = type(item.layer).bind(item.layer.values, x.shape)
-        output = layer.result(x.shape, *(tensor.shape for tensor in others))
+        layer = type(item.layer).bind(item.layer.values, x)
+        output = layer.result(x, *(tensor.shape for tensor in others))
     except Refused as refused:
         code = Code.INFERRED if item.layer.infers(refused.argument) else Code.SHAPE
         again.refuse(code, item, refused.message)
         return None
-    bound = replace(item.bound, input=x.shape, output=output)
-    return replace(
-        item, step=again.step, bound=bound, inputs=(x, *others), output=Tensor(output), written={}, reuse=True
-    )
+    return replace(item.bound, input=x, output=output)
 
 
 def _wiring(module: Module) -> list[tuple[Any, ...]]:

@@ -51,7 +51,7 @@ class _Conv(_Convolution):
                 raise Refused('padding "same" needs stride 1', "padding")
             return tuple(d * (k - 1) for k, d in zip(self.axes(self.kernel_size), self.axes(self.dilation)))
         assert not isinstance(self.padding, str)
-        return tuple(2 * p for p in self.axes(self.padding))
+        return tuple([2 * p for p in self.axes(self.padding)])
 
     def output(self, x: Shape) -> Shape:
         self.check_groups(self.groups)
@@ -59,10 +59,8 @@ class _Conv(_Convolution):
         kernel, stride, dilation = self.axes(self.kernel_size), self.axes(self.stride), self.axes(self.dilation)
         paddings = self.paddings()
         self._check_padding_mode(x, paddings)
-        spatial = tuple(
-            window(size, k, s, p, d) for size, k, s, p, d in zip(x.spatial, kernel, stride, paddings, dilation)
-        )
-        return x.with_channels(self.out_channels).with_spatial(spatial)
+        spatial = map(window, x.spatial, kernel, stride, paddings, dilation)
+        return Shape((x[0], self.out_channels, *spatial))
 
     def padded(self, x: Shape) -> tuple[int, ...]:
         if self.padding_mode == "zeros":
@@ -77,9 +75,11 @@ class _Conv(_Convolution):
     def _check_padding_mode(self, x: Shape, paddings: tuple[int, ...]) -> None:
         """Reflection pads by less than the size of the axis, wrapping around by at most all of it."""
         room = {"reflect": 1, "circular": 0}.get(self.padding_mode)
+        if room is None:
+            return
         for size, padding in zip(x.spatial, paddings):
             side = (padding + 1) // 2
-            if room is not None and side > size - room:
+            if side > size - room:
                 raise Refused(f'padding_mode "{self.padding_mode}" cannot pad an axis of {size} by {side}', "padding")
 
     def parameters(self) -> dict[str, tuple[int, ...]]:

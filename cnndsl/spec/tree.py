@@ -8,7 +8,7 @@ the core schema of YAML 1.2, where ``no`` is a string and ``1e-3`` a number. Fea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -63,6 +63,8 @@ class Mapping(Record, frozen=True, eq=False, dict=True):
 
 Tree: TypeAlias = Scalar | Listing | Mapping
 
+#: What numbers begin with.
+_NUMERIC = frozenset("+-.0123456789")
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _BASED = re.compile(r"0o[0-7]+|0x[0-9a-fA-F]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -136,25 +138,25 @@ class _Reader:
     def __init__(self, source: Source, limits: Limits) -> None:
         self.source = source
         self.limits = limits
-        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-        self.events: Iterator[Any] = yaml.parse(source.text, Loader=loader)
         self.anchors: dict[str, Tree] = {}
         self.open_anchors: set[str] = set()
         self.faults: list[Diagnostic] = []
         self.nodes = self.aliases = 0
 
     def read(self) -> Tree:
-        next(self.events)  # the stream's start
-        event = next(self.events)
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+        self.next: Callable[[], Any] = loader(self.source.text).get_event
+        self.next()  # the stream's start
+        event = self.next()
         if isinstance(event, yaml.StreamEndEvent):
             raise Unreadable(Diagnostic(Code.SYNTAX, "the spec is empty", Span(self.source, 0, 0), MINIMAL))
         if event.version or event.tags:
             self._fault(
                 Code.FEATURE, "a directive, which specs do not have", event, "remove the lines that begin with `%`"
             )
-        tree = self._node(next(self.events), 0)
-        next(self.events)  # the document's end
-        following = next(self.events)
+        tree = self._node(self.next(), 0)
+        self.next()  # the document's end
+        following = self.next()
         if not isinstance(following, yaml.StreamEndEvent):
             self._fault(Code.FEATURE, "a second document; a spec has only one", following, "remove the `---`")
         return tree
@@ -226,22 +228,22 @@ class _Reader:
 
     def _sequence(self, event: Any, depth: int) -> Listing:
         items = []
-        start, end = event, next(self.events)
+        start, end = event, self.next()
         while not isinstance(end, yaml.SequenceEndEvent):
             items.append(self._node(end, depth + 1))
-            end = next(self.events)
+            end = self.next()
         return Listing(tuple(items), Span(self.source, start.start_mark.index, self._end(end, items)))
 
     def _mapping(self, event: Any, depth: int) -> Mapping | Scalar:
         entries: dict[str, tuple[Scalar, Tree]] = {}
         broken: Scalar | None = None
-        start, end = event, next(self.events)
+        start, end = event, self.next()
         while not isinstance(end, yaml.MappingEndEvent):
             if isinstance(end, yaml.ScalarEvent) and end.value == "<<" and end.implicit[0]:
                 help = "write the keys out, or put the shared part into a block or a parameter"
                 broken = self._fault(Code.FEATURE, "the merge key `<<`, which YAML 1.2 does not have", end, help)
             key = self._key(end, depth)
-            value = self._node(next(self.events), depth + 1)
+            value = self._node(self.next(), depth + 1)
             name = str(key.value) if key else ""
             if key is None and depth > 0:
                 broken = Scalar(UNKNOWN, self._span(start))
@@ -251,7 +253,7 @@ class _Reader:
                 self._note(Diagnostic(Code.DUPLICATE_KEY, message, key.span, "keep one of the two", (note,)))
             elif key:
                 entries[name] = key, value
-            end = next(self.events)
+            end = self.next()
         if broken:
             return broken
         last = self._end(end, [value for _, value in entries.values()])
@@ -308,6 +310,8 @@ def scalar_value(text: str) -> str | int | float | bool | None:
     """
     if text in _WORDS:
         return _WORDS[text]
+    if text[0] not in _NUMERIC:
+        return text
     if _INTEGER.fullmatch(text):
         digits = text.lstrip("+-")
         if len(digits) > 1 and digits[0] == "0":

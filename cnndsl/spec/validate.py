@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeAlias
 
 from cnndsl.diagnostics import Diagnostic
@@ -19,21 +20,18 @@ Rule: TypeAlias = Mapping[str, Any] | bool
 #: Whether a value fits a keyword, given what the keyword holds, and the schema around it.
 Check: TypeAlias = Callable[[Any, Any, Mapping[str, Any]], bool]
 
-_TYPES: dict[str, Callable[[Any], bool]] = {
-    "object": lambda value: isinstance(value, dict),
-    "array": lambda value: isinstance(value, list),
-    "string": lambda value: isinstance(value, str),
-    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
-    "integer": lambda value: _TYPES["number"](value) and value == value // 1,
-    "boolean": lambda value: isinstance(value, bool),
-    "null": lambda value: value is None,
+#: The types of JSON Schema. An integer is a number without a fraction.
+_TYPES: dict[type[Any], str] = {
+    **{dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "boolean"},
+    type(None): "null",
 }
 
 
 def validate(tree: Tree) -> tuple[list[Diagnostic], frozenset[int]]:
     """The structural faults of a document, and the ids of the faulty trees."""
-    if fits(plain(tree), document()):
-        return [], frozenset()
+    with suppress(RecursionError):  # of a document that nests deeper than by default
+        if fits(plain(tree), document()):
+            return [], frozenset()
     from cnndsl.spec.misfits import misfits
 
     return misfits(tree)
@@ -43,12 +41,18 @@ def fits(value: Any, rule: Rule) -> bool:
     """Whether a value, of dicts, lists and scalars, fits a schema."""
     if isinstance(rule, bool):
         return rule
+    own = _TYPES.get(type(value))
     for keyword, wanted in rule.items():
         if keyword in KEYWORDS:
-            kind, check = KEYWORDS[keyword]
-            if (not kind or _TYPES[kind](value)) and not check(value, wanted, rule):
+            about, check = KEYWORDS[keyword]
+            if (about is None or about == own) and not check(value, wanted, rule):
                 return False
     return True
+
+
+def _has_type(value: Any, types: str | list[str], rule: Mapping[str, Any]) -> bool:
+    own, allowed = _TYPES.get(type(value)), [types] if isinstance(types, str) else types
+    return own in allowed or (own == "number" and "integer" in allowed and value == value // 1)
 
 
 def _is_one_of(value: Any, values: list[Any], rule: Mapping[str, Any]) -> bool:
@@ -62,13 +66,13 @@ def _extras(value: dict[str, Any], rule: Mapping[str, Any]) -> Iterator[Any]:
     return (value[key] for key in value if key not in known and not any(re.search(each, key) for each in patterns))
 
 
-#: The keywords, each with the type of the values that it is about, "" for all.
-KEYWORDS: dict[str, tuple[str, Check]] = {
-    "$ref": ("", lambda value, name, rule: fits(value, definition(name.removeprefix("#/$defs/")))),
-    "anyOf": ("", lambda value, rules, rule: any(fits(value, each) for each in rules)),
-    "not": ("", lambda value, other, rule: not fits(value, other)),
-    "enum": ("", _is_one_of),
-    "type": ("", lambda value, of, rule: any(_TYPES[one](value) for one in ([of] if isinstance(of, str) else of))),
+#: The keywords, each with the type of the values that it is about, None for all.
+KEYWORDS: dict[str, tuple[str | None, Check]] = {
+    "$ref": (None, lambda value, name, rule: fits(value, definition(name.removeprefix("#/$defs/")))),
+    "anyOf": (None, lambda value, rules, rule: any(fits(value, each) for each in rules)),
+    "not": (None, lambda value, other, rule: not fits(value, other)),
+    "enum": (None, _is_one_of),
+    "type": (None, _has_type),
     "pattern": ("string", lambda value, pattern, rule: re.search(pattern, value) is not None),
     "minimum": ("number", lambda value, least, rule: value >= least),
     "maximum": ("number", lambda value, most, rule: value <= most),

@@ -9,8 +9,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.writing import given_path, read_file
 
@@ -48,6 +46,8 @@ class RunFolder:
         """Whether a process is writing this run."""
         if not (self.path / LOCK).exists():
             return False
+        from filelock import FileLock, Timeout  # here, because most runs have ended
+
         try:
             with FileLock(self.path / LOCK, timeout=0):
                 return False

@@ -182,7 +182,7 @@ class _Session:
             raise
         else:
             if writer:
-                writer.note(state="finished", message=early)
+                writer.end("finished", early)
         finally:
             report.close()
             if writer:
@@ -294,7 +294,7 @@ def _note_end(writer: RunWriter, error: BaseException) -> None:
     state = "interrupted" if isinstance(error, (KeyboardInterrupt, SystemExit)) else "failed"
     message = error.diagnostic.message if isinstance(error, RunError) else f"{type(error).__name__}: {error}"
     with suppress(RunError):  # the original error matters more
-        writer.note(state=state, message=message)
+        writer.end(state, message)
 
 
 def _as_json(value: Any) -> Any:

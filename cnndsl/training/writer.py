@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import time
 from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
@@ -15,9 +16,12 @@ from filelock import FileLock, Timeout
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training.checkpoint import save
-from cnndsl.training.progress import Progress, as_csv
+from cnndsl.training.progress import Epoch, Progress, as_csv
 from cnndsl.training.run_folder import BEFORE, BEST, DAMAGED, INFO, LAST, LOCK, METRICS, SPEC, list_runs
 from cnndsl.writing import clear_unfinished, write_file
+
+#: Seconds between two drawings of the curves during a training: one takes as long as an epoch of a small network can.
+PAUSE = 30
 
 
 class RunWriter:
@@ -35,6 +39,9 @@ class RunWriter:
         except OSError as error:
             raise _unwritable(path, error) from error
         clear_unfinished(path)
+        #: Epochs to draw, and when the last ones were drawn, or the writing began.
+        self.undrawn: tuple[Epoch, ...] = ()
+        self.drawn = time.monotonic()
 
     def close(self) -> None:
         self.lock.release()
@@ -60,14 +67,28 @@ class RunWriter:
         save(self.path / LAST, data, keep=self.path / BEFORE)
 
     def metrics(self, progress: Progress) -> None:
-        """Writes the epochs so far as a table and a plot, and the last one as the results."""
-        from cnndsl.training.curves import curves  # matplotlib takes a second, and a training may never get here
-
+        """Writes the epochs so far as a table, and the last one as the results. Draws them if it is time to."""
         self.write(METRICS, as_csv(progress.epochs).encode())
-        for name, data in curves(str(self.info["name"]), progress.epochs).items():
-            self.write(name, data)
         best = max(epoch.test_acc for epoch in progress.epochs)
         self.note(results=asdict(progress.epochs[-1]) | {"best_test_acc": best})
+        self.undrawn = progress.epochs
+        if time.monotonic() - self.drawn > PAUSE:
+            self._draw()
+
+    def end(self, state: str, message: str) -> None:
+        """Notes how the training ended, and draws what is not drawn yet."""
+        self.note(state=state, message=message)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draws the curves of all epochs, if there are new ones."""
+        if not self.undrawn:
+            return
+        from cnndsl.training.curves import curves  # matplotlib takes a second, and a training may never get here
+
+        for name, data in curves(str(self.info["name"]), self.undrawn).items():
+            self.write(name, data)
+        self.undrawn, self.drawn = (), time.monotonic()
 
     def write(self, name: str, data: bytes) -> None:
         try:
