@@ -4,7 +4,7 @@
     python benchmarks/gpu.py --network lenet_bn --epochs 3
     python benchmarks/gpu.py --smoke --page /tmp/results.md    # the same steps on the CPU, with small generated images
 
-Each is trained by its own process, as a user would start it, with options of `cnndsl train` that this file lists.
+Each is trained by its own process, as a user would start it, with `OPTIONS` of `cnndsl train`.
 Examples/s are those of the steady state: training without evaluation, the median of the epochs after the first.
 """
 
@@ -19,14 +19,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from measure import ARCHS, ROOT, filled, machine, markdown, say
 
-#: What the networks are trained with: half precision, the fastest kernels, and steps that are captured in a CUDA graph.
-FAST = ("--precision=bf16", "--no-deterministic", "--cuda-graph")
-COMPILED = (*FAST, "--compile")
+#: How the networks are trained: in half precision, with the fastest kernels, by steps that are compiled and captured.
+OPTIONS = ("--precision=bf16", "--no-deterministic", "--compile", "--cuda-graph")
 
 
 @dataclass(frozen=True)
@@ -41,23 +40,23 @@ class Reference:
 
 @dataclass(frozen=True)
 class Network:
-    """A recipe of `archs/`, with options that change how it runs, and the shape of its small images."""
+    """A recipe of `archs/`, the spec's parameters for it, and the size of its small images."""
 
     title: str
-    options: tuple[str, ...]
     reference: Reference | None = None
     small: int | None = None
+    params: tuple[str, ...] = ()
 
 
 NETWORKS = {
-    "lenet": Network("LeNet", COMPILED),
-    "lenet_bn": Network("LeNet + BN", COMPILED, Reference(0.264, 0.902, 0.830, 19_296.8)),
-    "alexnet": Network("AlexNet", FAST, small=112),
-    "vgg11": Network("VGG-11, ratio 4", (*COMPILED, "-p", "ratio=4"), Reference(0.177, 0.933, 0.911, 679.1), small=64),
-    "nin": Network("NiN", FAST, small=112),
-    "googlenet": Network("GoogLeNet", COMPILED, Reference(0.256, 0.903, 0.886, 1_072.1), small=48),
-    "resnet18": Network("ResNet-18", COMPILED, Reference(0.010, 0.998, 0.915, 1_533.6), small=48),
-    "densenet": Network("DenseNet", COMPILED, Reference(0.140, 0.950, 0.882, 5_544.6), small=48),
+    "lenet": Network("LeNet"),
+    "lenet_bn": Network("LeNet + BN", Reference(0.264, 0.902, 0.830, 19_296.8)),
+    "alexnet": Network("AlexNet", small=112),
+    "vgg11": Network("VGG-11, ratio 4", Reference(0.177, 0.933, 0.911, 679.1), 64, ("-p", "ratio=4")),
+    "nin": Network("NiN", small=112),
+    "googlenet": Network("GoogLeNet", Reference(0.256, 0.903, 0.886, 1_072.1), 48),
+    "resnet18": Network("ResNet-18", Reference(0.010, 0.998, 0.915, 1_533.6), 48),
+    "densenet": Network("DenseNet", Reference(0.140, 0.950, 0.882, 5_544.6), 48),
 }
 
 
@@ -67,11 +66,10 @@ class Result:
     ``training`` those of its epochs without tests."""
 
     network: str
-    options: tuple[str, ...]
     seconds: float
     device: str = ""
-    versions: Mapping[str, str] | None = None
-    recipe: Mapping[str, object] | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+    recipe: Mapping[str, object] = field(default_factory=dict)
     epochs: tuple[Mapping[str, float], ...] = ()
     error: str = ""
 
@@ -99,12 +97,11 @@ def command(name: str, asked: argparse.Namespace, runs: Path) -> list[str]:
         given += ["--dataset", json.dumps({"Synthetic": {"size": asked.samples, "test_size": asked.samples}})]
     if asked.small and network.small:
         given.append(f"--resize={network.small}")
-    return [sys.executable, "-m", "cnndsl", "train", str(ARCHS / f"{name}.yaml"), *network.options, *given]
+    return [sys.executable, "-m", "cnndsl", "train", str(ARCHS / f"{name}.yaml"), *OPTIONS, *network.params, *given]
 
 
 def trained(name: str, asked: argparse.Namespace, patience: float) -> Result:
     """Trains a network, for at most ``patience`` seconds."""
-    options = NETWORKS[name].options
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         runs = Path(folder)
@@ -118,11 +115,11 @@ def trained(name: str, asked: argparse.Namespace, patience: float) -> Result:
         seconds = time.perf_counter() - began
         found = list(runs.rglob("metrics.csv"))
         if not found:
-            return Result(name, options, seconds, error=error or "no epoch was finished")
+            return Result(name, seconds, error=error or "no epoch was finished")
         with found[0].open(newline="") as file:
             epochs = tuple({key: float(value) for key, value in row.items()} for row in csv.DictReader(file))
         info = json.loads(found[0].with_name("run.json").read_text())
-    return Result(name, options, seconds, info["device"], info["versions"], info["recipe"], epochs, error)
+    return Result(name, seconds, info["device"], info["versions"], info["recipe"], epochs, error)
 
 
 def compile_all(asked: argparse.Namespace) -> float:
@@ -132,8 +129,8 @@ def compile_all(asked: argparse.Namespace) -> float:
     end = began + 20 * asked.minutes
     short = argparse.Namespace(**vars(asked) | {"epochs": 1, "samples": 256})
     with tempfile.TemporaryDirectory() as runs:
-        compiled = [command(name, short, Path(runs)) for name in asked.network if "--compile" in NETWORKS[name].options]
-        jobs = [subprocess.Popen(each, cwd=ROOT, stdout=subprocess.DEVNULL) for each in compiled]
+        commands = [command(name, short, Path(runs)) for name in asked.network]
+        jobs = [subprocess.Popen(each, cwd=ROOT, stdout=subprocess.DEVNULL) for each in commands]
         for job in jobs:
             try:
                 job.wait(max(end - time.perf_counter(), 1))
@@ -163,7 +160,7 @@ def line(result: Result) -> str:
 
 HEAD = """
 Generated by `python benchmarks/gpu.py --page docs/results.md`. Each network of the reference is trained by the recipe
-in its spec, by `cnndsl train` with the options that the first table shows, in a process of its own.
+in its spec, in a process of its own: `cnndsl train archs/NAME.yaml OPTIONS`, with the same options for all.
 """
 LEGEND = """
 Examples/s are those of the steady state: training without evaluation, the median of the epochs after the first. The
@@ -182,17 +179,16 @@ def page(found: Sequence[Result], facts: Mapping[str, str]) -> str:
 
 
 def rates(found: Sequence[Result]) -> str:
-    heads = ["network", "options", "batch", "examples/s", "reference", "times", "s, training", "s, whole"]
+    heads = ["network", "batch", "size", "examples/s", "reference", "times", "s, training", "s, whole"]
     rows = []
     for result in found:
         network = NETWORKS[result.network]
-        reference = network.reference
-        rate = result.examples_per_s
+        reference, recipe, rate = network.reference, result.recipe, result.examples_per_s
         rows.append(
             [
                 network.title,
-                f"`{' '.join(result.options)}`",
-                str((result.recipe or {}).get("batch_size", "")),
+                f"{recipe['batch_size']}",
+                f"{recipe['resize'] or 28}",
                 f"{rate:,.0f}",
                 f"{reference.examples_per_s:,.0f}" if reference else "",
                 f"{rate / reference.examples_per_s:.1f}" if reference else "",
@@ -200,7 +196,7 @@ def rates(found: Sequence[Result]) -> str:
                 f"{result.seconds:.1f}",
             ]
         )
-    return markdown(heads, rows, labels=2)
+    return markdown(heads, rows, labels=1)
 
 
 def accuracies(found: Sequence[Result]) -> str:
@@ -217,11 +213,14 @@ def accuracies(found: Sequence[Result]) -> str:
 
 def conditions(found: Sequence[Result], compiling: float, seconds: float) -> dict[str, str]:
     """What the results depend on."""
-    versions = next((result.versions for result in found if result.versions), None) or {}
-    said = ", ".join(f"{name} {number}" for name, number in versions.items())
-    return (
-        {"GPU": gpu()} | machine() | {"versions": said, "time": f"{seconds:.0f} s, of which {compiling:.0f} compiled"}
-    )
+    versions = next((result.versions for result in found if result.versions), {})
+    return {
+        "GPU": gpu(),
+        **machine(),
+        "versions": ", ".join(f"{name} {number}" for name, number in versions.items()),
+        "options": f"`{' '.join(OPTIONS)}`",
+        "time": f"{seconds:.0f} s for all, of which {compiling:.0f} s to compile all of them at once",
+    }
 
 
 def gpu() -> str:
@@ -243,7 +242,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data-dir", type=Path, help="the folder with the four files of Fashion-MNIST")
     parser.add_argument("--samples", type=int, help="train on so many generated samples instead of Fashion-MNIST")
     parser.add_argument("--small", action="store_true", help="train with smaller images")
-    parser.add_argument("--smoke", action="store_true", help="short for --device cpu --small --epochs 1 --samples 512")
+    parser.add_argument("--smoke", action="store_true", help="--device cpu --small --epochs 1 --samples 512, eager")
     parser.add_argument("--page", type=Path, help="where to write the results, in Markdown")
     parser.add_argument(
         "--json", type=Path, help="where to write every epoch of every network, a line for each network"
@@ -264,6 +263,7 @@ def main() -> None:
         found.append(result)
         if asked.json:
             asked.json.write_text("".join(f"{json.dumps(asdict(each))}\n" for each in found))
+    found.sort(key=lambda result: [*NETWORKS].index(result.network))
     text = page(found, conditions(found, compiling, time.perf_counter() - began))
     if asked.page:
         asked.page.write_text(text)

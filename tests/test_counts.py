@@ -50,16 +50,10 @@ FORBIDDEN = {
     *("importlib.metadata", "importlib.resources", "email", "http", "html", "csv", "difflib", "hashlib", "secrets"),
     *("random", "tempfile", "zipfile", "socket", "asyncio"),
 }
-#: What some commands need of it: validation of a spec that is wrong, what Graphviz's packages and filelock import, the
-#: table of a build and the metrics of runs, and the differences that the formatter shows.
-_GRAPHVIZ = {"difflib", "hashlib", "html", "random", "tempfile"}
-ALLOWED = {
-    "wrong": {"jsonschema", "referencing", "attrs", "rapidfuzz"},
-    "draw": _GRAPHVIZ,
-    "build": {*_GRAPHVIZ, "csv"},
-    "fmt": {"difflib"},
-    "runs": {"csv", "hashlib", "random", "secrets"},
-}
+#: What some commands need of it: suggestions, labels and what Graphviz's packages import, the table of a build. click
+#: imports difflib for options of one letter.
+_DIAGRAM = {"hashlib", "html", "random", "tempfile"}
+ALLOWED = {"wrong": {"rapidfuzz"}, "draw": {*_DIAGRAM, "difflib"}, "build": {*_DIAGRAM, "csv"}}
 COMMANDS = {
     "help": ["--help"],
     "version": ["--version"],

@@ -11,8 +11,8 @@ import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from types import ModuleType
 
+#: Training samples of Fashion-MNIST.
 EXAMPLES = 60_000
 NETWORKS = ("lenet", "lenet_bn")
 PRECISIONS = ("fp32", "bf16")
@@ -31,6 +31,7 @@ class Task:
     compile: bool = False
     workers: int = 0
     seed: int = 0
+    examples: int = EXAMPLES
 
     @property
     def raw(self) -> Path:
@@ -51,22 +52,17 @@ class Task:
         parser.add_argument("--lr", type=float, required=True)
         parser.add_argument("--precision", choices=PRECISIONS, default=default["precision"])
         parser.add_argument("--compile", action="store_true")
-        for name in ("epochs", "batch_size", "workers", "seed"):
+        for name in ("epochs", "batch_size", "workers", "seed", "examples"):
             parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=default[name])
         return cls(**vars(parser.parse_args()))
 
 
-def examples_per_s(epoch_seconds: Sequence[float]) -> float:
+def examples_per_s(epoch_seconds: Sequence[float], examples: int) -> float:
     """The steady state: without the first epoch, which warms caches and compiles, if there are more."""
-    return EXAMPLES / statistics.median(epoch_seconds[1:] or epoch_seconds)
+    return examples / statistics.median(epoch_seconds[1:] or epoch_seconds)
 
 
-def report(epoch_seconds: Sequence[float], test_acc: float, *modules: ModuleType) -> None:
-    """Prints the last line of a peer's output, with the versions of `modules`. Evaluation is not timed."""
-    answer = {
-        "epoch_seconds": epoch_seconds,
-        "examples_per_s": examples_per_s(epoch_seconds),
-        "test_acc": test_acc,
-        "versions": {module.__name__: module.__version__ for module in modules},
-    }
+def report(task: Task, epoch_seconds: Sequence[float], test_acc: float) -> None:
+    """Prints the last line of a peer's output. Evaluation is not timed."""
+    answer = {"examples_per_s": examples_per_s(epoch_seconds, task.examples), "test_acc": test_acc}
     print(json.dumps(answer), flush=True)

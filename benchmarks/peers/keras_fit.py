@@ -9,7 +9,6 @@ different network otherwise. The progress bar is off, in Keras's favour; `--work
 
 from __future__ import annotations
 
-import sys
 import time
 
 import keras
@@ -85,7 +84,7 @@ def main() -> None:
         callbacks=[clock],
         verbose=2,
     )
-    report(clock.seconds, history.history["val_accuracy"][-1], keras, sys.modules[keras.backend.backend()])
+    report(task, clock.seconds, history.history["val_accuracy"][-1])
 
 
 if __name__ == "__main__":

@@ -85,7 +85,7 @@ def main() -> None:
             default_root_dir=folder,
         )
         trainer.fit(torch.compile(classifier) if task.compile else classifier, train, test)
-    report(clock.seconds, trainer.callback_metrics["val_acc"].item(), L, torch, torchmetrics)
+    report(task, clock.seconds, trainer.callback_metrics["val_acc"].item())
 
 
 if __name__ == "__main__":

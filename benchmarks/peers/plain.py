@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 
 import torch
-import torchvision
 from common import Task, report
 from handwritten import Batches, loaders, network
 from torch import nn
@@ -53,7 +52,7 @@ def main() -> None:
         epoch_seconds.append(time.perf_counter() - start)
         test_acc = accuracy(model, test, autocast)
         print(f"epoch {epoch + 1}: loss {loss_sum / total:.4f}, train {correct / total:.4f}, test {test_acc:.4f}")
-    report(epoch_seconds, test_acc, torch, torchvision)
+    report(task, epoch_seconds, test_acc)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,9 @@ class Criterion(nn.Module):
 
     def share(self, mass: Tensor, total: Tensor) -> Tensor:
         """The factor of a batch's loss in a step whose batches have the total mass ``total``."""
-        return self.scale(mass) if self.summed else (self.scale(mass) / total).masked_fill(total == 0, 0)
+        if self.summed:
+            return self.scale(mass)
+        return (self.scale(mass) / total).masked_fill(total == 0, 0)  # `where` would copy the 0 to the device
 
 
 def _ignored(loss: nn.Module) -> int | None:
