@@ -154,10 +154,14 @@ input: [4, 8, 8]
 blocks:
   B(p):
     - Conv2d: {out_channels: 4, kernel_size: 1, bias: $p}
-network: [B: true, B: {p: true}, B: VALUE]
+  C(p):
+    - $p
+  D(q):
+    - C: {Conv2d: {out_channels: 4, kernel_size: 1, bias: $q}}
+network: [B: true, B: {p: true}, B: VALUE, C: {p: {Conv2d: [4, 1]}}, C: {p: VALUE}, D: true, D: VALUE]
 """
 
 
-@pytest.mark.parametrize("value", ["1", "1.0", "true", "false", "{Conv2d: [4, 1]}"])
+@pytest.mark.parametrize("value", ["1", "1.0", "true", "false", "{Conv2d: [4, 1]}", "[1, true]"])
 def test_values_that_are_equal_are_told_apart(value: str, watch: Watch) -> None:
     watch.assert_same(cnndsl.Text(ALIKE.replace("VALUE", value)))

@@ -33,6 +33,7 @@ from cnndsl.graph.scope import Scope
 from cnndsl.graph.site import Site
 from cnndsl.record import Record
 from cnndsl.spec.document import Block
+from cnndsl.spec.values import CallValue, Literal
 
 
 class _Run(Record, frozen=True):
@@ -74,8 +75,8 @@ class Copies:
     def _key(
         self, block: Block, params: Mapping[str, Any], given: Sequence[Tensor | None], site: Site
     ) -> tuple[object, ...]:
-        """What a call depends on, empty if there is more. Values count by their ``repr``: 1, 1.0 and True are equal."""
-        if site.reusing or self.context.meant_channels or not are_plain(params.values()):
+        """What a call depends on, empty if there is more."""
+        if site.reusing or self.context.meant_channels:
             return ()
         tensors: list[object] = []
         for tensor in given:
@@ -83,7 +84,7 @@ class Copies:
                 return ()
             again = next(place for place, other in enumerate(given) if other is tensor)
             tensors += (tensor.shape, tensor in self.context.origins, again)
-        return block, repr(params), site.calls, site.depth, *tensors
+        return block, exact(params), site.calls, site.depth, *tensors
 
     def _copied(self, known: _Run, given: Sequence[Tensor], scope: Scope) -> Inside:
         old = known.inside
@@ -95,12 +96,23 @@ class Copies:
         return inside
 
 
-def are_plain(values: Any) -> bool:
-    """Whether ``repr`` tells values apart: that of a layer with arguments does not."""
-    return all(are_plain(value) if isinstance(value, tuple) else isinstance(value, _PLAIN) for value in values)
+def exact(params: Mapping[str, Any]) -> object:
+    """The values of parameters, told apart if they are equal but unlike, as 1, 1.0 and True are. Layers with arguments
+    count by their places too, where messages about these point."""
+    if all(isinstance(value, _PLAIN) for value in params.values()):
+        return repr(params)
+    return tuple(params.values()), tuple(map(_text, params.values()))
 
 
 _PLAIN = (bool, int, float, str, type(None))
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_text, value))})"
+    if isinstance(value, CallValue):
+        return f"{value.name}({', '.join(map(_text, value.arguments.values))})"
+    return _text(value.value) if isinstance(value, Literal) else repr(value)
 
 
 class _Copier:

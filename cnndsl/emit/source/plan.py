@@ -14,7 +14,7 @@ from cnndsl.emit.source.pieces import Bound
 from cnndsl.emit.source.program import Assign, Class, For, Return
 from cnndsl.emit.source.schedule import schedule
 from cnndsl.emit.source.tree import Aligned, Leaf, Misfit, Nodes, insides
-from cnndsl.graph.copies import are_plain
+from cnndsl.graph.copies import exact
 from cnndsl.graph.graph import Apply, Body, Graph, Module, operations
 
 #: How many earlier groups of modules a group is tried to be merged with.
@@ -168,10 +168,10 @@ def _definition(module: Module) -> Hashable:
 
 def _likeness(module: Module) -> Hashable:
     """The same for uses of a block that are copies of each other. Its steps see its parameters and its inputs only."""
-    if not module.block or not are_plain(module.params.values()):
+    if not module.block:
         return id(module)
     given = [*module.given.values()]
-    return repr(module.params), (*module.given,), tuple((tensor.shape, given.index(tensor)) for tensor in given)
+    return exact(module.params), (*module.given,), tuple((tensor.shape, given.index(tensor)) for tensor in given)
 
 
 def _class_name(modules: Sequence[Module]) -> str:
