@@ -5,7 +5,7 @@ import signal
 import sys
 
 #: The new objects after which Python looks for cycles, by default 700. Imports and compiles make hardly any cycles.
-COLLECT_AFTER = 10_000
+COLLECT_AFTER = 100_000
 
 
 def main() -> None:
@@ -17,6 +17,8 @@ def main() -> None:
         main()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    finally:
+        gc.freeze()  # when Python ends, it would look through everything once more
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ end of the first. For people, see :meth:`Diagnostic.render`.
 
 from __future__ import annotations
 
-import json
 import os
 import unicodedata
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +29,13 @@ def concise(diagnostics: Sequence[Diagnostic]) -> str:
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     """A list of the objects of :meth:`Diagnostic.as_dict`."""
-    return json.dumps([diagnostic.as_dict() for diagnostic in diagnostics], indent=2)
+    return _json([diagnostic.as_dict() for diagnostic in diagnostics])
+
+
+def _json(data: Any) -> str:
+    import json  # here, because people read text
+
+    return json.dumps(data, indent=2)
 
 
 # --- GitHub --------------------------------------------------------------------------------------
@@ -76,7 +81,7 @@ def sarif(diagnostics: Sequence[Diagnostic]) -> str:
         "results": [_result(diagnostic, told.index(diagnostic.code)) for diagnostic in diagnostics],
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return json.dumps(log, indent=2)
+    return _json(log)
 
 
 def _rule(code: Code) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def given_path(value: object, expected: str = "a path must be a str or an os.Pat
     return Path(path)
 
 
-def read_file(path: Path, at_most: int = -1, *, pipes: bool = False) -> bytes:
+def read_file(path: Path | str, at_most: int = -1, *, pipes: bool = False) -> bytes:
     """The bytes of a regular file, the first ``at_most`` of them. Raises OSError.
 
     Opening never waits, as it would for a FIFO. Paths from folders and specs are read by this function. A path from a
@@ -46,7 +46,7 @@ def read_file(path: Path, at_most: int = -1, *, pipes: bool = False) -> bytes:
         return data
 
 
-def _opened(path: Path, pipes: bool = False) -> IO[bytes]:
+def _opened(path: Path | str, pipes: bool = False) -> IO[bytes]:
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         mode = os.fstat(descriptor).st_mode
@@ -60,7 +60,7 @@ def _opened(path: Path, pipes: bool = False) -> IO[bytes]:
         raise
 
 
-def _refuse_irregular(mode: int, path: Path) -> None:
+def _refuse_irregular(mode: int, path: Path | str) -> None:
     if not stat.S_ISREG(mode):
         kind = "it is a folder" if stat.S_ISDIR(mode) else "it is not a regular file"
         raise OSError(errno.EINVAL, kind, str(path))

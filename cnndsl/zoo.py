@@ -31,7 +31,7 @@ _PLAIN = ("torchvision", "segmentation", "detection", "beyond", "weights")
 _ONE_FAMILY = ("segmentation", "detection", "beyond", "classic")
 #: A name as far as its size or version, without who trained it: ``wide_resnet50_2``, ``tf_efficientnet_b0``,
 #: ``res2net50_26w_4s``, ``convnextv2_atto``.
-_FAMILY = re.compile(r"(?:tf_|ese_)?((?:wide_)?[a-z]+?(?:\d[a-z]{3,}|(?=v?\d|_|$)))")
+_FAMILY = r"(?:tf_|ese_)?((?:wide_)?[a-z]+?(?:\d[a-z]{3,}|(?=v?\d|_|$)))"
 
 
 @cache
@@ -77,5 +77,5 @@ def source(name: str) -> str:
 
 def family(name: str) -> str:
     """The family of a listed network: ``resnet`` for ``resnet50``, or its source if that has one family."""
-    found = _FAMILY.match(specs()[name].stem)
+    found = re.match(_FAMILY, specs()[name].stem)
     return source(name) if source(name) in _ONE_FAMILY or not found else found[1]

@@ -24,6 +24,15 @@ blocks:
   Unit(channels): [Conv2d: [$channels, 3], BatchNorm2d, ReLU]
 network: [Unit: 4, Unit: 6, Flatten, Linear: 3]
 """
+#: How torchvision initialises networks after torch did.
+INITS = {
+    "shufflenet_v2_x0_5": "{}",
+    "densenet121": "{Conv2d: kaiming_normal, BatchNorm2d: {weight: ones, bias: zeros}, Linear: {bias: zeros}}",
+    "mobilenet_v2": """
+        Conv2d: {kaiming_normal: {mode: fan_out}}
+        BatchNorm2d: {weight: ones, bias: zeros}
+        Linear: {weight: {normal: {std: 0.01}}, bias: zeros}""",
+}
 #: One network of each family of torchvision.
 FAMILIES = (
     "alexnet", "convnext_tiny", "densenet121", "efficientnet_b0", "efficientnet_v2_s", "googlenet", "inception_v3",
@@ -148,3 +157,14 @@ def test_an_initializer_writes_once_what_it_initialises() -> None:
     writes = dict(zip(dict(made.named_parameters()), work.writes(made), strict=True))
     assert {name for name, count in writes.items() if count == 2} == {"3.weight"}
     assert {*writes.values()} == {1, 2}
+
+
+@pytest.mark.parametrize("name", INITS)
+def test_with_torchvisions_initializers_the_weights_are_torchvisions(name: str) -> None:
+    net = cnndsl.loads(f"extends: zoo:torchvision/{name}\ninit: {INITS[name]}\n")
+    torch.manual_seed(0)
+    ours = net.module().state_dict()
+    torch.manual_seed(0)
+    their = theirs(name, "cpu").state_dict()
+    assert all(map(torch.equal, ours.values(), their.values()))
+    assert [*ours] == [*their]

@@ -131,6 +131,12 @@ def test_compile_as_one_graph(name: str) -> None:
     assert_same(compiled(*samples(net)), module(*samples(net)))
 
 
+def test_training_with_splits_compiles_as_one_graph() -> None:
+    module = cnndsl.load("zoo:torchvision/shufflenet_v2_x0_5").module().train()
+    compiled = torch.compile(module, fullgraph=True, backend="eager")
+    assert compiled(torch.rand(2, 3, 64, 64)).shape == (2, 1000)
+
+
 def test_deepcopy_pickle_hooks_and_print(tmp_path: Path) -> None:
     net = small("resnet18")
     module = net.module().eval()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 OK, ERRORS, USAGE = 0, 1, 2
+#: Python's own thresholds of its garbage collection. A cycle may hold large tensors, so commands that compute them do
+#: not look for cycles as rarely as the others.
+COLLECTING = (700, 10, 10)
 #: Errors of files or usage, not of a file's content.
 _OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
 
@@ -218,6 +222,7 @@ def ending() -> Iterator[None]:
     """Turns the errors of a training or a trained network into a message and an exit code."""
     from cnndsl.training.interrupt import Stopped
 
+    gc.set_threshold(*COLLECTING)
     try:
         with _own_warnings_as_lines():
             yield

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +14,7 @@ from cnndsl.diagnostics import Code, RunError
 from cnndsl.layers import LAYERS
 from cnndsl.plugins.plugin_layer import OwnLayer
 from cnndsl.plugins.signature import said
+from cnndsl.writing import read_file
 
 #: The entry point group in which installed packages list their layers.
 GROUP = "cnndsl.layers"
@@ -67,16 +69,17 @@ def load_installed() -> None:
 def _may_list_layers(entry: str) -> bool:
     """Whether the metadata of a package in a folder of the import path contains the group's name. An archive may."""
     try:
-        return any(GROUP in _entry_points(path) for path in Path(entry).iterdir() if path.name.endswith(_METADATA))
+        with os.scandir(entry or ".") as found:
+            return any(GROUP in _entry_points(item.path) for item in found if item.name.endswith(_METADATA))
     except NotADirectoryError:
         return True
     except OSError:
         return False
 
 
-def _entry_points(metadata: Path) -> str:
+def _entry_points(metadata: str) -> str:
     with suppress(OSError):
-        return (metadata / "entry_points.txt").read_text("utf-8", "replace")
+        return read_file(f"{metadata}/entry_points.txt").decode("utf-8", "replace")
     return ""
 
 

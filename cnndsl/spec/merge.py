@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from itertools import chain
 from numbers import Integral, Real
 
@@ -113,6 +112,8 @@ def written(name: str, value: object) -> str:
 
     Raises :class:`Unreadable` for anything else.
     """
+    import json  # here, because few values come from Python
+
     try:
         return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_number)
     except (TypeError, ValueError, RecursionError) as error:

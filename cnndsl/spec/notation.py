@@ -6,7 +6,6 @@ Nothing here is ever evaluated: Python's own parser parses a text, and its tree 
 from __future__ import annotations
 
 import ast
-import json
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -80,7 +79,11 @@ def _text(text: str) -> str:
         plain = scalar_value(text) == text and not _SPECIAL & {*text}
     except ValueError:
         plain = False
-    return text if plain and text.strip() == text and text.isprintable() else json.dumps(text, ensure_ascii=False)
+    if plain and text.strip() == text and text.isprintable():
+        return text
+    import json  # here, because only specs with mistakes need it
+
+    return json.dumps(text, ensure_ascii=False)
 
 
 def _scalar(node: ast.expr) -> str:

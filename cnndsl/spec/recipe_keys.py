@@ -6,7 +6,6 @@ that a key may name are in the tables of :mod:`cnndsl.recipe`.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
@@ -25,6 +24,7 @@ from cnndsl.layers.kinds import (
     Listing,
 )
 from cnndsl.layers.table import REQUIRED, Argument, argument
+from cnndsl.printable import as_written
 from cnndsl.record import Record
 
 
@@ -78,7 +78,7 @@ class Key(Record, frozen=True):
         """The default as a spec writes it, or "required" or "none"."""
         if self.required:
             return "required"
-        return "none" if self.default in (None, ()) else json.dumps(self.default).strip('"')
+        return "none" if self.default in (None, ()) else as_written(self.default).strip('"')
 
     def explained(self, quote: Callable[[str], str] = str) -> str:
         """Its description with its examples, each as ``quote`` writes it."""
