@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-#: The rounds that a waiting thread spins before it sleeps: some 20 µs. By default GNU's OpenMP, which torch has on Linux,
-#: takes this number if it runs more threads than there are cores, and 300,000 otherwise, some 7 ms. It does not count
-#: the threads of other processes. See https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html.
+#: The rounds that a waiting thread spins before it sleeps: some 20 µs. GNU's OpenMP, which torch has on Linux, takes
+#: this number if it runs more threads than there are cores, and 300,000 otherwise, some 7 ms. It does not count the
+#: threads of other processes. See https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html.
 SPINS = 1_000
 
 
