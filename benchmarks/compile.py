@@ -53,8 +53,8 @@ QUESTION = Question(
     __file__,
     "Shapes and costs in a running process",
     """`cnndsl.load(spec).cost`, from the file to parameters and MACs, is compared with `torchinfo.summary` and with
-    fvcore's `FlopCountAnalysis`. These get a module that is built already, whose construction is not timed; torchinfo's
-    on the device `meta` computes no values. Everything is imported before.""",
+    fvcore's `FlopCountAnalysis`. These get a module that is built already, whose construction is not timed, and a
+    picture of 224 x 224; torchinfo's on the device `meta` computes no values. Everything is imported before.""",
     ("network",),
     cases,
     packages=("torch", "torchvision", "torchinfo", "fvcore"),

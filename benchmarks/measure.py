@@ -24,9 +24,8 @@ from datetime import date
 from functools import cache
 from operator import attrgetter
 from pathlib import Path
-from tempfile import TemporaryFile
-from threading import Timer
-from typing import IO, TypeAlias
+from tempfile import NamedTemporaryFile
+from typing import TypeAlias
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHS = ROOT / "archs"
@@ -107,33 +106,37 @@ def prepared(make: Callable[[], Callable[[], object]]) -> Measure:
     return lambda round: timed(made())
 
 
+#: Starts a command, ends it after some seconds, and writes what it took to a file. Linux counts the memory of a process
+#: from that of the one which starts it: this one is small.
+_LAUNCHER = """
+import os, signal, sys, time
+limit, target, *command = sys.argv[1:]
+start = time.perf_counter()
+pid = os.posix_spawnp(command[0], command, os.environ)
+signal.signal(signal.SIGALRM, lambda *_: os.kill(pid, signal.SIGKILL))
+signal.setitimer(signal.ITIMER_REAL, float(limit))
+_, status, usage = os.wait4(pid, 0)
+wall = time.perf_counter() - start
+with open(target, "w") as file:
+    print(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, file=file)
+sys.exit(status != 0)
+"""
+
+
 def run(command: Sequence[str | Path], limit: float = 600, **environment: str) -> tuple[str, Figures]:
     """The output of a process without a GPU, and what it took, from its start to its end. Raises Absent if it fails or
-    runs for more than ``limit`` seconds.
-
-    Its peak of memory is known only if it is above that of this process, with which Linux begins to count: a benchmark
-    of processes imports nothing large.
-    """
+    runs for more than ``limit`` seconds."""
     variables = os.environ | {"CUDA_VISIBLE_DEVICES": ""} | environment
     variables.pop("PYTHONDONTWRITEBYTECODE", None)  # or each process compiles what it imports
-    with TemporaryFile() as out, TemporaryFile() as err:
-        start = time.perf_counter()
-        process = subprocess.Popen(list(map(str, command)), stdout=out, stderr=err, cwd=ROOT, env=variables)
-        timer = Timer(limit, process.kill)
-        timer.start()
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.perf_counter() - start
-        timer.cancel()
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output, errors = (_text(file) for file in (out, err))
+    with NamedTemporaryFile() as took:
+        launcher = [sys.executable, "-I", "-S", "-c", _LAUNCHER, str(limit), took.name, *map(str, command)]
+        done = subprocess.run(launcher, capture_output=True, cwd=ROOT, env=variables)
+        wall, cpu, memory = map(float, took.read().split())
     if wall > limit:
         raise Absent(f"more than {limit:.0f} s")
-    if process.returncode:
-        raise _failed(errors)
-    figures = {WALL: wall, CPU: usage.ru_utime + usage.ru_stime}
-    if usage.ru_maxrss > _peak():
-        figures[MEMORY] = usage.ru_maxrss / 1024
-    return output, figures
+    if done.returncode:
+        raise _failed(done.stderr.decode(errors="replace"))
+    return done.stdout.decode(errors="replace"), {WALL: wall, CPU: cpu, MEMORY: memory}
 
 
 def process(*command: str | Path, limit: float = 600) -> Measure:
@@ -144,17 +147,6 @@ def process(*command: str | Path, limit: float = 600) -> Measure:
 def cnndsl(*arguments: str | Path) -> tuple[str | Path, ...]:
     """The command ``cnndsl``."""
     return (sys.executable, "-m", "cnndsl", *arguments)
-
-
-def _peak() -> int:
-    """The peak of this process's memory in KiB, without that of the process which started it."""
-    status = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
-    return int(status["VmHWM"].removesuffix("kB"))
-
-
-def _text(file: IO[bytes]) -> str:
-    file.seek(0)
-    return file.read().decode(errors="replace")
 
 
 def _failed(errors: str) -> Absent:
@@ -202,21 +194,18 @@ class Row:
     def median(self, name: str, quantity: Quantity) -> str:
         if name in self.absent:
             return self.absent[name]
-        found = self._figures(name, quantity)
-        return short(statistics.median(found)) if found else "n/a"
+        return short(statistics.median(figures[quantity] for figures in self.figures[name]))
 
     def ratio(self, other: str, quantity: Quantity) -> Spread | None:
         """The first contestant compared with another; None if one of them has no figures."""
-        ours, theirs = (self._figures(name, quantity) for name in (self.names[0], other))
-        if not ours or not theirs:
+        first = self.names[0]
+        if {first, other} & self.absent.keys():
             return None
-        ratios = [b / a if quantity.less_is_better else a / b for a, b in zip(ours, theirs, strict=True)]
+        pairs = zip(self.figures[first], self.figures[other], strict=True)
+        ratios = [theirs[quantity] / ours[quantity] for ours, theirs in pairs]
+        if not quantity.less_is_better:
+            ratios = [1 / ratio for ratio in ratios]
         return Spread(statistics.median(ratios), min(ratios), max(ratios))
-
-    def _figures(self, name: str, quantity: Quantity) -> list[float]:
-        """A quantity in each round; empty if it is not known in all."""
-        found = [figures[quantity] for figures in self.figures[name] if quantity in figures]
-        return found if len(found) == len(self.figures[name]) and name not in self.absent else []
 
 
 def interleave(case: Case, rounds: int, warm: bool) -> Row:

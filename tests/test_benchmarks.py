@@ -13,7 +13,6 @@ import page
 from measure import (
     CPU,
     MEMORY,
-    ROOT,
     WALL,
     Absent,
     Case,
@@ -92,13 +91,9 @@ def test_a_process_is_measured_and_a_missing_package_named() -> None:
 
 
 def test_the_memory_of_a_process_is_its_own() -> None:
-    """A process that is smaller than the one that starts it has no figure: the system would tell that of the other."""
-    large = "from measure import *; print(run([sys.executable, '-c', 'b\"x\" * (150 << 20)'])[1][MEMORY])"
-    assert 150 < float(run([sys.executable, "-c", large], PYTHONPATH=str(ROOT / "benchmarks"))[0]) < 200
-    _, figures = run([sys.executable, "-c", "pass"])
-    assert MEMORY not in figures
-    row = interleave(Case(("a",), {"x": taking(0, 1), "y": taking(0, 2)}), 1, warm=False)
-    assert row.median("x", MEMORY) == "n/a" and row.ratio("y", MEMORY) is None
+    """Whatever the process that starts it has: this one has more."""
+    small, large = (run([sys.executable, "-c", f"b'x' * ({size} << 20)"])[1][MEMORY] for size in (0, 150))
+    assert small < 20 and 145 < large - small < 155
 
 
 def test_a_section_has_a_table_for_each_group_and_quantity() -> None:
