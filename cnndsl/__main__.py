@@ -17,6 +17,10 @@ def main() -> None:
         main()
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    except RuntimeError as error:  # what Python 3.11 raises for anything in the `__set_name__` of an attribute
+        if not isinstance(error.__cause__, KeyboardInterrupt):
+            raise
+        sys.exit(128 + signal.SIGINT)
     finally:
         gc.freeze()  # when Python ends, it would look through everything once more
 

@@ -21,6 +21,7 @@ from cnndsl.graph.graph import Graph, Module
 from cnndsl.graph.lints import explanations
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.plugins import load_installed
+from cnndsl.recipe import Recipe
 from cnndsl.record import Record
 from cnndsl.spec.document import Document, Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from cnndsl.emit.diagram import Diagram
     from cnndsl.emit.source import Emitted
     from cnndsl.emit.table import Table
-    from cnndsl.recipe import Recipe
     from cnndsl.weights import Fit
 
 

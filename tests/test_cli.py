@@ -86,6 +86,29 @@ runpy.run_module("cnndsl", run_name="__main__")
     assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
 
 
+def test_ctrl_c_while_python_3_11_names_an_attribute_is_quiet(folder: Path) -> None:
+    """It makes a RuntimeError of whatever `__set_name__` raises."""
+    code = """
+import runpy
+
+class Interrupted:
+    def __set_name__(self, owner, name):
+        raise KeyboardInterrupt
+
+import cnndsl.cli
+cnndsl.cli.main = lambda: type("Layer", (), {"argument": Interrupted()})
+runpy.run_module("cnndsl", run_name="__main__")
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (130, "", "")
+
+
+def test_without_a_verb_the_help_is_shown(folder: Path) -> None:
+    done = cnndsl(cwd=folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == cnndsl("--help", cwd=folder).stdout
+
+
 def test_build_is_the_same_twice_and_keeps_what_is_not_its_own(folder: Path) -> None:
     assert cnndsl("build", "small.yaml", cwd=folder).returncode == 0
     made = folder / "build" / "small" / "small.py"

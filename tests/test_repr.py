@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import pydoc
 from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
 
@@ -57,6 +59,14 @@ def parts(value: object, seen: set[int]) -> Iterator[object]:
         inner = [*value]
     for each in inner:
         yield from parts(each, seen)
+
+
+@pytest.mark.parametrize("name", sorted({*cnndsl.__all__} - {"__version__"}))
+def test_all_that_is_public_has_a_signature_and_help(name: str) -> None:
+    public = getattr(cnndsl, name)
+    assert pydoc.render_doc(public)
+    if inspect.isclass(public) and not issubclass(public, (Exception, Mapping)):
+        assert inspect.signature(public)
 
 
 def test_shapes_print_as_a_table() -> None:

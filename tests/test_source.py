@@ -364,3 +364,18 @@ def test_hostile_texts_are_formatted(tmp_path: Path) -> None:
             if net := kind(text):
                 (tmp_path / f"{kind.__name__}_{number}.py").write_text(net.source(), encoding="utf-8")
     assert ruff_complaints(tmp_path) == ""
+
+
+def test_values_are_the_same_only_if_they_are_written_alike() -> None:
+    """In Python 0.0 equals -0.0, and 1 equals 1.0 and True."""
+    spec = "input: [2, 4, 4]\nblocks: {B(n): [Multiply: $n, ReLU]}\nnetwork:\n"
+    steps = ["Multiply: 0.0", "Multiply: -0.0", "Multiply: -0.0", "B: 0.0", "B: -0.0", "B: 1", "B: 1.0"]
+    network = cnndsl.loads(spec + "".join(f"  - {step}\n" for step in steps))
+    for line in (
+        "Multiply(0.0)",
+        "*(Multiply(-0.0) for _ in range(2))",
+        "B(0.0)",
+        "B(-0.0)",
+        "*(B(1.0) for _ in range(2))",
+    ):
+        assert f"            {line},\n" in network.source()

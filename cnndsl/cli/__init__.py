@@ -74,12 +74,18 @@ class _Verbs(click.Group):
 
 @click.group(
     cls=_Verbs,
+    invoke_without_command=True,
+    subcommand_metavar="COMMAND [ARGS]...",
     commands={name: click.Command(name, help=sentence) for name, (_, sentence) in VERBS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, package_name="cnndsl")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Convolutional networks in YAML: shapes, costs, source, diagrams, training."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(2)
 
 
 def main() -> None:

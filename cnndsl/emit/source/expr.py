@@ -21,10 +21,17 @@ class Reference(Record, frozen=True):
         return self.name
 
 
-class Lit(Record, frozen=True):
-    """A number, a string, None, a :class:`Reference`, or a tuple of these."""
+class Lit(Record, frozen=True, eq=False):
+    """A number, a string, None, a :class:`Reference`, or a tuple of these. Equal if it is written alike: 1 is not True,
+    and 0.0 is not -0.0."""
 
     value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return same(self.value, other.value) if isinstance(other, Lit) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.value)
 
 
 class Ref(Record, frozen=True):
