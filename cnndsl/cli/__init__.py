@@ -39,6 +39,8 @@ VERBS = {
 }
 
 
+#: What click 8.2 raises for a command line without a verb: its message is the help.
+NO_VERB = getattr(click.exceptions, "NoArgsIsHelpError", ())
 #: The variable by which a shell asks for completions.
 COMPLETING = "_CNNDSL_COMPLETE"
 
@@ -74,18 +76,12 @@ class _Verbs(click.Group):
 
 @click.group(
     cls=_Verbs,
-    invoke_without_command=True,
-    subcommand_metavar="COMMAND [ARGS]...",
     commands={name: click.Command(name, help=sentence) for name, (_, sentence) in VERBS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, package_name="cnndsl")
-@click.pass_context
-def cli(context: click.Context) -> None:
+def cli() -> None:
     """Convolutional networks in YAML: shapes, costs, source, diagrams, training."""
-    if context.invoked_subcommand is None:
-        click.echo(context.get_help(), err=True)
-        context.exit(2)
 
 
 def main() -> None:
@@ -99,7 +95,8 @@ def _exit_code() -> int:
         # A command returns None; one that ends early, such as `--help`, returns its exit code.
         return cli.main(prog_name="cnndsl", standalone_mode=False) or 0
     except click.ClickException as error:
-        error.message = one_line(error.message)  # type: ignore[misc, unused-ignore]
+        if not isinstance(error, NO_VERB):
+            error.message = one_line(error.message)  # type: ignore[misc, unused-ignore]
         error.show()
         return error.exit_code
     except click.Abort:  # click raises it for Ctrl-C
