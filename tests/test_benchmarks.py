@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 
@@ -130,3 +131,15 @@ Rounds: 1. Repeat with `python benchmarks/sleep.py`.
 def test_a_process_has_a_limit() -> None:
     with pytest.raises(Absent, match="more than 0 s"):
         run([sys.executable, "-c", "while True: pass"], limit=0.2)
+
+
+def test_the_page_answers_every_question() -> None:
+    """The figures differ between machines, and nothing compares them; the questions do not."""
+    titles, sections = zip(
+        *re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", page.PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    )
+    questions = page.questions()
+    assert questions and [*titles] == [question.title for question in questions.values()], "run `make bench`"
+    for (name, question), section in zip(questions.items(), sections):
+        assert Path(question.script).stem == name
+        assert f"`python benchmarks/{name}.py`" in section and "| ---" in section
