@@ -22,6 +22,7 @@ def main() -> None:
             raise
         sys.exit(128 + signal.SIGINT)
     finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it is ending: another Ctrl-C would only break that
         gc.freeze()  # when Python ends, it would look through everything once more
 
 

@@ -12,6 +12,10 @@ class Record(Struct, frozen=True):
     to import. Its ``repr`` counts the records in a list, since a network has thousands.
     """
 
+    def __init_subclass__(cls) -> None:
+        if "__eq__" in vars(cls):
+            cls.__ne__ = object.__ne__  # type: ignore[method-assign]  # a Struct's does not ask `__eq__`
+
     def __repr__(self) -> str:
         fields = (f"{name}={_brief(getattr(self, name))}" for name in self.__struct_fields__)
         return f"{type(self).__name__}({', '.join(fields)})"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cnndsl.diagnostics import Code, RunError
 from cnndsl.training import checkpoint as checkpoints
 from cnndsl.training.checkpoint import encode
 from cnndsl.training.guard import Guard
+from cnndsl.training.interrupt import importing
 from cnndsl.training.learner import Learner, can_skip
 from cnndsl.training.ranks import Ranks
 from cnndsl.training.resume import last_checkpoint
@@ -128,6 +130,19 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_is_used(run: Path, caps
     assert_same_weights(resumed.module("last"), whole.module("last"))
 
 
+def test_a_resumed_run_may_capture_its_steps(run: Path) -> None:
+    cnndsl.train(resume=run, epochs=4, cuda_graph=True, **QUIET)
+    assert len(last_checkpoint(run)[0].progress.epochs) == 4
+    failure(Code.RESUME, "the spec has changed since the checkpoint", resume=run, epochs=5, compile=True)
+
+
+def test_ctrl_c_counts_although_an_import_swallows_it() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), importing(), suppress(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_what_each_damage_is_called(run: Path) -> None:
     data = (run / "last.pt").read_bytes()
     assert noticed(run / "last.pt", b"").endswith("is empty")
@@ -137,6 +152,10 @@ def test_what_each_damage_is_called(run: Path) -> None:
     (run / "last.before.pt").unlink()
     error = failure(Code.RESUME, "has no checkpoint to continue from", resume=run, epochs=5)
     assert "is not a checkpoint" in str(error)
+    error = failure(
+        Code.RESUME, "best.pt is a checkpoint, but a training continues in", resume=run / "best.pt", epochs=5
+    )
+    assert f"`--resume {run}`" in str(error)
     failure(Code.CHECKPOINT, "is not a run", resume=run.parent)
     failure(Code.CHECKPOINT, "does not exist", resume=run / "nothing")
 

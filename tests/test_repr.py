@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import operator
 import pydoc
 from collections.abc import Iterator, Mapping
 from xml.etree import ElementTree
@@ -12,6 +13,7 @@ from msgspec import Struct
 
 import cnndsl
 from cnndsl.emit.notebook import PICTURE, TABLE
+from cnndsl.emit.source.expr import Lit
 from cnndsl.network import compile_spec
 
 #: Many inputs, many outputs, a long name.
@@ -67,6 +69,17 @@ def test_all_that_is_public_has_a_signature_and_help(name: str) -> None:
     assert pydoc.render_doc(public)
     if inspect.isclass(public) and not issubclass(public, (Exception, Mapping)):
         assert inspect.signature(public)
+
+
+def test_what_is_equal_is_not_unequal() -> None:
+    one, same, other = (cnndsl.loads(f"input: [3, 8, 8]\nnetwork: [Conv2d: [{n}, 3]]") for n in (4, 4, 5))
+    for left, right, equal in (
+        (one, same, True),
+        (one, other, False),
+        (Lit(1), Lit(1), True),
+        (Lit(1), Lit(1.0), False),
+    ):
+        assert [operator.eq(left, right), operator.ne(left, right)] == [equal, not equal]
 
 
 def test_shapes_print_as_a_table() -> None:

@@ -437,7 +437,7 @@ def read_safetensors(path: Path) -> tuple[Callable[[torch.Tensor], torch.Tensor]
 READ = {"onnx": read_onnx, "pt2": read_pt2, "torchscript": read_torchscript, "safetensors": read_safetensors}
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.filterwarnings("ignore:`torch.jit", "error:No complete tensor found")
 @pytest.mark.parametrize(
     "form",
     [pytest.param("onnx", marks=ONNX), "pt2", "torchscript", pytest.param("safetensors", marks=SAFETENSORS)],

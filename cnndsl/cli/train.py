@@ -15,6 +15,7 @@ from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, s
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
 from cnndsl.layers.kinds import BOOLEAN, Choice
 from cnndsl.spec.recipe_keys import KEYS, Key
+from cnndsl.training.interrupt import importing
 from cnndsl.training.threads import wait_asleep
 
 
@@ -127,8 +128,9 @@ def train(
     if lr is not None:
         given.append(f"train.optimizer.*.lr={lr}")
     with ending():
-        from cnndsl.training.options import Options
-        from cnndsl.training.train import run_training
+        with importing():
+            from cnndsl.training.options import Options
+            from cnndsl.training.train import run_training
 
         every = checkpoint_every or 0
         options = Options(runs, data_dir, workers, device, resume, every, tensorboard, quiet, weights, partial)

@@ -169,7 +169,13 @@ KEYS: dict[str, Key] = {
             metavar="NAME",
         ),
         Key("compile", BOOLEAN, "Whether to compile the module with torch.compile", default=False),
-        Key("cuda_graph", BOOLEAN, "Whether to capture a step in a CUDA graph, and replay it", default=False),
+        Key(
+            "cuda_graph",
+            BOOLEAN,
+            "Whether to capture a step in a CUDA graph, and replay it",
+            default=False,
+            may_change=True,
+        ),
         Key("deterministic", BOOLEAN, "Whether to use deterministic kernels on CUDA, even if slower", default=True),
         Key("clip_grad_norm", ABOVE_ZERO, "Maximum norm of the whole gradient", default=None, metavar="X"),
         Key(

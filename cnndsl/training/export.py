@@ -228,7 +228,8 @@ def _subject(trained: Trained, batch: int | None) -> Subject:
     graph = trained.network.graph
     names = (*graph.inputs, *graph.outputs)
     assert len(names) == 2  # recipes train only networks with one of each
-    module = trained.module(torch.device("cpu"))
+    # Torch's archive takes weights in another order for slices of something larger, and warns.
+    module = trained.module(torch.device("cpu")).to(memory_format=torch.contiguous_format)
     return Subject(module, names, trained.checkpoint.sample, batch, _facts(trained))
 
 

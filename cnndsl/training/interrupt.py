@@ -32,6 +32,25 @@ class StopRequest:
 
 
 @contextmanager
+def importing() -> Iterator[None]:
+    """Within it, Ctrl-C ends the program, at the latest afterwards: the imports of torch and numpy now and then swallow
+    the exception."""
+    numbers: list[int] = []
+
+    def receive(number: int, frame: FrameType | None) -> None:
+        numbers.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, receive)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if numbers:
+        raise KeyboardInterrupt
+
+
+@contextmanager
 def listening() -> Iterator[StopRequest]:
     """Within it, signals are recorded instead of ending the process. Only the main thread can listen."""
     request = StopRequest()

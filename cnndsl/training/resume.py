@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from pathlib import Path
 
 from msgspec.structs import asdict
@@ -15,9 +16,9 @@ from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.spec.recipe_keys import KEYS
 from cnndsl.training.checkpoint import Checkpoint
 from cnndsl.training.checkpoint import load as load_checkpoint
-from cnndsl.training.run_folder import BEFORE, LAST, find_run
+from cnndsl.training.run_folder import BEFORE, INFO, LAST, find_run
 
-#: The keys of a recipe that may change in a resumed run: those that decide its end.
+#: The keys of a recipe that may change in a resumed run: those that decide its end, and what changes no result.
 CHANGEABLE = tuple(key.name for key in KEYS.values() if key.may_change)
 
 
@@ -26,7 +27,10 @@ def last_checkpoint(folder: Path) -> tuple[Checkpoint, str]:
 
     Raises :class:`RunError` if there is none.
     """
-    find_run(folder)
+    run = find_run(folder).path
+    if run.is_file():
+        help = f"`--resume {shlex.quote(str(run.parent))}`" if (run.parent / INFO).exists() else "the run's folder"
+        raise RunError(Code.RESUME, f"{run} is a checkpoint, but a training continues in the folder of its run", help)
     trouble: list[str] = []
     for path in (folder / LAST, folder / BEFORE):
         try:
@@ -47,7 +51,7 @@ def check_same(checkpoint: Checkpoint, network: Network, recipe: Recipe) -> None
     assert trained.recipe is not None
     changes = [*_network_changes(trained, network), *_recipe_changes(trained.recipe, recipe)]
     if changes:
-        help = f"start a new run; only {' and '.join(f'`{key}`' for key in CHANGEABLE)} may change"
+        help = f"start a new run; only {', '.join(f'`{key}`' for key in CHANGEABLE)} may change"
         if recipe.epochs != trained.recipe.epochs and all("scheduler" in change for change in changes):
             help = "it depends on `epochs`; restore the old value with `--set train.scheduler...`"
         raise RunError(Code.RESUME, "the spec has changed since the checkpoint", help, changes[:20])
