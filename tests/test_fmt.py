@@ -76,6 +76,28 @@ def test_it_settles_at_once(text: str) -> None:
     assert text.count("#") == once.count("#")
 
 
+@pytest.mark.parametrize(
+    ("text", "laid"),
+    [
+        ("description: a\n\n b\n", 'description: "a\\nb"\n'),
+        ("params:\n  a: x\n\n\n    y # why\n", 'params:\n  a: "x\\n\\ny"  # why\n'),
+        ("params: {a: x\n\n  y, b: [&z u\n\n v, *z ]}\n", 'params: {a: "x\\ny", b: [&z "u\\nv", *z ]}\n'),
+        ('- ReLU\n- it\'s\n\n  "so"\n', '- ReLU\n- "it\'s\\n\\"so\\""\n'),
+        ("a\n\nb\n", '"a\\nb"\n'),
+        ("network: [-, ReLU]\n", 'network:\n  - "-"\n  - ReLU\n'),
+    ],
+)
+def test_a_plain_text_that_cannot_stand_on_one_line_gets_quotes(text: str, laid: str) -> None:
+    assert cnndsl.format(text) == laid
+    assert _loads(laid) == _loads(text)
+
+
+@pytest.mark.parametrize("style", ["|", ">", "|-"])
+def test_spaces_at_the_ends_of_lines_of_a_block_scalar_are_kept(style: str) -> None:
+    laid = cnndsl.format(f"description: {style}\n    a  \n      \n  \n    b\n")
+    assert laid == f"description: {style}\n  a  \n    \n\n  b\n"
+
+
 CASES = [*ROOT.glob("tests/cases/err/*.yaml"), *ROOT.glob("archs/*/*.yaml")]
 
 
