@@ -13,8 +13,8 @@ WIDTH = 120
 #: Keys of the document that have a blank line around them.
 SECTIONS = ("blocks", "network", "train")
 _BARE = re.compile(r"[A-Za-z_$][^\n\t\"'\\]*")
-#: What in a plain scalar's value keeps it from being plain on one line, outside brackets and inside: a line break (from an
-#: empty line), or a dash alone, which begins an item.
+#: What keeps the value of a plain scalar from being plain on one line, outside brackets and inside: a line break, which
+#: an empty line makes, or a dash alone, which begins an item.
 _NOT_PLAIN = {False: re.compile(r"\n|\A-\Z"), True: re.compile(r"[\n,\[\]{}]|\A-\Z")}
 #: Words that are strings here and booleans in YAML 1.1, so their quotes stay.
 _YAML_1_1 = re.compile("(?i)y|n|yes|no|on|off")
