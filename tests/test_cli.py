@@ -385,3 +385,14 @@ def test_a_dash_is_no_spec_and_the_help_names_stdin(verb: str, folder: Path) -> 
     refused = cnndsl(verb, "-", cwd=folder)
     assert refused.returncode == 2
     assert "- does not exist" in refused.stderr and "= help: `/dev/stdin` reads stdin" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "line", [["fmt", ""], ["check", "small.yaml", ""], ["shapes", ""], ["draw", "small.yaml", "-o", ""], ["eval", ""]]
+)
+def test_an_empty_path_is_not_the_current_folder(line: list[str], folder: Path) -> None:
+    (folder / "small.yaml").write_text(SMALL.replace("network:", "network:   "))
+    refused = cnndsl(*line, cwd=folder)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "the path is empty" in refused.stderr
+    assert (folder / "small.yaml").read_text() == SMALL.replace("network:", "network:   ")

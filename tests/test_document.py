@@ -204,3 +204,8 @@ def test_blocks_past_the_limit_are_refused_and_nothing_else_is_said() -> None:
     text = "input: [1, 8, 8]\nblocks:\n" + blocks + "network:\n" + "".join(f"  - {name}\n" for name in names)
     (fault,) = cnndsl.check(cnndsl.Text(text))
     assert (fault.code, fault.message) == (Code.LIMIT, "more than 1000 blocks")
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    with pytest.raises(cnndsl.SpecError, match="the path of the spec is empty"):
+        cnndsl.load("")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, USAGE, fail, plugin_option, tell
+from cnndsl.cli.common import ERRORS, PATH, USAGE, fail, plugin_option, tell
 from cnndsl.cli.specs import spec_paths
 from cnndsl.cli.streams import Lost
 from cnndsl.diagnostics import Code, Diagnostic, SpecError
@@ -21,7 +21,7 @@ from cnndsl.writing import write_file
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, type=PATH, metavar="SPEC...")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @plugin_option
