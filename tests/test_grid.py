@@ -243,7 +243,7 @@ def test_a_table_fits_the_terminal() -> None:
 @pytest.mark.parametrize(
     ("words", "head"),
     [
-        ("zoo classic/lenet", "name              parameters      MACs"),
+        ("zoo lenet", "name                          parameters"),
         ("layers", "layer                 arguments"),
     ],
 )
