@@ -13,15 +13,14 @@ _LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 class Source(Record, frozen=True, dict=True):
-    """A text and its name: the path of a file, or ``<text>``, or ``-p classes``."""
+    """A text and its name: the path of a file, or ``<text>``, or ``-p classes``, or ``argument classes``.
+
+    ``is_option`` tells whether it was given on the command line or as an argument in Python, where people see it.
+    """
 
     name: str
     text: str
-
-    @property
-    def is_option(self) -> bool:
-        """Whether it was given on the command line, such as ``-p classes``, where people see it."""
-        return self.name.startswith("-")
+    is_option: bool = False
 
     @cached_property
     def _starts(self) -> list[int]:

@@ -371,3 +371,28 @@ def test_completion_script_is_given() -> None:
     command = [sys.executable, "-c", "from cnndsl.cli import cli; cli(prog_name='cnndsl')"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert "_CNNDSL_COMPLETE=bash_complete" in done.stdout
+
+
+def test_a_file_whose_name_begins_with_a_dash_has_places(folder: Path) -> None:
+    (folder / "-p.yaml").write_text(WRONG)
+    found = cnndsl("check", "--", "-p.yaml", cwd=folder)
+    assert found.returncode == 1
+    assert "-p.yaml:4:16: error[CNN030]" in found.stdout + found.stderr
+
+
+@pytest.mark.parametrize("verb", ["check", "shapes", "draw", "build"])
+def test_a_dash_is_no_spec_and_the_help_names_stdin(verb: str, folder: Path) -> None:
+    refused = cnndsl(verb, "-", cwd=folder)
+    assert refused.returncode == 2
+    assert "- does not exist" in refused.stderr and "= help: `/dev/stdin` reads stdin" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "line", [["fmt", ""], ["check", "small.yaml", ""], ["shapes", ""], ["draw", "small.yaml", "-o", ""], ["eval", ""]]
+)
+def test_an_empty_path_is_not_the_current_folder(line: list[str], folder: Path) -> None:
+    (folder / "small.yaml").write_text(SMALL.replace("network:", "network:   "))
+    refused = cnndsl(*line, cwd=folder)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "the path is empty" in refused.stderr
+    assert (folder / "small.yaml").read_text() == SMALL.replace("network:", "network:   ")

@@ -123,6 +123,31 @@ def test_parameters_that_are_refused(base: Path, params: Mapping[str, object], c
     assert [fault.code for fault in cnndsl.check(base, **params)] == [code]
 
 
+def _within_itself() -> list[object]:
+    found: list[object] = []
+    found.append(found)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"widht": 3}, "the spec has no parameter `widht`"),
+        ({"width": [1, float("inf")]}, "a number is not finite, or far beyond 2^53"),
+        ({"width": 10**5000}, "a number is not finite, or far beyond 2^53"),
+        ({"width": _within_itself()}, "it contains itself, or is nested too deep"),
+        ({"width": {1}}, "set is not a type that specs have"),
+        ({"width": 2**60}, "is beyond 2^53"),
+    ],
+)
+def test_the_place_of_an_argument_is_its_name(base: Path, params: Mapping[str, object], message: str) -> None:
+    (fault,) = cnndsl.check(base, **params)
+    first, *more = fault.render().splitlines()
+    assert first.startswith(f"argument {next(iter(params))}: error[{fault.code.id}]: ")
+    assert first.endswith(message)
+    assert all(line.startswith("  = help: ") for line in more)
+
+
 @pytest.mark.parametrize("given", ["widht=3", "width", "=3", "width=[1", "width=010"])
 def test_command_line_parameters_that_are_refused(base: Path, given: str) -> None:
     faults = [fault for fault in compile_spec(base, given=[given]).diagnostics if fault.is_error]
@@ -179,3 +204,8 @@ def test_blocks_past_the_limit_are_refused_and_nothing_else_is_said() -> None:
     text = "input: [1, 8, 8]\nblocks:\n" + blocks + "network:\n" + "".join(f"  - {name}\n" for name in names)
     (fault,) = cnndsl.check(cnndsl.Text(text))
     assert (fault.code, fault.message) == (Code.LIMIT, "more than 1000 blocks")
+
+
+def test_an_empty_path_is_not_the_current_folder() -> None:
+    with pytest.raises(cnndsl.SpecError, match="the path of the spec is empty"):
+        cnndsl.load("")

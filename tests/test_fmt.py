@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spec_grammar import spec
 
 import cnndsl
+from cnndsl.cli import cli
 from cnndsl.fmt import Unchanged
 from cnndsl.fmt.layout import Layout
 
@@ -74,6 +77,28 @@ def test_it_settles_at_once(text: str) -> None:
     once = cnndsl.format(text)
     assert cnndsl.format(once) == once
     assert text.count("#") == once.count("#")
+
+
+@pytest.mark.parametrize(
+    ("text", "laid"),
+    [
+        ("description: a\n\n b\n", 'description: "a\\nb"\n'),
+        ("params:\n  a: x\n\n\n    y # why\n", 'params:\n  a: "x\\n\\ny"  # why\n'),
+        ("params: {a: x\n\n  y, b: [&z u\n\n v, *z ]}\n", 'params: {a: "x\\ny", b: [&z "u\\nv", *z ]}\n'),
+        ('- ReLU\n- it\'s\n\n  "so"\n', '- ReLU\n- "it\'s\\n\\"so\\""\n'),
+        ("a\n\nb\n", '"a\\nb"\n'),
+        ("network: [-, ReLU]\n", 'network:\n  - "-"\n  - ReLU\n'),
+    ],
+)
+def test_a_plain_text_that_cannot_stand_on_one_line_gets_quotes(text: str, laid: str) -> None:
+    assert cnndsl.format(text) == laid
+    assert _loads(laid) == _loads(text)
+
+
+@pytest.mark.parametrize("style", ["|", ">", "|-"])
+def test_spaces_at_the_ends_of_lines_of_a_block_scalar_are_kept(style: str) -> None:
+    laid = cnndsl.format(f"description: {style}\n    a  \n      \n  \n    b\n")
+    assert laid == f"description: {style}\n  a  \n    \n\n  b\n"
 
 
 CASES = [*ROOT.glob("tests/cases/err/*.yaml"), *ROOT.glob("archs/*/*.yaml")]
@@ -222,3 +247,23 @@ def test_a_pipe_and_a_missing_file(tmp_path: Path) -> None:
     missing = run(tmp_path / "none.yaml")
     assert missing.returncode == 2
     assert "CNN001" in missing.stderr
+
+
+@pytest.mark.parametrize("text", [WILD, TIDY])
+def test_a_pipe_cannot_be_written_in_place(text: str) -> None:
+    refused = run("/dev/stdin", given=text)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "cannot be written" in refused.stderr and "`cnndsl fmt -`" in refused.stderr
+    assert "formatted" not in refused.stderr
+    assert "would change" not in run("--check", "/dev/stdin", given=TIDY).stderr
+
+
+def test_a_file_that_cannot_be_written_is_not_called_formatted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    (tmp_path / "a.yaml").write_text(WILD)
+    monkeypatch.setattr("cnndsl.cli.fmt.write_file", refuse)
+    done = CliRunner().invoke(cli, ["fmt", str(tmp_path / "a.yaml")])
+    assert done.exit_code == 2 and "a.yaml cannot be written: Permission denied" in done.output
+    assert "formatted" not in done.output

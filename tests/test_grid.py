@@ -17,6 +17,7 @@ from rich.cells import cell_len
 
 import cnndsl
 from cnndsl.cells import head, width
+from cnndsl.cli import runs
 from cnndsl.emit.table import Row, Table, as_grid, as_plain, as_text, human
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium
 from cnndsl.layers import Shape
@@ -237,3 +238,29 @@ def test_a_table_fits_the_terminal() -> None:
     assert "\x1b[1m" in text
     unstyled = re.sub(r"\x1b\[\d*m", "", text)
     assert unstyled == as_text(shown("resnet50"), Medium(60))
+
+
+@pytest.mark.parametrize(
+    ("words", "head"),
+    [
+        ("zoo lenet", "name                          parameters"),
+        ("layers", "layer                 arguments"),
+    ],
+)
+def test_lists_fit_a_narrow_terminal_and_use_it(words: str, head: str) -> None:
+    listed = re.sub(r"\x1b\[\d*m", "", on_terminal(*words.split(), columns=40)).splitlines()
+    assert listed[0] == head
+    assert max(map(len, listed[:-1])) <= 40
+    assert listed[-1].startswith("no room for: family")
+
+
+def test_runs_keep_their_path_and_their_best_accuracy() -> None:
+    row = ("runs/lenet/2026-01-02T00-00-00", "finished", "9/9", "0.1", "0.9", "0.8", "0.8", "1,000", "cpu")
+    listed = Grid(runs._COLUMNS, [row], runs._GIVES).text(Medium(40)).splitlines()
+    assert listed[2] == "runs/lenet/2026-01-02T00-00-00   0.8"
+
+
+def test_a_list_of_the_zoo_goes_down_to_its_names() -> None:
+    listed = re.sub(r"\x1b\[\d*m", "", on_terminal("zoo", "classic/lenet", columns=20)).splitlines()
+    assert listed[0] == "name"
+    assert max(map(len, listed[:-1])) <= 20

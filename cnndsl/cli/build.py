@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cnndsl.cli.common import (
+    PATH,
     ending,
     exit_code,
     fail,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @spec_argument
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder to write. Default: build/NAME.")
+@click.option("-o", "--output", type=PATH, help="Folder to write. Default: build/NAME.")
 @click.option("--force", is_flag=True, help="Overwrite files that cnndsl did not write, or that were changed since.")
 @click.option(
     "--stop-after",

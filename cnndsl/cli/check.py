@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 from msgspec.structs import replace
 
-from cnndsl.cli.common import exit_code, format_option, limits_option, spec_options, tell
+from cnndsl.cli.common import PATH, exit_code, format_option, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_spec
 from cnndsl.cli.specs import spec_paths
 from cnndsl.diagnostics import Diagnostic, SpecError
@@ -20,9 +20,7 @@ from cnndsl.terminal import say, show
 
 
 @click.command()
-@click.argument(
-    "specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...", shell_complete=complete_spec
-)
+@click.argument("specs", nargs=-1, required=True, type=PATH, metavar="SPEC...", shell_complete=complete_spec)
 @format_option("text", *FORMATS, help="text for people, the others for programs. Nothing else goes to stdout.")
 @click.option("--strict", is_flag=True, help="Treat warnings as errors.")
 @spec_options

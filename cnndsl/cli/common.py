@@ -47,8 +47,18 @@ table_option = format_option("table", "plain", "json", help="table for terminals
 text_option = format_option("text", "json", help="text for people, json for programs.")
 
 
+class _Path(click.Path):
+    """A path. An empty text, as from a variable that is not set, is none: Python takes it for the current folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("the path is empty", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+PATH = _Path(path_type=Path)
 #: A path or `zoo:NAME`; never the text of a spec.
-spec_argument = click.argument("spec", type=click.Path(path_type=Path), shell_complete=complete_spec)
+spec_argument = click.argument("spec", type=PATH, shell_complete=complete_spec)
 
 
 device_option = click.option(
@@ -57,10 +67,8 @@ device_option = click.option(
     shell_complete=one_of(lambda: ("cpu", "cuda", "mps")),
     help="cpu, cuda, cuda:1 or mps. Default: an accelerator if there is one.",
 )
-runs_option = click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
-)
-run_argument = click.argument("run", type=click.Path(path_type=Path), shell_complete=complete_run)
+runs_option = click.option("--runs", type=PATH, default=Path("runs"), show_default=True, help="Folder of all runs.")
+run_argument = click.argument("run", type=PATH, shell_complete=complete_run)
 checkpoint_option = click.option(
     "--checkpoint",
     "which",

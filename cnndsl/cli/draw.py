@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 import click
 
-from cnndsl.cli.common import exit_code, fail, limits_option, read_spec, spec_argument, spec_options, tell
+from cnndsl.cli.common import PATH, exit_code, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign
 from cnndsl.limits import Limits
 from cnndsl.terminal import say
@@ -26,7 +26,7 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="File to write; .svg, .png, .pdf or .dot gives the format. Default: NAME.svg.",
 )
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper modules are boxes.")

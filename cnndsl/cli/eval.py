@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import checkpoint_option, device_option, ending, plugin_option, run_argument, text_option
+from cnndsl.cli.common import PATH, checkpoint_option, device_option, ending, plugin_option, run_argument, text_option
 from cnndsl.grid import GONE, Grid
 from cnndsl.terminal import say, show, show_grid
 
@@ -24,7 +24,7 @@ FEW = 20
 @checkpoint_option
 @plugin_option
 @device_option
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or where to download them to.")
+@click.option("--data-dir", type=PATH, help="Where data sets are, or where to download them to.")
 @click.option("--data", metavar="FOLDER", help="Test on the pictures in a folder, laid out as for `train --data`.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
 @click.option("--workers", type=click.IntRange(0), help="Number of processes that decode pictures.")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import checkpoint_option, ending, fail, plugin_option, run_argument
+from cnndsl.cli.common import PATH, checkpoint_option, ending, fail, plugin_option, run_argument
 from cnndsl.cli.output import is_signed
 from cnndsl.terminal import say
 
@@ -26,7 +26,7 @@ FORMATS = ("onnx", "pt2", "torchscript", "safetensors")
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
+    type=PATH,
     help="File to write. Default: NAME.onnx, NAME.pt2, NAME.pt or NAME.safetensors.",
 )
 @checkpoint_option

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import ERRORS, USAGE, fail, plugin_option, tell
+from cnndsl.cli.common import ERRORS, PATH, USAGE, fail, plugin_option, tell
 from cnndsl.cli.specs import spec_paths
 from cnndsl.cli.streams import Lost
 from cnndsl.diagnostics import Code, Diagnostic, SpecError
@@ -21,7 +21,7 @@ from cnndsl.writing import write_file
 
 
 @click.command()
-@click.argument("specs", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SPEC...")
+@click.argument("specs", nargs=-1, required=True, type=PATH, metavar="SPEC...")
 @click.option("--check", is_flag=True, help="Write nothing; exit with 1 if a file would change.")
 @click.option("--diff", is_flag=True, help="Write nothing; show what would change.")
 @plugin_option
@@ -49,6 +49,9 @@ def fmt(specs: Sequence[Path], check: bool, diff: bool) -> None:
 def _format(path: Path, check: bool, diff: bool) -> bool:
     """Formats one file. Returns whether it changes."""
     piped = str(path) == "-"
+    in_place = not (piped or check or diff)
+    if in_place and path.exists() and not path.is_file():
+        fail(f"{path} cannot be written: it is not a regular file", "`cnndsl fmt -` reads stdin and writes stdout")
     old = _stdin() if piped else read_text(path).text
     new = format(old, "<stdin>" if piped else str(path))
     marked = path.is_file() and path.stat().st_size != len(old.encode())  # with a byte order mark
@@ -61,10 +64,11 @@ def _format(path: Path, check: bool, diff: bool) -> bool:
         show("".join(line if line.endswith("\n") else f"{line}\n" for line in lines))
     elif piped and not check:
         show_exactly(new)
+    elif changed and check:
+        say(f"{path}: would change", err=True)
     elif changed:
-        say(f"{path}: would change" if check else f"{path}: formatted", err=True)
-    if changed and not (piped or check or diff):
         _write(path, new)
+        say(f"{path}: formatted", err=True)
     return changed
 
 

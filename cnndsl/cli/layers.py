@@ -42,6 +42,5 @@ def _grid() -> Grid:
     for layer in sorted(LAYERS.values(), key=lambda layer: layer.family):
         rows.append((layer.family if layer.family != family else "", layer.__name__, layer.signature()))
         family = layer.family
-    return Grid(
-        ("family", "layer", "arguments"), rows, gives=(("arguments", 20), ("family", GONE), ("arguments", GONE))
-    )
+    gives = (("arguments", 20), ("family", GONE), ("arguments", 6), ("arguments", GONE))
+    return Grid(("family", "layer", "arguments"), rows, gives)

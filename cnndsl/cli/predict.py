@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import (
+    PATH,
     USAGE,
     checkpoint_option,
     device_option,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 @click.command()
 @run_argument
-@click.argument("pictures", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="PICTURE...")
+@click.argument("pictures", nargs=-1, required=True, type=PATH, metavar="PICTURE...")
 @click.option(
     "--top", type=click.IntRange(1), default=5, show_default=True, help="Number of classes to show for each picture."
 )

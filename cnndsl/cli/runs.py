@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 _COLUMNS = ("run", "state", ">epochs", ">loss", ">train acc", ">test acc", ">best", ">examples/s", "device")
 #: The path and the best accuracy are never removed.
-_GIVES = tuple((column, GONE) for column in ("device", ">examples/s", ">train acc", ">loss", ">test acc", ">epochs"))
+_GIVES = tuple(
+    (column, GONE) for column in ("device", ">examples/s", ">train acc", ">loss", ">test acc", ">epochs", "state")
+)
 
 
 @click.command("runs")

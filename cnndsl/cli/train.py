@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from cnndsl.cli.common import device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
+from cnndsl.cli.common import PATH, device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
 from cnndsl.layers.kinds import BOOLEAN, Choice
 from cnndsl.spec.recipe_keys import KEYS, Key
@@ -58,18 +58,18 @@ class _Train(click.Command):
 
 
 @click.command(cls=_Train)
-@click.argument("spec", required=False, type=click.Path(path_type=Path), shell_complete=complete_spec)
+@click.argument("spec", required=False, type=PATH, shell_complete=complete_spec)
 @click.option("--lr", metavar="X", help="Learning rate of the recipe's optimizer.")
 @_recipe_options
 @click.option("--data", metavar="FOLDER", help="Train on the pictures in a folder: FOLDER/train/CLASS/*.png.")
 @click.option("--skip-unreadable", is_flag=True, help="Leave out pictures that cannot be read, and list them.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where data sets are, or where to download them to.")
+@click.option("--data-dir", type=PATH, help="Where data sets are, or where to download them to.")
 @click.option("--workers", type=click.IntRange(0), help="Number of processes that decode pictures.")
 @device_option
 @runs_option
 @click.option(
     "--resume",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="RUN",
     shell_complete=complete_run,
     help="Continue a run; SPEC may be omitted.",

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import click
 
-from cnndsl.cli.common import USAGE, fail, needs_utf_8, table_option, tell
+from cnndsl.cli.common import PATH, USAGE, fail, needs_utf_8, table_option, tell
 from cnndsl.cli.completion import complete_spec, families, one_of
 from cnndsl.diagnostics import SpecError
 from cnndsl.emit.table import human
@@ -30,7 +30,11 @@ from cnndsl.zoo import source as source_of
 
 _COLUMNS = ("family", "name", ">parameters", ">MACs", ">input", "description")
 Bound: TypeAlias = Callable[[float], bool]
-_GIVES = (("description", 24), (">input", GONE), ("description", GONE), ("family", GONE))
+#: The name is never cut.
+_GIVES = (
+    ("description", 24),
+    *((column, GONE) for column in (">input", "description", "family", ">MACs", ">parameters")),
+)
 
 
 def _bound(context: click.Context, option: click.Parameter, text: str | None) -> Bound:
@@ -95,7 +99,7 @@ def _cells(name: str, net: Network) -> tuple[str, ...]:
 @click.option(
     "--from",
     "base",
-    type=click.Path(path_type=Path),
+    type=PATH,
     metavar="SPEC",
     shell_complete=complete_spec,
     help="Spec to extend: zoo:resnet18, or a path.",

@@ -13,6 +13,9 @@ WIDTH = 120
 #: Keys of the document that have a blank line around them.
 SECTIONS = ("blocks", "network", "train")
 _BARE = re.compile(r"[A-Za-z_$][^\n\t\"'\\]*")
+#: What keeps the value of a plain scalar from being plain on one line, outside brackets and inside: a line break, which
+#: an empty line makes, or a dash alone, which begins an item.
+_NOT_PLAIN = {False: re.compile(r"\n|\A-\Z"), True: re.compile(r"[\n,\[\]{}]|\A-\Z")}
 #: Words that are strings here and booleans in YAML 1.1, so their quotes stay.
 _YAML_1_1 = re.compile("(?i)y|n|yes|no|on|off")
 
@@ -22,7 +25,7 @@ def scalar(node: Node, flow: bool) -> str:
     if node.kind == "alias":
         return f"*{node.value} " if flow else f"*{node.value}"
     prefix = f"&{node.anchor} " if node.anchor else ""
-    if not node.style and not (flow and re.search(r"[,\[\]{}]", node.value)):
+    if not node.style and not _NOT_PLAIN[flow].search(node.value):
         return (prefix + node.value).rstrip()
     return prefix + (node.value if _may_be_bare(node.value, flow) else _quoted(node.value))
 
@@ -183,5 +186,5 @@ class Layout:
         margin = len(written[0]) - len(written[0].lstrip()) if written else 0
         while written and not written[-1].strip():
             written.pop()
-        moved = [(" " * indent + line[margin:]).rstrip() for line in written]
+        moved = [" " * indent + line[margin:] if line[margin:] else "" for line in written]
         return [node.style + chomp, *moved]

@@ -238,6 +238,8 @@ def _found(spec: str | os.PathLike[str]) -> Path:
     """The file of a spec. Raises :class:`SpecError` for a ``zoo:NAME`` that does not exist, and for a text."""
     path = given_path(spec, "a spec must be a path, `zoo:NAME`, or a `cnndsl.Text(text)`")
     text = str(path)
+    if spec == "":  # which is the current folder to Python
+        raise SpecError([Diagnostic(Code.FILE, "the path of the spec is empty")])
     if isinstance(spec, str) and "\n" in text and not os.path.lexists(path):
         help = "use `cnndsl.loads(text)`, or pass `cnndsl.Text(text)` in place of a path"
         raise SpecError([Diagnostic(Code.FILE, "expected a path, got the text of a spec", help=help)])

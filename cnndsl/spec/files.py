@@ -38,7 +38,8 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> 
     try:
         data = read_file(path, limits.file + 4, pipes=span is None)
     except (OSError, ValueError) as error:
-        fault = Diagnostic(Code.FILE, f"{name} {unreadable(error)}", span)
+        help = "`/dev/stdin` reads stdin" if name == "-" and span is None else ""
+        fault = Diagnostic(Code.FILE, f"{name} {unreadable(error)}", span, help)
         raise (Unreadable if span else FileFault)(fault) from None
     if len(data) > limits.file:
         message = f"{name} is larger than {limits.file // 1024} KiB"

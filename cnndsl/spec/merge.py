@@ -86,7 +86,7 @@ def read_setting(text: str, option: str) -> tuple[str, Tree]:
     Raises :class:`Unreadable` for other text.
     """
     name, equals, value = text.partition("=")
-    source = Source(f"{option} {shorten(name)}", value)
+    source = Source(f"{option} {shorten(name)}", value, is_option=True)
     if not equals or not name:
         message = f"`{option} {shorten(text)}` is not of the form name=value"
         raise Unreadable(Diagnostic(Code.PARAM, message, Span(source, 0, 0), f"{option} name=value"))
@@ -100,7 +100,7 @@ def read_setting(text: str, option: str) -> tuple[str, Tree]:
 
 def from_python(name: str, value: object) -> tuple[str, Tree]:
     """A parameter with its value from Python; see :func:`written`."""
-    tree, faults = read(Source(name, written(name, value)))
+    tree, faults = read(_argument(name, written(name, value)))
     if faults:
         raise Unreadable(faults[0])
     return name, tree
@@ -115,12 +115,20 @@ def written(name: str, value: object) -> str:
     import json  # here, because few values come from Python
 
     try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, default=_number)
-    except (TypeError, ValueError, RecursionError) as error:
-        source = Source(name, shorten(repr(type(value))))
-        message = f"`{shorten(name)}` cannot be a value of a spec: {error}"
-        help = "use numbers, strings, booleans, None and lists of these"
-        raise Unreadable(Diagnostic(Code.TYPE, message, Span(source, 0, 0), help)) from None
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, check_circular=False, default=_number)
+    except TypeError as error:
+        reason = str(error)
+    except ValueError:
+        reason = "a number is not finite, or far beyond 2^53"
+    except RecursionError:
+        reason = "it contains itself, or is nested too deep"
+    message = f"`{shorten(name)}` cannot be a value of a spec: {reason}"
+    help = "use finite numbers, strings, booleans, None and lists of these"
+    raise Unreadable(Diagnostic(Code.TYPE, message, Span(_argument(name, ""), 0, 0), help))
+
+
+def _argument(name: str, text: str) -> Source:
+    return Source(f"argument {shorten(name)}", text, is_option=True)
 
 
 def _number(value: object) -> int | float:
