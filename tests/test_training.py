@@ -318,6 +318,17 @@ def test_what_cannot_be_resumed(tmp_path: Path) -> None:
     refused("2 epochs are done, more than `epochs: 1`", resume=path, epochs=1)
 
 
+def test_arguments_from_python(tmp_path: Path) -> None:
+    text = cnndsl.Text(SPEC)
+    path = cnndsl.train(spec=text, runs=tmp_path, epochs=1, checkpoint_every=0, **QUIET).path
+    assert len(rows(cnndsl.load_run(path))) == 1
+    with pytest.raises(ValueError, match="`workers` must be 0 or more, or None for one for each core, not -1"):
+        cnndsl.train(text, runs=tmp_path, workers=-1, **QUIET)
+    with pytest.raises(ValueError, match="`checkpoint_every` must be a number of batches, or 0, not -2"):
+        cnndsl.train(text, runs=tmp_path, checkpoint_every=-2, **QUIET)
+    assert refused("neither a spec nor a run was given", epochs=1).diagnostic.help.endswith("a run with `resume=`")
+
+
 def test_a_spec_that_changed_is_not_resumed(tmp_path: Path) -> None:
     path = cnndsl.train(spec_file(tmp_path), runs=tmp_path / "runs", epochs=2, **QUIET).path
     spec_file(tmp_path, SPEC.replace("kernel_size: 3", "kernel_size: 5"))

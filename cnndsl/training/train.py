@@ -56,7 +56,7 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
         folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
         source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
-            raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with --resume")
+            raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with `resume=`")
         network, recipe, doubts = _compiled(source, settings, given)
         devices.choose_kernels(device, recipe.deterministic)
         if checkpoint is None and ranks.first and not options.quiet:
