@@ -286,8 +286,8 @@ def _table(columns: Sequence[str], names: Sequence[str], rows: Iterable[Row], qu
 
 
 def filled(text: str) -> str:
-    """A paragraph in lines that fit a screen."""
-    return textwrap.fill(" ".join(text.split()), 120)
+    """A paragraph in lines that fit a screen. Words stay whole: a command in it can be copied."""
+    return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
 def markdown(heads: Sequence[str], lines: Iterable[Sequence[str]], labels: int) -> str:
