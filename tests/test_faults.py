@@ -269,16 +269,20 @@ def test_a_test_loss_that_is_not_finite_saves_no_epoch(tmp_path: Path) -> None:
     assert error.diagnostic.help.endswith("in a new run")  # there is nothing to begin with
 
 
-def test_what_helps_against_a_loss_that_is_not_finite_can_be_pasted(tmp_path: Path) -> None:
-    """The first epoch is good, the second has a rate that grows too fast."""
+@pytest.mark.parametrize("every, batch_size, name", [(0, 150, "last.pt"), (1, 75, "best.pt")])
+def test_what_helps_against_a_loss_that_is_not_finite_can_be_pasted(
+    every: int, batch_size: int, name: str, tmp_path: Path
+) -> None:
+    """The first epoch is good, the second has a rate that is far too high. A checkpoint within it may be spoiled."""
     scheduler = {"ExponentialLR": {"gamma": 1e32}}
-    more: dict[str, Any] = {"scheduler": scheduler, "runs": tmp_path, "epochs": 2}
-    error = failure(Code.LOSS, "the test loss after epoch 2 is not finite", exploding("0.1"), **more)
+    more: dict[str, Any] = {"scheduler": scheduler, "runs": tmp_path, "epochs": 2, "batch_size": batch_size}
+    error = failure(Code.LOSS, "is not finite", exploding("0.1"), **more, checkpoint_every=every)
     (path,) = tmp_path.glob("tiny/*")
     assert len(last_checkpoint(path)[0].progress.epochs) == 1
+    assert failure(Code.LOSS, "epoch 2", resume=path).diagnostic.help == error.diagnostic.help
     command, said = error.diagnostic.help.split("`")[-2:]
     assert said == " begins with the weights of epoch 1"
-    assert command.endswith(f"--weights {path / 'last.pt'} --lr 0.01")
+    assert command.endswith(f"--weights {path / name} --lr 0.01")
     options = ["--runs", str(tmp_path / "again"), "--epochs", "1", "--device", "cpu"]
     done = CliRunner().invoke(cli, [*shlex.split(command)[1:], *options])
     assert done.exit_code == 0, done.output

@@ -124,7 +124,7 @@ class Loop:
         sums, epoch = progress.sums, len(progress.epochs) + 1
         test = self.evaluate()
         if not isfinite(test.mean_loss):
-            raise not_finite(f"the test loss after epoch {epoch} is not finite, although those of the training were")
+            raise not_finite(f"the test loss after epoch {epoch} is not finite, although each loss in training was")
         self.learner.schedule_epoch(test.mean_loss)
         line = Epoch(
             epoch=epoch,
