@@ -290,11 +290,11 @@ def test_what_helps_against_a_loss_that_is_not_finite_can_be_pasted(
 
 def test_a_test_set_whose_labels_are_all_ignored_has_no_loss(tmp_path: Path) -> None:
     spec = SPEC.replace("test_size: 60", "test_size: 1").replace("epochs: 3", "epochs: 1")
-    (label,) = {label for label in range(4) if tested(spec, label, tmp_path / str(label)) == 0}
-    assert tested(spec, (label + 1) % 4, tmp_path / "other") > 0
+    (label,) = {label for label in range(4) if last_test_loss(spec, label, tmp_path / str(label)) == 0}
+    assert last_test_loss(spec, (label + 1) % 4, tmp_path / "other") > 0
 
 
-def tested(spec: str, ignored: int, runs: Path) -> float:
+def last_test_loss(spec: str, ignored: int, runs: Path) -> float:
     """The test loss, if a label is ignored."""
     loss = {"CrossEntropyLoss": {"ignore_index": ignored}}
     run = cnndsl.train(cnndsl.Text(spec), loss=loss, runs=runs, **QUIET)
