@@ -286,8 +286,8 @@ def _table(columns: Sequence[str], names: Sequence[str], rows: Iterable[Row], qu
 
 
 def filled(text: str) -> str:
-    """A paragraph in lines that fit a screen."""
-    return textwrap.fill(" ".join(text.split()), 120)
+    """A paragraph in lines that fit a screen. Words stay whole: a command in it can be copied."""
+    return textwrap.fill(" ".join(text.split()), 120, break_long_words=False, break_on_hyphens=False)
 
 
 def markdown(heads: Sequence[str], lines: Iterable[Sequence[str]], labels: int) -> str:
@@ -366,9 +366,7 @@ def _commit() -> str:
 
 def answer(question: Question, arguments: Sequence[str] | None = None) -> Answer:
     """Measures, with options from the command line unless they are given."""
-    parser = options(f"{question.title}. {question.text}")
-    question.options(parser)
-    asked = parser.parse_args(arguments)
+    asked = parsed(question, arguments)
     rounds = asked.rounds or question.rounds
     quantities = tuple(CLOCKS[asked.clock] if quantity is WALL else quantity for quantity in question.quantities)
     rows = tuple(interleave(case, rounds, question.warm) for case in question.cases(asked))
@@ -377,10 +375,17 @@ def answer(question: Question, arguments: Sequence[str] | None = None) -> Answer
     return Answer(script, question.title, question.text, question.columns, quantities, rows, rounds, found)
 
 
+def parsed(question: Question, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of a benchmark. Its text is for a page; a terminal gets no links."""
+    parser = options(re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", f"{question.title}. {question.text}"))
+    question.options(parser)
+    return parser.parse_args(arguments)
+
+
 def options(description: str) -> argparse.ArgumentParser:
     """The options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--rounds", type=int, help="default: as many as the benchmark has in docs/performance.md")
+    parser.add_argument("--rounds", type=int, help="default: each benchmark's own number")
     parser.add_argument("--clock", choices=CLOCKS, default="wall", help="cpu on a busy machine; it adds up all threads")
     parser.add_argument("--peer-python", default=sys.executable, help="a Python that has the large peers")
     return parser
@@ -388,6 +393,7 @@ def options(description: str) -> argparse.ArgumentParser:
 
 def main(question: Question) -> None:
     """Runs a benchmark alone and prints its section."""
+    parsed(question)  # `--help` ends here
     load = busy()
     got = answer(question)
     print(got.section(), end="\n\n")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -23,6 +25,7 @@ from measure import (
     Question,
     answer,
     interleave,
+    main,
     run,
     short,
 )
@@ -126,6 +129,19 @@ Rounds: 1. Repeat with `python benchmarks/sleep.py`.
     )
     summary = page.summary([got])
     assert summary.splitlines()[2:] == ["| [Two sleepers](#two-sleepers) | peer, s | 0.750 to 3.00 | two (0.750) |"]
+
+
+@pytest.mark.parametrize("script", ["train", "scale_out"])
+def test_help_is_for_a_terminal(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(os, "getloadavg", lambda: (99.0, 99.0, 99.0))
+    monkeypatch.setattr(sys, "argv", [f"{script}.py", "--help"])
+    with pytest.raises(SystemExit, match="0"):
+        main(import_module(script).QUESTION)
+    told = capsys.readouterr()
+    assert "--rounds" in told.out and "](" not in told.out and "performance.md" not in told.out
+    assert not told.err
 
 
 def test_a_process_has_a_limit() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import pickle
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,9 +18,11 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from training_cases import SPEC, assert_same_weights, spec_file
 
 import cnndsl
+from cnndsl.cli import cli
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.training import checkpoint as checkpoints
 from cnndsl.training.checkpoint import encode
@@ -248,6 +251,54 @@ def test_a_loss_that_is_not_finite_stops_before_the_step(tmp_path: Path) -> None
     assert cnndsl.load_run(path).state == "failed"
     module = cnndsl.load_run(path).module("last")
     assert all(parameter.isfinite().all() for parameter in module.parameters())
+
+
+def exploding(lr: str) -> str:
+    """A spec with one step per epoch, so that no loss of the training shows what its weights became."""
+    plain = SPEC.replace("  - BatchNorm2d\n", "").replace("  - ReLU\n", "").replace("  - Dropout: 0.2\n", "")
+    return plain.replace("batch_size: 32", "batch_size: 150").replace("lr: 0.1, momentum: 0.9", f"lr: {lr}")
+
+
+def test_a_test_loss_that_is_not_finite_saves_no_epoch(tmp_path: Path) -> None:
+    failure(Code.LOSS, "the test loss after epoch 1 is not finite", exploding("1.0e+30"), runs=tmp_path)
+    (path,) = tmp_path.glob("tiny/*")
+    assert cnndsl.load_run(path).state == "failed"
+    assert not (path / "best.pt").exists() and not (path / "metrics.csv").exists()
+    assert not last_checkpoint(path)[0].progress.epochs
+    error = failure(Code.LOSS, "the test loss after epoch 1 is not finite", resume=path)
+    assert error.diagnostic.help.endswith("in a new run")  # there is nothing to begin with
+
+
+@pytest.mark.parametrize("every, batch_size, name", [(0, 150, "last.pt"), (1, 75, "best.pt")])
+def test_what_helps_against_a_loss_that_is_not_finite_can_be_pasted(
+    every: int, batch_size: int, name: str, tmp_path: Path
+) -> None:
+    """The first epoch is good, the second has a rate that is far too high. A checkpoint within it may be spoiled."""
+    scheduler = {"ExponentialLR": {"gamma": 1e32}}
+    more: dict[str, Any] = {"scheduler": scheduler, "runs": tmp_path, "epochs": 2, "batch_size": batch_size}
+    error = failure(Code.LOSS, "is not finite", exploding("0.1"), **more, checkpoint_every=every)
+    (path,) = tmp_path.glob("tiny/*")
+    assert len(last_checkpoint(path)[0].progress.epochs) == 1
+    assert failure(Code.LOSS, "epoch 2", resume=path).diagnostic.help == error.diagnostic.help
+    command, said = error.diagnostic.help.split("`")[-2:]
+    assert said == " begins with the weights of epoch 1"
+    assert command.endswith(f"--weights {path / name} --lr 0.01")
+    options = ["--runs", str(tmp_path / "again"), "--epochs", "1", "--device", "cpu"]
+    done = CliRunner().invoke(cli, [*shlex.split(command)[1:], *options])
+    assert done.exit_code == 0, done.output
+
+
+def test_a_test_set_whose_labels_are_all_ignored_has_no_loss(tmp_path: Path) -> None:
+    spec = SPEC.replace("test_size: 60", "test_size: 1").replace("epochs: 3", "epochs: 1")
+    (label,) = {label for label in range(4) if last_test_loss(spec, label, tmp_path / str(label)) == 0}
+    assert last_test_loss(spec, (label + 1) % 4, tmp_path / "other") > 0
+
+
+def last_test_loss(spec: str, ignored: int, runs: Path) -> float:
+    """The test loss, if a label is ignored."""
+    loss = {"CrossEntropyLoss": {"ignore_index": ignored}}
+    run = cnndsl.train(cnndsl.Text(spec), loss=loss, runs=runs, **QUIET)
+    return run.checkpoint().progress.epochs[-1].test_loss
 
 
 @pytest.mark.parametrize("wait", [True, False])

@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 import torch
+from click.testing import CliRunner
 from msgspec.structs import replace
 from torch import nn, optim
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 from training_cases import SPEC, assert_same_weights, by_hand, data_of, first_weights, spec_file
 
 import cnndsl
+from cnndsl.cli import cli
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.recipe.schedulers import SCHEDULERS
 from cnndsl.training.plan import epoch_plan, evaluation_plan, in_steps, sizes, steps_in_epoch
@@ -316,6 +318,32 @@ def test_what_cannot_be_resumed(tmp_path: Path) -> None:
     assert notes == ["-batch_size: 32", "+batch_size: 64"]
     refused("all 2 epochs are done", resume=path)
     refused("2 epochs are done, more than `epochs: 1`", resume=path, epochs=1)
+
+
+def test_arguments_from_python(tmp_path: Path) -> None:
+    text = cnndsl.Text(SPEC)
+    path = cnndsl.train(spec=text, runs=tmp_path, epochs=1, checkpoint_every=0, **QUIET).path
+    assert len(rows(cnndsl.load_run(path))) == 1
+    with pytest.raises(ValueError, match="`workers` must be 0 or more, or None for one for each core, not -1"):
+        cnndsl.train(text, runs=tmp_path, workers=-1, **QUIET)
+    with pytest.raises(ValueError, match="`checkpoint_every` must be a number of batches, or 0, not -2"):
+        cnndsl.train(text, runs=tmp_path, checkpoint_every=-2, **QUIET)
+    assert refused("neither a spec nor a run was given", epochs=1).diagnostic.help.endswith("a run with `resume=`")
+
+
+@pytest.mark.parametrize(
+    "command, message",
+    [
+        ("train --resume run --runs other", "--runs is for new runs: a run that is resumed stays in its folder"),
+        ("train --resume run --weights w.pt", "--weights is for new runs: a run that is resumed has its own weights"),
+        ("train net.yaml --partial", "--partial is for weights: name them with --weights"),
+        ("train --resume run --partial", "--partial is for weights: name them with --weights"),
+        ("build net.yaml --partial", "--partial is for weights: name them with --weights"),
+    ],
+)
+def test_options_that_would_do_nothing(command: str, message: str) -> None:
+    done = CliRunner().invoke(cli, command.split())
+    assert done.exit_code == 2 and f"Error: {message}\n" in done.stderr
 
 
 def test_a_spec_that_changed_is_not_resumed(tmp_path: Path) -> None:

@@ -30,11 +30,13 @@ from cnndsl.training.checkpoint import Checkpoint, encode
 from cnndsl.training.data import Places
 from cnndsl.training.data.sources import PACKAGED
 from cnndsl.training.export import FORMATS, TOLERANCE
+from cnndsl.training.listing import run_rows
 from cnndsl.training.plan import evaluation_plan
 from cnndsl.training.progress import Progress
 from cnndsl.training.run import Run
 from cnndsl.training.tensors import Statistics, tensors
 from cnndsl.training.trained import Trained
+from cnndsl.training.writer import RunWriter
 
 CPU = torch.device("cpu")
 PIXELS = """\
@@ -373,7 +375,9 @@ def test_statistics_are_of_finite_values() -> None:
     assert nothing.nonfinite == 2 and nothing.mean != nothing.mean
 
 
-def test_inspect_json_has_null_for_what_is_not_finite(run: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def broken(run: Run, tmp_path: Path) -> Path:
+    """A checkpoint with a weight that is not a number."""
     checkpoint = run.checkpoint("last")
     state = {name: value.clone() for name, value in checkpoint.module.items()}
     state["1.bias"][2] = float("nan")
@@ -381,10 +385,42 @@ def test_inspect_json_has_null_for_what_is_not_finite(run: Run, tmp_path: Path) 
     path.write_bytes(
         encode(Checkpoint(checkpoint.spec, (1, 12, 12), checkpoint.classes, state, {}, checkpoint.progress, {}))
     )
-    (row,) = json.loads(cnndsl_("inspect", path, "1.bias", "--format", "json").stdout)
+    return path
+
+
+def strict(text: str) -> Any:
+    """What a program in any language reads: JSON has no NaN and no Infinity."""
+
+    def refused(word: str) -> None:
+        raise ValueError(f"{word} is no JSON")
+
+    return json.loads(text, parse_constant=refused)
+
+
+def test_json_has_null_for_what_is_not_finite(broken: Path, tmp_path: Path) -> None:
+    assert strict(cnndsl_("eval", broken, "--device", "cpu", "--format", "json").stdout)["loss"] is None
+    picture = tmp_path / "grey.png"
+    Image.new("L", (12, 12), 100).save(picture)
+    (told,) = strict(cnndsl_("predict", broken, picture, "--device", "cpu", "--format", "json").stdout)
+    assert [each["probability"] for each in told["classes"]] == [None] * 4
+
+
+def test_run_json_has_null_for_what_is_not_finite(tmp_path: Path) -> None:
+    path = tmp_path / "net" / "2026-01-01T00-00-00"
+    path.mkdir(parents=True)
+    writer = RunWriter(path, {})
+    writer.note(results={"epoch": 2, "loss": float("inf"), "test_acc": 0.5}, sample=(1, float("nan")))
+    writer.close()
+    assert strict((path / "run.json").read_text())["sample"] == [1, None]
+    (row,) = run_rows(tmp_path)
+    assert (row.epoch, row.loss, row.test_acc) == (2, None, 0.5)
+
+
+def test_inspect_json_has_null_for_what_is_not_finite(broken: Path) -> None:
+    (row,) = strict(cnndsl_("inspect", broken, "1.bias", "--format", "json").stdout)
     assert row["values"][2] is None and None not in row["values"][:2]
     assert row["nonfinite"] == 1
-    assert "nan/inf" in cnndsl_("inspect", path, "1").stdout
+    assert "nan/inf" in cnndsl_("inspect", broken, "1").stdout
 
 
 # --- export --------------------------------------------------------------------------------------

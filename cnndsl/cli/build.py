@@ -11,6 +11,7 @@ import click
 
 from cnndsl.cli.common import (
     PATH,
+    check_partial,
     ending,
     exit_code,
     fail,
@@ -59,6 +60,7 @@ def build(
     With --weights, also write a safetensors file with the weights, under the names of the source's module. They
     must fit the network, unless --partial is given.
     """
+    check_partial(weights, partial)
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
     if compilation.graph is None:

@@ -127,6 +127,12 @@ def weights_options(command: F) -> F:
     )(command)
 
 
+def check_partial(weights: str | None, partial: bool) -> None:
+    """Raises :class:`click.UsageError` for ``--partial`` alone, which would do nothing."""
+    if partial and weights is None:
+        raise click.UsageError("--partial is for weights: name them with --weights")
+
+
 def spec_options(command: F) -> F:
     """``-p``, ``--set`` and ``--plugin``, for commands that read a spec."""
     command = plugin_option(command)

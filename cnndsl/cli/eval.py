@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from cnndsl.cli.common import PATH, checkpoint_option, device_option, ending, plugin_option, run_argument, text_option
 from cnndsl.grid import GONE, Grid
+from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def evaluate(
         trained = Trained.of(find_run(run), which)
         result = evaluate_trained(trained, device, data_dir, data, workers, skip_unreadable)
     if form == "json":
-        show(json.dumps(_plain(result), indent=2))
+        show(json_text(_plain(result)))
         return
     for line in skipped_lines(result.skipped):
         say(line)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +9,7 @@ import click
 
 from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument, table_option
 from cnndsl.grid import GONE, Grid
+from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
         trained = Trained.of(find_run(run), which)
         found = tensors(trained.network, trained.checkpoint.module, layer)
     if form == "json":
-        show(json.dumps([_plain(info, values=layer is not None) for info in found], indent=2))
+        show(json_text([_plain(info, values=layer is not None) for info in found]))
         return
     say(f"{trained.title}: {_counted(found, layer)}")
     if not found:
@@ -81,19 +81,12 @@ def _share(share: float) -> str:
 
 
 def _plain(info: TensorInfo, values: bool) -> dict[str, Any]:
-    """JSON cannot express numbers that are not finite; they become null."""
     plain = {
         "tensor": info.name,
         "layer": info.layer,
         "role": info.role or None,
         "shape": list(info.value.shape),
         "dtype": str(info.value.dtype).removeprefix("torch."),
-        **{key: _finite(value) for key, value in vars(info.statistics).items()},
+        **vars(info.statistics),
     }
-    return {**plain, "values": _finite(info.value.tolist())} if values else plain
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if value != value or value in (float("inf"), -float("inf")) else value
+    return {**plain, "values": info.value.tolist()} if values else plain

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +22,7 @@ from cnndsl.cli.common import (
 )
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.grid import Grid
+from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: s
                 _show(results[-1], top)
     if form == "json":
         plain = [{"picture": str(picture), **_plain(result, top)} for picture, result in zip(pictures, results)]
-        show(json.dumps(plain, indent=2))
+        show(json_text(plain))
     if any(isinstance(result, RunError) for result in results):
         sys.exit(USAGE)
 

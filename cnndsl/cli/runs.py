@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -15,6 +14,7 @@ from cnndsl.cli.common import USAGE, format_option, runs_option
 from cnndsl.cli.completion import complete_network
 from cnndsl.diagnostics import did_you_mean
 from cnndsl.grid import GONE, Grid
+from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
 
     rows = run_rows(runs, name, sort)
     if form == "json":
-        show(json.dumps([_plain(row) for row in rows], indent=2))
+        show(json_text([_plain(row) for row in rows]))
     elif form == "csv":
         _write_csv(rows)
     elif rows:

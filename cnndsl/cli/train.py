@@ -10,8 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
-from cnndsl.cli.common import PATH, device_option, ending, needs_utf_8, runs_option, spec_options, weights_options
+from cnndsl.cli.common import (
+    PATH,
+    check_partial,
+    device_option,
+    ending,
+    needs_utf_8,
+    runs_option,
+    spec_options,
+    weights_options,
+)
 from cnndsl.cli.completion import complete_run, complete_spec, one_of
 from cnndsl.layers.kinds import BOOLEAN, Choice
 from cnndsl.spec.recipe_keys import KEYS, Key
@@ -55,6 +65,14 @@ class _Train(click.Command):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         wait_asleep()
         return super().parse_args(ctx, args)
+
+
+def _check_resuming(weights: str | None) -> None:
+    """Raises :class:`click.UsageError` for options that only a new run can follow."""
+    if click.get_current_context().get_parameter_source("runs") is ParameterSource.COMMANDLINE:
+        raise click.UsageError("--runs is for new runs: a run that is resumed stays in its folder")
+    if weights is not None:
+        raise click.UsageError("--weights is for new runs: a run that is resumed has its own weights")
 
 
 @click.command(cls=_Train)
@@ -117,6 +135,9 @@ def train(
     """
     if spec is None and resume is None:
         raise click.UsageError("name a SPEC to train, or a run with --resume")
+    check_partial(weights, partial)
+    if resume is not None:
+        _check_resuming(weights)
     given = [f"train.{key}={value}" for key, value in recipe.items() if value is not None]
     if data is not None:
         needs_utf_8(data)

@@ -20,7 +20,6 @@ from cnndsl.writing import given_path
 
 def train(
     spec: Spec | None = None,
-    /,
     *,
     runs: str | os.PathLike[str] = "runs",
     data_dir: str | os.PathLike[str] | None = None,
@@ -39,7 +38,7 @@ def train(
 
     ``recipe`` are keys of the recipe that replace the spec's; the other arguments are those of :class:`Options`. With
     ``resume`` the spec may be omitted. Raises :class:`SpecError` for errors of the spec, :class:`RunError` for errors
-    of the data or the run.
+    of the data or the run, ValueError for an argument out of its range.
 
     >>> run = cnndsl.train("archs/lenet.yaml", epochs=3, optimizer={"SGD": {"lr": 0.5}})
     >>> net = run.module()

@@ -54,8 +54,11 @@ class Guard:
             self._fail(int(self.good.item()))
 
     def _fail(self, number: int) -> None:
-        message = f"the loss is not finite in epoch {self.epoch + 1}, batch {number + 1}; its step was not taken"
-        help = (
-            "a smaller `lr`, `clip_grad_norm: 1.0`, or `precision: fp32` if it is lower; the last checkpoint is intact"
-        )
-        raise RunError(Code.LOSS, message, help)
+        where = f"in epoch {self.epoch + 1}, batch {number + 1}"
+        raise not_finite(f"the loss is not finite {where}; its step was not taken")
+
+
+def not_finite(message: str) -> RunError:
+    """The error of a loss that is not finite. Its remedies change the recipe, which a resumed run cannot."""
+    help = "a smaller `lr`, `clip_grad_norm: 1.0`, or `precision: fp32` if it is lower, in a new run"
+    return RunError(Code.LOSS, message, help)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from math import isfinite
 
 import torch
 from torch import nn
@@ -18,6 +19,7 @@ from cnndsl.training.devices import memory_format
 from cnndsl.training.failures import explained
 from cnndsl.training.forward import as_vector, forward_pass
 from cnndsl.training.graphs import Loaded
+from cnndsl.training.guard import not_finite
 from cnndsl.training.interrupt import Stopped, StopRequest
 from cnndsl.training.learner import Learner
 from cnndsl.training.plan import Planned, epoch_plan, evaluation_plan, in_steps
@@ -117,12 +119,15 @@ class Loop:
         self.learner.stepped()
 
     def finish(self, progress: Progress) -> Progress:
-        """Tests after an epoch, and adds the epoch's line."""
-        sums = progress.sums
+        """Tests after an epoch, and adds the epoch's line. Raises :class:`RunError` if the test loss is not finite: the
+        last steps spoiled the weights, and no loss of the training came after them."""
+        sums, epoch = progress.sums, len(progress.epochs) + 1
         test = self.evaluate()
+        if not isfinite(test.mean_loss):
+            raise not_finite(f"the test loss after epoch {epoch} is not finite, although each loss in training was")
         self.learner.schedule_epoch(test.mean_loss)
         line = Epoch(
-            epoch=len(progress.epochs) + 1,
+            epoch=epoch,
             loss=sums.mean_loss,
             train_acc=sums.accuracy,
             test_loss=test.mean_loss,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -38,7 +39,7 @@ from cnndsl.training.ranks import joined
 from cnndsl.training.report import Report, closing_lines, report_for, skipped_lines
 from cnndsl.training.resume import check_same, last_checkpoint, most_steps
 from cnndsl.training.run import Run
-from cnndsl.training.run_folder import RunFolder
+from cnndsl.training.run_folder import BEST, LAST, SPEC, RunFolder
 from cnndsl.training.writer import RunWriter, launcher, new_folder, restarted
 from cnndsl.version import __version__
 from cnndsl.weights import Fit
@@ -55,7 +56,7 @@ def run_training(spec: Spec | None, settings: Sequence[str], options: Options, g
         folder, checkpoint, trouble = ranks.share(lambda: _resumed(options))
         source = spec if spec is not None or checkpoint is None else Text(checkpoint.spec)
         if source is None:
-            raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with --resume")
+            raise RunError(Code.RESUME, "neither a spec nor a run was given", "name a spec, or a run with `resume=`")
         network, recipe, doubts = _compiled(source, settings, given)
         devices.choose_kernels(device, recipe.deterministic)
         if checkpoint is None and ranks.first and not options.quiet:
@@ -103,6 +104,8 @@ class _Session:
         self.network = network.at_size(self.data.shape)
         self.steps = self._steps()
         self.learner = self._learner()
+        #: What the last checkpoint holds.
+        self.saved = Progress()
 
     def _open(self, network: Network) -> Data:
         graph = network.graph
@@ -157,7 +160,7 @@ class _Session:
     def run(self, folder: Path | None, checkpoint: Checkpoint | None, trouble: str) -> Run:
         ranks = self.place.ranks
         path = ranks.share(lambda: folder or new_folder(self.options.runs, self.network.label))
-        progress = self._restore(checkpoint, path) if checkpoint else Progress()
+        progress = self.saved = self._restore(checkpoint, path) if checkpoint else Progress()
         writer = RunWriter(path, self._info(path)) if ranks.first else None
         report = report_for(self.recipe.epochs, ranks.first, self.options.quiet)
         try:
@@ -179,6 +182,9 @@ class _Session:
                 _note_end(writer, error)
             if isinstance(error, Stopped) and ranks.first:
                 error.args = (f"{error}; continue with `cnndsl train --resume {path}`",)
+            if isinstance(error, RunError) and error.diagnostic.code is Code.LOSS and self.saved.epochs:
+                told = error.diagnostic
+                raise RunError(told.code, told.message, f"{told.help}: {self._restart(path)}") from None
             raise
         else:
             if writer:
@@ -222,6 +228,16 @@ class _Session:
         )
         best = not progress.batches and progress.best is not None and progress.best is progress.epochs[-1]
         writer.checkpoint(encode(checkpoint), best)
+        self.saved = progress
+
+    def _restart(self, path: Path) -> str:
+        """How a new run begins with the newest weights that were tested, at a tenth of the learning rate."""
+        best, epochs = self.saved.best, self.saved.epochs
+        name, epoch = (BEST, best) if best and self.saved.batches else (LAST, epochs[-1])
+        spec, weights = (shlex.quote(str(path / file)) for file in (SPEC, name))
+        lr = self.learner.optimizer.defaults["lr"] / 10
+        command = f"cnndsl train {spec} --weights {weights} --lr {lr:g}"
+        return f"`{command}` begins with the weights of epoch {epoch.epoch}"
 
     def _how_to_continue(self, done: int) -> str:
         """What to write to train on after the last epoch."""

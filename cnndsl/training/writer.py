@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 import time
@@ -15,6 +14,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from cnndsl.diagnostics import Code, RunError
+from cnndsl.json_text import json_text
 from cnndsl.training.checkpoint import save
 from cnndsl.training.progress import Epoch, Progress, as_csv
 from cnndsl.training.run_folder import BEFORE, BEST, DAMAGED, INFO, LAST, LOCK, METRICS, SPEC, list_runs
@@ -53,7 +53,7 @@ class RunWriter:
     def note(self, **facts: Any) -> None:
         """Adds facts to ``run.json``."""
         self.info |= facts
-        self.write(INFO, (json.dumps(self.info, indent=2) + "\n").encode())
+        self.write(INFO, (json_text(self.info) + "\n").encode())
 
     def set_aside(self) -> None:
         """Renames a damaged last checkpoint, so that it does not replace the intact one before it."""
