@@ -66,8 +66,12 @@ class _Train(click.Command):
         return super().parse_args(ctx, args)
 
 
-def _check_resuming(weights: str | None) -> None:
-    """Raises :class:`click.UsageError` for options that only a new run can follow."""
+def _check_usage(spec: Path | None, resume: Path | None, weights: str | None) -> None:
+    """Raises :class:`click.UsageError` if there is nothing to train, and for options that only a new run can follow."""
+    if spec is None and resume is None:
+        raise click.UsageError("name a SPEC to train, or a run with --resume")
+    if resume is None:
+        return
     if click.get_current_context().get_parameter_source("runs") is ParameterSource.COMMANDLINE:
         raise click.UsageError("--runs is for new runs: a run that is resumed stays in its folder")
     if weights is not None:
@@ -132,11 +136,8 @@ def train(
 
     For several devices: torchrun --nproc-per-node=N -m cnndsl train SPEC.
     """
-    if spec is None and resume is None:
-        raise click.UsageError("name a SPEC to train, or a run with --resume")
+    _check_usage(spec, resume, weights)
     check_partial(weights, partial)
-    if resume is not None:
-        _check_resuming(weights)
     given = [f"train.{key}={value}" for key, value in recipe.items() if value is not None]
     if data is not None:
         needs_utf_8(data)
