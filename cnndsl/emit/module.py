@@ -13,7 +13,7 @@ from weakref import WeakValueDictionary, finalize
 from torch import nn
 
 from cnndsl.emit.source import Emitted
-from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.graph.graph import Graph
 from cnndsl.plugins import OwnLayer
 
 
@@ -100,5 +100,5 @@ def _is_stale(namespace: ModuleType, graph: Graph) -> bool:
 
 def own_layers(graph: Graph) -> list[OwnLayer]:
     """The layers of a network that are made from users' classes."""
-    layers = (item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply))
+    layers = (item.layer for item in graph.root.layers)
     return [layer for layer in layers if isinstance(layer, OwnLayer)]

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten
 from cnndsl.graph.elaborate import Elaboration, elaborate
-from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.graph.graph import Graph
 from cnndsl.recipe.datasets import DATASETS
 from cnndsl.recipe.losses import LOSSES
 from cnndsl.recipe.optimizers import OPTIMIZERS
@@ -56,8 +56,7 @@ def unfit_batch(graph: Graph, recipe: Recipe, processes: int = 1) -> Iterator[Di
     get a single sample."""
     if recipe.batch_size // processes > 1:
         return
-    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply)]
-    norms = [item for item in layers if item.layer.normalizes_batch and prod(item.input.shape.spatial) == 1]
+    norms = [item for item in graph.root.layers if item.layer.normalizes_batch and prod(item.input.shape.spatial) == 1]
     if norms:
         whose = "a batch of 1" if processes == 1 else f"a batch of {recipe.batch_size} on {processes} processes"
         message = f"{whose} gives `{norms[0].kind}` one value per channel, which has no variance"
@@ -73,7 +72,7 @@ def frozen(names: Iterable[str], patterns: Iterable[str]) -> list[str]:
 
 
 def _unfit_freezing(graph: Graph, recipe: Recipe) -> Iterator[Diagnostic]:
-    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply) and not item.reuse]
+    layers = [item for item in graph.root.layers if not item.reuse]
     names = [f"{item.path}.{tensor}" for item in layers for tensor in item.layer.named_parameters()]
     span = _key_span(graph, recipe, "freeze")
     if len(recipe.freeze) > MAX_FROZEN:
@@ -155,8 +154,7 @@ def _unfit_schedule(recipe: Recipe) -> list[Diagnostic]:
 def _unfit_scores(graph: Graph, recipe: Recipe) -> list[Diagnostic]:
     """A loss that includes the softmax learns badly after another one; `NLLLoss` needs log-probabilities."""
     (output,) = graph.outputs.values()
-    layers = [item for _, item in walk(graph.root.body) if isinstance(item, Apply)]
-    last = next((item for item in reversed(layers) if item.output is output), None)
+    last = next((item for item in reversed(graph.root.layers) if item.output is output), None)
     loss, after = recipe.loss.name, LOSSES[recipe.loss.name].after
     if after and not (last and isinstance(last.layer, after)):
         message = f"`{loss}` takes log-probabilities, but the network does not end with `{after.__name__}`"

@@ -6,7 +6,7 @@ from math import ceil
 
 from torch import Tensor
 
-from cnndsl.graph.graph import Apply, Graph, walk
+from cnndsl.graph.graph import Graph
 from cnndsl.layers.conv import Conv1d, Conv2d, Conv3d
 
 
@@ -15,8 +15,8 @@ def first_convolutions(graph: Graph) -> frozenset[str]:
     must have no weights and keep the channels: padding, pooling, activations."""
     as_given = {*graph.inputs.values()}
     found = set()
-    for _, item in walk(graph.root.body):
-        if not isinstance(item, Apply) or item.reuse or item.input not in as_given:
+    for item in graph.root.layers:
+        if item.reuse or item.input not in as_given:
             continue
         layer, x, out = item.layer, item.input.shape, item.output.shape
         if isinstance(layer, (Conv1d, Conv2d, Conv3d)) and layer.values["groups"] == 1:

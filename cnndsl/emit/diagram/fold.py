@@ -53,7 +53,7 @@ class Folding:
         self._patterns: dict[Body, _Pattern] = {}
         self._position: dict[Operation, int] = {}
         self._last_use: dict[Tensor, float] = {}
-        for position, (_, operation) in enumerate(walk(graph.root.body)):
+        for position, operation in enumerate(graph.root.everything):
             self._position[operation] = position
             self._last_use.update(dict.fromkeys(operation.inputs, position))
         self._last_use.update(dict.fromkeys(graph.outputs.values(), inf))

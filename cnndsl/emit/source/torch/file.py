@@ -11,7 +11,7 @@ from cnndsl.emit.source.layout import WIDTH, Code, Group, call, lay_out, prefixe
 from cnndsl.emit.source.plan import plan
 from cnndsl.emit.source.program import Do
 from cnndsl.emit.source.torch.write import class_lines
-from cnndsl.graph.graph import Apply, Graph, Tensor, walk
+from cnndsl.graph.graph import Graph, Tensor
 from cnndsl.graph.initialization import Initialization
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.layers.definitions import definition
@@ -39,7 +39,7 @@ def source(graph: Graph) -> str:
 
 
 def emit(graph: Graph) -> Emitted:
-    applied = [item.layer for _, item in walk(graph.root.body) if isinstance(item, Apply)]
+    applied = [item.layer for item in graph.root.layers]
     layers = {type(layer).__name__: type(layer) for layer in applied}
     used = [layers[name] for name in sorted(layers)]
     imported = {layer.__name__ for layer in used if layer.imports or layer.defined_in}
