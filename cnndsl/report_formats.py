@@ -29,13 +29,9 @@ def concise(diagnostics: Sequence[Diagnostic]) -> str:
 
 def as_json(diagnostics: Sequence[Diagnostic]) -> str:
     """A list of the objects of :meth:`Diagnostic.as_dict`."""
-    return _json([diagnostic.as_dict() for diagnostic in diagnostics])
+    from cnndsl.json_text import json_text  # here, because people read text
 
-
-def _json(data: Any) -> str:
-    import json  # here, because people read text
-
-    return json.dumps(data, indent=2)
+    return json_text([diagnostic.as_dict() for diagnostic in diagnostics])
 
 
 # --- GitHub --------------------------------------------------------------------------------------
@@ -81,7 +77,9 @@ def sarif(diagnostics: Sequence[Diagnostic]) -> str:
         "results": [_result(diagnostic, told.index(diagnostic.code)) for diagnostic in diagnostics],
     }
     log = {"$schema": "https://json.schemastore.org/sarif-2.1.0.json", "version": "2.1.0", "runs": [run]}
-    return _json(log)
+    from cnndsl.json_text import json_text  # here, because people read text
+
+    return json_text(log)
 
 
 def _rule(code: Code) -> dict[str, Any]:
