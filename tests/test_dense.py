@@ -16,7 +16,7 @@ from torchvision.models import get_model_weights, list_models
 
 import cnndsl
 from cnndsl.network import compile_spec
-from cnndsl.spec.renaming import renamed
+from cnndsl.spec.renaming import Renamer
 
 every_network = pytest.mark.parametrize("name", SPECS)
 #: One of each family, with sides that the original takes: YOLOv8 adds maps of equal sizes only.
@@ -36,7 +36,7 @@ def compiled(name: str) -> cnndsl.Network:
 
 def named_as_theirs(name: str, tensors: dict[str, Any]) -> dict[str, Any]:
     renamings = compiled(name).graph.document.rename
-    return {renamed(key, renamings): tensor for key, tensor in tensors.items()}
+    return {Renamer(renamings).renamed(key): tensor for key, tensor in tensors.items()}
 
 
 def pair(name: str) -> tuple[nn.Module, nn.Module]:

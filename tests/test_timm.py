@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 import cnndsl
-from cnndsl.spec.renaming import renamed
+from cnndsl.spec.renaming import Renamer
 from cnndsl.zoo import family
 
 #: The sizes of images, if they are not 64 x 80: wider than high, and odd after four halvings, where poolings differ.
@@ -54,7 +54,7 @@ def compiled(name: str) -> cnndsl.Network:
 
 
 def named_as_theirs(net: cnndsl.Network, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {renamed(name, net.graph.document.rename): tensor for name, tensor in tensors.items()}
+    return {Renamer(net.graph.document.rename).renamed(name): tensor for name, tensor in tensors.items()}
 
 
 def pair(name: str) -> tuple[nn.Module, nn.Module]:

@@ -19,7 +19,7 @@ from training_cases import SPEC
 
 import cnndsl
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.spec.renaming import Renaming, renamed
+from cnndsl.spec.renaming import Renamer, Renaming
 
 NET = """
 input: [3, 8, 8]
@@ -39,7 +39,7 @@ def state(net: cnndsl.Network) -> dict[str, torch.Tensor]:
 
 
 def as_theirs(net: cnndsl.Network, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    return {renamed(name, net.graph.document.rename): tensor for name, tensor in tensors.items()}
+    return {Renamer(net.graph.document.rename).renamed(name): tensor for name, tensor in tensors.items()}
 
 
 @pytest.fixture
@@ -242,7 +242,7 @@ def lines(rename: dict[str, str]) -> list[Renaming]:
     ],
 )
 def test_names_are_renamed_by_whole_segments(ours: str, theirs: str, name: str, is_called: str) -> None:
-    assert renamed(name, lines({ours: theirs})) == is_called
+    assert Renamer(lines({ours: theirs})).renamed(name) == is_called
 
 
 @pytest.mark.parametrize(
@@ -259,7 +259,7 @@ def test_names_are_renamed_by_whole_segments(ours: str, theirs: str, name: str, 
 )
 def test_no_line_sees_what_another_has_made(rename: dict[str, str], name: str, is_called: str) -> None:
     """Each has a name of its own to look at: ours. The line that names more segments counts, then the first."""
-    assert renamed(name, lines(rename)) == is_called
+    assert Renamer(lines(rename)).renamed(name) == is_called
 
 
 @settings(derandomize=True, deadline=None)
@@ -272,7 +272,7 @@ def test_stars_find_what_fnmatch_finds(pattern: str, name: str) -> None:
 
 def test_a_pattern_of_stars_takes_no_longer_than_the_name_is_long() -> None:
     """With steps taken back it would be tried in 3e12 ways."""
-    assert renamed("a" * 4000, lines({"*a*a*a*b": "*c*c*c*d"})) == "a" * 4000
+    assert Renamer(lines({"*a*a*a*b": "*c*c*c*d"})).renamed("a" * 4000) == "a" * 4000
 
 
 @pytest.mark.parametrize(

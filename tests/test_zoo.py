@@ -21,7 +21,7 @@ from torchvision.models import get_model_weights
 
 import cnndsl
 from cnndsl import zoo
-from cnndsl.spec.renaming import renamed
+from cnndsl.spec.renaming import Renamer
 from cnndsl.zoo import family, find, specs
 
 #: The smallest member of each family, and others that differ in kind, with the size of image at which they are run.
@@ -48,7 +48,7 @@ def compiled(name: str) -> cnndsl.Network:
 def named_as_theirs(net: cnndsl.Network, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """By torchvision's names; those of DenseNet's renaming are of its checkpoints alone."""
     renamings = () if net.name.startswith("densenet") else net.graph.document.rename
-    return {renamed(name, renamings): tensor for name, tensor in tensors.items()}
+    return {Renamer(renamings).renamed(name): tensor for name, tensor in tensors.items()}
 
 
 def pair(name: str) -> tuple[nn.Module, nn.Module]:
@@ -144,8 +144,10 @@ def test_outputs_and_gradients_in_training_are_torchvisions(name: str) -> None:
 def test_checkpoints_of_densenet_have_older_names() -> None:
     net = compiled("densenet121")
     module = net.module()
-    state = {renamed(name, net.graph.document.rename): torch.rand_like(t) for name, t in module.named_parameters()}
-    state |= {renamed(name, net.graph.document.rename): t for name, t in module.named_buffers() if t.dim()}
+    state = {
+        Renamer(net.graph.document.rename).renamed(name): torch.rand_like(t) for name, t in module.named_parameters()
+    }
+    state |= {Renamer(net.graph.document.rename).renamed(name): t for name, t in module.named_buffers() if t.dim()}
     assert "features.denseblock1.denselayer1.norm.1.weight" in state
     assert net.load_weights(module, state).is_whole
 

@@ -161,8 +161,3 @@ def with_hits(name: str, hits: Sequence[Hit]) -> str:
         made += [*segments[at : hit.start], hit.called]
         at = hit.end
     return ".".join(filter(None, [*made, *segments[at:]]))
-
-
-def renamed(name: str, lines: Sequence[Renaming]) -> str:
-    """:meth:`Renamer.renamed` for a single name."""
-    return Renamer(lines).renamed(name)
