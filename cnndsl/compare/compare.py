@@ -1,0 +1,70 @@
+"""Compares two networks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from cnndsl.compare.align import align
+from cnndsl.compare.changes import Argument, Change, Consequence, changes
+from cnndsl.compare.parts import Reader
+from cnndsl.graph.graph import Graph, Module
+from cnndsl.record import Record
+
+
+class Summary(Record, frozen=True):
+    """A network in figures. ``inputs`` and ``outputs`` are shapes of samples, by name. ``kinds`` counts its layers and
+    merges, ``layers`` is their number."""
+
+    name: str
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+    kinds: Mapping[str, int]
+    layers: int
+    params: int
+    macs: int
+
+    @classmethod
+    def of(cls, graph: Graph) -> Summary:
+        cost = graph.root.cost
+        inputs, outputs = (
+            {name: tuple(tensor.shape.sample) for name, tensor in tensors.items()}
+            for tensors in (graph.inputs, graph.outputs)
+        )
+        kinds = Counter(part.kind for part in graph.root.everything if not isinstance(part, Module))
+        return cls(graph.document.name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs)
+
+
+class Diff(Record, frozen=True):
+    """The differences of two networks."""
+
+    left: Summary
+    right: Summary
+    params: tuple[Argument, ...]
+    changes: tuple[Change, ...]
+    explained: tuple[Change, ...]
+    consequences: tuple[Consequence, ...]
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.changes)
+
+
+def compare(left: Graph, right: Graph) -> Diff:
+    """What differs between two networks."""
+    reader = Reader()
+    alignment = align(reader.tree(left), reader.tree(right))
+    found = changes(left, right, alignment)
+    params = _params(left, right)
+    return Diff(Summary.of(left), Summary.of(right), params, found.causes, found.explained, found.consequences)
+
+
+def _params(left: Graph, right: Graph) -> tuple[Argument, ...]:
+    """The parameters of the spec that both have, with other values."""
+    before, after = left.root.params, right.root.params
+    return tuple(
+        Argument(name, value, after[name])
+        for name, value in before.items()
+        if name in after and repr(value) != repr(after[name])
+    )
