@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from math import inf
 
 from cnndsl.compare.parts import Part, Tree
@@ -226,7 +226,7 @@ class _Table:
     """``steps`` hold, for each pair of prefixes, how many parts of each the last edit takes. The cheapest edit of all
     is found, among those that stay within ``band`` of the diagonal."""
 
-    def __init__(self, a: Sequence[Part], b: Sequence[Part], band: float, cost: object) -> None:
+    def __init__(self, a: Sequence[Part], b: Sequence[Part], band: float, cost: Callable[[Part, Part], float]) -> None:
         self.a, self.b, self.cost = a, b, cost
         self.steps: dict[tuple[int, int], tuple[int, int]] = {}
         self.rows: list[dict[int, float]] = []
@@ -245,7 +245,7 @@ class _Table:
         for j in columns:
             best, step = (0.0 if not (i or j) else inf), (0, 0)
             if i and j and (there := above.get(j - 1)) is not None:
-                best, step = there + cost(a[i - 1], b[j - 1]), (1, 1)  # type: ignore[operator]
+                best, step = there + cost(a[i - 1], b[j - 1]), (1, 1)
             if i and (there := above.get(j)) is not None and there + a[i - 1].weight < best:
                 best, step = there + a[i - 1].weight, (1, 0)
             if j and (there := row.get(j - 1)) is not None and there + b[j - 1].weight < best:
@@ -292,7 +292,7 @@ def _cost(a: Part, b: Part) -> float:
         return name + _operation_cost(a, b) - bridge * (a.kind != b.kind)
     alike, equal = (a.kinds & b.kinds).total(), (a.contents & b.contents).total()
     both = a.kinds.total() + b.kinds.total()
-    if 2 * alike < LIKENESS * both and (a.kind != b.kind or not a.operation.block) and not same_name:  # type: ignore[union-attr]
+    if 2 * alike < LIKENESS * both and (a.kind != b.kind or not a.module.block) and not same_name:
         return inf
     inside = max(both - 2 * alike + ARGUMENT * (alike - equal) - bridge, 0.0)
     return name + inside + KIND * (a.kind != b.kind)
@@ -301,7 +301,7 @@ def _cost(a: Part, b: Part) -> float:
 def _operation_cost(a: Part, b: Part) -> float:
     one, other = a.operation, b.operation
     if a.kind == b.kind:
-        differing = sum(a.arguments.get(name) != value for name, value in b.arguments.items())
+        differing: int = sum(a.arguments.get(name) != value for name, value in b.arguments.items())
         return ARGUMENT * min(1 + differing, 4)
     if isinstance(one, Apply) != isinstance(other, Apply):
         return LAYER + BRIDGE

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from math import prod
 from typing import Any
 
 from cnndsl.compare.align import Alignment
 from cnndsl.compare.parts import Part, Tree
-from cnndsl.graph.graph import Apply, Graph, Merge, Module, Split, Tensor
+from cnndsl.graph.graph import Apply, Graph, Module, Tensor
 from cnndsl.record import Record
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.tree import Mapping as TreeMapping
@@ -107,7 +106,7 @@ def changes(left: Graph, right: Graph, alignment: Alignment) -> Changes:
 
 def place(part: Part) -> Place:
     """A part as changes show it."""
-    arguments, required = part.arguments, ()
+    arguments, required = part.arguments, tuple[str, ...]()
     if isinstance(part.operation, Apply):
         known = part.operation.layer.arguments
         required = tuple(name for name in arguments if name in known and known[name].required)
@@ -184,7 +183,7 @@ class _Comparison:
         if a.is_module and b.is_module:
             if a.content == b.content and _input_shapes(a) == _input_shapes(b):
                 return
-            is_block = bool(a.operation.block) and a in self.left.tree.parents  # type: ignore[union-attr]
+            is_block = bool(a.module.block) and a in self.left.tree.parents
             told = explained or (is_block and any(change.what == "changed" for change in found))
             same = not is_block or self.left.definitions.get(a.kind) == self.right.definitions.get(b.kind)
             self._inside(a, b, told and same)
@@ -239,19 +238,12 @@ class _Comparison:
 
     def _alike(self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> bool:
         """Whether tensors that two parts take come from the same places."""
-        pairs = zip(ours, theirs)
+        around, other = self.left.tree.parents[a], self.right.tree.parents[b]
+        inside = self.partners.get(around) is other
         return len(ours) == len(theirs) and all(
-            self._given(a, x) == self._given(b, y) != -1 or self._comes_from(x, y) for x, y in pairs
+            (inside and _given(around, x) == _given(other, y) != -1) or self._comes_from(x, y)
+            for x, y in zip(ours, theirs)
         )
-
-    def _given(self, part: Part, tensor: Tensor) -> int:
-        """Which input of the module around a tensor is, -1 if it is none."""
-        tree = self.left.tree if part in self.left.tree.parents else self.right.tree
-        around = tree.parents.get(part)
-        if around is None or self.partners.get(around) is not tree.parents.get(part) and around not in self.partners:
-            return -1
-        given = list(around.operation.given.values())  # type: ignore[union-attr]
-        return given.index(tensor) if tensor in given else -1
 
     def _comes_from(self, x: Tensor, y: Tensor) -> bool:
         maker, index = self.left.source(x)
@@ -297,10 +289,14 @@ class _Comparison:
     def _wrappings(self, gone: Sequence[Part], new: Sequence[Part], explained: bool) -> None:
         for wrap in self.alignment.wrapped:
             if wrap.module in new:
-                self._wrapping("wrapped", wrap.parts, (*map(self.partners.__getitem__, wrap.parts), wrap.module), explained)
+                self._wrapping(
+                    "wrapped", wrap.parts, (*map(self.partners.__getitem__, wrap.parts), wrap.module), explained
+                )
         for wrap in self.alignment.unwrapped:
             if wrap.module in gone:
-                self._wrapping("unwrapped", (*map(self.partners.__getitem__, wrap.parts), wrap.module), wrap.parts, explained)
+                self._wrapping(
+                    "unwrapped", (*map(self.partners.__getitem__, wrap.parts), wrap.module), wrap.parts, explained
+                )
 
     def _wrapping(self, what: str, left: Sequence[Part], right: Sequence[Part], explained: bool) -> None:
         self._add(self._change(what, left, right), explained)
@@ -314,7 +310,11 @@ class _Comparison:
             if part not in self.alignment.moved:
                 continue
             came = self.partners[part]
-            if runs and self._follows(self.left, runs[-1][-1][0], came) and self._follows(self.right, runs[-1][-1][1], part):
+            if (
+                runs
+                and self._follows(self.left, runs[-1][-1][0], came)
+                and self._follows(self.right, runs[-1][-1][1], part)
+            ):
                 runs[-1].append((came, part))
             else:
                 runs.append([(came, part)])
@@ -344,9 +344,7 @@ class _Comparison:
             low -= size
         while [part.kind for part in siblings[high : high + size]] == unit:
             high += size
-        steady = sum(
-            all(map(side.is_steady, siblings[index : index + size])) for index in range(low, high, size)
-        )
+        steady = sum(all(map(side.is_steady, siblings[index : index + size])) for index in range(low, high, size))
         total = (high - low) // size
         if not steady:
             return None
@@ -360,7 +358,7 @@ def _before(side: _Side, part: Part) -> str:
     return around.children[index - 1].path if index else around.path
 
 
-def _unit(kinds: Sequence[str]) -> Sequence[str]:
+def _unit(kinds: list[str]) -> list[str]:
     """The shortest start of ``kinds`` of which it is a repetition."""
     sizes = (size for size in range(1, len(kinds) + 1) if len(kinds) % size == 0)
     return next(kinds[:size] for size in sizes if kinds[:size] * (len(kinds) // size) == kinds)
@@ -375,7 +373,7 @@ def _run(parts: Sequence[Part], start: int, stops: set[Part]) -> Sequence[Part]:
 def _block(part: Part, tree: Tree) -> tuple[str, str]:
     """The kind of the block around a part, and the part's path in it."""
     around = tree.parents.get(part)
-    while around is not None and around in tree.parents and not around.operation.block:  # type: ignore[union-attr]
+    while around is not None and around in tree.parents and not around.module.block:
         around = tree.parents.get(around)
     if around is None or around not in tree.parents:
         return "", part.path
@@ -390,7 +388,7 @@ def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Arg
 
 def _shapes(root: Part) -> dict[str, Any]:
     """The shapes of a network's inputs, for samples."""
-    given = root.operation.given  # type: ignore[union-attr]
+    given = root.module.given
     names = ["input"] if len(given) == 1 else list(given)
     return {name: tuple(tensor.shape.sample) for name, tensor in zip(names, given.values())}
 
@@ -403,6 +401,12 @@ def _figures(part: Part) -> Hashable:
     """What a consequence changes."""
     cost = part.operation.cost
     return tuple(tensor.shape for tensor in part.operation.outputs), cost.params
+
+
+def _given(around: Part, tensor: Tensor) -> int:
+    """Which input of a module a tensor is, -1 if it is none."""
+    given = list(around.module.given.values())
+    return given.index(tensor) if tensor in given else -1
 
 
 def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:

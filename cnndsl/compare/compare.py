@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from cnndsl.compare.align import align
 from cnndsl.compare.changes import Argument, Change, Consequence, changes
@@ -26,14 +25,14 @@ class Summary(Record, frozen=True):
     macs: int
 
     @classmethod
-    def of(cls, graph: Graph) -> Summary:
+    def of(cls, graph: Graph, name: str) -> Summary:
         cost = graph.root.cost
         inputs, outputs = (
             {name: tuple(tensor.shape.sample) for name, tensor in tensors.items()}
             for tensors in (graph.inputs, graph.outputs)
         )
         kinds = Counter(part.kind for part in graph.root.everything if not isinstance(part, Module))
-        return cls(graph.document.name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs)
+        return cls(name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs)
 
 
 class Diff(Record, frozen=True):
@@ -51,13 +50,14 @@ class Diff(Record, frozen=True):
         return bool(self.changes)
 
 
-def compare(left: Graph, right: Graph) -> Diff:
-    """What differs between two networks."""
+def compare(left: Graph, right: Graph, names: Sequence[str] = ()) -> Diff:
+    """What differs between two networks. ``names`` are what they are called, by default their own names."""
     reader = Reader()
     alignment = align(reader.tree(left), reader.tree(right))
     found = changes(left, right, alignment)
-    params = _params(left, right)
-    return Diff(Summary.of(left), Summary.of(right), params, found.causes, found.explained, found.consequences)
+    before, after = names or (left.document.name, right.document.name)
+    summaries = Summary.of(left, before), Summary.of(right, after)
+    return Diff(*summaries, _params(left, right), found.causes, found.explained, found.consequences)
 
 
 def _params(left: Graph, right: Graph) -> tuple[Argument, ...]:

@@ -43,6 +43,12 @@ class Part(Record, frozen=True, eq=False):
         return self.operation.path
 
     @property
+    def module(self) -> Module:
+        """Its operation, if that is a module."""
+        assert isinstance(self.operation, Module)
+        return self.operation
+
+    @property
     def is_module(self) -> bool:
         return isinstance(self.operation, Module)
 
@@ -134,7 +140,9 @@ def arguments(operation: Apply | Merge | Split) -> tuple[dict[str, Any], dict[st
         return ({"dim": operation.dim} if operation.kind == "concat" else {}), {}
     if isinstance(operation, Split):
         return {"sizes": operation.sizes}, {}
-    layer, own, inferred = operation.layer, {}, {}
+    layer = operation.layer
+    own: dict[str, Any] = {}
+    inferred: dict[str, Any] = {}
     for name, value in layer.values.items():
         infer = layer.arguments[name].infer
         follows = infer is not None and (

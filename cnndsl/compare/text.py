@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
-from cnndsl.compare.compare import Diff, Summary
+from cnndsl.compare.compare import Diff
 from cnndsl.compare.words import ARROW, Group, grouped, kinds_changed, literal
 from cnndsl.emit.table import human
 from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
+from cnndsl.printable import in_markdown, one_line
 
 #: The widest line of a list of changes, and how many groups that follow from others are listed.
 WIDEST, EXPLAINED = 100, 8
+#: The same for pull requests: groups that are not folded, and layers that only follow.
+LISTED, FOLLOWING = 12, 100
 _STYLES = {"+": "added", "-": "removed", ">": "changed", "~": "changed"}
 
 
@@ -36,7 +40,10 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
             lines.append(shown(f"… {len(explained) - EXPLAINED} more"))
     if told := consequences(diff):
         lines += ["", *wrap(shown(told), width)]
-    return "\n".join([*lines, "", figures(diff).text(medium, paint)]) + "\n"
+    lines += ["", figures(diff).text(medium, paint)]
+    if told := kinds_changed(diff.left.kinds, diff.right.kinds):
+        lines += ["", *wrap(shown(told), width)]
+    return "\n".join(lines) + "\n"
 
 
 def _group(group: Group, width: int, medium: Medium, paint: Paint) -> Iterator[str]:
@@ -59,7 +66,11 @@ def consequences(diff: Diff) -> str:
     shapes = sum(found.left.outputs != found.right.outputs for found in diff.consequences)
     params = sum(found.left.params != found.right.params for found in diff.consequences)
     counts = ((shapes, "other output shapes"), (params, "other numbers of parameters"))
-    told = [f"{number} layer{'s' * (number != 1)} {'have' if number != 1 else 'has'} {what}" for number, what in counts if number]
+    told = [
+        f"{number} layer{'s' * (number != 1)} {'have' if number != 1 else 'has'} {what}"
+        for number, what in counts
+        if number
+    ]
     return f"So {' and '.join(told)}." if told else ""
 
 
@@ -77,7 +88,6 @@ def figures(diff: Diff) -> Grid:
     for name, field in numbers:
         before, after = getattr(left, field), getattr(right, field)
         rows.append((name, human(before), human(after), _percent(before, after)))
-    more = kinds_changed(left.kinds, right.kinds)
     gives = ((">by", GONE), (f">{left.name} ", 8), (f">{right.name}", 8))
     return Grid(("", f">{left.name} ", f">{right.name}", ">by"), rows, gives)
 
@@ -97,3 +107,72 @@ def _percent(before: int, after: int) -> str:
 def signed(number: int) -> str:
     """A difference, rounded: ``+1.23 M``."""
     return f"{'-' if number < 0 else '+'}{human(abs(number))}"
+
+
+# --- pull requests and programs --------------------------------------------------------------------------
+
+
+def as_markdown(diff: Diff) -> str:
+    """The same as GitHub shows it: short, with the long lists folded."""
+    names = f"{_code(diff.left.name)} {ARROW} {_code(diff.right.name)}"
+    if not diff:
+        return f"**{names}**: the networks are equal\n"
+    causes, explained = grouped(diff.changes), grouped(diff.explained)
+    listed = [_item(group) for group in causes[:LISTED]]
+    grid = figures(diff)
+    parts = [
+        f"**{names}**",
+        "\n".join(listed),
+        *_folded("more changes", [_item(group) for group in causes[LISTED:]]),
+        "\n".join([_cells(grid.columns), "| --- | ---: | ---: | ---: |", *(_cells(row) for row in grid.rows)]),
+        *filter(None, [in_markdown(kinds_changed(diff.left.kinds, diff.right.kinds))]),
+        *_folded(consequences(diff) or "What follows", _following(explained, diff)),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _following(explained: Sequence[Group], diff: Diff) -> list[str]:
+    lines = [_item(group) for group in explained]
+    for found in diff.consequences[:FOLLOWING]:
+        before, after = (", ".join(str(list(shape)) for shape in place.outputs) for place in (found.left, found.right))
+        shapes = f" {before} {ARROW} {after}" if before != after else ""
+        params = f" {found.left.params:,} {ARROW} {found.right.params:,} parameters"
+        lines.append(f"- {_code(found.right.path)}:{shapes}{params if found.left.params != found.right.params else ''}")
+    more = len(diff.consequences) - FOLLOWING
+    return [*lines, *([f"- … {more} more"] if more > 0 else [])]
+
+
+def _item(group: Group) -> str:
+    """An item of a list."""
+    sign = {"+": "**added**", "-": "**removed**"}.get(group.sign, "")
+    costs = f" ({signed(group.params)} params)" if group.params else ""
+    told = "; ".join(map(in_markdown, group.details))
+    return f"- {' '.join(filter(None, (sign, _code(group.title))))}: {told}{costs}"
+
+
+def _folded(title: str, lines: Sequence[str]) -> list[str]:
+    if not lines:
+        return []
+    return ["\n".join(["<details>", f"<summary>{in_markdown(title)}</summary>", "", *lines, "", "</details>"])]
+
+
+def _cells(cells: Sequence[object]) -> str:
+    return f"| {' | '.join(in_markdown(str(cell).removeprefix('>').strip()) for cell in cells)} |"
+
+
+def _code(text: str) -> str:
+    """Text as code, which GitHub shows as it is, whatever it holds."""
+    text = one_line(text)
+    ticks = "`" * (max(map(len, re.findall("`+", text)), default=0) + 1)
+    return f"{ticks}{text}{ticks}" if len(ticks) == 1 else f"{ticks} {text} {ticks}"
+
+
+def as_json(diff: Diff) -> str:
+    """Everything, as plain data: the records' own fields."""
+    from msgspec import to_builtins
+
+    from cnndsl.json_text import json_text
+
+    data = to_builtins(diff, enc_hook=str)
+    groups = [{"title": group.title, "sign": group.sign, "details": group.details} for group in grouped(diff.changes)]
+    return json_text({"equal": not diff, **data, "groups": groups})

@@ -9,7 +9,7 @@ from cnndsl.compare.changes import Argument, Change, Count, Place
 from cnndsl.diagnostics import shorten
 from cnndsl.record import Record
 
-ARROW, TIMES = "→", "×"
+ARROW, TIMES = "→", "\N{MULTIPLICATION SIGN}"
 #: The sign of each change.
 SIGNS = {"added": "+", "removed": "-", "moved": ">"}
 OTHER_SIGN = "~"
@@ -148,7 +148,9 @@ def _moved(group: Group) -> Iterator[str]:
 
 
 def _renamed(group: Group) -> Iterator[str]:
-    steps = dict.fromkeys(f"{change.arguments[0].before} {ARROW} {change.arguments[0].after}" for change in group.changes)
+    steps = dict.fromkeys(
+        f"{change.arguments[0].before} {ARROW} {change.arguments[0].after}" for change in group.changes
+    )
     yield f"renamed: {_cut(list(steps), PLACES)}"
 
 
@@ -161,10 +163,10 @@ def _rewired(group: Group) -> Iterator[str]:
 def _wrapped(group: Group) -> Iterator[str]:
     change = group.changes[0]
     if change.what == "wrapped":
-        *parts, module = change.right
+        *_, module = change.right
         yield f"{_calls(change.left)}, now in {module.kind} {module.path}"
     else:
-        *parts, module = change.left
+        *_, module = change.left
         yield f"{_calls(change.right)}, no longer in {module.kind} {module.path}"
 
 
@@ -204,7 +206,7 @@ def _paths(places: Sequence[Place]) -> str:
         return places[0].path
     first, last = places[0].path, places[-1].path
     around, _, name = last.rpartition(".")
-    return f"{first}–{name if first.rpartition('.')[0] == around else last}"
+    return f"{first}\N{EN DASH}{name if first.rpartition('.')[0] == around else last}"
 
 
 def _step(argument: Argument) -> str:
