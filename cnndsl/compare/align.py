@@ -10,20 +10,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from math import inf
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from typing import TypeAlias
 
+from cnndsl.compare.edit import cheapest
 from cnndsl.compare.parts import Part, Tree
-from cnndsl.graph.graph import Apply
 from cnndsl.record import Record
 
+_Parts: TypeAlias = Sequence[Part]
 #: Up to so many pairs of children are compared one by one; along the diagonal, so many for each child.
 CELLS, BAND = 10_000, 30
-#: What an edit costs, where to insert or delete one operation costs 1.
-WRAP, RENAME, NAME, REWIRE, ARGUMENT, KIND = 0.6, 0.25, 0.1, 0.1, 0.2, 0.5
-FAMILY, LAYER, BRIDGE = 1.2, 1.7, 0.4
-#: The least share of operations of the same kinds in modules that are matched without a name in common.
-LIKENESS = 0.5
 
 
 class Wrap(Record, frozen=True, eq=False):
@@ -98,38 +94,24 @@ class _Aligner:
             if not (a and b):
                 continue
             if len(a) * len(b) <= CELLS:
-                yield from self._cheapest(a, b, inf)
+                yield from self._cheapest(a, b, len(a) + len(b))
             elif anchors := _anchors(a, b):
                 pending += _between(a, b, anchors)
                 yield from ((a[i], b[j]) for i, j in anchors)
             else:
                 yield from self._cheapest(a, b, BAND)
 
-    def _cheapest(self, a: Sequence[Part], b: Sequence[Part], band: float) -> Iterator[tuple[Part, Part]]:
+    def _cheapest(self, a: Sequence[Part], b: Sequence[Part], band: int) -> Iterator[tuple[Part, Part]]:
         """The pairs of the cheapest edit that turns ``a`` into ``b``, no further than ``band`` from the diagonal."""
-        steps = _Table(a, b, band, self._cost).steps
-        i, j = len(a), len(b)
-        while i or j:
-            up, back = steps[i, j]
-            if (up, back) == (1, 1):
-                yield a[i - 1], b[j - 1]
-            elif up and back:
-                yield from self._wrap(a[i - up : i], b[j - back : j])
-            i, j = i - up, j - back
-
-    def _wrap(self, a: Sequence[Part], b: Sequence[Part]) -> Iterator[tuple[Part, Part]]:
-        if len(b) == 1 and _wraps(b[0], a):
-            self.wrapped.append(Wrap(tuple(a), b[0]))
-            yield from zip(a, b[0].children)
-        else:
-            self.unwrapped.append(Wrap(tuple(b), a[0]))
-            yield from zip(a[0].children, b)
-
-    def _cost(self, a: Part, b: Part) -> float:
-        known = self._costs.get((a.key, b.key))
-        if known is None:
-            known = self._costs[a.key, b.key] = _cost(a, b)
-        return known
+        for edit, parts, others in cheapest(a, b, band, self._costs):
+            if edit == "match":
+                yield parts[0], others[0]
+            elif edit == "wrap":
+                self.wrapped.append(Wrap(parts, others[0]))
+                yield from zip(parts, others[0].children)
+            elif edit == "unwrap":
+                self.unwrapped.append(Wrap(others, parts[0]))
+                yield from zip(parts[0].children, others)
 
     # --- moves -----------------------------------------------------------------------------------
 
@@ -139,33 +121,40 @@ class _Aligner:
         done = {wrap.module for wrap in (*self.wrapped, *self.unwrapped)}
         gone = [part for part in _unmatched(left.root, self.partners) if part not in done]
         new = [part for part in _unmatched(right.root, back) if part not in done]
-        moved: list[Part] = []
-        for near in (True, False):
-            for a, b in _equal(gone, new):
-                siblings = self.partners.get(left.parents[a]) is right.parents[b]
-                if (siblings if near else _is_telling(a, b)) and a not in self.partners:
+        moved: set[Part] = set()
+        for pairs in (self._nearby(left, right, gone, new), self._anywhere(gone, new)):
+            for a, b in list(pairs):
+                if a not in moved and b not in moved:
                     self.match(a, b)
-                    moved += a, b
-            gone = [part for part in gone if part not in moved]
-            new = [part for part in new if part not in moved]
+                    moved |= {a, b}
         return frozenset(moved)
+
+    def _nearby(self, left: Tree, right: Tree, gone: _Parts, new: _Parts) -> Iterator[tuple[Part, Part]]:
+        """Equal children of matched modules, if both have equally many of them."""
+        there = _by(new, lambda part: (part.identity, right.parents[part]))
+        for key, parts in _by(gone, lambda part: (part.identity, self.partners.get(left.parents[part]))).items():
+            if len(parts) == len(there[key]):
+                yield from zip(parts, there[key])
+
+    def _anywhere(self, gone: _Parts, new: _Parts) -> Iterator[tuple[Part, Part]]:
+        """Equal parts that no other is equal to."""
+        there = _by(new, lambda part: part.content)
+        for key, parts in _by(gone, lambda part: part.content).items():
+            if len(parts) == len(there[key]) == 1 and _is_telling(parts[0], there[key][0]):
+                yield parts[0], there[key][0]
+
+
+def _by(parts: _Parts, key: Callable[[Part], Hashable]) -> defaultdict[Hashable, list[Part]]:
+    found: defaultdict[Hashable, list[Part]] = defaultdict(list)
+    for part in parts:
+        found[key(part)].append(part)
+    return found
 
 
 def _is_telling(a: Part, b: Part) -> bool:
     """Whether an equal part in another module can only be the same: not one of many activations."""
     same_name = a.is_named and b.is_named and a.name == b.name
     return same_name or a.weight > 1 or a.operation.cost.params > 0
-
-
-def _equal(gone: Sequence[Part], new: Sequence[Part]) -> Iterator[tuple[Part, Part]]:
-    """Pairs with equal content that no other part among them has."""
-    there: defaultdict[int, list[Part]] = defaultdict(list)
-    for part in new:
-        there[part.content].append(part)
-    often = Counter(part.content for part in gone)
-    for part in gone:
-        if often[part.content] == len(there[part.content]) == 1:
-            yield part, there[part.content][0]
 
 
 def _unmatched(part: Part, partners: dict[Part, Part]) -> Iterator[Part]:
@@ -217,93 +206,3 @@ def _between(
     starts = [(0, 0), *((i + 1, j + 1) for i, j in anchors)]
     for (i, j), (next_i, next_j) in zip(starts, [*anchors, (len(a), len(b))]):
         yield a[i:next_i], b[j:next_j]
-
-
-# --- the cheapest edit -----------------------------------------------------------------------------------
-
-
-class _Table:
-    """``steps`` hold, for each pair of prefixes, how many parts of each the last edit takes. The cheapest edit of all
-    is found, among those that stay within ``band`` of the diagonal."""
-
-    def __init__(self, a: Sequence[Part], b: Sequence[Part], band: float, cost: Callable[[Part, Part], float]) -> None:
-        self.a, self.b, self.cost = a, b, cost
-        self.steps: dict[tuple[int, int], tuple[int, int]] = {}
-        self.rows: list[dict[int, float]] = []
-        for i in range(len(a) + 1):
-            middle = i * len(b) // max(len(a), 1)
-            slope = -(-len(b) // max(len(a), 1))
-            low = 0 if band == inf else max(0, middle - int(band) - slope)
-            high = len(b) if band == inf else min(len(b), middle + int(band) + slope)
-            self._row(i, range(low, high + 1))
-
-    def _row(self, i: int, columns: range) -> None:
-        a, b, cost, steps = self.a, self.b, self.cost, self.steps
-        row: dict[int, float] = {}
-        self.rows.append(row)
-        above = self.rows[i - 1] if i else {}
-        for j in columns:
-            best, step = (0.0 if not (i or j) else inf), (0, 0)
-            if i and j and (there := above.get(j - 1)) is not None:
-                best, step = there + cost(a[i - 1], b[j - 1]), (1, 1)
-            if i and (there := above.get(j)) is not None and there + a[i - 1].weight < best:
-                best, step = there + a[i - 1].weight, (1, 0)
-            if j and (there := row.get(j - 1)) is not None and there + b[j - 1].weight < best:
-                best, step = there + b[j - 1].weight, (0, 1)
-            if i and j and (wrapped := self._wrap(i, j)) and wrapped[0] < best:
-                best, step = wrapped
-            row[j], steps[i, j] = best, step
-
-    def _wrap(self, i: int, j: int) -> tuple[float, tuple[int, int]] | None:
-        """The cost of wrapping the last parts of one prefix in the last module of the other."""
-        a, b = self.a[i - 1], self.b[j - 1]
-        for module, others, end, step in ((b, self.a, i, (len(b.children), 1)), (a, self.b, j, (1, len(a.children)))):
-            count = len(module.children)
-            if module.is_module and count and count <= end and _wraps(module, others[end - count : end]):
-                there = self.rows[i - step[0]].get(j - step[1], inf)
-                return there + WRAP, step
-        return None
-
-
-def _wraps(module: Part, parts: Sequence[Part]) -> bool:
-    """Whether a module holds just these parts."""
-    children = module.children
-    return (
-        children[-1:] != ()
-        and len(children) == len(parts)
-        and children[-1].content == parts[-1].content
-        and all(child.content == part.content for child, part in zip(children, parts))
-    )
-
-
-def _cost(a: Part, b: Part) -> float:
-    """What it costs to turn one part into the other."""
-    if a.key == b.key:
-        return 0.0
-    named = a.is_named and b.is_named
-    name = (RENAME if named else NAME) if (a.is_named or b.is_named) and a.name != b.name else 0.0
-    same_name = named and a.name == b.name
-    if a.is_module != b.is_module:
-        return a.weight + b.weight - BRIDGE if same_name else inf
-    if a.content == b.content:
-        return name or REWIRE
-    bridge = BRIDGE if same_name else 0.0
-    if not a.is_module:
-        return name + _operation_cost(a, b) - bridge * (a.kind != b.kind)
-    alike, equal = (a.kinds & b.kinds).total(), (a.contents & b.contents).total()
-    both = a.kinds.total() + b.kinds.total()
-    if 2 * alike < LIKENESS * both and (a.kind != b.kind or not a.module.block) and not same_name:
-        return inf
-    inside = max(both - 2 * alike + ARGUMENT * (alike - equal) - bridge, 0.0)
-    return name + inside + KIND * (a.kind != b.kind)
-
-
-def _operation_cost(a: Part, b: Part) -> float:
-    one, other = a.operation, b.operation
-    if a.kind == b.kind:
-        differing: int = sum(a.arguments.get(name) != value for name, value in b.arguments.items())
-        return ARGUMENT * min(1 + differing, 4)
-    if isinstance(one, Apply) != isinstance(other, Apply):
-        return LAYER + BRIDGE
-    same = isinstance(one, Apply) and isinstance(other, Apply) and one.layer.family == other.layer.family
-    return FAMILY if same else LAYER

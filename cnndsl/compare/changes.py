@@ -16,17 +16,21 @@ from cnndsl.spec.tree import plain
 
 class Place(Record, frozen=True):
     """A part of one of the networks. ``outputs`` are shapes with the batch; ``arguments`` those that are not torch's
-    defaults, by name; ``required`` are the ones that are written without their names. ``layers`` are those inside, or
-    1."""
+    defaults, by name; ``required`` are the ones that are written without their names. ``kinds`` counts
+    the layers and merges inside, or itself."""
 
     path: str
     kind: str
     arguments: Mapping[str, Any]
     required: tuple[str, ...]
     outputs: tuple[tuple[int, ...], ...]
-    layers: int
+    kinds: Mapping[str, int]
     params: int
     macs: int
+
+    @property
+    def layers(self) -> int:
+        return sum(self.kinds.values())
 
 
 class Argument(Record, frozen=True):
@@ -121,7 +125,7 @@ def place(part: Part) -> Place:
         arguments = {}
     outputs = tuple(tuple(tensor.shape) for tensor in part.operation.outputs)
     cost = part.operation.cost
-    return Place(part.path, part.kind, arguments, required, outputs, part.weight, cost.params, cost.macs)
+    return Place(part.path, part.kind, arguments, required, outputs, part.kinds, cost.params, cost.macs)
 
 
 def _sum(places: Sequence[Place], what: str) -> int:
@@ -142,12 +146,12 @@ class _Side:
         self.tree, self.alignment = tree, alignment
         self.definitions = _definitions(graph)
         self.inputs = {tensor: index for index, tensor in enumerate(graph.inputs.values())}
-        self.wrapped = {part for wrap in (*alignment.wrapped, *alignment.unwrapped) for part in wrap.parts}
-        self.wrappers = {wrap.module for wrap in (*alignment.wrapped, *alignment.unwrapped)}
+        self.moved = {inner for part in alignment.moved for inner in part.everything()}
+        self.wrappers = {wrap.module: wrap for wrap in (*alignment.wrapped, *alignment.unwrapped)}
 
     def is_steady(self, part: Part) -> bool:
         """Whether a part has a partner, and kept its place."""
-        return part in self.alignment.partners and part not in self.alignment.moved
+        return part in self.alignment.partners and part not in self.moved
 
     def source(self, tensor: Tensor) -> tuple[Part | None, int]:
         """The steady part that a tensor comes from, and which of its outputs it is. Other parts in between do not
@@ -180,14 +184,21 @@ class _Comparison:
         found = list(self._own(a, b))
         for change in found:
             self._add(change, explained)
-        if a.is_module and b.is_module:
-            if a.content == b.content and _input_shapes(a) == _input_shapes(b):
-                return
+        if a.content == b.content:
+            self._follow(a, b)
+        elif a.is_module and b.is_module and not _reuses(a, b):
             is_block = bool(a.module.block) and a in self.left.tree.parents
             told = explained or (is_block and any(change.what == "changed" for change in found))
             same = not is_block or self.left.definitions.get(a.kind) == self.right.definitions.get(b.kind)
             self._inside(a, b, told and same)
-        elif not a.is_module and not found and _figures(a) != _figures(b):
+
+    def _follow(self, a: Part, b: Part) -> None:
+        """Collects the consequences in two equal parts, which have none if their inputs have equal shapes."""
+        if _input_shapes(a) == _input_shapes(b):
+            return
+        for one, other in zip(a.children, b.children):
+            self._follow(one, other)
+        if not a.is_module and _figures(a) != _figures(b):
             self.consequences.append(Consequence(place(a), place(b)))
 
     def _add(self, change: Change, explained: bool) -> None:
@@ -200,14 +211,19 @@ class _Comparison:
             if arguments := _differing(_shapes(a), _shapes(b)):
                 yield self._change("changed", (a,), (b,), arguments)
             return
+        if not _reuses(a, b):
+            yield from self._altered(a, b)
+        if a not in self.alignment.moved and (arguments := tuple(self._rewired(a, b))):
+            yield self._change("rewired", (a,), (b,), arguments)
+
+    def _altered(self, a: Part, b: Part) -> Iterator[Change]:
+        """The changes of what a part is, and of its name."""
         if a.kind != b.kind or a.is_module != b.is_module:
             yield self._change("replaced", (a,), (b,))
         elif a.content != b.content and (arguments := _differing(a.arguments, b.arguments)):
             yield self._change("changed", (a,), (b,), arguments)
         if (a.is_named or b.is_named) and a.name != b.name:
             yield self._change("renamed", (a,), (b,), (Argument("name", a.name, b.name),))
-        if a not in self.alignment.moved and (arguments := tuple(self._rewired(a, b))):
-            yield self._change("rewired", (a,), (b,), arguments)
 
     def _change(
         self, what: str, left: Sequence[Part], right: Sequence[Part], arguments: Sequence[Argument] = (), **more: Any
@@ -246,10 +262,12 @@ class _Comparison:
         )
 
     def _comes_from(self, x: Tensor, y: Tensor) -> bool:
+        """Whether two tensors come from the same place: from partners, or else from the same steady parts before."""
+        made, other = self.left.tree.makers.get(x), self.right.tree.makers.get(y)
+        if made is not None and other is not None and self.partners.get(made) is other:
+            return made.operation.outputs.index(x) == other.operation.outputs.index(y)
         maker, index = self.left.source(x)
-        other, place = self.right.source(y)
-        same = other is None if maker is None else self.partners[maker] is other
-        return same and index == place
+        return (self.partners[maker] if maker else None, index) == self.right.source(y)
 
     # --- what is inside of modules ---------------------------------------------------------------
 
@@ -287,16 +305,12 @@ class _Comparison:
                 start = end
 
     def _wrappings(self, gone: Sequence[Part], new: Sequence[Part], explained: bool) -> None:
-        for wrap in self.alignment.wrapped:
-            if wrap.module in new:
-                self._wrapping(
-                    "wrapped", wrap.parts, (*map(self.partners.__getitem__, wrap.parts), wrap.module), explained
-                )
-        for wrap in self.alignment.unwrapped:
-            if wrap.module in gone:
-                self._wrapping(
-                    "unwrapped", (*map(self.partners.__getitem__, wrap.parts), wrap.module), wrap.parts, explained
-                )
+        for wrap in (self.right.wrappers[part] for part in new if part in self.right.wrappers):
+            inside = [self.partners[part] for part in wrap.parts]
+            self._wrapping("wrapped", wrap.parts, (*inside, wrap.module), explained)
+        for wrap in (self.left.wrappers[part] for part in gone if part in self.left.wrappers):
+            inside = [self.partners[part] for part in wrap.parts]
+            self._wrapping("unwrapped", (*inside, wrap.module), wrap.parts, explained)
 
     def _wrapping(self, what: str, left: Sequence[Part], right: Sequence[Part], explained: bool) -> None:
         self._add(self._change(what, left, right), explained)
@@ -401,6 +415,11 @@ def _figures(part: Part) -> Hashable:
     """What a consequence changes."""
     cost = part.operation.cost
     return tuple(tensor.shape for tensor in part.operation.outputs), cost.params
+
+
+def _reuses(a: Part, b: Part) -> bool:
+    """Whether both take an earlier layer or module again, whose changes are told where it is made."""
+    return all(isinstance(part.operation, (Apply, Module)) and part.operation.reuse for part in (a, b))
 
 
 def _given(around: Part, tensor: Tensor) -> int:

@@ -57,6 +57,11 @@ class Part(Record, frozen=True, eq=False):
         step = self.operation.step
         return step is not None and step.name is not None
 
+    @property
+    def identity(self) -> tuple[int, str]:
+        """Its content, with its name if the spec gives it one."""
+        return self.content, self.name if self.is_named else ""
+
     def everything(self) -> Iterator[Part]:
         """Itself and all parts inside, a module before its contents."""
         yield self

@@ -19,7 +19,7 @@ _ONE_SIDED = ("added", "removed")
 #: Changes whose own parameters are told.
 _COSTLY = (*_ONE_SIDED, "changed", "replaced")
 #: Changes that are told one by one if they are not in a block.
-_ALONE = ("moved", "rewired", "wrapped", "unwrapped")
+_ALONE = ("moved", "rewired")
 
 
 class Group(Record, frozen=True):
@@ -44,7 +44,7 @@ class Group(Record, frozen=True):
     def title(self) -> str:
         """Where it is."""
         first, number = self.changes[0], len(self.changes)
-        places = first.right or first.left
+        places = first.left if first.what == "wrapped" else first.right or first.left
         if first.what == "changed" and not first.around and not first.place.path:
             return "input"
         if first.block and number > 1:
@@ -97,7 +97,7 @@ def _only(group: Group) -> Iterator[str]:
     elif len(group.changes) == 1:
         yield f"{_step_of(first.count)} ({_paths(first.right or first.left)})"
     elif not first.block:
-        number = sum(abs(change.count.after - change.count.before) for change in group.changes if change.count)
+        number = sum(len(change.right or change.left) for change in group.changes) // len(first.count.unit)
         yield f"{number} {TIMES} ({_listed(first.count.unit)}) {group.what}"
         places: dict[str, list[str]] = {}
         for change in group.changes:
@@ -161,13 +161,13 @@ def _rewired(group: Group) -> Iterator[str]:
 
 
 def _wrapped(group: Group) -> Iterator[str]:
-    change = group.changes[0]
-    if change.what == "wrapped":
-        *_, module = change.right
-        yield f"{_calls(change.left)}, now in {module.kind} {module.path}"
-    else:
-        *_, module = change.left
-        yield f"{_calls(change.right)}, no longer in {module.kind} {module.path}"
+    steps: dict[str, None] = {}
+    for change in group.changes:
+        is_new = change.what == "wrapped"
+        *_, module = change.right if is_new else change.left
+        calls = _calls(change.left if is_new else change.right)
+        steps[f"{calls}, {'now' if is_new else 'no longer'} in {module.kind} {module.path}"] = None
+    yield from _several(list(steps))
 
 
 _DETAILS = {
