@@ -48,6 +48,11 @@ def early_end(rule: EarlyStopping | None, epochs: Sequence[Epoch]) -> str:
     return f"`{rule.monitor}` has not improved since epoch {len(epochs) - since}, when it was {best:.4g}"
 
 
+def best_of(epochs: Sequence[Epoch]) -> Epoch:
+    """The first epoch with the highest test accuracy."""
+    return max(epochs, key=lambda epoch: epoch.test_acc)
+
+
 @dataclass(frozen=True)
 class Sums:
     """Sums of an epoch: ``loss`` over labels of this ``mass``, ``correct`` of ``counted`` labels."""
@@ -82,8 +87,8 @@ class Progress:
 
     @property
     def best(self) -> Epoch | None:
-        """The first epoch with the highest test accuracy."""
-        return max(self.epochs, key=lambda epoch: epoch.test_acc, default=None)
+        """The epoch whose checkpoint is kept as the best."""
+        return best_of(self.epochs) if self.epochs else None
 
     @property
     def examples_per_s(self) -> float:
