@@ -104,9 +104,9 @@ def drawn(function: Callable[P, R]) -> Callable[P, R]:
     return inside
 
 
-def legend(axes: Axes, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:
-    """A legend with any texts: matplotlib itself leaves out those that begin with ``_``."""
-    made = axes.legend(handles, [str(number) for number in range(len(handles))], **options)
+def legend(place: Axes | Figure, handles: Sequence[Any], labels: Sequence[str], **options: Any) -> None:
+    """A legend of axes or of a figure, with any texts: matplotlib itself leaves out those that begin with ``_``."""
+    made = place.legend(handles, [str(number) for number in range(len(handles))], **options)
     for text, label in zip(made.get_texts(), labels):
         text.set_text(one_line(label))
 

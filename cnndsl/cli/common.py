@@ -58,8 +58,8 @@ class FilePath(click.Path):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("the path is empty", param, ctx)
-        path = super().convert(value, param, ctx)
-        if self.endings and Path(path).suffix not in self.endings:
+        path: Any = super().convert(value, param, ctx)
+        if self.endings and path.suffix not in self.endings:
             self.fail(f"{path} must end in one of {', '.join(self.endings)}", param, ctx)
         return path
 

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import inf
+from math import inf, nan
 from typing import Any
 
 from cnndsl.recipe import EarlyStopping
@@ -115,3 +115,17 @@ def as_csv(epochs: Sequence[Epoch]) -> str:
     writer.writeheader()
     writer.writerows(asdict(epoch) for epoch in epochs)
     return text.getvalue()
+
+
+def from_csv(text: str) -> list[Epoch]:
+    """The epochs of a ``metrics.csv``. A figure that an older version did not write is NaN. Raises ValueError for
+    another table."""
+    rows = csv.DictReader(io.StringIO(text))
+    return [_epoch(row) for row in rows]
+
+
+def _epoch(row: Mapping[str, str | None]) -> Epoch:
+    """Raises ValueError for a row that is not of an epoch."""
+    number, *names = (item.name for item in fields(Epoch))
+    figures = {name: float(row.get(name) or nan) for name in names}
+    return Epoch(epoch=int(row.get(number) or ""), **figures)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import floor, isfinite
+from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from cnndsl.palette import BLUE, MUTED, VERMILION
@@ -41,10 +43,10 @@ def curves(name: str, epochs: Sequence[Epoch]) -> Picture:
     return picture
 
 
-def line(axes: Axes, epochs: Sequence[Epoch], key: str, **look: object) -> None:
+def line(axes: Axes, epochs: Sequence[Epoch], key: str, **look: Any) -> Line2D:
     """A figure of the epochs as a line."""
     x, y = [epoch.epoch for epoch in epochs], [getattr(epoch, key) for epoch in epochs]
-    axes.plot(x, y, marker="." * (len(x) < FEW), **look)  # type: ignore[arg-type]
+    return axes.plot(x, y, marker="." * (len(x) < FEW), **look)[0]
 
 
 def scale(axes: Axes, title: str, values: Sequence[float]) -> None:
