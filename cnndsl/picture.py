@@ -111,6 +111,12 @@ def legend(place: Axes | Figure, handles: Sequence[Any], labels: Sequence[str], 
         text.set_text(one_line(label))
 
 
+def cut(text: str, most: int) -> str:
+    """``text`` on one line of at most ``most`` characters."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
 @contextmanager
 def _look() -> Iterator[None]:
     with style.context({**_LOOK, "font.family": _fonts()}, after_reset=True):

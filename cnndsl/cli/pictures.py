@@ -28,11 +28,12 @@ def check_files(*paths: Path | None, force: bool) -> None:
             check_free(path, force)
 
 
-def write(path: Path, data: bytes) -> None:
-    """Writes a checked file, and prints its name. Ends the program if it cannot be written."""
+def write(path: Path, data: bytes, told: bool = True) -> None:
+    """Writes a checked file, and prints its name if it is to be ``told``. Ends the program if it cannot be written."""
     with _failing(path):
         write_file(path, sign(data, path.suffix))
-    say(path)
+    if told:
+        say(path)
 
 
 @contextmanager
