@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from cnndsl.plugins import layer
     from cnndsl.spec.document import Text
     from cnndsl.training.api import train
+    from cnndsl.training.plot import plot_runs
     from cnndsl.training.run import Run, load_run
 
 #: Where each name is. It is imported when it is first used: the training needs torch, which takes seconds to import,
@@ -41,6 +42,7 @@ _HOMES = {
     "cnndsl.plugins": ("layer",),
     "cnndsl.spec.document": ("Text",),
     "cnndsl.training.api": ("train",),
+    "cnndsl.training.plot": ("plot_runs",),
     "cnndsl.training.run": ("Run", "load_run"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -61,6 +63,7 @@ __all__ = [
     "load",
     "load_run",
     "loads",
+    "plot_runs",
     "train",
 ]
 

@@ -14,8 +14,9 @@ PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
 ORDER = [
-    "version", "record", "json_text", "printable", "cells", "grid", "terminal", "source", "diagnostics", "limits",
-    "explanations", "report_formats", "writing", "zoo", "layers", "spec", "plugins", "graph", "recipe", "emit",
+    "version", "record", "palette", "json_text", "printable", "cells", "grid", "terminal", "source", "diagnostics",
+    "limits", "explanations", "report_formats", "writing", "picture", "zoo", "layers", "spec", "plugins", "graph",
+    "recipe", "emit",
     "weights", "network", "fmt", "training", "cli",
 ]  # fmt: skip
 

@@ -34,6 +34,7 @@ from cnndsl.training.listing import run_rows
 from cnndsl.training.plan import evaluation_plan
 from cnndsl.training.progress import Progress
 from cnndsl.training.run import Run
+from cnndsl.training.run_folder import list_runs
 from cnndsl.training.tensors import Statistics, tensors
 from cnndsl.training.trained import Trained
 from cnndsl.training.writer import RunWriter
@@ -412,7 +413,7 @@ def test_run_json_has_null_for_what_is_not_finite(tmp_path: Path) -> None:
     writer.note(results={"epoch": 2, "loss": float("inf"), "test_acc": 0.5}, sample=(1, float("nan")))
     writer.close()
     assert strict((path / "run.json").read_text())["sample"] == [1, None]
-    (row,) = run_rows(tmp_path)
+    (row,) = run_rows(list_runs(tmp_path))
     assert (row.epoch, row.loss, row.test_acc) == (2, None, 0.5)
 
 

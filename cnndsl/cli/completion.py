@@ -69,12 +69,13 @@ def complete_run(context: click.Context, parameter: click.Parameter, begun: str)
 
 
 @_quietly
-def complete_network(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The names of networks that have runs."""
+def complete_named_run(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The names of networks that have runs, and what :func:`complete_run` completes once a folder is begun."""
     from cnndsl.training.run_folder import list_runs
 
     names = dict.fromkeys(run.path.parent.name for run in list_runs(_runs(context)))
-    return [CompletionItem(name) for name in names if name.startswith(begun)]
+    found = [CompletionItem(name) for name in names if name.startswith(begun)]
+    return found or complete_run(context, parameter, begun)
 
 
 def _runs(context: click.Context) -> Path:

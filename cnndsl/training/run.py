@@ -38,9 +38,12 @@ class Run(RunFolder):
         module.load_state_dict(dict(trained.checkpoint.module))
         return module.eval()
 
-    def evaluate(self, which: str = "best", *, device: str | None = None, data_dir: Path | None = None) -> Evaluation:
-        """Loss and accuracy on the test set, with those of each class. Raises :class:`RunError`."""
-        return evaluate_trained(Trained.of(self, which), device, data_dir)
+    def evaluate(
+        self, which: str = "best", *, device: str | None = None, data_dir: Path | None = None, mistakes: int = 0
+    ) -> Evaluation:
+        """Loss and accuracy on the test set, with those of each class, and the worst ``mistakes``. Raises
+        :class:`RunError`."""
+        return evaluate_trained(Trained.of(self, which), device, data_dir, mistakes=mistakes)
 
     def predict(self, *pictures: str | Path, which: str = "best", device: str | None = None) -> list[Prediction]:
         """What each picture file shows, the most probable class first. Raises :class:`RunError`."""
