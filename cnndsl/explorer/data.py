@@ -40,6 +40,7 @@ def as_data(graph: Graph) -> dict[str, Any]:
     """A network as plain data. Shapes and costs are those of one sample."""
     nodes = _Nodes(Places(graph.document.source))
     root = nodes.module(graph.root)
+    nodes.found[root]["place"] = nodes.places.place(graph.document.network_span)
     return {
         "name": one_line(graph.root.name),
         "description": graph.document.description,

@@ -40,11 +40,20 @@ export function measure(text: string, size: number, weight = "normal"): number {
 }
 
 /** The texts of a module's box: name, kind with its arguments, and costs. */
-export function moduleTexts(name: string, node: Node): [string, string, string] {
+export function moduleTexts(name: string, node: Node, nodes: Node[]): [string, string, string] {
   const called = details(node);
-  const kind = node.group ? `${node.children!.length} steps` : shorten(called ? `${node.title} ${called}` : node.title, MOST);
+  const kind = several(node, nodes) ?? shorten(called ? `${node.title} ${called}` : node.title, MOST);
   const costs = [node.params ? `${human(node.params)} params` : "", node.macs ? `${human(node.macs)} MACs` : ""];
   return [shorten(name, MOST), kind, costs.filter(Boolean).join(" \u00b7 ")];
+}
+
+/** What a list of modules holds: `7 \u00d7 MBConv`. */
+function several(node: Node, nodes: Node[]): string | null {
+  const children = node.children!;
+  if (node.group) return `${children.length} steps`;
+  const titles = new Set(children.map(([, number]) => nodes[number].title));
+  const alike = node.title === "Sequential" && children.length > 1 && titles.size === 1 && nodes[children[0][1]].children;
+  return alike ? `${children.length} \u00d7 ${[...titles][0]}` : null;
 }
 
 export const layerTexts = (node: Node): [string, string] => [
@@ -90,7 +99,7 @@ function box(place: Place, members: number[], children: Node[]): Box {
     return { members, kind: "layers", width, height: members.length * BAND + below, label };
   }
   if (first.children) {
-    const [name, kind, costs] = moduleTexts(place.node.children![members[0]][0], first);
+    const [name, kind, costs] = moduleTexts(place.node.children![members[0]][0], first, place.network.data.nodes);
     const width = 50 + Math.max(measure(name, 12, "bold") + 6 + measure(kind, 11), measure(costs, 10.5));
     return { members, kind: "module", width, height: MODULE + below, label };
   }

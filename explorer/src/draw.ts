@@ -126,7 +126,7 @@ function slab(x: number, y: number, width: number, height: number, top: number, 
 }
 
 function closedModule(place: Place, width: number): SVGElement[] {
-  const [name, kind, costs] = moduleTexts(place.name, place.node);
+  const [name, kind, costs] = moduleTexts(place.name, place.node, place.network.data.nodes);
   const drawn = [
     element("rect", { class: "behind", x: 3.5, y: 3.5, width, height: MODULE - 3, rx: 5 }),
     element("rect", { class: "shape-of-box", width, height: MODULE - 2, rx: 5 }),
@@ -138,7 +138,7 @@ function closedModule(place: Place, width: number): SVGElement[] {
 }
 
 function openModule(place: Place, scene: Scene): SVGElement[] {
-  const [name, kind] = moduleTexts(place.name, place.node);
+  const [name, kind] = moduleTexts(place.name, place.node, place.network.data.nodes);
   return [
     element("rect", { class: `ground level-${place.depth % 2}`, width: scene.width, height: scene.height, rx: 7 }),
     element("path", { class: "header shape-of-box", d: slab(0, 0, scene.width, HEADER, 7, 0) }),

@@ -45,6 +45,7 @@ export interface Scene {
 }
 
 export const END = 24;
+const ORDERED = ["subtract", "divide", "split"];
 const OPTIONS = {
   "elk.algorithm": "layered",
   "elk.direction": "DOWN",
@@ -56,6 +57,7 @@ const OPTIONS = {
   "elk.layered.spacing.nodeNodeBetweenLayers": "20",
   "elk.layered.spacing.edgeNodeBetweenLayers": "12",
   "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
+  "elk.layered.considerModelOrder.longEdgeStrategy": "DUMMY_NODE_UNDER",
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
   "elk.layered.nodePlacement.favorStraightEdges": "true",
   "elk.layered.mergeEdges": "false",
@@ -136,6 +138,8 @@ class Plan {
     const [first, last] = [box.members[0], box.members.at(-1)!].map((member) => nodes[this.place.node.children![member][1]]);
     const scene = this.inner[index];
     const [width, height] = scene ? [scene.width, scene.height] : [box.width, box.height];
+    const joins = this.joins(box);
+    const at = (side: "inputs" | "outputs", number: number) => scene?.[side][number] ?? (joins ? width / 2 : undefined);
     const port = (side: string, number: number, x?: number): ElkPort => ({
       id: `${side}${index}.${number}`,
       width: 0,
@@ -148,11 +152,23 @@ class Plan {
       width,
       height,
       ports: [
-        ...first.inputs.map((_, number) => port("i", number, scene?.inputs[number])),
-        ...last.outputs.map((_, number) => port("o", number, scene?.outputs[number])),
+        ...first.inputs.slice(0, joins ? 1 : undefined).map((_, number) => port("i", number, at("inputs", number))),
+        ...last.outputs.map((_, number) => port("o", number, at("outputs", number))),
       ],
-      layoutOptions: { "elk.portConstraints": scene ? "FIXED_POS" : "FIXED_SIDE" },
+      layoutOptions: { "elk.portConstraints": scene || joins ? "FIXED_POS" : "FIXED_SIDE" },
     };
+  }
+
+  /** Whether all that a box takes arrives in its middle, where the trunk goes on: in a merge, unless the order matters. */
+  private joins(box: Box): boolean {
+    return box.kind === "merge" && !ORDERED.includes(this.place.children[box.members[0]].node.title);
+  }
+
+  /** The end of an edge: a port of a box, or a tensor of the module. */
+  private target(head: number, input: number): string {
+    if (head < 0) return `out${input}`;
+    const index = this.boxOf[head];
+    return `i${index}.${this.joins(this.found[index]) ? 0 : input}`;
   }
 
   /** The module's edges between different boxes. */
@@ -160,14 +176,20 @@ class Plan {
     return this.place.node.edges!.filter(([tail, , head]) => tail < 0 || head < 0 || this.boxOf[tail] !== this.boxOf[head]);
   }
 
+  /** The trunk is straight: it goes to the first taker of each tensor, and into the first input of each merge. */
   private edges(): ElkExtendedEdge[] {
-    const kinds = this.kinds();
-    return this.between.map(([tail, output, head, input], number) => ({
-      id: `e${number}`,
-      sources: [tail < 0 ? `in${output}` : `o${this.boxOf[tail]}.${output}`],
-      targets: [head < 0 ? `out${input}` : `i${this.boxOf[head]}.${input}`],
-      layoutOptions: { "elk.layered.priority.straightness": kinds[number] ? "1" : "10" },
-    }));
+    const left = new Set<string>();
+    return this.between.map(([tail, output, head, input], number) => {
+      const port = tail < 0 ? `in${output}` : `o${this.boxOf[tail]}.${output}`;
+      const trunk = input === 0 && !left.has(port);
+      left.add(port);
+      return {
+        id: `e${number}`,
+        sources: [port],
+        targets: [this.target(head, input)],
+        layoutOptions: { "elk.layered.priority.straightness": trunk ? "50" : "1", "elk.layered.priority.shortness": trunk ? "5" : "1" },
+      };
+    });
   }
 
   /** Which edges are skips: past other boxes, from a tensor that others take too. */
@@ -226,9 +248,9 @@ class Plan {
   }
 }
 
-export const endText = (name: string, sizes: number[]): string => `${name} ${shape(sizes)}`;
+export const endText = (name: string, sizes: number[]): string => `${name === "x" ? "input" : name} ${shape(sizes)}`;
 
 function headerWidth(place: Place): number {
-  const [name, kind] = moduleTexts(place.name, place.node);
+  const [name, kind] = moduleTexts(place.name, place.node, place.network.data.nodes);
   return 46 + measure(name, 12, "bold") + measure(kind, 11);
 }

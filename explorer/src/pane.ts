@@ -47,7 +47,7 @@ export class Pane {
     const before = held && this.drawing?.boxes.get(held)?.getBoundingClientRect();
     this.drawing = draw(this.network.root, scene);
     this.canvas.replaceChildren(this.drawing.root);
-    this.view.show(this.drawing.width, this.drawing.height);
+    this.view.show(scene.width, scene.height, scene.inputs[0]);
     this.placeOf = new Map([...this.drawing.boxes].map(([place, box]) => [box, place]));
     this.describe();
     this.mark(this.selected);

@@ -4,7 +4,7 @@ import { h } from "./html";
 import type { Network, Place } from "./network";
 import { share } from "./overlay";
 import type { Actions } from "./pane";
-import { details, exact, shape } from "./words";
+import { details, human, shape } from "./words";
 
 export class Table {
   private readonly body = h("tbody");
@@ -24,8 +24,8 @@ export class Table {
       h("th", { scope: "row" }, "total"),
       h("td"),
       h("td"),
-      h("td", { class: "number" }, exact(root.params)),
-      h("td", { class: "number" }, exact(root.macs)),
+      h("td", { class: "number" }, human(root.params)),
+      h("td", { class: "number" }, human(root.macs)),
     );
     host.append(
       h(
@@ -54,7 +54,7 @@ export class Table {
     const name = h("td", { class: "name" }, h("span", { class: "fold" }, place.isModule ? (place.open ? "\u25be" : "\u25b8") : ""), place.name);
     name.style.setProperty("--depth", String(place.depth - 1));
     const cost = (key: "params" | "macs") => {
-      const cell = h("td", { class: "number cost" }, node[key] ? exact(node[key]) : "");
+      const cell = h("td", { class: "number cost" }, node[key] ? human(node[key]) : "");
       cell.style.setProperty("--share", `${100 * share(place, key)}%`);
       return cell;
     };

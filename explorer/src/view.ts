@@ -12,6 +12,7 @@ export class View {
   private y = 0;
   private scale = 1;
   private size = { width: 1, height: 1 };
+  private start = 0;
   private readonly pointers = new Map<number, PointerEvent>();
   private moved = 0;
 
@@ -27,8 +28,10 @@ export class View {
     svg.addEventListener("pointercancel", (event) => this.pointers.delete(event.pointerId));
   }
 
-  show(width: number, height: number): void {
+  /** What is there to see: its size, and where along it the data comes in. */
+  show(width: number, height: number, start: number): void {
     this.size = { width, height };
+    this.start = start;
   }
 
   private apply(): void {
@@ -54,11 +57,13 @@ export class View {
   /** The whole picture; with `legible`, its beginning if the whole would be too small to read. */
   fit(legible = false): void {
     const { clientWidth, clientHeight } = this.svg;
-    const margin = Math.min(24, clientWidth / 10);
+    const margin = Math.min(20, clientWidth / 20);
     const [wide, high] = [(clientWidth - 2 * margin) / this.size.width, (clientHeight - 2 * margin) / this.size.height];
     const whole = Math.min(wide, high, 1.25);
-    this.scale = Math.max(LEAST, legible ? Math.max(whole, Math.min(LEGIBLE, wide)) : whole);
-    this.x = (clientWidth - this.size.width * this.scale) / 2;
+    this.scale = Math.max(LEAST, legible ? Math.max(whole, LEGIBLE) : whole);
+    const room = clientWidth - this.size.width * this.scale;
+    const begin = clientWidth / 2 - this.start * this.scale;
+    this.x = room >= 2 * margin ? room / 2 : Math.min(margin, Math.max(room - margin, begin));
     this.y = Math.max(margin, (clientHeight - this.size.height * this.scale) / 2);
     this.apply();
   }
