@@ -22,6 +22,7 @@ from cnndsl.version import __version__
 if TYPE_CHECKING:
     from cnndsl.diagnostics import Diagnostic, RunError, SpecError
     from cnndsl.explanations import explain
+    from cnndsl.explorer import explore
     from cnndsl.fmt import format
     from cnndsl.limits import Limits
     from cnndsl.network import Network, check, load, loads
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
     "cnndsl.explanations": ("explain",),
+    "cnndsl.explorer": ("explore",),
     "cnndsl.fmt": ("format",),
     "cnndsl.limits": ("Limits",),
     "cnndsl.network": ("Network", "check", "load", "loads"),
@@ -56,6 +58,7 @@ __all__ = [
     "__version__",
     "check",
     "explain",
+    "explore",
     "format",
     "layer",
     "load",

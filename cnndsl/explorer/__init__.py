@@ -39,7 +39,8 @@ def explore(network: Network, *, depth: int | None = None) -> Page:
     """A page to look around in a network: its picture, whose modules unfold at a click, its table, and for each layer
     its arguments, shapes, costs and the line of the spec.
 
-    ``depth`` is the number of levels of modules that are unfolded at first; by default as many as a person sees at once.
+    ``depth`` is the number of levels of modules that are unfolded at first, by default as many as a person
+    sees at once.
 
     >>> cnndsl.explore(cnndsl.load("zoo:resnet18")).save("resnet18.html")
     """

@@ -115,7 +115,7 @@ class _Nodes:
             layer = apply.layer
             given = arguments(apply)
             left = {name: _text(value) for name, value in layer.values.items() if name not in given}
-            tensors = {name: shape for name, shape in layer.named_parameters().items()}
+            tensors = layer.named_parameters()
             again = {"shared": one_line(apply.name)} if apply.reuse and tensors else {}
             details = {"family": layer.family, "detail": _detail(apply), "defaults": [*left.items()]}
             self._applied[key] = self._number(
@@ -126,8 +126,8 @@ class _Nodes:
     # What is in a module
 
     def _inside(self, children: Sequence[Child], given: Sequence[Tensor], made: Sequence[Tensor]) -> dict[str, Any]:
-        """Children and edges. An edge is tail, its output, head, its input, and whether only the size is read; -1 is the
-        module itself."""
+        """Children and edges. An edge is a child and its output, a child and its input, and whether only the size is
+        read; -1 is the module itself."""
         while len(children) > MOST:
             children = [*self._groups(children, made)]
         source = {id(tensor): (-1, port) for port, tensor in enumerate(given)}
@@ -187,7 +187,7 @@ def _unique(names: Iterator[str]) -> Iterator[str]:
 
 
 def _detail(apply: Apply) -> str:
-    """A layer's arguments in a word: ``64, 7×7, stride 2``."""
+    """A layer's arguments in a few words, such as ``64, 3, stride 2``."""
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
         argument = layer.arguments.get(name)

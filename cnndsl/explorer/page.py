@@ -6,6 +6,7 @@ anywhere else.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from typing import Any
 from cnndsl.version import __version__
 
 FOLDER = Path(__file__).parent / "built"
-#: What could end a script or begin a comment in it, and what JavaScript takes for the end of a line.
-_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&\u2028\u2029"}
+#: What could end a script or begin a comment in it.
+_ESCAPES = {ord(c): f"\\u{ord(c):04x}" for c in "<>&"}
 #: The worker's script comes from the page itself, as a blob.
 _POLICY = (
     "default-src 'none'; script-src {script}; style-src {style}; worker-src blob:; img-src data:; "
@@ -37,13 +38,7 @@ def page(title: str, data: Mapping[str, Any]) -> str:
         "worker": _packed("elk-worker.js"),
         "script": script,
     }
-    text = _read("explorer.html")
-    pieces = [text]
-    for name, value in parts.items():
-        before, mark, after = pieces.pop().partition(f"{{{name}}}")
-        assert mark, f"the page has no place for {name}"
-        pieces += [before, value, after]
-    return "".join(pieces)
+    return re.sub(r"\{(\w+)\}", lambda place: parts[place[1]], _read("explorer.html"))
 
 
 def _read(name: str) -> str:
@@ -51,19 +46,10 @@ def _read(name: str) -> str:
 
 
 def _json(data: Mapping[str, Any]) -> str:
-    """JSON for a script element: a lone surrogate, as in a file name that is not UTF-8, becomes an escape."""
+    """JSON in ASCII for a script element."""
     import json
 
-    text = json.dumps(data, separators=(",", ":"), allow_nan=False, ensure_ascii=False).translate(_ESCAPES)
-    return "".join(f"\\u{ord(c):04x}" if "\ud800" <= c <= "\udfff" else c for c in text) if not _is_utf_8(text) else text
-
-
-def _is_utf_8(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+    return json.dumps(data, separators=(",", ":"), allow_nan=False).translate(_ESCAPES)
 
 
 def _digest(text: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os.path
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 from cnndsl.printable import one_line
@@ -42,7 +42,7 @@ class Places:
 
     def _name(self, source: Source) -> str:
         """A file's path from the folder of the spec; other sources have names of their own."""
-        if source.is_option or not os.path.isabs(source.name) and not os.path.exists(source.name):  # noqa: PTH110, PTH117
+        if source.is_option or not Path(source.name).is_file():
             return one_line(source.name)
         near = os.path.relpath(source.name, self._folder)
-        return one_line(PurePath(source.name).name if near.startswith("..") else PurePath(near).as_posix())
+        return one_line(Path(source.name).name if near.startswith("..") else Path(near).as_posix())
