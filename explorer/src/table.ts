@@ -37,6 +37,7 @@ export class Table {
       ),
     );
     this.body.addEventListener("click", (event) => this.clicked(event));
+    this.body.addEventListener("focusin", (event) => this.focused(event.target as Element));
   }
 
   redraw(): void {
@@ -77,13 +78,23 @@ export class Table {
     );
   }
 
+  private at(target: Element): Place | undefined {
+    const row = target.closest("tr");
+    return [...this.rows].find(([, other]) => other === row)?.[0];
+  }
+
   private clicked(event: Event): void {
     const target = event.target as Element;
-    const row = target.closest("tr");
-    const place = [...this.rows].find(([, other]) => other === row)?.[0];
+    const place = this.at(target);
     if (!place) return;
     this.actions.select(place, "table");
     if (target.classList.contains("fold") && place.isModule) this.actions.toggle(place);
+  }
+
+  /** The row that Tab reaches is selected, as those that arrows reach. */
+  private focused(target: Element): void {
+    const place = this.at(target);
+    if (place && target !== this.current) this.actions.select(place, "table");
   }
 
   mark(place: Place | null, focus = false): void {
