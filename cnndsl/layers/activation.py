@@ -325,6 +325,10 @@ class GLU(_Activation):
             raise Refused(f"dimension {dim} of {x} is odd, so it cannot be halved", "dim")
         return x.with_size(dim, x[dim] // 2)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim = resolve_sample_dim(self.dim, x.rank)
+        return {dim: f"{x[dim]} / 2"}
+
 
 class _Softmax(_FromOutput):
     example = {"dim": 1}

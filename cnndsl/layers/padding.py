@@ -15,12 +15,20 @@ class _Padding(Layer):
     padding = argument(PerAxis(INTEGER, per_side=True))
 
     def output(self, x: Shape) -> Shape:
+        for dim, before, after in self._sides(x):
+            x = x.with_size(dim, self._padded(x[dim], before, after))
+        return x
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        signed = {dim: " ".join(f"{'-' if n < 0 else '+'} {abs(n)}" for n in sides) for dim, *sides in self._sides(x)}
+        return {dim: f"{x[dim]} {signed[dim]}" for dim in sorted(signed)}
+
+    def _sides(self, x: Shape) -> list[tuple[int, int, int]]:
+        """The dimensions that are padded, each with the padding before and after it."""
         dims = self.dims or 0
         sides = self.padding if isinstance(self.padding, tuple) else (self.padding,) * (2 * dims)
-        for axis in range(dims):
-            dim = x.rank - 1 - axis  # torch counts the sides from the last dimension
-            x = x.with_size(dim, self._padded(x[dim], sides[2 * axis], sides[2 * axis + 1]))
-        return x
+        # torch counts the sides from the last dimension
+        return [(x.rank - 1 - axis, sides[2 * axis], sides[2 * axis + 1]) for axis in range(dims)]
 
     def _padded(self, size: int, before: int, after: int) -> int:
         self.check_sides(size, before, after)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NATURAL, NULL, NUMBER, POSITIVE, Never, PerAxis
-from cnndsl.layers.shape import Refused, Shape, unseen, window
+from cnndsl.layers.shape import Refused, Shape, unseen, window, window_arithmetic
 from cnndsl.layers.table import Layer, argument, layer
 
 _NO_INDICES = Never("the indices would be a second output")
@@ -20,11 +20,23 @@ class _Pool(Layer):
         settings = (kernel, kernel if stride is None else stride, padding, dilation)
         return x.with_spatial(tuple(map(self._positions, x.spatial, *map(self.axes, settings))))
 
-    def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
+    def windows(self) -> tuple[tuple[int, ...], ...]:
+        """Kernel, stride, padding of one side and dilation, each for all axes."""
         kernel, stride = self.values["kernel_size"], self.values["stride"]
         padding, dilation = self.values.get("padding", 0), self.values.get("dilation", 1)
-        settings = (kernel, kernel if stride is None else stride, padding, dilation)
-        return tuple(map(unseen, x.spatial, out.spatial, *map(self.axes, settings)))
+        return tuple(map(self.axes, (kernel, kernel if stride is None else stride, padding, dilation)))
+
+    def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
+        return tuple(map(unseen, x.spatial, out.spatial, *self.windows()))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        found = {}
+        for dim, (size, kernel, stride, padding, dilation) in enumerate(zip(x.spatial, *self.windows()), 2):
+            rounding = "ceil" if self.values["ceil_mode"] else "floor"
+            text = window_arithmetic(size, kernel, stride, f"2*{padding}", dilation, rounding)
+            past = 1 - (dilation * (kernel - 1) + 1 - size - 2 * padding) // stride - out[dim]
+            found[dim] = f"{text} - 1" if rounding == "ceil" and past else text
+        return found
 
     def _positions(self, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
         if 2 * padding > kernel:
@@ -192,6 +204,10 @@ class _Adaptive(Layer):
     def output(self, x: Shape) -> Shape:
         wanted = self.axes(self.values["output_size"])
         return x.with_spatial(tuple(size if want is None else want for size, want in zip(x.spatial, wanted)))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        wanted = self.axes(self.values["output_size"])
+        return {dim: name for dim, name in enumerate(self.each("output_size"), 2) if wanted[dim - 2] is not None}
 
 
 class _AdaptiveAvgPool(_Adaptive):

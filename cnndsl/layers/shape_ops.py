@@ -5,13 +5,20 @@ from __future__ import annotations
 from math import prod
 
 from cnndsl.layers.kinds import INTEGER, NATURAL, NULL, POSITIVE, Listing
-from cnndsl.layers.shape import Refused, Shape, resolve_dim, resolve_sample_dim, resolve_sizes
+from cnndsl.layers.shape import Refused, Shape, kept, resolve_dim, resolve_sample_dim, resolve_sizes
 from cnndsl.layers.table import Layer, argument, layer
 
 
 class _ShapeOp(Layer):
     family = "shape"
     shares_memory = True
+
+
+def _arranged(name: str, sizes: tuple[int, ...], elements: int, start: int) -> dict[int, str]:
+    """That of dimensions from ``start`` on whose ``sizes`` the argument ``name`` lists, for a number of elements."""
+    known = " * ".join(str(size) for size in sizes if size != -1) or "1"
+    rest = f"{elements} / ({known})" if "*" in known else f"{elements} / {known}"
+    return {dim: rest if size == -1 else f"{name}[{dim - start}]" for dim, size in enumerate(sizes, start)}
 
 
 @layer
@@ -34,6 +41,11 @@ class Flatten(_ShapeOp):
             raise Refused("dimension 0 is the batch, which no layer may touch", "start_dim", "start at 1")
         return Shape((*x[:start], prod(x[start : end + 1]), *x[end + 1 :]))
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        start, end = resolve_dim(self.start_dim, x.rank), resolve_dim(self.end_dim, x.rank)
+        joined = {start: " * ".join(map(str, x[start : end + 1]))} if end > start else {}
+        return joined | kept(x, range(end + 1, x.rank), start + 1)
+
 
 @layer
 class Unflatten(_ShapeOp):
@@ -51,6 +63,11 @@ class Unflatten(_ShapeOp):
         dim = resolve_sample_dim(self.dim, x.rank)
         sizes = resolve_sizes(self.unflattened_size, x[dim], "unflattened_size")
         return Shape((*x[:dim], *sizes, *x[dim + 1 :]))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim, sizes = resolve_dim(self.dim, x.rank), self.unflattened_size
+        split = _arranged("unflattened_size", sizes, x[dim], dim)
+        return split | kept(x, range(dim + 1, x.rank), dim + len(sizes))
 
 
 @layer
@@ -73,6 +90,9 @@ class Permute(_ShapeOp):
             raise Refused("dimension 0 is the batch, which no layer may touch", "dims", "start the list with 0")
         return Shape(x[dim] for dim in order)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return kept(x, (resolve_dim(dim, x.rank) for dim in self.order), 0)
+
 
 @layer
 class Reshape(_ShapeOp):
@@ -89,6 +109,9 @@ class Reshape(_ShapeOp):
 
     def output(self, x: Shape) -> Shape:
         return Shape((x[0], *resolve_sizes(self.shape, prod(x.sample), "shape")))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return _arranged("shape", self.shape, prod(x.sample), 1)
 
 
 @layer
@@ -112,6 +135,10 @@ class Slice(_ShapeOp):
         if stop > x[dim]:
             raise Refused(f"{stop} is past the end of dimension {dim}, which has size {x[dim]}", "stop")
         return x.with_size(dim, stop - self.start)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim = resolve_sample_dim(self.dim, x.rank)
+        return {dim: f"{x[dim] if self.stop is None else self.stop} - {self.start}"}
 
 
 @layer

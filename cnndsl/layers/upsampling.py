@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, EARLIER, NULL, POSITIVE, Choice, Listing, PerAxis
-from cnndsl.layers.shape import Refused, Shape
+from cnndsl.layers.shape import Refused, Shape, size_name
 from cnndsl.layers.table import Layer, argument, layer
 
 #: The number of dimensions that a mode needs, batch included; other modes work on any.
@@ -31,6 +31,13 @@ class Interpolation(Layer):
         name = "scale_factor" if size is None else "size"
         each = self._each(scale if size is None else size, x, name)
         return x.with_spatial(tuple(self._scaled(*pair) for pair in zip(x.spatial, each)) if size is None else each)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        size, scale = self.values["size"], self.values["scale_factor"]
+        if size is None:
+            scales = self._each(scale, x, "scale_factor")
+            return {dim: f"floor({x[dim]} * {factor})" for dim, factor in enumerate(scales, 2)}
+        return {dim: f"size[{dim - 2}]" if isinstance(size, tuple) else "size" for dim in range(2, x.rank)}
 
     def _each(self, value: int | tuple[int, ...], x: Shape, name: str) -> tuple[int, ...]:
         """``value`` for each spatial axis of ``x``."""
@@ -120,6 +127,9 @@ class UpsampleLike(Layer):
         _check_mode(self.mode, self.align_corners, x)
         return x.with_spatial(like.spatial)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return {dim: f"like.{size_name(dim, x.rank)}" for dim in range(2, x.rank)}
+
 
 class _Interpolation2d(Interpolation):
     dims = 2
@@ -162,6 +172,11 @@ class PixelShuffle(Layer):
             raise Refused(f"{channels} channels are not divisible by {factor} * {factor}", "upscale_factor")
         return Shape((*before, channels // factor**2, height * factor, width * factor))
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        factor = self.upscale_factor
+        sizes = (f"{x[-3]} / ({factor} * {factor})", f"{x[-2]} * {factor}", f"{x[-1]} * {factor}")
+        return dict(enumerate(sizes, x.rank - 3))
+
 
 @layer
 class PixelUnshuffle(Layer):
@@ -184,3 +199,8 @@ class PixelUnshuffle(Layer):
         if height % factor or width % factor:
             raise Refused(f"{height} x {width} is not divisible by {factor}", "downscale_factor")
         return Shape((*before, channels * factor**2, height // factor, width // factor))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        factor = self.downscale_factor
+        sizes = (f"{x[-3]} * {factor} * {factor}", f"{x[-2]} / {factor}", f"{x[-1]} / {factor}")
+        return dict(enumerate(sizes, x.rank - 3))
