@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from cnndsl.cells import width
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
 from cnndsl.printable import one_line
 from cnndsl.questions.trace import Size, Step, Trace
+from cnndsl.questions.wrapped import wrapped
 from cnndsl.record import Record
 
 _COLUMNS = ("step", "layer", "input", "output")
@@ -45,7 +45,7 @@ def as_text(trace: Trace, medium: Medium = FILE, paint: Paint = unpainted) -> st
         shown.append(grid.line(row, paint))
         for detail in line.details:
             indent = _INDENT * (line.depth + 2)
-            shown += [paint(f"{indent}{part}", "dim") for part in _wrapped(medium.shown(detail), medium, len(indent))]
+            shown += [paint(part, "dim") for part in wrapped(medium.shown(detail), medium, indent)]
     title = f"{paint(medium.shown(trace.path), 'bold')} of {medium.shown(trace.name)}: {_result(trace)}"
     return "\n".join((title, "", *shown)) + "\n"
 
@@ -55,16 +55,6 @@ def _result(trace: Trace) -> str:
     if last is None:
         return str(trace.inputs.get(trace.path) or next(iter(trace.inputs.values())))
     return "fails" if last.failed else _shapes(last.output)
-
-
-def _wrapped(text: str, medium: Medium, indent: int) -> list[str]:
-    """``text`` in lines that fit, those after the first indented by four."""
-    room = (medium.width or 10**6) - indent
-    if width(text) <= room:
-        return [text]
-    from textwrap import wrap
-
-    return wrap(text, max(room, 20), subsequent_indent=" " * 4, break_long_words=False, break_on_hyphens=False)
 
 
 # --- lines ---------------------------------------------------------------------------------------
