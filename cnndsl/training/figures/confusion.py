@@ -57,7 +57,8 @@ def confusion(title: str, counted: str, names: Sequence[str], counts: Sequence[S
 def _shares_of(matrix: NDArray[np.int_]) -> NDArray[Any]:
     """The counts as shares of their rows; 0 in an empty row."""
     totals = matrix.sum(1, keepdims=True)
-    return matrix / np.maximum(totals, 1)
+    shares: NDArray[Any] = matrix / np.maximum(totals, 1)
+    return shares
 
 
 def _paint(axes: Axes, matrix: NDArray[np.int_], cell: float) -> None:
