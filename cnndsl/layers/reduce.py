@@ -45,15 +45,11 @@ class _Reduction(Layer):
         return dims
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
-        return dict.fromkeys(self._reduced(x), WHOLE)
+        return dict.fromkeys(self._dims(x), WHOLE)
 
     def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
-        reduced = () if self.values["keepdim"] else self._reduced(x)
+        reduced = () if self.values["keepdim"] else self._dims(x)
         return tuple((dim,) for dim in range(x.rank) if dim not in reduced)
-
-    def _reduced(self, x: Shape) -> tuple[int, ...]:
-        given = self.values["dim"]
-        return tuple(dim % x.rank for dim in (given if isinstance(given, tuple) else (given,)))
 
 
 class _FromBoth(_Reduction):
