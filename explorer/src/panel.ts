@@ -57,7 +57,7 @@ export class Panel {
     ];
     const shares = (key: "params" | "macs" | "memory"): [string, string][] =>
       place.parent && node[key] ? [["", `${percent(share(place, key))} of the network`]] : [];
-    const field = network.data.fields?.[place.index];
+    const field = network.data.fields[network.data.field[place.index]];
     return [
       of("params"),
       ...shares("params"),
