@@ -16,7 +16,7 @@ from cnndsl.explorer.fields import TIMES, fields
 from cnndsl.explorer.places import Places
 from cnndsl.graph.graph import Alias, Apply, Graph, Module, Operation, Tensor
 from cnndsl.layers.kinds import PerAxis
-from cnndsl.measure.memory import output_bytes
+from cnndsl.measure.memory import output_bytes, peak
 from cnndsl.printable import as_written, one_line
 from cnndsl.record import Record
 
@@ -37,7 +37,9 @@ class Child(Record, frozen=True, eq=False):
 
 def as_data(graph: Graph) -> dict[str, Any]:
     """A network as plain data. Shapes and costs are those of one sample."""
-    nodes = _Nodes(Places(graph.document.source), output_bytes(graph))
+    memory = output_bytes(graph)
+    whole = sum(memory[operation] for operation in graph.root.operations)
+    nodes = _Nodes(Places(graph.document.source), {**memory, graph.root: whole})
     root = nodes.module(graph.root)
     nodes.found[root]["place"] = nodes.places.place(graph.document.network_span)
     known, of = fields(graph)
@@ -47,6 +49,7 @@ def as_data(graph: Graph) -> dict[str, Any]:
         "root": root,
         "nodes": nodes.found,
         "sources": nodes.places.sources(),
+        "peak": [peak(graph), peak(graph, training=True)],
         "fields": known,
         "field": of,
     }
@@ -98,7 +101,7 @@ class _Nodes:
             "params": cost.params,
             "buffers": cost.buffers,
             "macs": cost.macs,
-            "memory": self.memory.get(operation, 0),
+            "memory": self.memory[operation],
             "place": self.places.place(step.span) if step else None,
         }
 

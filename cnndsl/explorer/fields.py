@@ -36,4 +36,5 @@ def _sizes(axes: Iterable[Axis]) -> str:
 
 
 def _strides(axes: Iterable[Axis]) -> str:
-    return TIMES.join(str(axis.jump or "\N{EN DASH}") for axis in axes)
+    found = [axis.jump for axis in axes]
+    return "none" if None in found else TIMES.join(map(str, found))

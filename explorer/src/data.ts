@@ -40,6 +40,8 @@ export interface NetworkData {
   root: number;
   nodes: Node[];
   sources: Source[];
+  /** The most bytes of activations that live at once, in inference and in training. */
+  peak: [number, number];
   /** Receptive fields and effective strides, in words, and which of them each operation has, in the order in which they run. */
   fields: [string, string][];
   field: number[];
