@@ -12,7 +12,7 @@ export interface Node {
   params: number;
   buffers: number;
   macs: number;
-  /** Bytes of the feature maps. */
+  /** Bytes of the feature maps; none for a view, or what works in place. */
   memory: number;
   /** Source and line. */
   place: [number, number] | null;
@@ -34,16 +34,17 @@ export interface Source {
   text: string | null;
 }
 
-/** For every operation in the order in which it runs: its receptive field and effective stride, in words. */
-export type Fields = [string, string][];
-
 export interface NetworkData {
   name: string;
   description: string;
   root: number;
   nodes: Node[];
   sources: Source[];
-  fields?: Fields;
+  /** The most bytes of activations that live at once, in inference and in training. */
+  peak: [number, number];
+  /** Receptive fields and effective strides, in words, and which of them each operation has, in the order in which they run. */
+  fields: [string, string][];
+  field: number[];
   /** For each operation: its status in a comparison, and what changed. */
   changes?: Record<string, [string, string]>;
 }

@@ -7,7 +7,7 @@ import { bytes, human } from "./words";
 export type Measure = "params" | "macs" | "memory";
 export type Overlay = "" | Measure;
 
-const NAMES: Record<Measure, string> = { params: "parameters", macs: "MACs", memory: "feature maps" };
+const NAMES: Record<Measure, string> = { params: "parameters", macs: "MACs", memory: "activations" };
 const TICKS = [0, 0.01, 0.05, 0.2, 0.5, 1];
 
 export function share(place: Place, measure: Measure): number {

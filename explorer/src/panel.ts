@@ -57,15 +57,16 @@ export class Panel {
     ];
     const shares = (key: "params" | "macs" | "memory"): [string, string][] =>
       place.parent && node[key] ? [["", `${percent(share(place, key))} of the network`]] : [];
-    const field = network.data.fields?.[place.index];
+    const field = network.data.fields[network.data.field[place.index]];
     return [
       of("params"),
       ...shares("params"),
       ...(node.buffers ? [["buffers", exact(node.buffers)] as [string, string]] : []),
       of("macs"),
       ...shares("macs"),
-      ["feature maps", `${bytes(node.memory)} in float32`],
+      ["activations", bytes(node.memory)],
       ...shares("memory"),
+      ...(place.parent ? [] : ([["peak, inference", bytes(network.data.peak[0])], ["peak, training", bytes(network.data.peak[1])]] as [string, string][])),
       ...(field?.[0] ? ([["receptive field", field[0]], ["effective stride", field[1]]] as [string, string][]) : []),
     ];
   }
