@@ -34,7 +34,7 @@ def mask(title: str, seen: Tensor, labels: Tensor, classes: Sequence[tuple[str, 
     drawing, image = Sheet([Tile(picture), Tile(mixed)], 2, WIDTH, room=ROOM).draw(title)
     present = [each for each in classes if each[2] > 0]
     handles = [Patch(color=colours[label]) for _, label, _ in present[:MOST]]
-    names = [f"{cut(name, LONGEST)} {share:.1%}" for name, _, share in present[:MOST]]
+    names = [f"{cut(name, LONGEST)}: {share:.1%}" for name, _, share in present[:MOST]]
     if len(present) > MOST:
         handles, names = [*handles, Patch(alpha=0)], [*names, f"and {len(present) - MOST} more"]
     right = image.get_extent()[1] / drawing.get_size_inches()[0]
