@@ -85,12 +85,19 @@ class Text:
 
 @dataclass(frozen=True)
 class Box:
-    """A ``node`` or a ``cluster``. An ``oval`` holds less than its rectangle."""
+    """A ``node`` or a ``cluster``: its shapes, each as straight pieces. An ``oval`` holds less than its rectangle."""
 
     title: str
     kind: str
     extent: Rect
     oval: bool
+    shapes: list[np.ndarray]
+
+    def meets(self, text: Rect) -> bool:
+        """Whether a text is at least partly in one of the shapes, and not only beside a slanted side."""
+        return self.extent.meets(text) and any(
+            _entered(shape, text).any() or _around(shape, text.corners[0]) for shape in self.shapes
+        )
 
     def holds(self, text: Rect) -> bool:
         if not self.oval:
@@ -158,13 +165,15 @@ class _Reader:
         matrix, style = _within(matrix, group), _style(style, group)
         if group.get("class") in ("node", "cluster", "edge"):
             kind, owner = str(group.get("class")), _title(group)
-            shapes = [(_tag(shape), pieces) for shape, pieces in _shapes(group, matrix)]
+            shapes = [(_tag(shape), pieces) for shape, pieces in _shapes(group, matrix) if pieces]
             if shapes and kind == "edge":
                 self.page.lines.append(Line(owner, np.array([piece for _, pieces in shapes for piece in pieces])))
             elif shapes:
                 points = [point for _, pieces in shapes for piece in pieces for point in (piece[:2], piece[2:])]
                 oval = all(tag in ("ellipse", "circle") for tag, _ in shapes)
-                self.page.boxes.append(Box(owner, kind, around(points), oval))
+                self.page.boxes.append(
+                    Box(owner, kind, around(points), oval, [np.array(pieces) for _, pieces in shapes])
+                )
         for child in group:
             if _tag(child) in ("g", "a", "svg"):
                 self.group(child, matrix, style, owner, kind)
@@ -402,7 +411,7 @@ def covered(page: Page) -> list[str]:
     for text in page.texts:
         for box in page.boxes:
             inside = box.kind == "cluster" or (text.kind, text.owner) == (box.kind, box.title)
-            if text.extent.meets(box.extent) and not (inside and box.extent.holds(text.extent)):
+            if box.meets(text.extent) and not (inside and box.extent.holds(text.extent)):
                 found.append(f"{text} meets the box {box.title!r}")
     return found
 
@@ -455,3 +464,12 @@ def _entered(pieces: np.ndarray, rect: Rect) -> np.ndarray:
         one, two = (low - start) / step, (high - start) / step
         enter, leave = np.maximum(enter, np.minimum(one, two)), np.minimum(leave, np.maximum(one, two))
     return enter < leave
+
+
+def _around(shape: np.ndarray, point: Point) -> bool:
+    """Whether a point is inside a shape: a ray to the right crosses its outline an odd number of times."""
+    x, y = point
+    x0, y0, x1, y1 = shape.T
+    crosses = (y0 > y) != (y1 > y)
+    at = x0 + (y - y0) * (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
+    return bool((crosses & (at > x)).sum() % 2)
