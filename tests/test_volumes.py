@@ -191,7 +191,8 @@ def test_equal_blocks_in_a_row_are_drawn_once() -> None:
 
 def test_depth_opens_modules() -> None:
     assert len(solids(drawn("resnet18", depth=1))) == 8
-    assert len(solids(drawn("resnet18", depth=2))) == 8 + 16
+    assert len(solids(drawn("resnet18", depth=2))) == 9
+    assert len(solids(drawn("resnet18", depth=3))) == 24
     with pytest.raises(ValueError, match="depth must be 1 or more, not 0"):
         drawn("resnet18", depth=0)
 

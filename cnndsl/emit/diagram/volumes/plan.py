@@ -263,7 +263,7 @@ def _folded(plan: Plan, *, layers: bool = False) -> Plan:
 
 
 def _bounded(plan: Plan) -> Plan:
-    """``plan`` with at most :data:`MOST` volumes: with equal layers in a row as one, and without the middle of lists."""
+    """``plan`` with at most :data:`MOST` volumes: equal layers in a row are one, and long lists lose their middle."""
     longest = 2 * MANY
     if _size(plan) > MOST:
         plan = _folded(plan, layers=True)
