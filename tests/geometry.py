@@ -27,6 +27,8 @@ FONTS = Path(matplotlib.get_data_path()) / "fonts"
 UNITS = {"": 0.75, "px": 0.75, "pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54}
 #: By how much things may touch, in points: half of a thin line.
 SLACK = 0.5
+#: A box that is no larger is a dot where lines meet.
+DOT = 6.0
 #: The straight pieces into which a curve is cut.
 PIECES = 16
 
@@ -427,11 +429,11 @@ def overlapping(page: Page) -> list[str]:
 
 
 def pierced(page: Page) -> list[str]:
-    """Lines through the box of a node that is not one of their ends."""
+    """Lines through the box of a node that is not one of their ends, except dots."""
     return [
         f"the line {line.title} goes through {box.title!r}"
         for box in page.boxes
-        if box.kind == "node"
+        if box.kind == "node" and box.extent.right - box.extent.left > DOT
         for line in _entering(page.lines, box.extent)
         if box.title not in line.ends
     ]
