@@ -89,7 +89,7 @@ def test_a_command_loads_what_it_needs(name: str, tmp_path: Path, update: bool) 
     for file, text in FILES.items():
         (tmp_path / file).write_text(text)
     found = loaded(COMMANDS[name], tmp_path)
-    assert found.code == (name == "wrong")
+    assert found.code == (name in ("wrong", "diff"))
     unwanted = (FORBIDDEN - ALLOWED.get(name, set())) & {*found.packages, *found.standard}
     assert not unwanted
     ours = by_folder(found.cnndsl)

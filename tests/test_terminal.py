@@ -65,7 +65,7 @@ COMMANDS = [
     Command("shapes tiny.yaml", "Conv2d"),
     Command("shapes wrong.yaml", "error[CNN030]", 1),
     Command("diff tiny.yaml tiny.yaml", "the networks are equal"),
-    Command("diff tiny.yaml -P width=3", "Conv2d", 1),
+    Command("diff tiny.yaml --right-set input=[1,9,9]", "input: [1, 8, 8]", 1),
     Command("diff tiny.yaml wrong.yaml", "error[CNN030]", 2, silent=True),
     Command("draw tiny.yaml", "tiny.svg"),
     Command("check tiny.yaml", "tiny.yaml: ok", silent=True),

@@ -9,12 +9,14 @@ from cnndsl.compare.align import align
 from cnndsl.compare.changes import Argument, Change, Consequence, changes
 from cnndsl.compare.parts import Reader
 from cnndsl.graph.graph import Graph, Module
+from cnndsl.measure.receptive import receptive_fields
 from cnndsl.record import Record
 
 
 class Summary(Record, frozen=True):
     """A network in figures. ``inputs`` and ``outputs`` are shapes of samples, by name. ``kinds`` counts its layers and
-    merges, ``layers`` is their number."""
+    merges, ``layers`` is their number. ``field`` is the receptive field of the last tensor with several positions, in
+    pixels of the first input along each axis: None for the whole input, no axes if it is not known."""
 
     name: str
     inputs: Mapping[str, tuple[int, ...]]
@@ -23,6 +25,7 @@ class Summary(Record, frozen=True):
     layers: int
     params: int
     macs: int
+    field: tuple[int | None, ...]
 
     @classmethod
     def of(cls, graph: Graph, name: str) -> Summary:
@@ -32,7 +35,7 @@ class Summary(Record, frozen=True):
             for tensors in (graph.inputs, graph.outputs)
         )
         kinds = Counter(part.kind for part in graph.root.everything if not isinstance(part, Module))
-        return cls(name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs)
+        return cls(name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs, _field(graph))
 
 
 class Diff(Record, frozen=True):
@@ -58,6 +61,14 @@ def compare(left: Graph, right: Graph, names: Sequence[str] = ()) -> Diff:
     before, after = names or (left.document.name, right.document.name)
     summaries = Summary.of(left, before), Summary.of(right, after)
     return Diff(*summaries, _params(left, right), found.causes, found.explained, found.consequences)
+
+
+def _field(graph: Graph) -> tuple[int | None, ...]:
+    """See :attr:`Summary.field`."""
+    fields = receptive_fields(graph)
+    spread = [tensor for tensor in fields if any(size > 1 for size in tensor.shape.spatial)]
+    axes = next(iter(fields[spread[-1]].inputs.values()), ()) if spread else ()
+    return tuple(axis.size for axis in axes if axis) if all(axes) else ()
 
 
 def _params(left: Graph, right: Graph) -> tuple[Argument, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from cnndsl.compare.compare import Diff
-from cnndsl.compare.words import ARROW, Group, grouped, kinds_changed, literal
+from cnndsl.compare.words import ARROW, TIMES, Group, grouped, kinds_changed, literal
 from cnndsl.emit.table import human
 from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
 from cnndsl.printable import in_markdown, one_line
@@ -77,15 +77,11 @@ def consequences(diff: Diff) -> str:
 def figures(diff: Diff) -> Grid:
     """The figures of both networks."""
     left, right = diff.left, diff.right
-    rows = []
-    for name, before, after in (
-        ("input", left.inputs, right.inputs),
-        ("output", left.outputs, right.outputs),
-    ):
-        if name == "output" or before != after:
-            rows.append((name, _shapes(before), _shapes(after), ""))
-    numbers = (("layers", "layers"), ("parameters", "params"), ("MACs", "macs"))
-    for name, field in numbers:
+    rows = [("input", _shapes(left.inputs), _shapes(right.inputs), "")] if left.inputs != right.inputs else []
+    rows.append(("output", _shapes(left.outputs), _shapes(right.outputs), ""))
+    if left.field or right.field:
+        rows.append(("receptive field", _pixels(left.field), _pixels(right.field), ""))
+    for name, field in (("layers", "layers"), ("parameters", "params"), ("MACs", "macs")):
         before, after = getattr(left, field), getattr(right, field)
         rows.append((name, human(before), human(after), _percent(before, after)))
     gives = ((">by", GONE), (f">{left.name} ", 8), (f">{right.name}", 8))
@@ -95,6 +91,13 @@ def figures(diff: Diff) -> Grid:
 def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
     told = [str(list(shape)) if len(shapes) == 1 else f"{name} {list(shape)}" for name, shape in shapes.items()]
     return ", ".join(told)
+
+
+def _pixels(field: Sequence[int | None]) -> str:
+    """A receptive field along each axis."""
+    if all(size is None for size in field):
+        return "all" if field else "unknown"
+    return TIMES.join("all" if size is None else str(size) for size in field)
 
 
 def _percent(before: int, after: int) -> str:
