@@ -30,12 +30,12 @@ _PATHS = "cnndsl.diff.paths"
 
 
 class Side(Record, frozen=True):
-    """A spec with what is given for it, and what a title calls it, "" for the network's name."""
+    """A spec with what is given for it. Titles use the ``label`` if both networks have the same name."""
 
     spec: Spec
     params: Sequence[str]
     settings: Sequence[str]
-    label: str = ""
+    label: str
 
 
 class _Revisions(click.Command):
@@ -127,9 +127,8 @@ def _sides(specs: Sequence[str], paths: Sequence[str] | None, options: Sequence[
     if len(specs) == 1 and not any(map(any, options)):
         raise click.UsageError(f"{specs[0]} is compared with nothing: name another spec, or give -P NAME=VALUE")
     _refuse_revision(specs)
-    labels = [_label(Path(specs[0]).stem, *each) if len(specs) == 1 else "" for each in options]
-    left, right = (Side(spec, *each, label) for spec, each, label in zip(specs * 2, options, labels))
-    return (left, right) if len(specs) == 1 else (left, Side(specs[1], *options[1]))
+    left, right = specs if len(specs) == 2 else (specs[0], specs[0])
+    return Side(left, *options[0], _label(left, *options[0])), Side(right, *options[1], _label(right, *options[1]))
 
 
 def _at_revisions(names: Sequence[str], paths: Sequence[str], options: Sequence[_Options]) -> tuple[Side, Side]:
@@ -160,7 +159,8 @@ def _label(name: str, params: Sequence[str], settings: Sequence[str]) -> str:
 
 def _refuse_revision(specs: Sequence[str]) -> None:
     """Ends the program if the first of two files is not there and the second is: it is probably a revision."""
-    if len(specs) == 2 and not (Path(specs[0]).exists() or is_of_zoo(specs[0])) and Path(specs[1]).is_file():
+    is_file = Path(specs[0]).exists() or specs[0].endswith((".yaml", ".yml")) or is_of_zoo(specs[0])
+    if len(specs) == 2 and not is_file and Path(specs[1]).is_file():
         help = f"for a revision of git, `cnndsl diff {specs[0]} -- {specs[1]}`"
         fail(f"{specs[0]} does not exist", help)
 
@@ -186,8 +186,8 @@ def _compared(sides: tuple[Side, Side], weights: str | None, limits: Limits) -> 
     from cnndsl.compare.compare import Fitting, compare
 
     left, right = (_compiled(side, limits) for side in sides)
-    names = [side.label or graph.document.name for side, graph in zip(sides, (left, right))]
-    found = compare(left, right, names)
+    names = [graph.document.name for graph in (left, right)]
+    found = compare(left, right, names if names[0] != names[1] else [side.label for side in sides])
     return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
 

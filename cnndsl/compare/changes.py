@@ -421,8 +421,15 @@ def _given(around: Part, tensor: Tensor) -> int:
 
 
 def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
-    """Where a tensor comes from, in words; None if there is none."""
+    """Where a tensor that a part takes comes from, in words; None if there is none. If it comes from a module beside
+    the part, that is told, not the layer inside."""
     if not tensors:
         return None
-    maker = side.tree.makers.get(tensors[0])
-    return maker.path if maker else "the input"
+    maker, parents = side.tree.makers.get(tensors[0]), side.tree.parents
+    if maker is None:
+        return "the input"
+    while (around := parents[maker]) is not parents[part] and around in parents:
+        if tensors[0] not in around.operation.outputs:
+            break
+        maker = around
+    return maker.path
