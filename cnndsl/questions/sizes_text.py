@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from cnndsl.graph.lints import ends
 from cnndsl.grid import FILE, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
@@ -62,8 +63,7 @@ def _told(axis: Axis) -> Iterator[str]:
 
 
 def _loss(loss: Loss) -> str:
-    counts = " and ".join(str(count) for count in loss.unseen if count)
-    return f"{one_line(loss.path)}, {one_line(loss.kind)}, never sees the last {counts} of its input {loss.input}"
+    return f"{one_line(loss.path)}, {one_line(loss.kind)}, never sees {ends(loss.unseen)} of its input {loss.input}"
 
 
 def _shapes(inputs: Mapping[str, Shape]) -> str:
