@@ -16,7 +16,7 @@ PACKAGE = ROOT / "cnndsl"
 ORDER = [
     "version", "record", "json_text", "printable", "cells", "grid", "terminal", "source", "diagnostics", "limits",
     "explanations", "report_formats", "writing", "zoo", "layers", "spec", "plugins", "graph", "recipe", "emit",
-    "weights", "network", "fmt", "training", "cli",
+    "weights", "network", "questions", "fmt", "training", "cli",
 ]  # fmt: skip
 
 

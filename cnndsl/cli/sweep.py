@@ -20,13 +20,12 @@ from cnndsl.cli.common import (
     spec_options,
     tell,
 )
-from cnndsl.cli.output import is_signed, sign
 from cnndsl.diagnostics import SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import Compilation
 from cnndsl.questions.sweep import Sweep, holding_lists, listed, swept
 from cnndsl.questions.sweep_picture import FORMATS, Nothing, picture
-from cnndsl.questions.sweep_text import as_csv, as_json, as_markdown, as_plain, as_text
+from cnndsl.questions.sweep_table import as_csv, as_json, as_markdown, as_plain, as_text
 from cnndsl.terminal import medium, paint, say, show, show_painted
 from cnndsl.writing import check_folder, write_file
 
@@ -97,6 +96,8 @@ def _show(found: Sweep, form: str) -> None:
 
 
 def _draw(found: Sweep, path: Path, force: bool) -> None:
+    from cnndsl.cli.output import is_signed, sign
+
     try:
         if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")

@@ -8,12 +8,11 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cnndsl.diagnostics import Code, Diagnostic, SpecError, did_you_mean, shorten
-from cnndsl.layers import Shape
+from cnndsl.diagnostics import Code, Diagnostic, SpecError
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation, compile_spec
 from cnndsl.printable import as_written
-from cnndsl.record import Record
+from cnndsl.questions.sweep_table import Row, Sweep
 from cnndsl.spec.document import read_document
 from cnndsl.spec.values import ListValue
 
@@ -22,55 +21,9 @@ if TYPE_CHECKING:
 
 #: The most combinations.
 MOST = 1000
-#: What rows are sorted by, besides the names of parameters.
-COSTS = ("params", "macs")
 
 #: Compiles a spec with these values.
 Compile: TypeAlias = Callable[[Mapping[str, Any]], Compilation]
-
-
-class Row(Record, frozen=True):
-    """One combination: the ``values`` as a spec writes them, in the order of the sweep's names, and the costs; None and
-    an ``error`` if the spec has one with these values."""
-
-    values: tuple[str, ...]
-    params: int | None
-    macs: int | None
-    output: Mapping[str, Shape]
-    error: Diagnostic | None = None
-
-
-class Sweep(Record, frozen=True):
-    """The costs of the network ``name`` with all combinations of values for the parameters ``names``."""
-
-    name: str
-    names: tuple[str, ...]
-    rows: tuple[Row, ...]
-
-    def __repr__(self) -> str:
-        from cnndsl.questions.sweep_text import as_plain
-
-        return as_plain(self)
-
-    def sorted(self, by: str) -> Sweep:
-        """The same with its rows in order: by ``params``, ``macs`` or the name of a parameter, the largest first if it
-        begins with a ``-``. Rows with errors come last. Raises ValueError for other names."""
-        name = by.removeprefix("-")
-        known = (*self.names, *COSTS)
-        if name not in known:
-            meant = did_you_mean(name, known) or f"there are {', '.join(known)}"
-            raise ValueError(f"there is no column `{shorten(name)}`; {meant}")
-        sound = [row for row in self.rows if row.error is None]
-        sound.sort(key=lambda row: self._rank(row, name), reverse=by.startswith("-"))
-        return Sweep(self.name, self.names, (*sound, *(row for row in self.rows if row.error is not None)))
-
-    def _rank(self, row: Row, name: str) -> tuple[int, float, str]:
-        """Numbers before texts."""
-        text = row.values[self.names.index(name)] if name in self.names else str(getattr(row, name))
-        try:
-            return 0, float(text), text
-        except ValueError:
-            return 1, 0.0, text
 
 
 def sweep(spec: Spec, values: Mapping[str, Iterable[Any]], /, *, limits: Limits = LIMITS) -> Sweep:

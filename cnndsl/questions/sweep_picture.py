@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.printable import one_line
-from cnndsl.questions.sweep import Row, Sweep
+from cnndsl.questions.sweep_table import Row, Sweep
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

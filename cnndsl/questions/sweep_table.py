@@ -1,19 +1,65 @@
-"""A sweep for people, and for programs."""
+"""The costs of a sweep, as data, for people, and for programs."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from cnndsl.diagnostics import Diagnostic, did_you_mean, shorten
 from cnndsl.emit.table import human
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
+from cnndsl.layers import Shape
 from cnndsl.printable import markdown, one_line
-from cnndsl.questions.sweep import Row, Sweep
+from cnndsl.record import Record
 
+#: What rows are sorted by, besides the names of parameters.
+COSTS = ("params", "macs")
 _COSTS = (">params", ">MACs", "output")
 _GIVES = (("output", 12), (">MACs", GONE))
+
+
+class Row(Record, frozen=True):
+    """One combination: the ``values`` as a spec writes them, in the order of the sweep's names, and the costs; None and
+    an ``error`` if the spec has one with these values."""
+
+    values: tuple[str, ...]
+    params: int | None
+    macs: int | None
+    output: Mapping[str, Shape]
+    error: Diagnostic | None = None
+
+
+class Sweep(Record, frozen=True):
+    """The costs of the network ``name`` with all combinations of values for the parameters ``names``."""
+
+    name: str
+    names: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    def __repr__(self) -> str:
+        return as_plain(self)
+
+    def sorted(self, by: str) -> Sweep:
+        """The same with its rows in order: by ``params``, ``macs`` or the name of a parameter, the largest first if it
+        begins with a ``-``. Rows with errors come last. Raises ValueError for other names."""
+        name = by.removeprefix("-")
+        known = (*self.names, *COSTS)
+        if name not in known:
+            meant = did_you_mean(name, known) or f"there are {', '.join(known)}"
+            raise ValueError(f"there is no column `{shorten(name)}`; {meant}")
+        sound = [row for row in self.rows if row.error is None]
+        sound.sort(key=lambda row: self._rank(row, name), reverse=by.startswith("-"))
+        return Sweep(self.name, self.names, (*sound, *(row for row in self.rows if row.error is not None)))
+
+    def _rank(self, row: Row, name: str) -> tuple[int, float, str]:
+        """Numbers before texts."""
+        text = row.values[self.names.index(name)] if name in self.names else str(getattr(row, name))
+        try:
+            return 0, float(text), text
+        except ValueError:
+            return 1, 0.0, text
 
 
 def as_plain(sweep: Sweep) -> str:
