@@ -23,9 +23,9 @@ from cnndsl.cli.common import (
 from cnndsl.diagnostics import SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import Compilation
-from cnndsl.questions.sweep import Sweep, holding_lists, listed, swept
+from cnndsl.questions.sweep import holding_lists, listed, swept
 from cnndsl.questions.sweep_picture import FORMATS, Nothing, picture
-from cnndsl.questions.sweep_table import as_csv, as_json, as_markdown, as_plain, as_text
+from cnndsl.questions.sweep_table import Sweep, as_csv, as_json, as_markdown, as_plain, as_text
 from cnndsl.terminal import medium, paint, say, show, show_painted
 from cnndsl.writing import check_folder, write_file
 

@@ -12,8 +12,8 @@ from cnndsl.cli.common import exit_code, fail, limits_option, read_spec, spec_ar
 from cnndsl.cli.completion import complete_path
 from cnndsl.limits import Limits
 from cnndsl.questions.lookup import NoSuchPath
-from cnndsl.questions.trace import Trace, trace_in
-from cnndsl.questions.trace_table import as_json, as_plain, as_text
+from cnndsl.questions.trace import trace_in
+from cnndsl.questions.trace_table import Trace, as_json, as_plain, as_text
 from cnndsl.terminal import medium, paint, show, show_painted
 
 

@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 _WORK = 600_000
 #: The sizes that are tried beyond twice the spec's, in which patterns show.
 _BEYOND = 256
-#: The fewest sizes that are tried.
+#: The fewest sizes that are tried, and the most.
 _FEWEST = 64
+_MOST = 20_000
 
 
 def sizes(net: Network | Spec, /, **params: Any) -> Sizes:
@@ -72,7 +73,7 @@ class _Search:
         for other in known:  # most networks treat all axes alike
             if other.own == own and other.inputs == inputs and probe.agrees(other):
                 return replace(other, axis=axis_name(dim, rank))
-        most = max(_WORK // max(len(self.replay.operations), 1), _FEWEST)
+        most = min(max(_WORK // max(len(self.replay.operations), 1), _FEWEST), _MOST)
         top = 2 * own + _BEYOND
         if top <= most:
             fitting = found_in([probe(size).fits for size in range(1, top + 1)], own)
@@ -91,15 +92,28 @@ class _Search:
     def corner(self, axes: Sequence[Axis]) -> dict[str, Shape]:
         """Inputs whose axes are all as small as they can be; together they may have to be larger than one by one."""
         for more in (0, 1, 2, 4, 8, 16, 32, 64):
-            shapes = {**self.inputs}
-            for axis in axes:
-                size = next((n for n in range(axis.smallest + more, axis.own) if n in axis.fitting), axis.own)
-                for name in axis.inputs:
-                    dim = self._dim(name, axis)
-                    shapes[name] = shapes[name].with_size(dim, size)
-            if self.replay.run(shapes).fits:
-                return shapes
-        return self.inputs
+            sizes = [
+                next((n for n in range(axis.smallest + more, axis.own) if n in axis.fitting), axis.own) for axis in axes
+            ]
+            if self._fits(axes, sizes):
+                break
+        for index, axis in enumerate(axes):
+            for smaller in axis.fitting.below(sizes[index]):
+                if not self._fits(axes, shrunk := [*sizes[:index], smaller, *sizes[index + 1 :]]):
+                    break
+                sizes = shrunk
+        return self._shapes(axes, sizes)
+
+    def _fits(self, axes: Sequence[Axis], sizes: Sequence[int]) -> bool:
+        return self.replay.run(self._shapes(axes, sizes)).fits
+
+    def _shapes(self, axes: Sequence[Axis], sizes: Sequence[int]) -> dict[str, Shape]:
+        """Inputs with these sizes of the axes."""
+        shapes = {**self.inputs}
+        for axis, size in zip(axes, sizes):
+            for name in axis.inputs:
+                shapes[name] = shapes[name].with_size(self._dim(name, axis), size)
+        return shapes
 
     def _dim(self, name: str, axis: Axis) -> int:
         rank = self.inputs[name].rank
@@ -170,8 +184,13 @@ class _Probe:
         above = found_in([of(self(own + more)) for more in range(most)], 1)
         if not above.regular or not above.remainders:
             return replace(above, listed=(own,) if of(self(own)) else (), start=own + 1)
-        remainders = tuple(sorted((rest + own - 1) % above.period for rest in above.remainders))
-        whole = Pattern((), 1, above.period, remainders)
-        smaller = [size for size in range(1, own + above.period) if size in whole]
-        first = bisect_left(smaller, True, key=lambda size: of(self(size)))
-        return replace(whole, start=smaller[min(first, len(smaller) - 1)])
+        period = above.period
+        remainders = tuple(sorted((rest + own - 1) % period for rest in above.remainders))
+        rounds = range((own - remainders[0]) // period + 1)
+        first = bisect_left(rounds, True, key=lambda number: number > 0 and of(self(number * period + remainders[0])))
+        start = first * period + remainders[0]
+        for size in Pattern((), 1, period, remainders).below(start):
+            if not of(self(size)):
+                break
+            start = size
+        return Pattern((), start, period, remainders)
