@@ -8,12 +8,13 @@ from itertools import product
 from math import prod
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cnndsl.diagnostics import Code, Diagnostic, SpecError
+from cnndsl.diagnostics import Code, Diagnostic, SpecError, got
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation, compile_spec
-from cnndsl.printable import as_written
 from cnndsl.questions.sweep_table import Row, Sweep
 from cnndsl.spec.document import read_document
+from cnndsl.spec.merge import written
+from cnndsl.spec.tree import Unreadable
 from cnndsl.spec.values import ListValue
 
 if TYPE_CHECKING:
@@ -33,7 +34,15 @@ def sweep(spec: Spec, values: Mapping[str, Iterable[Any]], /, *, limits: Limits 
     have, or a spec that cannot be read, and ValueError for more than :data:`MOST` combinations.
     """
     listed = {name: tuple(several) for name, several in values.items()}
-    return swept(lambda chosen: compile_spec(spec, chosen, limits=limits), listed, as_written)
+    return swept(lambda chosen: compile_spec(spec, chosen, limits=limits), listed, _text)
+
+
+def _text(value: object) -> str:
+    """A value from Python as a spec writes it, but a text without quotes."""
+    try:
+        return value if isinstance(value, str) else written("value", value)
+    except Unreadable:  # which its row reports
+        return got(value)
 
 
 def swept(compiled: Compile, values: Mapping[str, Sequence[Any]], text: Callable[[Any], str] = str) -> Sweep:

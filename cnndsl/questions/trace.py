@@ -178,23 +178,23 @@ def _folded(steps: Sequence[Step]) -> tuple[Step, ...]:
     start = 0
     while start < len(steps):
         length, times = max(
-            ((length, _times(keys, start, length)) for length in range(1, _LONGEST + 1)),
+            ((length, _times(keys, follows, start, length)) for length in range(1, _LONGEST + 1)),
             key=lambda run: run[0] * (run[1] - 1),
         )
-        if length > 1 and _times(keys, start + 1, length) == times:
+        if length > 1 and _times(keys, follows, start + 1, length) == times:
             length = times = 1  # the run is as long from the next step on, which may be a better place to begin
         found.append(_run(steps[start : start + length * times], length, times))
         start += length * times
     return tuple(found)
 
 
-def _times(keys: Sequence[int], start: int, length: int) -> int:
-    """How often the ``length`` keys from ``start`` on come in a row."""
+def _times(keys: Sequence[int], follows: Sequence[bool], start: int, length: int) -> int:
+    """How often the ``length`` keys from ``start`` on come in a row, each time on what was made the time before."""
     first = keys[start : start + length]
-    times = 1
-    while len(first) == length and keys[start + times * length : start + (times + 1) * length] == first:
-        times += 1
-    return times
+    after = start + length
+    while after + length <= len(keys) and follows[after] and keys[after : after + length] == first:
+        after += length
+    return (after - start) // length
 
 
 def _run(steps: Sequence[Step], length: int, times: int) -> Step:
