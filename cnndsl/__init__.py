@@ -26,6 +26,7 @@ from cnndsl.version import __version__
 if TYPE_CHECKING:
     from cnndsl.diagnostics import Diagnostic, RunError, SpecError
     from cnndsl.explanations import explain
+    from cnndsl.explorer import explore
     from cnndsl.fmt import format
     from cnndsl.limits import Limits
     from cnndsl.network import Network, check, load, loads
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from cnndsl.questions.trace import trace
     from cnndsl.spec.document import Text
     from cnndsl.training.api import train
+    from cnndsl.training.plot import plot_runs
     from cnndsl.training.run import Run, load_run
 
 #: Where each name is. It is imported when it is first used: the training needs torch, which takes seconds to import,
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
     "cnndsl.explanations": ("explain",),
+    "cnndsl.explorer": ("explore",),
     "cnndsl.fmt": ("format",),
     "cnndsl.limits": ("Limits",),
     "cnndsl.network": ("Network", "check", "load", "loads"),
@@ -51,6 +54,7 @@ _HOMES = {
     "cnndsl.questions.trace": ("trace",),
     "cnndsl.spec.document": ("Text",),
     "cnndsl.training.api": ("train",),
+    "cnndsl.training.plot": ("plot_runs",),
     "cnndsl.training.run": ("Run", "load_run"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -66,11 +70,13 @@ __all__ = [
     "__version__",
     "check",
     "explain",
+    "explore",
     "format",
     "layer",
     "load",
     "load_run",
     "loads",
+    "plot_runs",
     "sizes",
     "sweep",
     "trace",

@@ -31,7 +31,7 @@ VERBS = {
     "layers": ("layers.layers", "List the layers, or show the page of layer NAME."),
     "new": ("zoo.new", "Write NAME.yaml, a spec to start from."),
     "predict": ("predict.predict", "Classify PICTUREs with the network of RUN."),
-    "runs": ("runs.list_runs", "List the runs, or those of the network NAME."),
+    "runs": ("runs.list_runs", "List the runs, or those of each NAME, or draw their curves."),
     "schema": ("schema.schema", "Print the JSON Schema of specs, for editors."),
     "shapes": ("shapes.shapes", "Show the layers of SPEC with output shapes, parameters and MACs."),
     "sizes": ("sizes.sizes", "Show which input sizes SPEC takes, and which of them lose no pixels."),

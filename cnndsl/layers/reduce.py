@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NULL, NUMBER, Listing
 from cnndsl.layers.shape import Refused, Shape, kept, resolve_sample_dim
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.table import Layer, Saved, argument, layer
+from cnndsl.layers.windows import WHOLE, Windows
 from cnndsl.printable import as_written
 
 
@@ -41,6 +44,23 @@ class _Reduction(Layer):
             )
         return dims
 
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return dict.fromkeys(self._dims(x), WHOLE)
+
+    def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
+        reduced = () if self.values["keepdim"] else self._dims(x)
+        return tuple((dim,) for dim in range(x.rank) if dim not in reduced)
+
+
+class _FromBoth(_Reduction):
+    """Reductions whose derivative is computed from input and output."""
+
+    def reads_output(self) -> bool:
+        return True
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, output=True)
+
 
 _DIM = INTEGER | Listing(INTEGER) | NULL
 
@@ -66,18 +86,15 @@ class Sum(_Reduction):
 
 
 @layer
-class Amax(_Reduction):
+class Amax(_FromBoth):
     """The largest value over ``dim``, one dimension or a list, as ``torch.amax``; see ``Mean``."""
 
     dim = argument(_DIM)
     keepdim = argument(BOOLEAN, False)
 
-    def reads_output(self) -> bool:
-        return True
-
 
 @layer
-class Norm(_Reduction):
+class Norm(_FromBoth):
     """The norm ``sum(|x| ** ord) ** (1 / ord)`` over ``dim``, one dimension or a list, as ``torch.linalg.vector_norm``.
 
     ``ord: 2`` is the Euclidean length, ``ord: 1`` the sum of magnitudes, and ``ord: 0`` the number of values that are
@@ -87,6 +104,3 @@ class Norm(_Reduction):
     ord = argument(NUMBER, 2.0)
     dim = argument(_DIM, None)
     keepdim = argument(BOOLEAN, False)
-
-    def reads_output(self) -> bool:
-        return True

@@ -13,11 +13,10 @@ import graphviz
 
 from cnndsl.emit.diagram.figure import TIMES, Cluster, Edge, Figure, Node
 from cnndsl.layers import Shape
+from cnndsl.palette import BLUE, FONTS, INK, LINE, MUTED
 
-#: Fonts with equal widths, so that text measured by Graphviz here fits its box in the reader's
-#: browser; then fonts that most machines have.
-FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
-INK, MUTED, LINE, BYPASS = "#1F2328", "#57606A", "#6E7781", "#0072B2"
+FONT = ",".join((*FONTS, "sans-serif"))
+BYPASS = BLUE
 
 #: Fill and border for each family of layers: tints of Okabe and Ito's colours, which colour-blind
 #: people can tell apart. Other families are grey.
