@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Any
 
 import click
 
@@ -17,8 +17,6 @@ from cnndsl.cli.output import is_signed, sign
 from cnndsl.limits import Limits
 from cnndsl.terminal import say
 from cnndsl.writing import check_folder, write_file
-
-Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 
 
 @click.command()
@@ -29,7 +27,15 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
     type=PATH,
     help="File to write; .svg, .png, .pdf or .dot gives the format. Default: NAME.svg.",
 )
+@click.option(
+    "--style",
+    type=click.Choice(["compact", "layers"]),
+    default="compact",
+    show_default=True,
+    help="compact: as in a paper; layers: each layer a box.",
+)
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper modules are boxes.")
+@click.option("--expand", metavar="PATH", multiple=True, help="A module to draw opened in place.")
 @click.option(
     "--rankdir",
     type=click.Choice(["TB", "LR", "BT", "RL"]),
@@ -40,27 +46,37 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 @click.option("--show-shapes/--no-show-shapes", default=True, help="Show the shapes on the edges.")
 @click.option("--dpi", type=click.IntRange(10, 600), help="Resolution of a PNG, in dots per inch.")
 @click.option("--fold/--no-fold", default=True, help="Draw repeated parts once, with their count.")
+@click.option(
+    "--color",
+    type=click.Choice(["family", "params", "macs", "memory"]),
+    default="family",
+    show_default=True,
+    help="What the colours of boxes show.",
+)
+@click.option(
+    "--theme", type=click.Choice(["light", "dark", "print"]), default="light", show_default=True, help="The colours."
+)
+@click.option("--names", is_flag=True, help="Show the names of layers as in the state_dict.")
+@click.option("--verbose", is_flag=True, help="Show all arguments, also those that say little.")
 @click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
 @spec_options
 @limits_option
 def draw(
     spec: Path,
     output: Path | None,
-    depth: int | None,
-    rankdir: Direction,
-    show_shapes: bool,
-    dpi: int | None,
-    fold: bool,
     force: bool,
     params: Sequence[str],
     settings: Sequence[str],
     limits: Limits,
+    **options: Any,
 ) -> None:
     """Draw SPEC as SVG, PNG, PDF or DOT.
 
-    Modules are clusters, layers show their arguments, and edges show their shapes. Graphviz need not be installed.
+    Layers that belong together are one box, and each block is drawn once, beside the network. Graphviz need not be
+    installed.
     """
     from cnndsl.emit.diagram import diagram
+    from cnndsl.emit.diagram.options import UnknownModule
     from cnndsl.emit.diagram.render import FORMATS, NoFonts, TooLarge
 
     compilation = read_spec(spec, params, settings, limits)
@@ -70,7 +86,10 @@ def draw(
     path = output or Path(f"{compilation.graph.document.label}.svg")
     if path.suffix not in FORMATS:
         raise click.BadParameter(f"{path} must end in one of {', '.join(FORMATS)}", param_hint="--output")
-    drawing = diagram(compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold)
+    try:
+        drawing = diagram(compilation.graph, **options)
+    except UnknownModule as error:
+        fail(f"there is no module `{error.path}` to expand", error.help)
     try:
         if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
