@@ -22,12 +22,14 @@ from cnndsl.version import __version__
 if TYPE_CHECKING:
     from cnndsl.diagnostics import Diagnostic, RunError, SpecError
     from cnndsl.explanations import explain
+    from cnndsl.explorer import explore
     from cnndsl.fmt import format
     from cnndsl.limits import Limits
     from cnndsl.network import Network, check, load, loads
     from cnndsl.plugins import layer
     from cnndsl.spec.document import Text
     from cnndsl.training.api import train
+    from cnndsl.training.plot import plot_runs
     from cnndsl.training.run import Run, load_run
 
 #: Where each name is. It is imported when it is first used: the training needs torch, which takes seconds to import,
@@ -35,12 +37,14 @@ if TYPE_CHECKING:
 _HOMES = {
     "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
     "cnndsl.explanations": ("explain",),
+    "cnndsl.explorer": ("explore",),
     "cnndsl.fmt": ("format",),
     "cnndsl.limits": ("Limits",),
     "cnndsl.network": ("Network", "check", "load", "loads"),
     "cnndsl.plugins": ("layer",),
     "cnndsl.spec.document": ("Text",),
     "cnndsl.training.api": ("train",),
+    "cnndsl.training.plot": ("plot_runs",),
     "cnndsl.training.run": ("Run", "load_run"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -56,11 +60,13 @@ __all__ = [
     "__version__",
     "check",
     "explain",
+    "explore",
     "format",
     "layer",
     "load",
     "load_run",
     "loads",
+    "plot_runs",
     "train",
 ]
 

@@ -24,7 +24,7 @@ PRELOAD = [
         "cnndsl.network",
         "cnndsl.training.train",
         "cnndsl.training.bars",
-        "cnndsl.training.curves",
+        "cnndsl.training.figures.curves",
         "cnndsl.emit.diagram",
     ),
     *("torch._dynamo", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"),

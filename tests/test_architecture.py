@@ -14,9 +14,9 @@ PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
 ORDER = [
-    "version", "record", "json_text", "printable", "cells", "grid", "terminal", "source", "diagnostics", "limits",
-    "explanations", "report_formats", "writing", "zoo", "layers", "spec", "plugins", "graph", "recipe", "emit",
-    "weights", "network", "fmt", "training", "cli",
+    "version", "record", "palette", "json_text", "printable", "cells", "grid", "terminal", "source", "diagnostics",
+    "limits", "explanations", "report_formats", "writing", "picture", "zoo", "layers", "spec", "plugins", "graph",
+    "recipe", "measure", "emit", "weights", "network", "questions", "compare", "explorer", "fmt", "training", "cli",
 ]  # fmt: skip
 
 

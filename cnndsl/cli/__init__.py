@@ -31,9 +31,12 @@ VERBS = {
     "layers": ("layers.layers", "List the layers, or show the page of layer NAME."),
     "new": ("zoo.new", "Write NAME.yaml, a spec to start from."),
     "predict": ("predict.predict", "Classify PICTUREs with the network of RUN."),
-    "runs": ("runs.list_runs", "List the runs, or those of the network NAME."),
+    "runs": ("runs.list_runs", "List the runs, or those of each NAME, or draw their curves."),
     "schema": ("schema.schema", "Print the JSON Schema of specs, for editors."),
     "shapes": ("shapes.shapes", "Show the layers of SPEC with output shapes, parameters and MACs."),
+    "sizes": ("sizes.sizes", "Show which input sizes SPEC takes, and which of them lose no pixels."),
+    "sweep": ("sweep.sweep", "Compare the costs of SPEC with several values of its parameters."),
+    "trace": ("trace.trace", "Show where the shape of PATH in SPEC comes from, step by step."),
     "train": ("train.train", "Train the network of SPEC by the recipe in its `train`."),
     "zoo": ("zoo.zoo", "List the specs that come with cnndsl."),
 }

@@ -47,16 +47,24 @@ table_option = format_option("table", "plain", "json", help="table for terminals
 text_option = format_option("text", "json", help="text for people, json for programs.")
 
 
-class _Path(click.Path):
-    """A path. An empty text, as from a variable that is not set, is none: Python takes it for the current folder."""
+class FilePath(click.Path):
+    """A path, with one of the ``endings`` if there are any. An empty text, as from a variable that is not set, is none:
+    Python takes it for the current folder."""
+
+    def __init__(self, *endings: str) -> None:
+        super().__init__(path_type=Path)
+        self.endings = endings
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == "":
             self.fail("the path is empty", param, ctx)
-        return super().convert(value, param, ctx)
+        path: Any = super().convert(value, param, ctx)
+        if self.endings and path.suffix not in self.endings:
+            self.fail(f"{path} must end in one of {', '.join(self.endings)}", param, ctx)
+        return path
 
 
-PATH = _Path(path_type=Path)
+PATH = FilePath()
 #: A path or `zoo:NAME`; never the text of a spec.
 spec_argument = click.argument("spec", type=PATH, shell_complete=complete_spec)
 

@@ -69,12 +69,23 @@ def complete_run(context: click.Context, parameter: click.Parameter, begun: str)
 
 
 @_quietly
-def complete_network(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The names of networks that have runs."""
+def complete_named_run(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The names of networks that have runs, and what :func:`complete_run` completes once a folder is begun."""
     from cnndsl.training.run_folder import list_runs
 
     names = dict.fromkeys(run.path.parent.name for run in list_runs(_runs(context)))
-    return [CompletionItem(name) for name in names if name.startswith(begun)]
+    found = [CompletionItem(name) for name in names if name.startswith(begun)]
+    return found or complete_run(context, parameter, begun)
+
+
+@_quietly
+def complete_layer(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The layers and modules of a run's network, but not of a checkpoint's, which only torch can read."""
+    from cnndsl.network import load
+    from cnndsl.training.run_folder import SPEC
+
+    paths = dict.fromkeys(row.path for row in load(Path(context.params["run"]) / SPEC).shapes().rows)
+    return [CompletionItem(path) for path in paths if path.startswith(begun)]
 
 
 def _runs(context: click.Context) -> Path:

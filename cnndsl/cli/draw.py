@@ -8,15 +8,23 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from cnndsl.cli.common import PATH, exit_code, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign
 from cnndsl.limits import Limits
 from cnndsl.terminal import say
 from cnndsl.writing import check_folder, write_file
+
+if TYPE_CHECKING:
+    from cnndsl.graph.graph import Graph
+
+#: The ending of a page to look around in, and the options that it takes.
+PAGE = ".html"
+OF_PAGES = {"spec", "output", "depth", "force", "params", "settings", "limits", "plugin"}
 
 
 @click.command()
@@ -25,7 +33,7 @@ from cnndsl.writing import check_folder, write_file
     "-o",
     "--output",
     type=PATH,
-    help="File to write; .svg, .png, .pdf or .dot gives the format. Default: NAME.svg.",
+    help="File to write; .svg, .png, .pdf, .dot or .html gives the format. Default: NAME.svg.",
 )
 @click.option(
     "--style",
@@ -61,7 +69,10 @@ from cnndsl.writing import check_folder, write_file
 @click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
 @spec_options
 @limits_option
+@click.pass_context
 def draw(
+    context: click.Context,
+    /,
     spec: Path,
     output: Path | None,
     force: bool,
@@ -70,10 +81,10 @@ def draw(
     limits: Limits,
     **options: Any,
 ) -> None:
-    """Draw SPEC as SVG, PNG, PDF or DOT.
+    """Draw SPEC as SVG, PNG, PDF or DOT, or as an HTML page to look around in.
 
     Layers that belong together are one box, and each block is drawn once, beside the network. Graphviz need not be
-    installed.
+    installed. The page needs no network: modules unfold at a click, and each layer shows its arguments, costs and line.
     """
     from cnndsl.emit.diagram import diagram
     from cnndsl.emit.diagram.options import UnknownModule
@@ -84,24 +95,44 @@ def draw(
     if compilation.graph is None:
         sys.exit(exit_code(compilation.diagnostics))
     path = output or Path(f"{compilation.graph.document.label}.svg")
-    if path.suffix not in FORMATS:
-        raise click.BadParameter(f"{path} must end in one of {', '.join(FORMATS)}", param_hint="--output")
-    try:
-        drawing = diagram(compilation.graph, **options)
-    except UnknownModule as error:
-        fail(f"there is no module `{error.path}` to expand", error.help)
+    if path.suffix not in (*FORMATS, PAGE):
+        raise click.BadParameter(f"{path} must end in one of {', '.join((*FORMATS, PAGE))}", param_hint="--output")
+    if path.suffix == PAGE:
+        _check_usage(context, path)
     try:
         if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
         check_folder(path)
-        with _telling_warnings(path):
-            picture = drawing.pipe(FORMATS[path.suffix])
-        write_file(path, sign(picture, path.suffix))
+        if path.suffix == PAGE:
+            write_file(path, _page(compilation.graph, options["depth"]))
+        else:
+            drawing = diagram(compilation.graph, **options)
+            with _telling_warnings(path):
+                picture = drawing.pipe(FORMATS[path.suffix])
+            write_file(path, sign(picture, path.suffix))
+    except UnknownModule as error:
+        fail(f"there is no module `{error.path}` to expand", error.help)
     except (NoFonts, TooLarge) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
     say(path)
+
+
+def _page(graph: Graph, depth: int | None) -> bytes:
+    from cnndsl.explorer import explore
+    from cnndsl.network import Network
+
+    return explore(Network(graph), depth=depth).html.encode()
+
+
+def _check_usage(context: click.Context, path: Path) -> None:
+    """Raises :class:`click.UsageError` for an option that a page would ignore."""
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if given and name not in OF_PAGES:
+            raise click.UsageError(f"{option.opts[0]} is for pictures, but {path} is a page: leave it out")
 
 
 @contextmanager

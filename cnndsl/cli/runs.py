@@ -1,18 +1,18 @@
-"""``cnndsl runs``: lists runs."""
+"""``cnndsl runs``: lists runs, or draws their curves."""
 
 from __future__ import annotations
 
 import io
-import sys
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import USAGE, format_option, runs_option
-from cnndsl.cli.completion import complete_network
-from cnndsl.diagnostics import did_you_mean
+from cnndsl.cli.common import ending, format_option, runs_option
+from cnndsl.cli.completion import complete_named_run
+from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
 from cnndsl.grid import GONE, Grid
 from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
@@ -20,6 +20,8 @@ from cnndsl.terminal import say, show, show_grid
 if TYPE_CHECKING:
     from cnndsl.training.listing import RunRow
 
+#: The picture of --plot.
+DEFAULT = Path("runs.svg")
 _COLUMNS = ("run", "state", ">epochs", ">loss", ">train acc", ">test acc", ">best", ">examples/s", "device")
 #: The path and the best accuracy are never removed.
 _GIVES = tuple(
@@ -28,7 +30,7 @@ _GIVES = tuple(
 
 
 @click.command("runs")
-@click.argument("name", required=False, shell_complete=complete_network)
+@click.argument("names", nargs=-1, metavar="[NAME]...", shell_complete=complete_named_run)
 @runs_option
 @click.option(
     "--sort",
@@ -38,33 +40,43 @@ _GIVES = tuple(
     help="The oldest first, or the best test accuracy first.",
 )
 @format_option("table", "plain", "json", "csv", help="table for terminals, plain for diffs, json and csv for programs.")
-def list_runs(name: str | None, runs: Path, sort: str, form: str) -> None:
-    """List the runs, or those of the network NAME.
+@click.option("--plot", is_flag=True, help="Draw their curves in one picture instead.")
+@click.option("-o", "--output", type=PICTURE, help=f"Picture of --plot: .png, .svg or .pdf. Default: {DEFAULT}.")
+@force_option
+def list_runs(
+    names: Sequence[str], runs: Path, sort: str, form: str, plot: bool, output: Path | None, force: bool
+) -> None:
+    """List the runs, or those of each NAME: a network, or a run by its folder or its time.
 
-    Losses, accuracies and examples/s are of the last epoch; `best` is the best test accuracy.
+    Losses, accuracies and examples/s are of the last epoch; `best` is the best test accuracy. With --plot, the label of
+    each run is what differs in the recipes.
     """
-    from cnndsl.training.listing import run_rows
+    if output is not None and not plot:
+        raise click.UsageError("-o is for --plot")
+    with ending():
+        from cnndsl.training import run_folder
+        from cnndsl.training.listing import run_rows
 
-    rows = run_rows(runs, name, sort)
+        found = run_folder.named_runs(runs, names) if names else run_folder.list_runs(runs)
+        rows = run_rows(found, sort)
+        if not rows:
+            say(f"there are no runs in {runs}: `cnndsl train SPEC` starts one, `--runs` names another folder", err=True)
+        elif plot:
+            _plot([row.path for row in rows], output or DEFAULT, force)
+            return
     if form == "json":
         show(json_text([_plain(row) for row in rows]))
     elif form == "csv":
         _write_csv(rows)
     elif rows:
         show_grid(Grid(_COLUMNS, [_cells(row) for row in rows], _GIVES), form)
-    if not rows:
-        _say_none(name, runs)
 
 
-def _say_none(name: str | None, runs: Path) -> None:
-    if name is None:
-        say(f"there are no runs in {runs}: `cnndsl train SPEC` starts one, `--runs` names another folder", err=True)
-        return
-    from cnndsl.training.listing import run_rows
+def _plot(paths: Sequence[Path], output: Path, force: bool) -> None:
+    check_files(output, force=force)
+    from cnndsl.training.plot import plot_runs
 
-    help = did_you_mean(name, {row.name for row in run_rows(runs)}) or "`cnndsl runs` lists all"
-    say(f"there are no runs of `{name}` in {runs}; {help}", err=True)
-    sys.exit(USAGE)
+    write(output, plot_runs(*paths).data(output.suffix))
 
 
 def _cells(row: RunRow) -> tuple[str, ...]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
-from cnndsl.training.run_folder import RunFolder, list_runs
+from cnndsl.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,9 @@ class RunRow:
         )
 
 
-def run_rows(root: Path, name: str | None = None, sort: str = "time") -> list[RunRow]:
-    """The runs in a folder, of ``name`` or all: the oldest first, or the best test accuracy first."""
-    rows = [RunRow.of(run) for run in list_runs(root) if name is None or run.path.parent.name == name]
+def run_rows(runs: Sequence[RunFolder], sort: str = "time") -> list[RunRow]:
+    """Runs in their order, or the best test accuracy first."""
+    rows = [RunRow.of(run) for run in runs]
     if sort == "test_acc":
         rows.sort(key=lambda row: -inf if row.best_test_acc is None else row.best_test_acc, reverse=True)
     return rows

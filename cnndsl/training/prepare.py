@@ -48,6 +48,13 @@ def as_float(images: Tensor) -> Tensor:
     return images if images.is_floating_point() else images.div(255)
 
 
+def as_seen(images: Tensor, recipe: Recipe) -> Tensor:
+    """Prepared images, float32 ``(N, C, H, W)``, as people see them: uint8, on the CPU, not normalized."""
+    for call in reversed(recipe.augment):
+        images = called(call).undone(images)
+    return images.mul(255).round().clamp(0, 255).byte().cpu()
+
+
 def preparation(
     recipe: Recipe, sample: tuple[int, ...], *, training: bool, size: int | tuple[int, int] | None = None
 ) -> Preparation:

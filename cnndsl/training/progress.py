@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
-from math import inf
+from math import inf, nan
 from typing import Any
 
 from cnndsl.recipe import EarlyStopping
@@ -48,6 +48,11 @@ def early_end(rule: EarlyStopping | None, epochs: Sequence[Epoch]) -> str:
     return f"`{rule.monitor}` has not improved since epoch {len(epochs) - since}, when it was {best:.4g}"
 
 
+def best_of(epochs: Sequence[Epoch]) -> Epoch:
+    """The first epoch with the highest test accuracy."""
+    return max(epochs, key=lambda epoch: epoch.test_acc)
+
+
 @dataclass(frozen=True)
 class Sums:
     """Sums of an epoch: ``loss`` over labels of this ``mass``, ``correct`` of ``counted`` labels."""
@@ -82,8 +87,8 @@ class Progress:
 
     @property
     def best(self) -> Epoch | None:
-        """The first epoch with the highest test accuracy."""
-        return max(self.epochs, key=lambda epoch: epoch.test_acc, default=None)
+        """The epoch whose checkpoint is kept as the best."""
+        return best_of(self.epochs) if self.epochs else None
 
     @property
     def examples_per_s(self) -> float:
@@ -110,3 +115,17 @@ def as_csv(epochs: Sequence[Epoch]) -> str:
     writer.writeheader()
     writer.writerows(asdict(epoch) for epoch in epochs)
     return text.getvalue()
+
+
+def from_csv(text: str) -> list[Epoch]:
+    """The epochs of a ``metrics.csv``. A figure that an older version did not write is NaN. Raises ValueError for
+    another table."""
+    rows = csv.DictReader(io.StringIO(text))
+    return [_epoch(row) for row in rows]
+
+
+def _epoch(row: Mapping[str, str | None]) -> Epoch:
+    """Raises ValueError for a row that is not of an epoch."""
+    number, *names = (item.name for item in fields(Epoch))
+    figures = {name: float(row.get(name) or nan) for name in names}
+    return Epoch(epoch=int(row.get(number) or ""), **figures)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from cnndsl.diagnostics import Code, RunError
+from cnndsl.diagnostics import Code, RunError, did_you_mean, shorten
 from cnndsl.writing import given_path, read_file
 
 #: The files of a run. ``BEFORE`` is the checkpoint before the last, in case the last is damaged, which then becomes
@@ -57,7 +58,7 @@ class RunFolder:
             return False
 
 
-def find_run(path: str | Path) -> RunFolder:
+def find_run(path: str | PathLike[str]) -> RunFolder:
     """A run from its folder, or from one of its checkpoints, wherever they are.
 
     Raises :class:`RunError` if there is neither.
@@ -74,3 +75,26 @@ def list_runs(root: Path) -> list[RunFolder]:
     """The runs in a folder, ``root/<name>/<time>/``, the oldest first."""
     folders = [path.parent for path in root.glob(f"*/*/{INFO}")]
     return [RunFolder(path) for path in sorted(folders, key=lambda path: (path.name, path.parent.name))]
+
+
+def named_runs(root: Path, names: Sequence[str]) -> list[RunFolder]:
+    """The runs that the names mean, those of the first name first. A name is a network's, a run's folder, or its path
+    or its last part in ``root``. Raises :class:`RunError` if there are none of a name."""
+    known = list_runs(root)
+    found: dict[Path, RunFolder] = {}
+    for name in names:
+        path = given_path(name)
+        meant = [run for run in known if name in (run.path.parent.name, run.path.name) or root / path == run.path]
+        if (path / INFO).is_file():
+            meant = [RunFolder(path)]
+        if not meant:
+            raise _unknown(name, root, known)
+        for run in meant:
+            found.setdefault(run.path.resolve(), run)
+    return [*found.values()]
+
+
+def _unknown(name: str, root: Path, known: Sequence[RunFolder]) -> RunError:
+    names = {word for run in known for word in (run.path.parent.name, run.path.name, str(run.path))}
+    help = did_you_mean(name, names) or "`cnndsl runs` lists all"
+    return RunError(Code.CHECKPOINT, f"there are no runs of `{shorten(name)}` in {root}", help)

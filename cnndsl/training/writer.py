@@ -22,6 +22,8 @@ from cnndsl.writing import clear_unfinished, write_file
 
 #: Seconds between two drawings of the curves during a training: one takes as long as an epoch of a small network can.
 PAUSE = 30
+#: The formats of the curves.
+CURVES = (".svg", ".png")
 
 
 class RunWriter:
@@ -84,10 +86,12 @@ class RunWriter:
         """Draws the curves of all epochs, if there are new ones."""
         if not self.undrawn:
             return
-        from cnndsl.training.curves import curves  # matplotlib takes a second, and a training may never get here
+        # matplotlib takes half a second, and a training may never get here
+        from cnndsl.training.figures.curves import curves
 
-        for name, data in curves(str(self.info["name"]), self.undrawn).items():
-            self.write(name, data)
+        picture = curves(str(self.info["name"]), self.undrawn)
+        for ending in CURVES:
+            self.write(f"curves{ending}", picture.data(ending))
         self.undrawn, self.drawn = (), time.monotonic()
 
     def write(self, name: str, data: bytes) -> None:

@@ -6,9 +6,9 @@ import re
 from html import escape
 from textwrap import wrap
 
-#: Fonts with equal widths, so that text measured here fits its box in the reader's
-#: browser; then fonts that most machines have.
-FONT = "Helvetica,Arial,Liberation Sans,DejaVu Sans,sans-serif"
+from cnndsl.palette import FONTS
+
+FONT = ",".join((*FONTS, "sans-serif"))
 
 
 def font(label: str, size: float, color: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
+from cnndsl.palette import BLUE, INK, LINE, MUTED
 from cnndsl.record import Record
 
 Fill: TypeAlias = tuple[str, str]  #: the colour of a box and of its border
@@ -37,12 +38,12 @@ class Theme(Record, frozen=True):
 #: Tints of Okabe and Ito's colours, which colour-blind people can tell apart. Other families are grey.
 LIGHT = Theme(
     paper="white",
-    ink="#1F2328",
-    muted="#57606A",
-    line="#6E7781",
-    bypass="#0072B2",
+    ink=INK,
+    muted=MUTED,
+    line=LINE,
+    bypass=BLUE,
     faint="#A0A8B1",
-    plain=("white", "#6E7781"),
+    plain=("white", LINE),
     other=("#ECECEC", "#A8A8A8"),
     families={
         "convolution": ("#C3DCF0", "#5B9BC8"),

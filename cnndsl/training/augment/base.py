@@ -108,6 +108,10 @@ class Transform:
         """New images, given what was drawn. ``images`` are not changed."""
         raise NotImplementedError
 
+    def undone(self, images: Tensor) -> Tensor:
+        """The images before it, for people, if it changes the range of their values."""
+        return images
+
     def for_labels(self) -> Transform:
         """The transform for labels of pixels: it mixes none, and new pixels get class 0. Torchvision does the same to
         masks."""

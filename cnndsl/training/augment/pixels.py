@@ -22,6 +22,11 @@ class Normalize(Transform):
     def apply(self, images: Tensor, *drawn: Tensor) -> Tensor:
         return images.sub(self._beside(self.mean, images)).div_(self._beside(self.std, images))
 
+    def undone(self, images: Tensor) -> Tensor:
+        if len(self.mean) not in (1, images.shape[1]):  # the channels were mixed later
+            return images
+        return images.mul(self._beside(self.std, images)).add_(self._beside(self.mean, images))
+
     def _beside(self, values: tuple[float, ...], images: Tensor) -> Tensor:
         return moved(torch.tensor(values), images.device)[:, None, None]
 

@@ -134,9 +134,8 @@ class _Drawer:
                 wires.append(wire)
         for number, bar in enumerate(plan.bars):
             top, bottom = routed.tops[bar.rows[0]], routed.tops[bar.rows[1]] + routed.heights[bar.rows[1]]
-            strokes.append(Stroke(f"{self.inside} bracket {number}".strip(), tuple(
-                self._point(*corner) for corner in
-                ((bar.across + 4, top), (bar.across, top), (bar.across, bottom), (bar.across + 4, bottom)))))  # fmt: skip
+            corners = ((bar.across + 4, top), (bar.across, top), (bar.across, bottom), (bar.across + 4, bottom))
+            strokes.append(Stroke(f"{self.inside} bracket {number}", tuple(self._point(*at) for at in corners)))
             middle = top + routed.heights[bar.rows[0]] / 2
             texts.append(
                 Text(
@@ -187,7 +186,7 @@ class _Drawer:
     def _exit(self, spot: Spot, name: str, at: float, id: str) -> tuple[Box, Wire]:
         line = Line((Piece(words.clean(name)),), words.SMALL)
         start = spot.across + spot.half
-        along, across = self._turned(line.width + 8, 12.0)
+        _, across = self._turned(line.width + 8, 12.0)
         end = start + ARROW
         box = Box(f"{id} output {name}", "end", *self._point(end + across / 2, at),
                   line.width + 8, 12.0, (line,))  # fmt: skip

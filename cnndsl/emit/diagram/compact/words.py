@@ -36,9 +36,9 @@ UNNAMED = ("p", "mode", "dim")
 #: Layers that only reorder values. Beside others they are left out.
 QUIET = ("Identity", "Permute")
 #: Sizes of text in points: of names, of what is below them, and of shapes.
-SIZE, SMALL = 9.5, 7.5
+SIZE, SMALL = 10, 8
 #: Lines of a box are broken to be no longer, if they can be.
-LONGEST = 200.0
+LONGEST = 210.0
 
 
 def lines(cell: Cell, verbose: bool, names: bool, inside: str) -> list[Line]:

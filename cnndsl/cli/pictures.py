@@ -1,0 +1,46 @@
+"""Shared by the verbs that write pictures: options, and files that are never written over those of others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+
+from cnndsl.cli.common import FilePath, fail
+from cnndsl.cli.output import NotOurs, check_free, sign
+from cnndsl.palette import ENDINGS
+from cnndsl.terminal import say
+from cnndsl.writing import write_file
+
+PICTURE = FilePath(*ENDINGS)
+force_option = click.option("--force", is_flag=True, help="Overwrite files that cnndsl did not write.")
+
+
+def check_files(*paths: Path | None, force: bool) -> None:
+    """Ends the program if one of these files must not or cannot be written."""
+    given = [path for path in paths if path is not None]
+    if len({*given}) < len(given):
+        raise click.UsageError(f"two results cannot go to one file: {given[0]}")
+    for path in given:
+        with _failing(path):
+            check_free(path, force)
+
+
+def write(path: Path, data: bytes, told: bool = True) -> None:
+    """Writes a checked file, and prints its name if it is to be ``told``. Ends the program if it cannot be written."""
+    with _failing(path):
+        write_file(path, sign(data, path.suffix))
+    if told:
+        say(path)
+
+
+@contextmanager
+def _failing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except NotOurs:
+        fail(f"{path} exists and was not written by cnndsl", "choose another name, or use --force")
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}")

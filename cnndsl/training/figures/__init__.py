@@ -1,0 +1,1 @@
+"""The figures of trainings and trained networks, one module for each."""
