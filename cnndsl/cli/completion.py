@@ -70,12 +70,12 @@ def complete_run(context: click.Context, parameter: click.Parameter, begun: str)
 
 @_quietly
 def complete_named_run(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The names of networks that have runs, and what :func:`complete_run` completes once a folder is begun."""
+    """The names of networks that have runs, or else the run that is begun."""
     from cnndsl.training.run_folder import list_runs
 
     names = dict.fromkeys(run.path.parent.name for run in list_runs(_runs(context)))
     found = [CompletionItem(name) for name in names if name.startswith(begun)]
-    return found or complete_run(context, parameter, begun)
+    return found or (complete_run(context, parameter, begun) if begun else [])
 
 
 @_quietly

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cnndsl.picture import Picture, drawn
 from cnndsl.training.figures.tiles import Sheet, Tile, rgb
-from cnndsl.training.mistakes import Mistake
+
+if TYPE_CHECKING:
+    from cnndsl.training.mistakes import Mistake
 
 #: Pictures in a row, and their inches.
 COLUMNS, WIDTH = 6, 1.05

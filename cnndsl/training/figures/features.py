@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -11,7 +13,9 @@ from cnndsl.diagnostics import Code, RunError
 from cnndsl.palette import BLUE, MUTED
 from cnndsl.picture import Picture, drawn
 from cnndsl.training.figures.tiles import Sheet, Tile, columns_for, rgb
-from cnndsl.training.insight import Features
+
+if TYPE_CHECKING:
+    from cnndsl.training.insight import Features
 
 #: The most channels, and the most pixels of one in each direction.
 MOST, PIXELS = 127, 112

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from cnndsl.palette import MUTED
 from cnndsl.picture import Picture, drawn
 from cnndsl.training.figures.tiles import Sheet, Tile, columns_for
-from cnndsl.training.insight import Filters
+
+if TYPE_CHECKING:
+    from cnndsl.training.insight import Filters
 
 #: The most images of filters, and the most rows and columns if each channel has one.
 MOST, ROWS = 256, 24
