@@ -84,7 +84,8 @@ def complete_layer(context: click.Context, parameter: click.Parameter, begun: st
     from cnndsl.network import load
     from cnndsl.training.run_folder import SPEC
 
-    paths = dict.fromkeys(row.path for row in load(Path(context.params["run"]) / SPEC).shapes().rows)
+    run = Path(context.params.get("run") or context.args[0])  # as in `complete_parameter`
+    paths = dict.fromkeys(row.path for row in load(run / SPEC).shapes().rows)
     return [CompletionItem(path) for path in paths if path.startswith(begun)]
 
 
