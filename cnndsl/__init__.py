@@ -22,6 +22,7 @@ from cnndsl.version import __version__
 if TYPE_CHECKING:
     from cnndsl.diagnostics import Diagnostic, RunError, SpecError
     from cnndsl.explanations import explain
+    from cnndsl.explorer import explore
     from cnndsl.fmt import format
     from cnndsl.limits import Limits
     from cnndsl.network import Network, check, load, loads
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
     "cnndsl.explanations": ("explain",),
+    "cnndsl.explorer": ("explore",),
     "cnndsl.fmt": ("format",),
     "cnndsl.limits": ("Limits",),
     "cnndsl.network": ("Network", "check", "load", "loads"),
@@ -58,6 +60,7 @@ __all__ = [
     "__version__",
     "check",
     "explain",
+    "explore",
     "format",
     "layer",
     "load",

@@ -16,8 +16,7 @@ PACKAGE = ROOT / "cnndsl"
 ORDER = [
     "version", "record", "palette", "json_text", "printable", "cells", "grid", "terminal", "source", "diagnostics",
     "limits", "explanations", "report_formats", "writing", "picture", "zoo", "layers", "spec", "plugins", "graph",
-    "recipe", "emit",
-    "weights", "network", "fmt", "training", "cli",
+    "recipe", "measure", "emit", "weights", "network", "questions", "compare", "explorer", "fmt", "training", "cli",
 ]  # fmt: skip
 
 

@@ -8,9 +8,10 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import click
+from click.core import ParameterSource
 
 from cnndsl.cli.common import PATH, exit_code, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign
@@ -18,7 +19,13 @@ from cnndsl.limits import Limits
 from cnndsl.terminal import say
 from cnndsl.writing import check_folder, write_file
 
+if TYPE_CHECKING:
+    from cnndsl.graph.graph import Graph
+
 Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
+#: The ending of a page to look around in, and the options that it takes.
+PAGE = ".html"
+OF_PAGES = {"spec", "output", "depth", "force", "params", "settings", "limits", "plugin"}
 
 
 @click.command()
@@ -27,7 +34,7 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
     "-o",
     "--output",
     type=PATH,
-    help="File to write; .svg, .png, .pdf or .dot gives the format. Default: NAME.svg.",
+    help="File to write; .svg, .png, .pdf, .dot or .html gives the format. Default: NAME.svg.",
 )
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper modules are boxes.")
 @click.option(
@@ -43,7 +50,9 @@ Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 @click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
 @spec_options
 @limits_option
+@click.pass_context
 def draw(
+    context: click.Context,
     spec: Path,
     output: Path | None,
     depth: int | None,
@@ -56,9 +65,10 @@ def draw(
     settings: Sequence[str],
     limits: Limits,
 ) -> None:
-    """Draw SPEC as SVG, PNG, PDF or DOT.
+    """Draw SPEC as SVG, PNG, PDF or DOT, or as an HTML page to look around in.
 
     Modules are clusters, layers show their arguments, and edges show their shapes. Graphviz need not be installed.
+    The page needs no network: modules unfold at a click, and each layer shows its arguments, costs and line.
     """
     from cnndsl.emit.diagram import diagram
     from cnndsl.emit.diagram.render import FORMATS, NoFonts, TooLarge
@@ -68,21 +78,44 @@ def draw(
     if compilation.graph is None:
         sys.exit(exit_code(compilation.diagnostics))
     path = output or Path(f"{compilation.graph.document.label}.svg")
-    if path.suffix not in FORMATS:
-        raise click.BadParameter(f"{path} must end in one of {', '.join(FORMATS)}", param_hint="--output")
-    drawing = diagram(compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold)
+    if path.suffix not in (*FORMATS, PAGE):
+        raise click.BadParameter(f"{path} must end in one of {', '.join((*FORMATS, PAGE))}", param_hint="--output")
+    if path.suffix == PAGE:
+        _check_usage(context, path)
     try:
         if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
         check_folder(path)
-        with _telling_warnings(path):
-            picture = drawing.pipe(FORMATS[path.suffix])
-        write_file(path, sign(picture, path.suffix))
+        if path.suffix == PAGE:
+            write_file(path, _page(compilation.graph, depth))
+        else:
+            drawing = diagram(
+                compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold
+            )
+            with _telling_warnings(path):
+                picture = drawing.pipe(FORMATS[path.suffix])
+            write_file(path, sign(picture, path.suffix))
     except (NoFonts, TooLarge) as error:
         fail(str(error))
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
     say(path)
+
+
+def _page(graph: Graph, depth: int | None) -> bytes:
+    from cnndsl.explorer import explore
+    from cnndsl.network import Network
+
+    return explore(Network(graph), depth=depth).html.encode()
+
+
+def _check_usage(context: click.Context, path: Path) -> None:
+    """Raises :class:`click.UsageError` for an option that a page would ignore."""
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if given and name not in OF_PAGES:
+            raise click.UsageError(f"{option.opts[0]} is for pictures, but {path} is a page: leave it out")
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from math import prod
 
 from cnndsl.layers import Layer, Shape
+from cnndsl.layers.table import Saved
+from cnndsl.layers.windows import Windows
 from cnndsl.record import Record
 
 
@@ -45,6 +47,16 @@ class Bound(Record, frozen=True, eq=False, dict=True):
     def tensors(self) -> tuple[str, ...]:
         """The names of its tensors in the ``state_dict``."""
         return (*self.layer.named_parameters(), *self.layer.named_buffers())
+
+    @cached_property
+    def windows(self) -> tuple[Mapping[int, Windows] | None, tuple[tuple[int, ...], ...]]:
+        """:meth:`Layer.windows` and :meth:`Layer.arrangement` of its shapes."""
+        return self.layer.windows(self.input, self.output), self.layer.arrangement(self.input, self.output)
+
+    @cached_property
+    def saved(self) -> Saved:
+        """:meth:`Layer.saves` of its shapes."""
+        return self.layer.saves(self.input, self.output)
 
     @cached_property
     def unseen(self) -> tuple[int, ...]:

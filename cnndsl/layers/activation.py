@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, MAX_NUMBER, NOT_NEGATIVE, NULL, NUMBER, POSITIVE, Choice
 from cnndsl.layers.shape import Refused, Shape, resolve_sample_dim
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.table import INPUT, OUTPUT, Layer, Saved, argument, layer
+from cnndsl.layers.windows import WHOLE, Span, Windows
 
 
 class _Activation(Layer):
     family = "activation"
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(values=x.elements) if self.works_in_place() else INPUT  # in place, torch keeps a copy
 
 
 class _Inplace(_Activation):
@@ -25,6 +31,9 @@ class _Bent(_Activation):
     def irreversible(self) -> str:
         return "torch has no backward pass for a negative slope in place" if self.slope() < 0 else ""
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return OUTPUT if self.works_in_place() else INPUT
+
     def slope(self) -> float:
         """A number with the sign of the slope below 0."""
         return 1.0
@@ -39,6 +48,9 @@ class ReLU(_Inplace):
 
     def reads_output(self) -> bool:
         return True
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return OUTPUT
 
 
 @layer
@@ -107,6 +119,9 @@ class RReLU(_Bent):
 
     def slope(self) -> float:
         return self.lower + self.upper
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return super().saves(x, out)._replace(values=x.elements)  # the slopes
 
 
 @layer
@@ -233,6 +248,9 @@ class _FromOutput(_Activation):
     def reads_output(self) -> bool:
         return True
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return OUTPUT
+
 
 @layer
 class Sigmoid(_FromOutput):
@@ -247,6 +265,9 @@ class LogSigmoid(_Activation):
 
     gives_probabilities = True
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=x.elements)
+
 
 @layer
 class Tanh(_FromOutput):
@@ -256,6 +277,9 @@ class Tanh(_FromOutput):
 @layer
 class Tanhshrink(_Activation):
     """``x - tanh(x)``."""
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(values=x.elements)  # the tanh
 
 
 @layer
@@ -275,6 +299,9 @@ class Softsign(_Activation):
 
     Bergstra et al., 2009.
     """
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=x.elements)  # the divisor
 
 
 @layer
@@ -325,6 +352,14 @@ class GLU(_Activation):
             raise Refused(f"dimension {dim} of {x} is odd, so it cannot be halved", "dim")
         return x.with_size(dim, x[dim] // 2)
 
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        dim = self.dim % x.rank
+        return {dim: Windows(1, (Span(0, out[dim], out[dim]),))}
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim = resolve_sample_dim(self.dim, x.rank)
+        return {dim: f"{x[dim]} / 2"}
+
 
 class _Softmax(_FromOutput):
     example = {"dim": 1}
@@ -339,6 +374,9 @@ class _Softmax(_FromOutput):
                 f"without `dim`, torch uses dimension 0 of {x}, which is the batch", None, "write it, such as `dim: 1`"
             )
         return x
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return {1 if self.dim is None else self.dim % x.rank: WHOLE}
 
 
 @layer

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import gcd, prod
 
 from cnndsl.layers.kinds import BOOLEAN, NATURAL, POSITIVE, Choice, PerAxis
-from cnndsl.layers.shape import Refused, Shape, unseen, window
-from cnndsl.layers.table import Layer, argument, inferred, layer
+from cnndsl.layers.shape import Refused, Shape, unseen, window, window_arithmetic
+from cnndsl.layers.table import INPUT, Layer, Saved, argument, inferred, layer
+from cnndsl.layers.windows import Windows, sliding, spreading
 
 #: oneDNN, which torch uses on CPUs, crashes the process for strides of several thousand.
 MAX_STRIDE = 4096
@@ -21,6 +23,9 @@ class _Convolution(Layer):
     out_channels = argument(POSITIVE)
     kernel_size = argument(PerAxis(POSITIVE))
     stride = argument(PerAxis(POSITIVE), 1)
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT
 
     def check_stride(self) -> None:
         if (largest := max(self.axes(self.stride))) > MAX_STRIDE:
@@ -62,10 +67,29 @@ class _Conv(_Convolution):
         spatial = map(window, x.spatial, kernel, stride, paddings, dilation)
         return Shape((x[0], self.out_channels, *spatial))
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        kernel, stride, dilation = self.axes(self.kernel_size), self.axes(self.stride), self.axes(self.dilation)
+        sides = (f"{p}" if isinstance(self.padding, str) else f"2*{p // 2}" for p in self.paddings())
+        spatial = map(window_arithmetic, x.spatial, kernel, stride, sides, dilation)
+        return {1: "out_channels", **dict(enumerate(spatial, 2))}
+
     def padded(self, x: Shape) -> tuple[int, ...]:
         if self.padding_mode == "zeros":
             return ()
         return x.with_spatial(tuple(size + padding for size, padding in zip(x.spatial, self.paddings())))
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        odd = tuple(padding % 2 for padding in self.paddings())
+        if any(odd):  # `same`, with one more value on the far side: torch adds it in a copy
+            return Saved(values=x.with_spatial(tuple(map(sum, zip(x.spatial, odd)))).elements)
+        if self.padding_mode == "zeros":
+            return INPUT
+        return Saved(input=self.padding_mode != "circular", values=prod(self.padded(x)))
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        before = (padding // 2 for padding in self.paddings())
+        settings = (self.axes(self.kernel_size), self.axes(self.stride), before, self.axes(self.dilation))
+        return dict(enumerate(map(sliding, *settings), 2))
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         near = tuple(padding // 2 for padding in self.paddings())
@@ -148,6 +172,14 @@ class _ConvTranspose(_Convolution):
         spatial = tuple(map(self._axis, x.spatial, *map(self.axes, settings)))
         return x.with_channels(self.out_channels).with_spatial(spatial)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        settings = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
+        spatial = (
+            f"({size} - 1)*{stride} - 2*{padding} + {dilation}*({kernel} - 1) + {extra} + 1"
+            for size, kernel, stride, padding, extra, dilation in zip(x.spatial, *map(self.axes, settings))
+        )
+        return {1: "out_channels", **dict(enumerate(spatial, 2))}
+
     def _axis(self, size: int, kernel: int, stride: int, padding: int, extra: int, dilation: int) -> int:
         if extra >= max(stride, dilation):
             raise Refused(f"output_padding {extra} must be smaller than stride or dilation", "output_padding")
@@ -155,6 +187,10 @@ class _ConvTranspose(_Convolution):
         if out < 1:
             raise Refused(f"nothing is left of an axis of {size}: its output size would be {out}", "padding")
         return out
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        settings = (self.kernel_size, self.stride, self.padding, self.dilation)
+        return dict(enumerate(map(spreading, *map(self.axes, settings)), 2))
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         weight = (self.in_channels, self.out_channels // self.groups, *self.axes(self.kernel_size))

@@ -2,19 +2,37 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from cnndsl.layers.kinds import BOOLEAN, NUMBER, POSITIVE, PROBABILITY, Choice
 from cnndsl.layers.shape import Refused, Shape
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.table import NOTHING, Layer, Saved, argument, layer
 
 
-class _Dropout(Layer):
+class _Dropping(Layer):
     family = "dropout"
     shares_memory = True  # in evaluation it returns its input
+
+    def is_view(self, training: bool) -> bool:
+        return not training or self.values["p"] == 0
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return NOTHING if self.values["p"] == 0 else Saved(values=self.drawn(x))
+
+    def drawn(self, x: Shape) -> int:
+        """How many factors are drawn for an input of shape ``x``."""
+        return x.elements
+
+
+class _Dropout(_Dropping):
     short_name = "dropout"
     drops_values = True
 
     p = argument(PROBABILITY, 0.5)
     inplace = argument(BOOLEAN, False)
+
+    def drawn(self, x: Shape) -> int:
+        return 1 if self.p == 1 else prod(x[: x.rank - (self.dims or 0)])
 
 
 @layer
@@ -67,27 +85,29 @@ class AlphaDropout(_AlphaDropout):
 class FeatureAlphaDropout(_AlphaDropout):
     """``AlphaDropout`` of whole channels."""
 
+    def drawn(self, x: Shape) -> int:
+        return 1 if self.p == 1 else x[0] * x.channels
+
 
 @layer
-class StochasticDepth(Layer):
+class StochasticDepth(_Dropping):
     """Sets whole samples (``mode: row``) or the whole batch (``mode: batch``) to 0 with probability ``p`` in
     training, and divides the rest by ``1 - p``. Put it at the end of a residual's steps to drop that branch.
 
     Huang et al., 2016.
     """
 
-    family = "dropout"
-    shares_memory = True
     package = "torchvision.ops"
     example = {"p": 0.2, "mode": "row"}
 
     p = argument(PROBABILITY)
     mode = argument(Choice("batch", "row"))
 
+    def drawn(self, x: Shape) -> int:
+        return x[0] if self.mode == "row" else 1
 
-class _DropBlock(Layer):
-    family = "dropout"
-    shares_memory = True
+
+class _DropBlock(_Dropping):
     package = "torchvision.ops"
     example = {"p": 0.1, "block_size": 7}
 
@@ -102,6 +122,9 @@ class _DropBlock(Layer):
             cut = "" if block == self.block_size else f": the input {x} reduces {self.block_size} to that"
             raise Refused(f"a block has a centre, so its size must be odd, not {block}{cut}", "block_size")
         return x
+
+    def drawn(self, x: Shape) -> int:
+        return x.elements + 1  # a mask, and what it is divided by
 
 
 @layer

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cnndsl.layers.kinds import BOOLEAN, NATURAL, NUMBER, POSITIVE
 from cnndsl.layers.shape import Shape
-from cnndsl.layers.table import Layer, argument, inferred, layer
+from cnndsl.layers.table import INPUT, Layer, Saved, argument, inferred, layer
+from cnndsl.layers.windows import WHOLE, Windows
 
 
 @layer
@@ -25,12 +28,21 @@ class Linear(Layer):
     def output(self, x: Shape) -> Shape:
         return x.with_size(-1, self.out_features)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return {x.rank - 1: "out_features"}
+
     def parameters(self) -> dict[str, tuple[int, ...]]:
         weight = (self.out_features, self.in_features)
         return {"weight": weight} | ({"bias": (self.out_features,)} if self.bias else {})
 
     def macs(self, x: Shape, out: Shape) -> int:
         return out.elements * self.in_features
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return {x.rank - 1: WHOLE}
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT
 
 
 @layer
@@ -54,6 +66,9 @@ class Scale(Layer):
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return {"weight": (self.num_channels, *(1,) * self.spatial_dims)}
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT
+
 
 @layer
 class Affine(Layer):
@@ -72,3 +87,6 @@ class Affine(Layer):
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return {"weight": (self.num_features,), "bias": (self.num_features,)}
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import prod
 
 from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, NULL, NUMBER, POSITIVE, Listing
 from cnndsl.layers.shape import Refused, Shape
-from cnndsl.layers.table import Layer, argument, inferred, layer
+from cnndsl.layers.table import Layer, Saved, argument, inferred, layer
+from cnndsl.layers.windows import WHOLE, Windows
 
 
 class _Normalization(Layer):
@@ -16,6 +18,11 @@ class _Normalization(Layer):
     def affine_parameters(self, shape: tuple[int, ...], affine: bool, bias: bool) -> dict[str, tuple[int, ...]]:
         """A scale and, with ``bias``, a shift of this shape, if the layer is ``affine``."""
         return {name: shape for name in ("weight", "bias")[: 1 + bias] if affine}
+
+
+def _spatially(x: Shape) -> Mapping[int, Windows]:
+    """Every value depends on the statistics of its channel, or of its sample."""
+    return dict.fromkeys(range(2, x.rank), WHOLE)
 
 
 def _more_than_one(values: int, x: Shape, group: str, argument: str | None, help: str) -> None:
@@ -42,6 +49,9 @@ class _Statistics(_Normalization):
         kept = {"running_mean": channels, "running_var": channels, "num_batches_tracked": ()}
         return kept if self.track_running_stats else {}
 
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return {} if self.track_running_stats else _spatially(x)  # those of evaluation
+
 
 class _BatchNorm(_Statistics):
     short_name = "bn"
@@ -54,6 +64,9 @@ class _BatchNorm(_Statistics):
             help = "with running statistics, evaluation does not need those of the batch"
             _more_than_one(prod(x.spatial), x, "channel", "track_running_stats", help)
         return x
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=2 * x.channels)  # mean and deviation
 
 
 @layer
@@ -96,6 +109,10 @@ class _InstanceNorm(_Statistics):
         help = "`LayerNorm` and `GroupNorm` normalize a sample's channels together"
         _more_than_one(prod(x.spatial), x, "channel", None, help)
         return x
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        copies = 2 + len(self.affine_parameters((1,), self.affine, False)) + 2 * self.track_running_stats
+        return Saved(input=True, values=copies * x[0] * x.channels)  # torch makes a channel of each of a sample's
 
 
 @layer
@@ -156,6 +173,12 @@ class GroupNorm(_Normalization):
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return self.affine_parameters((self.num_channels,), self.affine, self.bias)
 
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return _spatially(x)
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=2 * x[0] * self.num_groups)
+
 
 def _last_sizes(value: int | tuple[int, ...], x: Shape) -> bool:
     """Whether ``value`` is the last size of a sample, or the last few."""
@@ -170,6 +193,13 @@ class _FeatureNorm(_Normalization):
     def feature_shape(self) -> tuple[int, ...]:
         shape = self.normalized_shape
         return shape if isinstance(shape, tuple) else (shape,)
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return dict.fromkeys(range(x.rank - len(self.feature_shape), x.rank), WHOLE)
+
+    def groups(self, x: Shape) -> int:
+        """The number of groups of values that are normalized together."""
+        return x.elements // prod(self.feature_shape)
 
 
 @layer
@@ -190,6 +220,9 @@ class LayerNorm(_FeatureNorm):
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return self.affine_parameters(self.feature_shape, self.elementwise_affine, self.bias)
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=2 * self.groups(x))
+
 
 @layer
 class LayerNorm2d(_Normalization):
@@ -209,6 +242,9 @@ class LayerNorm2d(_Normalization):
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return self.affine_parameters((self.normalized_shape,), self.elementwise_affine, self.bias)
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=2 * x.elements // x.channels)
+
 
 @layer
 class RMSNorm(_FeatureNorm):
@@ -225,6 +261,9 @@ class RMSNorm(_FeatureNorm):
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return self.affine_parameters(self.feature_shape, self.elementwise_affine, False)
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=self.groups(x) + x.elements * self.elementwise_affine)
 
 
 @layer
@@ -248,6 +287,9 @@ class LocalResponseNorm(_Normalization):
     def padded(self, x: Shape) -> tuple[int, ...]:
         return x.with_channels(x.channels + self.size - 1)
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=prod(self.padded(x)) + 2 * x.elements)
+
 
 @layer
 class FrozenBatchNorm2d(_Normalization):
@@ -266,3 +308,6 @@ class FrozenBatchNorm2d(_Normalization):
 
     def buffers(self) -> dict[str, tuple[int, ...]]:
         return dict.fromkeys(("weight", "bias", "running_mean", "running_var"), (self.num_features,))
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(values=x.channels)  # the scale

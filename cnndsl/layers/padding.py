@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cnndsl.layers.kinds import INTEGER, NUMBER, PerAxis
 from cnndsl.layers.shape import Refused, Shape
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.table import INPUT, Layer, Saved, argument, layer
+from cnndsl.layers.windows import Windows, moved
 
 
 class _Padding(Layer):
@@ -15,12 +18,24 @@ class _Padding(Layer):
     padding = argument(PerAxis(INTEGER, per_side=True))
 
     def output(self, x: Shape) -> Shape:
+        for dim, (before, after) in self._sides(x).items():
+            x = x.with_size(dim, self._padded(x[dim], before, after))
+        return x
+
+    def _sides(self, x: Shape) -> dict[int, tuple[int, int]]:
+        """The numbers before and after each dimension; torch counts them from the last one."""
         dims = self.dims or 0
         sides = self.padding if isinstance(self.padding, tuple) else (self.padding,) * (2 * dims)
-        for axis in range(dims):
-            dim = x.rank - 1 - axis  # torch counts the sides from the last dimension
-            x = x.with_size(dim, self._padded(x[dim], sides[2 * axis], sides[2 * axis + 1]))
-        return x
+        return {x.rank - 1 - axis: (sides[2 * axis], sides[2 * axis + 1]) for axis in range(dims)}
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return {dim: moved(-before) for dim, (before, _) in self._sides(x).items()}
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        signed = {
+            dim: " ".join(f"{'-' if n < 0 else '+'} {abs(n)}" for n in sides) for dim, sides in self._sides(x).items()
+        }
+        return {dim: f"{x[dim]} {signed[dim]}" for dim in sorted(signed)}
 
     def _padded(self, size: int, before: int, after: int) -> int:
         self.check_sides(size, before, after)
@@ -100,7 +115,14 @@ class ConstantPad3d(_ConstantValue):
     ranks = range(4, 64)
 
 
-class _Reflection(_Padding):
+class _FromInput(_Padding):
+    """Padding with values of the input."""
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT
+
+
+class _Reflection(_FromInput):
     def check_sides(self, size: int, before: int, after: int) -> None:
         if max(before, after) >= size:
             raise Refused(f"an axis of {size} can be reflected by at most {size - 1}", "padding")
@@ -131,21 +153,21 @@ class ReflectionPad3d(_Reflection):
 
 
 @layer
-class ReplicationPad1d(_Padding):
+class ReplicationPad1d(_FromInput):
     """Repeats the signal's first and last value; see ``ReplicationPad2d``."""
 
     dims = 1
 
 
 @layer
-class ReplicationPad2d(_Padding):
+class ReplicationPad2d(_FromInput):
     """Repeats the image's edge outwards: ``a a | a b c | c c``. The sides are those of ``ZeroPad2d``."""
 
     dims = 2
 
 
 @layer
-class ReplicationPad3d(_Padding):
+class ReplicationPad3d(_FromInput):
     """Repeats the volume's faces outwards; see ``ReplicationPad2d``. The sides are those of ``ZeroPad3d``."""
 
     dims = 3

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from math import prod
+
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NATURAL, NULL, NUMBER, POSITIVE, Never, PerAxis
-from cnndsl.layers.shape import Refused, Shape, unseen, window
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.shape import Refused, Shape, unseen, window, window_arithmetic
+from cnndsl.layers.table import INPUT, NOTHING, Layer, Saved, argument, layer
+from cnndsl.layers.windows import Windows, adaptive, sliding
 
 _NO_INDICES = Never("the indices would be a second output")
 
@@ -15,16 +19,32 @@ class _Pool(Layer):
     family = "pooling"
     example = {"kernel_size": 2}
 
-    def slide(self, x: Shape, padding: int | tuple[int, ...] = 0, dilation: int | tuple[int, ...] = 1) -> Shape:
-        kernel, stride = self.values["kernel_size"], self.values["stride"]
-        settings = (kernel, kernel if stride is None else stride, padding, dilation)
-        return x.with_spatial(tuple(map(self._positions, x.spatial, *map(self.axes, settings))))
+    def slide(self, x: Shape) -> Shape:
+        return x.with_spatial(tuple(map(self._positions, x.spatial, *self._settings())))
 
-    def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
+    def _settings(self) -> tuple[tuple[int, ...], ...]:
+        """Kernel, stride, padding of one side and dilation, each for all axes."""
         kernel, stride = self.values["kernel_size"], self.values["stride"]
         padding, dilation = self.values.get("padding", 0), self.values.get("dilation", 1)
-        settings = (kernel, kernel if stride is None else stride, padding, dilation)
-        return tuple(map(unseen, x.spatial, out.spatial, *map(self.axes, settings)))
+        return tuple(map(self.axes, (kernel, kernel if stride is None else stride, padding, dilation)))
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return dict(enumerate(map(sliding, *self._settings()), 2))
+
+    def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
+        return tuple(map(unseen, x.spatial, out.spatial, *self._settings()))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        found = {}
+        for dim, (size, kernel, stride, padding, dilation) in enumerate(zip(x.spatial, *self._settings()), 2):
+            rounding = "ceil" if self.values["ceil_mode"] else "floor"
+            text = window_arithmetic(size, kernel, stride, f"2*{padding}", dilation, rounding)
+            past = 1 - (dilation * (kernel - 1) + 1 - size - 2 * padding) // stride - out[dim]
+            found[dim] = f"{text} - 1" if rounding == "ceil" and past else text
+        return found
 
     def _positions(self, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
         if 2 * padding > kernel:
@@ -54,7 +74,10 @@ class _MaxPool(_Pool):
     ceil_mode = argument(BOOLEAN, False)
 
     def output(self, x: Shape) -> Shape:
-        return self.slide(x, self.padding, self.dilation)
+        return self.slide(x)
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, indices=out.elements)
 
 
 @layer
@@ -96,7 +119,7 @@ class _AvgPool(_Pool):
     def output(self, x: Shape) -> Shape:
         if self.values.get("divisor_override") == 0:
             raise Refused("a window's sum cannot be divided by 0", "divisor_override")
-        return self.slide(x, self.padding)
+        return self.slide(x)
 
 
 @layer
@@ -151,6 +174,9 @@ class _LPPool(_Pool):
             raise Refused("there is no norm of order 0", "norm_type")
         return self.slide(x)
 
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, values=x.elements + 4 * out.elements)  # it is a power, a mean and a root
+
 
 @layer
 class LPPool1d(_LPPool):
@@ -193,11 +219,21 @@ class _Adaptive(Layer):
         wanted = self.axes(self.values["output_size"])
         return x.with_spatial(tuple(size if want is None else want for size, want in zip(x.spatial, wanted)))
 
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return dict(enumerate(map(adaptive, x.spatial, out.spatial), 2))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        wanted = self.axes(self.values["output_size"])
+        return {dim: name for dim, name in enumerate(self.each("output_size"), 2) if wanted[dim - 2] is not None}
+
 
 class _AdaptiveAvgPool(_Adaptive):
     short_name = "avgpool"
 
     output_size = argument(PerAxis(POSITIVE, entry=POSITIVE | NULL))
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return NOTHING if prod(out.spatial) == 1 else INPUT  # a global one is a mean
 
 
 @layer
@@ -234,6 +270,9 @@ class _AdaptiveMaxPool(_Adaptive):
 
     output_size = argument(PerAxis(POSITIVE, entry=POSITIVE | NULL))
     return_indices = argument(_NO_INDICES, False)
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, indices=out.elements)
 
 
 @layer

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NULL, NUMBER, Listing
-from cnndsl.layers.shape import Refused, Shape, resolve_sample_dim
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.shape import Refused, Shape, kept, resolve_sample_dim
+from cnndsl.layers.table import Layer, Saved, argument, layer
+from cnndsl.layers.windows import WHOLE, Windows
 from cnndsl.printable import as_written
 
 
@@ -14,6 +17,18 @@ class _Reduction(Layer):
     example = {"dim": (2, 3)}
 
     def output(self, x: Shape) -> Shape:
+        dims = self._dims(x)
+        sizes = [1 if dim in dims else size for dim, size in enumerate(x)]
+        return Shape(size for dim, size in enumerate(sizes) if self.values["keepdim"] or dim not in dims)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dims = self._dims(x)
+        if self.values["keepdim"]:
+            return dict.fromkeys(dims, "1")
+        return kept(x, (dim for dim in range(x.rank) if dim not in dims), 0)
+
+    def _dims(self, x: Shape) -> list[int]:
+        """The dimensions that are reduced. Raises :class:`Refused`."""
         given, keepdim = self.values["dim"], self.values["keepdim"]
         if given is None:
             whole = as_written(tuple(range(1, x.rank)))
@@ -27,8 +42,24 @@ class _Reduction(Layer):
             raise Refused(
                 "a sample would have no dimension left", "dim", "add `keepdim: true`, which leaves sizes of 1"
             )
-        sizes = [1 if dim in dims else size for dim, size in enumerate(x)]
-        return Shape(size for dim, size in enumerate(sizes) if keepdim or dim not in dims)
+        return dims
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return dict.fromkeys(self._dims(x), WHOLE)
+
+    def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
+        reduced = () if self.values["keepdim"] else self._dims(x)
+        return tuple((dim,) for dim in range(x.rank) if dim not in reduced)
+
+
+class _FromBoth(_Reduction):
+    """Reductions whose derivative is computed from input and output."""
+
+    def reads_output(self) -> bool:
+        return True
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, output=True)
 
 
 _DIM = INTEGER | Listing(INTEGER) | NULL
@@ -55,18 +86,15 @@ class Sum(_Reduction):
 
 
 @layer
-class Amax(_Reduction):
+class Amax(_FromBoth):
     """The largest value over ``dim``, one dimension or a list, as ``torch.amax``; see ``Mean``."""
 
     dim = argument(_DIM)
     keepdim = argument(BOOLEAN, False)
 
-    def reads_output(self) -> bool:
-        return True
-
 
 @layer
-class Norm(_Reduction):
+class Norm(_FromBoth):
     """The norm ``sum(|x| ** ord) ** (1 / ord)`` over ``dim``, one dimension or a list, as ``torch.linalg.vector_norm``.
 
     ``ord: 2`` is the Euclidean length, ``ord: 1`` the sum of magnitudes, and ``ord: 0`` the number of values that are
@@ -76,6 +104,3 @@ class Norm(_Reduction):
     ord = argument(NUMBER, 2.0)
     dim = argument(_DIM, None)
     keepdim = argument(BOOLEAN, False)
-
-    def reads_output(self) -> bool:
-        return True

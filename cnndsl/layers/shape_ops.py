@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from itertools import accumulate
 from math import prod
+from operator import mul
 
 from cnndsl.layers.kinds import INTEGER, NATURAL, NULL, POSITIVE, Listing
-from cnndsl.layers.shape import Refused, Shape, resolve_dim, resolve_sample_dim, resolve_sizes
+from cnndsl.layers.shape import Refused, Shape, kept, resolve_dim, resolve_sample_dim, resolve_sizes
 from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.windows import Windows, moved
 
 
 class _ShapeOp(Layer):
     family = "shape"
     shares_memory = True
+
+    def is_view(self, training: bool) -> bool:
+        return True
+
+
+def _arranged(name: str, sizes: tuple[int, ...], elements: int, start: int) -> dict[int, str]:
+    """That of dimensions from ``start`` on whose ``sizes`` the argument ``name`` lists, for a number of elements."""
+    known = " * ".join(str(size) for size in sizes if size != -1) or "1"
+    rest = f"{elements} / ({known})" if "*" in known else f"{elements} / {known}"
+    return {dim: rest if size == -1 else f"{name}[{dim - start}]" for dim, size in enumerate(sizes, start)}
 
 
 @layer
@@ -19,8 +33,33 @@ class Identity(_ShapeOp):
     """Returns its input unchanged: a step that can carry a name."""
 
 
+class _Reshaping(_ShapeOp):
+    def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
+        return _regrouped(x, out)
+
+
+def _regrouped(x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
+    """For each size of ``out``, the dimensions of ``x`` that it is made of. Both hold the same values in the same
+    order, so dimensions belong together if the products of the sizes up to their ends are the same."""
+    ends = {*accumulate(x, mul)} & {*accumulate(out, mul)}
+
+    def groups(shape: Shape) -> list[int]:
+        product, group, found = 1, 0, []
+        for size in shape:
+            found.append(group)
+            product *= size
+            group += size > 1 and product in ends
+        return found
+
+    sources = groups(x)
+    return tuple(
+        tuple(dim for dim, source in enumerate(sources) if source == group and (x[dim] > 1) == (size > 1))
+        for group, size in zip(groups(out), out)
+    )
+
+
 @layer
-class Flatten(_ShapeOp):
+class Flatten(_Reshaping):
     """Joins the dimensions from ``start_dim`` to ``end_dim`` into one: ``(N, C, H, W)`` gives ``(N, C * H * W)``."""
 
     start_dim = argument(INTEGER, 1)
@@ -34,9 +73,14 @@ class Flatten(_ShapeOp):
             raise Refused("dimension 0 is the batch, which no layer may touch", "start_dim", "start at 1")
         return Shape((*x[:start], prod(x[start : end + 1]), *x[end + 1 :]))
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        start, end = resolve_dim(self.start_dim, x.rank), resolve_dim(self.end_dim, x.rank)
+        joined = {start: " * ".join(map(str, x[start : end + 1]))} if end > start else {}
+        return joined | kept(x, range(end + 1, x.rank), start + 1)
+
 
 @layer
-class Unflatten(_ShapeOp):
+class Unflatten(_Reshaping):
     """Splits one dimension into several: with ``dim: 1`` and ``[C, H, W]``, ``(N, C * H * W)`` gives ``(N, C, H, W)``.
 
     One of the sizes may be -1; it is then inferred from the others.
@@ -51,6 +95,11 @@ class Unflatten(_ShapeOp):
         dim = resolve_sample_dim(self.dim, x.rank)
         sizes = resolve_sizes(self.unflattened_size, x[dim], "unflattened_size")
         return Shape((*x[:dim], *sizes, *x[dim + 1 :]))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim, sizes = resolve_dim(self.dim, x.rank), self.unflattened_size
+        split = _arranged("unflattened_size", sizes, x[dim], dim)
+        return split | kept(x, range(dim + 1, x.rank), dim + len(sizes))
 
 
 @layer
@@ -73,9 +122,15 @@ class Permute(_ShapeOp):
             raise Refused("dimension 0 is the batch, which no layer may touch", "dims", "start the list with 0")
         return Shape(x[dim] for dim in order)
 
+    def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
+        return tuple((dim % x.rank,) for dim in self.order)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return kept(x, (resolve_dim(dim, x.rank) for dim in self.order), 0)
+
 
 @layer
-class Reshape(_ShapeOp):
+class Reshape(_Reshaping):
     """Gives each sample the shape ``shape``, which excludes the batch: ``[1, 28, 28]`` turns ``(N, 784)`` into
     ``(N, 1, 28, 28)``.
 
@@ -89,6 +144,9 @@ class Reshape(_ShapeOp):
 
     def output(self, x: Shape) -> Shape:
         return Shape((x[0], *resolve_sizes(self.shape, prod(x.sample), "shape")))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return _arranged("shape", self.shape, prod(x.sample), 1)
 
 
 @layer
@@ -113,6 +171,13 @@ class Slice(_ShapeOp):
             raise Refused(f"{stop} is past the end of dimension {dim}, which has size {x[dim]}", "stop")
         return x.with_size(dim, stop - self.start)
 
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return {self.dim % x.rank: moved(self.start)}
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim = resolve_sample_dim(self.dim, x.rank)
+        return {dim: f"{x[dim] if self.stop is None else self.stop} - {self.start}"}
+
 
 @layer
 class ChannelShuffle(_ShapeOp):
@@ -126,6 +191,9 @@ class ChannelShuffle(_ShapeOp):
     example = {"groups": 2}
 
     groups = argument(POSITIVE)
+
+    def is_view(self, training: bool) -> bool:
+        return False
 
     def output(self, x: Shape) -> Shape:
         if x.channels % self.groups:

@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NamedTuple, TypeVar, cast, overload
 
 from cnndsl.layers.kinds import EARLIER, MAX_NUMBER, MAX_SIZE, Kind
 from cnndsl.layers.shape import Refused, Shape
+from cnndsl.layers.windows import Windows
 from cnndsl.printable import as_written
 
 if TYPE_CHECKING:
@@ -135,6 +136,20 @@ def signature(arguments: Mapping[str, Argument[Any]]) -> str:
     if first_keyword is not None:
         words.insert(first_keyword, "*")
     return ", ".join(words)
+
+
+class Saved(NamedTuple):
+    """What a layer keeps for its backward pass, besides its parameters: its ``input``, its ``output``, a number of
+    other ``values`` in the type of the activations, and a number of ``indices`` in int64.
+    """
+
+    input: bool = False
+    output: bool = False
+    values: int = 0
+    indices: int = 0
+
+
+NOTHING, INPUT, OUTPUT = Saved(), Saved(input=True), Saved(output=True)
 
 
 class Layer:
@@ -271,9 +286,21 @@ class Layer:
         """``value`` once for each spatial axis."""
         return value if isinstance(value, tuple) else (value,) * (self.dims or 0)
 
+    def each(self, name: str) -> tuple[str, ...]:
+        """How arithmetic names an argument for each spatial axis: ``output_size``, or ``output_size[0]`` and so on."""
+        listed = isinstance(self.values[name], tuple)
+        return tuple(f"{name}[{axis}]" if listed else name for axis in range(self.dims or 0))
+
     def output(self, x: Shape) -> Shape:
         """The output shape for an input of shape ``x``."""
         return x
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        """How the sizes of the output follow from an input of shape ``x``, dimension by dimension, as Python would
+        calculate them: ``floor((224 + 2*3 - 1*(7 - 1) - 1) / 2) + 1``. The names are those of arguments,
+        ``out_channels``, and ``input.height`` and the like. A dimension that is left out keeps its size.
+        """
+        return {}
 
     def result(self, x: Shape, *read: Shape) -> Shape:
         """The output shape for an input of shape ``x`` and tensors of the shapes ``read``, which it reads besides."""
@@ -341,6 +368,23 @@ class Layer:
     def out_of_place(self) -> Layer:
         """The same layer, but not in place."""
         return self._copied(self.parametrization, inplace=False)
+
+    def is_view(self, training: bool) -> bool:
+        """Whether its output is a view of its input, or the input itself, and takes no memory."""
+        return False
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        """What torch, on a CPU, keeps for the backward pass of a forward pass in training."""
+        return NOTHING
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows] | None:
+        """For dimensions of its input, which positions each position of its output reads. A dimension that is left out
+        is read position by position. None if that is not known."""
+        return {}
+
+    def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
+        """For each dimension of its output, the dimensions of its input that run along it."""
+        return tuple([(dim,) for dim in range(out.rank)])
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         """For each spatial axis, how many values at its end no window reaches; empty if there are no windows."""

@@ -3,21 +3,72 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, EARLIER, NULL, POSITIVE, Choice, Listing, PerAxis
-from cnndsl.layers.shape import Refused, Shape
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.shape import Refused, Shape, size_name
+from cnndsl.layers.table import INPUT, NOTHING, Layer, Saved, argument, layer
+from cnndsl.layers.windows import Span, Windows, adaptive, cubic, interpolated, linear, nearest
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 #: The number of dimensions that a mode needs, batch included; other modes work on any.
 _RANKS = {"linear": 3, "bilinear": 4, "bicubic": 4, "trilinear": 5}
 
 
-class Interpolation(Layer):
-    """What all layers that interpolate have in common."""
+#: The values that an interpolation reads around a position; the other modes read two along each axis.
+_TAPS = {"nearest": nearest, "nearest-exact": nearest, "bicubic": cubic}
+#: The largest denominator of the ratio of two sizes, if it follows from a scale.
+_FINEST = 1024
 
+
+class _Interpolating(Layer):
     family = "upsampling"
     short_name = "upsample"
+    #: The mode and whether corners are aligned, if these are no arguments.
+    fixed: ClassVar[tuple[str, bool]] = ("nearest", False)
+
+    def _how(self) -> tuple[str, bool]:
+        if "mode" not in self.values:
+            return self.fixed
+        return self.values["mode"], bool(self.values["align_corners"])
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT if self._how()[0] == "area" and max(out.spatial) > 1 else NOTHING
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        axes = range(len(x.spatial))
+        return {axis + 2: self._windows(x.spatial[axis], out.spatial[axis], axis) for axis in axes}
+
+    def _windows(self, size: int, out: int, axis: int) -> Windows:
+        """Those of torch's ``interpolate``: the centres of pixels match, or, with ``align_corners``, those of the
+        first and of the last pixel."""
+        from fractions import Fraction
+
+        mode, aligned = self._how()
+        if mode == "area":
+            return adaptive(size, out)
+        if size == 1:
+            return Windows(1, (Span(0, 0),) * out)
+        taps = _TAPS.get(mode, linear)
+        if aligned:
+            ratio = Fraction(size - 1, out - 1) if out > 1 else Fraction(size)
+            return interpolated(ratio, Fraction(0), taps)
+        ratio = self._ratio(size, out, axis)
+        offset = {"nearest": Fraction(0), "nearest-exact": ratio / 2}.get(mode, (ratio - 1) / 2)
+        return interpolated(ratio, offset, taps)
+
+    def _ratio(self, size: int, out: int, axis: int) -> Fraction:
+        """Positions of the input for each of the output."""
+        from fractions import Fraction
+
+        return Fraction(size, out)
+
+
+class Interpolation(_Interpolating):
+    """What all layers that interpolate by their own arguments have in common."""
+
     example = {"scale_factor": 2}
     #: Its mode as arguments of ``Upsample``, if it has no ``mode`` itself.
     mode_of_like: ClassVar[tuple[str, ...]] = ()
@@ -31,6 +82,22 @@ class Interpolation(Layer):
         name = "scale_factor" if size is None else "size"
         each = self._each(scale if size is None else size, x, name)
         return x.with_spatial(tuple(self._scaled(*pair) for pair in zip(x.spatial, each)) if size is None else each)
+
+    def _ratio(self, size: int, out: int, axis: int) -> Fraction:
+        from fractions import Fraction
+
+        scale = self.values["scale_factor"]
+        if scale is None or self.values.get("recompute_scale_factor"):
+            return Fraction(size, out)
+        factor = scale[axis] if isinstance(scale, tuple) else scale
+        return (1 / Fraction(factor)).limit_denominator(_FINEST) or Fraction(size, out)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        size, scale = self.values["size"], self.values["scale_factor"]
+        if size is None:
+            scales = self._each(scale, x, "scale_factor")
+            return {dim: f"floor({x[dim]} * {factor})" for dim, factor in enumerate(scales, 2)}
+        return {dim: f"size[{dim - 2}]" if isinstance(size, tuple) else "size" for dim in range(2, x.rank)}
 
     def _each(self, value: int | tuple[int, ...], x: Shape, name: str) -> tuple[int, ...]:
         """``value`` for each spatial axis of ``x``."""
@@ -100,11 +167,9 @@ def _check_mode(mode: str, align_corners: bool | None, x: Shape) -> None:
         raise Refused(f'mode "{mode}" has no corners to align', "align_corners")
 
 
-class UpsampleLike(Layer):
+class UpsampleLike(_Interpolating):
     """``Upsample`` to the spatial sizes of another tensor."""
 
-    family = "upsampling"
-    short_name = "upsample"
     word = "Upsample"
     ranks = Upsample.ranks
     defined_in = "upsampling"
@@ -119,6 +184,9 @@ class UpsampleLike(Layer):
             raise Refused(f"the input {x} cannot get the size of {like}: it has other axes", "like")
         _check_mode(self.mode, self.align_corners, x)
         return x.with_spatial(like.spatial)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return {dim: f"like.{size_name(dim, x.rank)}" for dim in range(2, x.rank)}
 
 
 class _Interpolation2d(Interpolation):
@@ -138,6 +206,7 @@ class UpsamplingBilinear2d(_Interpolation2d):
     """``Upsample`` of an image, ``(N, C, H, W)``, with ``mode: bilinear`` and ``align_corners: true``."""
 
     mode_of_like = ("mode: bilinear", "align_corners: true")
+    fixed = ("bilinear", True)
 
 
 @layer
@@ -162,6 +231,14 @@ class PixelShuffle(Layer):
             raise Refused(f"{channels} channels are not divisible by {factor} * {factor}", "upscale_factor")
         return Shape((*before, channels // factor**2, height * factor, width * factor))
 
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return dict.fromkeys((x.rank - 2, x.rank - 1), Windows(1, (Span(0, 0),) * self.upscale_factor))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        factor = self.upscale_factor
+        sizes = (f"{x[-3]} / ({factor} * {factor})", f"{x[-2]} * {factor}", f"{x[-1]} * {factor}")
+        return dict(enumerate(sizes, x.rank - 3))
+
 
 @layer
 class PixelUnshuffle(Layer):
@@ -184,3 +261,12 @@ class PixelUnshuffle(Layer):
         if height % factor or width % factor:
             raise Refused(f"{height} x {width} is not divisible by {factor}", "downscale_factor")
         return Shape((*before, channels * factor**2, height // factor, width // factor))
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        factor = self.downscale_factor  # each channel reads one value of a window, all together read all of it
+        return dict.fromkeys((x.rank - 2, x.rank - 1), Windows(factor, (Span(0, factor - 1),)))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        factor = self.downscale_factor
+        sizes = (f"{x[-3]} * {factor} * {factor}", f"{x[-2]} / {factor}", f"{x[-1]} / {factor}")
+        return dict(enumerate(sizes, x.rank - 3))

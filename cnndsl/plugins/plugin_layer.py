@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from msgspec import field
 
 from cnndsl.layers import Layer, Refused, Shape
+from cnndsl.layers.table import Saved
 from cnndsl.plugins.signature import said
 from cnndsl.record import Record
 
@@ -40,6 +41,12 @@ class OwnLayer(Layer):
 
     def reads_output(self) -> bool:
         return True  # it may
+
+    def windows(self, x: Shape, out: Shape) -> None:
+        return None
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return Saved(input=True, output=True)  # it may
 
     @cached_property
     def _measured(self) -> Measured:

@@ -1,0 +1,210 @@
+"""A network as the page shows it: plain data, in which equal parts are one.
+
+A *node* is what is known of an operation without its place in the network: a layer with its arguments, shapes and
+costs, or a module with its children and the edges between them. Equal nodes are one, so the data of a network grows
+with its different parts. The page works out paths from the names of children.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cnndsl.emit.table import arguments
+from cnndsl.explorer.fields import TIMES, fields
+from cnndsl.explorer.places import Places
+from cnndsl.graph.graph import Alias, Apply, Graph, Module, Operation, Tensor
+from cnndsl.layers.kinds import PerAxis
+from cnndsl.measure.memory import output_bytes, peak
+from cnndsl.printable import as_written, one_line
+from cnndsl.record import Record
+
+#: A module with more children is shown as groups of ``GROUP`` neighbours: nobody reads 20,000 boxes in a row.
+MOST, GROUP = 150, 100
+
+
+class Child(Record, frozen=True, eq=False):
+    """A node in a module: its name there, and the tensors that it takes and gives. Of tensors after the first
+    ``values``, it reads only the size."""
+
+    name: str
+    node: int
+    inputs: Sequence[Tensor]
+    outputs: Sequence[Tensor]
+    values: int
+
+
+def as_data(graph: Graph) -> dict[str, Any]:
+    """A network as plain data. Shapes and costs are those of one sample."""
+    memory = output_bytes(graph)
+    whole = sum(memory[operation] for operation in graph.root.operations)
+    nodes = _Nodes(Places(graph.document.source), {**memory, graph.root: whole})
+    root = nodes.module(graph.root)
+    nodes.found[root]["place"] = nodes.places.place(graph.document.network_span)
+    known, of = fields(graph)
+    return {
+        "name": one_line(graph.root.name),
+        "description": graph.document.description,
+        "root": root,
+        "nodes": nodes.found,
+        "sources": nodes.places.sources(),
+        "peak": [peak(graph), peak(graph, training=True)],
+        "fields": known,
+        "field": of,
+    }
+
+
+class _Nodes:
+    """All different nodes of a network; ``found`` has them by their numbers."""
+
+    def __init__(self, places: Places, memory: Mapping[Operation, int]) -> None:
+        self.places, self.memory = places, memory
+        self.found: list[dict[str, Any]] = []
+        self._numbers: dict[str, int] = {}
+        self._applied: dict[tuple[int, int, bool], int] = {}
+
+    def module(self, module: Module) -> int:
+        """The number of a module's node."""
+        names = _unique(one_line(operation.name) for operation in module.operations)
+        children = [self._child(name, operation) for name, operation in zip(names, module.operations)]
+        node = {
+            **self._common(module),
+            "inputs": [[one_line(name), tensor.shape.sample] for name, tensor in module.given.items()],
+            "outputs": [[one_line(name), tensor.shape.sample] for name, tensor in module.made.items()],
+        }
+        return self._number(node | self._inside(children, [*module.given.values()], module.outputs))
+
+    def _child(self, name: str, operation: Operation) -> Child:
+        if isinstance(operation, Module):
+            node, values = self.module(operation), len(operation.inputs)
+        elif isinstance(operation, Apply):
+            node, values = self._layer(operation), 1
+        else:
+            node, values = self._number(self._operation(operation)), len(operation.inputs)
+        return Child(name, node, operation.inputs, operation.outputs, values)
+
+    def _number(self, node: Mapping[str, Any]) -> int:
+        key = json.dumps(node, default=str)
+        if key not in self._numbers:
+            self._numbers[key] = len(self.found)
+            self.found.append(dict(node))
+        return self._numbers[key]
+
+    # What is known of an operation
+
+    def _common(self, operation: Operation) -> dict[str, Any]:
+        cost, step = operation.cost, operation.step
+        return {
+            "title": one_line(operation.kind),
+            "arguments": [[name, _text(value)] for name, value in arguments(operation).items()],
+            "params": cost.params,
+            "buffers": cost.buffers,
+            "macs": cost.macs,
+            "memory": self.memory[operation],
+            "place": self.places.place(step.span) if step else None,
+        }
+
+    def _operation(self, operation: Operation) -> dict[str, Any]:
+        """A layer, merge or split, whose tensors have no names."""
+        return {
+            **self._common(operation),
+            "inputs": [["", tensor.shape.sample] for tensor in operation.inputs],
+            "outputs": [["", tensor.shape.sample] for tensor in operation.outputs],
+        }
+
+    def _layer(self, apply: Apply) -> int:
+        key = id(apply.bound), id(apply.step), apply.reuse
+        if key not in self._applied:
+            layer = apply.layer
+            given = arguments(apply)
+            left = {name: _text(value) for name, value in layer.values.items() if name not in given}
+            tensors = layer.named_parameters()
+            again = {"shared": one_line(apply.name)} if apply.reuse and tensors else {}
+            details = {"family": layer.family, "detail": _detail(apply), "defaults": [*left.items()]}
+            self._applied[key] = self._number(
+                self._operation(apply) | details | {"tensors": [*tensors.items()]} | again
+            )
+        return self._applied[key]
+
+    # What is in a module
+
+    def _inside(self, children: Sequence[Child], given: Sequence[Tensor], made: Sequence[Tensor]) -> dict[str, Any]:
+        """Children and edges. An edge is a child and its output, a child and its input, and whether only the size is
+        read; -1 is the module itself."""
+        while len(children) > MOST:
+            children = [*self._groups(children, made)]
+        source = {id(tensor): (-1, port) for port, tensor in enumerate(given)}
+        edges: list[Sequence[int]] = []
+        for number, child in enumerate(children):
+            for port, tensor in enumerate(child.inputs):
+                edges.append((*_found(source, tensor), number, port, int(port >= child.values)))
+            source.update((id(tensor), (number, port)) for port, tensor in enumerate(child.outputs))
+        edges += [(*_found(source, tensor), -1, port, 0) for port, tensor in enumerate(made)]
+        return {"children": [(child.name, child.node) for child in children], "edges": edges}
+
+    def _groups(self, children: Sequence[Child], made: Sequence[Tensor]) -> Iterator[Child]:
+        """``GROUP`` neighbours each as one child, with the tensors that come from before and are needed after it."""
+        needed = {id(tensor) for tensor in made}
+        groups = [children[start : start + GROUP] for start in range(0, len(children), GROUP)]
+        found: list[Child] = []
+        for group in reversed(groups):
+            inner = {id(tensor): tensor for child in group for tensor in child.outputs}
+            outputs = [tensor for key, tensor in inner.items() if key in needed]
+            taken = {id(tensor): tensor for child in group for tensor in child.inputs if id(tensor) not in inner}
+            found.append(self._group(group, [*taken.values()], outputs))
+            needed |= taken.keys()
+        yield from reversed(found)
+
+    def _group(self, group: Sequence[Child], inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Child:
+        inside = [self.found[child.node] for child in group]
+        node = {
+            "title": "group",
+            "arguments": [],
+            **{key: sum(node[key] for node in inside) for key in ("params", "buffers", "macs", "memory")},
+            "place": None,
+            "inputs": [["", tensor.shape.sample] for tensor in inputs],
+            "outputs": [["", tensor.shape.sample] for tensor in outputs],
+            "group": True,
+        }
+        first, last = group[0].name.partition(" … ")[0], group[-1].name.rpartition(" … ")[2]
+        number = self._number(node | self._inside(group, inputs, outputs))
+        return Child(f"{first} … {last}", number, inputs, outputs, len(inputs))
+
+
+def _found(source: Mapping[int, tuple[int, int]], tensor: Tensor) -> tuple[int, int]:
+    """The child and its output that a tensor comes from; an alias that is not known is what it stands for."""
+    while id(tensor) not in source and isinstance(tensor, Alias):
+        tensor = tensor.of
+    return source[id(tensor)]
+
+
+def _unique(names: Iterator[str]) -> Iterator[str]:
+    """Names, with a number after one that was there before."""
+    taken: set[str] = set()
+    for name in names:
+        unique, number = name, 2
+        while unique in taken:
+            unique, number = f"{name} {number}", number + 1
+        taken.add(unique)
+        yield unique
+
+
+def _detail(apply: Apply) -> str:
+    """A layer's arguments in a few words, such as ``64, 3, stride 2``."""
+    layer, texts = apply.layer, []
+    for name, value in arguments(apply).items():
+        argument = layer.arguments.get(name)
+        if argument is None:  # the parametrization
+            texts.append(str(value))
+        elif not argument.required:
+            texts.append(f"{name} {_text(value)}")
+        elif isinstance(argument.kind, PerAxis) and not argument.kind.per_side:
+            texts.append(TIMES.join(map(_text, layer.axes(value))))
+        else:
+            texts.append(_text(value))
+    return one_line(", ".join(texts))
+
+
+def _text(value: object) -> str:
+    return one_line(value) if isinstance(value, str) else as_written(value)

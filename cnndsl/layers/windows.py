@@ -1,0 +1,89 @@
+"""Which positions of its input a layer reads, along one axis, for each position of its output.
+
+Padding is not cut off: positions before 0 and past the end are positions too, as in an infinite input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import floor, gcd
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+
+class Span(NamedTuple):
+    """The positions ``first``, ``first + step``, ... up to ``last``."""
+
+    first: int
+    last: int
+    step: int = 1
+
+
+class Windows(NamedTuple):
+    """A pattern that repeats: output ``q * len(spans) + r`` reads the positions of ``spans[r]``, all moved by
+    ``q * advance``. None reads nothing, as between the values that a transposed convolution spreads."""
+
+    advance: int
+    spans: tuple[Span | None, ...]
+
+    @property
+    def one_to_one(self) -> bool:
+        return self.advance == 1 and len(self.spans) == 1 and self.spans[0] is not None and self.spans[0][:2] == (0, 0)
+
+
+#: Each position of the output reads the whole axis.
+WHOLE = Windows(0, ())
+
+
+def moved(by: int) -> Windows:
+    """Output ``i`` reads position ``i + by``."""
+    return Windows(1, (Span(by, by),))
+
+
+def sliding(kernel: int, stride: int, before: int, dilation: int = 1) -> Windows:
+    """A window of a convolution or of pooling, with ``before`` values of padding at the near end."""
+    return Windows(stride, (Span(-before, dilation * (kernel - 1) - before, dilation),))
+
+
+def spreading(kernel: int, stride: int, padding: int, dilation: int) -> Windows:
+    """A transposed convolution: input ``i`` is added to the outputs ``i * stride - padding + m * dilation``, for each
+    position ``m`` of the kernel."""
+    read: dict[int, list[int]] = {}
+    for m in range(kernel):
+        quotient, rest = divmod(m * dilation - padding, stride)
+        read.setdefault(rest, []).append(-quotient)
+    step = dilation // gcd(dilation, stride)
+    spans = (Span(min(read[r]), max(read[r]), step) if r in read else None for r in range(stride))
+    return Windows(1, tuple(spans))
+
+
+def adaptive(size: int, out: int) -> Windows:
+    """Adaptive pooling: window ``i`` goes from ``floor(i * size / out)`` to ``ceil((i + 1) * size / out)``."""
+    if out == 1 and size > 1:
+        return WHOLE
+    common = gcd(size, out)
+    advance, period = size // common, out // common
+    ends = [-(i * -advance // period) for i in range(period + 1)]
+    return Windows(advance, tuple(Span(i * advance // period, ends[i + 1] - 1) for i in range(period)))
+
+
+def interpolated(ratio: Fraction, offset: Fraction, taps: Callable[[Fraction], Span]) -> Windows:
+    """Interpolation: output ``i`` is at position ``i * ratio + offset`` of the input, and reads its ``taps``."""
+    return Windows(ratio.numerator, tuple(taps(i * ratio + offset) for i in range(ratio.denominator)))
+
+
+def nearest(position: Fraction) -> Span:
+    return Span(floor(position), floor(position))
+
+
+def linear(position: Fraction) -> Span:
+    """The two values around a position, or the one at it."""
+    return Span(floor(position), -floor(-position))
+
+
+def cubic(position: Fraction) -> Span:
+    """The four values around a position, or the one at it: there the weights of the others are 0."""
+    around = linear(position)
+    return around if around.first == around.last else Span(around.first - 1, around.last + 1)

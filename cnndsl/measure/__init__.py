@@ -1,0 +1,1 @@
+"""What can be measured of a network without running it: receptive fields, and the memory of activations. No torch."""

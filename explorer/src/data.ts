@@ -1,0 +1,56 @@
+// The data of a page, as cnndsl/explorer/data.py writes it.
+
+export type Shape = number[];
+
+/** What is known of an operation without its place in the network. A module has `children` and `edges`. */
+export interface Node {
+  title: string;
+  arguments: [string, string][];
+  /** Name, and shape of a sample. */
+  inputs: [string, Shape][];
+  outputs: [string, Shape][];
+  params: number;
+  buffers: number;
+  macs: number;
+  /** Bytes of the feature maps; none for a view, or what works in place. */
+  memory: number;
+  /** Source and line. */
+  place: [number, number] | null;
+  family?: string;
+  detail?: string;
+  defaults?: [string, string][];
+  tensors?: [string, Shape][];
+  /** The layer whose weights it uses again. */
+  shared?: string;
+  /** Neighbours that are one box only because there are so many. */
+  group?: boolean;
+  children?: [string, number][];
+  /** Tail, its output, head, its input, and 1 if only the size is read. -1 is the module itself. */
+  edges?: [number, number, number, number, number][];
+}
+
+export interface Source {
+  name: string;
+  text: string | null;
+}
+
+export interface NetworkData {
+  name: string;
+  description: string;
+  root: number;
+  nodes: Node[];
+  sources: Source[];
+  /** The most bytes of activations that live at once, in inference and in training. */
+  peak: [number, number];
+  /** Receptive fields and effective strides, in words, and which of them each operation has, in the order in which they run. */
+  fields: [string, string][];
+  field: number[];
+  /** For each operation: its status in a comparison, and what changed. */
+  changes?: Record<string, [string, string]>;
+}
+
+export interface PageData {
+  networks: NetworkData[];
+  depth: number | null;
+  summary?: string;
+}

@@ -1,0 +1,256 @@
+// Where everything is: each open module is laid out by ELK, alone, once for all equal modules that are open alike.
+
+import ELK, { type ElkExtendedEdge, type ElkNode, type ElkPort } from "elkjs/lib/elk-api";
+
+import { type Box, boxes, HEADER, LABEL, measure, moduleTexts } from "./boxes";
+import type { Place } from "./network";
+import { shape } from "./words";
+
+export interface Point {
+  x: number;
+  y: number;
+}
+
+/** A line between boxes. A skip goes past others; of what comes along a `size` line, only the size is read. */
+export interface Wire {
+  points: Point[];
+  kind: "" | "skip" | "size";
+  arrow: boolean;
+}
+
+export interface Placed {
+  box: Box;
+  x: number;
+  y: number;
+  inner: Scene | null;
+}
+
+/** A tensor that the network takes or gives. */
+export interface End {
+  text: string;
+  x: number;
+  y: number;
+  width: number;
+}
+
+/** An open module: its boxes and wires, and where its inputs and outputs are along its border. */
+export interface Scene {
+  width: number;
+  height: number;
+  placed: Placed[];
+  wires: Wire[];
+  ends: End[];
+  inputs: number[];
+  outputs: number[];
+}
+
+export const END = 24;
+const ORDERED = ["subtract", "divide", "split"];
+const OPTIONS = {
+  "elk.algorithm": "layered",
+  "elk.direction": "DOWN",
+  "elk.edgeRouting": "ORTHOGONAL",
+  "elk.separateConnectedComponents": "false",
+  "elk.spacing.nodeNode": "24",
+  "elk.spacing.edgeNode": "14",
+  "elk.spacing.edgeEdge": "9",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "20",
+  "elk.layered.spacing.edgeNodeBetweenLayers": "12",
+  "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
+  "elk.layered.considerModelOrder.longEdgeStrategy": "DUMMY_NODE_UNDER",
+  "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
+  "elk.layered.nodePlacement.favorStraightEdges": "true",
+  "elk.layered.mergeEdges": "false",
+};
+
+export class Layout {
+  private readonly elk: InstanceType<typeof ELK>;
+  private readonly scenes = new Map<string, Promise<Scene>>();
+
+  constructor(script: string) {
+    const address = URL.createObjectURL(new Blob([script], { type: "text/javascript" }));
+    this.elk = new ELK({ workerFactory: () => new Worker(address) });
+  }
+
+  scene(place: Place): Promise<Scene> {
+    const key = signature(place);
+    let scene = this.scenes.get(key);
+    if (!scene) this.scenes.set(key, (scene = this.laid(place)));
+    return scene;
+  }
+
+  private async laid(place: Place): Promise<Scene> {
+    const found = boxes(place);
+    const inner = await Promise.all(
+      found.map(({ members }) => {
+        const child = place.children[members[0]];
+        return child.open ? this.scene(child) : null;
+      }),
+    );
+    const plan = new Plan(place, found, inner);
+    return plan.scene(await this.elk.layout(plan.graph()));
+  }
+}
+
+/** What decides how a module looks: its node, and which of the modules inside are open. */
+function signature(place: Place): string {
+  if (!place.open) return String(place.number);
+  const open = place.children.map((child, index) => (child.open ? `${index}:${signature(child)}` : ""));
+  return `${place.number}${place.parent ? "" : "root"}(${open.filter(Boolean).join(",")})`;
+}
+
+/** One module as a graph for ELK, and ELK's answer as a scene. */
+class Plan {
+  private readonly boxOf: number[] = [];
+
+  constructor(
+    private readonly place: Place,
+    private readonly found: Box[],
+    private readonly inner: (Scene | null)[],
+  ) {
+    found.forEach(({ members }, index) => members.forEach((member) => (this.boxOf[member] = index)));
+  }
+
+  graph(): ElkNode {
+    const { inputs, outputs } = this.place.node;
+    return {
+      id: "root",
+      layoutOptions: {
+        ...OPTIONS,
+        "elk.padding": this.place.parent ? `[top=${HEADER},left=14,bottom=0,right=14]` : "[top=0,left=0,bottom=0,right=0]",
+      },
+      children: [
+        ...inputs.map((input, port) => this.end(`in${port}`, input, "FIRST_SEPARATE")),
+        ...this.found.map((box, index) => this.child(box, index)),
+        ...outputs.map((output, port) => this.end(`out${port}`, output, "LAST_SEPARATE")),
+      ],
+      edges: this.edges(),
+    };
+  }
+
+  private end(id: string, [name, sizes]: [string, number[]], layerConstraint: string): ElkNode {
+    const [width, height] = this.place.parent ? [2, 1] : [measure(endText(name, sizes), 11) + 24, END];
+    return { id, width, height, layoutOptions: { "elk.layered.layering.layerConstraint": layerConstraint } };
+  }
+
+  private child(box: Box, index: number): ElkNode {
+    const nodes = this.place.network.data.nodes;
+    const [first, last] = [box.members[0], box.members.at(-1)!].map((member) => nodes[this.place.node.children![member][1]]);
+    const scene = this.inner[index];
+    const [width, height] = scene ? [scene.width, scene.height] : [box.width, box.height];
+    const joins = this.joins(box);
+    const at = (side: "inputs" | "outputs", number: number) => scene?.[side][number] ?? (joins ? width / 2 : undefined);
+    const port = (side: string, number: number, x?: number): ElkPort => ({
+      id: `${side}${index}.${number}`,
+      width: 0,
+      height: 0,
+      ...(x === undefined ? {} : { x, y: side === "i" ? 0 : height }),
+      layoutOptions: { "elk.port.side": side === "i" ? "NORTH" : "SOUTH" },
+    });
+    return {
+      id: `n${index}`,
+      width,
+      height,
+      ports: [
+        ...first.inputs.slice(0, joins ? 1 : undefined).map((_, number) => port("i", number, at("inputs", number))),
+        ...last.outputs.map((_, number) => port("o", number, at("outputs", number))),
+      ],
+      layoutOptions: { "elk.portConstraints": scene || joins ? "FIXED_POS" : "FIXED_SIDE" },
+    };
+  }
+
+  /** Whether all that a box takes arrives in its middle, where the trunk goes on: in a merge, unless the order matters. */
+  private joins(box: Box): boolean {
+    return box.kind === "merge" && !ORDERED.includes(this.place.children[box.members[0]].node.title);
+  }
+
+  /** The end of an edge: a port of a box, or a tensor of the module. */
+  private target(head: number, input: number): string {
+    if (head < 0) return `out${input}`;
+    const index = this.boxOf[head];
+    return `i${index}.${this.joins(this.found[index]) ? 0 : input}`;
+  }
+
+  /** The module's edges between different boxes. */
+  private get between(): [number, number, number, number, number][] {
+    return this.place.node.edges!.filter(([tail, , head]) => tail < 0 || head < 0 || this.boxOf[tail] !== this.boxOf[head]);
+  }
+
+  /** The trunk is straight: it goes to the first taker of each tensor, and into the first input of each merge. */
+  private edges(): ElkExtendedEdge[] {
+    const left = new Set<string>();
+    return this.between.map(([tail, output, head, input], number) => {
+      const port = tail < 0 ? `in${output}` : `o${this.boxOf[tail]}.${output}`;
+      const trunk = input === 0 && !left.has(port);
+      left.add(port);
+      return {
+        id: `e${number}`,
+        sources: [port],
+        targets: [this.target(head, input)],
+        layoutOptions: { "elk.layered.priority.straightness": trunk ? "50" : "1", "elk.layered.priority.shortness": trunk ? "5" : "1" },
+      };
+    });
+  }
+
+  /** Which edges are skips: past other boxes, from a tensor that others take too. */
+  private kinds(): Wire["kind"][] {
+    const rank: number[] = this.found.map(() => 0);
+    const takers = new Map<string, number>();
+    const of = (tail: number) => (tail < 0 ? -1 : rank[this.boxOf[tail]]);
+    for (const [tail, output, head] of this.between) {
+      takers.set(`${tail}.${output}`, (takers.get(`${tail}.${output}`) ?? 0) + 1);
+      if (head >= 0) rank[this.boxOf[head]] = Math.max(rank[this.boxOf[head]], of(tail) + 1);
+    }
+    const end = Math.max(0, ...rank) + 1;
+    return this.between.map(([tail, output, head, , size]) => {
+      if (size) return "size";
+      const gap = (head < 0 ? end : of(head)) - of(tail);
+      return gap > 1 && takers.get(`${tail}.${output}`)! > 1 ? "skip" : "";
+    });
+  }
+
+  scene(laid: ElkNode): Scene {
+    const node = this.place.node;
+    const at = new Map(laid.children!.map((child) => [child.id, child]));
+    const least = this.place.parent ? headerWidth(this.place) : 0;
+    const shift = Math.max(0, (least - laid.width!) / 2);
+    const middle = (id: string) => at.get(id)!.x! + at.get(id)!.width! / 2 + shift;
+    const ends = (side: string, tensors: [string, number[]][]): End[] =>
+      this.place.parent
+        ? []
+        : tensors.map(([name, sizes], port) => {
+            const { x, y, width } = at.get(`${side}${port}`)!;
+            return { text: endText(name, sizes), x: x! + shift, y: y!, width: width! };
+          });
+    return {
+      width: Math.max(laid.width!, least),
+      height: laid.height!,
+      placed: this.found.map((box, index) => {
+        const { x, y } = at.get(`n${index}`)!;
+        return { box, x: x! + shift, y: y!, inner: this.inner[index] };
+      }),
+      wires: this.wires(laid, shift),
+      ends: [...ends("in", node.inputs), ...ends("out", node.outputs)],
+      inputs: node.inputs.map((_, port) => middle(`in${port}`)),
+      outputs: node.outputs.map((_, port) => middle(`out${port}`)),
+    };
+  }
+
+  private wires(laid: ElkNode, shift: number): Wire[] {
+    const kinds = this.kinds();
+    return this.between.map(([tail, , head], number) => {
+      const { startPoint, bendPoints, endPoint } = laid.edges![number].sections![0];
+      const points = [startPoint, ...(bendPoints ?? []), endPoint].map(({ x, y }) => ({ x: x + shift, y }));
+      const box = tail < 0 ? null : this.found[this.boxOf[tail]];
+      if (box?.label && !this.inner[this.boxOf[tail]]) points.unshift({ x: points[0].x, y: points[0].y - LABEL });
+      return { points, kind: kinds[number], arrow: head >= 0 || !this.place.parent };
+    });
+  }
+}
+
+export const endText = (name: string, sizes: number[]): string => `${name === "x" ? "input" : name} ${shape(sizes)}`;
+
+function headerWidth(place: Place): number {
+  const [name, kind] = moduleTexts(place.name, place.node, place.network.data.nodes);
+  return 46 + measure(name, 12, "bold") + measure(kind, 11);
+}

@@ -1,0 +1,272 @@
+// The page: it reads its data, draws, and keeps picture, table and panel in step.
+
+import type { PageData } from "./data";
+import { byId, h } from "./html";
+import { Layout } from "./layout";
+import { Network, type Place } from "./network";
+import { legend, type Overlay } from "./overlay";
+import { type Actions, Pane } from "./pane";
+import { Panel } from "./panel";
+import { printWhole, save } from "./save";
+import { Search } from "./search";
+import { Table } from "./table";
+import { human } from "./words";
+
+/** The most boxes that are drawn, and those that a page begins with at most. */
+const MOST = 2500;
+const FIRST = 30;
+
+class Explorer implements Actions {
+  private readonly networks: Network[];
+  private readonly panes: Pane[];
+  private readonly tables: Table[];
+  private readonly panel = new Panel(byId("panel"), this);
+  private readonly search: Search;
+  private selected: Place | null = null;
+  private overlay: Overlay = "";
+
+  constructor(private readonly data: PageData, worker: string) {
+    const layout = new Layout(worker);
+    this.networks = data.networks.map((network) => new Network(network));
+    const hosts = this.networks.map((_, index) => h("div", { class: "pane", id: `picture-${index}` }));
+    byId("pictures").append(...hosts);
+    this.panes = this.networks.map((network, index) => new Pane(network, hosts[index], layout, this));
+    this.tables = this.networks.map((network) => {
+      const host = h("div", { class: "table" });
+      byId("tables").append(host);
+      return new Table(network, host, this);
+    });
+    this.search = new Search(this.networks, (place) => this.select(place), (places) => this.panes.forEach((pane) => pane.highlight(places)));
+    printWhole(this.panes);
+  }
+
+  async start(): Promise<void> {
+    this.title();
+    this.controls();
+    this.keys();
+    for (const network of this.networks) network.unfold(this.data.depth ?? firstDepth(network));
+    const linked = this.linked();
+    if (linked) linked.network.reveal(linked);
+    await this.redraw();
+    this.panes.forEach((pane) => pane.view.fit(true));
+    this.select(linked);
+    addEventListener("hashchange", () => this.select(this.linked()));
+    document.documentElement.dataset.ready = "true";
+    performance.mark("drawn");
+  }
+
+  private title(): void {
+    const names = this.networks.map(({ data }) => data.name).join(" \u2192 ");
+    document.title = names;
+    byId("name").textContent = names;
+    const { params, macs } = this.networks[0].root.node;
+    byId("summary").textContent = this.data.summary ?? `${human(params)} parameters \u00b7 ${human(macs)} MACs`;
+  }
+
+  /** The place that the page's address names. */
+  private linked(): Place | null {
+    const path = decoded(location.hash.slice(1));
+    return (path && this.networks.map((network) => network.find(path)).find((place) => place?.parent)) || null;
+  }
+
+  // What the picture, the table and the panel ask for
+
+  select(place: Place | null, from?: "picture" | "table"): void {
+    if (place && !place.parent) place = null;
+    this.selected = place;
+    const opened = place !== null && this.affords(place) && place.network.reveal(place);
+    if (opened) void this.redraw().then(() => this.mark(from));
+    else this.mark(from);
+  }
+
+  private mark(from?: "picture" | "table"): void {
+    const place = this.selected;
+    this.networks.forEach((network, index) => {
+      const own = place?.network === network ? place : null;
+      this.panes[index].mark(own);
+      this.tables[index].mark(own);
+      if (own && from !== "picture") this.panes[index].reveal(own);
+    });
+    this.panel.show(place?.network ?? this.networks[0], place);
+    try {
+      history.replaceState(null, "", place ? `#${encodeURIComponent(place.path)}` : location.pathname + location.search);
+    } catch {
+      // a frame without an address of its own
+    }
+  }
+
+  toggle(place: Place): void {
+    if (!place.isModule || !place.parent) return;
+    if (!place.open && shown(place.network) + place.children.length > MOST) return this.refuse();
+    place.open = !place.open;
+    void this.redraw(place);
+  }
+
+  private affords(place: Place): boolean {
+    const closed = [...place.ancestors()].filter((around) => !around.open);
+    const more = closed.reduce((sum, around) => sum + around.children.length, 0);
+    if (shown(place.network) + more <= MOST) return true;
+    this.refuse();
+    return false;
+  }
+
+  private refuse(): void {
+    this.say(`A picture has at most ${MOST.toLocaleString("en-US")} boxes. Fold something first.`);
+  }
+
+  private say(text: string): void {
+    const notice = byId("notice");
+    notice.textContent = text;
+    notice.classList.add("seen");
+    setTimeout(() => notice.classList.remove("seen"), 5000);
+  }
+
+  private async redraw(held: Place | null = null): Promise<void> {
+    await Promise.all(this.panes.map((pane) => pane.redraw(held?.network === pane.network ? held : null)));
+    this.tables.forEach((table) => table.redraw());
+    this.paint();
+    this.mark(this.selected ? "picture" : undefined);
+  }
+
+  private paint(): void {
+    this.panes.forEach((pane) => pane.paint(this.overlay));
+    byId("legend").replaceChildren(...(this.overlay ? [legend(this.overlay, this.networks[0].root)] : []));
+  }
+
+  // Controls
+
+  private controls(): void {
+    const views = () => this.panes.map(({ view }) => view);
+    const actions: Record<string, () => void> = {
+      "zoom-in": () => views().forEach((view) => view.zoom(1.3)),
+      "zoom-out": () => views().forEach((view) => view.zoom(1 / 1.3)),
+      fit: () => views().forEach((view) => view.fit()),
+      theme: () => this.theme(),
+      save: () => this.panes.forEach((pane) => save(pane)),
+      print: () => print(),
+      help: () => byId<HTMLDialogElement>("help-text").showModal(),
+    };
+    for (const [id, action] of Object.entries(actions)) byId(id).addEventListener("click", action);
+    byId("overlay").addEventListener("change", (event) => {
+      this.overlay = (event.target as HTMLSelectElement).value as Overlay;
+      this.paint();
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.paint());
+    this.depths();
+    for (const side of ["table", "panel"]) {
+      byId(`show-${side}`).addEventListener("click", (event) => {
+        const hidden = document.body.classList.toggle(`no-${side}`);
+        (event.currentTarget as Element).setAttribute("aria-pressed", String(!hidden));
+      });
+    }
+  }
+
+  private depths(): void {
+    const select = byId<HTMLSelectElement>("depth");
+    const deepest = Math.max(...this.networks.map((network) => network.deepest));
+    for (let depth = 1; depth <= deepest; depth++) {
+      const boxes = Math.max(...this.networks.map((network) => network.count(depth)));
+      const name = depth === deepest ? "all" : String(depth);
+      select.append(h("option", { value: depth, disabled: boxes > MOST }, boxes > MOST ? `${name} (${boxes.toLocaleString("en-US")} boxes)` : name));
+    }
+    select.addEventListener("change", () => {
+      if (!select.value) return;
+      this.networks.forEach((network) => network.unfold(Number(select.value)));
+      select.value = "";
+      if (this.selected && ![...this.selected.ancestors()].every((around) => around.open)) this.selected = null;
+      void this.redraw().then(() => this.panes.forEach((pane) => pane.view.fit(true)));
+    });
+  }
+
+  private theme(): void {
+    const root = document.documentElement;
+    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    root.dataset.theme = dark ? "light" : "dark";
+    this.paint();
+  }
+
+  // Keys
+
+  private keys(): void {
+    document.addEventListener("keydown", (event) => {
+      if (event.ctrlKey || event.metaKey || event.altKey) return;
+      const target = event.target as HTMLElement;
+      if (target.closest("input, select, dialog")) return;
+      if (this.anywhere(event.key) || (target.closest(".pane, tbody") && this.within(event, target))) event.preventDefault();
+    });
+  }
+
+  private anywhere(key: string): boolean {
+    const buttons: Record<string, string> = { "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", "0": "fit", "?": "help" };
+    if (buttons[key]) byId(buttons[key]).click();
+    else if (key === "/") this.search.focus();
+    else if (key === "Escape") this.select(null);
+    else return false;
+    return true;
+  }
+
+  /** Arrows walk along what is open, as in any tree; with Shift they move the picture. */
+  private within(event: KeyboardEvent, target: HTMLElement): boolean {
+    const pane = this.panes.find(({ host }) => host === target);
+    const index = pane ? this.panes.indexOf(pane) : this.tables.findIndex((_, number) => byId("tables").children[number].contains(target));
+    const steps: Record<string, [number, number]> = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
+    if (event.shiftKey && steps[event.key]) {
+      this.panes[index].view.pan(...steps[event.key]);
+      return true;
+    }
+    const network = this.networks[index];
+    const places = [...network.root.visible()].slice(1);
+    const at = this.selected?.network === network ? places.indexOf(this.selected) : -1;
+    const place = places[at] as Place | undefined;
+    if ((event.key === "Enter" || event.key === " ") && place) this.toggle(place);
+    else if (!this.walk(event.key, places, at)) return false;
+    if (!pane) this.tables[index].mark(this.selected, true);
+    return true;
+  }
+
+  private walk(key: string, places: Place[], at: number): boolean {
+    const place = places[at] as Place | undefined;
+    if (key === "ArrowDown") this.select(places[Math.min(places.length - 1, at + 1)]);
+    else if (key === "ArrowUp") this.select(places[Math.max(0, at - 1)]);
+    else if (key === "Home") this.select(places[0]);
+    else if (key === "End") this.select(places.at(-1)!);
+    else if (key === "ArrowRight" && place) place.isModule && !place.open ? this.toggle(place) : place.isModule && this.select(place.children[0]);
+    else if (key === "ArrowLeft" && place) place.open ? this.toggle(place) : place.parent?.parent && this.select(place.parent);
+    else return false;
+    return true;
+  }
+}
+
+/** The greatest depth that begins with a few boxes. */
+function firstDepth(network: Network): number {
+  let depth = 1;
+  while (depth < network.deepest && network.count(depth + 1) <= FIRST) depth++;
+  return depth;
+}
+
+function shown(network: Network): number {
+  let count = 0;
+  for (const _ of network.root.visible()) count++;
+  return count;
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** The layout's script, which the page holds compressed. */
+async function unpacked(id: string): Promise<string> {
+  const packed = Uint8Array.from(atob(byId(id).textContent!.trim()), (character) => character.charCodeAt(0));
+  return new Response(new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"))).text();
+}
+
+async function main(): Promise<void> {
+  const data = JSON.parse(byId("data").textContent!) as PageData;
+  await new Explorer(data, await unpacked("worker")).start();
+}
+
+void main();

@@ -1,0 +1,472 @@
+"""The explorer: its data against the table's, and the page in a browser without a network."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import cnndsl
+from cnndsl.cli import cli
+from cnndsl.emit.table import Row, Table
+from cnndsl.explorer.data import MOST, as_data
+from cnndsl.graph.graph import Module
+from cnndsl.layers import Shape
+from cnndsl.measure.memory import output_bytes
+from cnndsl.measure.receptive import receptive_fields
+
+ROOT = Path(__file__).parent.parent
+SOURCES = ROOT / "explorer"
+BUILT = ROOT / "cnndsl" / "explorer" / "built"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+X = "\N{MULTIPLICATION SIGN}"
+NETWORKS = ("zoo:resnet18", "unet", "zoo:efficientnet_b0", "zoo:hrnet_w18_small", "zoo:siamese", "zoo:attention_unet")
+
+
+def loaded(name: str) -> cnndsl.Network:
+    return cnndsl.load(name if name.startswith("zoo:") else ROOT / "archs" / f"{name}.yaml")
+
+
+# --- the data ------------------------------------------------------------------------------------
+
+
+def places(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Path and node of every operation, as the page works them out."""
+
+    def inside(number: int, around: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        for name, child in data["nodes"][number].get("children", ()):
+            node = data["nodes"][child]
+            path = f"{around}{name}"
+            if not node.get("group"):
+                yield path, node
+            yield from inside(child, around if node.get("group") else f"{path}.")
+
+    return inside(data["root"], "")
+
+
+def sizes(row: Row) -> list[tuple[int, ...]]:
+    shapes = row.output
+    several = shapes.values() if isinstance(shapes, dict) else (shapes,) if isinstance(shapes, Shape) else shapes
+    return [shape.sample for shape in several]
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_the_data_has_every_row_of_the_table(name: str) -> None:
+    net = loaded(name)
+    found = list(places(as_data(net.graph)))
+    rows = Table.of(net.graph).rows
+    assert [(re.sub(r" \d+(?=\.|$)", "", path), node["title"]) for path, node in found] == [
+        (row.path, row.layer) for row in rows
+    ]
+    for (path, node), row in zip(found, rows):
+        assert (node["params"], node["macs"]) == (row.params, row.macs), path
+        assert [tuple(shape) for _, shape in node["outputs"]] == sizes(row), path
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
+    data = as_data(loaded(name).graph)
+    for node in data["nodes"]:
+        if "edges" not in node:
+            continue
+        inside = [data["nodes"][child] for _, child in node["children"]]
+        taken = []
+        for tail, output, head, port, size in node["edges"]:
+            left = node["inputs"][output] if tail < 0 else inside[tail]["outputs"][output]
+            right = node["outputs"][port] if head < 0 else inside[head]["inputs"][port]
+            assert left[1] == right[1]
+            assert not size or port > 0
+            taken.append((head, port))
+        ports = [(number, port) for number, child in enumerate(inside) for port in range(len(child["inputs"]))]
+        assert sorted(taken) == sorted([*ports, *((-1, port) for port in range(len(node["outputs"])))])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_activations_and_fields_are_those_that_are_measured(name: str) -> None:
+    net = loaded(name)
+    data, memory, seen = as_data(net.graph), output_bytes(net.graph), receptive_fields(net.graph)
+    operations = net.graph.root.everything
+    root = data["nodes"][data["root"]]
+    assert root["memory"] == sum(memory[each] for each in operations if not isinstance(each, Module))
+    for operation, (_, node), number in zip(operations, places(data), data["field"], strict=True):
+        assert node["memory"] == memory[operation]
+        said, _ = data["fields"][number]
+        fields = {name: axes for name, axes in seen[operation.outputs[-1]].inputs.items() if axes}
+        told = [
+            "the whole input" if any(axis.whole for axis in axes) else X.join(str(axis.size) for axis in axes)
+            for axes in fields.values()
+        ]
+        named = [f"{name} {each}" for name, each in zip(fields, told)] if len(fields) > 1 else told
+        assert said == ", ".join(named)
+
+
+def chain(times: int) -> cnndsl.Network:
+    block = "{sequential: [{Conv2d: [8, 3, 1, 1]}, BatchNorm2d, ReLU]}"
+    limits = cnndsl.Limits(times=20_000, steps=80_000)
+    return cnndsl.loads(f"input: [8, 8, 8]\nnetwork: [{{repeat: [{block}], times: {times}}}]", limits=limits)
+
+
+def test_equal_parts_are_one() -> None:
+    few, many = as_data(chain(10).graph), as_data(chain(100).graph)
+    assert len(few["nodes"]) == len(many["nodes"]) == 5
+
+
+def test_many_children_are_grouped() -> None:
+    net = chain(5_000)
+    data = as_data(net.graph)
+    assert max(len(node.get("children", ())) for node in data["nodes"]) <= MOST
+    assert sum(1 for _ in places(data)) == 20_000 == len(Table.of(net.graph).rows)
+    assert next(name for name, _ in data["nodes"][data["root"]]["children"]) == "0 … 99"
+    assert len(json.dumps(data)) < 500_000
+
+
+def test_tensors_pass_through_groups() -> None:
+    """A skip past hundreds of layers leaves the group in which it begins, and enters that in which it ends."""
+    layers = "[{repeat: [ReLU], times: 400}]"
+    data = as_data(cnndsl.loads(f"input: [8, 8, 8]\nnetwork: [ReLU, {{residual: {layers}}}]").graph)
+    root = data["nodes"][data["root"]]
+    inside = [data["nodes"][child] for _, child in root["children"]]
+    assert all(node.get("group") for node in inside)
+    assert [len(node["outputs"]) for node in inside] == [2, 1, 1, 1, 1]
+    first, last = (
+        [port for tail, port, head, *_ in root["edges"] if (tail, head) == ends] for ends in ((0, 1), (0, 4))
+    )
+    assert len(first) == len(last) == 1 and first != last
+
+
+@pytest.mark.parametrize("name", ["efficientnet_b7", "densenet201", "inception_resnet_v2", "hrnet_w18_small", "dpn68"])
+def test_pages_are_small(name: str) -> None:
+    assert len(cnndsl.explore(cnndsl.load(f"zoo:{name}")).html.encode()) < 1_500_000
+
+
+def test_names_of_sources_tell_nothing_of_the_machine(tmp_path: Path) -> None:
+    html = cnndsl.explore(cnndsl.load("zoo:efficientnet_b7")).html
+    data = json.loads(re.search(r'<script id="data"[^>]*>(.*?)</script>', html)[1])  # type: ignore[index]
+    assert [source["name"] for source in data["networks"][0]["sources"]] == [
+        "efficientnet_b7.yaml",
+        "blocks/common.yaml",
+        "efficientnet_b0.yaml",
+    ]
+    assert str(ROOT) not in html
+
+
+# --- the built page ------------------------------------------------------------------------------
+
+
+def test_the_page_is_built_from_its_sources() -> None:
+    """Without npm, the digest of the sources, which the build writes into the script, tells whether it is stale."""
+    digest = hashlib.sha256()
+    names = ["build.mjs", "package.json", "package-lock.json", "tsconfig.json"]
+    names += [f"src/{path.name}" for path in sorted((SOURCES / "src").iterdir())]
+    for name in names:
+        digest.update(f"{name}\0".encode() + (SOURCES / name).read_bytes())
+    first = (BUILT / "explorer.js").read_text().partition("\n")[0]
+    assert first == f"// sources {digest.hexdigest()}", "stale: run `npm ci && npm run build` in explorer/"
+    for name in ("explorer.css", "explorer.html"):
+        assert (BUILT / name).read_bytes() == (SOURCES / "src" / name).read_bytes()
+
+
+def test_the_layout_is_the_locked_one() -> None:
+    """The digest of what npm's lock file names, written down when it was built."""
+    lock = json.loads((SOURCES / "package-lock.json").read_text())
+    version = lock["packages"]["node_modules/elkjs"]["version"]
+    assert f"elkjs {version} " in (BUILT / "NOTICE").read_text()
+    assert "Eclipse Public License" in (BUILT / "LICENSE-elkjs.md").read_text()
+
+
+@pytest.mark.skipif(not (SOURCES / "node_modules").is_dir(), reason="npm ci was not run in explorer/")
+def test_a_new_build_has_the_same_bytes(tmp_path: Path) -> None:
+    subprocess.run(["node", "build.mjs", str(tmp_path)], cwd=SOURCES, check=True, timeout=60)
+    assert {path.name for path in tmp_path.iterdir()} == {path.name for path in BUILT.iterdir()}
+    for path in tmp_path.iterdir():
+        assert path.read_bytes() == (BUILT / path.name).read_bytes(), path.name
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def test_draw_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "net.html"
+    for _ in range(2):  # our own file is written over
+        cli(["draw", "zoo:resnet18", "-o", str(out)], standalone_mode=False)
+    assert out.read_text().startswith("<!DOCTYPE html>")
+    assert capsys.readouterr().out.splitlines() == [str(out)] * 2
+
+
+def test_a_page_refuses_options_of_pictures(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        cli(["draw", "zoo:resnet18", "-o", str(tmp_path / "net.html"), "--dpi", "100"])
+    assert ended.value.code == 2
+    assert "--dpi is for pictures" in capsys.readouterr().err
+
+
+def test_from_python(tmp_path: Path) -> None:
+    net = cnndsl.load("zoo:resnet18")
+    page = cnndsl.explore(net, depth=1)
+    assert page.save(tmp_path / "x.html").read_text() == page.html
+    assert '"depth":1' in page.html
+    assert repr(page).startswith("<Page resnet18: ")
+    with pytest.raises(ValueError, match="depth must be 1 or more, not 0"):
+        cnndsl.explore(net, depth=0)
+
+
+# --- in a browser --------------------------------------------------------------------------------
+
+needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Opened:
+    """A page in the browser. It fails on any error of a script and on any request but the page itself."""
+
+    def __init__(self, browser: Any, path: Path, net: cnndsl.Network, anchor: str = "", **options: Any) -> None:
+        cnndsl.explore(net, **options).save(path)
+        self.page = browser.new_page(viewport={"width": 1400, "height": 900})
+        self.said: list[str] = []
+        self.asked: list[str] = []
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda error: self.said.append(str(error)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.goto(f"{path.as_uri()}{anchor}")
+        self.page.wait_for_selector("html[data-ready]")
+
+    def close(self) -> None:
+        assert self.said == []
+        # The page and the worker, which the page makes itself.
+        assert [url.partition(":")[0] for url in self.asked] == ["file", "blob"]
+        self.page.close()
+
+    def __enter__(self) -> Opened:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if error[0] is None:
+            self.close()
+
+    def box(self, path: str) -> Any:
+        return self.page.locator(f'.picture .box[data-path="{path}"]')
+
+    def row(self, path: str) -> Any:
+        return self.page.locator(f'tbody tr[data-path="{path}"]')
+
+    def header(self, path: str) -> Any:
+        return self.box(path).locator("> .shape-of-box")
+
+    def selected(self) -> list[str]:
+        """What is selected in the picture and in the table."""
+        return [
+            str(self.page.locator(f'{where}[aria-selected="true"]').get_attribute("data-path"))
+            for where in (".picture .box", "tbody tr")
+        ]
+
+    def paths(self, where: str) -> list[str]:
+        found = self.page.locator(where)
+        return [str(path) for path in found.evaluate_all("all => all.map(each => each.dataset.path)")]
+
+    def in_step(self) -> list[str]:
+        """The paths in the picture, which are those in the table."""
+        rows, boxes = self.paths("tbody tr"), self.paths(".picture .box")
+        assert sorted(rows) == sorted(boxes)
+        return rows
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+
+    def drawn(self, path: str) -> None:
+        self.box(path).wait_for(state="attached")
+
+
+@pytest.fixture(scope="module")
+def resnet() -> cnndsl.Network:
+    return cnndsl.load("zoo:resnet18")
+
+
+@needs_chromium
+def test_clicks_fold_and_unfold_in_step(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        top = [operation.name for operation in resnet.graph.root.operations]
+        assert opened.in_step() == top
+        opened.header("layer2").click()
+        opened.drawn("layer2.0")
+        assert opened.in_step() == [*top[:6], "layer2.0", "layer2.1", *top[6:]]
+        assert opened.selected() == ["layer2", "layer2"]
+        opened.row("layer2.0").locator(".fold").click()
+        opened.drawn("layer2.0.conv1")
+        assert "layer2.0.downsample" in opened.in_step()
+        opened.row("layer2.0.conv2").click()
+        assert opened.selected() == ["layer2.0.conv2"] * 2
+        opened.header("layer2").click()
+        opened.box("layer2.0").wait_for(state="detached")
+        assert opened.in_step() == top
+
+
+@needs_chromium
+def test_the_panel_tells_everything(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, anchor="#layer2.0.conv1") as opened:
+        assert opened.selected() == ["layer2.0.conv1"] * 2  # a deep link opens what is around
+        panel = opened.page.locator("#panel")
+        facts = dict(zip(panel.locator("dt").all_inner_texts(), panel.locator("dd").all_inner_texts()))
+        assert facts["input"] == X.join(["64", "56", "56"]) and facts["weight"] == X.join(["128", "64", "3", "3"])
+        assert facts["parameters"] == "73,728 (73.73 k)" and facts["MACs"] == "57,802,752 (57.80 M)"
+        assert facts["stride"] == "2" and facts["dilation"] == "1"
+        place = next(op for op in resnet.graph.root.everything if op.path == "layer2.0.conv1").step.span
+        assert panel.locator(".where").inner_text() == f"resnet18.yaml:{place.line}"
+        assert panel.locator(".line.here .line-text").inner_text() == place.source.line(place.line)
+        opened.page.get_by_role("button", name="layer2", exact=True).click()
+        assert opened.selected() == ["layer2"] * 2
+        assert opened.page.evaluate("decodeURIComponent(location.hash)") == "#layer2"
+
+
+@needs_chromium
+def test_everything_by_keyboard(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        opened.page.locator(".pane").focus()
+        opened.press("ArrowDown", "ArrowDown")
+        assert opened.selected() == ["bn1"] * 2
+        opened.press("End", "Home", "ArrowDown", "ArrowDown", "ArrowDown", "ArrowDown")
+        assert opened.selected() == ["layer1"] * 2
+        opened.press("Enter")
+        opened.drawn("layer1.0")
+        opened.press("ArrowRight", "ArrowRight")
+        opened.drawn("layer1.0.conv1")
+        opened.press("ArrowRight")
+        assert opened.selected() == ["layer1.0.conv1"] * 2
+        active = opened.page.locator(".pane").get_attribute("aria-activedescendant")
+        assert opened.box("layer1.0.conv1").get_attribute("id") == active
+        opened.press("ArrowLeft", "ArrowLeft")
+        opened.box("layer1.0.conv1").wait_for(state="detached")
+        opened.press("ArrowLeft", "ArrowLeft", "Escape")
+        assert opened.page.locator('[aria-selected="true"]').count() == 0
+        opened.press("?")
+        assert opened.page.get_by_role("dialog").is_visible()
+        opened.press("Escape")
+        assert not opened.page.get_by_role("dialog").is_visible()
+        # In the table, the focus moves along.
+        opened.row("conv1").focus()
+        opened.press("ArrowDown")
+        assert opened.page.evaluate("document.activeElement.dataset.path") == "bn1"
+
+
+def scale(opened: Opened) -> float:
+    transform = opened.page.locator(".picture > g").get_attribute("transform")
+    return float(re.search(r"scale\((.*)\)", transform)[1])  # type: ignore[index]
+
+
+@needs_chromium
+def test_pan_and_zoom(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        before = scale(opened)
+        opened.press("+")
+        assert scale(opened) == pytest.approx(before * 1.3)
+        opened.press("-", "-")
+        assert scale(opened) == pytest.approx(before / 1.3)
+        box = opened.box("conv1").bounding_box()
+        opened.page.mouse.move(box["x"] + 5, box["y"] + 5)
+        opened.page.mouse.wheel(0, -200)
+        opened.page.wait_for_timeout(100)
+        assert scale(opened) > before
+        near = opened.box("conv1").bounding_box()
+        assert near["x"] < box["x"] + 5 < near["x"] + near["width"]  # what is under the pointer stays there
+        opened.page.mouse.down()
+        opened.page.mouse.move(box["x"] + 105, box["y"] + 45)
+        opened.page.mouse.up()
+        moved = opened.box("conv1").bounding_box()
+        assert (moved["x"] - near["x"], moved["y"] - near["y"]) == (pytest.approx(100, abs=1), pytest.approx(40, abs=1))
+        assert opened.page.locator('[aria-selected="true"]').count() == 0  # a drag is no click
+        opened.press("0")
+        whole, seen = opened.page.locator(".picture > g").bounding_box(), opened.page.locator(".pane").bounding_box()
+        assert whole["height"] <= seen["height"] and whole["y"] >= seen["y"]
+
+
+@needs_chromium
+def test_search(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        opened.press("/")
+        opened.page.keyboard.type("layer3 conv2d stride 2")
+        found = opened.page.locator("#found li")
+        assert found.locator(".found-path").all_inner_texts() == ["layer3.0.conv1", "layer3.0.downsample.0"]
+        opened.press("ArrowDown", "Enter")
+        opened.drawn("layer3.0.downsample.0")
+        opened.page.wait_for_selector('tbody tr[aria-selected="true"]')
+        assert opened.selected() == ["layer3.0.downsample.0"] * 2
+        opened.page.locator("#search").fill("nothing like it")
+        assert opened.page.locator("#found").inner_text() == "nothing found"
+        opened.press("Escape")
+        assert opened.page.locator("#search").input_value() == ""
+
+
+@needs_chromium
+def test_overlays_depths_themes_and_the_picture_as_a_file(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        page = opened.page
+        page.locator("#overlay").select_option("params")
+        fills = {
+            path: opened.header(path).evaluate("box => getComputedStyle(box).fill")
+            for path in ("conv1", "layer1", "layer4")
+        }
+        red = {path: int(re.findall(r"\d+", fill)[2]) for path, fill in fills.items()}
+        assert red["conv1"] > red["layer1"] > red["layer4"]  # less blue, the more parameters
+        assert "share of 11.69 M parameters" in page.locator("#legend").inner_text()
+        page.locator("#overlay").select_option("memory")
+        assert "activations" in page.locator("#legend").inner_text()
+        assert opened.header("layer1").evaluate("box => getComputedStyle(box).fill") != fills["layer1"]
+        page.locator("#depth").select_option("2")
+        opened.drawn("layer4.1")
+        assert len(opened.in_step()) == 19
+        paper = "getComputedStyle(document.querySelector('.picture')).backgroundColor"
+        light = page.evaluate(paper)
+        page.locator("#theme").click()
+        assert page.evaluate(paper) != light
+        with page.expect_download() as download:
+            page.locator("#save").click()
+        saved = Path(download.value.path()).read_text()
+        assert download.value.suggested_filename == "resnet18.svg"
+        assert "class=" not in saved and saved.count("layer4") >= 1 and 'fill="rgb' in saved
+
+
+@needs_chromium
+def test_nothing_in_a_spec_is_markup(browser: Any, tmp_path: Path) -> None:
+    evil = "</script><script>window.hacked = 1</script><!-- <img src=x onerror='hacked=1'> \U0001f642 \"'`&amp;"
+    spec = tmp_path / "<img src=x onerror=hacked=1>\U0001f642 '.yaml"
+    description = json.dumps(evil, ensure_ascii=False)
+    text = f"description: {description}\ninput: [3, 8, 8]\nnetwork:\n  - Conv2d: [8, 3]  # {evil}\n"
+    spec.write_text(text, encoding="utf-8")
+    with Opened(browser, tmp_path / "x.html", cnndsl.load(spec), anchor="#0") as opened:
+        page = opened.page
+        assert page.evaluate("window.hacked") is None
+        assert page.locator("img, script:not([id]):not(:last-child)").count() == 0
+        assert evil in page.locator(".line.here").text_content()
+        assert page.locator(".where").inner_text() == f"{spec.name}:4"
+        page.keyboard.press("Escape")
+        assert page.locator(".description").text_content() == evil
+
+
+@needs_chromium
+def test_a_huge_network_opens_folded(browser: Any, tmp_path: Path) -> None:
+    with Opened(browser, tmp_path / "x.html", chain(5_000)) as opened:
+        assert len(opened.in_step()) == 50
+        deepest = opened.page.locator("#depth option").last
+        assert deepest.is_disabled() and "20,051 boxes" in deepest.inner_text()
+        opened.press("/")
+        opened.page.keyboard.type("4321.1")
+        opened.press("Enter")
+        opened.drawn("4321.1")
+        opened.page.wait_for_selector('tbody tr[aria-selected="true"]')
+        assert opened.selected() == ["4321.1"] * 2
