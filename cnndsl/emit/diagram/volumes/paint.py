@@ -8,13 +8,14 @@ from math import dist
 from textwrap import wrap
 
 from cnndsl.emit.diagram.figure import TIMES
-from cnndsl.emit.diagram.style import BYPASS, FAMILIES, INK, LINE, MUTED, OTHER
+from cnndsl.emit.diagram.style import BYPASS, FAMILIES, OTHER
 from cnndsl.emit.diagram.volumes.layout import LINE as LINE_HEIGHT
 from cnndsl.emit.diagram.volumes.layout import Layout, Route, beside_of, size_of
 from cnndsl.emit.diagram.volumes.plan import MODULE, Volume
 from cnndsl.emit.diagram.volumes.scene import Ball, Face, Group, Item, Line, Point, Scene, Text
 from cnndsl.emit.diagram.volumes.solids import CHANNELS, SPATIAL, Solid, text_width
 from cnndsl.graph.graph import Graph
+from cnndsl.palette import INK, LINE, MUTED
 from cnndsl.printable import one_line
 
 #: Fill and border for kinds of closed modules, in the order of their appearance. Those after them are like others.
