@@ -22,4 +22,5 @@ def contact_sheet(title: str, mistakes: Sequence[Mistake]) -> Picture:
         Tile(rgb(mistake.picture), mistake.true, (mistake.predicted, f"{mistake.probability:.1%}"))
         for mistake in mistakes
     ]
-    return Sheet(tiles, min(len(tiles), COLUMNS), WIDTH).draw(title)[0]
+    caption = "true classes in blue, the most certain mistakes in orange"
+    return Sheet(tiles, min(len(tiles), COLUMNS), WIDTH, caption=caption).draw(title)[0]
