@@ -19,7 +19,7 @@ export class Pane {
   drawing: Drawing | null = null;
   private readonly canvas: SVGGElement;
   private placeOf = new Map<Element, Place>();
-  private selected: Place | null = null;
+  selected: Place | null = null;
   private turn = 0;
 
   constructor(
