@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
@@ -107,6 +107,15 @@ def cases(layer: type[Layer]) -> Iterator[Case]:
                 yield Case(layer, sample, given)
                 if listed := by_position(layer, given, name):
                     yield Case(layer, sample, listed, positional=True)
+
+
+def one_of_each(all_cases: Iterable[Case]) -> Iterator[Case]:
+    """One case of each set of arguments: a later one of those that share it as the sets go on."""
+    by_value: dict[str, list[Case]] = {}
+    for case in all_cases:
+        by_value.setdefault(json.dumps([*case.given.items()][-1:]), []).append(case)
+    for index, alike in enumerate(by_value.values()):
+        yield alike[index % len(alike)]
 
 
 def samples(layer: type[Layer]) -> Iterator[tuple[int, ...]]:

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 import torch
 from emitting import assert_faithful, samples, torch_class
-from layer_matrix import DECISIONS, MOST, Case, attempt, cases, not_asked, ran, values
+from layer_matrix import DECISIONS, MOST, Case, attempt, cases, not_asked, one_of_each, ran, values
 from test_recipe_tables import CALLED, use
 from torch import nn
 
@@ -52,15 +52,6 @@ def test_an_argument(layer: type[Layer]) -> None:
 @every_layer
 def test_every_argument(layer: type[Layer]) -> None:
     assert not [*problems(cases(layer))]
-
-
-def one_of_each(all_cases: Iterable[Case]) -> Iterator[Case]:
-    """One case of each set of arguments: a later one of those that share it as the sets go on."""
-    by_value: dict[str, list[Case]] = {}
-    for case in all_cases:
-        by_value.setdefault(json.dumps([*case.given.items()][-1:]), []).append(case)
-    for index, alike in enumerate(by_value.values()):
-        yield alike[index % len(alike)]
 
 
 def problems(chosen: Iterable[Case]) -> Iterator[str]:

@@ -34,6 +34,9 @@ VERBS = {
     "runs": ("runs.list_runs", "List the runs, or those of each NAME, or draw their curves."),
     "schema": ("schema.schema", "Print the JSON Schema of specs, for editors."),
     "shapes": ("shapes.shapes", "Show the layers of SPEC with output shapes, parameters and MACs."),
+    "sizes": ("sizes.sizes", "Show which input sizes SPEC takes, and which of them lose no pixels."),
+    "sweep": ("sweep.sweep", "Compare the costs of SPEC with several values of its parameters."),
+    "trace": ("trace.trace", "Show where the shape of PATH in SPEC comes from, step by step."),
     "train": ("train.train", "Train the network of SPEC by the recipe in its `train`."),
     "zoo": ("zoo.zoo", "List the specs that come with cnndsl."),
 }

@@ -78,6 +78,16 @@ def complete_named_run(context: click.Context, parameter: click.Parameter, begun
     return found or complete_run(context, parameter, begun)
 
 
+@_quietly
+def complete_layer(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The layers and modules of a run's network, but not of a checkpoint's, which only torch can read."""
+    from cnndsl.network import load
+    from cnndsl.training.run_folder import SPEC
+
+    paths = dict.fromkeys(row.path for row in load(Path(context.params["run"]) / SPEC).shapes().rows)
+    return [CompletionItem(path) for path in paths if path.startswith(begun)]
+
+
 def _runs(context: click.Context) -> Path:
     return Path(context.params.get("runs") or "runs")
 

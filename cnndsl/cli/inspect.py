@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument, table_option
+from cnndsl.cli.completion import complete_layer
+from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
 from cnndsl.grid import GONE, Grid
 from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
     from cnndsl.training.tensors import TensorInfo
+    from cnndsl.training.trained import Trained
 
 _COLUMNS = ("tensor", "of", ">shape", ">mean", ">std", ">min", ">max", ">zeros", ">nan/inf")
 _GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">min", ">mean"))
@@ -21,22 +24,33 @@ _GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">m
 
 @click.command()
 @run_argument
-@click.argument("layer", required=False)
+@click.argument("layer", required=False, shell_complete=complete_layer)
 @checkpoint_option
 @plugin_option
+@click.option(
+    "--filters", type=PICTURE, metavar="FILE", help="Draw the filters of the convolution LAYER, by default the first."
+)
+@force_option
 @table_option
-def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
+def inspect(run: Path, layer: str | None, which: str, filters: Path | None, force: bool, form: str) -> None:
     """Show the tensors of the network of RUN with their statistics.
 
     With LAYER, a path as `cnndsl shapes` prints it or a tensor's name, show the values too, such as the
     learned scale and shift of a BatchNorm2d. Statistics are computed over the finite values.
+
+    With --filters, draw them instead: in colour if they have three channels, otherwise in grey. The file is .png, .svg
+    or .pdf.
     """
+    check_files(filters, force=force)
     with ending():
         from cnndsl.training.run_folder import find_run
         from cnndsl.training.tensors import tensors
         from cnndsl.training.trained import Trained
 
         trained = Trained.of(find_run(run), which)
+        if filters:
+            _draw(trained, layer, filters)
+            return
         found = tensors(trained.network, trained.checkpoint.module, layer)
     if form == "json":
         show(json_text([_plain(info, values=layer is not None) for info in found]))
@@ -52,6 +66,15 @@ def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
         say()
         say(f"{info.name}" + (f", the learned {info.role}" if info.role else ""), bold=True)
         show(str(info.value))
+
+
+def _draw(trained: Trained, layer: str | None, path: Path) -> None:
+    import torch
+
+    from cnndsl.training.insight import filters_of
+
+    found = filters_of(trained.name, trained.module(torch.device("cpu")), layer)
+    write(path, found.figure().data(path.suffix))
 
 
 def _counted(found: list[TensorInfo], layer: str | None) -> str:

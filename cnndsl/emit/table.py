@@ -130,6 +130,11 @@ def _in_order(tensors: Sequence[Tensor], several: bool) -> Shapes:
     return shapes if several or len(shapes) > 1 else shapes[0]
 
 
+def call(operation: Operation) -> str:
+    """:attr:`Row.call` of an operation."""
+    return _row(operation, 1).call
+
+
 def arguments(operation: Operation) -> dict[str, Any]:
     """What distinguishes an operation from others of its kind: a layer's arguments that are neither inferred
     nor torch's defaults, and its parametrization; those that a block is called with; the axis of a ``concat`` if it is

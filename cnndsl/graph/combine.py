@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from cnndsl.layers.shape import Refused, Shape, resolve_dim
@@ -10,6 +11,16 @@ from cnndsl.layers.shape import Refused, Shape, resolve_dim
 def combine(kind: str, shapes: list[Shape], dim: int = 1) -> Shape:
     """The shape of a merge. Raises :class:`Refused` if the shapes do not fit together."""
     return _concat(shapes, dim) if kind == "concat" else _broadcast(kind, shapes)
+
+
+def arithmetic(kind: str, shapes: Sequence[Shape], dim: int = 1) -> dict[int, str]:
+    """How the sizes of a merge follow from those of its tensors, as :meth:`Layer.arithmetic` tells for a layer. A
+    dimension that is left out has one size in all of them."""
+    if kind == "concat":
+        axis = resolve_dim(dim, shapes[0].rank)
+        return {axis: " + ".join(str(shape[axis]) for shape in shapes)}
+    axes = (sorted({*sizes}) for sizes in zip(*shapes))
+    return {dim: f"max({', '.join(map(str, sizes))})" for dim, sizes in enumerate(axes) if len(sizes) > 1}
 
 
 def _concat(shapes: list[Shape], dim: int) -> Shape:

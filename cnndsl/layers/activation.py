@@ -356,6 +356,10 @@ class GLU(_Activation):
         dim = self.dim % x.rank
         return {dim: Windows(1, (Span(0, out[dim], out[dim]),))}
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim = resolve_sample_dim(self.dim, x.rank)
+        return {dim: f"{x[dim]} / 2"}
+
 
 class _Softmax(_FromOutput):
     example = {"dim": 1}

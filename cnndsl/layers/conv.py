@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import gcd, prod
 
 from cnndsl.layers.kinds import BOOLEAN, NATURAL, POSITIVE, Choice, PerAxis
-from cnndsl.layers.shape import Refused, Shape, unseen, window
+from cnndsl.layers.shape import Refused, Shape, unseen, window, window_arithmetic
 from cnndsl.layers.table import INPUT, Layer, Saved, argument, inferred, layer
 from cnndsl.layers.windows import Windows, sliding, spreading
 
@@ -66,6 +66,12 @@ class _Conv(_Convolution):
         self._check_padding_mode(x, paddings)
         spatial = map(window, x.spatial, kernel, stride, paddings, dilation)
         return Shape((x[0], self.out_channels, *spatial))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        kernel, stride, dilation = self.axes(self.kernel_size), self.axes(self.stride), self.axes(self.dilation)
+        sides = (f"{p}" if isinstance(self.padding, str) else f"2*{p // 2}" for p in self.paddings())
+        spatial = map(window_arithmetic, x.spatial, kernel, stride, sides, dilation)
+        return {1: "out_channels", **dict(enumerate(spatial, 2))}
 
     def padded(self, x: Shape) -> tuple[int, ...]:
         if self.padding_mode == "zeros":
@@ -165,6 +171,14 @@ class _ConvTranspose(_Convolution):
         settings = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
         spatial = tuple(map(self._axis, x.spatial, *map(self.axes, settings)))
         return x.with_channels(self.out_channels).with_spatial(spatial)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        settings = (self.kernel_size, self.stride, self.padding, self.output_padding, self.dilation)
+        spatial = (
+            f"({size} - 1)*{stride} - 2*{padding} + {dilation}*({kernel} - 1) + {extra} + 1"
+            for size, kernel, stride, padding, extra, dilation in zip(x.spatial, *map(self.axes, settings))
+        )
+        return {1: "out_channels", **dict(enumerate(spatial, 2))}
 
     def _axis(self, size: int, kernel: int, stride: int, padding: int, extra: int, dilation: int) -> int:
         if extra >= max(stride, dilation):

@@ -28,6 +28,9 @@ class Linear(Layer):
     def output(self, x: Shape) -> Shape:
         return x.with_size(-1, self.out_features)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return {x.rank - 1: "out_features"}
+
     def parameters(self) -> dict[str, tuple[int, ...]]:
         weight = (self.out_features, self.in_features)
         return {"weight": weight} | ({"bias": (self.out_features,)} if self.bias else {})

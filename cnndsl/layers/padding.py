@@ -31,6 +31,12 @@ class _Padding(Layer):
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
         return {dim: moved(-before) for dim, (before, _) in self._sides(x).items()}
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        signed = {
+            dim: " ".join(f"{'-' if n < 0 else '+'} {abs(n)}" for n in sides) for dim, sides in self._sides(x).items()
+        }
+        return {dim: f"{x[dim]} {signed[dim]}" for dim in sorted(signed)}
+
     def _padded(self, size: int, before: int, after: int) -> int:
         self.check_sides(size, before, after)
         if size + before + after < 1:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from math import prod
 
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NATURAL, NULL, NUMBER, POSITIVE, Never, PerAxis
-from cnndsl.layers.shape import Refused, Shape, unseen, window
+from cnndsl.layers.shape import Refused, Shape, unseen, window, window_arithmetic
 from cnndsl.layers.table import INPUT, NOTHING, Layer, Saved, argument, layer
 from cnndsl.layers.windows import Windows, adaptive, sliding
 
@@ -23,7 +23,7 @@ class _Pool(Layer):
         return x.with_spatial(tuple(map(self._positions, x.spatial, *self._settings())))
 
     def _settings(self) -> tuple[tuple[int, ...], ...]:
-        """Kernel, stride, padding and dilation of each axis."""
+        """Kernel, stride, padding of one side and dilation, each for all axes."""
         kernel, stride = self.values["kernel_size"], self.values["stride"]
         padding, dilation = self.values.get("padding", 0), self.values.get("dilation", 1)
         return tuple(map(self.axes, (kernel, kernel if stride is None else stride, padding, dilation)))
@@ -36,6 +36,15 @@ class _Pool(Layer):
 
     def unseen(self, x: Shape, out: Shape) -> tuple[int, ...]:
         return tuple(map(unseen, x.spatial, out.spatial, *self._settings()))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        found = {}
+        for dim, (size, kernel, stride, padding, dilation) in enumerate(zip(x.spatial, *self._settings()), 2):
+            rounding = "ceil" if self.values["ceil_mode"] else "floor"
+            text = window_arithmetic(size, kernel, stride, f"2*{padding}", dilation, rounding)
+            past = 1 - (dilation * (kernel - 1) + 1 - size - 2 * padding) // stride - out[dim]
+            found[dim] = f"{text} - 1" if rounding == "ceil" and past else text
+        return found
 
     def _positions(self, size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
         if 2 * padding > kernel:
@@ -212,6 +221,10 @@ class _Adaptive(Layer):
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
         return dict(enumerate(map(adaptive, x.spatial, out.spatial), 2))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        wanted = self.axes(self.values["output_size"])
+        return {dim: name for dim, name in enumerate(self.each("output_size"), 2) if wanted[dim - 2] is not None}
 
 
 class _AdaptiveAvgPool(_Adaptive):

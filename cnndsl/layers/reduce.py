@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NULL, NUMBER, Listing
-from cnndsl.layers.shape import Refused, Shape, resolve_sample_dim
+from cnndsl.layers.shape import Refused, Shape, kept, resolve_sample_dim
 from cnndsl.layers.table import Layer, Saved, argument, layer
 from cnndsl.layers.windows import WHOLE, Windows
 from cnndsl.printable import as_written
@@ -17,6 +17,18 @@ class _Reduction(Layer):
     example = {"dim": (2, 3)}
 
     def output(self, x: Shape) -> Shape:
+        dims = self._dims(x)
+        sizes = [1 if dim in dims else size for dim, size in enumerate(x)]
+        return Shape(size for dim, size in enumerate(sizes) if self.values["keepdim"] or dim not in dims)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dims = self._dims(x)
+        if self.values["keepdim"]:
+            return dict.fromkeys(dims, "1")
+        return kept(x, (dim for dim in range(x.rank) if dim not in dims), 0)
+
+    def _dims(self, x: Shape) -> list[int]:
+        """The dimensions that are reduced. Raises :class:`Refused`."""
         given, keepdim = self.values["dim"], self.values["keepdim"]
         if given is None:
             whole = as_written(tuple(range(1, x.rank)))
@@ -30,19 +42,14 @@ class _Reduction(Layer):
             raise Refused(
                 "a sample would have no dimension left", "dim", "add `keepdim: true`, which leaves sizes of 1"
             )
-        sizes = [1 if dim in dims else size for dim, size in enumerate(x)]
-        return Shape(size for dim, size in enumerate(sizes) if keepdim or dim not in dims)
+        return dims
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
-        return dict.fromkeys(self._reduced(x), WHOLE)
+        return dict.fromkeys(self._dims(x), WHOLE)
 
     def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
-        reduced = () if self.values["keepdim"] else self._reduced(x)
+        reduced = () if self.values["keepdim"] else self._dims(x)
         return tuple((dim,) for dim in range(x.rank) if dim not in reduced)
-
-    def _reduced(self, x: Shape) -> tuple[int, ...]:
-        given = self.values["dim"]
-        return tuple(dim % x.rank for dim in (given if isinstance(given, tuple) else (given,)))
 
 
 class _FromBoth(_Reduction):

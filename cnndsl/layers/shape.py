@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import prod
 
 
@@ -92,6 +93,11 @@ def window(
     return (padded - span) // stride + 1
 
 
+def window_arithmetic(size: int, kernel: int, stride: int, padding: str, dilation: int, rounding: str = "floor") -> str:
+    """The arithmetic of :func:`window` with its numbers; ``padding`` is that of both sides, as ``2*3``."""
+    return f"{rounding}(({size} + {padding} - {dilation}*({kernel} - 1) - 1) / {stride}) + 1"
+
+
 def unseen(size: int, positions: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     """The number of values at the end of an axis that none of a window's ``positions`` reaches; ``padding`` is
     that of the near side. 0 if there are gaps between windows, which skip values on purpose."""
@@ -101,6 +107,26 @@ def unseen(size: int, positions: int, kernel: int, stride: int, padding: int, di
 
 def _arithmetic(kernel: int, dilation: int, span: int) -> str:
     return f"{kernel}" if dilation == 1 else f"{dilation} * ({kernel} - 1) + 1 = {span}"
+
+
+def axis_name(dim: int, rank: int) -> str:
+    """What dimension ``dim`` of a tensor is called: ``C``, ``H``, or ``dim 4`` beyond the usual layouts."""
+    names = {2: "NC", 3: "NCL", 4: "NCHW", 5: "NCDHW"}.get(rank)
+    return names[dim] if names else f"dim {dim}"
+
+
+def size_name(dim: int, rank: int) -> str:
+    """What an expression of a spec calls the size of dimension ``dim``: ``channels``, ``height``, ``shape[4]``."""
+    if dim == 1:
+        return "channels"
+    if rank in (4, 5):
+        return {rank - 1: "width", rank - 2: "height"}.get(dim, "depth")
+    return "features" if dim == rank - 1 else f"shape[{dim - 1}]"
+
+
+def kept(x: Shape, dims: Iterable[int], start: int) -> dict[int, str]:
+    """The arithmetic of an output's dimensions from ``start`` on that are those ``dims`` of the input ``x``."""
+    return {dim: f"input.{size_name(source, x.rank)}" for dim, source in enumerate(dims, start) if dim != source}
 
 
 def resolve_dim(dim: int, rank: int, argument: str = "dim") -> int:

@@ -8,7 +8,7 @@ from math import prod
 from operator import mul
 
 from cnndsl.layers.kinds import INTEGER, NATURAL, NULL, POSITIVE, Listing
-from cnndsl.layers.shape import Refused, Shape, resolve_dim, resolve_sample_dim, resolve_sizes
+from cnndsl.layers.shape import Refused, Shape, kept, resolve_dim, resolve_sample_dim, resolve_sizes
 from cnndsl.layers.table import Layer, argument, layer
 from cnndsl.layers.windows import Windows, moved
 
@@ -19,6 +19,13 @@ class _ShapeOp(Layer):
 
     def is_view(self, training: bool) -> bool:
         return True
+
+
+def _arranged(name: str, sizes: tuple[int, ...], elements: int, start: int) -> dict[int, str]:
+    """That of dimensions from ``start`` on whose ``sizes`` the argument ``name`` lists, for a number of elements."""
+    known = " * ".join(str(size) for size in sizes if size != -1) or "1"
+    rest = f"{elements} / ({known})" if "*" in known else f"{elements} / {known}"
+    return {dim: rest if size == -1 else f"{name}[{dim - start}]" for dim, size in enumerate(sizes, start)}
 
 
 @layer
@@ -66,6 +73,11 @@ class Flatten(_Reshaping):
             raise Refused("dimension 0 is the batch, which no layer may touch", "start_dim", "start at 1")
         return Shape((*x[:start], prod(x[start : end + 1]), *x[end + 1 :]))
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        start, end = resolve_dim(self.start_dim, x.rank), resolve_dim(self.end_dim, x.rank)
+        joined = {start: " * ".join(map(str, x[start : end + 1]))} if end > start else {}
+        return joined | kept(x, range(end + 1, x.rank), start + 1)
+
 
 @layer
 class Unflatten(_Reshaping):
@@ -83,6 +95,11 @@ class Unflatten(_Reshaping):
         dim = resolve_sample_dim(self.dim, x.rank)
         sizes = resolve_sizes(self.unflattened_size, x[dim], "unflattened_size")
         return Shape((*x[:dim], *sizes, *x[dim + 1 :]))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim, sizes = resolve_dim(self.dim, x.rank), self.unflattened_size
+        split = _arranged("unflattened_size", sizes, x[dim], dim)
+        return split | kept(x, range(dim + 1, x.rank), dim + len(sizes))
 
 
 @layer
@@ -108,6 +125,9 @@ class Permute(_ShapeOp):
     def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
         return tuple((dim % x.rank,) for dim in self.order)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return kept(x, (resolve_dim(dim, x.rank) for dim in self.order), 0)
+
 
 @layer
 class Reshape(_Reshaping):
@@ -124,6 +144,9 @@ class Reshape(_Reshaping):
 
     def output(self, x: Shape) -> Shape:
         return Shape((x[0], *resolve_sizes(self.shape, prod(x.sample), "shape")))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return _arranged("shape", self.shape, prod(x.sample), 1)
 
 
 @layer
@@ -150,6 +173,10 @@ class Slice(_ShapeOp):
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
         return {self.dim % x.rank: moved(self.start)}
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        dim = resolve_sample_dim(self.dim, x.rank)
+        return {dim: f"{x[dim] if self.stop is None else self.stop} - {self.start}"}
 
 
 @layer

@@ -286,9 +286,21 @@ class Layer:
         """``value`` once for each spatial axis."""
         return value if isinstance(value, tuple) else (value,) * (self.dims or 0)
 
+    def each(self, name: str) -> tuple[str, ...]:
+        """How arithmetic names an argument for each spatial axis: ``output_size``, or ``output_size[0]`` and so on."""
+        listed = isinstance(self.values[name], tuple)
+        return tuple(f"{name}[{axis}]" if listed else name for axis in range(self.dims or 0))
+
     def output(self, x: Shape) -> Shape:
         """The output shape for an input of shape ``x``."""
         return x
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        """How the sizes of the output follow from an input of shape ``x``, dimension by dimension, as Python would
+        calculate them: ``floor((224 + 2*3 - 1*(7 - 1) - 1) / 2) + 1``. The names are those of arguments,
+        ``out_channels``, and ``input.height`` and the like. A dimension that is left out keeps its size.
+        """
+        return {}
 
     def result(self, x: Shape, *read: Shape) -> Shape:
         """The output shape for an input of shape ``x`` and tensors of the shapes ``read``, which it reads besides."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, EARLIER, NULL, POSITIVE, Choice, Listing, PerAxis
-from cnndsl.layers.shape import Refused, Shape
+from cnndsl.layers.shape import Refused, Shape, size_name
 from cnndsl.layers.table import INPUT, NOTHING, Layer, Saved, argument, layer
 from cnndsl.layers.windows import Span, Windows, adaptive, cubic, interpolated, linear, nearest
 
@@ -91,6 +91,13 @@ class Interpolation(_Interpolating):
             return Fraction(size, out)
         factor = scale[axis] if isinstance(scale, tuple) else scale
         return (1 / Fraction(factor)).limit_denominator(_FINEST) or Fraction(size, out)
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        size, scale = self.values["size"], self.values["scale_factor"]
+        if size is None:
+            scales = self._each(scale, x, "scale_factor")
+            return {dim: f"floor({x[dim]} * {factor})" for dim, factor in enumerate(scales, 2)}
+        return {dim: f"size[{dim - 2}]" if isinstance(size, tuple) else "size" for dim in range(2, x.rank)}
 
     def _each(self, value: int | tuple[int, ...], x: Shape, name: str) -> tuple[int, ...]:
         """``value`` for each spatial axis of ``x``."""
@@ -178,6 +185,9 @@ class UpsampleLike(_Interpolating):
         _check_mode(self.mode, self.align_corners, x)
         return x.with_spatial(like.spatial)
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        return {dim: f"like.{size_name(dim, x.rank)}" for dim in range(2, x.rank)}
+
 
 class _Interpolation2d(Interpolation):
     dims = 2
@@ -224,6 +234,11 @@ class PixelShuffle(Layer):
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
         return dict.fromkeys((x.rank - 2, x.rank - 1), Windows(1, (Span(0, 0),) * self.upscale_factor))
 
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        factor = self.upscale_factor
+        sizes = (f"{x[-3]} / ({factor} * {factor})", f"{x[-2]} * {factor}", f"{x[-1]} * {factor}")
+        return dict(enumerate(sizes, x.rank - 3))
+
 
 @layer
 class PixelUnshuffle(Layer):
@@ -250,3 +265,8 @@ class PixelUnshuffle(Layer):
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
         factor = self.downscale_factor  # each channel reads one value of a window, all together read all of it
         return dict.fromkeys((x.rank - 2, x.rank - 1), Windows(factor, (Span(0, factor - 1),)))
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        factor = self.downscale_factor
+        sizes = (f"{x[-3]} * {factor} * {factor}", f"{x[-2]} / {factor}", f"{x[-1]} / {factor}")
+        return dict(enumerate(sizes, x.rank - 3))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cnndsl.picture import Picture, drawn
-from cnndsl.training.figures.tiles import Sheet, Tile, pixels
+from cnndsl.training.figures.tiles import Sheet, Tile, rgb
 from cnndsl.training.mistakes import Mistake
 
 #: Pictures in a row, and their inches.
@@ -16,7 +16,7 @@ COLUMNS, WIDTH = 6, 1.05
 def contact_sheet(title: str, mistakes: Sequence[Mistake]) -> Picture:
     """Each picture, at least one, has its true class above, and below it the predicted one with its probability."""
     tiles = [
-        Tile(pixels(mistake.picture), mistake.true, (mistake.predicted, f"{mistake.probability:.1%}"))
+        Tile(rgb(mistake.picture), mistake.true, (mistake.predicted, f"{mistake.probability:.1%}"))
         for mistake in mistakes
     ]
     return Sheet(tiles, min(len(tiles), COLUMNS), WIDTH).draw(title)[0]

@@ -1,0 +1,136 @@
+"""The sizes of a network for people, and for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from typing import Any
+
+from cnndsl.grid import FILE, Grid, Medium, Paint, unpainted
+from cnndsl.json_text import json_text
+from cnndsl.layers import Shape
+from cnndsl.printable import one_line
+from cnndsl.questions.pattern import Pattern
+from cnndsl.questions.replay import Loss
+from cnndsl.questions.sizes import Axis, Edge, Sizes
+from cnndsl.questions.wrapped import wrapped
+
+_COLUMNS = ("axis", ">here", "fits", "loses no pixels")
+
+
+def as_plain(sizes: Sizes) -> str:
+    """The sizes as text, the same on every terminal."""
+    return as_text(sizes, FILE)
+
+
+def as_text(sizes: Sizes, medium: Medium = FILE, paint: Paint = unpainted) -> str:
+    """A table of the axes, and below it what decides."""
+    title = f"{paint(medium.shown(sizes.name), 'bold')}, input {medium.shown(_shapes(sizes.inputs))}"
+    if not sizes.axes:
+        return f"{title}\n\nthere is no axis after the channels, so this is the only size\n"
+    groups = [[*alike] for _, alike in groupby(sizes.axes, _key)]
+    named = len(sizes.inputs) > 1
+    rows = [
+        (_label(group, named), f"{group[0].own}", str(group[0].fitting), str(group[0].lossless)) for group in groups
+    ]
+    told = [*_notes(sizes), *(line for group in groups for line in _told(group[0]))]
+    shown = [part for line in told for part in wrapped(medium.shown(line), medium)]
+    return "\n".join((title, "", Grid(_COLUMNS, rows).text(medium, paint), "", *shown)) + "\n"
+
+
+def _key(axis: Axis) -> tuple[object, ...]:
+    return axis.own, axis.fitting, axis.lossless, axis.tried
+
+
+def _label(group: Sequence[Axis], named: bool) -> str:
+    axes = ", ".join(dict.fromkeys(axis.axis for axis in group))
+    inputs = ", ".join(dict.fromkeys(one_line(name) for axis in group for name in axis.inputs))
+    return f"{axes} of {inputs}" if named else axes
+
+
+def _told(axis: Axis) -> Iterator[str]:
+    """What decides about the sizes of an axis."""
+    for edge in filter(None, (axis.below, axis.above)):
+        failure = edge.failure
+        where = f"{one_line(failure.path)}, {one_line(failure.kind)}"
+        yield f"{axis.axis} = {edge.size} fails: {where}: {one_line(failure.message)} ({failure.place})"
+    if axis.lost:
+        near = " and ".join(map(str, axis.lossless.near(axis.own)))
+        yield f"{axis.axis} = {axis.own}: {_loss(axis.lost)}" + (f"; no pixels are lost at {near}" if near else "")
+    if not axis.tried:
+        yield f"{axis.axis} has too many sizes to try all; the smallest was found by bisection"
+
+
+def _loss(loss: Loss) -> str:
+    counts = " and ".join(str(count) for count in loss.unseen if count)
+    return f"{one_line(loss.path)}, {one_line(loss.kind)}, never sees the last {counts} of its input {loss.input}"
+
+
+def _shapes(inputs: Mapping[str, Shape]) -> str:
+    """Shapes with their names, if there are several."""
+    if len(inputs) == 1:
+        return str(*inputs.values())
+    return ", ".join(f"{one_line(name)} {shape}" for name, shape in inputs.items())
+
+
+def _notes(sizes: Sizes) -> Iterator[str]:
+    yield f"the smallest input is {_shapes(sizes.smallest)}"
+    if sizes.computes:
+        yield "the spec computes with the size of its input: with another `input` it describes another network"
+
+
+# --- for programs --------------------------------------------------------------------------------
+
+
+def as_json(sizes: Sizes) -> str:
+    """The sizes as a JSON object. A shape is a list of sizes, the batch first."""
+    return json_text(
+        {
+            "name": sizes.name,
+            "inputs": {name: list(shape) for name, shape in sizes.inputs.items()},
+            "axes": [_axis(axis) for axis in sizes.axes],
+            "smallest": {name: list(shape) for name, shape in sizes.smallest.items()},
+            "computes": sizes.computes,
+        }
+    )
+
+
+def _axis(axis: Axis) -> dict[str, Any]:
+    return {
+        "inputs": list(axis.inputs),
+        "axis": axis.axis,
+        "own": axis.own,
+        "smallest": axis.smallest,
+        "fitting": _pattern(axis.fitting),
+        "lossless": _pattern(axis.lossless),
+        "below": _edge(axis.below),
+        "above": _edge(axis.above),
+        "lost": {"path": axis.lost.path, "layer": axis.lost.kind, "unseen": list(axis.lost.unseen)}
+        if axis.lost
+        else None,
+        "tried": axis.tried,
+    }
+
+
+def _pattern(pattern: Pattern) -> dict[str, Any]:
+    return {
+        "text": str(pattern),
+        "listed": list(pattern.listed),
+        "start": pattern.start,
+        "period": pattern.period,
+        "remainders": list(pattern.remainders),
+        "regular": pattern.regular,
+    }
+
+
+def _edge(edge: Edge | None) -> dict[str, Any] | None:
+    if edge is None:
+        return None
+    failure = edge.failure
+    return {
+        "size": edge.size,
+        "path": failure.path,
+        "layer": failure.kind,
+        "message": failure.message,
+        "place": failure.place,
+    }
