@@ -120,10 +120,9 @@ def draw(
 
 
 def _page(graph: Graph, depth: int | None) -> bytes:
-    from cnndsl.explorer import explore
-    from cnndsl.network import Network
+    from cnndsl.explorer import single
 
-    return explore(Network(graph), depth=depth).html.encode()
+    return single(graph, depth).html.encode()
 
 
 def _check_usage(context: click.Context, path: Path) -> None:
