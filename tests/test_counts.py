@@ -53,7 +53,7 @@ FORBIDDEN = {
 #: What some commands need of it: suggestions, labels and what Graphviz's packages import, the table of a build. click
 #: imports difflib for options of one letter.
 _DIAGRAM = {"hashlib", "html", "random", "tempfile"}
-ALLOWED = {"wrong": {"rapidfuzz"}, "draw": {*_DIAGRAM, "difflib"}, "build": {*_DIAGRAM, "csv"}}
+ALLOWED = {"wrong": {"rapidfuzz"}, "draw": {*_DIAGRAM, "difflib"}, "sweep": {"difflib"}, "build": {*_DIAGRAM, "csv"}}
 COMMANDS = {
     "help": ["--help"],
     "version": ["--version"],
@@ -71,6 +71,9 @@ COMMANDS = {
     "runs": ["runs"],
     "schema": ["schema"],
     "shapes": ["shapes", "net.yaml"],
+    "sizes": ["sizes", "net.yaml"],
+    "sweep": ["sweep", "wide.yaml", "-p", "width=8,16"],
+    "trace": ["trace", "net.yaml", "0"],
     "zoo": ["zoo", "lenet"],
 }
 NET = "input: [1, 28, 28]\nnetwork: [Conv2d: [8, 3], ReLU, Flatten, Linear: 10]\n"
@@ -78,6 +81,7 @@ FILES = {
     "net.yaml": NET,
     "wide.yaml": NET.replace("[8, 3]", "[16, 3]"),
     "wrong.yaml": NET.replace("ReLU", "ReLUU"),
+    "wide.yaml": f"{NET.replace('[8,', '[$width,')}params: {{width: 8}}\n",
     "recipe.yaml": f"{NET}train: {{dataset: FashionMNIST, optimizer: {{SGD: 0.1}}, epochs: 1, batch_size: 8}}\n",
 }
 #: Verbs that compute tensors.
