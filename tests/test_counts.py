@@ -61,7 +61,7 @@ COMMANDS = {
     "check": ["check", "net.yaml"],
     "wrong": ["check", "wrong.yaml"],
     "recipe": ["check", "recipe.yaml"],
-    "diff": ["diff", "net.yaml", "wide.yaml"],
+    "diff": ["diff", "net.yaml", "wider.yaml"],
     "draw": ["draw", "net.yaml", "-o", "net.svg"],
     "explain": ["explain", "CNN030"],
     "fmt": ["fmt", "net.yaml"],
@@ -79,7 +79,7 @@ COMMANDS = {
 NET = "input: [1, 28, 28]\nnetwork: [Conv2d: [8, 3], ReLU, Flatten, Linear: 10]\n"
 FILES = {
     "net.yaml": NET,
-    "wide.yaml": NET.replace("[8, 3]", "[16, 3]"),
+    "wider.yaml": NET.replace("[8, 3]", "[16, 3]"),
     "wrong.yaml": NET.replace("ReLU", "ReLUU"),
     "wide.yaml": f"{NET.replace('[8,', '[$width,')}params: {{width: 8}}\n",
     "recipe.yaml": f"{NET}train: {{dataset: FashionMNIST, optimizer: {{SGD: 0.1}}, epochs: 1, batch_size: 8}}\n",
