@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 #: The error handler for encodings that cannot represent every character.
 FALLBACK = "cnndsl.ascii"
@@ -65,3 +66,8 @@ def as_written(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
+
+
+def in_markdown(text: str) -> str:
+    """``text`` on one line, with GitHub's markup escaped."""
+    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))

@@ -54,3 +54,10 @@ export function legend(overlay: Measure, root: Place): HTMLElement {
     h("span", { class: "legend-scale" }, bar, ...ticks),
   );
 }
+
+/** What the colours of a comparison mean. */
+export function statuses(): HTMLElement {
+  const names = ["added", "removed", "changed", "moved", "affected"];
+  const items = names.map((name) => h("span", { class: `status changed-${name}` }, name));
+  return h("div", { class: "legend-inner statuses" }, ...items, h("span", { class: "status touched" }, "changes inside"));
+}
