@@ -10,6 +10,7 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 
@@ -396,6 +397,31 @@ def test_pan_and_zoom(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> N
 
 
 @needs_chromium
+def test_two_fingers_zoom(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        before = scale(opened)
+        touch = opened.page.context.new_cdp_session(opened.page)
+
+        def touched(kind: str, *fingers: int) -> None:
+            points = [{"x": x, "y": 400, "id": number} for number, x in enumerate(fingers)]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touched("touchStart", 700, 800)
+        touched("touchMove", 650, 850)
+        touched("touchEnd")
+        assert scale(opened) == pytest.approx(2 * before, rel=0.05)
+
+
+@needs_chromium
+def test_the_page_forbids_itself_any_connection(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        asked = "fetch('https://example.com').then(() => 'reached', error => error.name)"
+        assert opened.page.evaluate(asked) == "TypeError"
+        assert all("Content Security Policy" in text for text in opened.said) and opened.said
+        opened.said.clear()
+
+
+@needs_chromium
 def test_search(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
     with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
         opened.press("/")
@@ -438,7 +464,9 @@ def test_overlays_depths_themes_and_the_picture_as_a_file(browser: Any, tmp_path
             page.locator("#save").click()
         saved = Path(download.value.path()).read_text()
         assert download.value.suggested_filename == "resnet18.svg"
-        assert "class=" not in saved and saved.count("layer4") >= 1 and 'fill="rgb' in saved
+        texts = {text.text for text in ElementTree.fromstring(saved).iter("{http://www.w3.org/2000/svg}text")}
+        assert {"layer4", "Conv2d", f"input 3{X}224{X}224"} <= texts
+        assert "class=" not in saved and 'fill="rgb' in saved
 
 
 @needs_chromium
