@@ -1,6 +1,6 @@
 // A scene as SVG.
 
-import { BAND, HEADER, LABEL, layerTexts, measure, MODULE, moduleTexts } from "./boxes";
+import { BAND, BESIDE, HEADER, LABEL, layerTexts, measure, MODULE, moduleTexts } from "./boxes";
 import { END, type Placed, type Point, type Scene, type Wire } from "./layout";
 import type { Place } from "./network";
 import { sign } from "./words";
@@ -93,7 +93,7 @@ function drawPlaced(around: Place, { box, x, y, inner }: Placed, boxes: Map<Plac
   }
   if (box.label) {
     const bottom = box.height - LABEL;
-    group.append(element("text", { class: "shape", x: box.width / 2 + 6, y: bottom + 12 }, box.label));
+    group.append(element("text", { class: "shape", x: box.width / 2 + BESIDE, y: bottom + 12 }, box.label));
   }
   return group;
 }
@@ -112,8 +112,12 @@ function band(place: Place, index: number, count: number, width: number): SVGEle
   const wide = measure(title, 12, "bold") + (detail ? 6 + measure(detail, 11) : 0);
   const start = (width - wide) / 2;
   const texts = [element("text", { class: "title", x: start, y: middle }, title)];
-  if (detail) texts.push(element("text", { class: "detail", x: start + 6 + measure(title, 12, "bold"), y: middle }, detail));
-  return [element("path", { class: "shape-of-box", d: slab(0, y, width, BAND, first ? 5 : 0, last ? 5 : 0) }), ...texts];
+  if (detail)
+    texts.push(element("text", { class: "detail", x: start + 6 + measure(title, 12, "bold"), y: middle }, detail));
+  return [
+    element("path", { class: "shape-of-box", d: slab(0, y, width, BAND, first ? 5 : 0, last ? 5 : 0) }),
+    ...texts,
+  ];
 }
 
 /** A rectangle whose upper and lower corners have radii of their own. */
