@@ -13,7 +13,10 @@ type Attributes = Record<string, string | number>;
 export function element(name: string, attributes: Attributes = {}, text?: string): SVGElement {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) {
+    made.textContent = text;
+    made.setAttribute("aria-hidden", "true"); // a box has a label, which says the same
+  }
   return made;
 }
 
@@ -75,7 +78,9 @@ function drawPlaced(around: Place, { box, x, y, inner }: Placed, boxes: Map<Plac
   if (inner) {
     const drawn = register(place, boxes, "box open");
     drawn.append(...openModule(place, inner));
-    inside(place, inner, drawn, boxes);
+    const content = element("g", { role: "group" });
+    inside(place, inner, content, boxes);
+    drawn.append(content);
     group.append(drawn);
     return group;
   }
