@@ -8,6 +8,7 @@ from math import hypot
 import graphviz
 
 from cnndsl.emit.diagram.dot import FONT, escaped, identifier
+from cnndsl.emit.diagram.fonts import WIDEST
 from cnndsl.emit.diagram.picture import Box, Line, Look, Picture, Point, Stroke, Text, Wire
 from cnndsl.emit.diagram.themes import Fill, Theme
 
@@ -94,7 +95,7 @@ class _Writer:
         """A text as a node without a shape. Only one with a single look can be aligned."""
         line = text.line
         self._node(
-            text.id, text.left + line.width / 2, text.y, line.width, line.height,
+            text.id, _middle(text), text.y, line.width, line.height,
             label=f"<{self._line(line)}>", shape="plaintext", style="",
             **{"class": {"start": "left", "middle": "centre", "end": "right"}[text.anchor]},
         )  # fmt: skip
@@ -113,6 +114,12 @@ class _Writer:
         points = [(x, self.bottom - y) for x, y in stroke.points]
         self.dot.edge(identifier(f"{stroke.id} start"), identifier(f"{stroke.id} end"), pos=spline(points, False),
                       arrowhead="none", color=self.theme.faint)  # fmt: skip
+
+
+def _middle(text: Text) -> float:
+    """The middle of a text in the fonts that most readers have: room is kept for a wider one."""
+    half = text.line.width / WIDEST / 2
+    return text.x + {"start": half, "middle": 0.0, "end": -half}[text.anchor]
 
 
 def spline(points: Sequence[Point], arrow: bool) -> str:

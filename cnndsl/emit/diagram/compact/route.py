@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -32,11 +33,13 @@ class Run(Struct, eq=False):
 
 
 class Path(Struct, eq=False):
-    """The way of an edge. ``skips`` says that it goes past other cells."""
+    """The way of an edge. ``skips`` says that it goes past other cells. ``start`` is where it leaves other lines of its
+    tensor, across."""
 
     edge: Edge
     corners: list[Corner]
     skips: bool
+    start: float = 0.0
 
 
 class Routed(Struct):
@@ -69,6 +72,7 @@ class Router:
         for runs in self.runs.values():
             _tracks([*runs.values()])
         self._rows()
+        _share(paths)
         exits = {spot.cell: self._exits(spot) for spot in self.plan.spots if spot.cell.exits}
         return Routed(paths, self._forks(), self.tops, self.heights, exits)
 
@@ -212,6 +216,20 @@ class Router:
             for (spot, tensor), found in ways.items()
             if len(found) > 1
         }
+
+
+def _share(paths: Sequence[Path]) -> None:
+    """Lets each line of a tensor start where the one before it turns, so that none is drawn on another."""
+    beside: dict[tuple[Spot, Tensor, bool], list[Path]] = defaultdict(list)
+    for path in paths:
+        path.start = path.edge.tail.across
+        if len(path.corners) > 3:
+            right = path.corners[2][0] > path.start
+            beside[path.edge.tail, path.edge.tensor, right].append(path)
+    for found in beside.values():
+        found.sort(key=lambda path: abs(path.corners[2][0] - path.start))
+        for before, path in pairwise(found):
+            path.start = before.corners[2][0]
 
 
 def _ports(head: Spot, above: Sequence[tuple[Edge, float]]) -> dict[Edge, float]:

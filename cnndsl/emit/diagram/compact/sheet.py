@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from cnndsl.emit.diagram.compact import words
-from cnndsl.emit.diagram.compact.draw import drawn
+from cnndsl.emit.diagram.compact.draw import Names, drawn
 from cnndsl.emit.diagram.compact.items import Canvas, cells
 from cnndsl.emit.diagram.compact.sketch import Detail, sketch
 from cnndsl.emit.diagram.options import Options
@@ -80,7 +80,8 @@ def titled(picture: Picture, graph: Graph) -> Picture:
 
 def panels(graph: Graph, options: Options) -> list[Panel]:
     """The trunk and the blocks of a network, each as a picture of its own."""
-    return [_panel(canvas, options) for canvas in canvases(graph, options)]
+    names = Names()
+    return [_panel(canvas, options, names) for canvas in canvases(graph, options)]
 
 
 def canvases(graph: Graph, options: Options) -> list[Canvas]:
@@ -110,8 +111,8 @@ def _with_parents(paths: Sequence[str]) -> Iterator[str]:
         yield from (".".join(names[: place + 1]) for place in range(len(names)))
 
 
-def _panel(canvas: Canvas, options: Options) -> Panel:
-    picture = drawn(canvas, options)
+def _panel(canvas: Canvas, options: Options, names: Names) -> Panel:
+    picture = drawn(canvas, options, names)
     if canvas.group:
         picture = _framed(picture, canvas)
     left, top, right, bottom = picture.bounds
