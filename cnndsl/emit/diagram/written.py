@@ -9,11 +9,11 @@ import graphviz
 
 from cnndsl.emit.diagram.dot import FONT, escaped, identifier
 from cnndsl.emit.diagram.fonts import WIDEST
-from cnndsl.emit.diagram.picture import Box, Line, Look, Picture, Point, Stroke, Text, Wire
+from cnndsl.emit.diagram.picture import RADIUS, Box, Line, Look, Picture, Point, Stroke, Text, Wire
 from cnndsl.emit.diagram.themes import Fill, Theme
 
-#: The radius of the corners of lines, and the length of the head of an arrow.
-RADIUS, HEAD = 5.0, 5.5
+#: The length of the head of an arrow.
+HEAD = 5.5
 #: Around the whole.
 MARGIN = 10.0
 
@@ -68,6 +68,8 @@ class _Writer:
         if box.kind == "panel":
             return {"style": "rounded,filled", "fillcolor": theme.levels[0], "color": theme.frame, "class": "panel"}
         fill, border = self._fill(box)
+        if box.kind == "swatch":
+            return {"style": "filled", "fillcolor": fill, "color": theme.frame}
         look = {"style": "rounded,filled", "fillcolor": fill, "color": border}
         if box.kind == "merge" and box.width == box.height:
             return {**look, "shape": "circle", "style": "filled"}

@@ -8,21 +8,21 @@ from cnndsl.emit.diagram.compact.items import Beside, Cell, Item, Stack, cells, 
 from cnndsl.graph.graph import Tensor
 
 #: A chain that has so many times as many boxes as another is the main one.
-DOMINANT = 2
+DOMINANT = 3
 
 
 def arranged(items: Sequence[Item]) -> list[Item]:
     """Items in the order of a stack. A chain that goes on where the one before ends is below it; chains that do not
     need each other are side by side."""
     thread = _Thread([])
-    needed = [tensor for item in items for tensor in item.takes]
+    needed = frozenset(tensor for item in items for tensor in item.takes)
     waiting = [*reversed(items)]
     while waiting:
         item = waiting.pop()
         if isinstance(item, Stack) and item.joint and (thread.threads or _depend(item)):
             waiting += reversed([*_apart(item)])
         else:
-            thread.add(item, frozenset(needed))
+            thread.add(item, needed)
     return thread.items(set())
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from cnndsl.emit.diagram.compact import words
 from cnndsl.emit.diagram.compact.fuse import is_main_layer
@@ -31,14 +31,14 @@ class Names:
         return name if self._taken[name] == 1 else self.new(f"{name} {self._taken[name]}")
 
 
-def drawn(canvas: Canvas, options: Options, names: Names) -> Picture:
-    """The picture of one canvas, with its top left corner anywhere."""
-    return _Drawer(canvas, options, names).picture()
+def drawn(canvas: Canvas, options: Options, names: Names, shares: Mapping[Cell, float]) -> Picture:
+    """The picture of one canvas, with its top left corner anywhere. ``shares`` colour cells by cost."""
+    return _Drawer(canvas, options, names, shares).picture()
 
 
 class _Drawer:
-    def __init__(self, canvas: Canvas, options: Options, names: Names) -> None:
-        self.options, self.names = options, names
+    def __init__(self, canvas: Canvas, options: Options, names: Names, shares: Mapping[Cell, float]) -> None:
+        self.options, self.names, self.shares = options, names, shares
         self.text = Measured(canvas, options)
         titles = self.text.titles
         self.plan: Plan = planned(canvas.stack, self.text.sizes, titles)
@@ -79,8 +79,8 @@ class _Drawer:
         width, height = (across, along) if self.text.upright else (along, across)
         return Box(
             self.ids[cell], "layer" if cell.kind == "layers" else cell.kind, *self._point(spot.across, spot.at),
-            width, height, tuple(self.text.lines[cell]), _family(cell), mark=self._mark(cell),
-            paths=tuple(member.path for members in cell.drawn for member in members),
+            width, height, tuple(self.text.lines[cell]), _family(cell), self.shares.get(cell), self._mark(cell),
+            tuple(member.path for members in cell.drawn for member in members),
         )  # fmt: skip
 
     def _mark(self, cell: Cell) -> str:

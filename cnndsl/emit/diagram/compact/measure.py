@@ -74,12 +74,17 @@ class Measured:
 
     def _size(self, cell: Cell) -> Size:
         label = self.labels[cell]
-        if label is None and cell.kind == "module":
-            label = words.several(len(cell.makes))  # it may be written instead
+        if label is None and cell.kind == "module" and len(cell.first.outputs) > 1:
+            label = words.several(len(cell.first.outputs))  # it may be written instead
         beside = self.turned(label.width + 6, label.height) if label else (0.0, 0.0)
-        exits = [self.exit(name).width + EXIT_PAD + ARROW for name in cell.exits]
-        aside = (EXIT, max(exits)) if self.upright and exits else (max(exits), EXIT + ARROW) if exits else (0.0, 0.0)
-        return Size(*self.turned(*self._box(cell)), beside, aside)
+        return Size(*self.turned(*self._box(cell)), beside, self._aside(cell))
+
+    def _aside(self, cell: Cell) -> tuple[float, float]:
+        """The room of each output beside a cell along the flow, and that of all across it."""
+        if not cell.exits:
+            return 0.0, 0.0
+        width = EXIT_PAD + max(self.exit(name).width for name in cell.exits)
+        return (EXIT, ARROW + width) if self.upright else (width + 4, ARROW + EXIT)
 
     def _box(self, cell: Cell) -> tuple[float, float]:
         """Width and height."""

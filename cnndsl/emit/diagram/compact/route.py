@@ -11,14 +11,12 @@ from msgspec import Struct
 
 from cnndsl.emit.diagram.compact.items import Cell
 from cnndsl.emit.diagram.compact.place import ABOVE, BELOW, TRACK, Direct, Edge, Lane, Plan, Spot
+from cnndsl.emit.diagram.picture import RADIUS
 from cnndsl.graph.graph import Tensor
 from cnndsl.spec.words import PAIRS
 
 #: Between the lines into the side and into the top of a box.
 SIDE, TOP = 7.0, 9.0
-#: The room of an output beside a box.
-EXIT = 14.0
-
 #: A point of a line: its place across, and along the flow once the gaps have their sizes.
 Corner: TypeAlias = tuple[float, Callable[[], float]]
 
@@ -117,12 +115,12 @@ class Router:
         right = self.right[edge.head]
         if edge not in right:
             return 0.0
-        exits = len(edge.head.cell.exits) * EXIT
+        exits = len(edge.head.cell.exits) * edge.head.size.aside[0]
         return exits + (right.index(edge) + 0.5) * SIDE - (exits + len(right) * SIDE) / 2
 
     def _exits(self, spot: Spot) -> list[float]:
-        whole = len(spot.cell.exits) * EXIT + len(self.right[spot]) * SIDE
-        return [spot.at - whole / 2 + (place + 0.5) * EXIT for place in range(len(spot.cell.exits))]
+        whole = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
+        return [spot.at - whole / 2 + (place + 0.5) * spot.size.aside[0] for place in range(len(spot.cell.exits))]
 
     # Ways
 
@@ -174,7 +172,7 @@ class Router:
         label = [0.0] * self.count
         leaving = {edge.tail for edge in self._all_edges()}
         for spot in self.plan.spots:
-            need = len(spot.cell.exits) * EXIT + len(self.right[spot]) * SIDE
+            need = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
             along[spot.row] = max(along[spot.row], spot.size.along, need)
             if spot in leaving:
                 label[spot.row] = max(label[spot.row], spot.size.label[0])
@@ -229,7 +227,8 @@ def _share(paths: Sequence[Path]) -> None:
     for found in beside.values():
         found.sort(key=lambda path: abs(path.corners[2][0] - path.start))
         for before, path in pairwise(found):
-            path.start = before.corners[2][0]
+            turn = before.corners[2][0]
+            path.start = turn + (RADIUS if turn < path.start else -RADIUS)
 
 
 def _ports(head: Spot, above: Sequence[tuple[Edge, float]]) -> dict[Edge, float]:
