@@ -30,6 +30,24 @@ _INDEX = 8
 _FROM_INPUTS = {"multiply", "divide", "maximum", "minimum"}
 
 
+class Memory(Record, frozen=True):
+    """The bytes of a network: of its parameters, and the :func:`peak` of activations in inference and in training, for
+    ``batch`` samples of a type."""
+
+    parameters: int
+    inference: int
+    training: int
+    dtype: str
+    batch: int
+
+
+def memory(network: Graph | Module, dtype: str = "float32") -> Memory:
+    """The bytes of a network and of its activations, for the batch that it was compiled for."""
+    root = _root(network)
+    inference, training = (peak(root, training=training, dtype=dtype) for training in (False, True))
+    return Memory(root.cost.params * DTYPES[dtype], inference, training, dtype, root.input.shape[0])
+
+
 def output_bytes(network: Graph | Module, *, dtype: str = "float32", training: bool = False) -> Mapping[Operation, int]:
     """The bytes that each operation's output takes. A view, or the output of a layer that works in place, takes none; a
     module's are those of everything in it."""
