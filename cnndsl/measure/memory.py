@@ -84,7 +84,7 @@ def _root(network: Graph | Module) -> Module:
 def _shares(operation: Operation, training: bool) -> bool:
     """Whether the outputs of an operation lie in the memory of its input."""
     if isinstance(operation, Apply):
-        return operation.layer.works_in_place() or operation.layer.is_view(training)
+        return operation.bound.shares_memory[training]
     return isinstance(operation, Split) or len(operation.inputs) == 1
 
 

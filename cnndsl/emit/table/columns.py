@@ -58,8 +58,10 @@ class Column(Record, frozen=True):
 
     def total(self, row: Row, table: Table, number: Number = exact) -> str:
         """The text of a sum of rows."""
-        lines = self.lines(row, table, number) if self.summed else ()
-        return next(iter(lines), "") or (number(0) if self.summed else "")
+        if not self.summed:
+            return ""
+        (text,) = self.lines(row, table, number)
+        return text or ("" if self.share else number(0))
 
 
 class UnknownName(ValueError):
@@ -94,7 +96,9 @@ def sizes(shapes: Shapes) -> Any:
 
 
 def _per_axis(values: Iterable[object]) -> str:
-    return "×".join(map(str, values))  # noqa: RUF001
+    """Numbers of each axis, ``3×3``, or the word that holds for all axes."""  # noqa: RUF002
+    texts = [*map(str, values)]
+    return texts[0] if texts and not texts[0][0].isdigit() and len({*texts}) == 1 else "×".join(texts)  # noqa: RUF001
 
 
 # --- kinds of columns ----------------------------------------------------------------------------
@@ -135,7 +139,16 @@ def _share_of(base: Column, *aliases: str) -> Column:
 
     meaning = f"{base.heading} in percent of the network's"
     return Column(
-        f"{base.name}%", f"{base.heading} %", meaning, value, lines, aliases, right=True, share=True, needs=base.needs
+        f"{base.name}%",
+        f"{base.heading} %",
+        meaning,
+        value,
+        lines,
+        aliases,
+        right=True,
+        summed=True,
+        share=True,
+        needs=base.needs,
     )
 
 

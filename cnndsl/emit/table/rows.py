@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -59,7 +60,7 @@ class Row(Record, frozen=True):
         )
 
 
-class Table(Record, frozen=True):
+class Table(Record, frozen=True, dict=True):
     """The rows of a network down to some depth, and its total cost. With errors it is not ``complete``, and the memory
     is not known.
 
@@ -110,7 +111,7 @@ class Table(Record, frozen=True):
         made = sum(row.memory for row in found if row.depth == 1)
         return cls(root.name, inputs, found, root.cost, complete, known, dtype=dtype, made=made)
 
-    @property
+    @cached_property
     def whole(self) -> Row:
         """The sum of all rows."""
         cost = self.total

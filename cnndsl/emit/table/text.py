@@ -13,6 +13,8 @@ from cnndsl.printable import one_line
 
 #: The cells of a bar that is a share of 100 %, and the blocks of an eighth to a whole cell.
 _BAR, _BLOCKS = 10, " ▏▎▍▌▋▊▉█"
+#: The width of a percentage, as of 100.0%.
+_PERCENT = 6
 
 
 # --- around the rows -----------------------------------------------------------------------------
@@ -73,8 +75,8 @@ def as_plain(table: Table) -> str:
     return "\n".join((title_of(table), "", grid.plain(), "", *summary_of(table), ""))
 
 
-def _key(column: Column, heading: str = "") -> str:
-    return f"{'>' * column.right}{heading or column.heading}"
+def _key(column: Column) -> str:
+    return f"{'>' * column.right}{column.heading}"
 
 
 # --- for terminals -------------------------------------------------------------------------------
@@ -92,14 +94,13 @@ def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> st
 def as_grid(table: Table, number: Number = exact) -> Grid:
     """A table for terminals: names as a tree, modules in bold, totals below; numbers formatted by ``number``."""
     columns = columns_of(table)
-    keys = [_key(column, "name" if table.tree and column.name == "path" else "") for column in columns]
+    keys = [_terminal_key(column, table) for column in columns]
     inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     rows: list[Sequence[Cell]] = []
     around: dict[int, str] = {0: ""}
     for row, bars, has_rows in zip(table.rows, _bars(table), (*inner, False)):
-        path = one_line(row.path)
-        around[row.depth] = f"{path}."
-        name = path.removeprefix(around[row.depth - 1]) if table.tree else path
+        around[row.depth] = f"{row.path}."
+        name = row.path.removeprefix(around[row.depth - 1]) if table.tree else row.path
         style = "failed" if row.failed else "bold" if has_rows and table.tree else ""
         past = bars.translate(_PAST) + "│" * (has_rows and table.tree)
         cells = [_cells(column, row, table, number, style) for column in columns]
@@ -107,25 +108,34 @@ def as_grid(table: Table, number: Number = exact) -> Grid:
         named: list[Cell] = [((bars, "dim"), (name, style)), *[((past, "dim"),)] * (height - 1)]
         shown = (named if column.name == "path" else lines for column, lines in zip(columns, cells))
         rows += zip_longest(*shown, fillvalue="")
-    return Grid(keys, rows, _gives(columns, keys), feet_of(table, number))
+    feet = [
+        [f"{text:>{_PERCENT}}" if column.share and text else text for column, text in zip(columns, texts)]
+        for texts in feet_of(table, number)
+    ]
+    return Grid(keys, rows, _gives(columns, keys), feet)
+
+
+def _terminal_key(column: Column, table: Table) -> str:
+    """As :func:`_key`, but a tree has names, not paths, and a share has a bar to its right."""
+    if column.name == "path" and table.tree:
+        return "name"
+    return column.heading if column.share else _key(column)
 
 
 def _cells(column: Column, row: Row, table: Table, number: Number, style: str) -> list[Cell]:
     """The cells of a row in one column, from the top down."""
-    lines = [one_line(line) for line in column.lines(row, table, number)]
+    lines = column.lines(row, table, number)
     if column.name == "layer":
-        layer = one_line(row.layer)
-        return [((layer, style), (lines[0].removeprefix(layer), "dim"))]
+        return [((row.layer, style), (lines[0].removeprefix(row.layer), "dim"))]
     if column.share:
-        return [((lines[0], style), (_bar(column.value(row, table)), "dim"))]
+        return [((f"{lines[0]:>{_PERCENT}}", style), (_bar(column.value(row, table)), "dim"))]
     return [((line, style),) for line in lines]
 
 
 def _bar(percent: float) -> str:
-    """A bar beside a share, and the space that is left of it."""
+    """A bar beside a share."""
     whole, part = divmod(round(percent * _BAR * 8 / 100), 8)
-    drawn = "█" * whole + _BLOCKS[part] * (part > 0)
-    return f" {drawn:{_BAR}}"
+    return f" {'█' * whole}{_BLOCKS[part] * (part > 0)}".rstrip()
 
 
 def _gives(columns: Sequence[Column], keys: Sequence[str]) -> list[tuple[str, int]]:
