@@ -7,7 +7,7 @@ from html import escape
 
 from cnndsl.emit.table.columns import Column, columns_of
 from cnndsl.emit.table.rows import Row, Table
-from cnndsl.emit.table.text import cells_of, feet_of, input_of, summary_of, title_of
+from cnndsl.emit.table.text import cells_of, feet_of, input_of, parents, summary_of, title_of
 from cnndsl.printable import one_line
 
 #: The background of a notebook in Jupyter and VS Code, also in dark themes.
@@ -36,7 +36,8 @@ def as_html(table: Table) -> str:
     """A table as notebooks show it."""
     columns = columns_of(table)
     head = _line("th", columns, [[column.heading] for column in columns])
-    body = "\n".join(_line("td", columns, cells, row, table) for row, cells in cells_of(table))
+    rows = zip(cells_of(table), parents(table))
+    body = "\n".join(_line("td", columns, cells, row, table, bold) for (row, cells), bold in rows)
     feet = "".join(_line("th", columns, [[text] for text in texts]) for texts in feet_of(table))
     title = escape(f"{title_of(table)}: {'; '.join(summary_of(table))}")
     caption = f'<caption style="text-align:left;padding:0.3em 0.5em">{title}</caption>'
@@ -67,19 +68,21 @@ def _line(
     cells: Iterable[Sequence[str]],
     row: Row | None = None,
     table: Table | None = None,
+    bold: bool = False,
 ) -> str:
     """A line of a table; ``row`` and ``table`` give it its indent and its bars."""
     styled = (
         f'<{tag} style="{_style(column, row, table)}">{"<br/>".join(map(escape, lines))}</{tag}>'
         for column, lines in zip(columns, cells)
     )
-    return f"<tr>{''.join(styled)}</tr>"
+    weight = ' style="font-weight:600"' if bold else ""
+    return f"<tr{weight}>{''.join(styled)}</tr>"
 
 
 def _style(column: Column, row: Row | None, table: Table | None) -> str:
     if column.right:
         share = column.value(row, table) if column.share and row and table else 0
-        bar = f";background:linear-gradient(to left,{_BAR} {share:.1f}%,transparent 0)" if share else ""
+        bar = f";background:linear-gradient(to right,{_BAR} {share:.1f}%,transparent 0)" if share else ""
         return f"text-align:right{bar}"
     if column.name == "path":
         depth = row.depth - 1 if row and table and table.tree else 0

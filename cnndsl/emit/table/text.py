@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 
 from cnndsl.emit.table.columns import Column, Number, as_bytes, columns_of, exact, human
 from cnndsl.emit.table.rows import Row, Table
@@ -53,6 +53,11 @@ def feet_of(table: Table, number: Number = exact) -> list[list[str]]:
     ]
 
 
+def parents(table: Table) -> list[bool]:
+    """For each row, whether those in it follow."""
+    return [table.tree and below.depth > row.depth for row, below in pairwise(table.rows)] + [False]
+
+
 def cells_of(table: Table) -> Iterator[tuple[Row, list[list[str]]]]:
     """Each row with the lines of each of its cells, on one line each."""
     columns = columns_of(table)
@@ -95,14 +100,13 @@ def as_grid(table: Table, number: Number = exact) -> Grid:
     """A table for terminals: names as a tree, modules in bold, totals below; numbers formatted by ``number``."""
     columns = columns_of(table)
     keys = [_terminal_key(column, table) for column in columns]
-    inner = [below.depth > row.depth for row, below in zip(table.rows, table.rows[1:])]
     rows: list[Sequence[Cell]] = []
     around: dict[int, str] = {0: ""}
-    for row, bars, has_rows in zip(table.rows, _bars(table), (*inner, False)):
+    for row, bars, has_rows in zip(table.rows, _bars(table), parents(table)):
         around[row.depth] = f"{row.path}."
         name = row.path.removeprefix(around[row.depth - 1]) if table.tree else row.path
-        style = "failed" if row.failed else "bold" if has_rows and table.tree else ""
-        past = bars.translate(_PAST) + "│" * (has_rows and table.tree)
+        style = "failed" if row.failed else "bold" if has_rows else ""
+        past = bars.translate(_PAST) + "│" * has_rows
         cells = [_cells(column, row, table, number, style) for column in columns]
         height = max(map(len, cells))
         named: list[Cell] = [((bars, "dim"), (name, style)), *[((past, "dim"),)] * (height - 1)]
