@@ -45,7 +45,8 @@ def feet_of(table: Table, number: Number = exact) -> list[list[str]]:
     """The sums below the rows, a text for each column. The first that has no sum tells what they are of."""
     columns = columns_of(table)
     sums = [(f"{len(table.rows):,} shown", table.shown)] if table.shown else []
-    sums.append(("total" if table.complete else "total so far", table.whole))
+    if any(column.summed for column in columns):
+        sums.append(("total" if table.complete else "total so far", table.whole))
     named = next((place for place, column in enumerate(columns) if not column.summed), None)
     return [
         [name if place == named else column.total(row, table, number) for place, column in enumerate(columns)]
