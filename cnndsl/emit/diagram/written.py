@@ -66,21 +66,11 @@ class _Writer:
             return {"style": "invis", "shape": "point"}
         if box.kind == "panel":
             return {"style": "rounded,filled", "fillcolor": theme.levels[0], "color": theme.frame, "class": "panel"}
-        fill, border = self._fill(box)
+        fill, border = filled(box, self.theme)
         look = {"style": "rounded,filled", "fillcolor": fill, "color": border}
         if box.kind == "merge" and box.width == box.height:
             return {**look, "shape": "circle", "style": "filled"}
         return look
-
-    def _fill(self, box: Box) -> Fill:
-        theme = self.theme
-        if box.mark:
-            return theme.marks[box.mark]
-        if box.share is not None:
-            return mixed(*theme.scale, box.share), theme.plain[1]
-        if box.kind == "layer":
-            return theme.families.get(box.family, theme.other)
-        return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
 
     def _line(self, line: Line) -> str:
         return "".join(self._piece(piece.text, piece.look, line.size) for piece in line.pieces)
@@ -113,6 +103,17 @@ class _Writer:
         points = [(x, self.bottom - y) for x, y in stroke.points]
         self.dot.edge(identifier(f"{stroke.id} start"), identifier(f"{stroke.id} end"), pos=spline(points, False),
                       arrowhead="none", color=self.theme.faint)  # fmt: skip
+
+
+def filled(box: Box, theme: Theme) -> Fill:
+    """The colours of a box."""
+    if box.mark:
+        return theme.marks[box.mark]
+    if box.share is not None:
+        return mixed(*theme.scale, box.share), theme.plain[1]
+    if box.kind == "layer":
+        return theme.families.get(box.family, theme.other)
+    return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
 
 
 def spline(points: Sequence[Point], arrow: bool) -> str:
