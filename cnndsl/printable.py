@@ -10,7 +10,7 @@ FALLBACK = "cnndsl.ascii"
 
 #: ASCII forms of the other characters that we print. Each takes one cell like its original, so that columns stay
 #: aligned. Other characters that an encoding lacks become escapes.
-_ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd", "--|+`~>>x*~--''\"\"?")  # noqa: RUF001
+_ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd█▉▊▋▌▍▎▏", "--|+`~>>x*~--''\"\"?#####...")  # noqa: RUF001
 
 
 def one_line(text: str) -> str:
