@@ -19,6 +19,7 @@ from terminal import Setting, shown
 
 import cnndsl
 from cnndsl.cli import cli
+from cnndsl.emit.diagram.themes import THEMES
 
 ARCHS = Path(__file__).parent.parent / "archs"
 BASE = """\
@@ -397,3 +398,42 @@ def test_git_diff_of_a_conflict(driver: Path) -> None:
     with pytest.raises(subprocess.CalledProcessError):
         git("merge", "-")
     assert "* Unmerged path nets/net.yaml" in git("diff", "--cached")
+
+
+# --- figures ---------------------------------------------------------------------------------------------
+
+#: The fills of Graphviz for what is added, removed and changed, in the light theme.
+FILLS = {mark: fill for mark, (fill, _) in THEMES["light"].marks.items()}
+
+
+def test_a_figure(diff: Diff, tmp_path: Path) -> None:
+    path = tmp_path / "diff.svg"
+    assert diff("zoo:torchvision/resnet18", "zoo:torchvision/resnet34", "-o", path).exit_code == 1
+    text = path.read_text()
+    assert "resnet18 → resnet34" in text and "added" in text and "removed" not in text
+    assert text.count(f'fill="{FILLS["added"].lower()}"') == 4 + 4 + 1  # a box a layer, a block opened, the legend
+    first = path.read_bytes()
+    diff("zoo:torchvision/resnet18", "zoo:torchvision/resnet34", "-o", path)
+    assert path.read_bytes() == first
+    assert diff("zoo:torchvision/resnet34", "zoo:torchvision/resnet18", "-o", path).exit_code == 1
+    text = path.read_text()
+    assert "resnet18" in text and "resnet34" in text and "→" not in text
+    assert text.count(f'fill="{FILLS["removed"].lower()}"') == 4 + 4 + 1
+
+
+@pytest.mark.parametrize("ending", [".png", ".pdf", ".dot"])
+def test_formats_of_figures(diff: Diff, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"diff{ending}"
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", path).exit_code == 1
+    assert path.read_bytes().startswith({".png": b"\x89PNG", ".pdf": b"%PDF", ".dot": b"//"}[ending])
+
+
+def test_files_of_others_are_kept(diff: Diff, tmp_path: Path) -> None:
+    path = tmp_path / "diff.svg"
+    path.write_text("mine")
+    found = diff("zoo:lenet", "zoo:lenet_bn", "-o", path)
+    assert found.exit_code == 2 and "was not written by cnndsl" in found.output
+    assert path.read_text() == "mine"
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", path, "--force").exit_code == 1
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "none" / "diff.svg").exit_code == 2
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "diff.gif").exit_code == 2

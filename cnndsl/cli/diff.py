@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from cnndsl.cli.common import PATH, USAGE, fail, format_option, limits_option, spec_options, tell
+from cnndsl.cli.common import PATH, USAGE, FilePath, fail, format_option, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_parameter, complete_spec, complete_weights
+from cnndsl.cli.pictures import check_files, force_option, write
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.limits import Limits
 from cnndsl.record import Record
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cnndsl.spec.document import Spec
 
 EQUAL, DIFFERENT = 0, 1
+FIGURE = FilePath(".svg", ".png", ".pdf", ".dot")
 #: Parameters and settings for a side.
 _Options: TypeAlias = tuple[Sequence[str], Sequence[str]]
 #: Where a command line is kept that has a ``--``: what comes after it.
@@ -76,6 +78,14 @@ class _Revisions(click.Command):
     shell_complete=complete_weights,
     help="Weights of the left network: list which of them fit the right one.",
 )
+@click.option(
+    "-o",
+    "--output",
+    type=FIGURE,
+    help="Draw the right network with what changed in colour, and the left one if something was removed: .svg, .png, "
+    ".pdf or .dot.",
+)
+@force_option
 @click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
 @spec_options
 @limits_option
@@ -87,6 +97,8 @@ def diff(
     right_params: Sequence[str],
     right_settings: Sequence[str],
     weights: str | None,
+    output: Path | None,
+    force: bool,
     git: bool,
     params: Sequence[str],
     settings: Sequence[str],
@@ -106,11 +118,15 @@ def diff(
     options = (params, settings), (right_params, right_settings)
     try:
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
-        found = _compared(sides, weights, limits)
+        check_files(output, force=force)
+        left, right = (_compiled(side, limits) for side in sides)
+        found = _compared(left, right, [side.label for side in sides], weights)
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE)
     _show(found, form)
+    if output is not None:
+        _draw(found, left, right, output)
     sys.exit(DIFFERENT if found else EQUAL)
 
 
@@ -180,14 +196,13 @@ def _compiled(side: Side, limits: Limits) -> Graph:
     return compilation.graph
 
 
-def _compared(sides: tuple[Side, Side], weights: str | None, limits: Limits) -> Diff:
+def _compared(left: Graph, right: Graph, labels: Sequence[str], weights: str | None) -> Diff:
     from msgspec.structs import replace
 
     from cnndsl.compare.compare import Fitting, compare
 
-    left, right = (_compiled(side, limits) for side in sides)
     names = [graph.document.name for graph in (left, right)]
-    found = compare(left, right, names if names[0] != names[1] else [side.label for side in sides])
+    found = compare(left, right, names if names[0] != names[1] else labels)
     return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
 
@@ -201,3 +216,14 @@ def _show(found: Diff, form: str) -> None:
         show_painted(as_text(found, medium(), paint()))
     else:
         show({"json": as_json, "markdown": as_markdown}[form](found))
+
+
+def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:
+    """Writes the figure. Ends the program if that fails."""
+    from cnndsl.compare.figure import figure
+    from cnndsl.emit.diagram import NoFonts, TooLarge
+
+    try:
+        write(path, figure(found, left, right).pipe(path.suffix.removeprefix(".")), told=False)
+    except (NoFonts, TooLarge) as error:
+        fail(str(error))
