@@ -71,7 +71,7 @@ def test_vgg(diff: Diff) -> None:
         "+ features (+5.49 M params)",
         "    5 × (Conv2d, ReLU) added",
         "    1 → 2 at 2–3, 7–8",
-        "    2 → 3 at 14–15, 21–22, 24–25",
+        "    2 → 3 at 14–15, 21–22, 28–29",
     ]
     assert "parameters       132.86 M  138.36 M  +4.14 %" in found.output
     assert "receptive field   150×150   212×212" in found.output
