@@ -580,6 +580,8 @@ def test_feature_maps_are_bounded_and_reduced_by_means() -> None:
     assert any("the first 127 of 300 channels" in text.get_text() for text in figure.axes[0].texts)
     (line, *_) = images(Features("net", Path("x.png"), "1", seen, torch.randn(5, 9)).figure())[1:]
     assert line.shape == (5, 9)
+    tall = Features("net", Path("x.png"), "1", seen, torch.randn(2, 3000, 1)).figure()
+    assert [image.shape for image in images(tall)[1:]] == [(112, 1)] * 2 and tall.get_size_inches().max() < 5
     with pytest.raises(RunError, match="maps are"):
         Features("net", Path("x.png"), "1", seen, torch.randn(2, 2, 2, 2)).figure()
 

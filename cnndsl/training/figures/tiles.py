@@ -50,9 +50,8 @@ class Sheet:
 
     @property
     def tall(self) -> float:
-        """Inches of an image. Very flat or tall ones are stretched."""
-        height, width = self.tiles[0].image.shape[:2]
-        return self.width * min(max(float(height / width), FLATTEST), TALLEST)
+        """Inches of an image."""
+        return self.width * form(self.tiles[0].image)
 
     @property
     def above(self) -> float:
@@ -101,6 +100,17 @@ class Sheet:
 
 def _muted() -> dict[str, Any]:
     return {"size": SIZE, "color": MUTED}
+
+
+def form(image: NDArray[Any]) -> float:
+    """The height of a drawn image in times of its width. Very flat and very tall ones are stretched."""
+    height, width = image.shape[:2]
+    return min(max(float(height / width), FLATTEST), TALLEST)
+
+
+def sizes(shape: Sequence[int]) -> str:
+    """Sizes with a multiplication sign between them."""
+    return "\N{MULTIPLICATION SIGN}".join(map(str, shape))
 
 
 def columns_for(tiles: int) -> int:
