@@ -43,7 +43,7 @@ from cnndsl.training.trained import Trained
 CPU = torch.device("cpu")
 QUIET = {"quiet": True, "device": "cpu", "workers": 0}
 #: Names that a format could take for something else, or that fonts lack.
-ODD = ("$x^2$ \\alpha", "_hidden", "<b>&amp;", "a\nb\x1b[31m", "圆", "")
+ODD = ("long " * 5000, "$x^2$ \\alpha", "_hidden", "<b>&amp;", "a\nb\x1b[31m", "圆", "")
 
 
 def cnndsl_(*arguments: str | Path, code: int = 0) -> Result:
@@ -95,8 +95,8 @@ def made() -> list[Picture]:
     seen, maps = torch.zeros(3, 8, 8, dtype=torch.uint8), torch.arange(48.0).view(3, 4, 4)
     return [
         curves("net", epochs(4)),
-        confusion(ODD[2], "accuracy 0.5", ["a", ODD[1]], [[3, 1], [0, 2]]),
-        Features(ODD[3], Path("$a$.png"), ODD[0], seen, maps).figure(),
+        confusion(ODD[3], "accuracy 0.5", ["a", ODD[2]], [[3, 1], [0, 2]]),
+        Features(ODD[4], Path("$a$.png"), ODD[1], seen, maps).figure(),
     ]
 
 
@@ -117,7 +117,7 @@ def test_any_name_can_be_drawn(name: str) -> None:
     """As it is: not as a formula, and not as markup."""
     picture = confusion(name, "", [name, "b"], [[1, 0], [0, 1]])
     shown = [label.get_text() for label in picture.axes[0].get_yticklabels()]
-    assert shown[0] == name.replace("\n", "\\n").replace("\x1b", "\\x1b")
+    assert shown[0] == (name if len(name) < 99 else f"{name[:23]}…").replace("\n", "\\n").replace("\x1b", "\\x1b")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert all(picture.data(ending) for ending in ENDINGS)
@@ -277,7 +277,7 @@ def test_runs_are_plotted_by_network_folder_or_time(tmp_path: Path, monkeypatch:
         "there are no runs of `net/11-01` in runs" in wrong.stderr and "did you mean `runs/net/11-00`?" in wrong.stderr
     )
     assert not Path("b.png").exists()
-    assert "there are no runs in none" in cnndsl_("runs", "--plot", "--runs", "none").stderr
+    assert "there are no runs in none" in cnndsl_("runs", "--plot", "--runs", "none", code=2).stderr
 
 
 def test_runs_are_plotted_without_torch_and_without_pyplot(tmp_path: Path) -> None:

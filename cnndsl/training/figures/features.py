@@ -12,8 +12,7 @@ from torch.nn.functional import avg_pool2d
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.palette import BLUE, MUTED
-from cnndsl.picture import Picture, drawn
-from cnndsl.printable import one_line
+from cnndsl.picture import Picture, cut, drawn
 from cnndsl.training.figures.tiles import Sheet, Tile, columns_for, form, rgb, sizes
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def _bars(values: NDArray[np.float32], title: str, caption: str) -> Picture:
     picture = Picture(6.4, 2.4, title)
     axes = picture.subplots()
     axes.stairs(values, np.arange(len(values) + 1) - 0.5, fill=True, color=BLUE)
-    axes.set_title(one_line(caption), color=MUTED, size=8)
+    axes.set_title(cut(caption, 100), color=MUTED, size=8)
     axes.set(xlabel="feature", ylabel="value")
     axes.margins(x=0.01)
     return picture

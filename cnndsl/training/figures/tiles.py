@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnndsl.palette import BLUE, MUTED, VERMILION
-from cnndsl.picture import Picture, cut
+from cnndsl.picture import BOLD, Picture, cut
 
 #: Inches around everything, between tiles, of the title, of a line of text, of the names of rows, and of the narrowest
 #: picture, which needs room for its title.
@@ -21,7 +21,7 @@ MARGIN, GAP, TITLE, LINE, NAMES, LEAST = 0.12, 0.08, 0.24, 0.13, 0.5, 3.8
 #: The least and the largest height of an image, in times of its width.
 FLATTEST, TALLEST = 1 / 8, 4
 #: Points of letters, and their inches.
-SIZE, LETTER, BOLD = 6.5, 0.048, 0.075
+SIZE, LETTER = 6.5, 0.048
 
 
 @dataclass(frozen=True)
