@@ -106,6 +106,17 @@ def complete_parameter(context: click.Context, parameter: click.Parameter, begun
 
 
 @_quietly
+def complete_path(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The paths of the spec given before, one level of modules after the other."""
+    from cnndsl.network import load
+
+    level = begun.count(".")
+    paths = [operation.path.split(".") for operation in load(context.params["spec"]).graph.root.everything]
+    shown = dict.fromkeys(".".join(parts[: level + 1]) for parts in paths if len(parts) > level)
+    return [CompletionItem(path) for path in shown if path.startswith(begun)]
+
+
+@_quietly
 def complete_limit(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
     """``name=`` after the last comma."""
     before, comma, last = begun.rpartition(",")
