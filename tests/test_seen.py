@@ -393,6 +393,14 @@ def test_a_confusion_matrix_of_any_size_shows_each_share(count: int) -> None:
     assert right.shape == shown.shape and picture.data(".png")
 
 
+def test_counts_that_do_not_fit_are_shares() -> None:
+    counts = np.full((10, 10), 1_234_567)
+    written = {text.get_text() for text in confusion("net", "", list("abcdefghij"), counts.tolist()).axes[0].texts}
+    assert written == {"10.0%"}
+    written = {text.get_text() for text in confusion("net", "", ["a", "b"], counts[:2, :2].tolist()).axes[0].texts}
+    assert written == {"1,234,567"}
+
+
 FOLDER = """\
 name: pictures
 input: [3, 12, 12]
