@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -278,6 +280,18 @@ def test_runs_are_plotted_by_network_folder_or_time(tmp_path: Path, monkeypatch:
     assert "there are no runs in none" in cnndsl_("runs", "--plot", "--runs", "none").stderr
 
 
+def test_runs_are_plotted_without_torch_and_without_pyplot(tmp_path: Path) -> None:
+    write_run(tmp_path / "runs", "net", "10-00")
+    code = (
+        "import sys\n"
+        "from cnndsl.cli import cli\n"
+        "cli(['runs', '--plot'], standalone_mode=False)\n"
+        "sys.exit(bool({'torch', 'matplotlib.pyplot'} & {*sys.modules}))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=tmp_path).returncode == 0
+    assert (tmp_path / "runs.svg").exists()
+
+
 def test_a_picture_is_never_written_over_a_file_of_others(tmp_path: Path, poor: Run, monkeypatch: Any) -> None:
     monkeypatch.chdir(tmp_path)
     picture = tmp_path / "grey.png"
@@ -312,6 +326,7 @@ def test_wrong_usage_of_pictures(run: Run, tmp_path: Path, monkeypatch: pytest.M
     Image.new("L", (12, 12), 100).save("x.png")
     cases = {
         ("runs", "-o", "a.png"): "-o is for --plot",
+        ("eval", run.path, "--worst", "3"): "--worst is for --mistakes",
         ("eval", run.path, "--confusion", "a.png", "--mistakes", "a.png"): "two results cannot go to one file",
         ("predict", run.path, "x.png", "x.png", "--features", "0"): "for one PICTURE",
         ("predict", run.path, "x.png", "-o", "a.png"): "-o needs --features LAYER",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from cnndsl.cli.common import PATH, USAGE, fail, format_option, limits_option, spec_options, tell
-from cnndsl.cli.completion import complete_parameter, complete_spec
+from cnndsl.cli.completion import complete_parameter, complete_spec, complete_weights
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.limits import Limits
 from cnndsl.record import Record
@@ -70,6 +70,13 @@ class _Revisions(click.Command):
     metavar="KEY=VALUE",
     help="Set any key of the right spec; repeatable. --set sets one of the left.",
 )
+@click.option(
+    "--weights",
+    metavar="FILE",
+    shell_complete=complete_weights,
+    help="Weights of the left network: list which of them fit the right one.",
+)
+@click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
 @spec_options
 @limits_option
 @click.pass_context
@@ -79,6 +86,8 @@ def diff(
     form: str,
     right_params: Sequence[str],
     right_settings: Sequence[str],
+    weights: str | None,
+    git: bool,
     params: Sequence[str],
     settings: Sequence[str],
     limits: Limits,
@@ -89,10 +98,15 @@ def diff(
     tree, or at two revisions. Exit code: 0 if they are equal, 1 if they differ, 2 for wrong usage or a spec with
     errors.
     """
+    if git:
+        from cnndsl.cli.git_diff import show_git
+
+        show_git([str(spec) for spec in specs], limits)
+        return
     options = (params, settings), (right_params, right_settings)
     try:
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
-        found = _compared(sides, limits)
+        found = _compared(sides, weights, limits)
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE)
@@ -166,12 +180,15 @@ def _compiled(side: Side, limits: Limits) -> Graph:
     return compilation.graph
 
 
-def _compared(sides: tuple[Side, Side], limits: Limits) -> Diff:
-    from cnndsl.compare.compare import compare
+def _compared(sides: tuple[Side, Side], weights: str | None, limits: Limits) -> Diff:
+    from msgspec.structs import replace
+
+    from cnndsl.compare.compare import Fitting, compare
 
     left, right = (_compiled(side, limits) for side in sides)
     names = [side.label or graph.document.name for side, graph in zip(sides, (left, right))]
-    return compare(left, right, names)
+    found = compare(left, right, names)
+    return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
 
 # --- how it is shown -------------------------------------------------------------------------------------

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
 from cnndsl.diagnostics import Code, RunError, did_you_mean, shorten
 from cnndsl.spec.files import DISK, Files
+
+#: How many commits are searched for a file.
+HISTORY = 1000
 
 
 class Repository:
@@ -49,6 +51,23 @@ class Repository:
             _refuse(f"git knows no revision `{shorten(name)}`", help)
         return Revision(self, name, found.decode().strip())
 
+    def holding(self, path: str, blob: str) -> Revision | None:
+        """A revision at which the file at ``path``, from the root, is ``blob``: ``HEAD``, or else the last one in its
+        history. None if none is found."""
+        head, _ = self.ask("rev-parse", "--verify", "--quiet", f"HEAD:./{path}")
+        if head.decode().strip() == blob:
+            return self.revision("HEAD")
+        log, _ = self.ask("log", f"-{HISTORY}", "--format=%H", "--raw", "--no-abbrev", "--no-renames", "--", path)
+        commit = ""
+        for line in log.decode(errors="replace").splitlines():
+            if not line.startswith(":"):
+                commit = line or commit
+                continue
+            before, after = line.split(" ")[2:4]
+            if blob in (before, after):
+                return self.revision(f"{commit}^" if blob == before else commit)
+        return None
+
 
 class Revision(Files):
     """The files of a revision. Those outside of the repository, as the specs of the zoo are, are read from the disk."""
@@ -81,13 +100,18 @@ class Revision(Files):
         real = Path(os.path.realpath(path.parent)) / path.name
         return real.relative_to(self.repository.root).as_posix() if real.is_relative_to(self.repository.root) else None
 
-    @cached_property
-    def commit(self) -> str:
-        """Its commit, "" if it is none."""
-        found, error = self.repository.ask(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{self.name}^{{commit}}"
-        )
-        return "" if error else found.decode().strip()
+
+class Replaced(Files):
+    """Other ``files``, except that the one at ``path`` is read from ``copy``."""
+
+    def __init__(self, files: Files, path: Path, copy: Path, name: str) -> None:
+        self.files, self.path, self.copy, self.name = files, path, copy, name
+
+    def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
+        return DISK.read(self.copy, at_most, pipes) if path == self.path else self.files.read(path, at_most, pipes)
+
+    def shown(self, path: Path) -> str:
+        return self.name if path == self.path else self.files.shown(path)
 
 
 def revisions(names: Sequence[str]) -> tuple[str, str | None]:
