@@ -200,10 +200,9 @@ def _chart(graph: Graph, options: Mapping[str, Any]) -> bytes:
 
 
 def _page(graph: Graph, depth: int | None) -> bytes:
-    from cnndsl.explorer import explore
-    from cnndsl.network import Network
+    from cnndsl.explorer import single
 
-    return explore(Network(graph), depth=depth).html.encode()
+    return single(graph, depth).html.encode()
 
 
 def _page_size(text: str | None) -> str | None:

@@ -8,11 +8,12 @@ from math import hypot
 import graphviz
 
 from cnndsl.emit.diagram.dot import FONT, escaped, identifier
-from cnndsl.emit.diagram.picture import Box, Line, Look, Picture, Point, Stroke, Text, Wire
+from cnndsl.emit.diagram.fonts import WIDEST
+from cnndsl.emit.diagram.picture import RADIUS, Box, Line, Look, Picture, Point, Stroke, Text, Wire
 from cnndsl.emit.diagram.themes import Fill, Theme
 
-#: The radius of the corners of lines, and the length of the head of an arrow.
-RADIUS, HEAD = 5.0, 5.5
+#: The length of the head of an arrow.
+HEAD = 5.5
 #: Around the whole.
 MARGIN = 10.0
 
@@ -66,7 +67,9 @@ class _Writer:
             return {"style": "invis", "shape": "point"}
         if box.kind == "panel":
             return {"style": "rounded,filled", "fillcolor": theme.levels[0], "color": theme.frame, "class": "panel"}
-        fill, border = filled(box, self.theme)
+        fill, border = filled(box, theme)
+        if box.kind == "swatch":
+            return {"style": "filled", "fillcolor": fill, "color": theme.frame}
         look = {"style": "rounded,filled", "fillcolor": fill, "color": border}
         if box.kind == "merge" and box.width == box.height:
             return {**look, "shape": "circle", "style": "filled"}
@@ -84,7 +87,7 @@ class _Writer:
         """A text as a node without a shape. Only one with a single look can be aligned."""
         line = text.line
         self._node(
-            text.id, text.left + line.width / 2, text.y, line.width, line.height,
+            text.id, _middle(text), text.y, line.width, line.height,
             label=f"<{self._line(line)}>", shape="plaintext", style="",
             **{"class": {"start": "left", "middle": "centre", "end": "right"}[text.anchor]},
         )  # fmt: skip
@@ -114,6 +117,12 @@ def filled(box: Box, theme: Theme) -> Fill:
     if box.kind == "layer":
         return theme.families.get(box.family, theme.other)
     return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
+
+
+def _middle(text: Text) -> float:
+    """The middle of a text in the fonts that most readers have: room is kept for a wider one."""
+    half = text.line.width / WIDEST / 2
+    return text.x + {"start": half, "middle": 0.0, "end": -half}[text.anchor]
 
 
 def spline(points: Sequence[Point], arrow: bool) -> str:

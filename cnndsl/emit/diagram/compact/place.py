@@ -150,7 +150,7 @@ class _Planner:
             return row
         heights = [_height(arm) for arm in item.arms]
         for arm, height in zip(item.arms, heights):
-            self._rows(arm, row + (max(heights) - height) // 2)
+            self._rows(arm, row + _above(item, height, max(heights)))
         return row + max(heights)
 
     # Edges
@@ -244,7 +244,7 @@ class _Planner:
         rows = max(part.rows for part in parts)
         frame = Frame(beside, [0.0] * rows, [0.0] * rows)
         for part, place in zip(parts, places):
-            start = (rows - part.rows) // 2
+            start = _above(beside, part.rows, rows)
             frame.parts.append((part, place - axis, start))
             for row in range(part.rows):
                 frame.left[start + row] = max(frame.left[start + row], axis - place + part.left[row])
@@ -271,6 +271,11 @@ def _in_shortcut(item: Item, cell: Cell) -> bool:
     if not isinstance(item, Beside) or not (item.main or item.through):
         return False
     return cell not in cells(item.arms[0]) if item.main else False
+
+
+def _above(beside: Beside, height: int, most: int) -> int:
+    """The rows above an arm: a shortcut is in the middle of the body, other arms start together."""
+    return (most - height) // 2 if beside.main else 0
 
 
 def _height(item: Item) -> int:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from cnndsl.emit.diagram.compact import words
-from cnndsl.emit.diagram.compact.draw import drawn
-from cnndsl.emit.diagram.compact.items import Canvas, cells
+from cnndsl.emit.diagram.compact.draw import Names, drawn
+from cnndsl.emit.diagram.compact.items import Canvas, Cell, cells
+from cnndsl.emit.diagram.compact.legend import legend
 from cnndsl.emit.diagram.compact.sketch import Detail, sketch
 from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.picture import Box, Line, Picture, Piece, Point, Text
+from cnndsl.emit.diagram.shading import UNITS, Scale, costs
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.record import Record
 
@@ -79,9 +81,29 @@ def titled(picture: Picture, graph: Graph) -> Picture:
 
 
 def panels(graph: Graph, options: Options, longest: int | None = None) -> list[Panel]:
-    """The trunk and the blocks of a network, each as a picture of its own. Lists that are longer than ``longest`` lose
-    their middle."""
-    return [_panel(canvas, options) for canvas in canvases(graph, options, longest)]
+    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one. Lists
+    that are longer than ``longest`` lose their middle."""
+    found = canvases(graph, options, longest)
+    shares, scale = _shares(graph, found, options)
+    names = Names()
+    parts = [_panel(canvas, options, names, shares) for canvas in found]
+    below = legend(found, options, scale)
+    return [*parts, _cornered(below)] if below else parts
+
+
+def _shares(graph: Graph, found: Sequence[Canvas], options: Options) -> tuple[dict[Cell, float], Scale | None]:
+    """How much each box costs of what the most expensive one does, for all that it stands for."""
+    cost = costs(graph, options.color)
+    if cost is None:
+        return {}, None
+    each = {
+        cell: cost(member for members in cell.drawn for member in members)
+        for canvas in found
+        for cell in cells(canvas.stack)
+        if cell.drawn
+    }
+    scale = Scale(UNITS[options.color], max(each.values(), default=0))
+    return {cell: scale.share(own) for cell, own in each.items()}, scale
 
 
 def canvases(graph: Graph, options: Options, longest: int | None = None) -> list[Canvas]:
@@ -96,8 +118,8 @@ def canvases(graph: Graph, options: Options, longest: int | None = None) -> list
 
 def _details(options: Options, longest: int | None) -> Iterator[Detail]:
     opened = frozenset(_with_parents(options.expand))
-    yield Detail(options.depth, options.fold, longest, opened)
-    yield Detail(options.depth, True, longest, opened)
+    for fold in dict.fromkeys((options.fold, True)):
+        yield Detail(options.depth, fold, longest, opened)
     for most in (256, 64, 16):
         yield Detail(options.depth, True, min(most, longest or most), opened)
     for depth in (8, 4, 2, 1):
@@ -111,10 +133,12 @@ def _with_parents(paths: Sequence[str]) -> Iterator[str]:
         yield from (".".join(names[: place + 1]) for place in range(len(names)))
 
 
-def _panel(canvas: Canvas, options: Options) -> Panel:
-    picture = drawn(canvas, options)
-    if canvas.group:
-        picture = _framed(picture, canvas)
+def _panel(canvas: Canvas, options: Options, names: Names, shares: Mapping[Cell, float]) -> Panel:
+    picture = drawn(canvas, options, names, shares)
+    return _cornered(_framed(picture, canvas) if canvas.group else picture)
+
+
+def _cornered(picture: Picture) -> Panel:
     left, top, right, bottom = picture.bounds
     return Panel(picture.moved(-left, -top), right - left, bottom - top)
 
