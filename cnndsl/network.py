@@ -173,12 +173,28 @@ class Network(Record, frozen=True, eq=False, dict=True):
             raise SpecError(elaboration.faults, elaboration.partial)
         return replace(self, graph=elaboration.graph)
 
-    def shapes(self, depth: int | None = None) -> Table:
+    def shapes(
+        self,
+        depth: int | None = None,
+        *,
+        columns: str | Sequence[str] | None = None,
+        filter: str | Sequence[str] | None = None,
+        sort: str | None = None,
+        top: int | None = None,
+        dtype: str = "float32",
+    ) -> Table:
         """The table of modules and layers, ``depth`` levels deep: path, shapes with the batch,
-        parameters, and MACs of one forward pass."""
-        from cnndsl.emit.table import Table
+        parameters, and MACs of one forward pass.
 
-        return Table.of(self.graph, depth)
+        ``columns`` are names of :data:`cnndsl.emit.table.COLUMNS`, a list or separated by commas. ``filter`` keeps the
+        rows whose path or layer matches a pattern, as ``layer3.*``. ``sort`` compares the innermost rows by a column,
+        the largest first, and ``top`` keeps as many of these. ``dtype`` is the type that bytes are counted for. Raises
+        :class:`ValueError` for names that there are not.
+        """
+        from cnndsl.emit.table import Choice
+
+        choice = Choice.of(columns, filter=filter, sort=sort, top=top, depth=depth, dtype=dtype)
+        return choice.table(self.graph)
 
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and

@@ -108,6 +108,12 @@ class _Writer:
                       arrowhead="none", color=self.theme.faint)  # fmt: skip
 
 
+def _middle(text: Text) -> float:
+    """The middle of a text in the fonts that most readers have: room is kept for a wider one."""
+    half = text.line.width / WIDEST / 2
+    return text.x + {"start": half, "middle": 0.0, "end": -half}[text.anchor]
+
+
 def filled(box: Box, theme: Theme) -> Fill:
     """The colours of a box."""
     if box.mark:
@@ -117,12 +123,6 @@ def filled(box: Box, theme: Theme) -> Fill:
     if box.kind == "layer":
         return theme.families.get(box.family, theme.other)
     return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
-
-
-def _middle(text: Text) -> float:
-    """The middle of a text in the fonts that most readers have: room is kept for a wider one."""
-    half = text.line.width / WIDEST / 2
-    return text.x + {"start": half, "middle": 0.0, "end": -half}[text.anchor]
 
 
 def spline(points: Sequence[Point], arrow: bool) -> str:
