@@ -6,6 +6,10 @@ module's readable source, and its diagram::
     net = cnndsl.load("archs/vgg11.yaml", classes=100)
     net.shapes(), net.module(), net.source(), net.diagram()
 
+It answers questions: where a shape comes from, which inputs fit, and what other parameters cost::
+
+    cnndsl.trace(net, "features.3"), cnndsl.sizes(net), cnndsl.sweep("archs/vgg11.yaml", {"classes": [10, 100]})
+
 A spec's recipe trains it, and the run gives the trained module::
 
     run = cnndsl.train("archs/lenet.yaml", epochs=3)
@@ -27,6 +31,9 @@ if TYPE_CHECKING:
     from cnndsl.limits import Limits
     from cnndsl.network import Network, check, load, loads
     from cnndsl.plugins import layer
+    from cnndsl.questions.sizes import sizes
+    from cnndsl.questions.sweep import sweep
+    from cnndsl.questions.trace import trace
     from cnndsl.spec.document import Text
     from cnndsl.training.api import train
     from cnndsl.training.plot import plot_runs
@@ -42,6 +49,9 @@ _HOMES = {
     "cnndsl.limits": ("Limits",),
     "cnndsl.network": ("Network", "check", "load", "loads"),
     "cnndsl.plugins": ("layer",),
+    "cnndsl.questions.sizes": ("sizes",),
+    "cnndsl.questions.sweep": ("sweep",),
+    "cnndsl.questions.trace": ("trace",),
     "cnndsl.spec.document": ("Text",),
     "cnndsl.training.api": ("train",),
     "cnndsl.training.plot": ("plot_runs",),
@@ -67,6 +77,9 @@ __all__ = [
     "load_run",
     "loads",
     "plot_runs",
+    "sizes",
+    "sweep",
+    "trace",
     "train",
 ]
 

@@ -69,16 +69,17 @@ class Picture(Figure):
             if title:
                 self.suptitle(one_line(title), x=0.01, ha="left")
 
-    def savefig(self, *args: Any, **kwargs: Any) -> None:
-        """As in matplotlib."""
+    def draw(self, renderer: Any) -> None:
+        """As in matplotlib, which calls it for each format."""
         with _look(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")  # no font has every character
-            super().savefig(*args, **kwargs)
+            super().draw(renderer)
 
     def data(self, ending: str) -> bytes:
         """The picture as ``.png``, ``.svg`` or ``.pdf``. The same picture gives the same bytes."""
         buffer = io.BytesIO()
-        self.savefig(buffer, format=ending.removeprefix("."), metadata=dict.fromkeys(_METADATA[ending]))
+        with _look():
+            self.savefig(buffer, format=ending.removeprefix("."), metadata=dict.fromkeys(_METADATA[ending]))
         return buffer.getvalue()
 
     def save(self, path: str | PathLike[str]) -> None:
@@ -89,8 +90,9 @@ class Picture(Figure):
             raise ValueError(f"{file} must end in one of {', '.join(ENDINGS)}")
         write_file(file, self.data(file.suffix))
 
-    def _repr_png_(self) -> bytes:
-        return self.data(".png")
+    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+        """For notebooks: the picture, and its width in pixels of a usual screen. Finer ones show all that it has."""
+        return self.data(".png"), {"width": round(self.get_figwidth() * 100)}
 
 
 def drawn(function: Callable[P, R]) -> Callable[P, R]:

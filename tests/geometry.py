@@ -27,6 +27,8 @@ FONTS = Path(matplotlib.get_data_path()) / "fonts"
 UNITS = {"": 0.75, "px": 0.75, "pt": 1.0, "in": 72.0, "mm": 72 / 25.4, "cm": 72 / 2.54}
 #: By how much things may touch, in points: half of a thin line.
 SLACK = 0.5
+#: A box that is no larger is a dot where lines meet.
+DOT = 6.0
 #: The straight pieces into which a curve is cut.
 PIECES = 16
 
@@ -85,12 +87,19 @@ class Text:
 
 @dataclass(frozen=True)
 class Box:
-    """A ``node`` or a ``cluster``. An ``oval`` holds less than its rectangle."""
+    """A ``node`` or a ``cluster``: its shapes, each as straight pieces. An ``oval`` holds less than its rectangle."""
 
     title: str
     kind: str
     extent: Rect
     oval: bool
+    shapes: list[np.ndarray]
+
+    def meets(self, text: Rect) -> bool:
+        """Whether a text is at least partly in one of the shapes, and not only beside a slanted side."""
+        return self.extent.meets(text) and any(
+            _entered(shape, text).any() or _around(shape, text.corners[0]) for shape in self.shapes
+        )
 
     def holds(self, text: Rect) -> bool:
         if not self.oval:
@@ -158,13 +167,15 @@ class _Reader:
         matrix, style = _within(matrix, group), _style(style, group)
         if group.get("class") in ("node", "cluster", "edge"):
             kind, owner = str(group.get("class")), _title(group)
-            shapes = [(_tag(shape), pieces) for shape, pieces in _shapes(group, matrix)]
+            shapes = [(_tag(shape), pieces) for shape, pieces in _shapes(group, matrix) if pieces]
             if shapes and kind == "edge":
                 self.page.lines.append(Line(owner, np.array([piece for _, pieces in shapes for piece in pieces])))
             elif shapes:
                 points = [point for _, pieces in shapes for piece in pieces for point in (piece[:2], piece[2:])]
                 oval = all(tag in ("ellipse", "circle") for tag, _ in shapes)
-                self.page.boxes.append(Box(owner, kind, around(points), oval))
+                self.page.boxes.append(
+                    Box(owner, kind, around(points), oval, [np.array(pieces) for _, pieces in shapes])
+                )
         for child in group:
             if _tag(child) in ("g", "a", "svg"):
                 self.group(child, matrix, style, owner, kind)
@@ -402,7 +413,7 @@ def covered(page: Page) -> list[str]:
     for text in page.texts:
         for box in page.boxes:
             inside = box.kind == "cluster" or (text.kind, text.owner) == (box.kind, box.title)
-            if text.extent.meets(box.extent) and not (inside and box.extent.holds(text.extent)):
+            if box.meets(text.extent) and not (inside and box.extent.holds(text.extent)):
                 found.append(f"{text} meets the box {box.title!r}")
     return found
 
@@ -418,11 +429,11 @@ def overlapping(page: Page) -> list[str]:
 
 
 def pierced(page: Page) -> list[str]:
-    """Lines through the box of a node that is not one of their ends."""
+    """Lines through the box of a node that is not one of their ends, except dots."""
     return [
         f"the line {line.title} goes through {box.title!r}"
         for box in page.boxes
-        if box.kind == "node"
+        if box.kind == "node" and box.extent.right - box.extent.left > DOT
         for line in _entering(page.lines, box.extent)
         if box.title not in line.ends
     ]
@@ -455,3 +466,12 @@ def _entered(pieces: np.ndarray, rect: Rect) -> np.ndarray:
         one, two = (low - start) / step, (high - start) / step
         enter, leave = np.maximum(enter, np.minimum(one, two)), np.minimum(leave, np.maximum(one, two))
     return enter < leave
+
+
+def _around(shape: np.ndarray, point: Point) -> bool:
+    """Whether a point is inside a shape: a ray to the right crosses its outline an odd number of times."""
+    x, y = point
+    x0, y0, x1, y1 = shape.T
+    crosses = (y0 > y) != (y1 > y)
+    at = x0 + (y - y0) * (x1 - x0) / np.where(y1 == y0, 1, y1 - y0)
+    return bool((crosses & (at > x)).sum() % 2)

@@ -17,7 +17,10 @@ import cnndsl
 from cnndsl.cli import cli
 from cnndsl.emit.table import Row, Table
 from cnndsl.explorer.data import MOST, as_data
+from cnndsl.graph.graph import Module
 from cnndsl.layers import Shape
+from cnndsl.measure.memory import output_bytes
+from cnndsl.measure.receptive import receptive_fields
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "explorer"
@@ -83,6 +86,25 @@ def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
             taken.append((head, port))
         ports = [(number, port) for number, child in enumerate(inside) for port in range(len(child["inputs"]))]
         assert sorted(taken) == sorted([*ports, *((-1, port) for port in range(len(node["outputs"])))])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_activations_and_fields_are_those_that_are_measured(name: str) -> None:
+    net = loaded(name)
+    data, memory, seen = as_data(net.graph), output_bytes(net.graph), receptive_fields(net.graph)
+    operations = net.graph.root.everything
+    root = data["nodes"][data["root"]]
+    assert root["memory"] == sum(memory[each] for each in operations if not isinstance(each, Module))
+    for operation, (_, node), number in zip(operations, places(data), data["field"], strict=True):
+        assert node["memory"] == memory[operation]
+        said, _ = data["fields"][number]
+        fields = {name: axes for name, axes in seen[operation.outputs[-1]].inputs.items() if axes}
+        told = [
+            "the whole input" if any(axis.whole for axis in axes) else X.join(str(axis.size) for axis in axes)
+            for axes in fields.values()
+        ]
+        named = [f"{name} {each}" for name, each in zip(fields, told)] if len(fields) > 1 else told
+        assert said == ", ".join(named)
 
 
 def chain(times: int) -> cnndsl.Network:
@@ -402,6 +424,9 @@ def test_overlays_depths_themes_and_the_picture_as_a_file(browser: Any, tmp_path
         red = {path: int(re.findall(r"\d+", fill)[2]) for path, fill in fills.items()}
         assert red["conv1"] > red["layer1"] > red["layer4"]  # less blue, the more parameters
         assert "share of 11.69 M parameters" in page.locator("#legend").inner_text()
+        page.locator("#overlay").select_option("memory")
+        assert "activations" in page.locator("#legend").inner_text()
+        assert opened.header("layer1").evaluate("box => getComputedStyle(box).fill") != fills["layer1"]
         page.locator("#depth").select_option("2")
         opened.drawn("layer4.1")
         assert len(opened.in_step()) == 19

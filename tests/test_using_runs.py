@@ -29,7 +29,7 @@ from cnndsl.training import export as exporting
 from cnndsl.training.checkpoint import Checkpoint, encode
 from cnndsl.training.data import Places
 from cnndsl.training.data.sources import PACKAGED
-from cnndsl.training.export import FORMATS, TOLERANCE
+from cnndsl.training.export import FORMATS, TOLERANCE, Subject
 from cnndsl.training.listing import run_rows
 from cnndsl.training.plan import evaluation_plan
 from cnndsl.training.progress import Progress
@@ -512,6 +512,60 @@ def test_export_tells_nothing_of_this_machine_and_is_the_same_twice(run: Run, fo
     for name, data in one.items():
         for word in (b"site-packages", b"_emitted", b".export-", str(tmp_path).encode(), str(Path.home()).encode()):
             assert word not in data and word not in name.encode(), (name, word)
+
+
+NESTED = """
+input: [3, 12, 12]
+blocks:
+  Unit(channels):
+    - residual: [{Conv2d: [$channels, 3, 1, 1]}, BatchNorm2d, ReLU, {Conv2d: [$channels, 3, 1, 1]}]
+    - ReLU
+network:
+  - {name: stem, Conv2d: [4, 3]}
+  - {name: stage, sequential: [{Unit: 4}, {Unit: 4}]}
+  - AdaptiveAvgPool2d: 1
+  - Flatten
+  - {name: head, Linear: 2}
+"""
+
+
+UNIT = ("conv1/Conv", "relu1/Relu", "conv2/Conv", "Add", "relu2/Relu")
+
+
+def exported(form: str, path: Path) -> None:
+    module = cnndsl.loads(NESTED).module().eval()
+    with torch.no_grad():
+        FORMATS[form].write(Subject(module, ("x", "output"), (3, 12, 12), None, {}), path)
+
+
+@ONNX
+def test_onnx_has_the_hierarchy_of_modules(tmp_path: Path) -> None:
+    """Netron and Model Explorer take it from the nodes' names, or from their namespaces."""
+    import onnx
+
+    exported("onnx", tmp_path / "x.onnx")
+    nodes = onnx.load(tmp_path / "x.onnx").graph.node
+    units = [[f"/stage/{unit}/{name}" for name in UNIT] for unit in (0, 1)]
+    assert [node.name for node in nodes] == [
+        *("/stem/Conv", *units[0], *units[1]),
+        *("/2/ReduceMean", "/3/Reshape", "/head/Gemm"),
+    ]
+    told = {node.name: {item.key: item.value for item in node.metadata_props} for node in nodes}
+    assert told["/stage/1/conv2/Conv"] == {"namespace": "stage: Sequential/1: Unit/conv2: Conv2d"}
+    assert told["/stage/1/Add"] == {"namespace": "stage: Sequential/1: Unit"}
+
+
+def test_pt2_has_the_hierarchy_of_modules(tmp_path: Path) -> None:
+    """Model Explorer takes it from the stack of modules, and so does ``torch.export.unflatten``."""
+    exported("pt2", tmp_path / "x.pt2")
+    program = torch.export.load(tmp_path / "x.pt2")
+    stacks = [[*node.meta["nn_module_stack"].values()] for node in program.graph.nodes if node.op == "call_function"]
+    around = [("", "Network"), ("stage", "Sequential"), ("stage.1", "Unit")]
+    assert [*around, ("stage.1.conv2", "Conv2d")] in stacks and around in stacks
+    images = torch.rand(2, 3, 12, 12)
+    flat, nested = program.module(), torch.export.unflatten(program)
+    assert isinstance(nested.get_submodule("stage.1.conv2"), nn.Module)
+    assert torch.equal(flat(images), nested(images))
 
 
 def parts(path: Path) -> dict[str, bytes]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument, table_option
+from cnndsl.cli.completion import complete_layer
+from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
 from cnndsl.grid import GONE, Grid
 from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
@@ -21,17 +23,30 @@ _GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">m
 
 @click.command()
 @run_argument
-@click.argument("layer", required=False)
+@click.argument("layer", required=False, shell_complete=complete_layer)
 @checkpoint_option
 @plugin_option
+@click.option(
+    "--filters", type=PICTURE, metavar="FILE", help="Draw the filters of the convolution LAYER, by default the first."
+)
+@force_option
 @table_option
-def inspect(run: Path, layer: str | None, which: str, form: str) -> None:
+def inspect(run: Path, layer: str | None, which: str, filters: Path | None, force: bool, form: str) -> None:
     """Show the tensors of the network of RUN with their statistics.
 
     With LAYER, a path as `cnndsl shapes` prints it or a tensor's name, show the values too, such as the
     learned scale and shift of a BatchNorm2d. Statistics are computed over the finite values.
+
+    With --filters, draw them instead: in colour if they have three channels, otherwise in grey. The file is .png, .svg
+    or .pdf.
     """
+    check_files(filters, force=force)
     with ending():
+        if filters:
+            from cnndsl.training.run import load_run
+
+            write(filters, load_run(run).filters(layer, which).figure().data(filters.suffix))
+            return
         from cnndsl.training.run_folder import find_run
         from cnndsl.training.tensors import tensors
         from cnndsl.training.trained import Trained

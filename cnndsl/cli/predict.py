@@ -20,6 +20,8 @@ from cnndsl.cli.common import (
     tell,
     text_option,
 )
+from cnndsl.cli.completion import complete_layer
+from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.grid import Grid
 from cnndsl.json_text import json_text
@@ -35,20 +37,50 @@ if TYPE_CHECKING:
 @click.option(
     "--top", type=click.IntRange(1), default=5, show_default=True, help="Number of classes to show for each picture."
 )
+@click.option(
+    "--features",
+    metavar="LAYER",
+    shell_complete=complete_layer,
+    help="Draw the output of a layer, channel by channel, for one PICTURE.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=PICTURE,
+    help="Picture to write: .png, .svg or .pdf. Without --features it shows the classes of the pixels, for networks "
+    "that have them. Default with --features: PICTURE-LAYER.png.",
+)
+@force_option
 @checkpoint_option
 @plugin_option
 @device_option
 @text_option
-def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: str | None, form: str) -> None:
+def predict(
+    run: Path,
+    pictures: Sequence[Path],
+    top: int,
+    features: str | None,
+    output: Path | None,
+    force: bool,
+    which: str,
+    device: str | None,
+    form: str,
+) -> None:
     """Classify PICTUREs with the network of RUN.
 
     Pictures are resized and converted to colour or grey like the test samples. Nothing is inverted: for
     Fashion-MNIST and MNIST they must be light on black. If a picture cannot be read, it is reported, the
     others are still classified, and the exit code is 2.
     """
+    if features is not None and output is None:
+        output = Path(f"{pictures[0].stem}-{features}.png".replace("/", "_"))
+    if output and len(pictures) > 1:
+        raise click.UsageError("--features and -o are for one PICTURE")
+    check_files(output, force=force)
     results: list[Prediction | RunError] = []
+    figure = b""
     with ending():
-        from cnndsl.training.predict import Predictor
+        from cnndsl.training.predict import Prediction, Predictor
         from cnndsl.training.run_folder import find_run
         from cnndsl.training.trained import Trained
 
@@ -57,9 +89,14 @@ def predict(run: Path, pictures: Sequence[Path], top: int, which: str, device: s
             results.append(_tried(predictor, picture))
             if form == "text":
                 _show(results[-1], top)
+        if output and isinstance(result := results[0], Prediction):
+            drawn = predictor.features(result.path, features) if features is not None else _masked(result)
+            figure = drawn.figure().data(output.suffix)
     if form == "json":
         plain = [{"picture": str(picture), **_plain(result, top)} for picture, result in zip(pictures, results)]
         show(json_text(plain))
+    if figure and output:
+        write(output, figure, told=form == "text")
     if any(isinstance(result, RunError) for result in results):
         sys.exit(USAGE)
 
@@ -71,6 +108,13 @@ def _tried(predictor: Predictor, picture: Path) -> Prediction | RunError:
         if error.diagnostic.code is Code.SAMPLE:
             return error
         raise  # this picture is not the cause
+
+
+def _masked(prediction: Prediction) -> Prediction:
+    """A prediction that has a mask to draw; without one, ends the program."""
+    if prediction.mask is None:
+        raise click.UsageError("-o needs --features LAYER: the network classifies whole pictures, so it has no mask")
+    return prediction
 
 
 def _show(result: Prediction | RunError, top: int) -> None:

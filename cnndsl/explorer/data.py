@@ -12,17 +12,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cnndsl.emit.table import arguments
+from cnndsl.explorer.fields import TIMES, fields
 from cnndsl.explorer.places import Places
 from cnndsl.graph.graph import Alias, Apply, Graph, Module, Operation, Tensor
 from cnndsl.layers.kinds import PerAxis
+from cnndsl.measure.memory import output_bytes, peak
 from cnndsl.printable import as_written, one_line
 from cnndsl.record import Record
 
 #: A module with more children is shown as groups of ``GROUP`` neighbours: nobody reads 20,000 boxes in a row.
 MOST, GROUP = 150, 100
-TIMES = "\N{MULTIPLICATION SIGN}"
-#: Bytes of a value in a feature map: float32.
-BYTES = 4
 
 
 class Child(Record, frozen=True, eq=False):
@@ -38,23 +37,29 @@ class Child(Record, frozen=True, eq=False):
 
 def as_data(graph: Graph) -> dict[str, Any]:
     """A network as plain data. Shapes and costs are those of one sample."""
-    nodes = _Nodes(Places(graph.document.source))
+    memory = output_bytes(graph)
+    whole = sum(memory[operation] for operation in graph.root.operations)
+    nodes = _Nodes(Places(graph.document.source), {**memory, graph.root: whole})
     root = nodes.module(graph.root)
     nodes.found[root]["place"] = nodes.places.place(graph.document.network_span)
+    known, of = fields(graph)
     return {
         "name": one_line(graph.root.name),
         "description": graph.document.description,
         "root": root,
         "nodes": nodes.found,
         "sources": nodes.places.sources(),
+        "peak": [peak(graph), peak(graph, training=True)],
+        "fields": known,
+        "field": of,
     }
 
 
 class _Nodes:
     """All different nodes of a network; ``found`` has them by their numbers."""
 
-    def __init__(self, places: Places) -> None:
-        self.places = places
+    def __init__(self, places: Places, memory: Mapping[Operation, int]) -> None:
+        self.places, self.memory = places, memory
         self.found: list[dict[str, Any]] = []
         self._numbers: dict[str, int] = {}
         self._applied: dict[tuple[int, int, bool], int] = {}
@@ -67,7 +72,6 @@ class _Nodes:
             **self._common(module),
             "inputs": [[one_line(name), tensor.shape.sample] for name, tensor in module.given.items()],
             "outputs": [[one_line(name), tensor.shape.sample] for name, tensor in module.made.items()],
-            "memory": sum(self.found[child.node]["memory"] for child in children),
         }
         return self._number(node | self._inside(children, [*module.given.values()], module.outputs))
 
@@ -97,6 +101,7 @@ class _Nodes:
             "params": cost.params,
             "buffers": cost.buffers,
             "macs": cost.macs,
+            "memory": self.memory[operation],
             "place": self.places.place(step.span) if step else None,
         }
 
@@ -106,7 +111,6 @@ class _Nodes:
             **self._common(operation),
             "inputs": [["", tensor.shape.sample] for tensor in operation.inputs],
             "outputs": [["", tensor.shape.sample] for tensor in operation.outputs],
-            "memory": BYTES * sum(tensor.shape.elements for tensor in operation.outputs),
         }
 
     def _layer(self, apply: Apply) -> int:

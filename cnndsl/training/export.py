@@ -8,6 +8,8 @@ import json
 import re
 import warnings
 from abc import ABC, abstractmethod
+from ast import literal_eval
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -112,9 +114,7 @@ class Onnx(Format):
             verbose=False,
         )
         assert program is not None
-        for node in program.model.graph.all_nodes():
-            node.metadata_props.pop("pkg.torch.onnx.stack_trace", None)
-            node.metadata_props.update({key: _plain(text) for key, text in node.metadata_props.items()})
+        _name_nodes(program.model, subject.module)
         program.model.metadata_props.update(subject.facts)
         program.save(path, external_data=False)
 
@@ -142,7 +142,9 @@ class Pt2(Format):
         for node in program.graph.nodes:
             node.meta.pop("stack_trace", None)
             stack = node.meta.get("nn_module_stack", {})
-            node.meta["nn_module_stack"] = {key: (at, _plain(str(made))) for key, (at, made) in stack.items()}
+            node.meta["nn_module_stack"] = {
+                key: (at, str(made).rpartition(".")[2]) for key, (at, made) in stack.items()
+            }
         with path.open("wb") as file:  # torch warns about a path with another ending
             torch.export.save(program, file, extra_files=dict(subject.facts))
 
@@ -294,6 +296,48 @@ def _compare(subject: Subject, run: Callable[[Tensor], Tensor]) -> float:
 def _bytes(tensor: Tensor) -> Tensor:
     """A tensor's bytes: here NaN equals itself, and 0 is not -0."""
     return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def _name_nodes(model: Any, module: nn.Module) -> None:
+    """Names the nodes of an ONNX model after the modules that they are in: ``/layer1/0/conv1/Conv``.
+
+    Viewers of networks take a hierarchy from these names, or from a ``namespace``, which has the classes too. What else
+    the exporter notes of nodes and tensors is about itself: names of its own, and traces with paths of this machine.
+    """
+    modules = dict(module.named_modules())
+    taken: Counter[str] = Counter()
+    for value in (*model.graph.inputs, *model.graph.initializers.values()):
+        value.metadata_props.clear()
+    for node in model.graph.all_nodes():
+        path = _path(node, modules)
+        node.metadata_props.clear()
+        name = "/".join(("", *filter(None, path.split(".")), node.op_type))
+        taken[name] += 1
+        node.name = f"{name}_{taken[name] - 1}" if taken[name] > 1 else name
+        if around := [part for part in _around(path) if part in modules]:
+            classes = (f"{part.rpartition('.')[2]}: {type(modules[part]).__name__}" for part in around)
+            node.metadata_props["namespace"] = "/".join(classes)
+        for number, value in enumerate(node.outputs):
+            value.metadata_props.clear()
+            if not value.is_graph_output():
+                value.name = f"{node.name}_output_{number}"
+
+
+def _path(node: Any, modules: Mapping[str, nn.Module]) -> str:
+    """The path of the module that a node is in. A convolution into which the normalization after it was computed is in
+    the module of its weight."""
+    owners = (value.name.rpartition(".") for value in node.inputs if value is not None and value.is_initializer())
+    for path, _, tensor in owners:
+        if tensor == "weight" and path in modules:
+            return str(path)
+    scopes = literal_eval(node.metadata_props.get("pkg.torch.onnx.name_scopes", "['']"))
+    return next((scope for scope in reversed(scopes) if scope in modules), "")
+
+
+def _around(path: str) -> list[str]:
+    """A path and those of the modules around it, the outermost first."""
+    parts = path.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts) + 1)]
 
 
 def _plain(text: str) -> str:

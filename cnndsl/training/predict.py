@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
 from cnndsl.training import devices
 from cnndsl.training.data import prepare_image
 from cnndsl.training.evaluate import named
 from cnndsl.training.failures import explained
+from cnndsl.training.insight import Features, output_of
+from cnndsl.training.prepare import as_seen
 from cnndsl.training.trained import Trained
+
+if TYPE_CHECKING:
+    from cnndsl.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -25,11 +32,27 @@ class Guess:
 
 @dataclass(frozen=True, repr=False)
 class Prediction:
-    """The classes of a picture, the most probable first. ``pixels``: the network classifies each pixel."""
+    """The classes of a picture, the most probable first. ``mask`` has the labels of its pixels, ``(H, W)``, if the
+    network classifies each pixel. ``seen`` is the picture as the network saw it, uint8, ``(C, H, W)``."""
 
     path: Path
     guesses: tuple[Guess, ...]
-    pixels: bool
+    seen: Tensor
+    mask: Tensor | None = None
+
+    @property
+    def pixels(self) -> bool:
+        """Whether the network classifies each pixel."""
+        return self.mask is not None
+
+    def figure(self) -> Picture:
+        """The ``mask`` over the picture. Raises ValueError if the network classifies whole pictures."""
+        from cnndsl.training.figures.mask import mask  # matplotlib takes half a second
+
+        if self.mask is None:
+            raise ValueError("only a network that classifies pixels gives a mask")
+        classes = [(guess.name, guess.label, guess.probability) for guess in self.guesses]
+        return mask(self.path.name, self.seen, self.mask, classes)
 
     def __repr__(self) -> str:
         best = self.guesses[0]
@@ -47,13 +70,28 @@ class Predictor:
     def __call__(self, picture: Path) -> Prediction:
         """All classes of a picture file. It is prepared like a test sample; probabilities are the softmax of the
         network's scores. Raises :class:`RunError` for a file that cannot be read as a picture."""
-        image = prepare_image(picture, self.trained.recipe, self.trained.shapes[0]).to(self.device)
+        image = self._image(picture)
         with explained(self.device, self.module), torch.inference_mode():
             scores = self.module(image)[0].float().cpu()
-        return Prediction(picture, _guesses(self.trained, scores), pixels=scores.dim() > 1)
+        mask = scores.argmax(0) if scores.dim() > 1 else None
+        return Prediction(picture, _guesses(self.trained, scores), self._seen(image), mask)
+
+    def features(self, picture: Path, layer: str) -> Features:
+        """The output of a layer for a picture file. Raises :class:`RunError` for a file that cannot be read as a
+        picture, or a layer that does not exist."""
+        image, name = self._image(picture), self.trained.name
+        with explained(self.device, self.module):
+            maps = output_of(name, self.module, layer, lambda: self.module(image))
+        return Features(name, picture, layer, self._seen(image), maps)
+
+    def _image(self, picture: Path) -> Tensor:
+        return prepare_image(picture, self.trained.recipe, self.trained.shapes[0]).to(self.device)
+
+    def _seen(self, image: Tensor) -> Tensor:
+        return as_seen(image, self.trained.recipe)[0]
 
 
-def _guesses(trained: Trained, scores: torch.Tensor) -> tuple[Guess, ...]:
+def _guesses(trained: Trained, scores: Tensor) -> tuple[Guess, ...]:
     """``scores`` (C,), or (C, H, W), of one picture."""
     if scores.dim() == 1:
         shares = scores.softmax(0)

@@ -77,6 +77,36 @@ class TerminalReport(LineReport):
         self.bar.close()
 
 
+class NotebookReport(LineReport):
+    """In a notebook: one line of progress and one picture of the curves, which change in place."""
+
+    def __init__(self, name: str, epochs: int) -> None:
+        from cnndsl.training.live import Live
+
+        super().__init__(epochs)
+        self.live = Live(name)
+        self.shown, self.read_at = "", 0.0
+
+    def begin(self, epoch: int, batches: int, done: int) -> None:
+        self.shown, self.batches = f"epoch {epoch + 1}/{self.epochs}", batches
+        self.live.progress(self.shown, done, batches)
+
+    def batch(self, done: int, read: Callable[[], Sums] | None) -> None:
+        now = time.monotonic()
+        if now - self.read_at < PAUSE:
+            return
+        self.read_at = now
+        figures = _shown(read()) if read else {}
+        self.live.progress(", ".join([self.shown, *figures.values()]), done, self.batches)
+
+    def epoch(self, progress: Progress) -> None:
+        self.live.progress(_epoch_line(progress, self.epochs), self.batches, self.batches)
+        self.live.curves(progress.epochs)
+
+    def close(self) -> None:
+        self.live.close()
+
+
 def _shown(sums: Sums) -> dict[str, str]:
     return {
         "scores": f"loss {sums.mean_loss:.3f}  acc {sums.accuracy:.3f}",
@@ -84,11 +114,19 @@ def _shown(sums: Sums) -> dict[str, str]:
     }
 
 
-def report_for(epochs: int, first: bool, quiet: bool) -> Report:
-    """The report for this stdout."""
+def report_for(name: str, epochs: int, first: bool, quiet: bool) -> Report:
+    """The report for a notebook, or for this stdout. ``name`` is the network's."""
     if quiet or not first:
         return Report()
+    if in_notebook():
+        return NotebookReport(name, epochs)
     return TerminalReport(epochs) if moves(sys.stdout) else LineReport(epochs)
+
+
+def in_notebook() -> bool:
+    """Whether this is the process of a notebook, a kernel of Jupyter's."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return getattr(shell, "kernel", None) is not None
 
 
 def _epoch_line(progress: Progress, epochs: int) -> str:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from torch import nn
 
+from cnndsl.diagnostics import Code, RunError
 from cnndsl.network import Network
 from cnndsl.training.checkpoint import Checkpoint, checkpoint_of
 from cnndsl.training.evaluate import Evaluation, evaluate_trained
 from cnndsl.training.export import Exported, export
+from cnndsl.training.insight import Features, Filters, filters_of
 from cnndsl.training.predict import Prediction, Predictor
 from cnndsl.training.run_folder import RunFolder, find_run
 from cnndsl.training.trained import Trained
+
+if TYPE_CHECKING:
+    from cnndsl.picture import Picture
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,24 @@ class Run(RunFolder):
     def predict(self, *pictures: str | Path, which: str = "best", device: str | None = None) -> list[Prediction]:
         """What each picture file shows, the most probable class first. Raises :class:`RunError`."""
         return list(map(Predictor(Trained.of(self, which), device), map(Path, pictures)))
+
+    def features(self, picture: str | Path, layer: str, which: str = "best", *, device: str | None = None) -> Features:
+        """The output of a layer, by its name in the module, for a picture file. Raises :class:`RunError`."""
+        return Predictor(Trained.of(self, which), device).features(Path(picture), layer)
+
+    def filters(self, layer: str | None = None, which: str = "best") -> Filters:
+        """The filters of a convolution, by default the first. Raises :class:`RunError` if it is not one."""
+        return filters_of(Trained.of(self, which).name, self.module(which), layer)
+
+    def curves(self) -> Picture:
+        """Loss and accuracy over the epochs. Raises :class:`RunError` if there is none yet."""
+        from cnndsl.training.figures.curves import curves  # matplotlib takes half a second
+        from cnndsl.training.plot import read_epochs
+
+        epochs = read_epochs(self)
+        if not epochs:
+            raise RunError(Code.CHECKPOINT, f"{self.path} has not finished an epoch")
+        return curves(str(self.info.get("name", self.path.parent.name)), epochs)
 
     def export(self, path: str | Path, form: str, which: str = "best", *, batch: int | None = None) -> Exported:
         """Writes the module as ``onnx``, ``pt2``, ``torchscript`` or ``safetensors``, replacing an existing file, for

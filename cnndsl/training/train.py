@@ -162,7 +162,7 @@ class _Session:
         path = ranks.share(lambda: folder or new_folder(self.options.runs, self.network.label))
         progress = self.saved = self._restore(checkpoint, path) if checkpoint else Progress()
         writer = RunWriter(path, self._info(path)) if ranks.first else None
-        report = report_for(self.recipe.epochs, ranks.first, self.options.quiet)
+        report = report_for(self.network.name, self.recipe.epochs, ranks.first, self.options.quiet)
         try:
             self._announce(report, path, progress, trouble)
             if writer:

@@ -12,7 +12,7 @@ export interface Node {
   params: number;
   buffers: number;
   macs: number;
-  /** Bytes of the feature maps. */
+  /** Bytes of the feature maps; none for a view, or what works in place. */
   memory: number;
   /** Source and line. */
   place: [number, number] | null;
@@ -34,22 +34,41 @@ export interface Source {
   text: string | null;
 }
 
-/** For every operation in the order in which it runs: its receptive field and effective stride, in words. */
-export type Fields = [string, string][];
-
 export interface NetworkData {
   name: string;
   description: string;
   root: number;
   nodes: Node[];
   sources: Source[];
-  fields?: Fields;
-  /** For each operation: its status in a comparison, and what changed. */
-  changes?: Record<string, [string, string]>;
+  /** The most bytes of activations that live at once, in inference and in training. */
+  peak: [number, number];
+  /** Receptive fields and effective strides, in words, and which of them each operation has, in the order in which they run. */
+  fields: [string, string][];
+  field: number[];
+  /** In a comparison, what happened to operations, by their paths: a status, and words. */
+  changes?: Record<string, [Status, string]>;
+}
+
+/** `affected`: it did not change itself, but its shape or its parameters did. */
+export type Status = "added" | "removed" | "changed" | "moved" | "affected";
+
+/** A change in words, and the paths that it is about, on both sides. */
+export interface Change {
+  status: Status;
+  text: string;
+  left: string[];
+  right: string[];
+}
+
+export interface Comparison {
+  changes: Change[];
+  /** For paths on the left, that of the same operation on the right if it differs, null if there is none. */
+  partners: Record<string, string | null>;
 }
 
 export interface PageData {
+  /** One network, or two that are compared. */
   networks: NetworkData[];
   depth: number | null;
-  summary?: string;
+  comparison?: Comparison;
 }

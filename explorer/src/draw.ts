@@ -151,7 +151,9 @@ function openModule(place: Place, scene: Scene): SVGElement[] {
 /** The sign that a module can be folded or unfolded. */
 function chip(x: number, y: number, open: boolean): SVGElement[] {
   const sign = `M${x + 4} ${y + 8}h8${open ? "" : `M${x + 8} ${y + 4}v8`}`;
-  return [element("rect", { class: "chip", x, y, width: 16, height: 16, rx: 4 }), element("path", { class: "chip-sign", d: sign })];
+  const button = element("g", { class: "chip" });
+  button.append(element("rect", { x, y, width: 16, height: 16, rx: 4 }), element("path", { d: sign }));
+  return [button];
 }
 
 function merge(place: Place, width: number): SVGElement[] {

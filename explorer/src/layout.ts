@@ -73,7 +73,7 @@ export class Layout {
   }
 
   scene(place: Place): Promise<Scene> {
-    const key = signature(place);
+    const key = `${place.network.side} ${signature(place)}`;
     let scene = this.scenes.get(key);
     if (!scene) this.scenes.set(key, (scene = this.laid(place)));
     return scene;

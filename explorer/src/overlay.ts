@@ -7,7 +7,7 @@ import { bytes, human } from "./words";
 export type Measure = "params" | "macs" | "memory";
 export type Overlay = "" | Measure;
 
-const NAMES: Record<Measure, string> = { params: "parameters", macs: "MACs", memory: "feature maps" };
+const NAMES: Record<Measure, string> = { params: "parameters", macs: "MACs", memory: "activations" };
 const TICKS = [0, 0.01, 0.05, 0.2, 0.5, 1];
 
 export function share(place: Place, measure: Measure): number {
@@ -53,4 +53,11 @@ export function legend(overlay: Measure, root: Place): HTMLElement {
     h("span", { class: "legend-title" }, `share of ${total} ${NAMES[overlay]}`),
     h("span", { class: "legend-scale" }, bar, ...ticks),
   );
+}
+
+/** What the colours of a comparison mean. */
+export function statuses(): HTMLElement {
+  const names = ["added", "removed", "changed", "moved", "affected"];
+  const items = names.map((name) => h("span", { class: `status changed-${name}` }, name));
+  return h("div", { class: "legend-inner statuses" }, ...items, h("span", { class: "status touched" }, "changes inside"));
 }

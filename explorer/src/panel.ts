@@ -1,6 +1,6 @@
 // What is known of the selected operation.
 
-import type { Source } from "./data";
+import type { Comparison, Source } from "./data";
 import { h } from "./html";
 import type { Network, Place } from "./network";
 import { share } from "./overlay";
@@ -11,9 +11,12 @@ export class Panel {
   constructor(
     private readonly host: HTMLElement,
     private readonly actions: Actions,
+    private readonly comparison: Comparison | undefined,
+    private readonly chosen: (paths: [string[], string[]]) => void,
   ) {}
 
   show(network: Network, selected: Place | null): void {
+    if (!selected && this.comparison) return this.host.replaceChildren(...this.changes(this.comparison));
     const place = selected ?? network.root;
     const { node } = place;
     this.host.replaceChildren(
@@ -30,6 +33,19 @@ export class Panel {
     this.scrollToLine();
   }
 
+  /** All changes, each a button that shows where it is. */
+  private changes({ changes }: Comparison): HTMLElement[] {
+    const items = changes.map(({ status, text, left, right }) =>
+      h(
+        "li",
+        {},
+        h("button", { type: "button", class: `change changed-${status}`, click: () => this.chosen([left, right]) }, h("b", {}, status), ` ${text}`),
+      ),
+    );
+    const count = changes.length === 1 ? "1 change" : `${changes.length} changes`;
+    return [h("h2", {}, changes.length ? count : "No changes"), h("ul", { class: "changes" }, ...items)];
+  }
+
   private crumbs(place: Place): HTMLElement {
     const way = [...place.ancestors()].reverse();
     const link = (at: Place) => h("button", { type: "button", class: "crumb", click: () => this.actions.select(at.parent ? at : null) }, at.name);
@@ -37,7 +53,7 @@ export class Panel {
   }
 
   private change(place: Place): HTMLElement[] {
-    const change = place.network.data.changes?.[place.path];
+    const change = place.network.change(place);
     return change ? [h("p", { class: `change changed-${change[0]}` }, `${change[0]}${change[1] ? `: ${change[1]}` : ""}`)] : [];
   }
 
@@ -57,15 +73,16 @@ export class Panel {
     ];
     const shares = (key: "params" | "macs" | "memory"): [string, string][] =>
       place.parent && node[key] ? [["", `${percent(share(place, key))} of the network`]] : [];
-    const field = network.data.fields?.[place.index];
+    const field = network.data.fields[network.data.field[place.index]];
     return [
       of("params"),
       ...shares("params"),
       ...(node.buffers ? [["buffers", exact(node.buffers)] as [string, string]] : []),
       of("macs"),
       ...shares("macs"),
-      ["feature maps", `${bytes(node.memory)} in float32`],
+      ["activations", bytes(node.memory)],
       ...shares("memory"),
+      ...(place.parent ? [] : ([["peak, inference", bytes(network.data.peak[0])], ["peak, training", bytes(network.data.peak[1])]] as [string, string][])),
       ...(field?.[0] ? ([["receptive field", field[0]], ["effective stride", field[1]]] as [string, string][]) : []),
     ];
   }

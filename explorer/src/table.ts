@@ -59,14 +59,15 @@ export class Table {
       cell.style.setProperty("--share", `${100 * share(place, key)}%`);
       return cell;
     };
-    const change = this.network.data.changes?.[place.path]?.[0];
+    const inside = !place.open && this.network.changesIn(place) ? "touched" : "";
+    const change = this.network.change(place)?.[0];
     return h(
       "tr",
       {
         "aria-level": place.depth,
         "aria-selected": "false",
         tabindex: -1,
-        class: `${place.isModule ? "module" : ""} ${change ? `changed-${change}` : ""}`,
+        class: `${place.isModule ? "module" : ""} ${change ? `changed-${change}` : inside}`,
         "data-path": place.path,
         ...(place.isModule ? { "aria-expanded": String(place.open) } : {}),
       },

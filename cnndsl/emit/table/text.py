@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, zip_longest
+from typing import TYPE_CHECKING
 
 from cnndsl.emit.table.columns import Column, Number, as_bytes, columns_of, exact, human
-from cnndsl.emit.table.rows import Row, Table
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
-from cnndsl.printable import one_line
+from cnndsl.printable import markdown, one_line
+
+if TYPE_CHECKING:
+    from cnndsl.emit.table.rows import Row, Table
 
 #: The cells of a bar that is a share of 100 %, and the blocks of an eighth to a whole cell.
 _BAR, _BLOCKS = 10, " ▏▎▍▌▋▊▉█"
@@ -180,11 +182,11 @@ def as_markdown(table: Table) -> str:
     """A table as GitHub shows it."""
     columns = columns_of(table)
     lines = [
-        f"**{_markdown(table.name)}**, input {_markdown(input_of(table))}",
+        f"**{markdown(table.name)}**, input {markdown(input_of(table))}",
         "",
         _piped(column.heading for column in columns),
         _piped("---:" if column.right else "---" for column in columns),
-        *(_piped("<br>".join(map(_markdown, lines)) for lines in cells) for _, cells in cells_of(table)),
+        *(_piped("<br>".join(map(markdown, lines)) for lines in cells) for _, cells in cells_of(table)),
         *(_piped(f"**{text}**" if text else "" for text in texts) for texts in feet_of(table)),
         "",
         "  \n".join(summary_of(table)),
@@ -195,8 +197,3 @@ def as_markdown(table: Table) -> str:
 def _piped(cells: Iterable[str]) -> str:
     """A line of a table; an empty cell takes one space."""
     return "|" + "|".join(f" {cell} " if cell else " " for cell in cells) + "|"
-
-
-def _markdown(text: str) -> str:
-    """``text`` with GitHub's markup escaped."""
-    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))

@@ -54,10 +54,9 @@ def confusion(title: str, counted: str, names: Sequence[str], counts: Sequence[S
     return picture
 
 
-def _shares_of(matrix: NDArray[np.int_]) -> NDArray[Any]:
+def _shares_of(matrix: NDArray[np.int_]) -> NDArray[np.float64]:
     """The counts as shares of their rows; 0 in an empty row."""
-    totals = matrix.sum(1, keepdims=True)
-    shares: NDArray[Any] = matrix / np.maximum(totals, 1)
+    shares: NDArray[np.float64] = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
     return shares
 
 

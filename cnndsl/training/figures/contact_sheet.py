@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cnndsl.picture import Picture, drawn
-from cnndsl.training.figures.tiles import Sheet, Tile, pixels
-from cnndsl.training.mistakes import Mistake
+from cnndsl.training.figures.tiles import Sheet, Tile, rgb
+
+if TYPE_CHECKING:
+    from cnndsl.training.mistakes import Mistake
 
 #: Pictures in a row, and their inches.
 COLUMNS, WIDTH = 6, 1.05
@@ -16,7 +19,8 @@ COLUMNS, WIDTH = 6, 1.05
 def contact_sheet(title: str, mistakes: Sequence[Mistake]) -> Picture:
     """Each picture, at least one, has its true class above, and below it the predicted one with its probability."""
     tiles = [
-        Tile(pixels(mistake.picture), mistake.true, (mistake.predicted, f"{mistake.probability:.1%}"))
+        Tile(rgb(mistake.picture), mistake.true, (mistake.predicted, f"{mistake.probability:.1%}"))
         for mistake in mistakes
     ]
-    return Sheet(tiles, min(len(tiles), COLUMNS), WIDTH).draw(title)[0]
+    caption = "true classes in blue, the most certain mistakes in orange"
+    return Sheet(tiles, min(len(tiles), COLUMNS), WIDTH, caption=caption).draw(title)[0]

@@ -10,16 +10,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
 from numpy.typing import NDArray
+from torch import Tensor
 
 from cnndsl.palette import BLUE, MUTED, VERMILION
 from cnndsl.picture import Picture, cut
 
 #: Inches around everything, between tiles, of the title, of a line of text, of the names of rows, and of the narrowest
 #: picture, which needs room for its title.
-MARGIN, GAP, TITLE, LINE, NAMES, LEAST = 0.12, 0.08, 0.24, 0.13, 0.4, 3.6
+MARGIN, GAP, TITLE, LINE, NAMES, LEAST = 0.12, 0.08, 0.24, 0.13, 0.5, 3.8
+#: The least and the largest height of an image, in times of its width.
+FLATTEST, TALLEST = 1 / 8, 4
 #: Points of letters, and their inches.
 SIZE, LETTER, BOLD = 6.5, 0.048, 0.075
-GREY = {"cmap": "gray", "vmin": 0, "vmax": 255}
 
 
 @dataclass(frozen=True)
@@ -39,16 +41,18 @@ class Sheet:
     tiles: Sequence[Tile]
     columns: int
     width: float
-    look: Mapping[str, Any] = field(default_factory=lambda: GREY)
+    look: Mapping[str, Any] = field(default_factory=dict)
     row_names: Sequence[str] = ()
     column_names: Sequence[str] = ()
     room: float = 0
+    caption: str = ""
+    above_colour: str = BLUE
 
     @property
     def tall(self) -> float:
-        """Inches of an image."""
+        """Inches of an image. Very flat or tall ones are stretched."""
         height, width = self.tiles[0].image.shape[:2]
-        return self.width * float(height / width)
+        return self.width * min(max(float(height / width), FLATTEST), TALLEST)
 
     @property
     def above(self) -> float:
@@ -62,7 +66,7 @@ class Sheet:
     def y(self, row: int) -> float:
         """Inches from the top to an image."""
         below = LINE * max(len(tile.below) for tile in self.tiles)
-        first = MARGIN + TITLE + (self.above or LINE * bool(self.column_names))
+        first = MARGIN + TITLE + LINE * bool(self.caption) + (self.above or LINE * bool(self.column_names))
         return first + row * (self.above + self.tall + below + GAP)
 
     def draw(self, title: str) -> tuple[Picture, AxesImage]:
@@ -74,6 +78,7 @@ class Sheet:
         axes = picture.add_axes((0, 0, 1, 1), xlim=(0, size[0]), ylim=(size[1], 0), autoscale_on=False)
         axes.set_axis_off()
         axes.text(MARGIN, MARGIN, cut(title, int(size[0] / BOLD)), va="top", weight="bold", size=9)
+        axes.text(MARGIN, MARGIN + TITLE * 0.8, cut(self.caption, int(size[0] / LETTER)), va="top", **_muted())
         for number, tile in enumerate(self.tiles):
             row, column = divmod(number, self.columns)
             image = self._draw(axes, tile, self.x(column), self.y(row))
@@ -86,7 +91,7 @@ class Sheet:
     def _draw(self, axes: Axes, tile: Tile, x: float, y: float) -> AxesImage:
         """An image whose left upper corner is at ``x`` and ``y``, with its texts."""
         bottom, most = y + self.tall, int((self.width + GAP) / LETTER)
-        lines = [(y - 0.03, BLUE, tile.above)]
+        lines = [(y - 0.03, self.above_colour, tile.above)]
         lines += [(bottom + LINE * line, VERMILION, text) for line, text in enumerate(tile.below, start=1)]
         for place, colour, text in lines:
             if text:
@@ -98,7 +103,11 @@ def _muted() -> dict[str, Any]:
     return {"size": SIZE, "color": MUTED}
 
 
-def pixels(image: Any) -> NDArray[Any]:
-    """``(C, H, W)`` of one or three channels as ``imshow`` takes it."""
-    values = np.asarray(image)
-    return values[0] if len(values) == 1 else np.moveaxis(values, 0, -1)
+def columns_for(tiles: int) -> int:
+    """A number of columns that gives a picture of a page's shape."""
+    return min(tiles, 8 if tiles <= 40 else 16)
+
+
+def rgb(picture: Tensor) -> NDArray[np.uint8]:
+    """A picture of one or three channels, uint8 ``(C, H, W)``, as ``imshow`` takes it."""
+    return picture.expand(3, -1, -1).permute(1, 2, 0).numpy()

@@ -1,0 +1,329 @@
+"""Where volumes and arrows are: columns along the flow, and a lane for each arm.
+
+A volume's column comes after those of all that it takes. Upright lines run between columns only, and lines along the
+flow either on the lane of their tail, or above everything that they go past: so no line meets a volume or a text.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import TypeAlias
+
+from cnndsl.emit.diagram.volumes.plan import Parallel, Plan, Series, Volume, volumes
+from cnndsl.emit.diagram.volumes.solids import CHANNELS, SPATIAL, Scale, Solid, text_width
+from cnndsl.record import Record
+
+#: Between columns, between lanes, and between lines that go past volumes.
+GAP, LANE, LEVEL = 14.0, 14.0, 7.0
+#: The room for upright lines after and before a column, and of a label after it.
+TRACK, BESIDE = 7.0, 7.0
+#: The height of a line of labels.
+LINE = CHANNELS + 2
+
+Arrow: TypeAlias = tuple[Volume, Volume]
+Point: TypeAlias = tuple[float, float]
+
+
+class Route(Record, frozen=True, eq=False):
+    """The corners of the line of an arrow. It ``skips`` if it goes past volumes of its own lane. At ``fork`` it leaves
+    the other arrows from its tail.
+    """
+
+    tail: Solid
+    head: Solid
+    points: tuple[Point, ...]
+    skips: bool = False
+    fork: Point | None = None
+
+
+class Layout(Record, frozen=True, eq=False):
+    """``told`` are the solids with their size beside them, ``glued`` those that touch the one before."""
+
+    solids: Mapping[Volume, Solid]
+    routes: tuple[Route, ...]
+    told: frozenset[Volume]
+    glued: frozenset[Volume]
+
+
+def layout(plan: Plan) -> Layout:
+    everything = [*volumes(plan.root)]
+    scale = Scale.of(everything, _most_lanes(plan.root))
+    solids = {volume: scale.solid(volume) for volume in everything}
+    wires = _Wires(plan)
+    columns = _Columns(plan, wires, solids)
+    lanes = _Lanes(plan, wires, solids)
+    routes = tuple(
+        _route(arrow, wires, columns, lanes, solids) for arrow in plan.arrows if arrow[1] not in columns.glued
+    )
+    loops = tuple(_loop(solid, columns) for solid in solids.values() if solid.volume.skips)
+    return Layout(solids, routes + loops, frozenset(columns.told), frozenset(columns.glued))
+
+
+def _most_lanes(item: Series | Parallel | Volume) -> int:
+    """The most volumes above each other."""
+    if isinstance(item, Volume):
+        return 1
+    if isinstance(item, Series):
+        return max(map(_most_lanes, item.children))
+    return sum(map(_most_lanes, item.arms))
+
+
+class _Wires:
+    """How arrows run. ``place`` has the containers of each volume, from the outermost inwards, with the index in each.
+
+    ``meeting`` has the container in which an arrow leaves one child for another, with the indices of the two.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self.arrows = plan.arrows
+        self.place: dict[Volume, tuple[tuple[Series | Parallel, int], ...]] = {}
+        self._visit(plan.root, ())
+        self.meeting = {arrow: self._meet(*arrow) for arrow in plan.arrows}
+        self.taken = Counter(tail for tail, _ in plan.arrows)
+        self.taking = Counter(head for _, head in plan.arrows)
+        #: The arrows that leave each series' lane, or come back to it.
+        self.past: dict[Series | Parallel, list[Arrow]] = defaultdict(list)
+        for arrow, (container, start, end) in self.meeting.items():
+            if not self._direct(arrow, container, start, end):
+                self.past[container].append(arrow)
+        self._past = {arrow for arrows in self.past.values() for arrow in arrows}
+        #: The volumes with an arrow that goes on along the flow.
+        self.goes_on = {tail for tail, head in plan.arrows if (tail, head) not in self._past}
+
+    def _visit(self, item: Series | Parallel | Volume, place: tuple[tuple[Series | Parallel, int], ...]) -> None:
+        if isinstance(item, Volume):
+            self.place[item] = place
+            return
+        for index, child in enumerate(item.children if isinstance(item, Series) else item.arms):
+            self._visit(child, (*place, (item, index)))
+
+    def _meet(self, tail: Volume, head: Volume) -> tuple[Series | Parallel, int, int]:
+        for (container, start), (_, end) in zip(self.place[tail], self.place[head]):
+            if start != end:
+                return container, start, end
+        raise AssertionError("an arrow from a volume to itself")
+
+    def _direct(self, arrow: Arrow, container: Series | Parallel, start: int, end: int) -> bool:
+        """Whether an arrow leaves the end of one part of a series for the start of the next."""
+        if isinstance(container, Parallel) or end != start + 1:
+            return False
+        tail, head = arrow
+        return tail in _ends(container.children[start], -1) and head in _ends(container.children[end], 0)
+
+    def goes_past(self, arrow: Arrow) -> bool:
+        return arrow in self._past
+
+    def on_axis(self, volume: Volume, container: Series | Parallel) -> bool:
+        """Whether a volume is a child of a container itself, and so on its axis."""
+        return self.place[volume][-1][0] is container
+
+
+def _ends(item: Series | Parallel | Volume, index: int) -> Iterator[Volume]:
+    """The first volumes of a part, or with -1 the last."""
+    if isinstance(item, Volume):
+        yield item
+    elif isinstance(item, Series):
+        yield from _ends(item.children[index], index)
+    else:
+        for arm in item.arms:
+            yield from _ends(arm, index)
+
+
+class _Columns:
+    """Places along the flow: sets ``x`` of all solids. ``start`` and ``end`` are the sides of each column."""
+
+    def __init__(self, plan: Plan, wires: _Wires, solids: Mapping[Volume, Solid]) -> None:
+        self.wires, self.solids = wires, solids
+        self.column: dict[Volume, int] = {}
+        self.taken: dict[Volume, list[Volume]] = defaultdict(list)
+        self.takers: dict[Volume, list[Volume]] = defaultdict(list)
+        for tail, head in plan.arrows:
+            self.taken[head].append(tail)
+            self.takers[tail].append(head)
+        self._place(plan.root, 0)
+        self.inside: list[list[Volume]] = [[] for _ in range(max(self.column.values()) + 1)]
+        for volume, column in self.column.items():
+            self.inside[column].append(volume)
+        self.glued = {after[0] for before, after in pairwise(self.inside) if self._glues(before, after)}
+        self.told = {volume for volume in self.column if self._tells(volume)}
+        self.start: list[float] = []
+        self.end: list[float] = []
+        self.beside: list[float] = []
+        for column in range(len(self.inside)):
+            self._set(column)
+
+    def _place(self, item: Series | Parallel | Volume, start: int) -> int:
+        """Gives columns from ``start`` on, and returns the one after the last."""
+        if isinstance(item, Volume):
+            self.column[item] = max([start, *(self.column[tail] + 1 for tail in self.taken[item])])
+            return self.column[item] + 1
+        if isinstance(item, Series):
+            for child in item.children:
+                start = self._place(child, start)
+            return start
+        return max(self._place(arm, start) for arm in item.arms)
+
+    def _glues(self, before: list[Volume], after: list[Volume]) -> bool:
+        """Whether two columns touch: a chain of volumes of one size, and a pooling after them."""
+        if len(before) > 1 or len(after) > 1:
+            return False
+        (tail,), (head,) = before, after
+        chained = self.taken[head] == [tail] and self.wires.taken[tail] == 1
+        plain = not any(v.sign or v.skips or v.times > 1 or v.family == "input" for v in (tail, head))
+        alike = tail.spatial == head.spatial or (head.family == "pooling" and any(size > 1 for size in head.spatial))
+        said = head.family == "pooling" and self._tells(head)
+        return chained and plain and alike and not said and len(tail.spatial) > 0 and tail.family != "pooling"
+
+    def _tells(self, volume: Volume) -> bool:
+        """Whether the size is beside a volume: at the last of several of the same size."""
+        next_ = [head for head in self.takers[volume] if not self.wires.goes_past((volume, head))]
+        return any(size > 1 for size in volume.spatial) and all(head.spatial != volume.spatial for head in next_)
+
+    def _set(self, column: int) -> None:
+        """Places the volumes of a column after those before it."""
+        solids = [self.solids[volume] for volume in self.inside[column]]
+        left = max(solid.lean + max(solid.width, solid.label_width) / 2 for solid in solids)
+        right = max(max(solid.width / 2 + solid.lean, solid.label_width / 2 - solid.lean) for solid in solids)
+        if column == 0:
+            middle = left
+        elif self.inside[column][0] in self.glued:
+            before = self.solids[self.inside[column - 1][0]]
+            room = 0 if before.label == solids[0].label else (before.label_width + solids[0].label_width) / 2 + 2
+            apart = room + solids[0].lean - before.lean
+            middle = before.middle + max((before.width + solids[0].width) / 2, apart)
+        else:
+            middle = self.end[-1] + self._gap(column) + left
+        for solid in solids:
+            solid.x = middle - solid.width / 2
+        self.start.append(middle - left)
+        self.end.append(max(self.end[-1] if self.end else 0, middle + right))
+        ends = [beside_of(solid)[1] for solid in solids if solid.volume in self.told]
+        if self.inside[column][0] in self.glued:
+            ends.append(self.end[column - 1] + self.beside[column - 1])
+        self.beside.append(max([0.0, *(end - self.end[column] for end in ends)]))
+
+    def _gap(self, column: int) -> float:
+        """The room before a column: for labels of the one before it, and for upright lines."""
+        return self.beside[column - 1] + 2 * TRACK + GAP / 2
+
+    def after(self, volume: Volume) -> float:
+        """Where lines from a volume turn."""
+        column = self.column[volume]
+        return self.end[column] + self.beside[column] + TRACK / 2 + 1
+
+    def before(self, volume: Volume) -> float:
+        """Where lines to a volume turn."""
+        return self.start[self.column[volume]] - TRACK - 1
+
+
+def beside_of(solid: Solid) -> tuple[float, float]:
+    """Where the label with the size of a solid starts and ends."""
+    start = solid.x + solid.width - solid.lean + BESIDE
+    return start, start + text_width(size_of(solid.volume), SPATIAL)
+
+
+def size_of(volume: Volume) -> str:
+    return "\N{MULTIPLICATION SIGN}".join(map(str, volume.spatial))
+
+
+class _Lanes:
+    """Places across the flow: sets ``y`` of all solids. ``level`` is that of each arrow that goes past others."""
+
+    def __init__(self, plan: Plan, wires: _Wires, solids: Mapping[Volume, Solid]) -> None:
+        self.wires, self.solids = wires, solids
+        self.level: dict[Arrow, float] = {}
+        self.axes: dict[Series, float] = {}
+        self.extents: dict[Series | Parallel, tuple[float, float]] = {}
+        self._extent(plan.root)
+        self._assign(plan.root, 0.0)
+
+    def _extent(self, item: Series | Parallel | Volume) -> tuple[float, float]:
+        """How far a part reaches above and below its axis."""
+        if isinstance(item, Volume):
+            solid = self.solids[item]
+            return solid.up + LEVEL * item.skips, solid.up + LINE * solid.lines + 2
+        self.extents[item] = self._series(item) if isinstance(item, Series) else self._parallel(item)
+        return self.extents[item]
+
+    def _series(self, series: Series) -> tuple[float, float]:
+        """The extent of a series, with a level for each arrow past its children: above them, and above shorter ones."""
+        reach = [self._extent(child) for child in series.children]
+        placed: list[tuple[int, int, float]] = []
+        spans = [(*self.wires.meeting[arrow][1:], arrow) for arrow in self.wires.past[series]]
+        for start, end, arrow in sorted(spans, key=lambda span: span[1] - span[0]):
+            first = start if isinstance(series.children[start], Parallel) else start + 1
+            base = max(up for up, _ in reach[first : end + 1])
+            over = [level for left, right, level in placed if left < end and start < right]
+            level = max([base, *over]) + LEVEL
+            placed.append((start, end, level))
+            self.level[arrow] = -level
+        return max([up for up, _ in reach] + [level for *_, level in placed]), max(down for _, down in reach)
+
+    def _parallel(self, parallel: Parallel) -> tuple[float, float]:
+        reach = [self._extent(arm) for arm in parallel.arms]
+        height = sum(up + down for up, down in reach) + LANE * (len(reach) - 1)
+        at, axes = 0.0, []
+        for up, down in reach:
+            axes.append(at + up)
+            at += up + down + LANE
+        axis = (axes[0] + axes[-1]) / 2 if parallel.main is None else axes[parallel.main]
+        self.axes.update({arm: at - axis for arm, at in zip(parallel.arms, axes)})
+        return axis, height - axis
+
+    def _assign(self, item: Series | Parallel | Volume, y: float) -> None:
+        if isinstance(item, Volume):
+            self.solids[item].y = y
+        elif isinstance(item, Series):
+            for arrow in self.wires.past[item]:
+                self.level[arrow] += y
+            for child in item.children:
+                self._assign(child, y)
+        else:
+            for arm in item.arms:
+                self._assign(arm, y + self.axes[arm])
+            for arrow in self.wires.past[item]:  # from one arm to another: between the lanes
+                arm = item.arms[self.wires.meeting[arrow][2]]
+                self.level[arrow] = y + self.axes[arm] - self.extents[arm][0] - LANE / 2
+
+
+def _route(arrow: Arrow, wires: _Wires, columns: _Columns, lanes: _Lanes, solids: Mapping[Volume, Solid]) -> Route:
+    tail, head = arrow
+    one, other = solids[tail], solids[head]
+    if wires.goes_past(arrow):
+        return _route_past(arrow, wires, columns, lanes.level[arrow], solids)
+    start, end = one.east, other.west
+    if abs(one.y - other.y) < 0.01:  # but for rounding, the same lane
+        return Route(one, other, (start, end))
+    if wires.on_axis(tail, wires.meeting[arrow][0]):
+        turn = columns.after(tail)
+        fork = (turn, one.y) if wires.taken[tail] > 1 else None
+        return Route(one, other, (start, (turn, one.y), (turn, other.y), end), fork=fork)
+    if other.ball and abs(one.y - other.y) > other.height:
+        side = other.y + (other.height / 2 if one.y > other.y else -other.height / 2)
+        return Route(one, other, (start, (other.middle, one.y), (other.middle, side)))
+    turn = columns.before(head)
+    return Route(one, other, (start, (turn, one.y), (turn, other.y), end))
+
+
+def _route_past(arrow: Arrow, wires: _Wires, columns: _Columns, level: float, solids: Mapping[Volume, Solid]) -> Route:
+    """A line at a level above others, down onto a merge, or before another volume."""
+    tail, head = arrow
+    one, other = solids[tail], solids[head]
+    fork = columns.after(tail), one.y
+    start = (fork,) if tail in wires.goes_on else (one.east, fork)
+    if (other.ball or head.parts) and wires.on_axis(head, wires.meeting[arrow][0]):
+        end: tuple[Point, ...] = ((other.middle, level), (other.middle, other.y - other.height / 2))
+    else:
+        before = columns.before(head)
+        end = ((before, level), (before, other.y), other.west)
+    return Route(one, other, (*start, (fork[0], level), *end), True, fork if wires.taken[tail] > 1 else None)
+
+
+def _loop(solid: Solid, columns: _Columns) -> Route:
+    """The line past a closed module that has a residual inside."""
+    left, right = columns.before(solid.volume) + TRACK / 2, columns.after(solid.volume)
+    level = solid.y - solid.up - LEVEL
+    points = ((left, solid.y), (left, level), (right, level), (right, solid.y))
+    return Route(solid, solid, points, True, points[0])

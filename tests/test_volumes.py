@@ -1,0 +1,312 @@
+"""The picture of feature maps: what is a volume, how large it is, and that it is the same in every format."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+from xml.etree import ElementTree
+
+import geometry
+import pytest
+
+import cnndsl
+from cnndsl.emit.diagram.volumes import Picture, volumes
+from cnndsl.emit.diagram.volumes.tikz import as_tex
+
+ROOT = Path(__file__).parent.parent
+ARCHS = sorted(path for path in (ROOT / "archs").rglob("*.yaml") if path.parent.name != "blocks")
+X = "\N{MULTIPLICATION SIGN}"
+SVG = "{http://www.w3.org/2000/svg}"
+LATEX = shutil.which("pdflatex")
+
+
+def draw(text: str, **options: object) -> Picture:
+    return volumes(cnndsl.loads(f"name: net\n{text}").graph, **options)  # type: ignore[arg-type]
+
+
+def drawn(name: str, **options: object) -> Picture:
+    return volumes(cnndsl.load(ROOT / "archs" / f"{name}.yaml").graph, **options)  # type: ignore[arg-type]
+
+
+def texts(picture: Picture) -> list[str]:
+    root = ElementTree.fromstring(picture.svg())
+    return ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
+
+
+def solids(picture: Picture) -> dict[str, list[list[tuple[float, float]]]]:
+    """The faces of each volume, by its title."""
+    found = {}
+    for group in ElementTree.fromstring(picture.svg()).iter(f"{SVG}g"):
+        faces = [face.get("points", "") for face in group.findall(f"{SVG}polygon")]
+        if group.get("class") is None and faces and group.find(f"{SVG}title") is not None:
+            points = [[tuple(map(float, point.split(","))) for point in face.split()] for face in faces]
+            found[group.findtext(f"{SVG}title", "")] = points
+    return found  # type: ignore[return-value]
+
+
+def sides(faces: list[list[tuple[float, float]]]) -> tuple[float, float, float]:
+    """The width and height of the front, and how far the back is to the right of it."""
+    front, top = faces[0], faces[1]
+    return front[1][0] - front[0][0], front[3][1] - front[0][1], top[1][0] - top[0][0]
+
+
+def arrows(picture: Picture) -> dict[str, list[tuple[float, float]]]:
+    """The corners of the line of each arrow."""
+    found = {}
+    for group in ElementTree.fromstring(picture.svg()).iter(f"{SVG}g"):
+        if group.get("class") == "edge":
+            path = str(group.find(f"{SVG}path").get("d"))  # type: ignore[union-attr]
+            found[group.findtext(f"{SVG}title", "")] = [
+                (float(x), float(y)) for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", path)
+            ]
+    return found
+
+
+CHAIN = """
+input: [3, 64, 64]
+network:
+  - Conv2d: [16, 3, 1, 1]
+  - BatchNorm2d
+  - ReLU
+  - Conv2d: [64, 3, 1, 1]
+  - MaxPool2d: 4
+  - Conv2d: [64, 3, 1, 1]
+  - AdaptiveAvgPool2d: 1
+  - Flatten
+  - Dropout
+  - Linear: 10
+"""
+
+
+# --- what is drawn, and how large ----------------------------------------------------------------
+
+
+def test_layers_that_compute_a_new_tensor_are_volumes() -> None:
+    assert list(solids(draw(CHAIN))) == [
+        f"input x: input, 3{X}64{X}64",
+        f"0: Conv2d, 16{X}64{X}64",
+        f"3: Conv2d, 64{X}64{X}64",
+        f"4: MaxPool2d, 64{X}16{X}16",
+        f"5: Conv2d, 64{X}16{X}16",
+        f"6: AdaptiveAvgPool2d, 64{X}1{X}1",
+        "9: Linear, 10",
+    ]
+
+
+def test_labels_are_channels_and_the_last_of_each_size() -> None:
+    assert texts(draw(CHAIN))[1:] == [
+        "3", "16", "64", f"64{X}64", "64", f"16{X}16", "64", "10", "convolution", "pooling", "linear",
+    ]  # fmt: skip
+    assert texts(draw(CHAIN, show_shapes=False)) == ["net", "convolution", "pooling", "linear"]
+
+
+def test_sides_grow_with_the_square_root_of_sizes_and_channels() -> None:
+    _, first, second, pool, third, mean, linear = map(sides, solids(draw(CHAIN)).values())
+    assert second[0] / first[0] == pytest.approx(2, rel=0.01)  # 64 channels and 16
+    assert first[1] / third[1] == pytest.approx(2, rel=0.01)  # 64 rows and 16
+    assert first[2] / third[2] == pytest.approx(2, rel=0.02)  # 64 columns and 16
+    assert pool[1] == pytest.approx(third[1], abs=0.02)
+    assert pool[0] < third[0] / 3
+    assert mean[1] / linear[1] == pytest.approx((64 / 10) ** 0.5, rel=0.02)  # a vector is as high as it has features
+
+
+def test_a_picture_that_is_not_square() -> None:
+    (_, high, deep), *_ = map(sides, solids(draw("input: [8, 100, 25]\nnetwork: [Conv2d: [8, 1]]")).values())
+    assert high / (deep * 2 * 2**0.5) == pytest.approx(2, rel=0.02)  # seen at 45 degrees, at half of its length
+
+
+@pytest.mark.parametrize("sizes", ["[8, 64]", "[4, 8, 16, 32]", "[12]"])
+def test_other_ranks(sizes: str) -> None:
+    layer = {1: "Linear: 4", 2: "Conv1d: [4, 1]", 4: "Conv3d: [4, 1]"}[len(sizes.split(","))]
+    picture = draw(f"input: {sizes}\nnetwork: [{layer}]")
+    assert geometry.faults(geometry.read(picture.svg())) == []
+    assert len(solids(picture)) == 2
+
+
+def test_volumes_of_one_size_touch() -> None:
+    """As do a convolution and the pooling after it, if more follows. No arrow is between them, and one label below."""
+    layers = "Conv2d: [64, 3, 1, 1], Conv2d: [64, 3, 1, 1], MaxPool2d: 2, Conv2d: [32, 1]"
+    picture = draw(f"input: [3, 64, 64]\nnetwork: [{layers}]")
+    first, second, pool = list(solids(picture).values())[1:4]
+    assert first[0][1] == second[0][0]
+    assert second[0][1][0] < pool[0][0][0] < second[1][2][0]  # in front of the side of the convolution
+    assert list(arrows(picture)) == ["input x->0", "0->3"]
+    assert texts(picture)[1:6] == ["3", "64", f"64{X}64", "32", f"32{X}32"]
+
+
+# --- branches and skips --------------------------------------------------------------------------
+
+
+def test_a_skip_is_above_what_it_goes_past() -> None:
+    picture = drawn("unet")
+    lines = {title: line for title, line in arrows(picture).items() if line[0][1] != line[-1][1]}
+    assert list(lines) == ["skip2.0->concat1", "skip1.0->concat2", "skip0.0->concat3"]
+    levels = [min(y for _, y in line) for line in lines.values()]
+    assert levels == sorted(levels, reverse=True)
+    corners = [corner for faces in solids(picture).values() for face in faces for corner in face]
+    for line, level in zip(lines.values(), levels):
+        assert level < min(y for x, y in corners if line[0][0] < x < line[-1][0])
+
+
+def test_a_residual_with_layers_in_its_shortcut_has_two_lanes() -> None:
+    layers = "residual: [Conv2d: [8, 3, 1, 1], Conv2d: [8, 3, 1, 1]], shortcut: [Conv2d: [8, 1]]"
+    picture = draw(f"input: [8, 16, 16]\nnetwork: [{{{layers}}}]")
+    start, shortcut, one, two = (faces[0][0][1] for faces in solids(picture).values())
+    assert start == one == two
+    assert shortcut < one - 20
+    assert "+" in texts(picture)
+
+
+def test_a_concatenation_has_the_parts_that_it_takes() -> None:
+    faces = solids(drawn("inception"))[f"0.concat1: concat, 256{X}28{X}28"]
+    fronts = [face[1][0] - face[0][0] for face in faces[::3]]
+    assert [round(256 * front / sum(fronts)) for front in fronts] == pytest.approx([64, 128, 32, 32], abs=2)
+
+
+def test_arms_are_below_each_other_in_the_order_of_the_spec() -> None:
+    found = solids(drawn("inception"))
+    starts = [f"0.conv1: Conv2d, 64{X}28{X}28", f"0.conv2: Conv2d, 96{X}28{X}28", f"0.conv4: Conv2d, 16{X}28{X}28"]
+    tops = [found[title][0][0][1] for title in starts]
+    assert tops == sorted(tops)
+    assert len(set(tops)) == 3
+
+
+def test_two_inputs_have_straight_lanes() -> None:
+    lines = arrows(drawn("beyond/siamese"))
+    straight = [title for title, line in lines.items() if len({y for _, y in line}) == 1]
+    assert len(straight) == len(lines) - 2  # all but the two that meet
+
+
+# --- large networks ------------------------------------------------------------------------------
+
+
+def test_equal_blocks_in_a_row_are_drawn_once() -> None:
+    told = texts(drawn("torchvision/resnet50"))
+    assert [text for text in told if text.startswith(X)] == [f"{X}3", f"{X}4", f"{X}6", f"{X}3"]
+    assert told[-4:] == ["convolution", "pooling", "Block", "linear"]
+
+
+def test_depth_opens_modules() -> None:
+    assert len(solids(drawn("resnet18", depth=1))) == 8
+    assert len(solids(drawn("resnet18", depth=2))) == 9
+    assert len(solids(drawn("resnet18", depth=3))) == 24
+    with pytest.raises(ValueError, match="depth must be 1 or more, not 0"):
+        drawn("resnet18", depth=0)
+
+
+def test_a_very_long_network_loses_its_middle() -> None:
+    layers = "repeat: [Conv2d: [8, 1], Conv2d: [4, 1]], times: 1000"
+    picture = draw(f"input: [4, 8, 8]\nnetwork: [{{{layers}}}]")
+    assert 20 < len(solids(picture)) < 120
+    (told,) = re.findall(r"<title>rest .*: ([\d,]+) more,", picture.svg())
+    assert int(told.replace(",", "")) + len(solids(picture)) - 1 == 2000
+    assert geometry.faults(geometry.read(picture.svg())) == []
+
+
+def test_very_many_arms_lose_their_middle() -> None:
+    arms = ", ".join(["[Conv2d: [2, 1], ReLU]"] * 400)
+    picture = draw(f"input: [4, 8, 8]\nnetwork: [{{branch: [{arms}], merge: add}}]")
+    assert len(solids(picture)) < 130
+    assert "more" in picture.svg()
+    assert geometry.faults(geometry.read(picture.svg())) == []
+
+
+def test_no_picture_has_a_fault() -> None:
+    """Of all networks of archs/: no line crosses a text, nothing is cut, nothing overlaps."""
+    found = {}
+    for path in ARCHS:
+        page = geometry.read(volumes(cnndsl.load(path).graph).svg())
+        found[str(path)] = geometry.faults(page, letters=6)
+    assert {path: faults for path, faults in found.items() if faults} == {}
+    assert len(found) > 130
+
+
+# --- formats -------------------------------------------------------------------------------------
+
+HOSTILE = r"</svg><script>alert(1)</script> & \input{/etc/passwd} $x^2$ 100% #1 ~_{}^\ | \" 日本 é"
+
+
+def hostile() -> Picture:
+    named = HOSTILE.replace('\\"', '"')
+    spec = f"name: net\ndescription: {cnndsl_text(named)}\ninput: [1, 8, 8]\nnetwork: [Conv2d: [4, 1]]"
+    return volumes(cnndsl.loads(spec).graph)
+
+
+def cnndsl_text(text: str) -> str:
+    """A text as a YAML scalar."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def test_texts_are_escaped_in_svg() -> None:
+    root = ElementTree.fromstring(hostile().svg())
+    assert not list(root.iter("{*}script"))
+    assert "<script>alert(1)</script>" in " ".join(texts(hostile()))
+
+
+def test_texts_are_escaped_in_tex() -> None:
+    assert as_tex(r"\input{x}") == r"\textbackslash{}input\{x\}"
+    assert as_tex("50% of $x_1^2$ & #3 ~ <a|b>") == (
+        r"50\% of \$x\_1\textasciicircum{}2\$ \& \#3 \textasciitilde{} \textless{}a\textbar{}b\textgreater{}"
+    )
+    assert as_tex(f"é {X} 日") == r"é \ensuremath{\times} U+65E5"
+    assert "\\input{/etc" not in hostile().pipe("tex").decode()
+
+
+def test_tex_needs_tikz_alone_and_has_the_same_texts() -> None:
+    picture = drawn("unet")
+    document = picture.pipe("tex").decode()
+    assert re.findall(r"\\(?:usepackage|usetikzlibrary|RequirePackage|input)\{(.*?)\}", document) == ["tikz"]
+    written = re.findall(r"\\node\[.*?\] at \(.*?\) \{(.*)\};", document)
+    assert written == [as_tex(text) for text in texts(picture)]
+    assert document.count("\\filldraw") == picture.svg().count("<polygon") + picture.svg().count("<circle")
+
+
+@pytest.mark.skipif(not LATEX, reason="needs pdflatex")
+@pytest.mark.parametrize("picture", [lambda: drawn("unet"), lambda: drawn("torchvision/resnet50"), hostile])
+def test_tex_compiles_to_one_page_of_the_size_of_the_picture(picture, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    made = picture()
+    made.save(tmp_path / "net.tex")
+    command = [str(LATEX), "-interaction=nonstopmode", "-halt-on-error", "net.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace", timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "(1 page," in done.stdout
+    assert "Overfull" not in done.stdout
+    width, height = media_box((tmp_path / "net.pdf").read_bytes())
+    assert width == pytest.approx(made.scene.width, abs=1)
+    assert height == pytest.approx(made.scene.height, abs=1)
+
+
+def media_box(pdf: bytes) -> tuple[float, float]:
+    """The size of the first page of a PDF, in points."""
+    import zlib
+
+    unpacked = [pdf]
+    for stream in re.findall(rb"stream\r?\n(.*?)endstream", pdf, re.DOTALL):
+        try:
+            unpacked.append(zlib.decompress(stream.rstrip(b"\r\n")))
+        except zlib.error:
+            continue
+    found = re.search(rb"/MediaBox\s*\[\s*0\s+0\s+([\d.]+)\s+([\d.]+)", b"\n".join(unpacked))
+    assert found
+    return float(found[1]), float(found[2])
+
+
+def test_pdf_and_png_have_the_size_of_the_picture(tmp_path: Path) -> None:
+    picture = draw(CHAIN, dpi=100)
+    width, height = picture.scene.width, picture.scene.height
+    assert media_box(picture.pipe("pdf")) == (pytest.approx(width, abs=1), pytest.approx(height, abs=1))
+    pixels = struct.unpack(">II", picture.save(tmp_path / "net.png").read_bytes()[16:24])
+    assert pixels == (pytest.approx(width * 100 / 72, abs=1), pytest.approx(height * 100 / 72, abs=1))
+
+
+@pytest.mark.parametrize("format", ["svg", "tex", "pdf", "png"])
+def test_the_same_bytes_each_time(format: str) -> None:
+    assert draw(CHAIN).pipe(format) == draw(CHAIN).pipe(format)
+
+
+def test_an_unknown_extension(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"volumes are saved as \.svg, \.png, \.pdf, \.tex, not as \.dot"):
+        draw(CHAIN).save(tmp_path / "net.dot")
