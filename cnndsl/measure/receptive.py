@@ -17,14 +17,14 @@ from math import gcd, lcm
 from typing import TYPE_CHECKING, TypeAlias
 
 from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Tensor
-from cnndsl.layers.windows import Span, Windows
+from cnndsl.layers.windows import LONGEST, Span, Windows
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-#: The longest pattern of one axis, and the positions that may be visited for a network. Beyond that a field is unknown.
-_LONGEST, _BUDGET = 4096, 5_000_000
+#: The positions that may be visited for a network. Beyond that, a field is not known.
+_BUDGET = 1_000_000
 
 #: First and last position of the input that a position depends on; None if it depends on none.
 _Interval: TypeAlias = tuple[int, int] | None
@@ -110,7 +110,7 @@ class _Walk:
     def affords(self, phases: int, positions: int = 1) -> bool:
         """Whether so many positions may be visited for each phase of a pattern."""
         self.left -= phases * positions
-        return phases <= _LONGEST and self.left > 0
+        return phases <= LONGEST and self.left > 0
 
 
 class _Through:
