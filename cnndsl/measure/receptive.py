@@ -145,7 +145,7 @@ class _Through:
         """The same field, with the dimension that runs along the axis behind the layer."""
         after = [dim for dim, before in enumerate(self.arrangement) if axis.dim in before]
         if axis.dim == 0 or (self.shape[axis.dim] == 1 and len(after) != 1):
-            return Axis(0, axis.pattern)
+            return Axis(0, axis.pattern[:1])
         if len(after) != 1:
             return None
         alone = self.arrangement[after[0]] == (axis.dim,)
