@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 #: The error handler for encodings that cannot represent every character.
 FALLBACK = "cnndsl.ascii"
 
 #: ASCII forms of the other characters that we print. Each takes one cell like its original, so that columns stay
 #: aligned. Other characters that an encoding lacks become escapes.
-_ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd", "--|+`~>>x*~--''\"\"?")  # noqa: RUF001
+_ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd█▉▊▋▌▍▎▏", "--|+`~>>x*~--''\"\"?#####...")  # noqa: RUF001
 
 
 def one_line(text: str) -> str:
@@ -58,3 +59,8 @@ def as_written(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
+
+
+def in_markdown(text: str) -> str:
+    """``text`` on one line, with GitHub's markup escaped."""
+    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))

@@ -45,12 +45,30 @@ export interface NetworkData {
   /** Receptive fields and effective strides, in words, and which of them each operation has, in the order in which they run. */
   fields: [string, string][];
   field: number[];
-  /** For each operation: its status in a comparison, and what changed. */
-  changes?: Record<string, [string, string]>;
+  /** In a comparison, what happened to operations, by their paths: a status, and words. */
+  changes?: Record<string, [Status, string]>;
+}
+
+/** `affected`: it did not change itself, but its shape or its parameters did. */
+export type Status = "added" | "removed" | "changed" | "moved" | "affected";
+
+/** A change in words, and the paths that it is about, on both sides. */
+export interface Change {
+  status: Status;
+  text: string;
+  left: string[];
+  right: string[];
+}
+
+export interface Comparison {
+  changes: Change[];
+  /** For paths on the left, that of the same operation on the right if it differs, null if there is none. */
+  partners: Record<string, string | null>;
 }
 
 export interface PageData {
+  /** One network, or two that are compared. */
   networks: NetworkData[];
   depth: number | null;
-  summary?: string;
+  comparison?: Comparison;
 }

@@ -4,7 +4,7 @@ import type { PageData } from "./data";
 import { byId, h } from "./html";
 import { Layout } from "./layout";
 import { Network, type Place } from "./network";
-import { legend, type Overlay } from "./overlay";
+import { legend, type Overlay, statuses } from "./overlay";
 import { type Actions, Pane } from "./pane";
 import { Panel } from "./panel";
 import { printWhole, save } from "./save";
@@ -15,19 +15,27 @@ import { human } from "./words";
 /** The most boxes that are drawn, and those that a page begins with at most. */
 const MOST = 2500;
 const FIRST = 30;
+/** And in a comparison, of all changes. */
+const FEW = 120;
 
 class Explorer implements Actions {
   private readonly networks: Network[];
   private readonly panes: Pane[];
   private readonly tables: Table[];
-  private readonly panel = new Panel(byId("panel"), this);
+  private readonly panel: Panel;
   private readonly search: Search;
+  /** The partners of a comparison for paths on the right. */
+  private readonly backwards: Record<string, string | null> = {};
   private selected: Place | null = null;
   private overlay: Overlay = "";
 
-  constructor(private readonly data: PageData, worker: string) {
+  constructor(
+    private readonly data: PageData,
+    worker: string,
+  ) {
     const layout = new Layout(worker);
-    this.networks = data.networks.map((network) => new Network(network));
+    this.networks = data.networks.map((network, side) => new Network(network, side));
+    this.panel = new Panel(byId("panel"), this, data.comparison, (paths) => this.show(paths));
     const hosts = this.networks.map((_, index) => h("div", { class: "pane", id: `picture-${index}` }));
     byId("pictures").append(...hosts);
     this.panes = this.networks.map((network, index) => new Pane(network, hosts[index], layout, this));
@@ -36,8 +44,15 @@ class Explorer implements Actions {
       byId("tables").append(host);
       return new Table(network, host, this);
     });
-    this.search = new Search(this.networks, (place) => this.select(place), (places) => this.panes.forEach((pane) => pane.highlight(places)));
+    this.search = new Search(
+      this.networks,
+      (place) => this.select(place),
+      (places) => this.panes.forEach((pane) => pane.highlight(places)),
+    );
     printWhole(this.panes);
+    const partners = Object.entries(data.comparison?.partners ?? {});
+    for (const [left] of partners) this.backwards[left] = null; // what has this path on the right is another operation
+    for (const [left, right] of partners) if (right !== null) this.backwards[right] = left;
   }
 
   async start(): Promise<void> {
@@ -45,6 +60,7 @@ class Explorer implements Actions {
     this.controls();
     this.keys();
     for (const network of this.networks) network.unfold(this.data.depth ?? firstDepth(network));
+    if (!this.data.depth) this.networks.forEach(revealChanges);
     const linked = this.linked();
     if (linked) linked.network.reveal(linked);
     await this.redraw();
@@ -59,8 +75,13 @@ class Explorer implements Actions {
     const names = this.networks.map(({ data }) => data.name).join(" \u2192 ");
     document.title = names;
     byId("name").textContent = names;
-    const { params, macs } = this.networks[0].root.node;
-    byId("summary").textContent = this.data.summary ?? `${human(params)} parameters \u00b7 ${human(macs)} MACs`;
+    const costs = [
+      ["params", "parameters"],
+      ["macs", "MACs"],
+    ] as ["params" | "macs", string][];
+    byId("summary").textContent = costs
+      .map(([key, name]) => `${this.networks.map(({ root }) => human(root.node[key])).join(" \u2192 ")} ${name}`)
+      .join(" \u00b7 ");
   }
 
   /** The place that the page's address names. */
@@ -74,7 +95,8 @@ class Explorer implements Actions {
   select(place: Place | null, from?: "picture" | "table"): void {
     if (place && !place.parent) place = null;
     this.selected = place;
-    const opened = place !== null && this.affords(place) && place.network.reveal(place);
+    const shown = [place, place && this.partner(place)].filter((each) => each !== null);
+    const opened = shown.map((each) => this.affords(each) && each.network.reveal(each)).some(Boolean);
     if (opened) void this.redraw().then(() => this.mark(from));
     else this.mark(from);
   }
@@ -82,24 +104,46 @@ class Explorer implements Actions {
   private mark(from?: "picture" | "table"): void {
     const place = this.selected;
     this.networks.forEach((network, index) => {
-      const own = place?.network === network ? place : null;
+      const own = place && (place.network === network ? place : this.partner(place));
       this.panes[index].mark(own);
       this.tables[index].mark(own);
-      if (own && from !== "picture") this.panes[index].reveal(own);
+      if (own && (own !== place || from !== "picture")) this.panes[index].reveal(own);
     });
     this.panel.show(place?.network ?? this.networks[0], place);
     try {
-      history.replaceState(null, "", place ? `#${encodeURIComponent(place.path)}` : location.pathname + location.search);
+      history.replaceState(
+        null,
+        "",
+        place ? `#${encodeURIComponent(place.path)}` : location.pathname + location.search,
+      );
     } catch {
       // a frame without an address of its own
     }
+  }
+
+  /** The same operation in the other network of a comparison. */
+  private partner(place: Place): Place | null {
+    const { comparison } = this.data;
+    if (!comparison) return null;
+    const { path, network } = place;
+    const partners = network.side === 0 ? comparison.partners : this.backwards;
+    const other = path in partners ? partners[path] : path;
+    return other === null ? null : this.networks[1 - network.side].find(other);
+  }
+
+  /** Shows the first operation that a change is about. */
+  private show([left, right]: [string[], string[]]): void {
+    const place = right.length ? this.networks[1].find(right[0]) : this.networks[0].find(left[0]);
+    if (place) this.select(place);
   }
 
   toggle(place: Place): void {
     if (!place.isModule || !place.parent) return;
     if (!place.open && shown(place.network) + place.children.length > MOST) return this.refuse();
     place.open = !place.open;
-    void this.redraw(place);
+    const partner = this.partner(place);
+    if (partner?.isModule) partner.open = place.open;
+    void this.redraw(place, partner);
   }
 
   private affords(place: Place): boolean {
@@ -121,8 +165,11 @@ class Explorer implements Actions {
     setTimeout(() => notice.classList.remove("seen"), 5000);
   }
 
-  private async redraw(held: Place | null = null): Promise<void> {
-    await Promise.all(this.panes.map((pane) => pane.redraw(held?.network === pane.network ? held : null)));
+  /** Draws again; what is `held` keeps its place on the screen. */
+  private async redraw(...held: (Place | null)[]): Promise<void> {
+    await Promise.all(
+      this.panes.map((pane) => pane.redraw(held.find((place) => place?.network === pane.network) ?? null)),
+    );
     this.tables.forEach((table) => table.redraw());
     this.paint();
     this.mark(this.selected ? "picture" : undefined);
@@ -130,7 +177,12 @@ class Explorer implements Actions {
 
   private paint(): void {
     this.panes.forEach((pane) => pane.paint(this.overlay));
-    byId("legend").replaceChildren(...(this.overlay ? [legend(this.overlay, this.networks[0].root)] : []));
+    const shown = this.overlay
+      ? [legend(this.overlay, this.networks[0].root)]
+      : this.data.comparison
+        ? [statuses()]
+        : [];
+    byId("legend").replaceChildren(...shown);
   }
 
   // Controls
@@ -167,7 +219,13 @@ class Explorer implements Actions {
     for (let depth = 1; depth <= deepest; depth++) {
       const boxes = Math.max(...this.networks.map((network) => network.count(depth)));
       const name = depth === deepest ? "all" : String(depth);
-      select.append(h("option", { value: depth, disabled: boxes > MOST }, boxes > MOST ? `${name} (${boxes.toLocaleString("en-US")} boxes)` : name));
+      select.append(
+        h(
+          "option",
+          { value: depth, disabled: boxes > MOST },
+          boxes > MOST ? `${name} (${boxes.toLocaleString("en-US")} boxes)` : name,
+        ),
+      );
     }
     select.addEventListener("change", () => {
       if (!select.value) return;
@@ -180,7 +238,9 @@ class Explorer implements Actions {
 
   private theme(): void {
     const root = document.documentElement;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
     this.paint();
   }
@@ -192,12 +252,19 @@ class Explorer implements Actions {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const target = event.target as HTMLElement;
       if (target.closest("input, select, dialog")) return;
-      if (this.anywhere(event.key) || (target.closest(".pane, tbody") && this.within(event, target))) event.preventDefault();
+      if (this.anywhere(event.key) || (target.closest(".pane, tbody") && this.within(event, target)))
+        event.preventDefault();
     });
   }
 
   private anywhere(key: string): boolean {
-    const buttons: Record<string, string> = { "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", "0": "fit", "?": "help" };
+    const buttons: Record<string, string> = {
+      "+": "zoom-in",
+      "=": "zoom-in",
+      "-": "zoom-out",
+      "0": "fit",
+      "?": "help",
+    };
     if (buttons[key]) byId(buttons[key]).click();
     else if (key === "/") this.search.focus();
     else if (key === "Escape") this.select(null);
@@ -208,8 +275,15 @@ class Explorer implements Actions {
   /** Arrows walk along what is open, as in any tree; with Shift they move the picture. */
   private within(event: KeyboardEvent, target: HTMLElement): boolean {
     const pane = this.panes.find(({ host }) => host === target);
-    const index = pane ? this.panes.indexOf(pane) : this.tables.findIndex((_, number) => byId("tables").children[number].contains(target));
-    const steps: Record<string, [number, number]> = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
+    const index = pane
+      ? this.panes.indexOf(pane)
+      : this.tables.findIndex((_, number) => byId("tables").children[number].contains(target));
+    const steps: Record<string, [number, number]> = {
+      ArrowLeft: [60, 0],
+      ArrowRight: [-60, 0],
+      ArrowUp: [0, 60],
+      ArrowDown: [0, -60],
+    };
     if (event.shiftKey && steps[event.key]) {
       this.panes[index].view.pan(...steps[event.key]);
       return true;
@@ -230,8 +304,10 @@ class Explorer implements Actions {
     else if (key === "ArrowUp") this.select(places[Math.max(0, at - 1)]);
     else if (key === "Home") this.select(places[0]);
     else if (key === "End") this.select(places.at(-1)!);
-    else if (key === "ArrowRight" && place) place.isModule && !place.open ? this.toggle(place) : place.isModule && this.select(place.children[0]);
-    else if (key === "ArrowLeft" && place) place.open ? this.toggle(place) : place.parent?.parent && this.select(place.parent);
+    else if (key === "ArrowRight" && place)
+      place.isModule && !place.open ? this.toggle(place) : place.isModule && this.select(place.children[0]);
+    else if (key === "ArrowLeft" && place)
+      place.open ? this.toggle(place) : place.parent?.parent && this.select(place.parent);
     else return false;
     return true;
   }
@@ -242,6 +318,14 @@ function firstDepth(network: Network): number {
   let depth = 1;
   while (depth < network.deepest && network.count(depth + 1) <= FIRST) depth++;
   return depth;
+}
+
+/** Opens what changed, as far as a picture has room. */
+function revealChanges(network: Network): void {
+  for (const path of Object.keys(network.data.changes ?? {})) {
+    const place = network.find(path);
+    if (place && shown(network) < FEW) network.reveal(place);
+  }
 }
 
 function shown(network: Network): number {

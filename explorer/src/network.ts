@@ -1,6 +1,9 @@
 // A network as a tree of places. Nodes are shared by equal parts; a place is one of them.
 
-import type { NetworkData, Node } from "./data";
+import type { NetworkData, Node, Status } from "./data";
+
+/** What is only in one of the networks. */
+const ONE_SIDED: Status[] = ["added", "removed"];
 
 export class Place {
   open = false;
@@ -68,7 +71,19 @@ export class Network {
   readonly root: Place;
   private sizes = new Map<number, number>();
 
-  constructor(readonly data: NetworkData) {
+  private readonly touched = new Map<string, number>();
+
+  /** `side` is its position in a comparison. */
+  constructor(
+    readonly data: NetworkData,
+    readonly side = 0,
+  ) {
+    for (const path of Object.keys(data.changes ?? {})) {
+      for (let end = path.indexOf("."); end >= 0; end = path.indexOf(".", end + 1)) {
+        const around = path.slice(0, end);
+        this.touched.set(around, (this.touched.get(around) ?? 0) + 1);
+      }
+    }
     this.root = new Place(this, data.root, data.name, null, -1);
     this.root.open = true;
   }
@@ -82,6 +97,27 @@ export class Network {
       this.sizes.set(number, size);
     }
     return size;
+  }
+
+  /** What happened to a place in a comparison: to itself, or, if it is new or gone, to a module around it. */
+  change(place: Place): [Status, string] | null {
+    const changes = this.data.changes ?? {};
+    if (changes[place.path]) return changes[place.path];
+    const around = [...place.ancestors()]
+      .map(({ path }) => changes[path])
+      .find((change) => change && ONE_SIDED.includes(change[0]));
+    return around ?? null;
+  }
+
+  /** How many changes are inside a module. */
+  changesIn(place: Place): number {
+    return place.node.group
+      ? place.children.reduce((sum, child) => sum + this.changesAt(child), 0)
+      : (this.touched.get(place.path) ?? 0);
+  }
+
+  private changesAt(place: Place): number {
+    return (this.data.changes?.[place.path] ? 1 : 0) + this.changesIn(place);
   }
 
   find(path: string): Place | null {

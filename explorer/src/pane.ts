@@ -19,7 +19,7 @@ export class Pane {
   drawing: Drawing | null = null;
   private readonly canvas: SVGGElement;
   private placeOf = new Map<Element, Place>();
-  private selected: Place | null = null;
+  selected: Place | null = null;
   private turn = 0;
 
   constructor(
@@ -28,7 +28,7 @@ export class Pane {
     private readonly layout: Layout,
     private readonly actions: Actions,
   ) {
-    this.svg = element("svg", { class: "picture", "aria-hidden": "false", role: "presentation" }) as SVGSVGElement;
+    this.svg = element("svg", { class: "picture", role: "presentation" }) as SVGSVGElement;
     const arrows = byId<SVGSVGElement>("arrows").querySelector("defs")!.cloneNode(true);
     this.canvas = element("g") as SVGGElement;
     this.svg.append(arrows, this.canvas);
@@ -66,8 +66,9 @@ export class Pane {
       box.setAttribute("data-path", place.path);
       box.setAttribute("aria-selected", "false");
       if (place.isModule) box.setAttribute("aria-expanded", String(place.open));
-      const change = this.network.data.changes?.[place.path];
+      const change = this.network.change(place);
       if (change) box.classList.add(`changed-${change[0]}`);
+      else if (!place.open && this.network.changesIn(place)) box.classList.add("touched");
     }
   }
 

@@ -16,7 +16,13 @@ export class Table {
     host: HTMLElement,
     private readonly actions: Actions,
   ) {
-    const heads: [string, string][] = [["name", ""], ["layer", ""], ["output", ""], ["params", "number"], ["MACs", "number"]];
+    const heads: [string, string][] = [
+      ["name", ""],
+      ["layer", ""],
+      ["output", ""],
+      ["params", "number"],
+      ["MACs", "number"],
+    ];
     const root = network.root.node;
     const foot = h(
       "tr",
@@ -52,21 +58,27 @@ export class Table {
 
   private row(place: Place): HTMLElement {
     const { node } = place;
-    const name = h("td", { class: "name" }, h("span", { class: "fold" }, place.isModule ? (place.open ? "\u25be" : "\u25b8") : ""), place.name);
+    const name = h(
+      "td",
+      { class: "name" },
+      h("span", { class: "fold" }, place.isModule ? (place.open ? "\u25be" : "\u25b8") : ""),
+      place.name,
+    );
     name.style.setProperty("--depth", String(place.depth - 1));
     const cost = (key: "params" | "macs") => {
       const cell = h("td", { class: "number cost" }, node[key] ? human(node[key]) : "");
       cell.style.setProperty("--share", `${100 * share(place, key)}%`);
       return cell;
     };
-    const change = this.network.data.changes?.[place.path]?.[0];
+    const inside = !place.open && this.network.changesIn(place) ? "touched" : "";
+    const change = this.network.change(place)?.[0];
     return h(
       "tr",
       {
         "aria-level": place.depth,
         "aria-selected": "false",
         tabindex: -1,
-        class: `${place.isModule ? "module" : ""} ${change ? `changed-${change}` : ""}`,
+        class: `${place.isModule ? "module" : ""} ${change ? `changed-${change}` : inside}`,
         "data-path": place.path,
         ...(place.isModule ? { "aria-expanded": String(place.open) } : {}),
       },
