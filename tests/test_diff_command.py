@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -142,6 +143,15 @@ def test_other_parameters(diff: Diff) -> None:
     assert diff("zoo:torchvision/resnet18", "-p", "classes=5", "-P", "classes=5").exit_code == 0
     found = diff("zoo:torchvision/resnet18", "--right-set", "input=[3, 96, 96]")
     assert told(found) == ["~ input: [3, 224, 224] → [3, 96, 96]"]
+
+
+def test_the_docs_are_current(diff: Diff) -> None:
+    text = (ARCHS.parent / "docs" / "diff.md").read_text()
+    runs = re.findall(r"```console\n\$ cnndsl diff (zoo:.*)\n((?s:.*?))```", text)
+    assert len(runs) >= 5
+    for line, output in runs:
+        if "--weights" not in line:
+            assert diff(*line.split()).output == output
 
 
 # --- formats ---------------------------------------------------------------------------------------------
