@@ -6,6 +6,10 @@ module's readable source, and its diagram::
     net = cnndsl.load("archs/vgg11.yaml", classes=100)
     net.shapes(), net.module(), net.source(), net.diagram()
 
+It answers questions: where a shape comes from, which inputs fit, and what other parameters cost::
+
+    cnndsl.trace(net, "features.3"), cnndsl.sizes(net), cnndsl.sweep("archs/vgg11.yaml", {"classes": [10, 100]})
+
 A spec's recipe trains it, and the run gives the trained module::
 
     run = cnndsl.train("archs/lenet.yaml", epochs=3)
@@ -20,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.version import __version__
 
 if TYPE_CHECKING:
+    from cnndsl.compare.compare import diff
     from cnndsl.diagnostics import Diagnostic, RunError, SpecError
     from cnndsl.explanations import explain
     from cnndsl.explorer import explore
@@ -27,6 +32,9 @@ if TYPE_CHECKING:
     from cnndsl.limits import Limits
     from cnndsl.network import Network, check, load, loads
     from cnndsl.plugins import layer
+    from cnndsl.questions.sizes import sizes
+    from cnndsl.questions.sweep import sweep
+    from cnndsl.questions.trace import trace
     from cnndsl.spec.document import Text
     from cnndsl.training.api import train
     from cnndsl.training.plot import plot_runs
@@ -35,6 +43,7 @@ if TYPE_CHECKING:
 #: Where each name is. It is imported when it is first used: the training needs torch, which takes seconds to import,
 #: and the command line must be able to catch Ctrl-C while it is imported.
 _HOMES = {
+    "cnndsl.compare.compare": ("diff",),
     "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
     "cnndsl.explanations": ("explain",),
     "cnndsl.explorer": ("explore",),
@@ -42,6 +51,9 @@ _HOMES = {
     "cnndsl.limits": ("Limits",),
     "cnndsl.network": ("Network", "check", "load", "loads"),
     "cnndsl.plugins": ("layer",),
+    "cnndsl.questions.sizes": ("sizes",),
+    "cnndsl.questions.sweep": ("sweep",),
+    "cnndsl.questions.trace": ("trace",),
     "cnndsl.spec.document": ("Text",),
     "cnndsl.training.api": ("train",),
     "cnndsl.training.plot": ("plot_runs",),
@@ -59,6 +71,7 @@ __all__ = [
     "Text",
     "__version__",
     "check",
+    "diff",
     "explain",
     "explore",
     "format",
@@ -67,6 +80,9 @@ __all__ = [
     "load_run",
     "loads",
     "plot_runs",
+    "sizes",
+    "sweep",
+    "trace",
     "train",
 ]
 

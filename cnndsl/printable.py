@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 
 #: The error handler for encodings that cannot represent every character.
 FALLBACK = "cnndsl.ascii"
@@ -49,6 +50,13 @@ def _fall_back(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(FALLBACK, _fall_back)
 
 
+def markdown(text: str) -> str:
+    """``text`` on one line with GitHub's markup escaped."""
+    import re  # here, because it is needed for files only
+
+    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))
+
+
 def as_written(value: object) -> str:
     """A value as a spec would write it."""
     if isinstance(value, (list, tuple)):
@@ -58,3 +66,8 @@ def as_written(value: object) -> str:
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     return str(value)
+
+
+def in_markdown(text: str) -> str:
+    """``text`` on one line, with GitHub's markup escaped."""
+    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))

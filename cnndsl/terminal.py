@@ -25,6 +25,9 @@ _STYLES: Mapping[str, Mapping[str, Any]] = {
     "bold": {"bold": True},
     "dim": {"dim": True},
     "failed": {"fg": "red", "bold": True},
+    "added": {"fg": "green"},
+    "removed": {"fg": "red"},
+    "changed": {"fg": "yellow"},
 }
 
 

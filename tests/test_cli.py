@@ -303,11 +303,11 @@ def test_only_build_makes_folders(folder: Path, command: list[str]) -> None:
 def test_a_picture_that_becomes_smaller_says_so(folder: Path) -> None:
     many = "input: [8, 2, 2]\nnetwork:\n" + "".join(f"- Conv2d: [{1 + number % 7}, 1]\n" for number in range(300))
     (folder / "many.yaml").write_text(many)
-    done = cnndsl("draw", "many.yaml", "-o", "many.png", "--dpi", "300", cwd=folder)
+    done = cnndsl("draw", "many.yaml", "-o", "many.png", "--dpi", "300", "--style", "layers", cwd=folder)
     assert (done.returncode, done.stdout) == (0, "many.png\n")
     assert re.fullmatch(r"many.png: .* \d+ dots per inch instead of 300; SVG and PDF have no such limit\n", done.stderr)
     (folder / "more.yaml").write_text(many + many.partition("network:\n")[2] * 4)
-    done = cnndsl("draw", "more.yaml", "-o", "more.png", cwd=folder)
+    done = cnndsl("draw", "more.yaml", "-o", "more.png", "--style", "layers", cwd=folder)
     assert done.returncode == 2
     assert "use SVG or PDF" in done.stderr and not (folder / "more.png").exists()
 

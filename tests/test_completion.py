@@ -28,6 +28,7 @@ def offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no
     run = tmp_path / "runs" / "lenet" / "2026-01-02T03-04-05"
     run.mkdir(parents=True)
     (run / "run.json").write_text("{}")
+    (run / "spec.yaml").write_text("input: [1, 8, 8]\nnetwork: [ReLU, Flatten]\n")
     (tmp_path / "zebra.yaml").write_text(
         "input: [1, 8, 8]\nparams: {width: 4, wide: 2}\nnetwork: [Conv2d: [$width, $wide]]\n"
     )
@@ -67,6 +68,9 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl train --resume r", [RUN, "runs/"]),
         ("cnndsl eval elsewhere/", [""]),
         ("cnndsl runs l", ["lenet"]),
+        ("cnndsl runs --plot lenet runs/l", [RUN, "runs/lenet/"]),
+        (f"cnndsl inspect {RUN} 0", ["0"]),
+        (f"cnndsl predict {RUN} a.png --features ", ["0", "1"]),
         ("cnndsl shapes zebra.yaml -p ", ["width=", "wide="]),
         ("cnndsl shapes zebra.yaml --param=wid", ["width=", "wide="]),
         ("cnndsl train zebra.yaml --epochs 3 -p wide=2 -p wi", ["width=", "wide="]),
@@ -82,7 +86,12 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl shapes wrong.yaml -p ", []),
         ("cnndsl shapes none.yaml -p ", []),
         ("cnndsl shapes -p ", []),
+        ("cnndsl trace zoo:resnet18 la", [f"layer{number}" for number in (1, 2, 3, 4)]),
+        ("cnndsl trace zoo:resnet18 layer1.0.co", ["layer1.0.conv1", "layer1.0.conv2"]),
+        ("cnndsl trace none.yaml la", []),
+        ("cnndsl sweep zebra.yaml -p wid", ["width=", "wide="]),
         ("cnndsl runs --runs none ", []),
+        ("cnndsl inspect none ", []),
         ("cnndsl shapes 'an open quote", [""]),
         ("cnndsl layers 层", []),
     ],

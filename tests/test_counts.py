@@ -53,7 +53,7 @@ FORBIDDEN = {
 #: What some commands need of it: suggestions, labels and what Graphviz's packages import, the table of a build. click
 #: imports difflib for options of one letter.
 _DIAGRAM = {"hashlib", "html", "random", "tempfile"}
-ALLOWED = {"wrong": {"rapidfuzz"}, "draw": {*_DIAGRAM, "difflib"}, "build": {*_DIAGRAM, "csv"}}
+ALLOWED = {"wrong": {"rapidfuzz"}, "draw": {*_DIAGRAM, "difflib"}, "sweep": {"difflib"}, "build": {*_DIAGRAM, "csv"}}
 COMMANDS = {
     "help": ["--help"],
     "version": ["--version"],
@@ -61,6 +61,7 @@ COMMANDS = {
     "check": ["check", "net.yaml"],
     "wrong": ["check", "wrong.yaml"],
     "recipe": ["check", "recipe.yaml"],
+    "diff": ["diff", "net.yaml", "wider.yaml"],
     "draw": ["draw", "net.yaml", "-o", "net.svg"],
     "explain": ["explain", "CNN030"],
     "fmt": ["fmt", "net.yaml"],
@@ -70,12 +71,17 @@ COMMANDS = {
     "runs": ["runs"],
     "schema": ["schema"],
     "shapes": ["shapes", "net.yaml"],
+    "sizes": ["sizes", "net.yaml"],
+    "sweep": ["sweep", "wide.yaml", "-p", "width=8,16"],
+    "trace": ["trace", "net.yaml", "0"],
     "zoo": ["zoo", "lenet"],
 }
 NET = "input: [1, 28, 28]\nnetwork: [Conv2d: [8, 3], ReLU, Flatten, Linear: 10]\n"
 FILES = {
     "net.yaml": NET,
+    "wider.yaml": NET.replace("[8, 3]", "[16, 3]"),
     "wrong.yaml": NET.replace("ReLU", "ReLUU"),
+    "wide.yaml": f"{NET.replace('[8,', '[$width,')}params: {{width: 8}}\n",
     "recipe.yaml": f"{NET}train: {{dataset: FashionMNIST, optimizer: {{SGD: 0.1}}, epochs: 1, batch_size: 8}}\n",
 }
 #: Verbs that compute tensors.
@@ -87,7 +93,7 @@ def test_a_command_loads_what_it_needs(name: str, tmp_path: Path, update: bool) 
     for file, text in FILES.items():
         (tmp_path / file).write_text(text)
     found = loaded(COMMANDS[name], tmp_path)
-    assert found.code == (name == "wrong")
+    assert found.code == (name in ("wrong", "diff"))
     unwanted = (FORBIDDEN - ALLOWED.get(name, set())) & {*found.packages, *found.standard}
     assert not unwanted
     ours = by_folder(found.cnndsl)

@@ -21,9 +21,10 @@ import pytest
 from msgspec.structs import replace
 
 import cnndsl
-from cnndsl.emit.diagram import Diagram, NoFonts, Shrunk, TooLarge, diagram, render
-from cnndsl.emit.diagram.figure import MAX_NODES, plan
-from cnndsl.emit.diagram.style import BYPASS, FAMILIES
+from cnndsl.emit import diagram as styles
+from cnndsl.emit.diagram import Diagram, NoFonts, Shrunk, TooLarge, render
+from cnndsl.emit.diagram.layers.figure import MAX_NODES, plan
+from cnndsl.emit.diagram.themes import LIGHT
 from cnndsl.graph.graph import Apply, Body, Graph, Merge, Module, walk
 from cnndsl.layers import LAYERS
 
@@ -72,6 +73,11 @@ class Drawn:
 
 def load(text: str) -> Graph:
     return cnndsl.loads(f"name: net\n{text}").graph
+
+
+def diagram(graph: Graph, **options: Any) -> Diagram:
+    """The style of these tests; tests/test_compact.py has those of the other."""
+    return styles.diagram(graph, style="layers", **options)
 
 
 def draw(text: str, **options: Any) -> Drawn:
@@ -192,13 +198,13 @@ def test_a_tensor_of_which_only_the_size_is_read_has_a_dashed_line_without_a_sha
 
 
 def test_every_family_of_layers_has_a_colour_or_is_grey() -> None:
-    grey = {layer.family for layer in LAYERS.values()} - FAMILIES.keys()
+    grey = {layer.family for layer in LAYERS.values()} - LIGHT.families.keys()
     assert grey <= {"dropout", "shape"}
-    assert len(set(FAMILIES.values())) == len(FAMILIES)
+    assert len(set(LIGHT.families.values())) == len(LIGHT.families)
     svg = draw(CHAIN).svg
     for family in ("convolution", "normalization", "pooling", "linear"):
-        assert f'fill="{FAMILIES[family][0].lower()}"' in svg
-    assert FAMILIES["activation"][0].lower() not in svg
+        assert f'fill="{LIGHT.families[family][0].lower()}"' in svg
+    assert LIGHT.families["activation"][0].lower() not in svg
 
 
 RESIDUAL = """
@@ -223,7 +229,7 @@ def test_modules_are_clusters_with_name_and_class() -> None:
 
 def test_a_shortcut_is_a_bypass_from_a_fork_to_the_sum() -> None:
     drawn = draw(RESIDUAL)
-    blue = BYPASS.lower()
+    blue = LIGHT.bypass.lower()
     assert {edge for edge, color in drawn.colors.items() if color == blue} == {
         ("same.conv fork", "same.add1"),
         ("wider.conv fork", "wider.project"),
@@ -286,11 +292,11 @@ network:
   - branch: [[], [from: enc]]
 """
     drawn = draw(text)
-    assert drawn.colors["enc.conv", "concat1"] == BYPASS.lower()
-    assert drawn.colors["up", "concat1"] != BYPASS.lower()
+    assert drawn.colors["enc.conv", "concat1"] == LIGHT.bypass.lower()
+    assert drawn.colors["up", "concat1"] != LIGHT.bypass.lower()
     assert drawn.edges["enc.conv", "concat1"] == []  # said on the edge to the pooling
     closed = draw(text, depth=1)
-    assert closed.colors["enc", "concat1"] == BYPASS.lower()
+    assert closed.colors["enc", "concat1"] == LIGHT.bypass.lower()
 
 
 def test_weights_used_again_are_said_to_be() -> None:
@@ -419,7 +425,7 @@ def test_shapes_that_differ_from_round_to_round_show_the_first_and_the_last() ->
     assert drawn.edges["relu1", "conv1"] == [f"8{X}4{X}4 …", f"14{X}4{X}4"]
     assert drawn.edges["conv1", "concat1"] == [f"2{X}4{X}4"]
     assert drawn.edges["concat1", "output output"] == [f"16{X}4{X}4"]
-    assert drawn.colors["relu1 fork", "concat1"] == BYPASS.lower()
+    assert drawn.colors["relu1 fork", "concat1"] == LIGHT.bypass.lower()
 
 
 def test_what_goes_into_a_loop_and_past_it_starts_before_it() -> None:
@@ -751,7 +757,7 @@ def test_the_same_graph_gives_the_same_bytes(tmp_path: Path) -> None:
     code = """
 import sys, hashlib, cnndsl
 for arch in ("resnet18", "densenet"):
-    drawing = cnndsl.load(f"archs/{arch}.yaml").diagram()
+    drawing = cnndsl.load(f"archs/{arch}.yaml").diagram(style="layers")
     for form in ("dot", "svg", "png", "pdf"):
         print(arch, form, hashlib.sha256(drawing.pipe(form)).hexdigest())
 """
@@ -771,7 +777,7 @@ def test_nothing_is_said_on_stderr(form: str) -> None:
     code = f"""
 import cnndsl
 text = "input: [8, 2, 2]\\nnetwork:\\n" + "\\n".join(f"- Conv2d: [{{1 + n % 7}}, 1]" for n in range(1010))
-cnndsl.loads(text).diagram(dpi=20).pipe({form!r})
+cnndsl.loads(text).diagram(dpi=20, style="layers").pipe({form!r})
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (done.stdout, done.stderr) == ("", "")
@@ -783,7 +789,7 @@ def test_a_machine_without_fonts_is_told_so_and_gets_svg(tmp_path: Path) -> None
     code = f"""
 import cnndsl
 from cnndsl.emit.diagram import NoFonts
-drawing = cnndsl.load("archs/lenet.yaml").diagram()
+drawing = cnndsl.load("archs/lenet.yaml").diagram(style="layers")
 drawing.save({str(tmp_path / "net.svg")!r})
 for ending in ("png", "pdf"):
     try:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 import cnndsl
+from cnndsl.cli import cli
 from cnndsl.cli.train import train
 from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
@@ -23,6 +26,7 @@ from cnndsl.training.progress import Epoch
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 TRAINING = (ROOT / "docs" / "training.md").read_text()
+QUESTIONS = (ROOT / "docs" / "questions.md").read_text()
 LANGUAGE = (ROOT / "docs" / "language.md").read_text()
 
 
@@ -143,3 +147,23 @@ def test_the_training_page_knows_a_runs_files() -> None:
 def test_the_training_page_links_to_its_own_headings() -> None:
     headings = {heading.lower().replace(" ", "-") for heading in re.findall(r"^## (.*)$", TRAINING, re.MULTILINE)}
     assert headings == set(re.findall(r"\]\(#([^)]+)\)", TRAINING))
+
+
+def test_the_questions_page_shows_what_the_commands_print(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "archs").symlink_to(ROOT / "archs")
+    (tmp_path / "wrong.yaml").write_text(blocks(QUESTIONS, "yaml")[0])
+    shown = blocks(QUESTIONS, "console")
+    assert len(shown) == 5
+    for block in shown:
+        command, told = block.removeprefix("$ cnndsl ").split("\n", 1)
+        assert CliRunner().invoke(cli, shlex.split(command)).output == told, command
+    assert (tmp_path / "sweep.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_the_questions_page_shows_python_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "archs").symlink_to(ROOT / "archs")
+    (tmp_path / "wrong.yaml").write_text(blocks(QUESTIONS, "yaml")[0])
+    exec(blocks(QUESTIONS, "python")[0], {})
+    assert (tmp_path / "sweep.pdf").read_bytes().startswith(b"%PDF")

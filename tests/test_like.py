@@ -255,7 +255,7 @@ def test_it_is_drawn_past_what_is_between() -> None:
     net = cnndsl.loads(
         "input: [4, 8, 8]\nnetwork: [{name: a, Tanh: }, AvgPool2d: 2, {name: up, Upsample: {like: a}}]\n"
     )
-    drawn = Drawn(net.diagram().pipe("svg", encoding="utf-8"))
+    drawn = Drawn(net.diagram(style="layers").pipe("svg", encoding="utf-8"))
     assert "like a" in drawn.nodes["up"]
     (row,) = [row for row in net.shapes().rows if row.path == "up"]
     assert (row.layer, dict(row.arguments)) == ("Upsample", {"like": "a"})

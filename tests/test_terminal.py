@@ -32,6 +32,7 @@ train:
   batch_size: 10
   optimizer: {SGD: {lr: 0.1}}
 """
+WIDE = TINY.replace("out_channels: 2", "out_channels: $width") + "params: {width: 2}\n"
 WRONG = TINY.replace("kernel_size: 3", "kernel_size: 9")
 #: Trains until it is stopped.
 LONG = TINY.replace("size: 40", "size: 40000").replace("epochs: 2", "epochs: 90")
@@ -64,6 +65,9 @@ COMMANDS = [
     Command("build wrong.yaml", "error[CNN030]", 1, silent=True),
     Command("shapes tiny.yaml", "Conv2d"),
     Command("shapes wrong.yaml", "error[CNN030]", 1),
+    Command("diff tiny.yaml tiny.yaml", "the networks are equal"),
+    Command("diff tiny.yaml --right-set input=[1,9,9]", "input: [1, 8, 8]", 1),
+    Command("diff tiny.yaml wrong.yaml", "error[CNN030]", 2, silent=True),
     Command("draw tiny.yaml", "tiny.svg"),
     Command("check tiny.yaml", "tiny.yaml: ok", silent=True),
     Command("check wrong.yaml", "wrong.yaml:4:44: error[CNN030]", 1),
@@ -74,11 +78,22 @@ COMMANDS = [
     Command("explain zz", "there is no code", 2, silent=True),
     Command("fmt tiny.yaml", "tiny.yaml: formatted", silent=True),
     Command("fmt --diff tiny.yaml", "tiny.yaml, formatted"),
+    Command("trace tiny.yaml", "out_channels"),
+    Command("trace wrong.yaml", "fails", 1),
+    Command("trace tiny.yaml nothing", "there is no `nothing`", 2, silent=True),
+    Command("sizes tiny.yaml", "smallest input"),
+    Command("sweep wide.yaml -p width=2,4,8 -o sweep.svg", "3 combinations"),
     Command("train tiny.yaml --device cpu", "examples/sec on cpu"),
     Command("runs", "finished"),
+    Command("runs tiny --plot -o plot.png", "plot.png"),
+    Command("runs --plot tinny", "did you mean `tiny`?", 2, silent=True),
     Command("eval run --device cpu", "test acc"),
+    Command("eval run --device cpu --confusion confusion.svg --mistakes mistakes.png", "confusion.svg"),
+    Command("eval run --confusion picture.png", "was not written by cnndsl", 2, silent=True),
     Command("predict run picture.png --device cpu", "picture.png"),
+    Command("predict run picture.png --device cpu --features 0", "picture-0.png"),
     Command("inspect run", "0.weight"),
+    Command("inspect run 0 --filters filters.png", "filters.png"),
     Command("export run --format safetensors", "tiny.safetensors"),
     Command("layers", "Upsample"),
     Command("layers Conv2d", "out_channels"),
@@ -99,7 +114,7 @@ PRINTING = {command.arguments[0]: command for command in reversed(COMMANDS) if n
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with specs, a picture and a run."""
     folder = tmp_path_factory.mktemp("terminal")
-    for name, text in {"tiny": TINY, "wrong": WRONG, "long": LONG}.items():
+    for name, text in {"tiny": TINY, "wide": WIDE, "wrong": WRONG, "long": LONG}.items():
         (folder / f"{name}.yaml").write_text(text)
     Image.new("L", (8, 8), 200).save(folder / "picture.png")
     assert streamed(["train", "tiny.yaml", "--device", "cpu"], folder).code == 0

@@ -22,6 +22,7 @@ from cnndsl.version import __version__
 VERBS = {
     "build": ("build.build", "Write the PyTorch source, the diagram and the shapes of SPEC."),
     "check": ("check.check", "Report every error in SPECs, with its place and its fix."),
+    "diff": ("diff.diff", "Show what differs between two networks."),
     "draw": ("draw.draw", "Draw SPEC as SVG, PNG, PDF or DOT."),
     "eval": ("eval.evaluate", "Measure the loss and accuracy of RUN on the test set, by class."),
     "explain": ("explain.explain", "Explain the error or warning CODE, or list all codes."),

@@ -70,12 +70,12 @@ def complete_run(context: click.Context, parameter: click.Parameter, begun: str)
 
 @_quietly
 def complete_named_run(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The names of networks that have runs, and what :func:`complete_run` completes once a folder is begun."""
+    """The names of networks that have runs, or else the run that is begun."""
     from cnndsl.training.run_folder import list_runs
 
     names = dict.fromkeys(run.path.parent.name for run in list_runs(_runs(context)))
     found = [CompletionItem(name) for name in names if name.startswith(begun)]
-    return found or complete_run(context, parameter, begun)
+    return found or (complete_run(context, parameter, begun) if begun else [])
 
 
 @_quietly
@@ -84,7 +84,8 @@ def complete_layer(context: click.Context, parameter: click.Parameter, begun: st
     from cnndsl.network import load
     from cnndsl.training.run_folder import SPEC
 
-    paths = dict.fromkeys(row.path for row in load(Path(context.params["run"]) / SPEC).shapes().rows)
+    run = Path(context.params.get("run") or context.args[0])  # as in `complete_parameter`
+    paths = dict.fromkeys(row.path for row in load(run / SPEC).shapes().rows)
     return [CompletionItem(path) for path in paths if path.startswith(begun)]
 
 
@@ -102,6 +103,17 @@ def complete_parameter(context: click.Context, parameter: click.Parameter, begun
     document = read_document(spec).document
     names = [known.name for known in document.params] if document else []
     return [CompletionItem(f"{name}=") for name in names if name.startswith(begun)]
+
+
+@_quietly
+def complete_path(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The paths of the spec given before, one level of modules after the other."""
+    from cnndsl.network import load
+
+    level = begun.count(".")
+    paths = [operation.path.split(".") for operation in load(context.params["spec"]).graph.root.everything]
+    shown = dict.fromkeys(".".join(parts[: level + 1]) for parts in paths if len(parts) > level)
+    return [CompletionItem(path) for path in shown if path.startswith(begun)]
 
 
 @_quietly

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.core import ParameterSource
@@ -22,7 +22,6 @@ from cnndsl.writing import check_folder, write_file
 if TYPE_CHECKING:
     from cnndsl.graph.graph import Graph
 
-Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 #: The ending of a page to look around in, and the options that it takes.
 PAGE = ".html"
 OF_PAGES = {"spec", "output", "depth", "force", "params", "settings", "limits", "plugin"}
@@ -36,7 +35,15 @@ OF_PAGES = {"spec", "output", "depth", "force", "params", "settings", "limits", 
     type=PATH,
     help="File to write; .svg, .png, .pdf, .dot or .html gives the format. Default: NAME.svg.",
 )
+@click.option(
+    "--style",
+    type=click.Choice(["compact", "layers"]),
+    default="compact",
+    show_default=True,
+    help="compact: as in a paper; layers: each layer a box.",
+)
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper modules are boxes.")
+@click.option("--expand", metavar="PATH", multiple=True, help="A module to draw opened in place.")
 @click.option(
     "--rankdir",
     type=click.Choice(["TB", "LR", "BT", "RL"]),
@@ -47,30 +54,40 @@ OF_PAGES = {"spec", "output", "depth", "force", "params", "settings", "limits", 
 @click.option("--show-shapes/--no-show-shapes", default=True, help="Show the shapes on the edges.")
 @click.option("--dpi", type=click.IntRange(10, 600), help="Resolution of a PNG, in dots per inch.")
 @click.option("--fold/--no-fold", default=True, help="Draw repeated parts once, with their count.")
+@click.option(
+    "--color",
+    type=click.Choice(["family", "params", "macs", "memory"]),
+    default="family",
+    show_default=True,
+    help="What the colours of boxes show.",
+)
+@click.option(
+    "--theme", type=click.Choice(["light", "dark", "print"]), default="light", show_default=True, help="The colours."
+)
+@click.option("--names", is_flag=True, help="Show the names of layers as in the state_dict.")
+@click.option("--verbose", is_flag=True, help="Show all arguments, also those that say little.")
 @click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
 @spec_options
 @limits_option
 @click.pass_context
 def draw(
     context: click.Context,
+    /,
     spec: Path,
     output: Path | None,
-    depth: int | None,
-    rankdir: Direction,
-    show_shapes: bool,
-    dpi: int | None,
-    fold: bool,
     force: bool,
     params: Sequence[str],
     settings: Sequence[str],
     limits: Limits,
+    **options: Any,
 ) -> None:
     """Draw SPEC as SVG, PNG, PDF or DOT, or as an HTML page to look around in.
 
-    Modules are clusters, layers show their arguments, and edges show their shapes. Graphviz need not be installed.
-    The page needs no network: modules unfold at a click, and each layer shows its arguments, costs and line.
+    Layers that belong together are one box, and each block is drawn once, beside the network. Graphviz need not be
+    installed. The page needs no network: modules unfold at a click, and each layer shows its arguments, costs and line.
     """
     from cnndsl.emit.diagram import diagram
+    from cnndsl.emit.diagram.options import UnknownModule
     from cnndsl.emit.diagram.render import FORMATS, NoFonts, TooLarge
 
     compilation = read_spec(spec, params, settings, limits)
@@ -87,14 +104,14 @@ def draw(
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
         check_folder(path)
         if path.suffix == PAGE:
-            write_file(path, _page(compilation.graph, depth))
+            write_file(path, _page(compilation.graph, options["depth"]))
         else:
-            drawing = diagram(
-                compilation.graph, depth=depth, rankdir=rankdir, show_shapes=show_shapes, dpi=dpi, fold=fold
-            )
+            drawing = diagram(compilation.graph, **options)
             with _telling_warnings(path):
                 picture = drawing.pipe(FORMATS[path.suffix])
             write_file(path, sign(picture, path.suffix))
+    except UnknownModule as error:
+        fail(f"there is no module `{error.path}` to expand", error.help)
     except (NoFonts, TooLarge) as error:
         fail(str(error))
     except OSError as error:

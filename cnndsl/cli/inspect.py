@@ -16,7 +16,6 @@ from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
     from cnndsl.training.tensors import TensorInfo
-    from cnndsl.training.trained import Trained
 
 _COLUMNS = ("tensor", "of", ">shape", ">mean", ">std", ">min", ">max", ">zeros", ">nan/inf")
 _GIVES = tuple((column, GONE) for column in (">zeros", "of", ">std", ">max", ">min", ">mean"))
@@ -43,14 +42,16 @@ def inspect(run: Path, layer: str | None, which: str, filters: Path | None, forc
     """
     check_files(filters, force=force)
     with ending():
+        if filters:
+            from cnndsl.training.run import load_run
+
+            write(filters, load_run(run).filters(layer, which).figure().data(filters.suffix))
+            return
         from cnndsl.training.run_folder import find_run
         from cnndsl.training.tensors import tensors
         from cnndsl.training.trained import Trained
 
         trained = Trained.of(find_run(run), which)
-        if filters:
-            _draw(trained, layer, filters)
-            return
         found = tensors(trained.network, trained.checkpoint.module, layer)
     if form == "json":
         show(json_text([_plain(info, values=layer is not None) for info in found]))
@@ -66,15 +67,6 @@ def inspect(run: Path, layer: str | None, which: str, filters: Path | None, forc
         say()
         say(f"{info.name}" + (f", the learned {info.role}" if info.role else ""), bold=True)
         show(str(info.value))
-
-
-def _draw(trained: Trained, layer: str | None, path: Path) -> None:
-    import torch
-
-    from cnndsl.training.insight import filters_of
-
-    found = filters_of(trained.name, trained.module(torch.device("cpu")), layer)
-    write(path, found.figure().data(path.suffix))
 
 
 def _counted(found: list[TensorInfo], layer: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import struct
@@ -99,4 +98,6 @@ def is_signed(path: Path) -> bool:
 
 
 def _digest(data: bytes) -> str:
+    import hashlib  # here, because only folders have digests
+
     return hashlib.sha256(data).hexdigest()

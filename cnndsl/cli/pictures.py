@@ -9,7 +9,6 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import FilePath, fail
-from cnndsl.cli.output import NotOurs, check_free, sign
 from cnndsl.palette import ENDINGS
 from cnndsl.terminal import say
 from cnndsl.writing import write_file
@@ -20,6 +19,8 @@ force_option = click.option("--force", is_flag=True, help="Overwrite files that 
 
 def check_files(*paths: Path | None, force: bool) -> None:
     """Ends the program if one of these files must not or cannot be written."""
+    from cnndsl.cli.output import check_free  # here, because most commands write no picture
+
     given = [path for path in paths if path is not None]
     if len({*given}) < len(given):
         raise click.UsageError(f"two results cannot go to one file: {given[0]}")
@@ -30,6 +31,8 @@ def check_files(*paths: Path | None, force: bool) -> None:
 
 def write(path: Path, data: bytes, told: bool = True) -> None:
     """Writes a checked file, and prints its name if it is to be ``told``. Ends the program if it cannot be written."""
+    from cnndsl.cli.output import sign
+
     with _failing(path):
         write_file(path, sign(data, path.suffix))
     if told:
@@ -38,6 +41,8 @@ def write(path: Path, data: bytes, told: bool = True) -> None:
 
 @contextmanager
 def _failing(path: Path) -> Iterator[None]:
+    from cnndsl.cli.output import NotOurs
+
     try:
         yield
     except NotOurs:

@@ -11,7 +11,7 @@ import click
 from cnndsl.cli.common import exit_code, limits_option, read_spec, spec_argument, spec_options, table_option, tell
 from cnndsl.limits import Limits
 from cnndsl.questions.sizes import sizes_of
-from cnndsl.questions.sizes_text import as_json, as_plain, as_text
+from cnndsl.questions.sizes_table import as_json, as_plain, as_text
 from cnndsl.terminal import medium, paint, show, show_painted
 
 

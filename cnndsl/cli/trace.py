@@ -9,16 +9,17 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import exit_code, fail, limits_option, read_spec, spec_argument, spec_options, table_option, tell
+from cnndsl.cli.completion import complete_path
 from cnndsl.limits import Limits
 from cnndsl.questions.lookup import NoSuchPath
-from cnndsl.questions.trace import Trace, trace_in
-from cnndsl.questions.trace_text import as_json, as_plain, as_text
+from cnndsl.questions.trace import trace_in
+from cnndsl.questions.trace_table import Trace, as_json, as_plain, as_text
 from cnndsl.terminal import medium, paint, show, show_painted
 
 
 @click.command()
 @spec_argument
-@click.argument("path", required=False)
+@click.argument("path", required=False, shell_complete=complete_path)
 @table_option
 @spec_options
 @limits_option

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any, TypeAlias
@@ -12,7 +11,7 @@ from cnndsl.graph.cost import Cost
 from cnndsl.graph.graph import Apply, Failed, Graph, Merge, Module, Operation, Split, Tensor
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.layers import LAYERS, Shape
-from cnndsl.printable import one_line
+from cnndsl.printable import markdown, one_line
 from cnndsl.record import Record
 
 #: One shape, or those of several tensors: by name those of a module, in order those of a merge, split or layer.
@@ -219,11 +218,11 @@ def as_csv(table: Table) -> str:
 def as_markdown(table: Table) -> str:
     """A table as GitHub shows it."""
     lines = [
-        f"**{_markdown(table.name)}**, input {_markdown(_input(table))}",
+        f"**{markdown(table.name)}**, input {markdown(_input(table))}",
         "",
         "| path | layer | output | params | MACs |",
         "| --- | --- | --- | ---: | ---: |",
-        *(f"| {' | '.join('<br>'.join(map(_markdown, lines)) for lines in cells)} |" for cells in _cells(table.rows)),
+        *(f"| {' | '.join('<br>'.join(map(markdown, lines)) for lines in cells)} |" for cells in _cells(table.rows)),
         f"| **{_total(table)}** | | | **{table.total.params:,}** | **{table.total.macs:,}** |",
         "",
         _summary(table),
@@ -384,8 +383,3 @@ def _json(value: object) -> str:
     import json
 
     return json.dumps(value, default=str)
-
-
-def _markdown(text: str) -> str:
-    """``text`` with GitHub's markup escaped."""
-    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))

@@ -106,14 +106,19 @@ def _unseen_pixels(item: Apply, around: Surroundings) -> Diagnostic | None:
     unseen = item.bound.unseen
     if not any(unseen):
         return None
-    counts = [
+    message = f"`{item.kind}` never sees {ends(unseen)} of its input {item.input.shape}"
+    help = "change the padding or the input size, or set `ceil_mode: true` for pooling"
+    return Diagnostic(Code.UNSEEN, message, item.step.span, help)
+
+
+def ends(unseen: Sequence[int]) -> str:
+    """The values at the ends of axes in words: ``the last row and the last 2 columns``."""
+    counts = (
         f"the last {axis}" if count == 1 else f"the last {count} {axis}s"
         for axis, count in zip(_AXES[len(unseen)], unseen)
         if count
-    ]
-    message = f"`{item.kind}` never sees {' and '.join(counts)} of its input {item.input.shape}"
-    help = "change the padding or the input size, or set `ceil_mode: true` for pooling"
-    return Diagnostic(Code.UNSEEN, message, item.step.span, help)
+    )
+    return " and ".join(counts)
 
 
 def _linear_on_image(item: Apply, around: Surroundings) -> Diagnostic | None:

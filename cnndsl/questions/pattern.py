@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 
 from cnndsl.record import Record
 
@@ -37,11 +37,20 @@ class Pattern(Record, frozen=True):
         """The first size of each remainder, from ``start`` on."""
         return tuple(size for size in range(self.start, self.start + self.period) if size in self)
 
+    def below(self, size: int) -> Iterator[int]:
+        """The smaller sizes, the largest first."""
+        least = self.smallest or size
+        return (other for other in range(size - 1, least - 1, -1) if other in self)
+
+    def above(self, size: int) -> int | None:
+        """The smallest of the larger sizes, None if there is none."""
+        listed = (other for other in self.listed if other > size)
+        first = max(size + 1, self.start)
+        return next(chain(listed, (other for other in range(first, first + self.period) if other in self)), None)
+
     def near(self, size: int) -> tuple[int, ...]:
         """The largest size below, and the smallest above."""
-        below = next((other for other in range(size - 1, 0, -1) if other in self), None)
-        above = next((other for other in range(size + 1, size + self.period + 1) if other in self), None)
-        return tuple(other for other in (below, above) if other is not None)
+        return tuple(other for other in (next(self.below(size), None), self.above(size)) if other is not None)
 
     def __str__(self) -> str:
         texts = [_ranges(self.listed)] if self.listed else []
@@ -50,7 +59,9 @@ class Pattern(Record, frozen=True):
         if not texts:
             return "none"
         found = " and ".join(texts)
-        return found if self.regular and self.remainders else f"only {found}" if self.regular else f"{found}, irregular"
+        if not self.regular:
+            return f"{found}, irregular"
+        return f"only {found}" if not self.remainders and len(self.listed) == 1 else found
 
     def _repeated(self) -> str:
         first, period = self._first()[0], self.period

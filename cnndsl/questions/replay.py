@@ -25,7 +25,7 @@ class Failure(Record, frozen=True):
 
 
 class Loss(Record, frozen=True):
-    """A layer whose windows leave the end of its input unread: how many values of each of its axes."""
+    """A layer whose windows leave the end of an axis of its input unread. ``unseen`` is 0 for the other axes."""
 
     path: str
     kind: str
@@ -34,18 +34,11 @@ class Loss(Record, frozen=True):
 
 
 class Outcome(Record, frozen=True):
-    """What a network makes of inputs: ``failed``, or else the first layer that loses pixels, if one does."""
+    """What a network makes of inputs: ``failed``, or else for each axis after the channels, counted from 0, the first
+    layer that loses pixels there, if one does."""
 
     failed: Failure | None = None
-    lost: Loss | None = None
-
-    @property
-    def fits(self) -> bool:
-        return self.failed is None
-
-    @property
-    def lossless(self) -> bool:
-        return self.failed is None and self.lost is None
+    lost: Mapping[int, Loss] = {}
 
 
 class Replay:
@@ -60,7 +53,7 @@ class Replay:
         """What the network makes of inputs of these shapes, by name, with the batch."""
         shapes: dict[Tensor, Shape] = {self.root.given[name]: shape for name, shape in inputs.items()}
         known: dict[tuple[int, Shape], _Result] = {}
-        lost: Loss | None = None
+        lost: dict[int, Loss] = {}
         for item in self.operations:
             taken = [shapes[tensor] for tensor in item.inputs]
             try:
@@ -69,8 +62,10 @@ class Replay:
                 place = str(item.step.span) if item.step else ""
                 return Outcome(Failure(item.path, item.kind, refused.message, place))
             shapes.update(zip(item.outputs, made))
-            if lost is None and any(unseen):
-                lost = Loss(item.path, item.kind, taken[0], unseen)
+            for axis, count in enumerate(unseen):
+                if count and axis not in lost:
+                    alone = tuple(other if index == axis else 0 for index, other in enumerate(unseen))
+                    lost[axis] = Loss(item.path, item.kind, taken[0], alone)
         return Outcome(lost=lost)
 
     def _made(

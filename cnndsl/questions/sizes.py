@@ -14,8 +14,8 @@ from cnndsl.layers import Shape
 from cnndsl.layers.shape import axis_name
 from cnndsl.network import Network, load
 from cnndsl.questions.pattern import Pattern, found_in
-from cnndsl.questions.replay import Failure, Loss, Outcome, Replay
-from cnndsl.record import Record
+from cnndsl.questions.replay import Outcome, Replay
+from cnndsl.questions.sizes_table import Axis, Edge, Sizes
 from cnndsl.spec.values import ListValue, Literal
 
 if TYPE_CHECKING:
@@ -25,61 +25,9 @@ if TYPE_CHECKING:
 _WORK = 600_000
 #: The sizes that are tried beyond twice the spec's, in which patterns show.
 _BEYOND = 256
-#: The fewest sizes that are tried.
+#: The fewest sizes that are tried, and the most.
 _FEWEST = 64
-
-
-class Edge(Record, frozen=True):
-    """A size that the network does not take, and what fails there."""
-
-    size: int
-    failure: Failure
-
-
-class Axis(Record, frozen=True):
-    """The sizes of one axis of an input, while the others keep the spec's size.
-
-    ``inputs`` are the names of the inputs that have it; several change together. ``own`` is the spec's size,
-    ``fitting`` are the sizes that the network takes, ``lossless`` those of them at which all windows reach the whole of
-    their inputs. ``below`` is one less than the smallest, ``above`` the first larger size that does not fit, and
-    ``lost`` the first layer that loses pixels at the spec's size. All sizes up to ``tried`` were tried; if
-    that is 0, there were too many.
-    """
-
-    inputs: tuple[str, ...]
-    axis: str
-    own: int
-    fitting: Pattern
-    lossless: Pattern
-    below: Edge | None
-    above: Edge | None
-    lost: Loss | None
-    tried: int
-
-    @property
-    def smallest(self) -> int:
-        return self.fitting.smallest or self.own
-
-    @property
-    def fixed(self) -> bool:
-        """Whether only the spec's size fits."""
-        return not self.fitting.remainders and self.fitting.listed == (self.own,)
-
-
-class Sizes(Record, frozen=True):
-    """The sizes that a network takes, axis by axis. ``smallest`` are the smallest inputs at which all axes are small
-    at once. At other sizes a spec that ``computes`` with the size of its input describes another network."""
-
-    name: str
-    inputs: Mapping[str, Shape]
-    axes: tuple[Axis, ...]
-    smallest: Mapping[str, Shape]
-    computes: bool = False
-
-    def __repr__(self) -> str:
-        from cnndsl.questions.sizes_text import as_plain
-
-        return as_plain(self)
+_MOST = 20_000
 
 
 def sizes(net: Network | Spec, /, **params: Any) -> Sizes:
@@ -121,22 +69,26 @@ class _Search:
 
     def _axis(self, inputs: tuple[str, ...], dim: int, known: Iterable[Axis]) -> Axis:
         rank, own = self.inputs[inputs[0]].rank, self.inputs[inputs[0]][dim]
-        probe = _Probe(lambda size: self.replay.run(self._resized(inputs, dim, size)))
-        for other in known:  # most networks treat all axes alike
-            if other.own == own and other.inputs == inputs and probe.agrees(other):
-                return replace(other, axis=axis_name(dim, rank))
-        most = max(_WORK // max(len(self.replay.operations), 1), _FEWEST)
-        top = 2 * own + _BEYOND
-        if top <= most:
-            fitting = found_in([probe(size).fits for size in range(1, top + 1)], own)
-            lossless = found_in([probe(size).lossless for size in range(1, top + 1)], own)
+        probe = _Probe(lambda size: self.replay.run(self._resized(inputs, dim, size)), dim - 2)
+        alike = (other for other in known if other.own == own and other.inputs == inputs and probe.agrees(other))
+        if same := next(alike, None):  # most networks treat all axes alike
+            fitting, lossless, tried = same.fitting, same.lossless, same.tried
         else:
-            top = 0
-            fitting, lossless = (probe.searched(own, most // 2, of) for of in (_fits, _lossless))
+            fitting, lossless, tried = self._patterns(probe, own)
         smallest = fitting.smallest or own
         below = probe.edge(range(smallest - 1, smallest))
         above = probe.edge(range(own + 1, own + fitting.period + _FEWEST))
-        return Axis(inputs, axis_name(dim, rank), own, fitting, lossless, below, above, probe(own).lost, top)
+        lost = probe(own).lost.get(dim - 2)
+        return Axis(inputs, axis_name(dim, rank), own, fitting, lossless, below, above, lost, tried)
+
+    def _patterns(self, probe: _Probe, own: int) -> tuple[Pattern, Pattern, int]:
+        """The sizes that fit and those that lose no pixels, and up to which size all were tried."""
+        most = min(max(_WORK // max(len(self.replay.operations), 1), _FEWEST), _MOST)
+        top = 2 * own + _BEYOND
+        if top > most:
+            return probe.searched(own, most // 2, probe.fits), probe.searched(own, most // 2, probe.lossless), 0
+        fitting, lossless = (found_in([*map(of, range(1, top + 1))], own) for of in (probe.fits, probe.lossless))
+        return fitting, lossless, top
 
     def _resized(self, names: Iterable[str], dim: int, size: int) -> dict[str, Shape]:
         return {**self.inputs, **{name: self.inputs[name].with_size(dim, size) for name in names}}
@@ -144,15 +96,28 @@ class _Search:
     def corner(self, axes: Sequence[Axis]) -> dict[str, Shape]:
         """Inputs whose axes are all as small as they can be; together they may have to be larger than one by one."""
         for more in (0, 1, 2, 4, 8, 16, 32, 64):
-            shapes = {**self.inputs}
-            for axis in axes:
-                size = next((n for n in range(axis.smallest + more, axis.own) if n in axis.fitting), axis.own)
-                for name in axis.inputs:
-                    dim = self._dim(name, axis)
-                    shapes[name] = shapes[name].with_size(dim, size)
-            if self.replay.run(shapes).fits:
-                return shapes
-        return self.inputs
+            sizes = [
+                next((n for n in range(axis.smallest + more, axis.own) if n in axis.fitting), axis.own) for axis in axes
+            ]
+            if self._fits(axes, sizes):
+                break
+        for index, axis in enumerate(axes):
+            for smaller in axis.fitting.below(sizes[index]):
+                if not self._fits(axes, shrunk := [*sizes[:index], smaller, *sizes[index + 1 :]]):
+                    break
+                sizes = shrunk
+        return self._shapes(axes, sizes)
+
+    def _fits(self, axes: Sequence[Axis], sizes: Sequence[int]) -> bool:
+        return self.replay.run(self._shapes(axes, sizes)).failed is None
+
+    def _shapes(self, axes: Sequence[Axis], sizes: Sequence[int]) -> dict[str, Shape]:
+        """Inputs with these sizes of the axes."""
+        shapes = {**self.inputs}
+        for axis, size in zip(axes, sizes):
+            for name in axis.inputs:
+                shapes[name] = shapes[name].with_size(self._dim(name, axis), size)
+        return shapes
 
     def _dim(self, name: str, axis: Axis) -> int:
         rank = self.inputs[name].rank
@@ -163,7 +128,7 @@ class _Search:
         for axis in axes:
             for size in {axis.smallest, max(axis.smallest - 1, 1)}:
                 shapes = self._resized(axis.inputs, self._dim(axis.inputs[0], axis), size)
-                if self._compiled(shapes) != self.replay.run(shapes).fits:
+                if self._compiled(shapes) != (self.replay.run(shapes).failed is None):
                     return True
         return False
 
@@ -182,25 +147,24 @@ def _weights(graph: Graph) -> list[tuple[str, dict[str, tuple[int, ...]]]]:
     return [(item.path, item.layer.named_parameters()) for item in graph.root.layers]
 
 
-def _fits(outcome: Outcome) -> bool:
-    return outcome.fits
-
-
-def _lossless(outcome: Outcome) -> bool:
-    return outcome.lossless
-
-
 class _Probe:
-    """What a network makes of an axis of some size. Each size is run once."""
+    """What a network makes of an ``axis`` of some size. Each size is run once."""
 
-    def __init__(self, run: Callable[[int], Outcome]) -> None:
+    def __init__(self, run: Callable[[int], Outcome], axis: int) -> None:
         self.run = run
+        self.axis = axis
         self.known: dict[int, Outcome] = {}
 
     def __call__(self, size: int) -> Outcome:
         if size not in self.known:
             self.known[size] = self.run(size)
         return self.known[size]
+
+    def fits(self, size: int) -> bool:
+        return self(size).failed is None
+
+    def lossless(self, size: int) -> bool:
+        return self.fits(size) and self.axis not in self(size).lost
 
     def edge(self, sizes: Iterable[int]) -> Edge | None:
         """The first of some sizes that does not fit."""
@@ -213,18 +177,23 @@ class _Probe:
         near = range(max(other.smallest - 2, 1), other.smallest + 3)
         spread = range(other.own, other.own + period + 1, max(period // 16, 1))
         return all(
-            self(size).fits == (size in other.fitting) and self(size).lossless == (size in other.lossless)
+            self.fits(size) == (size in other.fitting) and self.lossless(size) == (size in other.lossless)
             for size in (*near, *spread, max(other.own // 2, 1), max(other.own - 1, 1), 2 * other.own)
         )
 
-    def searched(self, own: int, most: int, of: Callable[[Outcome], bool]) -> Pattern:
+    def searched(self, own: int, most: int, of: Callable[[int], bool]) -> Pattern:
         """The pattern from ``own`` on in ``most`` sizes, followed to the smallest by bisection: if a size of it fits,
         so do the larger ones."""
-        above = found_in([of(self(own + more)) for more in range(most)], 1)
+        above = found_in([of(own + more) for more in range(most)], 1)
         if not above.regular or not above.remainders:
-            return replace(above, listed=(own,) if of(self(own)) else (), start=own + 1)
-        remainders = tuple(sorted((rest + own - 1) % above.period for rest in above.remainders))
-        whole = Pattern((), 1, above.period, remainders)
-        smaller = [size for size in range(1, own + above.period) if size in whole]
-        first = bisect_left(smaller, True, key=lambda size: of(self(size)))
-        return replace(whole, start=smaller[min(first, len(smaller) - 1)])
+            return replace(above, listed=(own,) if of(own) else (), start=own + 1)
+        period = above.period
+        remainders = tuple(sorted((rest + own - 1) % period for rest in above.remainders))
+        rounds = range((own - remainders[0]) // period + 1)
+        first = bisect_left(rounds, True, key=lambda number: number > 0 and of(number * period + remainders[0]))
+        start = first * period + remainders[0]
+        for size in Pattern((), 1, period, remainders).below(start):
+            if not of(size):
+                break
+            start = size
+        return Pattern((), start, period, remainders)

@@ -26,75 +26,18 @@ from cnndsl.graph.graph import (
     Split,
     Tensor,
 )
-from cnndsl.layers import Shape
 from cnndsl.layers.shape import axis_name
 from cnndsl.network import Network, compile_spec
 from cnndsl.questions.lookup import Target, failure, find
 from cnndsl.questions.origin import Names, of_call, of_document, of_round, origins
-from cnndsl.record import Record
+from cnndsl.questions.trace_table import Size, Step, Trace
+from cnndsl.spec.words import INPUT
 
 if TYPE_CHECKING:
     from cnndsl.spec.document import Spec
 
 #: The most operations in a row that are compared with those after them.
 _LONGEST = 12
-
-
-class Size(Record, frozen=True):
-    """How one size of an output follows: ``axis`` is its dimension, such as ``H``, and ``arithmetic`` what is
-    calculated, such as ``64 + 96``, or an argument, ``out_channels``."""
-
-    axis: str
-    arithmetic: str
-    size: int
-
-
-class Step(Record, frozen=True):
-    """An operation on the way, or a module with those inside of it, ``steps``.
-
-    ``sources`` are the paths of what makes its inputs, or the names of inputs. ``place`` is where it is written, and
-    ``arguments`` has those that are expressions, each with the links of the chain that its value comes from.
-    ``times`` equal steps in a row are one, whose last is at the path ``last``. Without a ``layer``, it is several
-    operations that come so often. ``maker`` is the path of the operation that makes its last output.
-    """
-
-    path: str
-    layer: str
-    input: tuple[Shape, ...]
-    output: tuple[Shape, ...]
-    sources: tuple[str, ...] = ()
-    sizes: tuple[Size, ...] = ()
-    arguments: Mapping[str, tuple[str, ...]] = {}
-    steps: tuple[Step, ...] = ()
-    place: str = ""
-    times: int = 1
-    last: str = ""
-    maker: str = ""
-    failed: bool = False
-
-    @property
-    def key(self) -> Hashable:
-        """What equal steps have in common: all but names and places, and how a block is called."""
-        sizes = tuple((size.axis, size.arithmetic) for size in self.sizes)
-        inside = tuple(step.key for step in self.steps)
-        layer = self.layer.partition("(")[0] if self.steps else self.layer
-        return layer, self.input, self.output, len(self.sources), sizes, inside, self.times, self.failed
-
-
-class Trace(Record, frozen=True):
-    """Where the shape of ``path`` in the network ``name`` comes from: ``steps`` lead from the ``inputs`` to it. With
-    errors in the spec, ``diagnostics`` has them, and the last step may be one that fails."""
-
-    name: str
-    path: str
-    inputs: Mapping[str, Shape]
-    steps: tuple[Step, ...]
-    diagnostics: tuple[Diagnostic, ...] = ()
-
-    def __repr__(self) -> str:
-        from cnndsl.questions.trace_text import as_plain
-
-        return as_plain(self)
 
 
 def trace(net: Network | Spec, path: str | None = None, /, **params: Any) -> Trace:
@@ -117,10 +60,15 @@ def trace(net: Network | Spec, path: str | None = None, /, **params: Any) -> Tra
 def trace_in(root: Module, path: str | None = None, diagnostics: Iterable[Diagnostic] = ()) -> Trace:
     """:func:`trace` in a network, or in what is known of one with errors."""
     target = find(root, path) if path is not None else failure(root) or root
-    inputs = {name: tensor.shape for name, tensor in root.given.items()}
+    inputs = {name: tensor.shape for name, tensor in _inputs(root).items()}
     steps = _folded(tuple(_Tracer(root, target).steps()))
     asked = getattr(target, "path", path) or path or "output"
     return Trace(root.name, str(asked), inputs, steps, tuple(diagnostics))
+
+
+def _inputs(root: Module) -> Mapping[str, Tensor]:
+    """The inputs by their names; one alone is ``input``, as in a spec."""
+    return root.given if len(root.given) > 1 else {INPUT: root.input}
 
 
 class _Tracer:
@@ -133,7 +81,7 @@ class _Tracer:
         for operation in root.everything:
             if not isinstance(operation, Module):
                 self.makers |= dict.fromkeys(operation.outputs, operation)
-        self.names = {tensor: name for name, tensor in reversed([*root.given.items()])}
+        self.names = {tensor: name for name, tensor in reversed([*_inputs(root).items()])}
         self.document = of_document(root)
         self.needed = self._needed()
 
@@ -236,23 +184,23 @@ def _folded(steps: Sequence[Step]) -> tuple[Step, ...]:
     start = 0
     while start < len(steps):
         length, times = max(
-            ((length, _times(keys, start, length)) for length in range(1, _LONGEST + 1)),
+            ((length, _times(keys, follows, start, length)) for length in range(1, _LONGEST + 1)),
             key=lambda run: run[0] * (run[1] - 1),
         )
-        if length > 1 and _times(keys, start + 1, length) == times:
+        if length > 1 and _times(keys, follows, start + 1, length) == times:
             length = times = 1  # the run is as long from the next step on, which may be a better place to begin
         found.append(_run(steps[start : start + length * times], length, times))
         start += length * times
     return tuple(found)
 
 
-def _times(keys: Sequence[int], start: int, length: int) -> int:
-    """How often the ``length`` keys from ``start`` on come in a row."""
+def _times(keys: Sequence[int], follows: Sequence[bool], start: int, length: int) -> int:
+    """How often the ``length`` keys from ``start`` on come in a row, each time on what was made the time before."""
     first = keys[start : start + length]
-    times = 1
-    while len(first) == length and keys[start + times * length : start + (times + 1) * length] == first:
-        times += 1
-    return times
+    after = start + length
+    while after + length <= len(keys) and follows[after] and keys[after : after + length] == first:
+        after += length
+    return (after - start) // length
 
 
 def _run(steps: Sequence[Step], length: int, times: int) -> Step:

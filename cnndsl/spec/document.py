@@ -18,7 +18,7 @@ from cnndsl.layers import LAYERS
 from cnndsl.limits import LIMITS, Limits, how_to_raise
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
-from cnndsl.spec.files import Assembly, FileFault, not_in_zoo, read_text
+from cnndsl.spec.files import DISK, Assembly, FileFault, Files, not_in_zoo, read_text
 from cnndsl.spec.merge import defined_name, from_python, override, read_setting, set_params, without
 from cnndsl.spec.names import MAX_NAME, unusable, unusable_variable, usable
 from cnndsl.spec.parser import StepParser
@@ -35,7 +35,7 @@ from cnndsl.spec.write import write
 from cnndsl.writing import given_path
 from cnndsl.zoo import find, is_of_zoo
 
-__all__ = ["Block", "Document", "Parameter", "Reading", "Spec", "Text", "read_document"]
+__all__ = ["Block", "Document", "Kept", "Parameter", "Reading", "Spec", "Text", "read_document"]
 
 
 class Block(Record, frozen=True, eq=False):
@@ -189,8 +189,15 @@ class Text(Record, frozen=True):
         return Source(self.name, self.text.removeprefix("\ufeff"))
 
 
-#: A spec: the path of a file, ``zoo:NAME``, or a text.
-Spec: TypeAlias = str | os.PathLike[str] | Text
+class Kept(Record, frozen=True):
+    """A spec that ``files`` hold at ``path``, with everything that it extends and uses."""
+
+    path: Path
+    files: Files
+
+
+#: A spec: the path of a file, ``zoo:NAME``, a text, or what is kept elsewhere.
+Spec: TypeAlias = str | os.PathLike[str] | Text | Kept
 
 
 def read_document(
@@ -206,11 +213,12 @@ def read_document(
     ``name=value`` strings, ``settings`` are ``a.b=value`` for any key. Raises :class:`SpecError` only if there is
     no file, and TypeError for anything but a path or a :class:`Text`.
     """
-    place = spec if isinstance(spec, Text) else _found(spec)
+    files = spec.files if isinstance(spec, Kept) else DISK
+    place = spec if isinstance(spec, Text) else spec.path if isinstance(spec, Kept) else _found(spec)
     folder = given_path(place.folder) if isinstance(place, Text) else place.parent
-    assembly = Assembly(folder, limits)
+    assembly = Assembly(folder, limits, files)
     try:
-        source = place.source if isinstance(place, Text) else read_text(place, limits=limits)
+        source = place.source if isinstance(place, Text) else read_text(place, limits=limits, files=files)
         tree = assembly.assemble(source, folder, () if isinstance(place, Text) else (place.resolve(),))
     except FileFault as fault:
         raise SpecError(fault.diagnostics) from None

@@ -28,29 +28,43 @@ class FileFault(Unreadable):
     """There is no file to read, which is not a fault of the spec."""
 
 
-def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS) -> Source:
+class Files:
+    """The files on the disk. Subclasses read specs from elsewhere, such as a revision of git."""
+
+    def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
+        """See :func:`cnndsl.writing.read_file`. Raises OSError or ValueError."""
+        return read_file(path, at_most, pipes=pipes)
+
+    def shown(self, path: Path) -> str:
+        """The name of a file in diagnostics."""
+        return str(path)
+
+
+DISK = Files()
+
+
+def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS, files: Files = DISK) -> Source:
     """The text of a spec, without a byte order mark. ``span`` is the place of the path in a spec, which may come
     from anybody and may name only regular files.
 
     Raises :class:`FileFault` if there is no such file and no span, otherwise :class:`Unreadable`.
     """
-    name = shorten(str(path))
+    shown = files.shown(path)
+    name = shorten(shown)
     try:
-        data = read_file(path, limits.file + 4, pipes=span is None)
+        data = files.read(path, limits.file + 4, span is None)
     except (OSError, ValueError) as error:
         help = "`/dev/stdin` reads stdin" if name == "-" and span is None else ""
         fault = Diagnostic(Code.FILE, f"{name} {unreadable(error)}", span, help)
         raise (Unreadable if span else FileFault)(fault) from None
     if len(data) > limits.file:
         message = f"{name} is larger than {limits.file // 1024} KiB"
-        raise Unreadable(
-            Diagnostic(Code.LIMIT, message, span or Span(Source(str(path), ""), 0, 0), how_to_raise("file"))
-        )
+        raise Unreadable(Diagnostic(Code.LIMIT, message, span or Span(Source(shown, ""), 0, 0), how_to_raise("file")))
     try:
-        return Source(str(path), data.decode("utf-8-sig"))
+        return Source(shown, data.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         message = f"the text is not UTF-8: byte 0x{data[error.start]:02X} at offset {error.start}"
-        source = Source(str(path), data.decode("utf-8", "replace"))
+        source = Source(shown, data.decode("utf-8", "replace"))
         start = len(data[: error.start].decode("utf-8"))
         help = "save it as UTF-8"
         raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
@@ -83,8 +97,9 @@ class Assembly:
     not be followed, so an undefined name may come from there.
     """
 
-    def __init__(self, folder: Path, limits: Limits = LIMITS) -> None:
+    def __init__(self, folder: Path, limits: Limits = LIMITS, files: Files = DISK) -> None:
         self.folder = folder
+        self.place = files
         self.limits = limits
         self.faults: list[Diagnostic] = []
         self.missing: set[str] = set()
@@ -190,10 +205,10 @@ class Assembly:
                 self._spend_file(written, len(chain))
                 path = target if is_of_zoo(str(written.value)) else folder / str(written.value)
                 tree = self.done[target] = self.assemble(
-                    read_text(path, written.span, self.limits), path.parent, (*chain, target)
+                    read_text(path, written.span, self.limits, self.place), path.parent, (*chain, target)
                 )
                 if not isinstance(tree, Mapping):
-                    message = f"{shorten(str(path))} is not a spec: a spec is a mapping"
+                    message = f"{shorten(self.place.shown(path))} is not a spec: a spec is a mapping"
                     self.faults.append(Diagnostic(Code.TYPE, message, tree.span.first_line))
         except Unreadable as unreadable:
             self.faults += unreadable.diagnostics

@@ -76,7 +76,7 @@ class Evaluation:
 
         if not self.mistakes:
             raise ValueError("there are no mistakes to draw: ask for some, `evaluate(mistakes=24)`")
-        return contact_sheet(f"{self.name}: true classes in blue, the most certain mistakes in orange", self.mistakes)
+        return contact_sheet(self.name, self.mistakes)
 
 
 def evaluate_trained(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from os import PathLike
 
-from cnndsl.diagnostics import Code, RunError
+from cnndsl.diagnostics import Code, RunError, unreadable
 from cnndsl.picture import Picture
 from cnndsl.training.figures.comparison import LOOKS, Curve, comparison
 from cnndsl.training.labels import labels
@@ -26,7 +26,7 @@ def read_epochs(run: RunFolder) -> list[Epoch]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise RunError(Code.CHECKPOINT, f"{path} cannot be read: {error}") from None
+        raise RunError(Code.CHECKPOINT, f"{path} {unreadable(error)}") from None
 
 
 def plot_runs(*paths: str | PathLike[str]) -> Picture:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from math import inf
 
 from cnndsl.emit.table import arguments
@@ -21,7 +21,7 @@ class Part(Record, frozen=True):
     forks: bool = False
 
 
-class _Pattern(Record, frozen=True):
+class Pattern(Record, frozen=True):
     """The content of a part (``key``), the tensors that it takes from elsewhere, and those that it makes."""
 
     key: int
@@ -45,12 +45,14 @@ def parts(body: Body) -> list[Part]:
 class Folding:
     """Finds runs of equal parts in a graph: with the same layers, arguments and wiring, where each part takes
     the output of the one before and nothing else in them is used elsewhere. Names and inferred arguments
-    may differ, and so may the probabilities of dropout, which often grow with the depth.
+    may differ, and so may the probabilities of dropout, which often grow with the depth. Operations whose paths are in
+    ``apart`` with different values are different.
     """
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, apart: Mapping[str, str] | None = None) -> None:
+        self._apart = apart or {}
         self._keys: dict[Hashable, int] = {}
-        self._patterns: dict[Body, _Pattern] = {}
+        self._patterns: dict[Body, Pattern] = {}
         self._position: dict[Operation, int] = {}
         self._last_use: dict[Tensor, float] = {}
         for position, operation in enumerate(graph.root.everything):
@@ -70,25 +72,31 @@ class Folding:
         """Whether a part repeats the one before it, in a run from ``start``."""
         if not (parts[index].foldable and parts[index - 1].foldable):
             return False
+        if not self.alike(parts[index - 1].body, parts[index].body):
+            return False
         before, this = self._pattern(parts[index - 1].body), self._pattern(parts[index].body)
-        if before.key != this.key or (carried := _carried(before, this)) is None:
+        if (carried := _carried(before, this)) is None:
             return False
         if index - start > 1 and carried != _carried(self._pattern(parts[index - 2].body), before):
             return False
         inner = [tensor for place, tensor in enumerate(this.made) if place not in carried]
         return self._done(before.made, parts[index].body) and self._done(inner, parts[index].body)
 
+    def alike(self, body: Body, other: Body) -> bool:
+        """Whether two bodies differ in nothing that is drawn, names aside."""
+        return self._pattern(body).key == self._pattern(other).key
+
     def _done(self, tensors: Iterable[Tensor], body: Body) -> bool:
         """Whether nothing after ``body`` takes one of the tensors."""
         end = max(self._position[operation] for _, operation in walk(body))
         return all(self._last_use.get(tensor, -1) <= end for tensor in tensors)
 
-    def _pattern(self, body: Body) -> _Pattern:
+    def _pattern(self, body: Body) -> Pattern:
         if body not in self._patterns:
             self._patterns[body] = self._read(body)
         return self._patterns[body]
 
-    def _read(self, body: Body) -> _Pattern:
+    def _read(self, body: Body) -> Pattern:
         taken: dict[Tensor, int] = {}
         local: dict[Tensor, int] = {}
         paths: dict[str, int] = {}
@@ -114,24 +122,27 @@ class Folding:
                     local[tensor] = len(local)
 
         read(body)
-        return _Pattern(self._intern(tuple(tokens)), tuple(taken), tuple(local))
+        return Pattern(self._intern(tuple(tokens)), tuple(taken), tuple(local))
 
     def _what(self, operation: Operation) -> Hashable:
         """Everything that is drawn of an operation except its name."""
+        apart = self._apart.get(operation.path, "")
         if isinstance(operation, (Split, Merge)):
-            return operation.kind, repr(arguments(operation))
+            return operation.kind, repr(arguments(operation)), apart
         if isinstance(operation, Apply):
-            told = arguments(operation)
-            if operation.layer.family == "dropout":
-                told.pop("p", None)
-            return operation.kind, repr(told)
-        return operation.kind, self._pattern(operation.body).key
+            return operation.kind, repr(self.arguments(operation)), apart
+        return operation.kind, self._pattern(operation.body).key, apart
+
+    def arguments(self, apply: Apply) -> dict[str, object]:
+        """The arguments in which equal layers are equal."""
+        told = arguments(apply)
+        return {name: value for name, value in told.items() if (apply.layer.family, name) != ("dropout", "p")}
 
     def _intern(self, key: Hashable) -> int:
         return self._keys.setdefault(key, len(self._keys))
 
 
-def _carried(before: _Pattern, this: _Pattern) -> tuple[int | None, ...] | None:
+def _carried(before: Pattern, this: Pattern) -> tuple[int | None, ...] | None:
     """For each tensor that ``this`` takes, the index of that tensor among those made by ``before``, None for one
     that both take from elsewhere. None in all if they are not wired like two rounds of a loop."""
     index = {tensor: place for place, tensor in enumerate(before.made)}

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cnndsl.picture import Picture, drawn
 from cnndsl.training.figures.tiles import Sheet, Tile, rgb
-from cnndsl.training.mistakes import Mistake
 
-#: Pictures in a row, and their inches.
-COLUMNS, WIDTH = 6, 1.05
+if TYPE_CHECKING:
+    from cnndsl.training.mistakes import Mistake
+
+#: Pictures in a row, of few and of many, and their inches.
+FEW, MANY, WIDTH = 6, 12, 1.05
 
 
 @drawn
@@ -19,4 +22,6 @@ def contact_sheet(title: str, mistakes: Sequence[Mistake]) -> Picture:
         Tile(rgb(mistake.picture), mistake.true, (mistake.predicted, f"{mistake.probability:.1%}"))
         for mistake in mistakes
     ]
-    return Sheet(tiles, min(len(tiles), COLUMNS), WIDTH).draw(title)[0]
+    caption = "true classes in blue, the most certain mistakes in orange"
+    columns = min(len(tiles), FEW if len(tiles) <= FEW**2 else MANY)
+    return Sheet(tiles, columns, WIDTH, caption=caption).draw(title)[0]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
@@ -10,8 +12,11 @@ from torch.nn.functional import avg_pool2d
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.palette import BLUE, MUTED
 from cnndsl.picture import Picture, drawn
+from cnndsl.printable import one_line
 from cnndsl.training.figures.tiles import Sheet, Tile, columns_for, rgb
-from cnndsl.training.insight import Features
+
+if TYPE_CHECKING:
+    from cnndsl.training.insight import Features
 
 #: The most channels, and the most pixels of one in each direction.
 MOST, PIXELS = 127, 112
@@ -25,16 +30,16 @@ def features(found: Features) -> Picture:
     :class:`RunError` for more than three dimensions."""
     maps = found.maps
     size = TIMES.join(map(str, maps.shape))
-    title = f"{found.network}, layer {found.layer}: {size} for {found.picture.name}"
+    title, caption = f"{found.network}, layer {found.layer}", f"{size} for {found.picture.name}"
     if maps.dim() < 2:
-        return _bars(maps.flatten().numpy(), title)
+        return _bars(maps.flatten().numpy(), title, f"{len(maps.flatten())} values for {found.picture.name}")
     if maps.dim() > 3:
         message = f"`{found.layer}` gives {list(maps.shape)}: maps are (channels, H, W)"
         raise RunError(Code.LAYER, message, "name another layer")
-    return _maps(found, maps if maps.dim() == 3 else maps[None], title)
+    return _maps(found, maps if maps.dim() == 3 else maps[None], title, caption)
 
 
-def _maps(found: Features, maps: Tensor, title: str) -> Picture:
+def _maps(found: Features, maps: Tensor, title: str, caption: str) -> Picture:
     shown = maps[:MOST]
     step = -(-max(shown.shape[1:]) // PIXELS)
     images = avg_pool2d(shown, step, ceil_mode=True).numpy()
@@ -42,7 +47,8 @@ def _maps(found: Features, maps: Tensor, title: str) -> Picture:
     look = {"cmap": "viridis", "vmin": float(finite.min()), "vmax": float(finite.max())} if len(finite) else {}
     tiles = [Tile(_framed(rgb(found.seen), images.shape[1] / images.shape[2]), "picture")]
     tiles += [Tile(image, str(channel)) for channel, image in enumerate(images)]
-    caption = f"the first {len(shown)} of {len(maps)} channels" if len(maps) > len(shown) else ""
+    if len(maps) > len(shown):
+        caption = f"the first {len(shown)} of {len(maps)} channels, {caption}"
     sheet = Sheet(tiles, columns_for(len(tiles)), WIDTH, look, room=SCALE, caption=caption, above_colour=MUTED)
     picture, last = sheet.draw(title)
     width, height = picture.get_size_inches()
@@ -64,10 +70,11 @@ def _framed(image: NDArray[np.uint8], shape: float) -> NDArray[np.uint8]:
     return framed
 
 
-def _bars(values: NDArray[np.float32], title: str) -> Picture:
+def _bars(values: NDArray[np.float32], title: str, caption: str) -> Picture:
     picture = Picture(6.4, 2.4, title)
     axes = picture.subplots()
-    axes.bar(range(len(values)), values, width=1 if len(values) > 100 else 0.8, color=BLUE)
+    axes.stairs(values, np.arange(len(values) + 1) - 0.5, fill=True, color=BLUE)
+    axes.set_title(one_line(caption), color=MUTED, size=8)
     axes.set(xlabel="feature", ylabel="value")
     axes.margins(x=0.01)
     return picture

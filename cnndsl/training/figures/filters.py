@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from cnndsl.palette import MUTED
 from cnndsl.picture import Picture, drawn
 from cnndsl.training.figures.tiles import Sheet, Tile, columns_for
-from cnndsl.training.insight import Filters
+
+if TYPE_CHECKING:
+    from cnndsl.training.insight import Filters
 
 #: The most images of filters, and the most rows and columns if each channel has one.
 MOST, ROWS = 256, 24
@@ -26,8 +28,9 @@ def filters(found: Filters) -> Picture:
     weight = found.weight.numpy()
     largest = float(np.abs(weight[np.isfinite(weight)]).max(initial=0)) or 1.0
     size = TIMES.join(map(str, weight.shape[2:]))
-    title = f"{found.network}, layer {found.layer}: {len(weight)} filters of {size}"
-    caption = f"grey is 0, black {-largest:.3g}, white {largest:.3g}".replace("-", "\N{MINUS SIGN}")
+    title = f"{found.network}, layer {found.layer}"
+    colours = f"grey is 0, black {-largest:.3g}, white {largest:.3g}".replace("-", "\N{MINUS SIGN}")
+    caption = f"{len(weight)} filters of {size}; {colours}"
     images = _images(weight)
     look: dict[str, Any] = {"cmap": "gray", "vmin": -largest, "vmax": largest}
     if images.shape[-2:] == (1, 1):
@@ -39,12 +42,11 @@ def filters(found: Filters) -> Picture:
     if channels == 1:
         return _list(images[:MOST, 0], count, title, caption, look)
     across, down = range(min(count, ROWS)), range(min(channels, ROWS))
-    caption = f"a column for each filter, a row for each channel; {caption}"
     if count > ROWS or channels > ROWS:
-        caption = f"{len(across)} of {count} filters, {len(down)} of {channels} channels; {caption}"
+        caption = f"{len(across)} of {count} filters and {len(down)} of {channels} channels; {caption}"
     tiles = [Tile(images[column, row]) for row in down for column in across]
-    names = [str(row) for row in down], [str(column) for column in across]
-    return Sheet(tiles, len(across), 0.3, look, *names, caption=caption).draw(title)[0]
+    rows, columns = (["channel 0", *map(str, down[1:])], ["filter 0", *map(str, across[1:])])
+    return Sheet(tiles, len(across), 0.3, look, rows, columns, caption=caption).draw(title)[0]
 
 
 def _images(weight: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,7 +59,7 @@ def _images(weight: NDArray[np.float32]) -> NDArray[np.float32]:
 def _list(images: NDArray[np.float32], count: int, title: str, caption: str, look: dict[str, Any]) -> Picture:
     tiles = [Tile(image, str(number)) for number, image in enumerate(images)]
     if count > len(images):
-        caption = f"the first {len(images)}; {caption}"
+        caption = f"the first {len(images)} of {caption}"
     sheet = Sheet(tiles, columns_for(len(tiles)), WIDTH, look, caption=caption, above_colour=MUTED)
     return sheet.draw(title)[0]
 

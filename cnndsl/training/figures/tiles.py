@@ -17,7 +17,9 @@ from cnndsl.picture import Picture, cut
 
 #: Inches around everything, between tiles, of the title, of a line of text, of the names of rows, and of the narrowest
 #: picture, which needs room for its title.
-MARGIN, GAP, TITLE, LINE, NAMES, LEAST = 0.12, 0.08, 0.24, 0.13, 0.25, 3.8
+MARGIN, GAP, TITLE, LINE, NAMES, LEAST = 0.12, 0.08, 0.24, 0.13, 0.5, 3.8
+#: The least and the largest height of an image, in times of its width.
+FLATTEST, TALLEST = 1 / 8, 4
 #: Points of letters, and their inches.
 SIZE, LETTER, BOLD = 6.5, 0.048, 0.075
 
@@ -48,9 +50,9 @@ class Sheet:
 
     @property
     def tall(self) -> float:
-        """Inches of an image."""
+        """Inches of an image. Very flat or tall ones are stretched."""
         height, width = self.tiles[0].image.shape[:2]
-        return self.width * float(height / width)
+        return self.width * min(max(float(height / width), FLATTEST), TALLEST)
 
     @property
     def above(self) -> float:

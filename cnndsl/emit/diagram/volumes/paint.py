@@ -7,8 +7,8 @@ from itertools import groupby
 from math import dist
 from textwrap import wrap
 
-from cnndsl.emit.diagram.figure import TIMES
-from cnndsl.emit.diagram.style import BYPASS, FAMILIES, INK, LINE, MUTED, OTHER
+from cnndsl.emit.diagram.labels import TIMES
+from cnndsl.emit.diagram.themes import LIGHT
 from cnndsl.emit.diagram.volumes.layout import LINE as LINE_HEIGHT
 from cnndsl.emit.diagram.volumes.layout import Layout, Route, beside_of, size_of
 from cnndsl.emit.diagram.volumes.plan import MODULE, Volume
@@ -61,13 +61,13 @@ class _Palette:
 
     def of(self, family: str, kind: str) -> Colors:
         if family == MODULE:
-            return self.modules.get(kind, OTHER)
-        return BLANK if family in ("input", "merge") else FAMILIES.get(family, OTHER)
+            return self.modules.get(kind, LIGHT.other)
+        return BLANK if family in ("input", "merge") else LIGHT.families.get(family, LIGHT.other)
 
     def _name(self, family: str, kind: str) -> str:
         if family == MODULE:
             return kind if kind in self.modules else "other blocks"
-        return family if family in FAMILIES else "other layers"
+        return family if family in LIGHT.families else "other layers"
 
 
 class _Runs:
@@ -112,8 +112,8 @@ def _solid(solid: Solid, palette: _Palette) -> Group:
 def _ball(solid: Solid) -> Iterator[Item]:
     sign = solid.volume.sign
     size = 10.0 if len(sign) == 1 else 6.0
-    yield Ball((solid.middle, solid.y), solid.height / 2, "#FFFFFF", INK)
-    yield Text((solid.middle, solid.y + size * 0.35), sign, size, INK)
+    yield Ball((solid.middle, solid.y), solid.height / 2, "#FFFFFF", LIGHT.ink)
+    yield Text((solid.middle, solid.y + size * 0.35), sign, size, LIGHT.ink)
 
 
 def _slab(solid: Solid, start: float, end: float, colors: Colors) -> Iterator[Face]:
@@ -139,7 +139,7 @@ def _mix(one: str, other: str, part: float) -> str:
 
 
 def _arrow(route: Route) -> Iterator[Item]:
-    color = BYPASS if route.skips else LINE
+    color = LIGHT.bypass if route.skips else LIGHT.line
     (x0, y0), (x1, y1) = route.points[-2:]
     length = dist((x0, y0), (x1, y1)) or 1.0
     dx, dy = (x1 - x0) / length, (y1 - y0) / length
@@ -155,7 +155,7 @@ def _forks(routes: Sequence[Route]) -> Iterator[Group]:
     """A dot where lines part."""
     points = dict.fromkeys(route.fork for route in routes if route.fork)
     if points:
-        yield Group("", "", tuple(Ball(point, DOT, LINE, LINE) for point in points))
+        yield Group("", "", tuple(Ball(point, DOT, LIGHT.line, LIGHT.line) for point in points))
 
 
 def _labels(layout: Layout, runs: Sequence[Sequence[Solid]], show_shapes: bool) -> Group:
@@ -166,7 +166,7 @@ def _labels(layout: Layout, runs: Sequence[Sequence[Solid]], show_shapes: bool) 
         for solid in run:
             if solid.volume in layout.told and show_shapes:
                 at = beside_of(solid)[0], max(solid.bottom, solid.y + SPATIAL + 2)
-                texts.append(Text(at, size_of(solid.volume), SPATIAL, MUTED, anchor="start"))
+                texts.append(Text(at, size_of(solid.volume), SPATIAL, LIGHT.muted, anchor="start"))
     return Group("", "", tuple(texts))
 
 
@@ -175,18 +175,20 @@ def _below(alike: Sequence[Solid], show_shapes: bool) -> Iterator[Text]:
     first, last = alike[0], alike[-1]
     x, y = (first.middle + last.middle) / 2 - first.lean, first.bottom + CHANNELS + 1
     if first.label and show_shapes:
-        yield Text((x, y), first.label, CHANNELS, INK)
+        yield Text((x, y), first.label, CHANNELS, LIGHT.ink)
         y += LINE_HEIGHT
     if first.volume.times > 1:
-        yield Text((x, y), f"{TIMES}{first.volume.times}", CHANNELS, BYPASS, bold=True)
+        yield Text((x, y), f"{TIMES}{first.volume.times}", CHANNELS, LIGHT.bypass, bold=True)
 
 
 def _heading(graph: Graph, middle: float, bottom: float, room: float) -> Group:
     longest = int(max(room, NARROW) / text_width("x", TOLD))
     told = wrap(one_line(graph.document.description), longest)
-    texts = [Text((middle, bottom - (TOLD + 3) * line), text, TOLD, MUTED) for line, text in enumerate(reversed(told))]
+    texts = [
+        Text((middle, bottom - (TOLD + 3) * line), text, TOLD, LIGHT.muted) for line, text in enumerate(reversed(told))
+    ]
     top = bottom - (TOLD + 3) * len(told) - 2
-    return Group("", "", (Text((middle, top), one_line(graph.root.name), TITLE, INK, bold=True), *texts))
+    return Group("", "", (Text((middle, top), one_line(graph.root.name), TITLE, LIGHT.ink, bold=True), *texts))
 
 
 def _legend(palette: _Palette, middle: float, top: float, room: float) -> Group:
@@ -205,7 +207,7 @@ def _legend(palette: _Palette, middle: float, top: float, room: float) -> Group:
             square = ((x, y), (x + SQUARE, y), (x + SQUARE, y + SQUARE), (x, y + SQUARE))
             items += [
                 Face(square, fill, border),
-                Text((x + SQUARE + 4, y + 7), one_line(name), LEGEND, INK, anchor="start"),
+                Text((x + SQUARE + 4, y + 7), one_line(name), LEGEND, LIGHT.ink, anchor="start"),
             ]
             x += wide
     return Group("", "", tuple(items))

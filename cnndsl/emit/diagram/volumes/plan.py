@@ -11,7 +11,7 @@ from collections.abc import Container, Iterator, Sequence
 
 from msgspec import Struct, field
 
-from cnndsl.emit.diagram.style import SIGNS
+from cnndsl.emit.diagram.labels import SIGNS
 from cnndsl.graph.graph import (
     Apply,
     Body,

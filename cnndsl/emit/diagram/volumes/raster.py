@@ -6,7 +6,7 @@ import io
 import logging
 from typing import Any
 
-from cnndsl.emit.diagram.style import FONT
+from cnndsl.emit.diagram.dot import FONT
 from cnndsl.emit.diagram.volumes.scene import Ball, Face, Group, Item, Line, Scene, Text, rounded
 from cnndsl.printable import one_line
 

@@ -10,7 +10,7 @@ from math import sqrt
 
 from msgspec import Struct
 
-from cnndsl.emit.diagram.figure import TIMES
+from cnndsl.emit.diagram.labels import TIMES
 from cnndsl.emit.diagram.volumes.plan import Volume
 from cnndsl.record import Record
 

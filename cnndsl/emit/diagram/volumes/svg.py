@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from html import escape
 
-from cnndsl.emit.diagram.style import FONT
+from cnndsl.emit.diagram.dot import FONT
 from cnndsl.emit.diagram.volumes.scene import Ball, Face, Group, Item, Line, Point, Scene, Text, rounded
 from cnndsl.printable import one_line
 

@@ -1,16 +1,16 @@
-"""A trace for people, and for programs."""
+"""A trace as data, for people, and for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from cnndsl.diagnostics import Diagnostic
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
 from cnndsl.printable import one_line
-from cnndsl.questions.trace import Size, Step, Trace
 from cnndsl.questions.wrapped import wrapped
 from cnndsl.record import Record
 
@@ -21,6 +21,61 @@ _INDENT = "  "
 _NAMED = 3
 #: The links of the chain to an argument's value that are shown for steps before the target.
 _LINKS = 2
+
+
+class Size(Record, frozen=True):
+    """How one size of an output follows: ``axis`` is its dimension, such as ``H``, and ``arithmetic`` what is
+    calculated, such as ``64 + 96``, or an argument, ``out_channels``."""
+
+    axis: str
+    arithmetic: str
+    size: int
+
+
+class Step(Record, frozen=True):
+    """An operation on the way, or a module with those inside of it, ``steps``.
+
+    ``sources`` are the paths of what makes its inputs, or the names of inputs. ``place`` is where it is written, and
+    ``arguments`` has those that are expressions, each with the links of the chain that its value comes from.
+    ``times`` equal steps in a row are one, whose last is at the path ``last``. Without a ``layer``, it is several
+    operations that come so often. ``maker`` is the path of the operation that makes its last output.
+    """
+
+    path: str
+    layer: str
+    input: tuple[Shape, ...]
+    output: tuple[Shape, ...]
+    sources: tuple[str, ...] = ()
+    sizes: tuple[Size, ...] = ()
+    arguments: Mapping[str, tuple[str, ...]] = {}
+    steps: tuple[Step, ...] = ()
+    place: str = ""
+    times: int = 1
+    last: str = ""
+    maker: str = ""
+    failed: bool = False
+
+    @property
+    def key(self) -> Hashable:
+        """What equal steps have in common: all but names and places, and how a block is called."""
+        sizes = tuple((size.axis, size.arithmetic) for size in self.sizes)
+        inside = tuple(step.key for step in self.steps)
+        layer = self.layer.partition("(")[0] if self.steps else self.layer
+        return layer, self.input, self.output, len(self.sources), sizes, inside, self.times, self.failed
+
+
+class Trace(Record, frozen=True):
+    """Where the shape of ``path`` in the network ``name`` comes from: ``steps`` lead from the ``inputs`` to it. With
+    errors in the spec, ``diagnostics`` has them, and the last step may be one that fails."""
+
+    name: str
+    path: str
+    inputs: Mapping[str, Shape]
+    steps: tuple[Step, ...]
+    diagnostics: tuple[Diagnostic, ...] = ()
+
+    def __repr__(self) -> str:
+        return as_plain(self)
 
 
 class _Line(Record, frozen=True):
@@ -62,7 +117,7 @@ def _result(trace: Trace) -> str:
 
 def _inputs(trace: Trace) -> Iterator[_Line]:
     for name, shape in trace.inputs.items():
-        yield _Line((((one_line(name if len(trace.inputs) > 1 else "input"), "bold"),), "", "", str(shape)))
+        yield _Line((((one_line(name), "bold"),), "", "", str(shape)))
 
 
 class _Writer(Record, frozen=True):

@@ -1,4 +1,4 @@
-"""The sizes of a network for people, and for programs."""
+"""The sizes that a network takes, as data, for people, and for programs."""
 
 from __future__ import annotations
 
@@ -6,16 +6,68 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from cnndsl.graph.lints import ends
 from cnndsl.grid import FILE, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
 from cnndsl.printable import one_line
 from cnndsl.questions.pattern import Pattern
-from cnndsl.questions.replay import Loss
-from cnndsl.questions.sizes import Axis, Edge, Sizes
+from cnndsl.questions.replay import Failure, Loss
 from cnndsl.questions.wrapped import wrapped
+from cnndsl.record import Record
 
 _COLUMNS = ("axis", ">here", "fits", "loses no pixels")
+
+
+class Edge(Record, frozen=True):
+    """A size that the network does not take, and what fails there."""
+
+    size: int
+    failure: Failure
+
+
+class Axis(Record, frozen=True):
+    """The sizes of one axis of an input, while the others keep the spec's size.
+
+    ``inputs`` are the names of the inputs that have it; several change together. ``own`` is the spec's size,
+    ``fitting`` are the sizes that the network takes, ``lossless`` those of them at which all windows reach the whole of
+    their inputs. ``below`` is one less than the smallest, ``above`` the first larger size that does not fit, and
+    ``lost`` the first layer that loses pixels at the spec's size. All sizes up to ``tried`` were tried; if
+    that is 0, there were too many.
+    """
+
+    inputs: tuple[str, ...]
+    axis: str
+    own: int
+    fitting: Pattern
+    lossless: Pattern
+    below: Edge | None
+    above: Edge | None
+    lost: Loss | None
+    tried: int
+
+    @property
+    def smallest(self) -> int:
+        return self.fitting.smallest or self.own
+
+    @property
+    def fixed(self) -> bool:
+        """Whether only the spec's size fits."""
+        return not self.fitting.remainders and self.fitting.listed == (self.own,)
+
+
+class Sizes(Record, frozen=True):
+    """The sizes that a network takes, axis by axis. ``smallest`` are the smallest inputs at which all axes are small
+    at once. At other sizes a spec that ``computes`` with the size of its input describes another network."""
+
+    name: str
+    inputs: Mapping[str, Shape]
+    axes: tuple[Axis, ...]
+    smallest: Mapping[str, Shape]
+    computes: bool = False
+
+    def __repr__(self) -> str:
+        return as_plain(self)
 
 
 def as_plain(sizes: Sizes) -> str:
@@ -62,8 +114,7 @@ def _told(axis: Axis) -> Iterator[str]:
 
 
 def _loss(loss: Loss) -> str:
-    counts = " and ".join(str(count) for count in loss.unseen if count)
-    return f"{one_line(loss.path)}, {one_line(loss.kind)}, never sees the last {counts} of its input {loss.input}"
+    return f"{one_line(loss.path)}, {one_line(loss.kind)}, never sees {ends(loss.unseen)} of its input {loss.input}"
 
 
 def _shapes(inputs: Mapping[str, Shape]) -> str:

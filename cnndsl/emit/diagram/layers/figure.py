@@ -14,7 +14,8 @@ from contextlib import contextmanager
 from msgspec import Struct, field
 
 from cnndsl.emit.diagram.fold import Folding, Part, parts
-from cnndsl.emit.table import arguments, human
+from cnndsl.emit.diagram.labels import detail
+from cnndsl.emit.table import human
 from cnndsl.graph.graph import (
     Apply,
     Body,
@@ -34,15 +35,11 @@ from cnndsl.graph.graph import (
     walk,
 )
 from cnndsl.layers import Shape
-from cnndsl.layers.kinds import PerAxis
-from cnndsl.printable import as_written
 from cnndsl.record import Record
 from cnndsl.spec.words import PAIRS
 
 #: Limits that keep the layout to a few seconds. A larger figure is made coarser.
 MAX_NODES, MAX_WIDTH, MAX_DETOURS = 2_000, 1_100, 30_000
-#: Between the sizes of a shape or a kernel, and before a number of repetitions.
-TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 class Node(Struct, eq=False):
@@ -240,8 +237,8 @@ class _Planner:
         if isinstance(item, Module):
             self._module(item, into, depth, bypass, [other for other in run if isinstance(other, Module)])
         elif isinstance(item, Apply):
-            detail = _detail(item, self.members.get(item, ()))
-            node = Node(item.path, "layer", item.kind, detail, len(run) or 1, item.layer.family)
+            told = detail(item, self.members.get(item, ()))
+            node = Node(item.path, "layer", item.kind, told, len(run) or 1, item.layer.family)
             self._operation(item, into, node, bypass)
         elif isinstance(item, (Merge, Split)):
             self._operation(item, into, Node(item.path, "merge", item.kind), bypass)
@@ -346,30 +343,3 @@ def _used(operation: Operation) -> tuple[Tensor, ...]:
 
 def _title(module: Module) -> str:
     return module.called or module.name
-
-
-def _detail(apply: Apply, members: Sequence[Operation]) -> str:
-    """A layer's arguments, required ones without their names: ``64, 7x7, stride 2``. If the members differ, the
-    range from the first to the last."""
-    if apply.reuse and apply.layer.parameters():
-        return f"the weights of {apply.name}"
-    layer, texts = apply.layer, []
-    for name, value in arguments(apply).items():
-        if name not in layer.arguments:  # the parametrization
-            texts.append(str(value))
-            continue
-        kind = layer.arguments[name].kind
-        ends = [member.layer.values[name] for member in (*members[:1], *members[-1:]) if isinstance(member, Apply)]
-        if len(set(map(repr, ends))) > 1:
-            texts.append(f"{name} {ends[0]:.3g} \u2026 {ends[1]:.3g}")
-        elif not layer.arguments[name].required:
-            texts.append(f"{name} {_plain(value)}")
-        elif isinstance(kind, PerAxis) and not kind.per_side:
-            texts.append(TIMES.join(map(_plain, layer.axes(value))))
-        else:
-            texts.append(_plain(value))
-    return ", ".join(text.replace(" ", "\u00a0") for text in texts)
-
-
-def _plain(value: object) -> str:
-    return value if isinstance(value, str) else as_written(value)

@@ -1,0 +1,203 @@
+"""``cnndsl diff``: what differs between two networks."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import click
+
+from cnndsl.cli.common import PATH, USAGE, fail, format_option, limits_option, spec_options, tell
+from cnndsl.cli.completion import complete_parameter, complete_spec, complete_weights
+from cnndsl.diagnostics import RunError, SpecError
+from cnndsl.limits import Limits
+from cnndsl.record import Record
+from cnndsl.terminal import medium, paint, show, show_painted
+from cnndsl.zoo import is_of_zoo
+
+if TYPE_CHECKING:
+    from cnndsl.compare.compare import Diff
+    from cnndsl.graph.graph import Graph
+    from cnndsl.spec.document import Spec
+
+EQUAL, DIFFERENT = 0, 1
+#: Parameters and settings for a side.
+_Options: TypeAlias = tuple[Sequence[str], Sequence[str]]
+#: Where a command line is kept that has a ``--``: what comes after it.
+_PATHS = "cnndsl.diff.paths"
+
+
+class Side(Record, frozen=True):
+    """A spec with what is given for it, and what a title calls it, "" for the network's name."""
+
+    spec: Spec
+    params: Sequence[str]
+    settings: Sequence[str]
+    label: str = ""
+
+
+class _Revisions(click.Command):
+    """Tells revisions from the path by the ``--`` between them, as git does."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            at = args.index("--")
+            ctx.meta[_PATHS] = args[at + 1 :]
+            args = args[:at]
+        return super().parse_args(ctx, args)
+
+
+@click.command(cls=_Revisions)
+@click.argument(
+    "specs", nargs=-1, type=PATH, metavar="A [B] | [REVISION [REVISION]] -- SPEC", shell_complete=complete_spec
+)
+@format_option("text", "json", "markdown", help="text for people, json for programs, markdown for pull requests.")
+@click.option(
+    "-P",
+    "--right-param",
+    "right_params",
+    multiple=True,
+    metavar="NAME=VALUE",
+    shell_complete=complete_parameter,
+    help="Set a parameter of the right spec; repeatable. -p sets one of the left.",
+)
+@click.option(
+    "--right-set",
+    "right_settings",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Set any key of the right spec; repeatable. --set sets one of the left.",
+)
+@click.option(
+    "--weights",
+    metavar="FILE",
+    shell_complete=complete_weights,
+    help="Weights of the left network: list which of them fit the right one.",
+)
+@click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
+@spec_options
+@limits_option
+@click.pass_context
+def diff(
+    context: click.Context,
+    specs: Sequence[Path],
+    form: str,
+    right_params: Sequence[str],
+    right_settings: Sequence[str],
+    weights: str | None,
+    git: bool,
+    params: Sequence[str],
+    settings: Sequence[str],
+    limits: Limits,
+) -> None:
+    """Show what differs between two networks.
+
+    They are those of specs A and B, or of A with other parameters, or of SPEC at a revision of git and in the work
+    tree, or at two revisions. Exit code: 0 if they are equal, 1 if they differ, 2 for wrong usage or a spec with
+    errors.
+    """
+    if git:
+        from cnndsl.cli.git_diff import show_git
+
+        show_git([str(spec) for spec in specs], limits)
+        return
+    options = (params, settings), (right_params, right_settings)
+    try:
+        sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
+        found = _compared(sides, weights, limits)
+    except RunError as error:
+        tell([error.diagnostic])
+        sys.exit(USAGE)
+    _show(found, form)
+    sys.exit(DIFFERENT if found else EQUAL)
+
+
+# --- what is compared ------------------------------------------------------------------------------------
+
+
+def _sides(specs: Sequence[str], paths: Sequence[str] | None, options: Sequence[_Options]) -> tuple[Side, Side]:
+    """The two sides of a command line. ``paths`` come after its ``--``, None if it has none."""
+    if paths is not None and (specs or len(paths) != 2):
+        return _at_revisions(specs, paths, options)
+    specs = [*specs, *(paths or ())]
+    if len(specs) not in (1, 2):
+        raise click.UsageError(f"expected two specs, or one with -p or -P, got {len(specs)}")
+    if len(specs) == 1 and not any(map(any, options)):
+        raise click.UsageError(f"{specs[0]} is compared with nothing: name another spec, or give -P NAME=VALUE")
+    _refuse_revision(specs)
+    labels = [_label(Path(specs[0]).stem, *each) if len(specs) == 1 else "" for each in options]
+    left, right = (Side(spec, *each, label) for spec, each, label in zip(specs * 2, options, labels))
+    return (left, right) if len(specs) == 1 else (left, Side(specs[1], *options[1]))
+
+
+def _at_revisions(names: Sequence[str], paths: Sequence[str], options: Sequence[_Options]) -> tuple[Side, Side]:
+    """The sides of ``REVISION [REVISION] -- SPEC``."""
+    from cnndsl.compare.revision import Repository, revisions
+    from cnndsl.spec.document import Kept
+
+    if len(paths) != 1:
+        raise click.UsageError(f"expected one spec after the `--`, got {len(paths)}")
+    if is_of_zoo(paths[0]):
+        raise click.UsageError(f"{paths[0]} has no revisions: it comes with cnndsl")
+    try:
+        named = revisions(names)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    path = Path(paths[0])
+    repository = Repository(path.parent)
+    sides = []
+    for name, each in zip(named, options):
+        spec: Spec = path if name is None else Kept(path, repository.revision(name))
+        sides.append(Side(spec, *each, _label(paths[0] if name is None else f"{name}:{paths[0]}", *each)))
+    return sides[0], sides[1]
+
+
+def _label(name: str, params: Sequence[str], settings: Sequence[str]) -> str:
+    return ", ".join((name, *params, *settings))
+
+
+def _refuse_revision(specs: Sequence[str]) -> None:
+    """Ends the program if the first of two files is not there and the second is: it is probably a revision."""
+    if len(specs) == 2 and not (Path(specs[0]).exists() or is_of_zoo(specs[0])) and Path(specs[1]).is_file():
+        help = f"for a revision of git, `cnndsl diff {specs[0]} -- {specs[1]}`"
+        fail(f"{specs[0]} does not exist", help)
+
+
+def _compiled(side: Side, limits: Limits) -> Graph:
+    """The network of a side. Ends the program if it has errors."""
+    from cnndsl.network import compile_spec
+
+    try:
+        compilation = compile_spec(side.spec, given=side.params, settings=side.settings, limits=limits)
+    except SpecError as error:
+        tell(error.diagnostics)
+        sys.exit(USAGE)
+    if compilation.graph is None:
+        tell(found for found in compilation.diagnostics if found.is_error)
+        sys.exit(USAGE)
+    return compilation.graph
+
+
+def _compared(sides: tuple[Side, Side], weights: str | None, limits: Limits) -> Diff:
+    from msgspec.structs import replace
+
+    from cnndsl.compare.compare import Fitting, compare
+
+    left, right = (_compiled(side, limits) for side in sides)
+    names = [side.label or graph.document.name for side, graph in zip(sides, (left, right))]
+    found = compare(left, right, names)
+    return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
+
+
+# --- how it is shown -------------------------------------------------------------------------------------
+
+
+def _show(found: Diff, form: str) -> None:
+    from cnndsl.compare.text import as_json, as_markdown, as_text
+
+    if form == "text":
+        show_painted(as_text(found, medium(), paint()))
+    else:
+        show({"json": as_json, "markdown": as_markdown}[form](found))

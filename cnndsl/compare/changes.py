@@ -1,0 +1,436 @@
+"""What changed between two aligned networks, as frozen data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from typing import Any
+
+from cnndsl.compare.align import Alignment
+from cnndsl.compare.parts import Part, Tree
+from cnndsl.graph.graph import Apply, Graph, Module, Tensor
+from cnndsl.record import Record
+from cnndsl.spec.merge import defined_name
+from cnndsl.spec.tree import Mapping as TreeMapping
+from cnndsl.spec.tree import plain
+
+
+class Place(Record, frozen=True):
+    """A part of one of the networks. ``outputs`` are shapes with the batch; ``arguments`` those that are not torch's
+    defaults, by name; ``required`` are the ones that are written without their names. ``kinds`` counts
+    the layers and merges inside, or itself."""
+
+    path: str
+    kind: str
+    arguments: Mapping[str, Any]
+    required: tuple[str, ...]
+    outputs: tuple[tuple[int, ...], ...]
+    kinds: Mapping[str, int]
+    params: int
+    macs: int
+
+    @property
+    def layers(self) -> int:
+        return sum(self.kinds.values())
+
+
+class Argument(Record, frozen=True):
+    """An argument before and after; None for one that a side does not have."""
+
+    name: str
+    before: Any
+    after: Any
+
+
+class Count(Record, frozen=True):
+    """How often a ``unit``, the kinds of one or several parts in a row, is repeated before and after."""
+
+    unit: tuple[str, ...]
+    before: int
+    after: int
+
+
+class Change(Record, frozen=True):
+    """One change.
+
+    ``what`` is ``added``, ``removed``, ``moved``, ``changed`` (arguments), ``replaced`` (by another kind), ``renamed``,
+    ``rewired`` (takes another tensor), ``wrapped`` or ``unwrapped``. ``left`` and ``right`` are the parts on each side,
+    several if they are in a row. For ``wrapped``, the last place on the right is the module around; for ``unwrapped``
+    the last on the left.
+
+    ``block`` is the kind of the block around, "" if there is none, and ``inside`` the path in it. ``around`` is the
+    path of the module around.
+    """
+
+    what: str
+    left: tuple[Place, ...]
+    right: tuple[Place, ...]
+    arguments: tuple[Argument, ...] = ()
+    count: Count | None = None
+    block: str = ""
+    inside: str = ""
+    around: str = ""
+
+    @property
+    def place(self) -> Place:
+        """The first part, on the right side if it is there."""
+        return (self.right or self.left)[0]
+
+    @property
+    def params(self) -> int:
+        """How many parameters more the right side has."""
+        return _sum(self.right, "params") - _sum(self.left, "params")
+
+    @property
+    def macs(self) -> int:
+        return _sum(self.right, "macs") - _sum(self.left, "macs")
+
+
+class Consequence(Record, frozen=True):
+    """A layer that did not change itself, but has another output shape or other parameters."""
+
+    left: Place
+    right: Place
+
+
+class Changes(Record, frozen=True):
+    """The ``causes``; the changes that are ``explained`` by one of them, as an argument of a block explains those
+    inside; and the ``consequences``."""
+
+    causes: tuple[Change, ...]
+    explained: tuple[Change, ...]
+    consequences: tuple[Consequence, ...]
+
+
+def changes(left: Graph, right: Graph, alignment: Alignment) -> Changes:
+    """What changed between two networks."""
+    comparison = _Comparison(left, right, alignment)
+    comparison.pair(alignment.left.root, alignment.right.root, False)
+    return Changes(tuple(comparison.causes), tuple(comparison.explained), tuple(comparison.consequences))
+
+
+def place(part: Part) -> Place:
+    """A part as changes show it."""
+    arguments, required = part.arguments, tuple[str, ...]()
+    if isinstance(part.operation, Apply):
+        known = part.operation.layer.arguments
+        required = tuple(name for name in arguments if name in known and known[name].required)
+        arguments = {
+            name: value
+            for name, value in arguments.items()
+            if name in required or name not in known or value != known[name].default
+        }
+    elif isinstance(part.operation, Module):
+        arguments = {name: value for name, value in arguments.items() if name in part.operation.written}
+    elif part.kind == "concat" and arguments == {"dim": 1}:
+        arguments = {}
+    outputs = tuple(tuple(tensor.shape) for tensor in part.operation.outputs)
+    cost = part.operation.cost
+    return Place(part.path, part.kind, arguments, required, outputs, part.kinds, cost.params, cost.macs)
+
+
+def _sum(places: Sequence[Place], what: str) -> int:
+    return sum(getattr(place, what) for place in places)
+
+
+def _definitions(graph: Graph) -> dict[str, object]:
+    """The blocks of a spec by name, as plain data."""
+    blocks = graph.document.tree.get("blocks")
+    entries = blocks.entries if isinstance(blocks, TreeMapping) else ()
+    return {defined_name(key): plain(steps) for key, steps in entries}
+
+
+class _Side:
+    """One network, and where its tensors come from."""
+
+    def __init__(self, graph: Graph, tree: Tree, alignment: Alignment) -> None:
+        self.tree, self.alignment = tree, alignment
+        self.definitions = _definitions(graph)
+        self.inputs = {tensor: index for index, tensor in enumerate(graph.inputs.values())}
+        self.moved = {inner for part in alignment.moved for inner in part.everything()}
+        self.wrappers = {wrap.module: wrap for wrap in (*alignment.wrapped, *alignment.unwrapped)}
+
+    def is_steady(self, part: Part) -> bool:
+        """Whether a part has a partner, and kept its place."""
+        return part in self.alignment.partners and part not in self.moved
+
+    def source(self, tensor: Tensor) -> tuple[Part | None, int]:
+        """The steady part that a tensor comes from, and which of its outputs it is. Other parts in between do not
+        count. Without a part, it is an input of the network."""
+        while (maker := self.tree.makers.get(tensor)) is not None:
+            if self.is_steady(maker):
+                return maker, maker.operation.outputs.index(tensor)
+            tensor = maker.operation.inputs[0]
+        return None, self.inputs.get(tensor, 0)
+
+    def is_new(self, tensor: Tensor) -> bool:
+        """Whether a part makes a tensor that is only on this side."""
+        maker = self.tree.makers.get(tensor)
+        return maker is not None and maker not in self.alignment.partners
+
+
+class _Comparison:
+    def __init__(self, left: Graph, right: Graph, alignment: Alignment) -> None:
+        self.alignment, self.partners = alignment, alignment.partners
+        self.left = _Side(left, alignment.left, alignment)
+        self.right = _Side(right, alignment.right, alignment)
+        self.causes: list[Change] = []
+        self.explained: list[Change] = []
+        self.consequences: list[Consequence] = []
+
+    # --- pairs -----------------------------------------------------------------------------------
+
+    def pair(self, a: Part, b: Part, explained: bool) -> None:
+        """Compares two parts. ``explained`` tells whether the module around explains the changes."""
+        found = list(self._own(a, b))
+        for change in found:
+            self._add(change, explained)
+        if a.content == b.content:
+            self._follow(a, b)
+        elif a.is_module and b.is_module and not _reuses(a, b):
+            is_block = bool(a.module.block) and a in self.left.tree.parents
+            told = explained or (is_block and any(change.what == "changed" for change in found))
+            same = not is_block or self.left.definitions.get(a.kind) == self.right.definitions.get(b.kind)
+            self._inside(a, b, told and same)
+
+    def _follow(self, a: Part, b: Part) -> None:
+        """Collects the consequences in two equal parts, which have none if their inputs have equal shapes."""
+        if _input_shapes(a) == _input_shapes(b):
+            return
+        for one, other in zip(a.children, b.children):
+            self._follow(one, other)
+        if not a.is_module and _figures(a) != _figures(b):
+            self.consequences.append(Consequence(place(a), place(b)))
+
+    def _add(self, change: Change, explained: bool) -> None:
+        (self.explained if explained else self.causes).append(change)
+
+    def _own(self, a: Part, b: Part) -> Iterator[Change]:
+        """The changes of two matched parts, without those inside."""
+        is_root = a not in self.left.tree.parents
+        if is_root:
+            if arguments := _differing(_shapes(a), _shapes(b)):
+                yield self._change("changed", (a,), (b,), arguments)
+            return
+        if not _reuses(a, b):
+            yield from self._altered(a, b)
+        if a not in self.alignment.moved and (arguments := tuple(self._rewired(a, b))):
+            yield self._change("rewired", (a,), (b,), arguments)
+
+    def _altered(self, a: Part, b: Part) -> Iterator[Change]:
+        """The changes of what a part is, and of its name."""
+        if a.kind != b.kind or a.is_module != b.is_module:
+            yield self._change("replaced", (a,), (b,))
+        elif a.content != b.content and (arguments := _differing(a.arguments, b.arguments)):
+            yield self._change("changed", (a,), (b,), arguments)
+        if (a.is_named or b.is_named) and a.name != b.name:
+            yield self._change("renamed", (a,), (b,), (Argument("name", a.name, b.name),))
+
+    def _change(
+        self, what: str, left: Sequence[Part], right: Sequence[Part], arguments: Sequence[Argument] = (), **more: Any
+    ) -> Change:
+        part, tree = (right[0], self.right.tree) if right else (left[0], self.left.tree)
+        block, inside = _block(part, tree)
+        around = tree.parents[part].path if part in tree.parents else ""
+        sides = tuple(map(place, left)), tuple(map(place, right))
+        return Change(what, *sides, tuple(arguments), block=block, inside=inside, around=around, **more)
+
+    # --- wiring ----------------------------------------------------------------------------------
+
+    def _rewired(self, a: Part, b: Part) -> Iterator[Argument]:
+        """The inputs that come from elsewhere."""
+        ours, theirs = list(a.operation.inputs), list(b.operation.inputs)
+        if self._alike(a, b, ours, theirs):
+            return
+        if len(ours) != len(theirs):
+            ours = [tensor for tensor in ours if not self.left.is_new(tensor)]
+            theirs = [tensor for tensor in theirs if not self.right.is_new(tensor)]
+            if self._alike(a, b, ours, theirs):
+                return
+        for index in range(max(len(ours), len(theirs))):
+            one, other = ours[index : index + 1], theirs[index : index + 1]
+            if not self._alike(a, b, one, other):
+                name = f"input {index + 1}" if max(len(ours), len(theirs)) > 1 else "input"
+                yield Argument(name, _told(self.left, a, one), _told(self.right, b, other))
+
+    def _alike(self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> bool:
+        """Whether tensors that two parts take come from the same places."""
+        around, other = self.left.tree.parents[a], self.right.tree.parents[b]
+        inside = self.partners.get(around) is other
+        return len(ours) == len(theirs) and all(
+            (inside and _given(around, x) == _given(other, y) != -1) or self._comes_from(x, y)
+            for x, y in zip(ours, theirs)
+        )
+
+    def _comes_from(self, x: Tensor, y: Tensor) -> bool:
+        """Whether two tensors come from the same place: from partners, or else from the same steady parts before."""
+        made, other = self.left.tree.makers.get(x), self.right.tree.makers.get(y)
+        if made is not None and other is not None and self.partners.get(made) is other:
+            return made.operation.outputs.index(x) == other.operation.outputs.index(y)
+        maker, index = self.left.source(x)
+        return (self.partners[maker] if maker else None, index) == self.right.source(y)
+
+    # --- what is inside of modules ---------------------------------------------------------------
+
+    def _inside(self, a: Part, b: Part, explained: bool) -> None:
+        """Compares the children of two modules, in their order on both sides."""
+        left, right = list(a.children), list(b.children)
+        here = {child for child in left if self._is_here(child, b)}
+        there = {self.partners[child] for child in here}
+        i = j = 0
+        while i < len(left) or j < len(right):
+            gone, new = _run(left, i, here), _run(right, j, there)
+            for change in (*self._only(self.left, "removed", gone), *self._only(self.right, "added", new)):
+                self._add(change, explained)
+            self._wrappings(gone, new, explained)
+            self._arrivals(new, explained)
+            i, j = i + len(gone), j + len(new)
+            if i < len(left) and j < len(right):
+                self.pair(left[i], right[j], explained)
+                i, j = i + 1, j + 1
+
+    def _is_here(self, child: Part, b: Part) -> bool:
+        partner = self.partners.get(child)
+        return partner is not None and child not in self.alignment.moved and self.right.tree.parents.get(partner) is b
+
+    def _only(self, side: _Side, what: str, run: Sequence[Part]) -> Iterator[Change]:
+        """The changes of children that are only on one side: one for each uninterrupted run."""
+        single = [part not in self.partners and part not in side.wrappers for part in run]
+        start = 0
+        for end in range(1, len(run) + 1):
+            if end == len(run) or single[end] != single[start]:
+                if single[start]:
+                    parts = run[start:end]
+                    sides = (parts, ()) if what == "removed" else ((), parts)
+                    yield self._change(what, *sides, count=self._count(side, what, parts))
+                start = end
+
+    def _wrappings(self, gone: Sequence[Part], new: Sequence[Part], explained: bool) -> None:
+        for wrap in (self.right.wrappers[part] for part in new if part in self.right.wrappers):
+            inside = [self.partners[part] for part in wrap.parts]
+            self._wrapping("wrapped", wrap.parts, (*inside, wrap.module), explained)
+        for wrap in (self.left.wrappers[part] for part in gone if part in self.left.wrappers):
+            inside = [self.partners[part] for part in wrap.parts]
+            self._wrapping("unwrapped", (*inside, wrap.module), wrap.parts, explained)
+
+    def _wrapping(self, what: str, left: Sequence[Part], right: Sequence[Part], explained: bool) -> None:
+        self._add(self._change(what, left, right), explained)
+        for a, b in zip(left, right):
+            self.pair(a, b, explained)
+
+    def _arrivals(self, new: Sequence[Part], explained: bool) -> None:
+        """The parts that moved to here, those in a row together."""
+        runs: list[list[tuple[Part, Part]]] = []
+        for part in new:
+            if part not in self.alignment.moved:
+                continue
+            came = self.partners[part]
+            if (
+                runs
+                and self._follows(self.left, runs[-1][-1][0], came)
+                and self._follows(self.right, runs[-1][-1][1], part)
+            ):
+                runs[-1].append((came, part))
+            else:
+                runs.append([(came, part)])
+        for run in runs:
+            places = Argument("after", _before(self.left, run[0][0]), _before(self.right, run[0][1]))
+            self._add(self._change("moved", [a for a, _ in run], [b for _, b in run], (places,)), explained)
+            for a, b in run:
+                self.pair(a, b, explained)
+
+    def _follows(self, side: _Side, part: Part, after: Part) -> bool:
+        around = side.tree.parents[part]
+        siblings = around.children
+        index = siblings.index(part)
+        return siblings[index + 1 : index + 2] == (after,)
+
+    # --- counts ----------------------------------------------------------------------------------
+
+    def _count(self, side: _Side, what: str, run: Sequence[Part]) -> Count | None:
+        """How often the run's unit is repeated on each side, None if it stands alone."""
+        unit = _unit([part.kind for part in run])
+        if not any(part.is_module or part.operation.cost.params for part in run):
+            return None
+        siblings = side.tree.parents[run[0]].children
+        start = siblings.index(run[0])
+        low, high, size = start, start + len(run), len(unit)
+        while low >= size and [part.kind for part in siblings[low - size : low]] == unit:
+            low -= size
+        while [part.kind for part in siblings[high : high + size]] == unit:
+            high += size
+        steady = sum(all(map(side.is_steady, siblings[index : index + size])) for index in range(low, high, size))
+        total = (high - low) // size
+        if not steady:
+            return None
+        return Count(tuple(unit), *((total, steady) if what == "removed" else (steady, total)))
+
+
+def _before(side: _Side, part: Part) -> str:
+    """The path of the part before, or that of the module around if there is none."""
+    around = side.tree.parents[part]
+    index = around.children.index(part)
+    return around.children[index - 1].path if index else around.path
+
+
+def _unit(kinds: list[str]) -> list[str]:
+    """The shortest start of ``kinds`` of which it is a repetition."""
+    sizes = (size for size in range(1, len(kinds) + 1) if len(kinds) % size == 0)
+    return next(kinds[:size] for size in sizes if kinds[:size] * (len(kinds) // size) == kinds)
+
+
+def _run(parts: Sequence[Part], start: int, stops: set[Part]) -> Sequence[Part]:
+    """The parts from ``start`` up to the first of ``stops``."""
+    end = next((index for index in range(start, len(parts)) if parts[index] in stops), len(parts))
+    return parts[start:end]
+
+
+def _block(part: Part, tree: Tree) -> tuple[str, str]:
+    """The kind of the block around a part, and the part's path in it."""
+    around = tree.parents.get(part)
+    while around is not None and around in tree.parents and not around.module.block:
+        around = tree.parents.get(around)
+    if around is None or around not in tree.parents:
+        return "", part.path
+    return around.kind, part.path.removeprefix(f"{around.path}.")
+
+
+def _differing(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Argument, ...]:
+    names = dict.fromkeys((*before, *after))
+    pairs = ((name, before.get(name), after.get(name)) for name in names)
+    return tuple(Argument(name, one, other) for name, one, other in pairs if repr(one) != repr(other))
+
+
+def _shapes(root: Part) -> dict[str, Any]:
+    """The shapes of a network's inputs, for samples."""
+    given = root.module.given
+    names = ["input"] if len(given) == 1 else list(given)
+    return {name: tuple(tensor.shape.sample) for name, tensor in zip(names, given.values())}
+
+
+def _input_shapes(part: Part) -> list[Hashable]:
+    return [tensor.shape for tensor in part.operation.inputs]
+
+
+def _figures(part: Part) -> Hashable:
+    """What a consequence changes."""
+    cost = part.operation.cost
+    return tuple(tensor.shape for tensor in part.operation.outputs), cost.params
+
+
+def _reuses(a: Part, b: Part) -> bool:
+    """Whether both take an earlier layer or module again, whose changes are told where it is made."""
+    return all(isinstance(part.operation, (Apply, Module)) and part.operation.reuse for part in (a, b))
+
+
+def _given(around: Part, tensor: Tensor) -> int:
+    """Which input of a module a tensor is, -1 if it is none."""
+    given = list(around.module.given.values())
+    return given.index(tensor) if tensor in given else -1
+
+
+def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
+    """Where a tensor comes from, in words; None if there is none."""
+    if not tensors:
+        return None
+    maker = side.tree.makers.get(tensors[0])
+    return maker.path if maker else "the input"

@@ -1,0 +1,133 @@
+"""Compares two networks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from cnndsl.compare.align import align
+from cnndsl.compare.changes import Argument, Change, Consequence, changes
+from cnndsl.compare.parts import Reader
+from cnndsl.graph.graph import Graph, Module
+from cnndsl.measure.receptive import receptive_fields
+from cnndsl.network import Network, load
+from cnndsl.record import Record
+from cnndsl.spec.document import Spec
+
+
+class Summary(Record, frozen=True):
+    """A network in figures. ``inputs`` and ``outputs`` are shapes of samples, by name. ``kinds`` counts its layers and
+    merges, ``layers`` is their number. ``field`` is the receptive field of the last tensor with several positions, in
+    pixels of the first input along each axis: None for the whole input, no axes if it is not known."""
+
+    name: str
+    inputs: Mapping[str, tuple[int, ...]]
+    outputs: Mapping[str, tuple[int, ...]]
+    kinds: Mapping[str, int]
+    layers: int
+    params: int
+    macs: int
+    field: tuple[int | None, ...]
+
+    @classmethod
+    def of(cls, graph: Graph, name: str) -> Summary:
+        cost = graph.root.cost
+        inputs, outputs = (
+            {name: tuple(tensor.shape.sample) for name, tensor in tensors.items()}
+            for tensors in (graph.inputs, graph.outputs)
+        )
+        kinds = Counter(part.kind for part in graph.root.everything if not isinstance(part, Module))
+        return cls(name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs, _field(graph))
+
+
+class Fitting(Record, frozen=True):
+    """Which tensors of a checkpoint of the left network fit the right one, by their names there. ``unlike`` have
+    another shape and ``unusable`` are not plain numbers, each with the difference; ``missing`` are only in the network,
+    ``unexpected`` only in the checkpoint."""
+
+    origin: str
+    fit: tuple[str, ...]
+    unlike: tuple[tuple[str, str], ...]
+    unusable: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: str, left: Graph, right: Graph) -> Fitting:
+        """Reads a checkpoint of ``left``. Raises :class:`RunError` if there is nothing to read."""
+        from cnndsl.weights import fit_of, read_weights
+
+        weights = read_weights(source, left.document.name)
+        found = fit_of(Network(right).module(), weights, right)
+        return cls(found.origin, tuple(found.taken), found.unlike, found.unusable, found.missing, found.unexpected)
+
+
+class Diff(Record, frozen=True):
+    """The differences of two networks, true if there are any.
+
+    ``params`` are parameters of the specs that have other values. ``changes`` are the causes of all that differs.
+    ``explained`` are changes inside of blocks that follow from other arguments of the block; ``consequences`` are
+    layers that only have other shapes. ``weights`` tells what fits of a checkpoint of the left network, if it was
+    asked.
+    """
+
+    left: Summary
+    right: Summary
+    params: tuple[Argument, ...]
+    changes: tuple[Change, ...]
+    explained: tuple[Change, ...]
+    consequences: tuple[Consequence, ...]
+    weights: Fitting | None = None
+
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return bool(self.changes)
+
+    def __repr__(self) -> str:
+        from cnndsl.compare.text import as_text
+
+        return as_text(self).rstrip()
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def diff(left: Network | Spec, right: Network | Spec) -> Diff:
+    """What differs between two networks, each a :class:`Network`, the path of a spec, or ``zoo:NAME``.
+
+    Raises :class:`SpecError` for a spec with errors.
+
+    >>> cnndsl.diff("zoo:resnet18", cnndsl.load("zoo:resnet18", depths=(2, 2, 3, 2)))
+    """
+    before, after = (side.graph if isinstance(side, Network) else load(side).graph for side in (left, right))
+    return compare(before, after)
+
+
+def compare(left: Graph, right: Graph, names: Sequence[str] = ()) -> Diff:
+    """What differs between two networks. ``names`` are what they are called, by default their own names."""
+    reader = Reader()
+    alignment = align(reader.tree(left), reader.tree(right))
+    found = changes(left, right, alignment)
+    before, after = names or (left.document.name, right.document.name)
+    summaries = Summary.of(left, before), Summary.of(right, after)
+    return Diff(*summaries, _params(left, right), found.causes, found.explained, found.consequences)
+
+
+def _field(graph: Graph) -> tuple[int | None, ...]:
+    """See :attr:`Summary.field`."""
+    fields = receptive_fields(graph)
+    spread = [tensor for tensor in fields if any(size > 1 for size in tensor.shape.spatial)]
+    axes = next(iter(fields[spread[-1]].inputs.values()), ()) if spread else ()
+    return tuple(axis.size for axis in axes if axis) if all(axes) else ()
+
+
+def _params(left: Graph, right: Graph) -> tuple[Argument, ...]:
+    """The parameters of the spec that both have, with other values."""
+    before, after = left.root.params, right.root.params
+    return tuple(
+        Argument(name, value, after[name])
+        for name, value in before.items()
+        if name in after and repr(value) != repr(after[name])
+    )

@@ -1,0 +1,247 @@
+"""Changes in words: equal ones together, each group with a title and its details."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from cnndsl.compare.changes import Argument, Change, Count, Place
+from cnndsl.diagnostics import shorten
+from cnndsl.record import Record
+
+ARROW, TIMES = "→", "\N{MULTIPLICATION SIGN}"
+#: The sign of each change.
+SIGNS = {"added": "+", "removed": "-", "moved": ">"}
+OTHER_SIGN = "~"
+#: How many parts of a run, places of a group, and different values of an argument are told.
+PARTS, PLACES, VALUES = 4, 6, 4
+_ONE_SIDED = ("added", "removed")
+#: Changes whose own parameters are told.
+_COSTLY = (*_ONE_SIDED, "changed", "replaced")
+#: Changes that are told one by one if they are not in a block.
+_ALONE = ("moved", "rewired")
+
+
+class Group(Record, frozen=True):
+    """Equal changes: in several uses of a block, or of several layers of a kind in one module."""
+
+    changes: tuple[Change, ...]
+
+    @property
+    def what(self) -> str:
+        return self.changes[0].what
+
+    @property
+    def sign(self) -> str:
+        return SIGNS.get(self.what, OTHER_SIGN)
+
+    @property
+    def params(self) -> int:
+        """How many parameters more the right side has because of what is added, removed or changed itself."""
+        return sum(change.params for change in self.changes) if self.what in _COSTLY else 0
+
+    @property
+    def title(self) -> str:
+        """Where it is."""
+        first, number = self.changes[0], len(self.changes)
+        places = first.left if first.what == "wrapped" else first.right or first.left
+        if first.what == "changed" and not first.around and not first.place.path:
+            return "input"
+        if first.block and number > 1:
+            where = first.block if first.count else f"{first.block}.{first.inside}"
+            return f"{where} in {number} blocks"
+        if first.count is not None:
+            return first.around or "the network"
+        if number > 1 and self.what in _ONE_SIDED:
+            return _cut([_paths(change.right or change.left) for change in self.changes], PLACES)
+        kinds = _listed([place.kind for place in places])
+        if number > 1:
+            return f"{number} {TIMES} {kinds}" + (f" in {first.around}" if first.around else "")
+        return f"{_paths(places)} {kinds}" if self.what == "changed" else _paths(places)
+
+    @property
+    def details(self) -> tuple[str, ...]:
+        """What is different, a line for each part of it."""
+        return tuple(_DETAILS[self.what](self))
+
+
+def grouped(changes: Sequence[Change]) -> tuple[Group, ...]:
+    """Changes in groups, each where its first change is."""
+    found: dict[object, list[Change]] = {}
+    for change in changes:
+        found.setdefault(_key(change), []).append(change)
+    return tuple(Group(tuple(group)) for group in found.values())
+
+
+def _key(change: Change) -> object:
+    """What equal changes have in common."""
+    kinds = tuple(place.kind for place in change.right or change.left)
+    names = tuple(argument.name for argument in change.arguments)
+    if change.what == "replaced" and change.left[0].layers > 1:  # blocks by another name
+        return change.what, kinds, change.left[0].kind
+    if change.count is not None:
+        return change.what, change.count.unit, change.block, change.block or change.around
+    if change.block:
+        return change.what, kinds, names, change.block, change.inside
+    return change.what, kinds, names, change.around, change.place.path if change.what in _ALONE else ""
+
+
+# --- details ---------------------------------------------------------------------------------------------
+
+
+def _only(group: Group) -> Iterator[str]:
+    """The parts of a group that are on one side, with their count."""
+    first = group.changes[0]
+    if first.count is None:
+        yield from _several(list(dict.fromkeys(_calls(change.right or change.left) for change in group.changes)))
+    elif len(group.changes) == 1:
+        yield f"{_step_of(first.count)} ({_paths(first.right or first.left)})"
+    elif not first.block:
+        number = sum(len(change.right or change.left) for change in group.changes) // len(first.count.unit)
+        yield f"{number} {TIMES} ({_listed(first.count.unit)}) {group.what}"
+        places: dict[str, list[str]] = {}
+        for change in group.changes:
+            if change.count:
+                path = _paths(change.right or change.left).removeprefix(f"{change.around}.")
+                places.setdefault(f"{change.count.before} {ARROW} {change.count.after}", []).append(path)
+        yield from (f"{step} at {_cut(paths, PLACES)}" for step, paths in places.items())
+    else:
+        steps = dict.fromkeys(_step_of(change.count) for change in group.changes if change.count)
+        yield from _several(list(steps))
+
+
+def _step_of(count: Count) -> str:
+    unit = _listed(count.unit)
+    return f"{count.before} {ARROW} {count.after} {TIMES} {f'({unit})' if len(count.unit) > 1 else unit}"
+
+
+def _changed(group: Group) -> Iterator[str]:
+    """Each argument, with its values before and after."""
+    for index, argument in enumerate(group.changes[0].arguments):
+        steps: dict[str, list[Change]] = {}
+        for change in group.changes:
+            steps.setdefault(_step(change.arguments[index]), []).append(change)
+        ratio = _ratio([change.arguments[index] for change in group.changes]) if len(steps) > 1 else ""
+        if len(steps) == 1:
+            told = next(iter(steps))
+        elif ratio:
+            told = f"{ratio} ({_cut(list(steps), VALUES)})"
+        elif group.changes[0].block:
+            told = _cut(list(steps), VALUES)
+        else:
+            told = _cut([f"{step} ({_cut([c.place.path for c in at], 4)})" for step, at in steps.items()], VALUES)
+        yield told if argument.name == "input" else f"{argument.name} {told}"
+
+
+def _replaced(group: Group) -> Iterator[str]:
+    shown = call if group.changes[0].left[0].layers == 1 else lambda place: place.kind
+    steps = (f"{shown(change.left[0])} {ARROW} {shown(change.right[0])}" for change in group.changes)
+    yield from _several(list(dict.fromkeys(steps)))
+
+
+def _moved(group: Group) -> Iterator[str]:
+    change = group.changes[0]
+    yield f"{_calls(change.right)}, moved from {_paths(change.left)} to {_paths(change.right)}"
+    (after,) = change.arguments
+    if after.before != after.after:
+        yield f"was after {after.before or 'the input'}, is after {after.after or 'the input'}"
+
+
+def _renamed(group: Group) -> Iterator[str]:
+    steps = dict.fromkeys(
+        f"{change.arguments[0].before} {ARROW} {change.arguments[0].after}" for change in group.changes
+    )
+    yield f"renamed: {_cut(list(steps), PLACES)}"
+
+
+def _rewired(group: Group) -> Iterator[str]:
+    for argument in group.changes[0].arguments:
+        before, after = argument.before or "nothing", argument.after or "nothing"
+        yield f"{argument.name}: {shorten(before)} {ARROW} {shorten(after)}"
+
+
+def _wrapped(group: Group) -> Iterator[str]:
+    steps: dict[str, None] = {}
+    for change in group.changes:
+        is_new = change.what == "wrapped"
+        *_, module = change.right if is_new else change.left
+        calls = _calls(change.left if is_new else change.right)
+        steps[f"{calls}, {'now' if is_new else 'no longer'} in {module.kind} {module.path}"] = None
+    yield from _several(list(steps))
+
+
+_DETAILS = {
+    "added": _only, "removed": _only, "changed": _changed, "replaced": _replaced, "moved": _moved,
+    "renamed": _renamed, "rewired": _rewired, "wrapped": _wrapped, "unwrapped": _wrapped,
+}  # fmt: skip
+
+
+# --- parts of sentences ----------------------------------------------------------------------------------
+
+
+def call(place: Place) -> str:
+    """A part with its arguments, as Python would write them."""
+    shown = (
+        literal(value) if name in place.required else f"{name}={literal(value)}"
+        for name, value in place.arguments.items()
+    )
+    arguments = ", ".join(shown)
+    return f"{place.kind}({arguments})" if arguments else place.kind
+
+
+def literal(value: object) -> str:
+    """A value as Python would write it, with lists for tuples."""
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(literal, value))}]"
+    return repr(value) if isinstance(value, (str, int, float, type(None))) else str(value)
+
+
+def _calls(places: Sequence[Place]) -> str:
+    return _cut([call(place) for place in places], PARTS)
+
+
+def _paths(places: Sequence[Place]) -> str:
+    """The path of a part, or the first and the last of several."""
+    if len(places) == 1:
+        return places[0].path
+    first, last = places[0].path, places[-1].path
+    around, _, name = last.rpartition(".")
+    return f"{first}\N{EN DASH}{name if first.rpartition('.')[0] == around else last}"
+
+
+def _step(argument: Argument) -> str:
+    return f"{shorten(literal(argument.before))} {ARROW} {shorten(literal(argument.after))}"
+
+
+def _ratio(arguments: Sequence[Argument]) -> str:
+    """By what all values were multiplied or divided, "" if that differs."""
+    pairs = [(argument.before, argument.after) for argument in arguments]
+    if not all(type(value) is int and value > 0 for pair in pairs for value in pair):
+        return ""
+    for sign, sides in ((TIMES, pairs), ("÷", [(after, before) for before, after in pairs])):
+        ratios = {after // before if after % before == 0 else 0 for before, after in sides}
+        if len(ratios) == 1 and (ratio := ratios.pop()) > 1:
+            return f"{sign}{ratio}"
+    return ""
+
+
+def _listed(words: Sequence[str]) -> str:
+    return _cut(list(words), PARTS)
+
+
+def _cut(words: Sequence[str], most: int) -> str:
+    more = len(words) - most
+    return ", ".join(words) if more <= 1 else f"{', '.join(words[:most])}, … {more} more"
+
+
+def _several(lines: Sequence[str]) -> Iterator[str]:
+    yield from lines[:VALUES]
+    if len(lines) > VALUES:
+        yield f"… {len(lines) - VALUES} more"
+
+
+def kinds_changed(before: Mapping[str, int], after: Mapping[str, int]) -> str:
+    """How many more or fewer layers of each kind there are: ``Conv2d +16, ReLU -2``."""
+    names = dict.fromkeys((*after, *before))
+    more: dict[str, Any] = {name: after.get(name, 0) - before.get(name, 0) for name in names}
+    return ", ".join(f"{name} {number:+}" for name, number in more.items() if number)

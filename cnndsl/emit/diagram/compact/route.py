@@ -1,0 +1,264 @@
+"""Leads lines along the grid, and gives everything its coordinates."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from cnndsl.emit.diagram.compact.items import Cell
+from cnndsl.emit.diagram.compact.place import ABOVE, BELOW, TRACK, Direct, Edge, Lane, Plan, Spot
+from cnndsl.emit.diagram.picture import RADIUS
+from cnndsl.graph.graph import Tensor
+from cnndsl.spec.words import PAIRS
+
+#: Between the lines into the side and into the top of a box.
+SIDE, TOP = 7.0, 9.0
+#: A point of a line: its place across, and along the flow once the gaps have their sizes.
+Corner: TypeAlias = tuple[float, Callable[[], float]]
+
+
+class Run(Struct, eq=False):
+    """A line across the flow in a gap, which lines of one tensor share."""
+
+    low: float
+    high: float
+    coming: bool
+    track: int = 0
+
+
+class Path(Struct, eq=False):
+    """The way of an edge. ``skips`` says that it goes past other cells. ``start`` is where it leaves other lines of its
+    tensor, across."""
+
+    edge: Edge
+    corners: list[Corner]
+    skips: bool
+    start: float = 0.0
+
+
+class Routed(Struct):
+    """Everything that has coordinates: along the flow the spots have ``at``, and the ``corners`` of paths work theirs
+    out. ``forks`` are the places along the flow where lines of one tensor part."""
+
+    paths: list[Path]
+    forks: dict[tuple[Spot, Tensor], float]
+    tops: list[float]
+    heights: list[float]
+    exits: dict[Cell, list[float]]
+
+
+class Router:
+    def __init__(self, plan: Plan, text_rows: Mapping[int, float]) -> None:
+        self.plan = plan
+        self.count = 1 + max((spot.row for spot in plan.spots), default=0)
+        self.runs: dict[int, dict[object, Run]] = defaultdict(dict)
+        #: The edges that enter a cell from its left and from its right.
+        self.left: dict[Spot, list[Edge]] = defaultdict(list)
+        self.right: dict[Spot, list[Edge]] = defaultdict(list)
+        self.text_rows = text_rows
+        self.tops: list[float] = []
+        self.heights: list[float] = []
+
+    def routed(self) -> Routed:
+        entries = self._entries()
+        paths = [self._direct(direct, entries) for direct in self.plan.direct]
+        paths += [self._lane(lane, edge, entries) for lane in self.plan.lanes for edge in lane.edges]
+        for runs in self.runs.values():
+            _tracks([*runs.values()])
+        self._rows()
+        _share(paths)
+        exits = {spot.cell: self._exits(spot) for spot in self.plan.spots if spot.cell.exits}
+        return Routed(paths, self._forks(), self.tops, self.heights, exits)
+
+    # Where lines enter
+
+    def _entries(self) -> dict[Edge, float | None]:
+        """For each edge its place across at the top of its head, None if it enters from the side."""
+        found: dict[Edge, float | None] = {}
+        direct: dict[Spot, list[Direct]] = defaultdict(list)
+        for each in self.plan.direct:
+            direct[each.edge.head].append(each)
+        beside: dict[Spot, list[tuple[Edge, float]]] = defaultdict(list)
+        for lane in self.plan.lanes:
+            for edge in lane.edges:
+                beside[edge.head].append((edge, lane.at))
+        for head in self.plan.spots:
+            above: list[tuple[Edge, float]] = []
+            for each in direct[head]:
+                self._enter_directly(each, above, found)
+            for edge, at in sorted(beside[head], key=lambda pair: pair[1]):
+                if edge.near and (direct[head] or head.cell.kind == "merge"):
+                    found[edge] = None
+                    self.right[head].append(edge)
+                else:
+                    above.append((edge, at))
+            found.update(_ports(head, above))
+        return found
+
+    def _enter_directly(self, each: Direct, above: list[tuple[Edge, float]], found: dict[Edge, float | None]) -> None:
+        """A merge takes what comes from the left and from the right at its sides, one line each."""
+        edge = each.edge
+        head, across = edge.head, edge.tail.across
+        side = (self.left if across < head.across else self.right)[head]
+        if each.alone and head.cell.kind == "merge" and abs(across - head.across) > head.half and not side:
+            found[edge] = None
+            side.append(edge)
+        else:
+            above.append((edge, across))
+
+    def _side(self, edge: Edge) -> float:
+        """How far from the middle of its head an edge enters its side: below the outputs there."""
+        right = self.right[edge.head]
+        if edge not in right:
+            return 0.0
+        exits = len(edge.head.cell.exits) * edge.head.size.aside[0]
+        return exits + (right.index(edge) + 0.5) * SIDE - (exits + len(right) * SIDE) / 2
+
+    def _exits(self, spot: Spot) -> list[float]:
+        whole = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
+        return [spot.at - whole / 2 + (place + 0.5) * spot.size.aside[0] for place in range(len(spot.cell.exits))]
+
+    # Ways
+
+    def _direct(self, direct: Direct, entries: Mapping[Edge, float | None]) -> Path:
+        edge, gap = direct.edge, direct.gap
+        tail, head = edge.tail, edge.head
+        entry = entries[edge]
+        start: Corner = (tail.across, lambda: self._end(tail))
+        if entry is None:
+            half = head.half if tail.across > head.across else -head.half
+            side: Callable[[], float] = lambda: head.at + self._side(edge)  # noqa: E731
+            return Path(edge, [start, (tail.across, side), (head.across + half, side)], direct.skips)
+        if abs(entry - tail.across) < 0.5:
+            return Path(edge, [start, (entry, lambda: self._start(head))], direct.skips)
+        key = edge.tensor if tail.row == gap else edge
+        run = self._run(gap, key, tail.across, entry, tail.row != gap)
+        level = lambda: self._track(gap, run)  # noqa: E731
+        return Path(
+            edge, [start, (tail.across, level), (entry, level), (entry, lambda: self._start(head))], direct.skips
+        )
+
+    def _lane(self, lane: Lane, edge: Edge, entries: Mapping[Edge, float | None]) -> Path:
+        tail, head, entry = edge.tail, edge.head, entries[edge]
+        out = self._run(tail.row, edge.tensor, tail.across, lane.at, False)
+        corners: list[Corner] = [
+            (tail.across, lambda: self._end(tail)),
+            (tail.across, lambda: self._track(tail.row, out)),
+            (lane.at, lambda: self._track(tail.row, out)),
+        ]
+        if entry is None:
+            level: Callable[[], float] = lambda: head.at + self._side(edge)  # noqa: E731
+            corners += [(lane.at, level), (head.across + head.half, level)]
+        else:
+            gap = head.row - 1
+            run = self._run(gap, edge, entry, lane.at, True)
+            corners += [(lane.at, lambda: self._track(gap, run)), (entry, lambda: self._track(gap, run))]
+            corners += [(entry, lambda: self._start(head))]
+        return Path(edge, corners, True)
+
+    def _run(self, gap: int, key: object, one: float, two: float, coming: bool) -> Run:
+        run = self.runs[gap].setdefault((key, coming), Run(min(one, two), max(one, two), coming))
+        run.low, run.high = min(run.low, one, two), max(run.high, one, two)
+        return run
+
+    # Along the flow
+
+    def _rows(self) -> None:
+        along = [self.text_rows.get(row, 0.0) for row in range(self.count)]
+        label = [0.0] * self.count
+        leaving = {edge.tail for edge in self._all_edges()}
+        for spot in self.plan.spots:
+            need = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
+            along[spot.row] = max(along[spot.row], spot.size.along, need)
+            if spot in leaving:
+                label[spot.row] = max(label[spot.row], spot.size.label[0])
+        at = 0.0
+        for row in range(self.count):
+            self.tops.append(at)
+            self.heights.append(along[row])
+            at += along[row]
+            tracks = 1 + max((run.track for run in self.runs[row].values()), default=-1)
+            at += ABOVE + label[row] + tracks * TRACK + BELOW
+        self.label = label
+        for spot in self.plan.spots:
+            spot.at = self.tops[spot.row] + along[spot.row] / 2
+
+    def _all_edges(self) -> list[Edge]:
+        return [each.edge for each in self.plan.direct] + [edge for lane in self.plan.lanes for edge in lane.edges]
+
+    def _start(self, spot: Spot) -> float:
+        return spot.at - spot.size.along / 2
+
+    def _end(self, spot: Spot) -> float:
+        return spot.at + spot.size.along / 2
+
+    def _track(self, gap: int, run: Run) -> float:
+        start = self.tops[gap] + self.heights[gap] + ABOVE + self.label[gap]
+        return start + (run.track + 0.5) * TRACK
+
+    def _forks(self) -> dict[tuple[Spot, Tensor], float]:
+        """Where lines of one tensor part below a cell."""
+        ways: dict[tuple[Spot, Tensor], set[str]] = defaultdict(set)
+        for each in self.plan.direct:
+            aside = each.edge.head.across - each.edge.tail.across
+            way = "down" if abs(aside) < 0.5 or each.gap != each.edge.tail.row else "left" if aside < 0 else "right"
+            ways[each.edge.tail, each.edge.tensor].add(way)
+        for lane in self.plan.lanes:
+            ways[lane.edges[0].tail, lane.edges[0].tensor].add("right")
+        return {
+            (spot, tensor): self._track(spot.row, self.runs[spot.row][tensor, False])
+            for (spot, tensor), found in ways.items()
+            if len(found) > 1
+        }
+
+
+def _share(paths: Sequence[Path]) -> None:
+    """Lets each line of a tensor start where the one before it turns, so that none is drawn on another."""
+    beside: dict[tuple[Spot, Tensor, bool], list[Path]] = defaultdict(list)
+    for path in paths:
+        path.start = path.edge.tail.across
+        if len(path.corners) > 3:
+            right = path.corners[2][0] > path.start
+            beside[path.edge.tail, path.edge.tensor, right].append(path)
+    for found in beside.values():
+        found.sort(key=lambda path: abs(path.corners[2][0] - path.start))
+        for before, path in pairwise(found):
+            turn = before.corners[2][0]
+            path.start = turn + (RADIUS if turn < path.start else -RADIUS)
+
+
+def _ports(head: Spot, above: Sequence[tuple[Edge, float]]) -> dict[Edge, float]:
+    """Places across for lines that enter from above: straight ones straight, others from the ends of the box."""
+    if len(above) == 1 and not head.wide:
+        return {above[0][0]: head.across}
+    found: dict[Edge, float] = {}
+    room = head.half - 4
+    for sign in (-1, 1):
+        others = [pair for pair in above if sign * (pair[1] - head.across) > room]
+        step = min(TOP, room / max(len(others), 1))
+        for place, (edge, _) in enumerate(sorted(others, key=lambda pair: -sign * pair[1])):
+            found[edge] = head.across + sign * (room - place * step)
+    for edge, across in above:
+        found.setdefault(edge, across)
+    return found
+
+
+def _tracks(runs: Sequence[Run]) -> None:
+    """Gives lines in one gap their tracks: those that leave above those that arrive, and none on another."""
+    start = 0
+    for coming in (False, True):
+        ends: list[float] = []
+        for run in sorted((run for run in runs if run.coming is coming), key=lambda run: (run.low, run.high)):
+            free = next((track for track, end in enumerate(ends) if end + 6 < run.low), len(ends))
+            ends[free : free + 1] = [run.high]
+            run.track = start + free
+        start += len(ends)
+
+
+def order(edge: Edge) -> str:
+    """``1`` or ``2`` for the operands of a merge whose order matters."""
+    return str(edge.order + 1) if edge.head.cell.kind == "merge" and edge.head.cell.first.kind in PAIRS else ""

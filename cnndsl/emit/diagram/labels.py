@@ -1,0 +1,55 @@
+"""What the figures of every style write of an operation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cnndsl.emit.table import arguments
+from cnndsl.graph.graph import Apply, Operation
+from cnndsl.layers import Layer
+from cnndsl.layers.kinds import PerAxis
+from cnndsl.printable import as_written
+
+#: Between the sizes of a shape or a kernel, and before a number of repetitions.
+TIMES = "\N{MULTIPLICATION SIGN}"
+#: What a circle shows for a merge. Others are written out.
+SIGNS = {
+    "add": "+",
+    "subtract": "\N{MINUS SIGN}",
+    "multiply": TIMES,
+    "divide": "\N{DIVISION SIGN}",
+    "maximum": "max",
+    "minimum": "min",
+}
+
+
+def detail(apply: Apply, members: Sequence[Operation]) -> str:
+    """A layer's arguments, required ones without their names: ``64, 7x7, stride 2``. If the members differ, the
+    range from the first to the last."""
+    if apply.reuse and apply.layer.parameters():
+        return f"the weights of {apply.name}"
+    layer, texts = apply.layer, []
+    for name, value in arguments(apply).items():
+        if name not in layer.arguments:  # the parametrization
+            texts.append(str(value))
+            continue
+        ends = [member.layer.values[name] for member in (*members[:1], *members[-1:]) if isinstance(member, Apply)]
+        if len(set(map(repr, ends))) > 1:
+            texts.append(f"{name} {ends[0]:.3g} \u2026 {ends[1]:.3g}")
+        elif not layer.arguments[name].required:
+            texts.append(f"{name} {plain(value)}")
+        else:
+            texts.append(required(layer, name, value))
+    return ", ".join(text.replace(" ", "\u00a0") for text in texts)
+
+
+def required(layer: Layer, name: str, value: object) -> str:
+    """An argument that needs no name: ``64``, or ``3x3`` for a window."""
+    kind = layer.arguments[name].kind
+    if isinstance(kind, PerAxis) and not kind.per_side:
+        return TIMES.join(map(plain, layer.axes(value)))  # type: ignore[arg-type]
+    return plain(value)
+
+
+def plain(value: object) -> str:
+    return value if isinstance(value, str) else as_written(value)

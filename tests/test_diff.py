@@ -1,0 +1,111 @@
+"""``cnndsl diff``: edits are found, and nothing else; numbers are those of the tables."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import edits
+import pytest
+
+import cnndsl
+from cnndsl.compare.changes import Change
+from cnndsl.compare.compare import Diff, compare
+from cnndsl.compare.text import as_text
+from cnndsl.emit.table import rows
+from cnndsl.graph.graph import Graph
+
+ARCHS = Path(__file__).parent.parent / "archs"
+SPECS = edits.specs()
+
+
+def graph(spec: str | Path) -> Graph:
+    return cnndsl.load(spec).graph
+
+
+def mirrored(change: Change) -> tuple[Any, ...]:
+    """A change seen from the other side, without the parts that tell where it is."""
+    names = {"added": "removed", "removed": "added", "wrapped": "unwrapped", "unwrapped": "wrapped"}
+    arguments = [(argument.name, argument.after, argument.before) for argument in change.arguments]
+    count = change.count and (change.count.unit, change.count.after, change.count.before)
+    return names.get(change.what, change.what), repr(change.right), repr(change.left), repr(arguments), count
+
+
+def told(change: Change) -> tuple[Any, ...]:
+    arguments = [(argument.name, argument.before, argument.after) for argument in change.arguments]
+    count = change.count and (change.count.unit, change.count.before, change.count.after)
+    return change.what, repr(change.left), repr(change.right), repr(arguments), count
+
+
+def assert_mirrored(one: Diff, other: Diff) -> None:
+    assert Counter(map(told, one.changes)) == Counter(map(mirrored, other.changes))
+    assert Counter(map(told, one.explained)) == Counter(map(mirrored, other.explained))
+    pairs = Counter((repr(found.left), repr(found.right)) for found in one.consequences)
+    assert pairs == Counter((repr(found.right), repr(found.left)) for found in other.consequences)
+
+
+# --- single edits ----------------------------------------------------------------------------------------
+
+
+def check(edit: edits.Edit) -> None:
+    found = compare(edit.before, edit.after)
+    assert edit.holds(found, edit.before, edit.after), f"{edit.kind}\n{as_text(found)}"
+    assert_mirrored(found, compare(edit.after, edit.before))
+
+
+def test_each_edit_is_found_and_nothing_else() -> None:
+    for edit in edits.edits(Random(0), 5 * len(edits.KINDS)):
+        check(edit)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 11))
+def test_a_thousand_edits_are_found_and_nothing_else(seed: int) -> None:
+    for edit in edits.edits(Random(seed), 100):
+        check(edit)
+
+
+@pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
+def test_a_network_is_equal_to_itself(path: Path) -> None:
+    found = compare(graph(path), graph(path))
+    assert not found and not found.explained and not found.consequences and not found.params
+    assert "the networks are equal" in as_text(found)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_any_two_networks(seed: int) -> None:
+    """The diff of two networks that have little in common is the mirror image of the opposite one, and its figures are
+    those of the tables."""
+    random = Random(seed)
+    left, right = (graph(path) for path in random.sample(SPECS, 2))
+    found = compare(left, right)
+    assert_mirrored(found, compare(right, left))
+    for side, network in ((found.left, left), (found.right, right)):
+        assert (side.params, side.macs) == (network.root.cost.params, network.root.cost.macs)
+    tables = [{row.path: row for row in rows(network.root)} for network in (left, right)]
+    for change in (*found.changes, *found.explained):
+        for places, table in zip((change.left, change.right), tables):
+            for place in places:
+                if place.path:
+                    row = table[place.path]
+                    assert place.kind == row.layer
+    _check_balance(found, left, right)
+
+
+def _check_balance(found: Diff, left: Graph, right: Graph) -> None:
+    """What is added, removed and replaced accounts for the number of layers."""
+    more: Counter[str] = Counter()
+    for change in (*found.changes, *found.explained):
+        told = change.what in ("added", "removed")
+        if change.what == "replaced":  # the content of modules is told apart
+            told = any(place.kinds == {place.kind: 1} for place in (*change.left, *change.right))
+        if told:
+            for place in change.right:
+                more.update(place.kinds)
+            for place in change.left:
+                more.subtract(place.kinds)
+    expected = edits.kinds(right)
+    expected.subtract(edits.kinds(left))
+    assert {kind: n for kind, n in more.items() if n} == {kind: n for kind, n in expected.items() if n}

@@ -1,0 +1,248 @@
+"""The sizes that a network takes, compared with what torch's module takes and with what its windows reach."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from torch import nn
+
+import cnndsl
+from cnndsl.cli import verb
+from cnndsl.network import Network
+from cnndsl.questions.pattern import Pattern, found_in
+from cnndsl.questions.sizes_table import Axis
+
+ARCHS = Path(__file__).parent.parent / "archs"
+
+#: It computes with the size of its input, has a norm that needs more than one pixel, and axes of their own.
+ODD = """
+name: odd
+input: [3, 37, 50]
+network:
+  - {Conv2d: [4, [3, 5], [2, 1]], when: $(input.height > 20)}
+  - MaxPool2d: {kernel_size: 3, stride: 2, ceil_mode: true}
+  - AvgPool2d: {kernel_size: [2, 3], stride: 2}
+  - InstanceNorm2d
+"""
+#: Sizes are doubled and halved, and joined with what they were: only some fit.
+CUT = """
+name: cut
+input: {a: [2, 24], b: [2, 24]}
+network:
+  - branch: [[], [from: b]]
+  - {name: skip, Conv1d: [4, 3, 1, 1]}
+  - Conv1d: {out_channels: 4, kernel_size: 4, stride: 3, padding: 1}
+  - Upsample: {scale_factor: 3}
+  - branch: [[], [from: skip]]
+    merge: add
+"""
+#: Ten networks, and up to which size each is tried.
+NETWORKS: dict[str, tuple[Any, int]] = {
+    "vgg11": (ARCHS / "torchvision/vgg11.yaml", 66),
+    "vgg11_flat": (ARCHS / "vgg11.yaml", 8),
+    "lenet": (ARCHS / "lenet.yaml", 60),
+    "unet": (ARCHS / "unet.yaml", 40),
+    "unet_valid": (ARCHS / "beyond/unet.yaml", 210),
+    "signal1d": (ARCHS / "beyond/signal1d.yaml", 12),
+    "volume3d": (ARCHS / "beyond/volume3d.yaml", 100),
+    "googlenet": (ARCHS / "torchvision/googlenet.yaml", 24),
+    "inception_v3": (ARCHS / "torchvision/inception_v3.yaml", 77),
+    "fpn": (ARCHS / "beyond/fpn_resnet50.yaml", 33),
+    "siamese": (ARCHS / "beyond/siamese.yaml", 120),
+    "odd": (cnndsl.Text(ODD), 60),
+    "cut": (cnndsl.Text(CUT), 60),
+}
+
+
+class Torch:
+    """A network's module on the meta device, which has shapes but no values."""
+
+    def __init__(self, net: Network) -> None:
+        self.net = net
+        self.inputs: list[tuple[nn.Module, torch.Size]] = []
+        with torch.device("meta"):
+            self.module = net.module().eval()
+        for layer in self.module.modules():
+            if hasattr(layer, "kernel_size") and not isinstance(layer, nn.modules.conv._ConvTransposeNd):
+                layer.register_forward_hook(lambda layer, taken, made: self.inputs.append((layer, taken[0].shape)))
+
+    def takes(self, axis: Axis, size: int) -> bool:
+        """Whether the module runs on inputs of which an axis has another size."""
+        self.inputs = []
+        shapes = {name: list(tensor.shape) for name, tensor in self.net.graph.inputs.items()}
+        for name in axis.inputs:
+            shapes[name][dim_of(axis, len(shapes[name]))] = size
+        try:
+            self.module(*(torch.empty(shape, device="meta") for shape in shapes.values()))
+        except (RuntimeError, ValueError):
+            return False
+        return True
+
+    def loses(self, axis: Axis) -> bool:
+        """Whether a window of the last run left the end of an axis of its input unread."""
+        return any(missed(layer, shape, dim_of(axis, len(shape))) for layer, shape in self.inputs)
+
+
+def dim_of(axis: Axis, rank: int) -> int:
+    return {3: "NCL", 4: "NCHW", 5: "NCDHW"}[rank].index(axis.axis)
+
+
+def missed(layer: nn.Module, shape: torch.Size, axis: int) -> bool:
+    """Whether the last value along an axis has no influence on the output, though there are no gaps between windows:
+    the gradient of a one-dimensional window of the same kind is 0 there."""
+
+    def of(name: str, default: int) -> int:
+        value = getattr(layer, name, default)
+        return int(value[axis - 2] if isinstance(value, tuple) else value)
+
+    kernel, dilation = of("kernel_size", 1), of("dilation", 1)
+    stride = of("stride", kernel)
+    if stride > dilation * (kernel - 1) + 1 or isinstance(getattr(layer, "padding", 0), str):
+        return False
+    window = (kernel, stride, of("padding", 0), dilation)
+    return unread(shape[axis], *window, bool(getattr(layer, "ceil_mode", False)))
+
+
+@cache
+def unread(size: int, kernel: int, stride: int, padding: int, dilation: int, ceil: bool) -> bool:
+    x = torch.ones(1, 1, size, dtype=torch.float64, requires_grad=True)
+    if ceil:
+        assert dilation == 1
+        y = nn.functional.avg_pool1d(x, kernel, stride, padding, ceil_mode=True)
+    else:
+        y = nn.functional.conv1d(x, torch.ones(1, 1, kernel, dtype=torch.float64), None, stride, padding, dilation)
+    y.sum().backward()
+    assert x.grad is not None
+    return bool(x.grad[0, 0, -1] == 0)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_torch_takes_exactly_these_sizes(name: str) -> None:
+    spec, most = NETWORKS[name]
+    net = cnndsl.load(spec)
+    found, module = cnndsl.sizes(net), Torch(net)
+    seen: set[tuple[Pattern, Pattern]] = set()
+    for axis in found.axes:
+        if (axis.fitting, axis.lossless) in seen:  # as an axis that was tried
+            continue
+        seen.add((axis.fitting, axis.lossless))
+        for size in range(1, most + 1):
+            fits = module.takes(axis, size)
+            assert fits == (size in axis.fitting), size
+            assert not fits or module.loses(axis) != (size in axis.lossless), size
+        assert module.takes(axis, axis.own) and (axis.lost is not None) == module.loses(axis)
+        assert not axis.below or not module.takes(axis, axis.smallest - 1)
+
+
+@pytest.mark.parametrize("name", ["vgg11", "odd", "volume3d"])
+def test_the_smallest_input_is_the_smallest(name: str) -> None:
+    """All axes at once: the instance norm of `odd` needs two pixels, in one axis or the other."""
+    net = cnndsl.load(NETWORKS[name][0])
+    found, module = cnndsl.sizes(net), Torch(net).module
+    (shape,) = found.smallest.values()
+    module(torch.empty(shape, device="meta"))
+    for axis in found.axes:
+        smaller = [size - (dim == dim_of(axis, len(shape))) for dim, size in enumerate(shape)]
+        with pytest.raises((RuntimeError, ValueError)):
+            module(torch.empty(smaller, device="meta"))
+
+
+def test_a_linear_layer_after_flatten_fixes_the_size() -> None:
+    found = cnndsl.sizes(ARCHS / "vgg11.yaml")
+    (height, width) = found.axes
+    assert (str(height.fitting), str(height.lossless), height.fixed) == ("224 to 255", "only 224", False)
+    assert height.below and "`in_features` is 25088" in height.below.failure.message
+    assert "vgg11.yaml" in height.below.failure.place
+    assert width.fitting == height.fitting
+    assert all(axis.fixed for axis in cnndsl.sizes(ARCHS / "lenet.yaml").axes)
+
+
+def test_inputs_that_only_fit_together_change_together() -> None:
+    (axis,) = cnndsl.sizes(cnndsl.Text(CUT)).axes
+    assert axis.inputs == ("a", "b") and str(axis.fitting) == "multiples of 3 from 3"
+
+
+def test_a_spec_that_computes_with_its_input_is_said_to() -> None:
+    assert cnndsl.sizes(cnndsl.Text(ODD)).computes
+    assert not cnndsl.sizes(ARCHS / "unet.yaml").computes
+
+
+def test_a_long_signal_is_searched_by_bisection() -> None:
+    (axis,) = cnndsl.sizes(cnndsl.Text("input: [1, 4000000]\nnetwork: [Conv1d: [2, 80, 4], MaxPool1d: 4]")).axes
+    assert axis.tried == 0 and axis.smallest == 92 and axis.below
+    assert str(axis.lossless) == "16*k + 12 from 92"
+
+
+def test_large_networks_are_bounded() -> None:
+    """A few sizes of many layers are tried, and the answer is the same."""
+    spec = "input: [1, 64, 64]\nnetwork: [{repeat: [{repeat: [ReLU], times: 1000}], times: 5}, MaxPool2d: 5]"
+    height, _ = cnndsl.sizes(cnndsl.Text(spec)).axes
+    assert height.tried == 0 and str(height.fitting) == "5 and more" and str(height.lossless) == "multiples of 5 from 5"
+
+
+# --- patterns ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("holds", "text"),
+    [
+        (lambda n: True, "every size"),
+        (lambda n: n >= 7, "7 and more"),
+        (lambda n: n % 32 == 0, "multiples of 32 from 32"),
+        (lambda n: n % 16 == 12 and n > 180, "16*k + 12 from 188"),
+        (lambda n: n % 8 in (0, 5, 6, 7), "8*k - 3 to 8*k from 5"),
+        (lambda n: n % 8 in (1, 4), "8*k + 1, 4 from 1"),
+        (lambda n: n == 28 or (n % 16 == 3 and n > 40), "28 and 16*k + 3 from 51"),
+        (lambda n: n in (28, 29, 30, 40), "28 to 30, 40"),
+        (lambda n: False, "none"),
+        (lambda n: n in (64, 81, 100, 121, 144, 169, 196), "64, 81, 100, 121, 144, 169 and 1 more"),
+        (lambda n: int(n**0.5) ** 2 == n, "1, 4, 9, 16, 25, 36 and 15 more, irregular"),
+    ],
+)
+def test_patterns(holds: Any, text: str) -> None:
+    tried = [holds(size) for size in range(1, 456)]
+    found = found_in(tried, 100)
+    assert str(found) == text
+    assert [size in found for size in range(1, 456)] == tried
+    assert found.smallest == next((size for size in range(1, 456) if holds(size)), None)
+
+
+# --- the command ---------------------------------------------------------------------------------
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(verb("sizes"), [*map(str, arguments)])
+
+
+def test_the_text_names_what_fails_and_where() -> None:
+    result = run(ARCHS / "beyond/unet.yaml", "--format", "plain")
+    assert "H, W   572  16*k + 12 from 188  16*k + 12 from 188" in result.stdout
+    assert "the smallest input is [1, 1, 188, 188]" in result.stdout
+    assert "H = 187 fails: concat1, concat" in result.stdout and "unet.yaml:27:9)" in result.stdout
+
+
+def test_pixels_that_are_lost_at_the_size_of_the_spec() -> None:
+    result = run(ARCHS / "torchvision/vgg11.yaml", "--set", "input=[3, 225, 224]", "--format", "plain")
+    line = "H = 225: features.2, MaxPool2d, never sees the last row of its input [1, 64, 225, 224]"
+    assert f"{line}; no pixels are lost at 224 and 256" in result.stdout
+
+
+def test_json_is_the_same() -> None:
+    found = json.loads(run(ARCHS / "beyond/unet.yaml", "--format", "json").stdout)
+    assert found["smallest"] == {"x": [1, 1, 188, 188]}
+    height = found["axes"][0]
+    assert height["fitting"]["text"] == "16*k + 12 from 188" and height["below"]["size"] == 187
+    assert (height["fitting"]["period"], height["fitting"]["remainders"]) == (16, [12])
+
+
+def test_an_input_without_axes_and_a_spec_with_errors() -> None:
+    assert "this is the only size" in repr(cnndsl.sizes(cnndsl.Text("input: [8]\nnetwork: [Linear: 2]")))
+    with pytest.raises(cnndsl.SpecError):
+        cnndsl.sizes(cnndsl.Text("input: [1, 4, 4]\nnetwork: [Conv2d: [2, 9]]"))
+    assert run("none.yaml").exit_code == 2

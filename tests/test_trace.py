@@ -1,0 +1,237 @@
+"""Where a shape comes from: what is on the way, found by torch's autograd, and what is told of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+import cnndsl
+from cnndsl.cli import verb
+from cnndsl.graph.graph import Apply
+from cnndsl.questions.lookup import NoSuchPath, find
+from cnndsl.questions.trace import _Tracer
+from cnndsl.questions.trace_table import Step
+
+ARCHS = Path(__file__).parent.parent / "archs"
+SPEC = """\
+name: net
+input: [3, 32, 32]
+params: {width: 8}
+blocks:
+  Conv(channels, stride=1):
+    - {name: conv, Conv2d: {out_channels: $channels, kernel_size: 3, stride: $stride, padding: 1}}
+    - {name: act, ReLU: }
+network:
+  - {name: stem, Conv: [$(2 * width), 2]}
+  - repeat:
+      - {name: body$i, Conv: $channels}
+    for: [i, channels]
+    in: [[0, 16], [1, 16], [2, 16]]
+  - {name: skip}
+  - branch: [[Conv: 24], [], [MaxPool2d: {kernel_size: 3, stride: 1, padding: 1}]]
+  - AdaptiveAvgPool2d: 1
+  - Flatten
+  - {name: head, Linear: 10}
+"""
+
+
+def trace(path: str | None = None, spec: str = SPEC, **params: Any) -> Any:
+    return cnndsl.trace(cnndsl.Text(spec), path, **params)
+
+
+def leaves(steps: tuple[Step, ...]) -> list[Step]:
+    return [leaf for step in steps for leaf in (leaves(step.steps) if step.steps else [step])]
+
+
+# --- what is on the way --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape"),
+    [
+        ("inception.yaml", None),
+        ("unet.yaml", None),
+        ("beyond/fpn_resnet50.yaml", (3, 64, 64)),
+        ("resnet18.yaml", (1, 32, 32)),
+    ],
+)
+def test_the_layers_on_the_way_are_those_that_a_gradient_reaches(spec: str, shape: tuple[int, ...] | None) -> None:
+    """Each layer's output has a gradient after the backward pass from the target, if the target depends on it."""
+    net = cnndsl.load(ARCHS / spec)
+    net = net.at_size(shape) if shape else net
+    module = net.module().eval()
+    root = net.graph.root
+    again = {item.path for item in root.layers if item.reuse}
+    layers = {item.path: item for item in root.layers if item.path not in again}
+    made: dict[str, torch.Tensor] = {}
+    for path in layers:
+        module.get_submodule(path).register_forward_hook(lambda layer, x, y, path=path: made.__setitem__(path, y))
+        if isinstance(module.get_submodule(path), torch.nn.ReLU):
+            module.get_submodule(path).inplace = False
+    module(*(torch.randn(tensor.shape, requires_grad=True) for tensor in net.graph.inputs.values()))
+    for target in [*layers][:: max(len(layers) // 8, 1)]:
+        others = [path for path in made if path != target]
+        grads = torch.autograd.grad(
+            made[target].sum(), [made[path] for path in others], retain_graph=True, allow_unused=True
+        )
+        reached = {path for path, grad in zip(others, grads) if grad is not None} | {target}
+        told = {item.path for item in _Tracer(root, find(root, target)).needed if isinstance(item, Apply)}
+        assert told - again == reached, target
+
+
+def test_steps_lead_from_the_input_to_the_target_in_order() -> None:
+    found = trace("concat1")
+    assert [step.path for step in found.steps] == ["stem", "body0", "conv5", "maxpool1", "concat1"]
+    body = found.steps[1]
+    assert (body.times, body.last, body.layer) == (3, "body2", "Conv(channels=16)")
+    assert [step.path for step in leaves(found.steps)] == [
+        "stem.conv", "stem.act", "body0.conv", "body0.act", "conv5.conv", "conv5.act", "maxpool1", "concat1"
+    ]  # fmt: skip
+    assert found.steps[-1].sources == ("conv5.act", "body2.act", "maxpool1")
+    assert [step.path for step in trace("body1").steps] == ["stem", "body0"]  # twice the same
+    assert [step.path for step in trace("stem.conv").steps] == ["stem"]
+    assert trace("input").steps == ()
+
+
+def test_equal_layers_in_turn_are_folded_and_parallel_ones_are_not() -> None:
+    vgg = cnndsl.trace(ARCHS / "vgg16.yaml", "4")
+    (block,) = vgg.steps[4:]
+    assert [(step.layer, step.times, len(step.steps)) for step in block.steps] == [
+        ("", 3, 2),
+        ("MaxPool2d(2, stride=2)", 1, 0),
+    ]
+    side = "input: [4, 8, 8]\nnetwork: [branch: [[Conv2d: [4, 1]], [Conv2d: [4, 1]], [Conv2d: [4, 1]]]]"
+    assert [step.path for step in trace(None, side).steps] == ["conv1", "conv2", "conv3", "concat1"]
+
+
+def test_several_inputs_and_a_module_that_is_used_again() -> None:
+    found = cnndsl.trace(ARCHS / "beyond/siamese.yaml")
+    assert [*found.inputs] == ["left", "right"]
+    assert [step.sources[:1] for step in found.steps[:2]] == [("left",), ("right",)]
+    assert [*cnndsl.trace(ARCHS / "beyond/siamese.yaml", "right").inputs] == ["left", "right"]
+
+
+# --- the arithmetic ------------------------------------------------------------------------------
+
+
+def test_the_arithmetic_is_that_of_torch() -> None:
+    (stem,) = trace("stem").steps
+    conv = stem.steps[0]
+    assert [(size.axis, size.arithmetic, size.size) for size in conv.sizes] == [
+        ("C", "out_channels", 16),
+        ("H", "floor((32 + 2*1 - 1*(3 - 1) - 1) / 2) + 1", 16),
+        ("W", "floor((32 + 2*1 - 1*(3 - 1) - 1) / 2) + 1", 16),
+    ]
+    (concat,) = trace("concat1").steps[-1].sizes
+    assert (concat.axis, concat.arithmetic, concat.size) == ("C", "24 + 16 + 16", 56)
+
+
+def test_where_a_number_comes_from() -> None:
+    assert trace("stem.conv").steps[0].steps[0].arguments == {
+        "out_channels": (
+            "$channels",
+            "channels = 16 in `Conv`, called at <text>:9:18 with $(2 * width)",
+            "width = 8 of `params`",
+        ),
+        "stride": ("$stride", "stride = 2 in `Conv`, called at <text>:9:18"),
+    }
+    assert leaves(trace("body2.conv").steps)[-1].arguments["out_channels"] == (
+        "$channels",
+        "channels = 16 in `Conv`, called at <text>:11:24 with $channels",
+        "channels = 16 in round 3 of 3 of `repeat` at <text>:10:5",
+    )
+    assert leaves(trace("body2.conv").steps)[-1].arguments["stride"][1] == "stride = 1 by default in `Conv`"
+    assert "width = 32 of `params`" in repr(trace("stem.conv", width=32))
+
+
+def test_the_text_tells_it_all() -> None:
+    text = repr(trace("stem.conv"))
+    assert text.startswith("stem.conv of net: [1, 16, 16, 16]\n")
+    assert "    C: 16 = out_channels\n" in text
+    assert "H, W: floor((32 + 2*1 - 1*(3 - 1) - 1) / 2) + 1 = 16\n" in text
+    assert "of conv5.act [1, 24, 16, 16], body2.act [1, 16, 16, 16], maxpool1 [1, 16, 16, 16]" in repr(trace("concat1"))
+    assert "body0 … body2  3 times Conv(channels=16)" in repr(trace("concat1"))
+    assert "24 + 16 + 16 = 56" in repr(trace("head"))
+
+
+def test_layers_that_keep_the_shape_share_a_line() -> None:
+    text = repr(cnndsl.trace(ARCHS / "resnet18.yaml", "0"))
+    assert "\n  1, 2  BatchNorm2d, ReLU  " in text
+
+
+# --- paths ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "message"),
+    [
+        ("stem.cnv", "there is no `stem.cnv` in this network; did you mean `stem.conv`?"),
+        ("act", "there is no `act` in this network; did you mean `stem.act`?"),
+        ("body*.conv", "`body*.conv` could be any of 3; name one of `body0.conv`, `body1.conv`, `body2.conv`"),
+        ("body", "`body` could be any of 9; name one of `body0`, `body1`, `body2`, `body0.conv`"),
+        (":6", "`:6` could be any of 5; name one of `stem.conv`"),
+        (":1", "no step of this network is written at `:1`"),
+        ("quite something else", "there is no `quite something else` in this network; `cnndsl shapes` lists the paths"),
+    ],
+)
+def test_paths_that_lead_nowhere(path: str, message: str) -> None:
+    with pytest.raises(NoSuchPath) as caught:
+        trace(path)
+    assert str(caught.value).startswith(message)
+    assert isinstance(caught.value, LookupError)
+
+
+@pytest.mark.parametrize("path", ["hea", "he*", ":18", "<text>:18", "text>:18:5"])
+def test_paths_that_lead_to_one_thing(path: str) -> None:
+    assert trace(path).path == "head"
+
+
+# --- errors in the spec --------------------------------------------------------------------------
+
+WRONG = SPEC.replace("AdaptiveAvgPool2d: 1", "Conv2d: [8, 17]")
+
+
+def test_a_trace_ends_with_what_fails() -> None:
+    found = trace(None, WRONG)
+    assert found.path == "conv6" and found.steps[-1].failed
+    assert found.steps[-1].input == ((1, 56, 16, 16),)
+    assert [diagnostic.code.id for diagnostic in found.diagnostics] == ["CNN030"]
+    assert repr(found).startswith("conv6 of net: fails\n")
+    assert trace("concat1", WRONG).steps[-1].output == ((1, 56, 16, 16),)
+    with pytest.raises(cnndsl.SpecError):
+        trace(None, "input: [")
+
+
+def run(tmp_path: Path, spec: str, *arguments: str) -> Any:
+    (tmp_path / "net.yaml").write_text(spec)
+    return CliRunner().invoke(verb("trace"), [str(tmp_path / "net.yaml"), *arguments])
+
+
+def test_the_command(tmp_path: Path) -> None:
+    assert run(tmp_path, SPEC, "head").exit_code == 0
+    failed = run(tmp_path, WRONG)
+    assert failed.exit_code == 1 and "fails" in failed.stdout and "the window does not fit" in failed.stderr
+    typo = run(tmp_path, SPEC, "haed")
+    assert typo.exit_code == 2 and "did you mean `head`?" in typo.stderr and not typo.stdout
+    found = json.loads(run(tmp_path, SPEC, "stem.conv", "--format", "json").stdout)
+    conv = found["steps"][0]["steps"][0]
+    assert conv["sizes"][1] == {"axis": "H", "arithmetic": "floor((32 + 2*1 - 1*(3 - 1) - 1) / 2) + 1", "size": 16}
+    assert conv["from"] == ["input"] and conv["place"].endswith("net.yaml:6:20") and "steps" not in conv
+    assert found["inputs"] == {"input": [1, 3, 32, 32]}
+
+
+def test_nothing_is_cut_in_a_file_and_lines_break_on_a_terminal() -> None:
+    from cnndsl.cells import width
+    from cnndsl.grid import Medium
+    from cnndsl.questions.trace_table import as_text
+
+    found = trace("stem.conv")
+    narrow = as_text(found, Medium(48))
+    assert max(map(width, narrow.splitlines())) <= 48
+    assert " ".join(narrow.split()).count("called at <text>:9:18") == 2
+    assert "…" not in repr(found)
