@@ -11,10 +11,12 @@ import click
 
 from cnndsl.cli.common import PATH, USAGE, fail, format_option, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_parameter, complete_spec, complete_weights
+from cnndsl.cli.output import NotOurs, check_free
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.limits import Limits
 from cnndsl.record import Record
-from cnndsl.terminal import medium, paint, show, show_painted
+from cnndsl.terminal import medium, paint, say, show, show_painted
+from cnndsl.writing import write_file
 from cnndsl.zoo import is_of_zoo
 
 if TYPE_CHECKING:
@@ -76,6 +78,8 @@ class _Revisions(click.Command):
     shell_complete=complete_weights,
     help="Weights of the left network: list which of them fit the right one.",
 )
+@click.option("-o", "--output", type=PATH, help="Write a page, FILE.html, that shows both networks side by side.")
+@click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
 @click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
 @spec_options
 @limits_option
@@ -87,6 +91,8 @@ def diff(
     right_params: Sequence[str],
     right_settings: Sequence[str],
     weights: str | None,
+    output: Path | None,
+    force: bool,
     git: bool,
     params: Sequence[str],
     settings: Sequence[str],
@@ -106,11 +112,15 @@ def diff(
     options = (params, settings), (right_params, right_settings)
     try:
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
-        found = _compared(sides, weights, limits)
+        graphs = _compiled(sides[0], limits), _compiled(sides[1], limits)
+        found = _compared(sides, graphs, weights)
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE)
-    _show(found, form)
+    if output is None:
+        _show(found, form)
+    else:
+        _write(output, graphs, found, force)
     sys.exit(DIFFERENT if found else EQUAL)
 
 
@@ -180,13 +190,13 @@ def _compiled(side: Side, limits: Limits) -> Graph:
     return compilation.graph
 
 
-def _compared(sides: tuple[Side, Side], weights: str | None, limits: Limits) -> Diff:
+def _compared(sides: tuple[Side, Side], graphs: tuple[Graph, Graph], weights: str | None) -> Diff:
     from msgspec.structs import replace
 
     from cnndsl.compare.compare import Fitting, compare
 
-    left, right = (_compiled(side, limits) for side in sides)
-    names = [side.label or graph.document.name for side, graph in zip(sides, (left, right))]
+    left, right = graphs
+    names = [side.label or graph.document.name for side, graph in zip(sides, graphs)]
     found = compare(left, right, names)
     return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
@@ -201,3 +211,18 @@ def _show(found: Diff, form: str) -> None:
         show_painted(as_text(found, medium(), paint()))
     else:
         show({"json": as_json, "markdown": as_markdown}[form](found))
+
+
+def _write(path: Path, graphs: tuple[Graph, Graph], found: Diff, force: bool) -> None:
+    from cnndsl.explorer import pair
+
+    if path.suffix != ".html":
+        raise click.BadParameter(f"{path} must end in .html", param_hint="--output")
+    try:
+        check_free(path, force)
+        write_file(path, pair(*graphs, found).html.encode())
+    except NotOurs:
+        fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
+    except OSError as error:
+        fail(f"{path} cannot be written: {error.strerror}")
+    say(path)
