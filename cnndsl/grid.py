@@ -93,7 +93,18 @@ class Printed(Record, frozen=True, dict=True):
     def foot(self) -> list[_Row]:
         return [[*map(self._shown, row)] for row in self.grid.foot]
 
+    @cached_property
+    def _seen(self) -> dict[Cell, _Shown]:
+        """Cells that were shown already: those of a table repeat."""
+        return {}
+
     def _shown(self, cell: Cell) -> _Shown:
+        found = self._seen.get(cell)
+        if found is None:
+            found = self._seen[cell] = self._made(cell)
+        return found
+
+    def _made(self, cell: Cell) -> _Shown:
         shown = self.medium.shown
         if isinstance(cell, str):
             text = shown(cell)

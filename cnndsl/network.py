@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cnndsl.emit.diagram import Diagram
+    from cnndsl.emit.diagram.volumes import Volumes
     from cnndsl.emit.source import Emitted
     from cnndsl.emit.table import Table
     from cnndsl.weights import Fit
@@ -172,12 +173,28 @@ class Network(Record, frozen=True, eq=False, dict=True):
             raise SpecError(elaboration.faults, elaboration.partial)
         return replace(self, graph=elaboration.graph)
 
-    def shapes(self, depth: int | None = None) -> Table:
+    def shapes(
+        self,
+        depth: int | None = None,
+        *,
+        columns: str | Sequence[str] | None = None,
+        filter: str | Sequence[str] | None = None,
+        sort: str | None = None,
+        top: int | None = None,
+        dtype: str = "float32",
+    ) -> Table:
         """The table of modules and layers, ``depth`` levels deep: path, shapes with the batch,
-        parameters, and MACs of one forward pass."""
-        from cnndsl.emit.table import Table
+        parameters, and MACs of one forward pass.
 
-        return Table.of(self.graph, depth)
+        ``columns`` are names of :data:`cnndsl.emit.table.COLUMNS`, a list or separated by commas. ``filter`` keeps the
+        rows whose path or layer matches a pattern, as ``layer3.*``. ``sort`` compares the innermost rows by a column,
+        the largest first, and ``top`` keeps as many of these. ``dtype`` is the type that bytes are counted for. Raises
+        :class:`ValueError` for names that there are not.
+        """
+        from cnndsl.emit.table import Choice
+
+        choice = Choice.of(columns, filter=filter, sort=sort, top=top, depth=depth, dtype=dtype)
+        return choice.table(self.graph)
 
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and
@@ -208,13 +225,20 @@ class Network(Record, frozen=True, eq=False, dict=True):
 
         return load_weights(module, read_weights(weights, self.name), self.graph, partial=partial)
 
-    def diagram(self, **options: Any) -> Diagram:
+    def diagram(self, **options: Any) -> Diagram | Volumes:
         """A ``graphviz.Digraph`` that renders itself without Graphviz installed; ``save(path)`` writes
-        SVG, PNG, PDF or DOT. The options are those of :func:`cnndsl.emit.diagram.diagram`: ``depth``,
-        ``rankdir``, ``show_shapes``, ``dpi``, ``fold``."""
+        SVG, PNG, PDF or DOT. The options are those of :func:`cnndsl.emit.diagram.diagram`: ``style``, ``depth``,
+        ``fit``, ``color`` and others. With the style ``volumes`` the result writes SVG, PNG, PDF or TikZ."""
         from cnndsl.emit.diagram import diagram
 
         return diagram(self.graph, **options)
+
+    def mermaid(self, **options: Any) -> str:
+        """A Mermaid flowchart, for a block of the language ``mermaid`` in a README. The options are those of
+        :meth:`diagram` in its compact style."""
+        from cnndsl.emit.diagram.mermaid import mermaid
+
+        return mermaid(self.graph, **options)
 
     def __repr__(self) -> str:
         from cnndsl.emit.table import human

@@ -62,10 +62,10 @@ _LOOK = {
 class Picture(Figure):
     """A matplotlib figure that a notebook shows. It looks the same whatever ``rcParams`` say."""
 
-    def __init__(self, width: float, height: float, title: str = "") -> None:
+    def __init__(self, width: float, height: float, title: str = "", dpi: float = 150) -> None:
         """``width`` and ``height`` in inches."""
         with _look():
-            super().__init__(figsize=(width, height), dpi=150, layout="constrained")
+            super().__init__(figsize=(width, height), dpi=dpi, layout="constrained")
             if title:
                 self.suptitle(one_line(title), x=0.01, ha="left")
 

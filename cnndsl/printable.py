@@ -10,7 +10,7 @@ FALLBACK = "cnndsl.ascii"
 
 #: ASCII forms of the other characters that we print. Each takes one cell like its original, so that columns stay
 #: aligned. Other characters that an encoding lacks become escapes.
-_ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd", "--|+`~>>x*~--''\"\"?")  # noqa: RUF001
+_ASCII = str.maketrans("─━│├└…›→×•⋯–—‘’“”\ufffd█▉▊▋▌▍▎▏", "--|+`~>>x*~--''\"\"?#####...")  # noqa: RUF001
 
 
 def one_line(text: str) -> str:
@@ -48,13 +48,6 @@ def _fall_back(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error(FALLBACK, _fall_back)
-
-
-def markdown(text: str) -> str:
-    """``text`` on one line with GitHub's markup escaped."""
-    import re  # here, because it is needed for files only
-
-    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))
 
 
 def as_written(value: object) -> str:

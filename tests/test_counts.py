@@ -128,11 +128,11 @@ def test_a_spec_and_what_it_extends_and_uses_are_opened_once(verb: str, tmp_path
 #: How often a command does what it needs to do once.
 ONCE = {
     "check": {"spec/tree.py:read": 3, "graph/elaborate.py:elaborate": 1, "graph/check.py:check_graph": 1},
-    "shapes": {"spec/tree.py:read": 3, "graph/elaborate.py:elaborate": 1, "emit/table.py:Table.of": 1},
+    "shapes": {"spec/tree.py:read": 3, "graph/elaborate.py:elaborate": 1, "emit/table/rows.py:Table.of": 1},
     "draw": {"spec/tree.py:read": 3, "graph/elaborate.py:elaborate": 1, "emit/diagram/__init__.py:diagram": 1},
     "build": {
         **{"spec/tree.py:read": 3, "graph/elaborate.py:elaborate": 1, "emit/source/torch/file.py:emit": 1},
-        **{"emit/diagram/__init__.py:diagram": 1, "emit/table.py:Table.of": 1},
+        **{"emit/diagram/__init__.py:diagram": 1, "emit/table/rows.py:Table.of": 1},
     },
 }
 

@@ -159,8 +159,9 @@ def test_names_shapes_and_numbers_never_break(name: str, room: int) -> None:
         first, *others = shapes(row)
         assert f"  {first}" in line and all(next(lines).endswith(f"  {other}") for other in others)
     assert all(width(line) <= room for line in printed[start:])
+    assert "of parameters in float32" in printed[-2] and printed[-1].startswith("activations: ")
     assert "MACs" not in gone or room == 60
-    assert printed[-1] == f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs"
+    assert printed[-3] == f"{human(table.total.params)} parameters, {human(table.total.macs)} MACs"
 
 
 def test_arguments_give_way_first_then_digits_then_macs() -> None:

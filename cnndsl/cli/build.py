@@ -104,7 +104,7 @@ def _weights(network: Network, weights: str, partial: bool) -> bytes:
 
 
 def _files(network: Network, shapes: Table) -> dict[str, bytes]:
-    from cnndsl.emit.table import as_csv
+    from cnndsl.emit.table.programs import as_csv
 
     graph = network.graph
     return {

@@ -3,39 +3,120 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
 
 from cnndsl.cli.common import exit_code, format_option, limits_option, read_spec, spec_argument, spec_options, tell
-from cnndsl.emit.table import Table, as_csv, as_json, as_markdown, as_plain, as_text
+from cnndsl.cli.completion import one_of
+from cnndsl.emit.table import COLUMNS, Choice, Table, UnknownName, as_markdown, as_plain, as_text
 from cnndsl.limits import Limits
-from cnndsl.terminal import medium, paint, show, show_painted
+from cnndsl.measure.memory import DTYPES
+from cnndsl.terminal import medium, paint, show, show_exactly, show_painted
 
 
-@click.command()
+def _complete_columns(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
+    """The names of columns that may follow those in a list with commas."""
+    *before, last = incomplete.split(",")
+    return [",".join((*before, name)) for name in COLUMNS if name.startswith(last) and name not in before]
+
+
+def _json(table: Table) -> str:
+    from cnndsl.emit.table.programs import as_json
+
+    return as_json(table)
+
+
+def _csv(table: Table) -> str:
+    from cnndsl.emit.table.programs import as_csv
+
+    return as_csv(table)
+
+
+def _page(table: Table) -> str:
+    from cnndsl.emit.table.page import as_page
+
+    return as_page(table)
+
+
+def _latex(table: Table) -> str:
+    from cnndsl.emit.table.latex import as_latex
+
+    return as_latex(table)
+
+
+#: The formats that are the same on every terminal; the pages are files as they are.
+FORMATS: Mapping[str, Callable[[Table], str]] = {
+    **{"plain": as_plain, "json": _json, "csv": _csv, "markdown": as_markdown},
+    **{"html": _page, "latex": _latex},
+}
+
+
+@click.command(epilog=f"Columns: {', '.join(COLUMNS)}. `%` after a column is its share of the network.")
 @spec_argument
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to show; 1 is the network's own children.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples in the batch.")
+@click.option(
+    "--columns",
+    metavar="NAME,...",
+    shell_complete=_complete_columns,
+    help="Columns to show, such as path,layer,params,%,field.",
+)
+@click.option(
+    "--filter",
+    "filters",
+    multiple=True,
+    metavar="GLOB",
+    help="Rows whose path or layer matches, as 'layer3.*'; repeatable.",
+)
+@click.option(
+    "--sort",
+    metavar="COLUMN",
+    shell_complete=one_of(lambda: tuple(COLUMNS)),
+    help="Innermost rows by a column, the largest first.",
+)
+@click.option("--top", type=click.IntRange(1), help="How many rows of --sort to show, by default of params.")
+@click.option(
+    "--dtype",
+    type=click.Choice([*DTYPES]),
+    default="float32",
+    show_default=True,
+    help="The type of values, for their bytes.",
+)
 @format_option(
-    "table", "plain", "json", "csv", "markdown", help="table for terminals, plain for diffs, the others for programs."
+    "table",
+    *FORMATS,
+    help="table for terminals, plain for diffs, html and latex for documents, the others for programs.",
 )
 @spec_options
 @limits_option
 def shapes(
-    spec: Path, depth: int | None, batch: int, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits
+    spec: Path,
+    depth: int | None,
+    batch: int,
+    columns: str | None,
+    filters: Sequence[str],
+    sort: str | None,
+    top: int | None,
+    dtype: str,
+    form: str,
+    params: Sequence[str],
+    settings: Sequence[str],
+    limits: Limits,
 ) -> None:
     """Show the layers of SPEC with output shapes, parameters and MACs.
 
     MACs are the multiply-accumulates of convolutions and linear layers in one forward pass. If the spec has an
     error, the rows before it are shown.
     """
-    compilation = read_spec(spec, params, settings, limits, batch)
-    if compilation.graph is not None:
-        _show(Table.of(compilation.graph, depth), form)
-    elif compilation.partial is not None:
-        _show(Table.partial(compilation.partial, depth), form)
+    try:
+        choice = Choice.of(columns, filter=filters, sort=sort, top=top, depth=depth, dtype=dtype)
+        compilation = read_spec(spec, params, settings, limits, batch)
+        if network := compilation.graph or compilation.partial:
+            _show(choice.table(network), form)
+    except UnknownName as unknown:
+        raise click.UsageError(f"{unknown}: {unknown.help}") from None
     tell(compilation.diagnostics)
     if compilation.graph is None:
         sys.exit(exit_code(compilation.diagnostics))
@@ -44,6 +125,7 @@ def shapes(
 def _show(table: Table, form: str) -> None:
     if form == "table":
         show_painted(as_text(table, medium(), paint()))
-        return
-    write = {"plain": as_plain, "json": as_json, "csv": as_csv, "markdown": as_markdown}[form]
-    show(write(table))
+    elif form in ("html", "latex"):
+        show_exactly(FORMATS[form](table))
+    else:
+        show(FORMATS[form](table))

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from html import escape
 
 from cnndsl.emit.diagram import diagram
-from cnndsl.emit.table import Table, as_html
+from cnndsl.emit.table import Table
+from cnndsl.emit.table.page import as_html
 from cnndsl.graph.graph import Graph, walk
 
 #: The most characters of HTML for the table and the diagram.

@@ -54,6 +54,18 @@ class Bound(Record, frozen=True, eq=False, dict=True):
         return self.layer.windows(self.input, self.output), self.layer.arrangement(self.input, self.output)
 
     @cached_property
+    def shares_memory(self) -> tuple[bool, bool]:
+        """Whether the output lies in the memory of the input, in inference and in training."""
+        if self.layer.works_in_place():
+            return True, True
+        return self.layer.is_view(training=False), self.layer.is_view(training=True)
+
+    @cached_property
+    def padded(self) -> Shape:
+        """:meth:`Layer.padded` of its input."""
+        return Shape(self.layer.padded(self.input))
+
+    @cached_property
     def saved(self) -> Saved:
         """:meth:`Layer.saves` of its shapes."""
         return self.layer.saves(self.input, self.output)

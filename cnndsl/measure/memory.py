@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
+from typing import TypeAlias
 
 from msgspec.structs import replace
 
@@ -26,8 +27,29 @@ from cnndsl.record import Record
 DTYPES: Mapping[str, int] = {"float16": 2, "bfloat16": 2, "float32": 4, "float64": 8}
 #: Bytes of an index, which torch keeps as int64.
 _INDEX = 8
+#: An operation, and not a module of them.
+_Single: TypeAlias = Apply | Merge | Split
 #: The merges whose derivative is computed from their inputs.
 _FROM_INPUTS = {"multiply", "divide", "maximum", "minimum"}
+
+
+class Memory(Record, frozen=True):
+    """The bytes of a network: of its parameters, and the :func:`peak` of activations in inference and in training, for
+    ``batch`` samples of a type."""
+
+    parameters: int
+    inference: int
+    training: int
+    dtype: str
+    batch: int
+
+
+def memory(network: Graph | Module, dtype: str = "float32") -> Memory:
+    """The bytes of a network and of its activations, for the batch that it was compiled for."""
+    root = _root(network)
+    operations = _singles(root)
+    inference, training = (_Pass(DTYPES[dtype], training, None).peak(operations, root) for training in (False, True))
+    return Memory(root.cost.params * DTYPES[dtype], inference, training, dtype, root.input.shape[0])
 
 
 def output_bytes(network: Graph | Module, *, dtype: str = "float32", training: bool = False) -> Mapping[Operation, int]:
@@ -56,7 +78,8 @@ def peak(network: Graph | Module, *, training: bool = False, dtype: str = "float
     In ``training``, what the backward pass needs is kept. It is what torch keeps on a CPU: a GPU keeps the mask of a
     dropout as bytes. ``batch`` replaces the number of samples that the network was compiled for.
     """
-    return _Pass(DTYPES[dtype], training, batch).peak(_root(network))
+    root = _root(network)
+    return _Pass(DTYPES[dtype], training, batch).peak(_singles(root), root)
 
 
 def _root(network: Graph | Module) -> Module:
@@ -66,11 +89,15 @@ def _root(network: Graph | Module) -> Module:
 def _shares(operation: Operation, training: bool) -> bool:
     """Whether the outputs of an operation lie in the memory of its input."""
     if isinstance(operation, Apply):
-        return operation.layer.works_in_place() or operation.layer.is_view(training)
+        return operation.bound.shares_memory[training]
     return isinstance(operation, Split) or len(operation.inputs) == 1
 
 
-def _single(operation: Apply | Merge | Split) -> Iterator[Apply | Merge | Split]:
+def _singles(root: Module) -> Sequence[_Single]:
+    return [*chain.from_iterable(_single(item) for item in root.everything if not isinstance(item, Module))]
+
+
+def _single(operation: _Single) -> Iterator[_Single]:
     """An operation as those that torch runs: it merges two tensors at a time, unless it concatenates them."""
     if not isinstance(operation, Merge) or operation.kind == "concat" or len(operation.inputs) < 3:
         yield operation
@@ -103,15 +130,6 @@ class _Memory:
         self.size, self.last, self.kept = size, -1, kept
 
 
-class _Step(Record, frozen=True):
-    """An operation: the memory that it touches, the bytes that it makes and that stay, and those that it needs only
-    while it runs."""
-
-    touched: frozenset[_Memory]
-    made: int
-    passing: int
-
-
 class _Pass:
     """A forward pass: which memory each operation takes, and which of it is kept."""
 
@@ -123,53 +141,64 @@ class _Pass:
         #: For tensors whose dimensions are not in the order of their memory, the order; empty if that was lost.
         self.orders: dict[Tensor, tuple[int, ...]] = {}
 
-    def peak(self, root: Module) -> int:
+    def peak(self, operations: Sequence[_Single], root: Module) -> int:
         """The most bytes that live at once."""
         for tensor in root.given.values():
             self.memory[tensor] = _Memory(self._bytes(tensor.shape), kept=True)
-        live = most = sum(memory.size for memory in self.memory.values())
-        operations = chain.from_iterable(_single(item) for item in root.everything if not isinstance(item, Module))
+        live = most = sum([memory.size for memory in self.memory.values()])
         steps = [self._step(number, operation) for number, operation in enumerate(operations)]
         for tensor in root.outputs:
             if tensor in self.memory:
                 self.memory[tensor].kept = True
-        for number, step in enumerate(steps):
-            live += step.made
-            most = max(most, live + step.passing)
-            live -= sum(memory.size for memory in step.touched if memory.last == number and not memory.kept)
+        for number, (touched, made, passing) in enumerate(steps):
+            live += made
+            most = max(most, live + passing)
+            for memory in touched:
+                if memory.last == number and not memory.kept:
+                    live -= memory.size
+                    memory.kept = True  # it is gone
         return most
 
-    def _step(self, number: int, operation: Apply | Merge | Split) -> _Step:
-        shared = self._shared(operation)
-        made = [shared] if shared else [_Memory(self._bytes(tensor.shape)) for tensor in operation.outputs]
-        self.memory |= dict(zip(operation.outputs, made * len(operation.outputs)))
-        touched = {self.memory[tensor] for tensor in (*operation.inputs, *operation.outputs) if tensor in self.memory}
+    def _step(self, number: int, operation: _Single) -> tuple[Sequence[_Memory], int, int]:
+        """The memory that an operation touches, the bytes that it makes and that stay, and those that it needs only
+        while it runs."""
+        touched = [self.memory[tensor] for tensor in operation.inputs if tensor in self.memory]
+        shared, made = self._shared(operation), 0
+        for tensor in operation.outputs:
+            if shared is None:
+                touched.append(new := _Memory(self._bytes(tensor.shape)))
+                made += new.size
+            self.memory[tensor] = shared or new
         for memory in touched:
             memory.last = number
         saved = self._saved(operation) if self.training else 0
-        new = 0 if shared else sum(memory.size for memory in made)
-        return _Step(frozenset(touched), new + saved, 0 if saved else self._passing(operation))
+        return touched, made + saved, 0 if saved else self._passing(operation)
 
-    def _shared(self, operation: Apply | Merge | Split) -> _Memory | None:
+    def _shared(self, operation: _Single) -> _Memory | None:
         """The memory of the input, if the outputs lie in it. Dimensions that are joined out of order are copied."""
         taken = operation.inputs[0]
         copied = taken in self.orders and operation.kind in ("Flatten", "Reshape")
         if copied or not _shares(operation, self.training):
             return None
-        for made in operation.outputs:
-            order = _ordered(operation, self.orders.get(taken, tuple(range(taken.shape.rank))))
-            if order != tuple(range(made.shape.rank)):
-                self.orders[made] = order
+        if taken in self.orders or operation.kind == "Permute":
+            self._reorder(operation, taken)
         return self.memory.get(taken)
 
-    def _passing(self, operation: Apply | Merge | Split) -> int:
+    def _reorder(self, view: _Single, taken: Tensor) -> None:
+        """Notes the order of the dimensions of a view, if it is not that of its memory."""
+        for made in view.outputs:
+            order = _ordered(view, self.orders.get(taken, tuple(range(taken.shape.rank))))
+            if order != tuple(range(made.shape.rank)):
+                self.orders[made] = order
+
+    def _passing(self, operation: _Single) -> int:
         """The bytes that an operation needs while it runs: a padded input, or the places of maxima."""
         if not isinstance(operation, Apply):
             return 0
-        padded = self._bytes(Shape(operation.layer.padded(operation.bound.input)))
-        return padded + _INDEX * self._of_layer(operation).indices
+        padded = operation.bound.padded
+        return (self._bytes(padded) if padded else 0) + _INDEX * self._of_layer(operation).indices
 
-    def _saved(self, operation: Apply | Merge | Split) -> int:
+    def _saved(self, operation: _Single) -> int:
         """Keeps what the backward pass of an operation needs; the bytes of what is made for it alone."""
         learns = isinstance(operation, Apply) and operation.bound.params > 0
         if not learns and self.learning.isdisjoint(operation.inputs):

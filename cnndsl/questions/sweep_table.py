@@ -11,7 +11,7 @@ from cnndsl.emit.table import human
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
-from cnndsl.printable import markdown, one_line
+from cnndsl.printable import in_markdown, one_line
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
@@ -130,18 +130,18 @@ def _output(row: Row) -> str:
 
 def as_markdown(sweep: Sweep) -> str:
     """A table as GitHub shows it, with numbers rounded."""
-    head = [*map(markdown, sweep.names), "params", "MACs", "memory", "output"]
+    head = [*map(in_markdown, sweep.names), "params", "MACs", "memory", "output"]
     rules = [*["---"] * len(sweep.names), "---:", "---:", "---:", "---"]
     lines = [head, rules, *(_markdown_cells(row) for row in sweep.rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _markdown_cells(row: Row) -> Sequence[str]:
-    values = [*map(markdown, row.values)]
+    values = [*map(in_markdown, row.values)]
     if row.error is not None:
-        return [*values, "", "", "", markdown(_error(row))]
+        return [*values, "", "", "", in_markdown(_error(row))]
     costs = human(row.params or 0), human(row.macs or 0), _bytes(row.memory or 0)
-    return [*values, *costs, markdown(_output(row))]
+    return [*values, *costs, in_markdown(_output(row))]
 
 
 # --- for programs --------------------------------------------------------------------------------

@@ -67,23 +67,13 @@ class _Writer:
             return {"style": "invis", "shape": "point"}
         if box.kind == "panel":
             return {"style": "rounded,filled", "fillcolor": theme.levels[0], "color": theme.frame, "class": "panel"}
-        fill, border = self._fill(box)
+        fill, border = filled(box, theme)
         if box.kind == "swatch":
             return {"style": "filled", "fillcolor": fill, "color": theme.frame}
         look = {"style": "rounded,filled", "fillcolor": fill, "color": border}
         if box.kind == "merge" and box.width == box.height:
             return {**look, "shape": "circle", "style": "filled"}
         return look
-
-    def _fill(self, box: Box) -> Fill:
-        theme = self.theme
-        if box.mark:
-            return theme.marks[box.mark]
-        if box.share is not None:
-            return mixed(*theme.scale, box.share), theme.plain[1]
-        if box.kind == "layer":
-            return theme.families.get(box.family, theme.other)
-        return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
 
     def _line(self, line: Line) -> str:
         return "".join(self._piece(piece.text, piece.look, line.size) for piece in line.pieces)
@@ -122,6 +112,17 @@ def _middle(text: Text) -> float:
     """The middle of a text in the fonts that most readers have: room is kept for a wider one."""
     half = text.line.width / WIDEST / 2
     return text.x + {"start": half, "middle": 0.0, "end": -half}[text.anchor]
+
+
+def filled(box: Box, theme: Theme) -> Fill:
+    """The colours of a box."""
+    if box.mark:
+        return theme.marks[box.mark]
+    if box.share is not None:
+        return mixed(*theme.scale, box.share), theme.plain[1]
+    if box.kind == "layer":
+        return theme.families.get(box.family, theme.other)
+    return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
 
 
 def spline(points: Sequence[Point], arrow: bool) -> str:

@@ -80,9 +80,10 @@ def titled(picture: Picture, graph: Graph) -> Picture:
     return picture + Picture(texts=tuple(found))
 
 
-def panels(graph: Graph, options: Options) -> list[Panel]:
-    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one."""
-    found = canvases(graph, options)
+def panels(graph: Graph, options: Options, longest: int | None = None) -> list[Panel]:
+    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one.
+    Lists that are longer than ``longest`` lose their middle."""
+    found = canvases(graph, options, longest)
     shares, scale = _shares(graph, found, options)
     names = Names()
     parts = [_panel(canvas, options, names, shares) for canvas in found]
@@ -105,22 +106,22 @@ def _shares(graph: Graph, found: Sequence[Canvas], options: Options) -> tuple[di
     return {cell: scale.share(own) for cell, own in each.items()}, scale
 
 
-def canvases(graph: Graph, options: Options) -> list[Canvas]:
+def canvases(graph: Graph, options: Options, longest: int | None = None) -> list[Canvas]:
     """The most detailed sketch that is not too large."""
     found: list[Canvas] = []
-    for detail in _details(graph, options):
+    for detail in _details(options, longest):
         found = sketch(graph, detail, options.marks)
         if sum(1 for canvas in found for _ in cells(canvas.stack)) <= MOST:
             break
     return found
 
 
-def _details(graph: Graph, options: Options) -> Iterator[Detail]:
+def _details(options: Options, longest: int | None) -> Iterator[Detail]:
     opened = frozenset(_with_parents(options.expand))
     for fold in dict.fromkeys((options.fold, True)):
-        yield Detail(options.depth, fold, opened=opened)
-    for longest in (256, 64, 16):
-        yield Detail(options.depth, True, longest, opened)
+        yield Detail(options.depth, fold, longest, opened)
+    for most in (256, 64, 16):
+        yield Detail(options.depth, True, min(most, longest or most), opened)
     for depth in (8, 4, 2, 1):
         yield Detail(depth, True, 16)
     yield Detail(1, True, 2)
