@@ -11,12 +11,10 @@ import click
 
 from cnndsl.cli.common import PATH, USAGE, fail, format_option, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_parameter, complete_spec, complete_weights
-from cnndsl.cli.output import NotOurs, check_free
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.limits import Limits
 from cnndsl.record import Record
 from cnndsl.terminal import medium, paint, say, show, show_painted
-from cnndsl.writing import write_file
 from cnndsl.zoo import is_of_zoo
 
 if TYPE_CHECKING:
@@ -214,7 +212,9 @@ def _show(found: Diff, form: str) -> None:
 
 
 def _write(path: Path, graphs: tuple[Graph, Graph], found: Diff, force: bool) -> None:
+    from cnndsl.cli.output import NotOurs, check_free
     from cnndsl.explorer import pair
+    from cnndsl.writing import write_file
 
     if path.suffix != ".html":
         raise click.BadParameter(f"{path} must end in .html", param_hint="--output")
