@@ -88,8 +88,8 @@ def titled(picture: Picture, graph: Graph) -> Picture:
 
 
 def panels(graph: Graph, options: Options, longest: int | None = None) -> list[Panel]:
-    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one.
-    Lists that are longer than ``longest`` lose their middle."""
+    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one. Lists
+    that are longer than ``longest`` lose their middle."""
     found = canvases(graph, options, longest)
     shares, scale = _shares(graph, found, options)
     names = Names()
