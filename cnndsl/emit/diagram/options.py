@@ -75,7 +75,7 @@ class UnknownModule(ValueError):
 
 #: Options that a style does not have.
 NOT_FOR: Mapping[str, tuple[str, ...]] = {
-    "layers": ("fit",),
+    "layers": ("fit", "color", "expand", "names", "verbose", "marks"),
     "volumes": ("rankdir", "fold", "color", "expand", "names", "verbose", "marks"),
 }
 CHOICES = {"style": Style, "rankdir": Direction, "color": Colouring, "theme": ThemeName}
