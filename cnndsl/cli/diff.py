@@ -15,7 +15,7 @@ from cnndsl.cli.pictures import check_files, force_option, write
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.limits import Limits
 from cnndsl.record import Record
-from cnndsl.terminal import medium, paint, say, show, show_painted
+from cnndsl.terminal import medium, paint, show, show_painted
 from cnndsl.zoo import is_of_zoo
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cnndsl.spec.document import Spec
 
 EQUAL, DIFFERENT = 0, 1
-FIGURE = FilePath(".svg", ".png", ".pdf", ".dot")
+PAGE = ".html"
+PICTURE = FilePath(".svg", ".png", ".pdf", ".dot", PAGE)
 #: Parameters and settings for a side.
 _Options: TypeAlias = tuple[Sequence[str], Sequence[str]]
 #: Where a command line is kept that has a ``--``: what comes after it.
@@ -78,19 +79,14 @@ class _Revisions(click.Command):
     shell_complete=complete_weights,
     help="Weights of the left network: list which of them fit the right one.",
 )
-<<<<<<< HEAD
-@click.option("-o", "--output", type=PATH, help="Write a page, FILE.html, that shows both networks side by side.")
-@click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
-=======
 @click.option(
     "-o",
     "--output",
-    type=FIGURE,
+    type=PICTURE,
     help="Draw the right network with what changed in colour, and the left one if something was removed: .svg, .png, "
-    ".pdf or .dot.",
+    ".pdf or .dot; or a page to look around in both, .html.",
 )
 @force_option
->>>>>>> main
 @click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
 @spec_options
 @limits_option
@@ -123,17 +119,6 @@ def diff(
     options = (params, settings), (right_params, right_settings)
     try:
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
-<<<<<<< HEAD
-        graphs = _compiled(sides[0], limits), _compiled(sides[1], limits)
-        found = _compared(sides, graphs, weights)
-    except RunError as error:
-        tell([error.diagnostic])
-        sys.exit(USAGE)
-    if output is None:
-        _show(found, form)
-    else:
-        _write(output, graphs, found, force)
-=======
         check_files(output, force=force)
         left, right = (_compiled(side, limits) for side in sides)
         found = _compared(left, right, [side.label for side in sides], weights)
@@ -143,7 +128,6 @@ def diff(
     _show(found, form)
     if output is not None:
         _draw(found, left, right, output)
->>>>>>> main
     sys.exit(DIFFERENT if found else EQUAL)
 
 
@@ -213,23 +197,13 @@ def _compiled(side: Side, limits: Limits) -> Graph:
     return compilation.graph
 
 
-<<<<<<< HEAD
-def _compared(sides: tuple[Side, Side], graphs: tuple[Graph, Graph], weights: str | None) -> Diff:
-=======
 def _compared(left: Graph, right: Graph, labels: Sequence[str], weights: str | None) -> Diff:
->>>>>>> main
     from msgspec.structs import replace
 
     from cnndsl.compare.compare import Fitting, compare
 
-<<<<<<< HEAD
-    left, right = graphs
-    names = [side.label or graph.document.name for side, graph in zip(sides, graphs)]
-    found = compare(left, right, names)
-=======
     names = [graph.document.name for graph in (left, right)]
     found = compare(left, right, names if names[0] != names[1] else labels)
->>>>>>> main
     return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
 
@@ -245,25 +219,13 @@ def _show(found: Diff, form: str) -> None:
         show({"json": as_json, "markdown": as_markdown}[form](found))
 
 
-<<<<<<< HEAD
-def _write(path: Path, graphs: tuple[Graph, Graph], found: Diff, force: bool) -> None:
-    from cnndsl.cli.output import NotOurs, check_free
-    from cnndsl.explorer import pair
-    from cnndsl.writing import write_file
-
-    if path.suffix != ".html":
-        raise click.BadParameter(f"{path} must end in .html", param_hint="--output")
-    try:
-        check_free(path, force)
-        write_file(path, pair(*graphs, found).html.encode())
-    except NotOurs:
-        fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
-    except OSError as error:
-        fail(f"{path} cannot be written: {error.strerror}")
-    say(path)
-=======
 def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:
-    """Writes the figure. Ends the program if that fails."""
+    """Writes the figure or the page. Ends the program if that fails."""
+    if path.suffix == PAGE:
+        from cnndsl.explorer import pair
+
+        write(path, pair(left, right, found).html.encode(), told=False)
+        return
     from cnndsl.compare.figure import figure
     from cnndsl.emit.diagram import NoFonts, TooLarge
 
@@ -271,4 +233,3 @@ def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:
         write(path, figure(found, left, right).pipe(path.suffix.removeprefix(".")), told=False)
     except (NoFonts, TooLarge) as error:
         fail(str(error))
->>>>>>> main
