@@ -11,8 +11,10 @@ from xml.etree import ElementTree
 
 import geometry
 import pytest
+from msgspec.structs import replace
 
 import cnndsl
+from cnndsl.emit.diagram import Shrunk, TooLarge, TooSmall, render
 from cnndsl.emit.diagram.volumes import Volumes
 from cnndsl.emit.diagram.volumes.tikz import as_tex
 
@@ -224,6 +226,53 @@ def test_no_picture_has_a_fault() -> None:
     assert len(found) > 130
 
 
+# --- pages ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vgg19", "beyond/siamese", "torchvision/mobilenet_v2"])
+@pytest.mark.parametrize("page", ["a4", "slide", "120x150mm"])
+def test_a_page_has_no_faults(name: str, page: str) -> None:
+    picture = drawn(name, fit=page)
+    assert geometry.faults(geometry.read(picture.svg()), letters=6) == []
+    assert re.fullmatch(rf"{page}: volumes, depth \d, letters \d\.\d pt", picture.told)
+
+
+def test_a_long_picture_is_broken_into_rows() -> None:
+    """With a line from the end of each to the start of the next, and everything that it had before."""
+    whole, picture = drawn("resnet18", depth=3), drawn("resnet18", depth=3, fit="a4")
+    assert [*solids(picture)] == [*solids(whole)]
+    assert sorted(texts(picture)) == sorted(texts(whole))
+    assert sorted(arrows(picture)) == sorted(arrows(whole))
+    lefts = [faces[0][0][0] for faces in solids(picture).values()]
+    returns = [line for line in arrows(picture).values() if line[-1][0] < line[0][0]]
+    assert len({line[0] for line in returns}) >= 2
+    for line in returns:
+        assert max(y for _, y in line[:-1]) > line[0][1]  # to a lower row
+        assert min(x for x, _ in line) < min(lefts)  # from the left
+
+
+def test_a_page_that_is_too_small_says_which_would_do() -> None:
+    with pytest.raises(TooSmall) as raised:
+        drawn("unet", fit="a4")
+    assert raised.value.help == "`a4-landscape` would do"
+    assert geometry.faults(geometry.read(drawn("unet", fit="a4-landscape").svg()), letters=6) == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "print"])
+def test_themes(theme: str) -> None:
+    picture = drawn("torchvision/resnet50", theme=theme)
+    colors = set(re.findall(r"#[0-9A-F]{6}", picture.svg()))
+    grey = {color for color in colors if color[1:3] == color[3:5] == color[5:]}
+    assert (colors == grey) == (theme == "print")
+    assert (picture.scene.paper < "#8") == (theme == "dark")
+    assert all(picture.pipe(format) for format in ("tex", "png", "pdf"))
+
+
+def test_options_of_other_styles_are_refused() -> None:
+    with pytest.raises(ValueError, match="names has no meaning for the style volumes"):
+        drawn("lenet", names=True)
+
+
 # --- formats -------------------------------------------------------------------------------------
 
 HOSTILE = r"</svg><script>alert(1)</script> & \input{/etc/passwd} $x^2$ 100% #1 ~_{}^\ | \" 日本 é"
@@ -300,6 +349,18 @@ def test_pdf_and_png_have_the_size_of_the_picture(tmp_path: Path) -> None:
     assert media_box(picture.pipe("pdf")) == (pytest.approx(width, abs=1), pytest.approx(height, abs=1))
     pixels = struct.unpack(">II", picture.save(tmp_path / "net.png").read_bytes()[16:24])
     assert pixels == (pytest.approx(width * 100 / 72, abs=1), pytest.approx(height * 100 / 72, abs=1))
+
+
+def test_a_png_that_would_be_too_large_says_the_dots_that_it_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = draw(CHAIN, dpi=600)
+    area = picture.scene.width * picture.scene.height / 72**2
+    monkeypatch.setattr(render, "MAX_PIXELS", area * 120.5**2)
+    with pytest.warns(Shrunk, match=r"the diagram is large: 120 dots per inch instead of 600"):
+        data = picture.pipe("png")
+    assert struct.unpack(">II", data[16:24])[0] == pytest.approx(picture.scene.width / 72 * 120, abs=1)
+    monkeypatch.setattr(render, "MAX_PIXELS", area * 30**2)
+    with pytest.raises(TooLarge):
+        picture.pipe("png")
 
 
 @pytest.mark.parametrize("format", ["svg", "tex", "pdf", "png"])
