@@ -11,7 +11,6 @@ from xml.etree import ElementTree
 
 import geometry
 import pytest
-from msgspec.structs import replace
 
 import cnndsl
 from cnndsl.emit.diagram import Shrunk, TooLarge, TooSmall, render
