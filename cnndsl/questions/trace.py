@@ -59,11 +59,17 @@ def trace(net: Network | Spec, path: str | None = None, /, **params: Any) -> Tra
 
 def trace_in(root: Module, path: str | None = None, diagnostics: Iterable[Diagnostic] = ()) -> Trace:
     """:func:`trace` in a network, or in what is known of one with errors."""
-    target = find(root, path) if path is not None else failure(root) or root
+    target = find(root, path) if path is not None else failure(root) or _end(root)
     inputs = {name: tensor.shape for name, tensor in _inputs(root).items()}
     steps = _folded(tuple(_Tracer(root, target).steps()))
-    asked = getattr(target, "path", path) or path or "output"
-    return Trace(root.name, str(asked), inputs, steps, tuple(diagnostics))
+    asked = path or INPUT if isinstance(target, Tensor) else target.path or "output"
+    return Trace(root.name, asked, inputs, steps, tuple(diagnostics))
+
+
+def _end(root: Module) -> Target:
+    """The network's output, or the last thing that is known before an error."""
+    known = [item for item in root.everything if not isinstance(item, Module)]
+    return root if root.output.shape else known[-1] if known else root.input
 
 
 def _inputs(root: Module) -> Mapping[str, Tensor]:
