@@ -207,10 +207,12 @@ def _page(graph: Graph, depth: int | None) -> bytes:
 
 def _page_size(text: str | None) -> str | None:
     """The page to fit. Raises :class:`click.BadParameter`."""
+    if text is None:
+        return None
     from cnndsl.emit.diagram.page import Page
 
     try:
-        return text and Page.of(text).name
+        return Page.of(text).name
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 

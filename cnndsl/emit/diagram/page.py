@@ -43,9 +43,8 @@ class Page(Record, frozen=True):
             return cls(text, width, height, NO_MARGIN)
         name, _, turn = text.partition("-")
         if name not in NAMED or turn not in ("", "portrait", "landscape"):
-            raise ValueError(
-                f"{text} is not {', '.join(NAMED)}, these with -portrait or -landscape, or a size as 84x60mm"
-            )
+            known = ", ".join(NAMED)
+            raise ValueError(f"{text} is not a page: {known}, also with -landscape or -portrait, or a size as 84x60mm")
         short, long = (side * UNITS["mm"] for side in NAMED[name])
         wide = turn == "landscape" or (turn == "" and name == "slide")
         return cls(text, *((long, short) if wide else (short, long)), MARGIN)
