@@ -37,6 +37,7 @@ def main() -> None:
     images.mkdir(exist_ok=True)
     for path in sorted(ARCHS.glob("*.yaml")):
         cnndsl.load(path).diagram().save(images / f"{path.stem}.svg")
+    cnndsl.load(ARCHS / "resnet18.yaml").diagram(color="params").save(images / "resnet18_params.svg")
     draw()
 
 
