@@ -303,7 +303,7 @@ def _value(values: Sequence[object], written: Value | None = None, texts: Sequen
         text = written.text.removeprefix("(").removesuffix(")") if written.text.startswith("(") else written.text
         return text.replace(" ", "\u00a0")
     if len(few) <= 3:
-        return "\u00a0or\u00a0".join(few)
+        return "\u00a0or ".join(few)
     return f"{_number(min(numbers))}\u00a0…\u00a0{_number(max(numbers))}" if len(numbers) == len(values) else "…"
 
 
@@ -366,8 +366,10 @@ def _wrapped(pieces: Sequence[Piece], size: float) -> list[Line]:
     for word in words:
         breaks = word.text.strip() and not word.text.startswith("\u00a0")
         if found[-1] and breaks and line([*found[-1], word], size).width > LONGEST:
-            last = found[-1].pop()
-            found[-1].append(Piece(last.text.rstrip().removesuffix("·").rstrip(), last.look))
+            while not found[-1][-1].text.strip(" \u00a0·"):
+                found[-1].pop()
+            last = found[-1][-1]
+            found[-1][-1] = Piece(last.text.removesuffix("\u00a0·"), last.look)
             found.append([])
         found[-1].append(word)
     return [line(pieces, size) for pieces in found if any(piece.text.strip() for piece in pieces)]
