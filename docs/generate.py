@@ -41,6 +41,9 @@ def main() -> None:
         cnndsl.load(path).diagram().save(images / f"{path.stem}.svg")
     before, after = (cnndsl.load(f"zoo:torchvision/{name}").graph for name in ("resnet18", "resnet34"))
     figure(compare(before, after), before, after).save(images / "diff.svg")
+    cnndsl.load(ARCHS / "resnet18.yaml").diagram(color="params").save(images / "resnet18_params.svg")
+    cnndsl.load(ARCHS / "torchvision" / "resnet50.yaml").diagram(fit="slide").save(images / "resnet50_slide.svg")
+    cnndsl.load(ARCHS / "unet.yaml").diagram(style="volumes").save(images / "unet_volumes.svg")
     draw()
 
 

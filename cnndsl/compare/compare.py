@@ -17,8 +17,9 @@ from cnndsl.spec.document import Spec
 
 class Summary(Record, frozen=True):
     """A network in figures. ``inputs`` and ``outputs`` are shapes of samples, by name. ``kinds`` counts its layers,
-    merges and splits, ``layers`` is the number of layers. ``field`` is the receptive field of the last tensor with several positions, in
-    pixels of the first input along each axis: None for the whole input, no axes if it is not known."""
+    merges and splits, ``layers`` is the number of layers. ``field`` is the receptive field of the last tensor with
+    several positions, in pixels of the first input along each axis: None for the whole input, no axes if it is not
+    known."""
 
     name: str
     inputs: Mapping[str, tuple[int, ...]]
