@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from cnndsl.compare.words import ARROW, TIMES, Group, grouped, kinds_changed, literal
-from cnndsl.emit.table import human
+from cnndsl.compare.words import ARROW, TIMES, Group, grouped, kinds_changed
+from cnndsl.diagnostics import shorten
+from cnndsl.emit.table import human, literal
 from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
 from cnndsl.printable import in_markdown, one_line
 
@@ -21,6 +22,8 @@ WIDEST, CAUSES, EXPLAINED = 100, 60, 8
 LISTED, FOLLOWING = 12, 100
 #: Tensors of a kind that do not fit.
 TENSORS = 20
+#: The heads of the other columns of the figures.
+_HEADS = ("", "by")
 _STYLES = {"+": "added", "-": "removed", ">": "changed", "~": "changed"}
 
 
@@ -30,7 +33,8 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     width = min(medium.width or WIDEST, WIDEST)
     lines = [paint(shown(f"{diff.left.name} {ARROW} {diff.right.name}"), "bold")]
     for argument in diff.params:
-        told = f"params: {argument.name} {literal(argument.before)} {ARROW} {literal(argument.after)}"
+        before, after = (shorten(literal(value)) for value in (argument.before, argument.after))
+        told = f"params: {argument.name} {before} {ARROW} {after}"
         lines += wrap(shown(told), width, subsequent_indent="    ")
     lines += ["", *(_changes(diff, medium, paint) if diff else ["the networks are equal"])]
     for line in _fitting(diff.weights):
@@ -120,10 +124,11 @@ def figures(diff: Diff) -> Grid:
     if left.field or right.field:
         rows.append(("receptive field", _pixels(left.field), _pixels(right.field), ""))
     for name, field in (("layers", "layers"), ("parameters", "params"), ("MACs", "macs")):
-        before, after = getattr(left, field), getattr(right, field)
-        rows.append((name, human(before), human(after), _percent(before, after)))
-    gives = ((">by", GONE), (f">{left.name} ", 8), (f">{right.name}", 8))
-    return Grid(("", f">{left.name} ", f">{right.name}", ">by"), rows, gives)
+        one, other = getattr(left, field), getattr(right, field)
+        rows.append((name, human(one), human(other), _percent(one, other)))
+    names = (left.name, right.name)
+    before, after = names if len({*names, *_HEADS}) == 4 else ("left", "right")
+    return Grid(("", f">{before}", f">{after}", ">by"), rows, ((">by", GONE), (f">{before}", 8), (f">{after}", 8)))
 
 
 def described(summary: Summary) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnndsl.compare.changes import Argument, Change, Count, Place
 from cnndsl.diagnostics import shorten
+from cnndsl.emit.table import literal
 from cnndsl.record import Record
 
 ARROW, TIMES = "→", "\N{MULTIPLICATION SIGN}"
@@ -56,7 +57,8 @@ class Group(Record, frozen=True):
             return _cut([_paths(change.right or change.left) for change in self.changes], PLACES)
         kinds = _listed([place.kind for place in places])
         if number > 1:
-            return f"{number} {TIMES} {kinds}" + (f" in {first.around}" if first.around else "")
+            alike = first.around and all(change.around == first.around for change in self.changes)
+            return f"{number} {TIMES} {kinds}" + (f" in {first.around}" if alike else "")
         return f"{_paths(places)} {kinds}" if self.what == "changed" else _paths(places)
 
     @property
@@ -134,8 +136,9 @@ def _changed(group: Group) -> Iterator[str]:
 
 
 def _replaced(group: Group) -> Iterator[str]:
-    shown = call if group.changes[0].left[0].layers == 1 else lambda place: place.kind
-    steps = (f"{shown(change.left[0])} {ARROW} {shown(change.right[0])}" for change in group.changes)
+    is_layer = group.changes[0].left[0].layers == 1
+    pairs = ((change.left[0], change.right[0]) for change in group.changes)
+    steps = (f"{a.call} {ARROW} {b.call}" if is_layer else f"{a.kind} {ARROW} {b.kind}" for a, b in pairs)
     yield from _several(list(dict.fromkeys(steps)))
 
 
@@ -179,25 +182,8 @@ _DETAILS = {
 # --- parts of sentences ----------------------------------------------------------------------------------
 
 
-def call(place: Place) -> str:
-    """A part with its arguments, as Python would write them."""
-    shown = (
-        literal(value) if name in place.required else f"{name}={literal(value)}"
-        for name, value in place.arguments.items()
-    )
-    arguments = ", ".join(shown)
-    return f"{place.kind}({arguments})" if arguments else place.kind
-
-
-def literal(value: object) -> str:
-    """A value as Python would write it, with lists for tuples."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(literal, value))}]"
-    return repr(value) if isinstance(value, (str, int, float, type(None))) else str(value)
-
-
 def _calls(places: Sequence[Place]) -> str:
-    return _cut([call(place) for place in places], PARTS)
+    return _cut([place.call for place in places], PARTS)
 
 
 def _paths(places: Sequence[Place]) -> str:
