@@ -380,13 +380,6 @@ def test_every_format_honours_the_columns(form: str) -> None:
     assert "Linear" not in done.output and "stem.bn1" not in done.output
 
 
-def test_columns_are_completed() -> None:
-    from cnndsl.cli.shapes import _complete_columns
-
-    assert _complete_columns(None, None, "path,par") == ["path,params", "path,params%"]  # type: ignore[arg-type]
-    assert "path" not in _complete_columns(None, None, "path,")  # type: ignore[arg-type]
-
-
 def test_every_column_is_in_the_documentation() -> None:
     page = (ROOT / "docs" / "tables.md").read_text()
     for column in COLUMNS.values():
