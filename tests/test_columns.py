@@ -12,6 +12,7 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from xml.etree import ElementTree
 
@@ -240,9 +241,10 @@ def on_command_line(choice: dict[str, Any]) -> Any:
     flags = [
         f"--{key}={each}" for key, value in choice.items() for each in (value if isinstance(value, list) else [value])
     ]
-    with CliRunner().isolated_filesystem():
-        Path("net.yaml").write_text(SPEC)
-        return CliRunner().invoke(shapes, ["net.yaml", *flags])
+    with TemporaryDirectory() as folder:
+        spec = Path(folder, "net.yaml")
+        spec.write_text(SPEC)
+        return CliRunner().invoke(shapes, [str(spec), *flags])
 
 
 # --- rows ----------------------------------------------------------------------------------------
