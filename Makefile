@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # Where torch comes from, if not from the usual index: https://download.pytorch.org/whl/cpu has it without CUDA.
 TORCH_INDEX ?=
 
-.PHONY: demo test test-slow test-matrix fuzz bench docs clean
+.PHONY: demo test test-slow test-matrix fuzz bench docs tour clean
 
 demo: $(VENV)/installed
 	$(BIN)/cnndsl build archs/vgg11.yaml
@@ -40,6 +40,10 @@ bench: $(VENV)/measured-with
 # The generated pages and pictures in docs/.
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
+
+# docs/tour.ipynb with its outputs, from docs/tour.py.
+tour: $(VENV)/tested-with
+	$(BIN)/python docs/notebook.py
 
 clean:
 	rm -rf $(VENV) build

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 from cnndsl.version import __version__
 
 if TYPE_CHECKING:
+    from cnndsl.compare.compare import diff
     from cnndsl.diagnostics import Diagnostic, RunError, SpecError
     from cnndsl.explanations import explain
     from cnndsl.explorer import explore
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 #: Where each name is. It is imported when it is first used: the training needs torch, which takes seconds to import,
 #: and the command line must be able to catch Ctrl-C while it is imported.
 _HOMES = {
+    "cnndsl.compare.compare": ("diff",),
     "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
     "cnndsl.explanations": ("explain",),
     "cnndsl.explorer": ("explore",),
@@ -69,6 +71,7 @@ __all__ = [
     "Text",
     "__version__",
     "check",
+    "diff",
     "explain",
     "explore",
     "format",

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from cnndsl.emit.diagram import Diagram
+    from cnndsl.emit.diagram.volumes import Volumes
     from cnndsl.emit.source import Emitted
     from cnndsl.emit.table import Table
     from cnndsl.weights import Fit
@@ -224,13 +225,20 @@ class Network(Record, frozen=True, eq=False, dict=True):
 
         return load_weights(module, read_weights(weights, self.name), self.graph, partial=partial)
 
-    def diagram(self, **options: Any) -> Diagram:
+    def diagram(self, **options: Any) -> Diagram | Volumes:
         """A ``graphviz.Digraph`` that renders itself without Graphviz installed; ``save(path)`` writes
-        SVG, PNG, PDF or DOT. The options are those of :func:`cnndsl.emit.diagram.diagram`: ``depth``,
-        ``rankdir``, ``show_shapes``, ``dpi``, ``fold``."""
+        SVG, PNG, PDF or DOT. The options are those of :func:`cnndsl.emit.diagram.diagram`: ``style``, ``depth``,
+        ``fit``, ``color`` and others. With the style ``volumes`` the result writes SVG, PNG, PDF or TikZ."""
         from cnndsl.emit.diagram import diagram
 
         return diagram(self.graph, **options)
+
+    def mermaid(self, **options: Any) -> str:
+        """A Mermaid flowchart, for a block of the language ``mermaid`` in a README. The options are those of
+        :meth:`diagram` in its compact style."""
+        from cnndsl.emit.diagram.mermaid import mermaid
+
+        return mermaid(self.graph, **options)
 
     def __repr__(self) -> str:
         from cnndsl.emit.table import human

@@ -31,6 +31,8 @@ _METADATA = {
 }
 #: Fonts for the scripts that the others lack, as names of classes may need.
 _SCRIPTS = ("Noto Sans CJK SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei", "Arial Unicode MS", "Noto Sans")
+#: Inches of a letter of a title.
+BOLD = 0.075
 _LOOK = {
     "axes.axisbelow": True,
     "axes.edgecolor": LINE,
@@ -62,12 +64,12 @@ _LOOK = {
 class Picture(Figure):
     """A matplotlib figure that a notebook shows. It looks the same whatever ``rcParams`` say."""
 
-    def __init__(self, width: float, height: float, title: str = "") -> None:
+    def __init__(self, width: float, height: float, title: str = "", dpi: float = 150) -> None:
         """``width`` and ``height`` in inches."""
         with _look():
-            super().__init__(figsize=(width, height), dpi=150, layout="constrained")
+            super().__init__(figsize=(width, height), dpi=dpi, layout="constrained")
             if title:
-                self.suptitle(one_line(title), x=0.01, ha="left")
+                self.suptitle(cut(title, int(width / BOLD)), x=0.01, ha="left")
 
     def draw(self, renderer: Any) -> None:
         """As in matplotlib, which calls it for each format."""

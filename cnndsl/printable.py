@@ -50,13 +50,6 @@ def _fall_back(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(FALLBACK, _fall_back)
 
 
-def markdown(text: str) -> str:
-    """``text`` on one line with GitHub's markup escaped."""
-    import re  # here, because it is needed for files only
-
-    return re.sub(r"([\\`*<>|~&$]|(?<!\w)_|_(?!\w)|\]\()", r"\\\1", one_line(text))
-
-
 def as_written(value: object) -> str:
     """A value as a spec would write it."""
     if isinstance(value, (list, tuple)):

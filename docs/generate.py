@@ -10,6 +10,8 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from gallery import draw, gallery
+
 import cnndsl
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.emit.recipe_reference import recipe_reference
@@ -30,10 +32,12 @@ def main() -> None:
     (DOCS / "schema.json").write_text(json.dumps(editor_schema(), indent=1) + "\n")
     (DOCS / "recipes.md").write_text(recipe_reference())
     (DOCS / "zoo.md").write_text(zoo_reference())
+    (DOCS / "gallery.md").write_text(gallery())
     images = DOCS / "images"
     images.mkdir(exist_ok=True)
     for path in sorted(ARCHS.glob("*.yaml")):
         cnndsl.load(path).diagram().save(images / f"{path.stem}.svg")
+    draw()
 
 
 def error_reference() -> str:
@@ -93,6 +97,8 @@ $ cnndsl shapes zoo:resnet50
 $ cnndsl new mine --from zoo:resnet18
 $ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial
 ```
+
+[The gallery](gallery.md) shows figures, tables and the core of some of them.
 
 In torchvision's networks every parameter and buffer has torchvision's name, so its checkpoints load without changes; if
 a name cannot be used here, the spec's `rename` maps it. Outputs in evaluation equal torchvision's bit for

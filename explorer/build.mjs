@@ -1,6 +1,6 @@
 // Builds the page of the explorer into ../cnndsl/explorer/built/. `node build.mjs FOLDER` builds it elsewhere.
 //
-// The script and the layout's worker begin with a digest of everything that they are made of, so that a test without npm
+// The script begins with digests of everything that it is made of and of the layout's worker, so that a test without npm
 // sees that they are stale.
 
 import { createHash } from "node:crypto";
@@ -16,7 +16,9 @@ const elk = join(here, "node_modules", "elkjs");
 
 function digest() {
   const hash = createHash("sha256");
-  const sources = readdirSync(join(here, "src")).sort().map((name) => join("src", name));
+  const sources = readdirSync(join(here, "src"))
+    .sort()
+    .map((name) => join("src", name));
   for (const name of ["build.mjs", "package.json", "package-lock.json", "tsconfig.json", ...sources]) {
     hash.update(`${name}\0`);
     hash.update(readFileSync(join(here, name)));
@@ -24,8 +26,11 @@ function digest() {
   return hash.digest("hex");
 }
 
+const sha256 = (data) => createHash("sha256").update(data).digest("hex");
+
 mkdirSync(out, { recursive: true });
 const { version } = JSON.parse(readFileSync(join(elk, "package.json"), "utf8"));
+const worker = readFileSync(join(elk, "lib", "elk-worker.min.js"));
 await build({
   entryPoints: [join(here, "src", "main.ts")],
   outfile: join(out, "explorer.js"),
@@ -35,11 +40,11 @@ await build({
   format: "iife",
   target: "es2022",
   legalComments: "none",
-  banner: { js: `// sources ${digest()}` },
+  banner: { js: `// sources ${digest()}\n// layout ${sha256(worker)}` },
 });
 writeFileSync(join(out, "explorer.css"), readFileSync(join(here, "src", "explorer.css")));
 writeFileSync(join(out, "explorer.html"), readFileSync(join(here, "src", "explorer.html")));
-writeFileSync(join(out, "elk-worker.js"), readFileSync(join(elk, "lib", "elk-worker.min.js")));
+writeFileSync(join(out, "elk-worker.js"), worker);
 cpSync(join(elk, "LICENSE.md"), join(out, "LICENSE-elkjs.md"));
 writeFileSync(
   join(out, "NOTICE"),

@@ -10,7 +10,9 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 
 import cnndsl
@@ -167,8 +169,9 @@ def test_the_page_is_built_from_its_sources() -> None:
     names += [f"src/{path.name}" for path in sorted((SOURCES / "src").iterdir())]
     for name in names:
         digest.update(f"{name}\0".encode() + (SOURCES / name).read_bytes())
-    first = (BUILT / "explorer.js").read_text().partition("\n")[0]
-    assert first == f"// sources {digest.hexdigest()}", "stale: run `npm ci && npm run build` in explorer/"
+    sources, layout, _ = (BUILT / "explorer.js").read_text().split("\n", 2)
+    assert sources == f"// sources {digest.hexdigest()}", "stale: run `npm ci && npm run build` in explorer/"
+    assert layout == f"// layout {hashlib.sha256((BUILT / 'elk-worker.js').read_bytes()).hexdigest()}"
     for name in ("explorer.css", "explorer.html"):
         assert (BUILT / name).read_bytes() == (SOURCES / "src" / name).read_bytes()
 
@@ -204,7 +207,7 @@ def test_a_page_refuses_options_of_pictures(tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit) as ended:
         cli(["draw", "zoo:resnet18", "-o", str(tmp_path / "net.html"), "--dpi", "100"])
     assert ended.value.code == 2
-    assert "--dpi is for pictures" in capsys.readouterr().err
+    assert "--dpi has no meaning for a page" in capsys.readouterr().err
 
 
 def test_from_python(tmp_path: Path) -> None:
@@ -395,6 +398,69 @@ def test_pan_and_zoom(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> N
         assert whole["height"] <= seen["height"] and whole["y"] >= seen["y"]
 
 
+#: The rectangles of all texts, and the straight parts of all lines, on the screen.
+DRAWN = """() => {
+    const root = document.querySelector('.picture > g');
+    const texts = [...root.querySelectorAll('text')].filter(text => text.textContent).map(text => {
+        const { left, top, right, bottom } = text.getBoundingClientRect();
+        return [left, top, right, bottom];
+    });
+    const lines = [...root.querySelectorAll('.wire')].flatMap(wire => {
+        const { a, e, f } = wire.getScreenCTM();
+        const ends = [...wire.getAttribute('d').matchAll(/[ML]([-.\\d]+) ([-.\\d]+)/g)];
+        const points = ends.map(([, x, y]) => [a * x + e, a * y + f]);
+        return points.slice(1).map((end, i) => [...points[i], ...end]);
+    });
+    return { scale: root.getScreenCTM().a, texts, lines };
+}"""
+
+
+@needs_chromium
+@pytest.mark.parametrize("name", ["unet", "googlenet", "zoo:hrnet_w18_small"])
+def test_no_line_crosses_a_text_and_no_texts_overlap(browser: Any, tmp_path: Path, name: str) -> None:
+    with Opened(browser, tmp_path / "x.html", loaded(name), depth=9) as opened:
+        drawn = opened.page.evaluate(DRAWN)
+    texts = np.array(drawn["texts"])
+    lines = np.array(drawn["lines"])
+    lines = np.hstack([np.minimum(lines[:, :2], lines[:, 2:]), np.maximum(lines[:, :2], lines[:, 2:])])
+    assert len(texts) > 50 and len(lines) > 50
+    # A text's rectangle has room above its letters and below.
+    inset = drawn["scale"] * np.array([1, 3, -1, -3])
+    assert not overlapping(texts + inset, lines).any()
+    assert overlapping(texts + inset, texts + inset).sum() == len(texts)  # each only itself
+
+
+def overlapping(some: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Which rectangles of ``some`` and ``others`` overlap: left, top, right, bottom."""
+    a, b = some[:, None], others[None]
+    return (a[..., :2] < b[..., 2:]).all(-1) & (b[..., :2] < a[..., 2:]).all(-1)
+
+
+@needs_chromium
+def test_two_fingers_zoom(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        before = scale(opened)
+        touch = opened.page.context.new_cdp_session(opened.page)
+
+        def touched(kind: str, *fingers: int) -> None:
+            points = [{"x": x, "y": 400, "id": number} for number, x in enumerate(fingers)]
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        touched("touchStart", 700, 800)
+        touched("touchMove", 650, 850)
+        touched("touchEnd")
+        assert scale(opened) == pytest.approx(2 * before, rel=0.05)
+
+
+@needs_chromium
+def test_the_page_forbids_itself_any_connection(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        asked = "fetch('https://example.com').then(() => 'reached', error => error.name)"
+        assert opened.page.evaluate(asked) == "TypeError"
+        assert all("Content Security Policy" in text for text in opened.said) and opened.said
+        opened.said.clear()
+
+
 @needs_chromium
 def test_search(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
     with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
@@ -438,7 +504,9 @@ def test_overlays_depths_themes_and_the_picture_as_a_file(browser: Any, tmp_path
             page.locator("#save").click()
         saved = Path(download.value.path()).read_text()
         assert download.value.suggested_filename == "resnet18.svg"
-        assert "class=" not in saved and saved.count("layer4") >= 1 and 'fill="rgb' in saved
+        texts = {text.text for text in ElementTree.fromstring(saved).iter("{http://www.w3.org/2000/svg}text")}
+        assert {"layer4", "Conv2d", f"input 3{X}224{X}224"} <= texts
+        assert "class=" not in saved and 'fill="rgb' in saved
 
 
 @needs_chromium

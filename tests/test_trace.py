@@ -221,8 +221,8 @@ def test_the_command(tmp_path: Path) -> None:
     found = json.loads(run(tmp_path, SPEC, "stem.conv", "--format", "json").stdout)
     conv = found["steps"][0]["steps"][0]
     assert conv["sizes"][1] == {"axis": "H", "arithmetic": "floor((32 + 2*1 - 1*(3 - 1) - 1) / 2) + 1", "size": 16}
-    assert conv["from"] == ["x"] and conv["place"].endswith("net.yaml:6:20") and "steps" not in conv
-    assert found["inputs"] == {"x": [1, 3, 32, 32]}
+    assert conv["from"] == ["input"] and conv["place"].endswith("net.yaml:6:20") and "steps" not in conv
+    assert found["inputs"] == {"input": [1, 3, 32, 32]}
 
 
 def test_nothing_is_cut_in_a_file_and_lines_break_on_a_terminal() -> None:

@@ -13,7 +13,7 @@ import geometry
 import pytest
 
 import cnndsl
-from cnndsl.emit.diagram.volumes import Picture, volumes
+from cnndsl.emit.diagram.volumes import Volumes
 from cnndsl.emit.diagram.volumes.tikz import as_tex
 
 ROOT = Path(__file__).parent.parent
@@ -23,20 +23,20 @@ SVG = "{http://www.w3.org/2000/svg}"
 LATEX = shutil.which("pdflatex")
 
 
-def draw(text: str, **options: object) -> Picture:
-    return volumes(cnndsl.loads(f"name: net\n{text}").graph, **options)  # type: ignore[arg-type]
+def draw(text: str, **options: object) -> Volumes:
+    return cnndsl.loads(f"name: net\n{text}").diagram(style="volumes", **options)
 
 
-def drawn(name: str, **options: object) -> Picture:
-    return volumes(cnndsl.load(ROOT / "archs" / f"{name}.yaml").graph, **options)  # type: ignore[arg-type]
+def drawn(name: str, **options: object) -> Volumes:
+    return cnndsl.load(ROOT / "archs" / f"{name}.yaml").diagram(style="volumes", **options)  # type: ignore[return-value]
 
 
-def texts(picture: Picture) -> list[str]:
+def texts(picture: Volumes) -> list[str]:
     root = ElementTree.fromstring(picture.svg())
     return ["".join(text.itertext()) for text in root.iter(f"{SVG}text")]
 
 
-def solids(picture: Picture) -> dict[str, list[list[tuple[float, float]]]]:
+def solids(picture: Volumes) -> dict[str, list[list[tuple[float, float]]]]:
     """The faces of each volume, by its title."""
     found = {}
     for group in ElementTree.fromstring(picture.svg()).iter(f"{SVG}g"):
@@ -53,7 +53,7 @@ def sides(faces: list[list[tuple[float, float]]]) -> tuple[float, float, float]:
     return front[1][0] - front[0][0], front[3][1] - front[0][1], top[1][0] - top[0][0]
 
 
-def arrows(picture: Picture) -> dict[str, list[tuple[float, float]]]:
+def arrows(picture: Volumes) -> dict[str, list[tuple[float, float]]]:
     """The corners of the line of each arrow."""
     found = {}
     for group in ElementTree.fromstring(picture.svg()).iter(f"{SVG}g"):
@@ -218,7 +218,7 @@ def test_no_picture_has_a_fault() -> None:
     """Of all networks of archs/: no line crosses a text, nothing is cut, nothing overlaps."""
     found = {}
     for path in ARCHS:
-        page = geometry.read(volumes(cnndsl.load(path).graph).svg())
+        page = geometry.read(cnndsl.load(path).diagram(style="volumes").svg())
         found[str(path)] = geometry.faults(page, letters=6)
     assert {path: faults for path, faults in found.items() if faults} == {}
     assert len(found) > 130
@@ -229,10 +229,10 @@ def test_no_picture_has_a_fault() -> None:
 HOSTILE = r"</svg><script>alert(1)</script> & \input{/etc/passwd} $x^2$ 100% #1 ~_{}^\ | \" 日本 é"
 
 
-def hostile() -> Picture:
+def hostile() -> Volumes:
     named = HOSTILE.replace('\\"', '"')
     spec = f"name: net\ndescription: {cnndsl_text(named)}\ninput: [1, 8, 8]\nnetwork: [Conv2d: [4, 1]]"
-    return volumes(cnndsl.loads(spec).graph)
+    return cnndsl.loads(spec).diagram(style="volumes")  # type: ignore[return-value]
 
 
 def cnndsl_text(text: str) -> str:

@@ -251,7 +251,7 @@ def test_one_begins_with_a_small_network_or_with_one_of_the_zoo(tmp_path: Path) 
     assert (tmp_path / "mine.yaml").read_text() == before
 
 
-def test_the_wheel_has_the_specs_and_definitions(tmp_path: Path) -> None:
+def test_the_wheel_has_the_specs_the_definitions_and_the_page(tmp_path: Path) -> None:
     root = FOLDER.parent.parent
     command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
     subprocess.run(command, cwd=root, check=True, capture_output=True, timeout=300)
@@ -262,12 +262,13 @@ def test_the_wheel_has_the_specs_and_definitions(tmp_path: Path) -> None:
     empty.mkdir()
     code = (
         "import cnndsl; print(cnndsl.__file__); print(cnndsl.load('zoo:resnet18').cost.params);"
-        "print(cnndsl.loads('input: [8, 4, 4]\\nnetwork: [Slice: 3]').source().count('class Slice(nn.Module)'))"
+        "print(cnndsl.loads('input: [8, 4, 4]\\nnetwork: [Slice: 3]').source().count('class Slice(nn.Module)'));"
+        "print('</html>' in cnndsl.explore(cnndsl.load('zoo:resnet18')).html)"
     )
     env = {**os.environ, "PYTHONPATH": str(tmp_path / "installed")}
     done = subprocess.run([sys.executable, "-c", code], cwd=empty, env=env, capture_output=True, text=True, timeout=300)
     installed = str(tmp_path / "installed" / "cnndsl" / "__init__.py")
-    assert done.stdout.splitlines() == [installed, "11689512", "1"], done.stderr
+    assert done.stdout.splitlines() == [installed, "11689512", "1", "True"], done.stderr
 
 
 def test_the_page_of_the_zoo_is_current() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,15 +16,38 @@ from click.core import ParameterSource
 from cnndsl.cli.common import PATH, exit_code, fail, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.output import is_signed, sign
 from cnndsl.limits import Limits
-from cnndsl.terminal import say
+from cnndsl.record import Record
+from cnndsl.terminal import say, show
 from cnndsl.writing import check_folder, write_file
 
 if TYPE_CHECKING:
     from cnndsl.graph.graph import Graph
 
-#: The ending of a page to look around in, and the options that it takes.
-PAGE = ".html"
-OF_PAGES = {"spec", "output", "depth", "force", "params", "settings", "limits", "plugin"}
+#: The options of every drawing.
+USUAL = {"spec", "output", "format", "style", "depth", "force", "params", "settings", "limits", "plugin"}
+
+
+class Kind(Record, frozen=True):
+    """A kind of drawing: what it is called, the endings of its files, and its options besides the usual ones."""
+
+    name: str
+    endings: tuple[str, ...]
+    options: Set[str]
+
+
+PICTURE = Kind(
+    "a figure",
+    (".svg", ".png", ".pdf", ".dot", ".gv"),
+    {"rankdir", "show_shapes", "dpi", "fold", "color", "theme", "expand", "names", "verbose", "fit"},
+)
+VOLUMES = Kind("volumes", (".svg", ".png", ".pdf", ".tex"), {"show_shapes", "dpi", "theme", "fit"})
+#: A flowchart for a README, alone or as a block of Markdown.
+CHART = Kind(
+    "a flowchart",
+    (".mmd", ".md"),
+    {"rankdir", "show_shapes", "fold", "color", "theme", "expand", "names", "verbose"},
+)
+PAGE = Kind("a page", (".html",), set())
 
 
 @click.command()
@@ -33,14 +56,22 @@ OF_PAGES = {"spec", "output", "depth", "force", "params", "settings", "limits", 
     "-o",
     "--output",
     type=PATH,
-    help="File to write; .svg, .png, .pdf, .dot or .html gives the format. Default: NAME.svg.",
+    help="File to write; its ending gives the format: .svg, .png, .pdf, .dot or .html, .mmd or .md for Mermaid, .tex "
+    "for volumes. Default: NAME.svg.",
 )
 @click.option(
     "--style",
-    type=click.Choice(["compact", "layers"]),
+    type=click.Choice(["compact", "layers", "volumes"]),
     default="compact",
     show_default=True,
-    help="compact: as in a paper; layers: each layer a box.",
+    help="compact: as in a paper; layers: each layer a box; volumes: feature maps to scale.",
+)
+@click.option("--format", type=click.Choice(["mermaid"]), help="Print a Mermaid flowchart, for a README.")
+@click.option(
+    "--fit",
+    metavar="PAGE",
+    callback=lambda context, option, value: _page_size(value),
+    help="Fit a page: a4, letter, slide, or a size such as 84x60mm. Letters have 6 points at least.",
 )
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to open; deeper modules are boxes.")
 @click.option("--expand", metavar="PATH", multiple=True, help="A module to draw opened in place.")
@@ -75,48 +106,97 @@ def draw(
     /,
     spec: Path,
     output: Path | None,
+    format: str | None,
     force: bool,
     params: Sequence[str],
     settings: Sequence[str],
     limits: Limits,
     **options: Any,
 ) -> None:
-    """Draw SPEC as SVG, PNG, PDF or DOT, or as an HTML page to look around in.
+    """Draw SPEC as SVG, PNG, PDF or DOT, as an HTML page to look around in, or as a Mermaid flowchart.
 
     Layers that belong together are one box, and each block is drawn once, beside the network. Graphviz need not be
     installed. The page needs no network: modules unfold at a click, and each layer shows its arguments, costs and line.
     """
-    from cnndsl.emit.diagram import diagram
-    from cnndsl.emit.diagram.options import UnknownModule
-    from cnndsl.emit.diagram.render import FORMATS, NoFonts, TooLarge
-
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)
     if compilation.graph is None:
         sys.exit(exit_code(compilation.diagnostics))
+    if format and output is None:
+        _check_usage(context, CHART)
+        show(_chart(compilation.graph, options).decode())
+        return
     path = output or Path(f"{compilation.graph.document.label}.svg")
-    if path.suffix not in (*FORMATS, PAGE):
-        raise click.BadParameter(f"{path} must end in one of {', '.join((*FORMATS, PAGE))}", param_hint="--output")
-    if path.suffix == PAGE:
-        _check_usage(context, path)
+    kind = _kind(path, format, options["style"])
+    _check_usage(context, kind)
     try:
         if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
         check_folder(path)
-        if path.suffix == PAGE:
-            write_file(path, _page(compilation.graph, options["depth"]))
-        else:
-            drawing = diagram(compilation.graph, **options)
-            with _telling_warnings(path):
-                picture = drawing.pipe(FORMATS[path.suffix])
-            write_file(path, sign(picture, path.suffix))
-    except UnknownModule as error:
-        fail(f"there is no module `{error.path}` to expand", error.help)
-    except (NoFonts, TooLarge) as error:
-        fail(str(error))
+        write_file(path, _drawn(kind, compilation.graph, path, options))
     except OSError as error:
         fail(f"{path} cannot be written: {error.strerror}")
     say(path)
+
+
+def _kind(path: Path, format: str | None, style: str) -> Kind:
+    """What is drawn into a file. Raises :class:`click.BadParameter`."""
+    if format:
+        return CHART
+    usual = VOLUMES if style == "volumes" else PICTURE
+    for kind in (usual, CHART, PAGE):
+        if path.suffix in kind.endings:
+            return kind
+    known = ", ".join(ending for kind in (usual, CHART, PAGE) for ending in kind.endings)
+    help = "; .tex is for --style volumes" * (path.suffix == ".tex")
+    raise click.BadParameter(f"{path} must end in one of {known}{help}", param_hint="--output")
+
+
+def _check_usage(context: click.Context, kind: Kind) -> None:
+    """Raises :class:`click.UsageError` for an option that a drawing would ignore."""
+    for option in context.command.params:
+        name = option.name or ""
+        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
+        if given and name not in USUAL | kind.options:
+            raise click.UsageError(f"{option.opts[0]} has no meaning for {kind.name}: leave it out")
+
+
+def _drawn(kind: Kind, graph: Graph, path: Path, options: Mapping[str, Any]) -> bytes:
+    """What a file holds."""
+    if kind is PAGE:
+        return _page(graph, options["depth"])
+    if kind is CHART:
+        chart = _chart(graph, options)
+        return sign(b"```mermaid\n" + chart + b"```\n" if path.suffix == ".md" else chart, path.suffix)
+    return sign(_picture(graph, path, options), path.suffix)
+
+
+def _picture(graph: Graph, path: Path, options: Mapping[str, Any]) -> bytes:
+    from cnndsl.emit.diagram import NoFonts, TooLarge, TooSmall, diagram
+    from cnndsl.emit.diagram.options import UnknownModule
+
+    try:
+        drawing = diagram(graph, **options)
+        with _telling_warnings(path):
+            data: bytes = drawing.pipe(path.suffix.removeprefix("."))
+    except UnknownModule as error:
+        fail(f"there is no module `{error.path}` to expand", error.help)
+    except TooSmall as error:
+        fail(str(error), error.help)
+    except (NoFonts, TooLarge) as error:
+        fail(str(error))
+    except ValueError as error:  # it begins with the name of an option
+        raise click.UsageError(f"--{error}") from None
+    if drawing.told:
+        say(drawing.told, err=True)
+    return data
+
+
+def _chart(graph: Graph, options: Mapping[str, Any]) -> bytes:
+    from cnndsl.emit.diagram.mermaid import mermaid
+
+    taken = {name: value for name, value in options.items() if name in CHART.options | {"depth"}}
+    return mermaid(graph, **taken).encode()
 
 
 def _page(graph: Graph, depth: int | None) -> bytes:
@@ -125,13 +205,14 @@ def _page(graph: Graph, depth: int | None) -> bytes:
     return single(graph, depth).html.encode()
 
 
-def _check_usage(context: click.Context, path: Path) -> None:
-    """Raises :class:`click.UsageError` for an option that a page would ignore."""
-    for option in context.command.params:
-        name = option.name or ""
-        given = context.get_parameter_source(name) is not ParameterSource.DEFAULT
-        if given and name not in OF_PAGES:
-            raise click.UsageError(f"{option.opts[0]} is for pictures, but {path} is a page: leave it out")
+def _page_size(text: str | None) -> str | None:
+    """The page to fit. Raises :class:`click.BadParameter`."""
+    from cnndsl.emit.diagram.page import Page
+
+    try:
+        return text and Page.of(text).name
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @contextmanager

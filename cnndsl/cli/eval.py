@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 #: The most classes that are shown without ``--classes``.
 FEW = 20
+#: The mistakes that are drawn without ``--worst``.
+WORST = 24
 
 
 @click.command("eval")
@@ -50,7 +52,7 @@ FEW = 20
 @click.option(
     "--mistakes", type=PICTURE, metavar="FILE", help="Draw the mistakes of which the network was most certain."
 )
-@click.option("--worst", type=click.IntRange(1, 600), default=24, show_default=True, help="Number of mistakes to draw.")
+@click.option("--worst", type=click.IntRange(1, 600), help=f"Number of mistakes to draw. Default: {WORST}.")
 @force_option
 @text_option
 def evaluate(
@@ -64,15 +66,17 @@ def evaluate(
     classes: bool | None,
     confusion: Path | None,
     mistakes: Path | None,
-    worst: int,
+    worst: int | None,
     force: bool,
     form: str,
 ) -> None:
     """Measure the loss and accuracy of RUN on the test set, by class.
 
     RUN is a run's folder, or a checkpoint. On the device of the training, the figures equal those of
-    the training. Pictures are .png, .svg or .pdf.
+    the training. A picture is a .png, .svg or .pdf.
     """
+    if worst and not mistakes:
+        raise click.UsageError("--worst is for --mistakes")
     check_files(confusion, mistakes, force=force)
     with ending():
         from cnndsl.training.evaluate import evaluate_trained
@@ -80,7 +84,7 @@ def evaluate(
         from cnndsl.training.trained import Trained
 
         trained = Trained.of(find_run(run), which)
-        asked = worst if mistakes else 0
+        asked = (worst or WORST) if mistakes else 0
         result = evaluate_trained(trained, device, data_dir, data, workers, skip_unreadable, asked)
     if form == "json":
         show(json_text(_plain(result)))

@@ -35,6 +35,11 @@ def _is_spec(path: Path, folder: Path) -> bool:
     if hidden or not path.is_file() or (path.parent / RUN).exists():
         return False
     try:
-        return bool(_SPEC.search(read_file(path, LIMITS.file).decode("utf-8-sig", "replace")))
+        return looks_like_spec(read_file(path, LIMITS.file).decode("utf-8-sig", "replace"))
     except OSError:
         return True
+
+
+def looks_like_spec(text: str) -> bool:
+    """Whether a YAML file is meant as a spec."""
+    return bool(_SPEC.search(text))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import (
-    PATH,
     exit_code,
     fail,
     format_option,
@@ -20,14 +18,13 @@ from cnndsl.cli.common import (
     spec_options,
     tell,
 )
+from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
 from cnndsl.diagnostics import SpecError
 from cnndsl.limits import Limits
 from cnndsl.network import Compilation
 from cnndsl.questions.sweep import holding_lists, listed, swept
-from cnndsl.questions.sweep_picture import FORMATS, Nothing, picture
 from cnndsl.questions.sweep_table import Sweep, as_csv, as_json, as_markdown, as_plain, as_text
 from cnndsl.terminal import medium, paint, say, show, show_painted
-from cnndsl.writing import check_folder, write_file
 
 
 @click.command()
@@ -35,9 +32,9 @@ from cnndsl.writing import check_folder, write_file
 @format_option(
     "table", "plain", "json", "csv", "markdown", help="table for terminals, plain for diffs, the others for programs."
 )
-@click.option("--sort", metavar="COLUMN", help="params, macs or a parameter; -macs for the largest first.")
-@click.option("-o", "--output", type=PATH, help="Picture to write, too: a .svg, .png or .pdf of parameters and MACs.")
-@click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
+@click.option("--sort", metavar="COLUMN", help="params, macs, memory or a parameter; -macs: the largest first.")
+@click.option("-o", "--output", type=PICTURE, help="Picture of parameters and MACs to write: .svg, .png or .pdf.")
+@force_option
 @spec_options
 @limits_option
 def sweep(
@@ -55,8 +52,7 @@ def sweep(
     -p takes several values: -p width=32,64,128, or a range, -p depth=1..4. Every combination is compiled, and one with
     errors has them in its row. With -o, a picture shows parameters against MACs.
     """
-    if output is not None and output.suffix not in FORMATS:
-        raise click.BadParameter(f"{output} must end in one of {', '.join(FORMATS)}", param_hint="--output")
+    check_files(output, force=force)
 
     def compiled(chosen: Mapping[str, str]) -> Compilation:
         return read_spec(spec, [f"{name}={value}" for name, value in chosen.items()], settings, limits)
@@ -71,7 +67,7 @@ def sweep(
         sys.exit(exit_code(error.diagnostics))
     _show(found, form)
     if output is not None:
-        _draw(found, output, force)
+        _draw(found, output)
 
 
 def _values(spec: Path, params: Sequence[str]) -> dict[str, list[str]]:
@@ -95,16 +91,10 @@ def _show(found: Sweep, form: str) -> None:
     show({"plain": as_plain, "json": as_json, "csv": as_csv, "markdown": as_markdown}[form](found))
 
 
-def _draw(found: Sweep, path: Path, force: bool) -> None:
-    from cnndsl.cli.output import is_signed, sign
-
+def _draw(found: Sweep, path: Path) -> None:
     try:
-        if os.path.lexists(path) and not force and not is_signed(path):
-            fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
-        check_folder(path)
-        write_file(path, sign(picture(found, path.suffix), path.suffix))
-    except Nothing as error:
+        data = found.picture().data(path.suffix)
+    except ValueError as error:
         fail(str(error))
-    except OSError as error:
-        fail(f"{path} cannot be written: {error.strerror}")
-    say(path, err=True)
+    write(path, data, told=False)
+    say(path, err=True)  # the table is on stdout

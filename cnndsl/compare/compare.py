@@ -10,7 +10,9 @@ from cnndsl.compare.changes import Argument, Change, Consequence, changes
 from cnndsl.compare.parts import Reader
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.measure.receptive import receptive_fields
+from cnndsl.network import Network, load
 from cnndsl.record import Record
+from cnndsl.spec.document import Spec
 
 
 class Summary(Record, frozen=True):
@@ -38,8 +40,36 @@ class Summary(Record, frozen=True):
         return cls(name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs, _field(graph))
 
 
+class Fitting(Record, frozen=True):
+    """Which tensors of a checkpoint of the left network fit the right one, by their names there. ``unlike`` have
+    another shape and ``unusable`` are not plain numbers, each with the difference; ``missing`` are only in the network,
+    ``unexpected`` only in the checkpoint."""
+
+    origin: str
+    fit: tuple[str, ...]
+    unlike: tuple[tuple[str, str], ...]
+    unusable: tuple[tuple[str, str], ...]
+    missing: tuple[str, ...]
+    unexpected: tuple[str, ...]
+
+    @classmethod
+    def of(cls, source: str, left: Graph, right: Graph) -> Fitting:
+        """Reads a checkpoint of ``left``. Raises :class:`RunError` if there is nothing to read."""
+        from cnndsl.weights import fit_of, read_weights
+
+        weights = read_weights(source, left.document.name)
+        found = fit_of(Network(right).module(), weights, right)
+        return cls(found.origin, tuple(found.taken), found.unlike, found.unusable, found.missing, found.unexpected)
+
+
 class Diff(Record, frozen=True):
-    """The differences of two networks."""
+    """The differences of two networks, true if there are any.
+
+    ``params`` are parameters of the specs that have other values. ``changes`` are the causes of all that differs.
+    ``explained`` are changes inside of blocks that follow from other arguments of the block; ``consequences`` are
+    layers that only have other shapes. ``weights`` tells what fits of a checkpoint of the left network, if it was
+    asked.
+    """
 
     left: Summary
     right: Summary
@@ -47,10 +77,32 @@ class Diff(Record, frozen=True):
     changes: tuple[Change, ...]
     explained: tuple[Change, ...]
     consequences: tuple[Consequence, ...]
+    weights: Fitting | None = None
 
     def __bool__(self) -> bool:
         """Whether there are any."""
         return bool(self.changes)
+
+    def __repr__(self) -> str:
+        from cnndsl.compare.text import as_text
+
+        return as_text(self).rstrip()
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre>{escape(repr(self))}</pre>"
+
+
+def diff(left: Network | Spec, right: Network | Spec) -> Diff:
+    """What differs between two networks, each a :class:`Network`, the path of a spec, or ``zoo:NAME``.
+
+    Raises :class:`SpecError` for a spec with errors.
+
+    >>> cnndsl.diff("zoo:resnet18", cnndsl.load("zoo:resnet18", depths=(2, 2, 3, 2)))
+    """
+    before, after = (side.graph if isinstance(side, Network) else load(side).graph for side in (left, right))
+    return compare(before, after)
 
 
 def compare(left: Graph, right: Graph, names: Sequence[str] = ()) -> Diff:

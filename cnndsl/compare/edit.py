@@ -62,6 +62,12 @@ class _Table:
 
     def _step(self, rows: Sequence[dict[int, _Step]], i: int, j: int) -> _Step:
         found: list[_Step] = [] if i or j else [(0.0, "match", 0, 0)]
+        if i and (before := rows[i - 1].get(j)) is not None:
+            more = MORE if before[1] == "delete" else 1
+            found.append((before[0] + more * self.deletions[i - 1], "delete", 1, 0))
+        if j and (before := rows[i].get(j - 1)) is not None:
+            more = MORE if before[1] == "insert" else 1
+            found.append((before[0] + more * self.insertions[j - 1], "insert", 0, 1))
         if i and j and (before := rows[i - 1].get(j - 1)) is not None:
             a, b = self.a[i - 1], self.b[j - 1]
             found.append((before[0] + self._match(a, b), "match", 1, 1))
@@ -69,12 +75,6 @@ class _Table:
                 found.append((start[0] + _wrapping(b, self.a[i - count : i]), "wrap", count, 1))
             if (count := _wraps(a, self.b, j)) and (start := rows[i - 1].get(j - count)) is not None:
                 found.append((start[0] + _wrapping(a, self.b[j - count : j]), "unwrap", 1, count))
-        if i and (before := rows[i - 1].get(j)) is not None:
-            more = MORE if before[1] == "delete" else 1
-            found.append((before[0] + more * self.deletions[i - 1], "delete", 1, 0))
-        if j and (before := rows[i].get(j - 1)) is not None:
-            more = MORE if before[1] == "insert" else 1
-            found.append((before[0] + more * self.insertions[j - 1], "insert", 0, 1))
         return min(found, key=_cost)
 
     def _match(self, a: Part, b: Part) -> float:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import NoReturn
 
 from cnndsl.diagnostics import Code, RunError, did_you_mean, shorten
 from cnndsl.spec.files import DISK, Files
+
+#: How many commits are searched for a file.
+HISTORY = 1000
 
 
 class Repository:
@@ -43,11 +45,28 @@ class Repository:
     def revision(self, name: str) -> Revision:
         """The revision of a name, such as ``HEAD~1``, a branch or a tag. Raises :class:`RunError` if there is none."""
         found, error = self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}")
-        if error or "\0" in name:
+        if error:
             known, _ = self.ask("for-each-ref", "--count=1000", "--format=%(refname:short)")
             help = did_you_mean(name, known.decode(errors="replace").split()) or "`git log --oneline` lists revisions"
             _refuse(f"git knows no revision `{shorten(name)}`", help)
         return Revision(self, name, found.decode().strip())
+
+    def holding(self, path: str, blob: str) -> Revision | None:
+        """A revision at which the file at ``path``, from the root, is ``blob``: ``HEAD``, or else the last one in its
+        history. None if none is found."""
+        head, _ = self.ask("rev-parse", "--verify", "--quiet", f"HEAD:./{path}")
+        if head.decode().strip() == blob:
+            return self.revision("HEAD")
+        log, _ = self.ask("log", f"-{HISTORY}", "--format=%H", "--raw", "--no-abbrev", "--no-renames", "--", path)
+        commit = ""
+        for line in log.decode(errors="replace").splitlines():
+            if not line.startswith(":"):
+                commit = line or commit
+                continue
+            before, after = line.split(" ")[2:4]
+            if blob in (before, after):
+                return self.revision(f"{commit}^" if blob == before else commit)
+        return None
 
 
 class Revision(Files):
@@ -60,7 +79,7 @@ class Revision(Files):
         inside = self._inside(path)
         if inside is None:
             return DISK.read(path, at_most, pipes)
-        if "\n" in inside or "\0" in inside:
+        if "\n" in inside:
             raise OSError(errno.EINVAL, "git cannot be asked for a name with a line break", inside)
         request = os.fsencode(f"{self.tree}:{inside}\n")
         answer, error = self.repository.ask("cat-file", "--batch-check", "--follow-symlinks", given=request)
@@ -81,13 +100,18 @@ class Revision(Files):
         real = Path(os.path.realpath(path.parent)) / path.name
         return real.relative_to(self.repository.root).as_posix() if real.is_relative_to(self.repository.root) else None
 
-    @cached_property
-    def commit(self) -> str:
-        """Its commit, "" if it is none."""
-        found, error = self.repository.ask(
-            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{self.name}^{{commit}}"
-        )
-        return "" if error else found.decode().strip()
+
+class Replaced(Files):
+    """Other ``files``, except that the one at ``path`` is read from ``copy``."""
+
+    def __init__(self, files: Files, path: Path, copy: Path, name: str) -> None:
+        self.files, self.path, self.copy, self.name = files, path, copy, name
+
+    def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
+        return DISK.read(self.copy, at_most, pipes) if path == self.path else self.files.read(path, at_most, pipes)
+
+    def shown(self, path: Path) -> str:
+        return self.name if path == self.path else self.files.shown(path)
 
 
 def revisions(names: Sequence[str]) -> tuple[str, str | None]:

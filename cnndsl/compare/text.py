@@ -5,17 +5,22 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
+from typing import TYPE_CHECKING
 
-from cnndsl.compare.compare import Diff
 from cnndsl.compare.words import ARROW, TIMES, Group, grouped, kinds_changed, literal
 from cnndsl.emit.table import human
 from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
 from cnndsl.printable import in_markdown, one_line
 
-#: The widest line of a list of changes, and how many groups that follow from others are listed.
-WIDEST, EXPLAINED = 100, 8
+if TYPE_CHECKING:
+    from cnndsl.compare.compare import Diff, Fitting, Summary
+
+#: The widest line of a list of changes, and how many groups are listed, and of those that follow from others.
+WIDEST, CAUSES, EXPLAINED = 100, 60, 8
 #: The same for pull requests: groups that are not folded, and layers that only follow.
 LISTED, FOLLOWING = 12, 100
+#: Tensors of a kind that do not fit.
+TENSORS = 20
 _STYLES = {"+": "added", "-": "removed", ">": "changed", "~": "changed"}
 
 
@@ -27,11 +32,20 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     for argument in diff.params:
         told = f"params: {argument.name} {literal(argument.before)} {ARROW} {literal(argument.after)}"
         lines += wrap(shown(told), width, subsequent_indent="    ")
-    if not diff:
-        return "\n".join([*lines, "", "the networks are equal"]) + "\n"
-    lines.append("")
-    for group in grouped(diff.changes):
+    lines += ["", *(_changes(diff, medium, paint) if diff else ["the networks are equal"])]
+    for line in _fitting(diff.weights):
+        lines += wrap(shown(line), width, subsequent_indent="    ") or [""]
+    return "\n".join(lines) + "\n"
+
+
+def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
+    shown, width = medium.shown, min(medium.width or WIDEST, WIDEST)
+    lines: list[str] = []
+    causes = grouped(diff.changes)
+    for group in causes[:CAUSES]:
         lines += _group(group, width, medium, paint)
+    if len(causes) > CAUSES:
+        lines.append(shown(f"… {len(causes) - CAUSES} more, all in --format json"))
     if explained := grouped(diff.explained):
         lines += ["", "which changes"]
         for group in explained[:EXPLAINED]:
@@ -43,7 +57,26 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     lines += ["", figures(diff).text(medium, paint)]
     if told := kinds_changed(diff.left.kinds, diff.right.kinds):
         lines += ["", *wrap(shown(told), width)]
-    return "\n".join(lines) + "\n"
+    return lines
+
+
+def _fitting(weights: Fitting | None) -> Iterator[str]:
+    """What fits of a checkpoint: the counts, and a line for each tensor that does not."""
+    if weights is None:
+        return
+    lists = {
+        "of another shape": [f"{name}, {how}" for name, how in weights.unlike],
+        "of another kind": [f"{name}, {how}" for name, how in weights.unusable],
+        "missing": weights.missing,
+        "unexpected": weights.unexpected,
+    }
+    counts = [f"{len(names)} {what}" for what, names in lists.items() if names]
+    yield ""
+    yield f"{weights.origin}: {', '.join([f'{len(weights.fit)} tensors fit', *counts])}"
+    for what, names in lists.items():
+        yield from (f"  {what}: {name}" for name in names[:TENSORS])
+        if len(names) > TENSORS:
+            yield f"  {what}: {len(names) - TENSORS} more"
 
 
 def _group(group: Group, width: int, medium: Medium, paint: Paint) -> Iterator[str]:
@@ -88,6 +121,12 @@ def figures(diff: Diff) -> Grid:
     return Grid(("", f">{left.name} ", f">{right.name}", ">by"), rows, gives)
 
 
+def described(summary: Summary) -> str:
+    """A network in one line."""
+    sides = f"{_shapes(summary.inputs)} {ARROW} {_shapes(summary.outputs)}"
+    return f"{summary.name}, {sides}, {human(summary.params)} parameters, {human(summary.macs)} MACs"
+
+
 def _shapes(shapes: Mapping[str, tuple[int, ...]]) -> str:
     told = [str(list(shape)) if len(shapes) == 1 else f"{name} {list(shape)}" for name, shape in shapes.items()]
     return ", ".join(told)
@@ -119,7 +158,7 @@ def as_markdown(diff: Diff) -> str:
     """The same as GitHub shows it: short, with the long lists folded."""
     names = f"{_code(diff.left.name)} {ARROW} {_code(diff.right.name)}"
     if not diff:
-        return f"**{names}**: the networks are equal\n"
+        return "\n\n".join([f"**{names}**: the networks are equal", *_weights(diff.weights)]) + "\n"
     causes, explained = grouped(diff.changes), grouped(diff.explained)
     listed = [_item(group) for group in causes[:LISTED]]
     grid = figures(diff)
@@ -130,8 +169,16 @@ def as_markdown(diff: Diff) -> str:
         "\n".join([_cells(grid.columns), "| --- | ---: | ---: | ---: |", *(_cells(row) for row in grid.rows)]),
         *filter(None, [in_markdown(kinds_changed(diff.left.kinds, diff.right.kinds))]),
         *_folded(consequences(diff) or "What follows", _following(explained, diff)),
+        *_weights(diff.weights),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _weights(weights: Fitting | None) -> list[str]:
+    if weights is None:
+        return []
+    _, summary, *lines = map(str.strip, _fitting(weights))
+    return [in_markdown(summary), *_folded("Tensors that do not fit", [f"- {_code(line)}" for line in lines])]
 
 
 def _following(explained: Sequence[Group], diff: Diff) -> list[str]:

@@ -59,7 +59,9 @@ class Pattern(Record, frozen=True):
         if not texts:
             return "none"
         found = " and ".join(texts)
-        return found if self.regular and self.remainders else f"only {found}" if self.regular else f"{found}, irregular"
+        if not self.regular:
+            return f"{found}, irregular"
+        return f"only {found}" if not self.remainders and len(self.listed) == 1 else found
 
     def _repeated(self) -> str:
         first, period = self._first()[0], self.period

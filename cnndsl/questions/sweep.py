@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cnndsl.diagnostics import Code, Diagnostic, SpecError, got
 from cnndsl.limits import LIMITS, Limits
+from cnndsl.measure.memory import peak
 from cnndsl.network import Compilation, compile_spec
 from cnndsl.questions.sweep_table import Row, Sweep
 from cnndsl.spec.document import read_document
@@ -75,9 +76,9 @@ def _row(values: tuple[str, ...], compilation: Compilation) -> Row:
     graph = compilation.graph
     if graph is None:
         error = next(fault for fault in compilation.diagnostics if fault.is_error)
-        return Row(values, None, None, {}, error)
+        return Row(values, None, None, None, {}, error)
     outputs = {name: tensor.shape for name, tensor in graph.outputs.items()}
-    return Row(values, graph.root.cost.params, graph.root.cost.macs, outputs)
+    return Row(values, graph.root.cost.params, graph.root.cost.macs, peak(graph), outputs)
 
 
 # --- values as they are written on a command line ------------------------------------------------

@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import Diagnostic, did_you_mean, shorten
 from cnndsl.emit.table import human
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
-from cnndsl.printable import markdown, one_line
+from cnndsl.printable import in_markdown, one_line
 from cnndsl.record import Record
 
+if TYPE_CHECKING:
+    from cnndsl.picture import Picture
+
 #: What rows are sorted by, besides the names of parameters.
-COSTS = ("params", "macs")
-_COSTS = (">params", ">MACs", "output")
-_GIVES = (("output", 12), (">MACs", GONE))
+COSTS = ("params", "macs", "memory")
+_COSTS = (">params", ">MACs", ">memory", "output")
+_GIVES = (("output", 12), (">memory", GONE), (">MACs", GONE), ("output", GONE))
 
 
 class Row(Record, frozen=True):
     """One combination: the ``values`` as a spec writes them, in the order of the sweep's names, and the costs; None and
-    an ``error`` if the spec has one with these values."""
+    an ``error`` if the spec has one with these values. ``memory`` is the most bytes of activations that live at once in
+    inference, in float32."""
 
     values: tuple[str, ...]
     params: int | None
     macs: int | None
+    memory: int | None
     output: Mapping[str, Shape]
     error: Diagnostic | None = None
 
@@ -41,9 +46,18 @@ class Sweep(Record, frozen=True):
     def __repr__(self) -> str:
         return as_plain(self)
 
+    def picture(self) -> Picture:
+        """Parameters against MACs, a point for each combination. Raises ValueError if all have errors.
+
+        >>> cnndsl.sweep("net.yaml", {"width": [32, 64]}).picture().save("sweep.svg")
+        """
+        from cnndsl.questions.sweep_picture import picture  # it loads matplotlib
+
+        return picture(self)
+
     def sorted(self, by: str) -> Sweep:
-        """The same with its rows in order: by ``params``, ``macs`` or the name of a parameter, the largest first if it
-        begins with a ``-``. Rows with errors come last. Raises ValueError for other names."""
+        """The same with its rows in order: by ``params``, ``macs``, ``memory`` or the name of a parameter, with a ``-``
+        before it the largest first. Rows with errors come last. Raises ValueError for other names."""
         name = by.removeprefix("-")
         known = (*self.names, *COSTS)
         if name not in known:
@@ -95,8 +109,12 @@ def _are_numbers(sweep: Sweep, index: int) -> bool:
 
 def _costs(row: Row) -> tuple[Cell, ...]:
     if row.error is not None:
-        return "", "", ((_error(row), "failed"),)
-    return f"{row.params:,}", f"{row.macs:,}", _output(row)
+        return "", "", "", ((_error(row), "failed"),)
+    return f"{row.params:,}", f"{row.macs:,}", _bytes(row.memory or 0), _output(row)
+
+
+def _bytes(number: int) -> str:
+    return f"{human(number)}B" if number >= 1000 else f"{number} B"
 
 
 def _error(row: Row) -> str:
@@ -112,18 +130,18 @@ def _output(row: Row) -> str:
 
 def as_markdown(sweep: Sweep) -> str:
     """A table as GitHub shows it, with numbers rounded."""
-    head = [*map(markdown, sweep.names), "params", "MACs", "output"]
-    rules = [*["---"] * len(sweep.names), "---:", "---:", "---"]
+    head = [*map(in_markdown, sweep.names), "params", "MACs", "memory", "output"]
+    rules = [*["---"] * len(sweep.names), "---:", "---:", "---:", "---"]
     lines = [head, rules, *(_markdown_cells(row) for row in sweep.rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
 
 
 def _markdown_cells(row: Row) -> Sequence[str]:
-    values = [*map(markdown, row.values)]
+    values = [*map(in_markdown, row.values)]
     if row.error is not None:
-        return [*values, "", "", markdown(_error(row))]
-    assert row.params is not None and row.macs is not None
-    return [*values, human(row.params), human(row.macs), markdown(_output(row))]
+        return [*values, "", "", "", in_markdown(_error(row))]
+    costs = human(row.params or 0), human(row.macs or 0), _bytes(row.memory or 0)
+    return [*values, *costs, in_markdown(_output(row))]
 
 
 # --- for programs --------------------------------------------------------------------------------
@@ -141,6 +159,7 @@ def _plain(sweep: Sweep, row: Row) -> dict[str, Any]:
         "values": dict(zip(sweep.names, row.values)),
         "params": row.params,
         "macs": row.macs,
+        "memory": row.memory,
         "output": {name: list(shape) for name, shape in row.output.items()},
         "error": row.error.as_dict() if row.error else None,
     }
@@ -152,8 +171,8 @@ def as_csv(sweep: Sweep) -> str:
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*sweep.names, "params", "macs", "output", "error"))
+    writer.writerow((*sweep.names, *COSTS, "output", "error"))
     for row in sweep.rows:
-        costs = ("", "") if row.error else (row.params, row.macs)
+        costs = ("", "", "") if row.error else (row.params, row.macs, row.memory)
         writer.writerow((*row.values, *costs, _output(row), _error(row) if row.error else ""))
     return text.getvalue()

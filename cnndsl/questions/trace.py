@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ from cnndsl.network import Network, compile_spec
 from cnndsl.questions.lookup import Target, failure, find
 from cnndsl.questions.origin import Names, of_call, of_document, of_round, origins
 from cnndsl.questions.trace_table import Size, Step, Trace
+from cnndsl.spec.words import INPUT
 
 if TYPE_CHECKING:
     from cnndsl.spec.document import Spec
@@ -58,11 +59,22 @@ def trace(net: Network | Spec, path: str | None = None, /, **params: Any) -> Tra
 
 def trace_in(root: Module, path: str | None = None, diagnostics: Iterable[Diagnostic] = ()) -> Trace:
     """:func:`trace` in a network, or in what is known of one with errors."""
-    target = find(root, path) if path is not None else failure(root) or root
-    inputs = {name: tensor.shape for name, tensor in root.given.items()}
+    target = find(root, path) if path is not None else failure(root) or _end(root)
+    inputs = {name: tensor.shape for name, tensor in _inputs(root).items()}
     steps = _folded(tuple(_Tracer(root, target).steps()))
-    asked = getattr(target, "path", path) or path or "output"
-    return Trace(root.name, str(asked), inputs, steps, tuple(diagnostics))
+    asked = path or INPUT if isinstance(target, Tensor) else target.path or "output"
+    return Trace(root.name, asked, inputs, steps, tuple(diagnostics))
+
+
+def _end(root: Module) -> Target:
+    """The network's output, or the last thing that is known before an error."""
+    known = [item for item in root.everything if not isinstance(item, Module)]
+    return root if root.output.shape else known[-1] if known else root.input
+
+
+def _inputs(root: Module) -> Mapping[str, Tensor]:
+    """The inputs by their names; one alone is ``input``, as in a spec."""
+    return root.given if len(root.given) > 1 else {INPUT: root.input}
 
 
 class _Tracer:
@@ -75,7 +87,7 @@ class _Tracer:
         for operation in root.everything:
             if not isinstance(operation, Module):
                 self.makers |= dict.fromkeys(operation.outputs, operation)
-        self.names = {tensor: name for name, tensor in reversed([*root.given.items()])}
+        self.names = {tensor: name for name, tensor in reversed([*_inputs(root).items()])}
         self.document = of_document(root)
         self.needed = self._needed()
 

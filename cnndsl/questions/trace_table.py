@@ -117,7 +117,7 @@ def _result(trace: Trace) -> str:
 
 def _inputs(trace: Trace) -> Iterator[_Line]:
     for name, shape in trace.inputs.items():
-        yield _Line((((one_line(name if len(trace.inputs) > 1 else "input"), "bold"),), "", "", str(shape)))
+        yield _Line((((one_line(name), "bold"),), "", "", str(shape)))
 
 
 class _Writer(Record, frozen=True):

@@ -95,6 +95,20 @@ def load_weights(module: nn.Module, weights: Weights, graph: Graph, *, partial: 
     All of them must fit, or with ``partial`` some; ``partial`` also adapts the first convolutions to the channels of
     the input. Otherwise raises :class:`RunError` with a table, and leaves the module unchanged.
     """
+    fit, adaptable = _fitted(module, weights, graph, partial)
+    if not (fit.is_whole or partial) or not fit.taken:
+        raise RunError(Code.WEIGHTS, f"{fit.origin} does not fit: {fit.summary}", _help(fit, adaptable), fit.table)
+    module.load_state_dict(fit.taken, strict=False)
+    return fit
+
+
+def fit_of(module: nn.Module, weights: Weights, graph: Graph) -> Fit:
+    """Which weights fit the module of a graph. Nothing is loaded."""
+    return _fitted(module, weights, graph, partial=False)[0]
+
+
+def _fitted(module: nn.Module, weights: Weights, graph: Graph, partial: bool) -> tuple[Fit, Collection[str]]:
+    """What fits, and the first convolutions that ``partial`` adapts."""
     state = module.state_dict()
     sources, notes = _sources(state, weights, graph)
     adaptable = {
@@ -102,11 +116,7 @@ def load_weights(module: nn.Module, weights: Weights, graph: Graph, *, partial: 
         for name in first_convolutions(graph) & sources.keys()
         if _differs_in_channels(weights.tensors[sources[name]], state[name])
     }
-    fit = _held_against(state, weights, sources, adaptable if partial else set(), notes)
-    if not (fit.is_whole or partial) or not fit.taken:
-        raise RunError(Code.WEIGHTS, f"{fit.origin} does not fit: {fit.summary}", _help(fit, adaptable), fit.table)
-    module.load_state_dict(fit.taken, strict=False)
-    return fit
+    return _held_against(state, weights, sources, adaptable if partial else set(), notes), adaptable
 
 
 def _help(fit: Fit, adaptable: Collection[str]) -> str:

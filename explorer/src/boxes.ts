@@ -8,6 +8,8 @@ export const BAND = 23;
 export const MODULE = 40;
 export const HEADER = 26;
 export const LABEL = 15;
+/** From a line to the shape beside it. */
+export const BESIDE = 6;
 const MERGE = 24;
 const FONT = "Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
 /** The most characters of a text in a box; the panel has all of it. */
@@ -22,6 +24,8 @@ export interface Box {
   kind: "layers" | "module" | "merge";
   width: number;
   height: number;
+  /** Its width in the layout: a shape beside the line out of its middle needs room, too. */
+  room: number;
   /** The shape that leaves it, if it is not the one that enters it. */
   label: string;
 }
@@ -52,7 +56,8 @@ function several(node: Node, nodes: Node[]): string | null {
   const children = node.children!;
   if (node.group) return `${children.length} steps`;
   const titles = new Set(children.map(([, number]) => nodes[number].title));
-  const alike = node.title === "Sequential" && children.length > 1 && titles.size === 1 && nodes[children[0][1]].children;
+  const alike =
+    node.title === "Sequential" && children.length > 1 && titles.size === 1 && nodes[children[0][1]].children;
   return alike ? `${children.length} \u00d7 ${[...titles][0]}` : null;
 }
 
@@ -93,19 +98,22 @@ function box(place: Place, members: number[], children: Node[]): Box {
   const first = children[members[0]];
   const last = children[members.at(-1)!];
   const label = changed(first, last) ? shape(last.outputs[0][1]) : "";
-  const below = label ? LABEL : 0;
+  const [kind, width, height] = size(place, members, children);
+  const room = Math.max(width, label ? 2 * (BESIDE + measure(label, 10)) : 0);
+  return { members, kind, width, height: height + (label ? LABEL : 0), room, label };
+}
+
+function size(place: Place, members: number[], children: Node[]): [Box["kind"], number, number] {
+  const first = children[members[0]];
   if (first.family !== undefined) {
-    const width = Math.max(...members.map((member) => layerWidth(children[member])));
-    return { members, kind: "layers", width, height: members.length * BAND + below, label };
+    return ["layers", Math.max(...members.map((member) => layerWidth(children[member]))), members.length * BAND];
   }
   if (first.children) {
     const [name, kind, costs] = moduleTexts(place.node.children![members[0]][0], first, place.network.data.nodes);
-    const width = 50 + Math.max(measure(name, 12, "bold") + 6 + measure(kind, 11), measure(costs, 10.5));
-    return { members, kind: "module", width, height: MODULE + below, label };
+    const text = Math.max(measure(name, 12, "bold") + 6 + measure(kind, 11), measure(costs, 10.5));
+    return ["module", 50 + text, MODULE];
   }
-  const text = sign(first);
-  const width = Math.max(MERGE, measure(text, 11, "bold") + 18);
-  return { members, kind: "merge", width, height: MERGE + below, label };
+  return ["merge", Math.max(MERGE, measure(sign(first), 11, "bold") + 18), MERGE];
 }
 
 function layerWidth(node: Node): number {

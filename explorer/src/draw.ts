@@ -1,6 +1,6 @@
 // A scene as SVG.
 
-import { BAND, HEADER, LABEL, layerTexts, measure, MODULE, moduleTexts } from "./boxes";
+import { BAND, BESIDE, HEADER, LABEL, layerTexts, measure, MODULE, moduleTexts } from "./boxes";
 import { END, type Placed, type Point, type Scene, type Wire } from "./layout";
 import type { Place } from "./network";
 import { sign } from "./words";
@@ -13,7 +13,10 @@ type Attributes = Record<string, string | number>;
 export function element(name: string, attributes: Attributes = {}, text?: string): SVGElement {
   const made = document.createElementNS(SVG, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) {
+    made.textContent = text;
+    made.setAttribute("aria-hidden", "true"); // a box has a label, which says the same
+  }
   return made;
 }
 
@@ -75,7 +78,9 @@ function drawPlaced(around: Place, { box, x, y, inner }: Placed, boxes: Map<Plac
   if (inner) {
     const drawn = register(place, boxes, "box open");
     drawn.append(...openModule(place, inner));
-    inside(place, inner, drawn, boxes);
+    const content = element("g", { role: "group" });
+    inside(place, inner, content, boxes);
+    drawn.append(content);
     group.append(drawn);
     return group;
   }
@@ -93,7 +98,7 @@ function drawPlaced(around: Place, { box, x, y, inner }: Placed, boxes: Map<Plac
   }
   if (box.label) {
     const bottom = box.height - LABEL;
-    group.append(element("text", { class: "shape", x: box.width / 2 + 6, y: bottom + 12 }, box.label));
+    group.append(element("text", { class: "shape", x: box.width / 2 + BESIDE, y: bottom + 12 }, box.label));
   }
   return group;
 }
@@ -112,8 +117,12 @@ function band(place: Place, index: number, count: number, width: number): SVGEle
   const wide = measure(title, 12, "bold") + (detail ? 6 + measure(detail, 11) : 0);
   const start = (width - wide) / 2;
   const texts = [element("text", { class: "title", x: start, y: middle }, title)];
-  if (detail) texts.push(element("text", { class: "detail", x: start + 6 + measure(title, 12, "bold"), y: middle }, detail));
-  return [element("path", { class: "shape-of-box", d: slab(0, y, width, BAND, first ? 5 : 0, last ? 5 : 0) }), ...texts];
+  if (detail)
+    texts.push(element("text", { class: "detail", x: start + 6 + measure(title, 12, "bold"), y: middle }, detail));
+  return [
+    element("path", { class: "shape-of-box", d: slab(0, y, width, BAND, first ? 5 : 0, last ? 5 : 0) }),
+    ...texts,
+  ];
 }
 
 /** A rectangle whose upper and lower corners have radii of their own. */

@@ -117,7 +117,9 @@ class Plan {
       id: "root",
       layoutOptions: {
         ...OPTIONS,
-        "elk.padding": this.place.parent ? `[top=${HEADER},left=14,bottom=0,right=14]` : "[top=0,left=0,bottom=0,right=0]",
+        "elk.padding": this.place.parent
+          ? `[top=${HEADER},left=14,bottom=0,right=14]`
+          : "[top=0,left=0,bottom=0,right=0]",
       },
       children: [
         ...inputs.map((input, port) => this.end(`in${port}`, input, "FIRST_SEPARATE")),
@@ -135,9 +137,11 @@ class Plan {
 
   private child(box: Box, index: number): ElkNode {
     const nodes = this.place.network.data.nodes;
-    const [first, last] = [box.members[0], box.members.at(-1)!].map((member) => nodes[this.place.node.children![member][1]]);
+    const [first, last] = [box.members[0], box.members.at(-1)!].map(
+      (member) => nodes[this.place.node.children![member][1]],
+    );
     const scene = this.inner[index];
-    const [width, height] = scene ? [scene.width, scene.height] : [box.width, box.height];
+    const [width, height] = scene ? [scene.width, scene.height] : [box.room, box.height];
     const joins = this.joins(box);
     const at = (side: "inputs" | "outputs", number: number) => scene?.[side][number] ?? (joins ? width / 2 : undefined);
     const port = (side: string, number: number, x?: number): ElkPort => ({
@@ -173,7 +177,9 @@ class Plan {
 
   /** The module's edges between different boxes. */
   private get between(): [number, number, number, number, number][] {
-    return this.place.node.edges!.filter(([tail, , head]) => tail < 0 || head < 0 || this.boxOf[tail] !== this.boxOf[head]);
+    return this.place.node.edges!.filter(
+      ([tail, , head]) => tail < 0 || head < 0 || this.boxOf[tail] !== this.boxOf[head],
+    );
   }
 
   /** The trunk is straight: it goes to the first taker of each tensor, and into the first input of each merge. */
@@ -187,7 +193,10 @@ class Plan {
         id: `e${number}`,
         sources: [port],
         targets: [this.target(head, input)],
-        layoutOptions: { "elk.layered.priority.straightness": trunk ? "50" : "1", "elk.layered.priority.shortness": trunk ? "5" : "1" },
+        layoutOptions: {
+          "elk.layered.priority.straightness": trunk ? "50" : "1",
+          "elk.layered.priority.shortness": trunk ? "5" : "1",
+        },
       };
     });
   }
@@ -226,8 +235,9 @@ class Plan {
       width: Math.max(laid.width!, least),
       height: laid.height!,
       placed: this.found.map((box, index) => {
-        const { x, y } = at.get(`n${index}`)!;
-        return { box, x: x! + shift, y: y!, inner: this.inner[index] };
+        const { x, y, width } = at.get(`n${index}`)!;
+        const inner = this.inner[index];
+        return { box, x: x! + shift + (inner ? 0 : (width! - box.width) / 2), y: y!, inner };
       }),
       wires: this.wires(laid, shift),
       ends: [...ends("in", node.inputs), ...ends("out", node.outputs)],

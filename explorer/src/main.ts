@@ -29,7 +29,10 @@ class Explorer implements Actions {
   private selected: Place | null = null;
   private overlay: Overlay = "";
 
-  constructor(private readonly data: PageData, worker: string) {
+  constructor(
+    private readonly data: PageData,
+    worker: string,
+  ) {
     const layout = new Layout(worker);
     this.networks = data.networks.map((network, side) => new Network(network, side));
     this.panel = new Panel(byId("panel"), this, data.comparison, (paths) => this.show(paths));
@@ -41,7 +44,11 @@ class Explorer implements Actions {
       byId("tables").append(host);
       return new Table(network, host, this);
     });
-    this.search = new Search(this.networks, (place) => this.select(place), (places) => this.panes.forEach((pane) => pane.highlight(places)));
+    this.search = new Search(
+      this.networks,
+      (place) => this.select(place),
+      (places) => this.panes.forEach((pane) => pane.highlight(places)),
+    );
     printWhole(this.panes);
     const partners = Object.entries(data.comparison?.partners ?? {});
     for (const [left] of partners) this.backwards[left] = null; // what has this path on the right is another operation
@@ -68,7 +75,10 @@ class Explorer implements Actions {
     const names = this.networks.map(({ data }) => data.name).join(" \u2192 ");
     document.title = names;
     byId("name").textContent = names;
-    const costs = [["params", "parameters"], ["macs", "MACs"]] as ["params" | "macs", string][];
+    const costs = [
+      ["params", "parameters"],
+      ["macs", "MACs"],
+    ] as ["params" | "macs", string][];
     byId("summary").textContent = costs
       .map(([key, name]) => `${this.networks.map(({ root }) => human(root.node[key])).join(" \u2192 ")} ${name}`)
       .join(" \u00b7 ");
@@ -101,7 +111,11 @@ class Explorer implements Actions {
     });
     this.panel.show(place?.network ?? this.networks[0], place);
     try {
-      history.replaceState(null, "", place ? `#${encodeURIComponent(place.path)}` : location.pathname + location.search);
+      history.replaceState(
+        null,
+        "",
+        place ? `#${encodeURIComponent(place.path)}` : location.pathname + location.search,
+      );
     } catch {
       // a frame without an address of its own
     }
@@ -153,7 +167,9 @@ class Explorer implements Actions {
 
   /** Draws again; what is `held` keeps its place on the screen. */
   private async redraw(...held: (Place | null)[]): Promise<void> {
-    await Promise.all(this.panes.map((pane) => pane.redraw(held.find((place) => place?.network === pane.network) ?? null)));
+    await Promise.all(
+      this.panes.map((pane) => pane.redraw(held.find((place) => place?.network === pane.network) ?? null)),
+    );
     this.tables.forEach((table) => table.redraw());
     this.paint();
     this.mark(this.selected ? "picture" : undefined);
@@ -161,7 +177,11 @@ class Explorer implements Actions {
 
   private paint(): void {
     this.panes.forEach((pane) => pane.paint(this.overlay));
-    const shown = this.overlay ? [legend(this.overlay, this.networks[0].root)] : this.data.comparison ? [statuses()] : [];
+    const shown = this.overlay
+      ? [legend(this.overlay, this.networks[0].root)]
+      : this.data.comparison
+        ? [statuses()]
+        : [];
     byId("legend").replaceChildren(...shown);
   }
 
@@ -199,7 +219,13 @@ class Explorer implements Actions {
     for (let depth = 1; depth <= deepest; depth++) {
       const boxes = Math.max(...this.networks.map((network) => network.count(depth)));
       const name = depth === deepest ? "all" : String(depth);
-      select.append(h("option", { value: depth, disabled: boxes > MOST }, boxes > MOST ? `${name} (${boxes.toLocaleString("en-US")} boxes)` : name));
+      select.append(
+        h(
+          "option",
+          { value: depth, disabled: boxes > MOST },
+          boxes > MOST ? `${name} (${boxes.toLocaleString("en-US")} boxes)` : name,
+        ),
+      );
     }
     select.addEventListener("change", () => {
       if (!select.value) return;
@@ -212,7 +238,9 @@ class Explorer implements Actions {
 
   private theme(): void {
     const root = document.documentElement;
-    const dark = root.dataset.theme ? root.dataset.theme === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+    const dark = root.dataset.theme
+      ? root.dataset.theme === "dark"
+      : matchMedia("(prefers-color-scheme: dark)").matches;
     root.dataset.theme = dark ? "light" : "dark";
     this.paint();
   }
@@ -224,12 +252,19 @@ class Explorer implements Actions {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const target = event.target as HTMLElement;
       if (target.closest("input, select, dialog")) return;
-      if (this.anywhere(event.key) || (target.closest(".pane, tbody") && this.within(event, target))) event.preventDefault();
+      if (this.anywhere(event.key) || (target.closest(".pane, tbody") && this.within(event, target)))
+        event.preventDefault();
     });
   }
 
   private anywhere(key: string): boolean {
-    const buttons: Record<string, string> = { "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", "0": "fit", "?": "help" };
+    const buttons: Record<string, string> = {
+      "+": "zoom-in",
+      "=": "zoom-in",
+      "-": "zoom-out",
+      "0": "fit",
+      "?": "help",
+    };
     if (buttons[key]) byId(buttons[key]).click();
     else if (key === "/") this.search.focus();
     else if (key === "Escape") this.select(null);
@@ -240,8 +275,15 @@ class Explorer implements Actions {
   /** Arrows walk along what is open, as in any tree; with Shift they move the picture. */
   private within(event: KeyboardEvent, target: HTMLElement): boolean {
     const pane = this.panes.find(({ host }) => host === target);
-    const index = pane ? this.panes.indexOf(pane) : this.tables.findIndex((_, number) => byId("tables").children[number].contains(target));
-    const steps: Record<string, [number, number]> = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] };
+    const index = pane
+      ? this.panes.indexOf(pane)
+      : this.tables.findIndex((_, number) => byId("tables").children[number].contains(target));
+    const steps: Record<string, [number, number]> = {
+      ArrowLeft: [60, 0],
+      ArrowRight: [-60, 0],
+      ArrowUp: [0, 60],
+      ArrowDown: [0, -60],
+    };
     if (event.shiftKey && steps[event.key]) {
       this.panes[index].view.pan(...steps[event.key]);
       return true;
@@ -262,8 +304,10 @@ class Explorer implements Actions {
     else if (key === "ArrowUp") this.select(places[Math.max(0, at - 1)]);
     else if (key === "Home") this.select(places[0]);
     else if (key === "End") this.select(places.at(-1)!);
-    else if (key === "ArrowRight" && place) place.isModule && !place.open ? this.toggle(place) : place.isModule && this.select(place.children[0]);
-    else if (key === "ArrowLeft" && place) place.open ? this.toggle(place) : place.parent?.parent && this.select(place.parent);
+    else if (key === "ArrowRight" && place)
+      place.isModule && !place.open ? this.toggle(place) : place.isModule && this.select(place.children[0]);
+    else if (key === "ArrowLeft" && place)
+      place.open ? this.toggle(place) : place.parent?.parent && this.select(place.parent);
     else return false;
     return true;
   }

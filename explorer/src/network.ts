@@ -103,13 +103,17 @@ export class Network {
   change(place: Place): [Status, string] | null {
     const changes = this.data.changes ?? {};
     if (changes[place.path]) return changes[place.path];
-    const around = [...place.ancestors()].map(({ path }) => changes[path]).find((change) => change && ONE_SIDED.includes(change[0]));
+    const around = [...place.ancestors()]
+      .map(({ path }) => changes[path])
+      .find((change) => change && ONE_SIDED.includes(change[0]));
     return around ?? null;
   }
 
   /** How many changes are inside a module. */
   changesIn(place: Place): number {
-    return place.node.group ? place.children.reduce((sum, child) => sum + this.changesAt(child), 0) : (this.touched.get(place.path) ?? 0);
+    return place.node.group
+      ? place.children.reduce((sum, child) => sum + this.changesAt(child), 0)
+      : (this.touched.get(place.path) ?? 0);
   }
 
   private changesAt(place: Place): number {

@@ -49,7 +49,11 @@ export function legend(overlay: Measure, root: Place): HTMLElement {
   const total = overlay === "memory" ? bytes(root.node.memory) : human(root.node[overlay]);
   return h(
     "div",
-    { class: "legend-inner", role: "img", "aria-label": `colour: share of the network's ${NAMES[overlay]}, from 0 to 100 percent` },
+    {
+      class: "legend-inner",
+      role: "img",
+      "aria-label": `colour: share of the network's ${NAMES[overlay]}, from 0 to 100 percent`,
+    },
     h("span", { class: "legend-title" }, `share of ${total} ${NAMES[overlay]}`),
     h("span", { class: "legend-scale" }, bar, ...ticks),
   );
@@ -59,5 +63,10 @@ export function legend(overlay: Measure, root: Place): HTMLElement {
 export function statuses(): HTMLElement {
   const names = ["added", "removed", "changed", "moved", "affected"];
   const items = names.map((name) => h("span", { class: `status changed-${name}` }, name));
-  return h("div", { class: "legend-inner statuses" }, ...items, h("span", { class: "status touched" }, "changes inside"));
+  return h(
+    "div",
+    { class: "legend-inner statuses" },
+    ...items,
+    h("span", { class: "status touched" }, "changes inside"),
+  );
 }

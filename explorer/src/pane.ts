@@ -28,7 +28,7 @@ export class Pane {
     private readonly layout: Layout,
     private readonly actions: Actions,
   ) {
-    this.svg = element("svg", { class: "picture", "aria-hidden": "false", role: "presentation" }) as SVGSVGElement;
+    this.svg = element("svg", { class: "picture", role: "presentation" }) as SVGSVGElement;
     const arrows = byId<SVGSVGElement>("arrows").querySelector("defs")!.cloneNode(true);
     this.canvas = element("g") as SVGGElement;
     this.svg.append(arrows, this.canvas);

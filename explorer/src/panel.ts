@@ -26,7 +26,10 @@ export class Panel {
       ...this.change(place),
       ...list("Shapes", this.shapes(place)),
       ...list("Costs", this.costs(place)),
-      ...list("Arguments", [...node.arguments, ...(node.shared ? [["weights", `those of ${node.shared}`] as [string, string]] : [])]),
+      ...list("Arguments", [
+        ...node.arguments,
+        ...(node.shared ? [["weights", `those of ${node.shared}`] as [string, string]] : []),
+      ]),
       ...list("torch's defaults", node.defaults ?? [], "left"),
       ...this.spec(place),
     );
@@ -39,7 +42,12 @@ export class Panel {
       h(
         "li",
         {},
-        h("button", { type: "button", class: `change changed-${status}`, click: () => this.chosen([left, right]) }, h("b", {}, status), ` ${text}`),
+        h(
+          "button",
+          { type: "button", class: `change changed-${status}`, click: () => this.chosen([left, right]) },
+          h("b", {}, status),
+          ` ${text}`,
+        ),
       ),
     );
     const count = changes.length === 1 ? "1 change" : `${changes.length} changes`;
@@ -48,13 +56,21 @@ export class Panel {
 
   private crumbs(place: Place): HTMLElement {
     const way = [...place.ancestors()].reverse();
-    const link = (at: Place) => h("button", { type: "button", class: "crumb", click: () => this.actions.select(at.parent ? at : null) }, at.name);
-    return h("nav", { class: "crumbs", "aria-label": "path" }, ...way.flatMap((at) => [link(at), " / "]), h("b", {}, place.name));
+    const link = (at: Place) =>
+      h("button", { type: "button", class: "crumb", click: () => this.actions.select(at.parent ? at : null) }, at.name);
+    return h(
+      "nav",
+      { class: "crumbs", "aria-label": "path" },
+      ...way.flatMap((at) => [link(at), " / "]),
+      h("b", {}, place.name),
+    );
   }
 
   private change(place: Place): HTMLElement[] {
     const change = place.network.change(place);
-    return change ? [h("p", { class: `change changed-${change[0]}` }, `${change[0]}${change[1] ? `: ${change[1]}` : ""}`)] : [];
+    return change
+      ? [h("p", { class: `change changed-${change[0]}` }, `${change[0]}${change[1] ? `: ${change[1]}` : ""}`)]
+      : [];
   }
 
   private shapes(place: Place): [string, string][] {
@@ -82,8 +98,18 @@ export class Panel {
       ...shares("macs"),
       ["activations", bytes(node.memory)],
       ...shares("memory"),
-      ...(place.parent ? [] : ([["peak, inference", bytes(network.data.peak[0])], ["peak, training", bytes(network.data.peak[1])]] as [string, string][])),
-      ...(field?.[0] ? ([["receptive field", field[0]], ["effective stride", field[1]]] as [string, string][]) : []),
+      ...(place.parent
+        ? []
+        : ([
+            ["peak, inference", bytes(network.data.peak[0])],
+            ["peak, training", bytes(network.data.peak[1])],
+          ] as [string, string][])),
+      ...(field?.[0]
+        ? ([
+            ["receptive field", field[0]],
+            ["effective stride", field[1]],
+          ] as [string, string][])
+        : []),
     ];
   }
 
@@ -103,18 +129,23 @@ export class Panel {
 
 function lines(source: Source, here: number): HTMLElement {
   if (source.text === null) return h("p", {}, "The text is too long to show.");
-  const shown = source.text.split(/\r\n|\r|\n/).map((text, index) =>
-    h(
-      "div",
-      { class: index + 1 === here ? "line here" : "line", ...(index + 1 === here ? { "aria-current": "true" } : {}) },
-      h("span", { class: "line-number" }, String(index + 1)),
-      h("span", { class: "line-text" }, text),
-    ),
-  );
+  const shown = source.text
+    .split(/\r\n|\r|\n/)
+    .map((text, index) =>
+      h(
+        "div",
+        { class: index + 1 === here ? "line here" : "line", ...(index + 1 === here ? { "aria-current": "true" } : {}) },
+        h("span", { class: "line-number" }, String(index + 1)),
+        h("span", { class: "line-text" }, text),
+      ),
+    );
   return h("div", { class: "spec", tabindex: 0, role: "region", "aria-label": `text of ${source.name}` }, ...shown);
 }
 
 function list(title: string, items: [string, string][], kind = ""): HTMLElement[] {
   if (!items.length) return [];
-  return [h("h3", {}, title), h("dl", { class: kind }, ...items.flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, value)]))];
+  return [
+    h("h3", {}, title),
+    h("dl", { class: kind }, ...items.flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
+  ];
 }

@@ -8,7 +8,12 @@ const MARGIN = 12;
 const OF_TEXT = ["fill", "font-family", "font-size", "font-weight"];
 const OF_SHAPES = ["fill", "stroke", "stroke-width", "stroke-dasharray", "opacity"];
 /** What needs no attribute. */
-const DEFAULTS: Record<string, string> = { "stroke-width": "1px", "stroke-dasharray": "none", stroke: "none", opacity: "1" };
+const DEFAULTS: Record<string, string> = {
+  "stroke-width": "1px",
+  "stroke-dasharray": "none",
+  stroke: "none",
+  opacity: "1",
+};
 
 /** The picture as a text: what is open, in the colours that it has now, without signs to click. */
 export function asSvg(pane: Pane): string {

@@ -45,9 +45,16 @@ export class Search {
 
   private search(): void {
     const words = this.input.value.toLowerCase().split(/\s+/).filter(Boolean);
-    this.found = words.length ? this.all.filter(({ text }) => words.every((word) => text.includes(word))).map(({ place }) => place) : [];
+    this.found = words.length
+      ? this.all.filter(({ text }) => words.every((word) => text.includes(word))).map(({ place }) => place)
+      : [];
     this.at = this.found.length ? 0 : -1;
-    const more = this.found.length > SHOWN ? `${SHOWN} of ${this.found.length} are listed` : this.found.length ? "" : "nothing found";
+    const more =
+      this.found.length > SHOWN
+        ? `${SHOWN} of ${this.found.length} are listed`
+        : this.found.length
+          ? ""
+          : "nothing found";
     this.list.replaceChildren(
       ...this.found.slice(0, SHOWN).map((place, index) => this.option(place, index)),
       ...(more ? [h("li", { class: "note", role: "presentation" }, more)] : []),

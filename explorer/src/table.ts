@@ -16,7 +16,13 @@ export class Table {
     host: HTMLElement,
     private readonly actions: Actions,
   ) {
-    const heads: [string, string][] = [["name", ""], ["layer", ""], ["output", ""], ["params", "number"], ["MACs", "number"]];
+    const heads: [string, string][] = [
+      ["name", ""],
+      ["layer", ""],
+      ["output", ""],
+      ["params", "number"],
+      ["MACs", "number"],
+    ];
     const root = network.root.node;
     const foot = h(
       "tr",
@@ -52,7 +58,12 @@ export class Table {
 
   private row(place: Place): HTMLElement {
     const { node } = place;
-    const name = h("td", { class: "name" }, h("span", { class: "fold" }, place.isModule ? (place.open ? "\u25be" : "\u25b8") : ""), place.name);
+    const name = h(
+      "td",
+      { class: "name" },
+      h("span", { class: "fold" }, place.isModule ? (place.open ? "\u25be" : "\u25b8") : ""),
+      place.name,
+    );
     name.style.setProperty("--depth", String(place.depth - 1));
     const cost = (key: "params" | "macs") => {
       const cell = h("td", { class: "number cost" }, node[key] ? human(node[key]) : "");

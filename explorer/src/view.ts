@@ -71,10 +71,20 @@ export class View {
   /** Moves until a box is seen; with its middle in the middle if it was outside. */
   reveal(box: Element): void {
     const [seen, found] = [this.svg.getBoundingClientRect(), box.getBoundingClientRect()];
-    const across = found.width > seen.width ? found.left > seen.right || found.right < seen.left : found.left < seen.left || found.right > seen.right;
-    const down = found.height > seen.height ? found.top > seen.bottom - 40 || found.top < seen.top : found.top < seen.top || found.bottom > seen.bottom;
-    const top = found.height > seen.height ? seen.top + 20 - found.top : middle(seen.top, seen.height) - middle(found.top, found.height);
-    if (this.scale < LEGIBLE / 2) this.zoom(LEGIBLE / this.scale, middle(found.left, found.width) - seen.left, middle(found.top, 0) - seen.top);
+    const across =
+      found.width > seen.width
+        ? found.left > seen.right || found.right < seen.left
+        : found.left < seen.left || found.right > seen.right;
+    const down =
+      found.height > seen.height
+        ? found.top > seen.bottom - 40 || found.top < seen.top
+        : found.top < seen.top || found.bottom > seen.bottom;
+    const top =
+      found.height > seen.height
+        ? seen.top + 20 - found.top
+        : middle(seen.top, seen.height) - middle(found.top, found.height);
+    if (this.scale < LEGIBLE / 2)
+      this.zoom(LEGIBLE / this.scale, middle(found.left, found.width) - seen.left, middle(found.top, 0) - seen.top);
     if (across || down) {
       this.pan(across ? middle(seen.left, seen.width) - middle(found.left, found.width) : 0, down ? top : 0);
     }
@@ -114,7 +124,8 @@ export class View {
   }
 
   private pinch(before: PointerEvent, after: PointerEvent, other: PointerEvent): void {
-    const distance = (event: PointerEvent) => Math.hypot(event.clientX - other.clientX, event.clientY - other.clientY) || 1;
+    const distance = (event: PointerEvent) =>
+      Math.hypot(event.clientX - other.clientX, event.clientY - other.clientY) || 1;
     const { left, top } = this.svg.getBoundingClientRect();
     const [x, y] = [(after.clientX + other.clientX) / 2 - left, (after.clientY + other.clientY) / 2 - top];
     this.zoom(distance(after) / distance(before), x, y);

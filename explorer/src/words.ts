@@ -2,9 +2,19 @@
 
 import type { Node, Shape } from "./data";
 
-const UNITS: [string, number][] = [["T", 1e12], ["G", 1e9], ["M", 1e6], ["k", 1e3]];
+const UNITS: [string, number][] = [
+  ["T", 1e12],
+  ["G", 1e9],
+  ["M", 1e6],
+  ["k", 1e3],
+];
 const SIGNS: Record<string, string> = {
-  add: "+", subtract: "\u2212", multiply: "\u00d7", divide: "\u00f7", maximum: "max", minimum: "min",
+  add: "+",
+  subtract: "\u2212",
+  multiply: "\u00d7",
+  divide: "\u00f7",
+  maximum: "max",
+  minimum: "min",
 };
 
 export function human(value: number): string {
@@ -13,7 +23,11 @@ export function human(value: number): string {
 }
 
 export function bytes(value: number): string {
-  for (const [unit, size] of [["GiB", 2 ** 30], ["MiB", 2 ** 20], ["KiB", 2 ** 10]] as [string, number][]) {
+  for (const [unit, size] of [
+    ["GiB", 2 ** 30],
+    ["MiB", 2 ** 20],
+    ["KiB", 2 ** 10],
+  ] as [string, number][]) {
     if (value >= size) return `${(value / size).toFixed(2)} ${unit}`;
   }
   return `${value} bytes`;

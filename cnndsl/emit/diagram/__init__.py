@@ -1,21 +1,27 @@
 """Turns a graph into a diagram.
 
-Each style is a package: ``compact`` is the figure of a paper, ``layers`` a box for every layer. They share ``labels``,
-``themes``, ``fold``, which finds repetitions, and ``render``, which writes files. Graphviz comes with pygraphviz's
-wheel; it runs within this process.
+Each style is a package: ``compact`` is the figure of a paper, ``layers`` a box for every layer, and ``volumes`` has the
+feature maps. They share ``labels``, ``themes``, and ``fold``, which finds repetitions. ``fit`` puts a figure on a page,
+``mermaid`` writes it for a README, and ``render`` in files. Graphviz comes with pygraphviz's wheel; it runs within this
+process.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from cnndsl.emit.diagram.dot import identifier
 from cnndsl.emit.diagram.options import Colouring, Direction, Options, Style, ThemeName
+from cnndsl.emit.diagram.page import TooSmall
 from cnndsl.emit.diagram.render import Diagram, NoFonts, Shrunk, TooLarge
 from cnndsl.emit.diagram.themes import Mark
 from cnndsl.graph.graph import Graph
 
-__all__ = ["Diagram", "NoFonts", "Options", "Shrunk", "TooLarge", "diagram"]
+if TYPE_CHECKING:
+    from cnndsl.emit.diagram.volumes import Volumes
+
+__all__ = ["Diagram", "NoFonts", "Options", "Shrunk", "TooLarge", "TooSmall", "diagram"]
 
 
 def diagram(
@@ -33,11 +39,13 @@ def diagram(
     names: bool = False,
     verbose: bool = False,
     marks: Mapping[str, Mark] | None = None,
-) -> Diagram:
+    fit: str | None = None,
+) -> Diagram | Volumes:
     """Draws a network.
 
-    ``style`` is ``compact``, where what papers draw as one box is one, and each block is drawn once beside the network,
-    or ``layers``, where modules are boxes around their layers. ``depth`` is the number of levels of modules that
+    ``style`` is ``compact``, where what papers draw as one box is one, and each block is drawn once beside the network;
+    ``layers``, where modules are boxes around their layers; or ``volumes``, where feature maps are boxes to scale, see
+    :func:`cnndsl.emit.diagram.volumes.draw`. ``depth`` is the number of levels of modules that
     are opened. ``rankdir`` is the direction of the data flow, ``TB`` from top to bottom. ``dpi`` is the resolution of
     raster images, 144 by default; an image that would be too large gets a lower one, with a warning, or is refused if
     it would be illegible. ``fold`` draws equal consecutive parts once, marked ``x N``. A figure with too many boxes is
@@ -46,27 +54,37 @@ def diagram(
     ``color`` is what the colour of a box says: its ``family`` of layers, or its share of ``params``, ``macs`` or
     ``memory``. ``expand`` are paths of modules to draw opened in place. ``names`` writes the names of the layers in the
     ``state_dict``. ``verbose`` writes the arguments that a compact figure leaves out. ``marks`` colours operations by
-    their paths, as a comparison of two networks does.
+    their paths, as a comparison of two networks does. ``fit`` is a page, ``a4``, ``letter``, ``slide`` or a size such
+    as ``84x60mm``: long chains are broken into columns, and if letters would be smaller than 6 points, the figure has
+    less depth. The result's ``told`` says what was chosen.
 
-    Raises ValueError for a value that there is not, and for a path that is not a module.
+    Raises ValueError for a value that there is not, for a path that is not a module, and :class:`TooSmall`.
     """
     options = Options(
-        style, depth, rankdir, show_shapes, dpi, fold, color, theme, tuple(expand), names, verbose, marks or {}
+        style, depth, rankdir, show_shapes, dpi, fold, color, theme, tuple(expand), names, verbose, marks or {}, fit
     )
     options.check(graph)
+    if style == "volumes":
+        from cnndsl.emit.diagram import volumes
+
+        return volumes.draw(graph, options)
     drawn = Diagram(identifier(graph.root.name))
-    _drawer(options.style)(graph, drawn, options)
+    _drawer(options)(graph, drawn, options)
     if dpi is not None:
         drawn.graph_attr["dpi"] = str(dpi)
     return drawn
 
 
-def _drawer(style: Style) -> Callable[[Graph, Diagram, Options], None]:
-    """What fills a diagram in a style."""
-    if style == "layers":
+def _drawer(options: Options) -> Callable[[Graph, Diagram, Options], None]:
+    """What fills a diagram in a style, or for a page."""
+    if options.style == "layers":
         from cnndsl.emit.diagram import layers
 
         return layers.draw
+    if options.fit:
+        from cnndsl.emit.diagram import fit
+
+        return fit.draw
     from cnndsl.emit.diagram import compact
 
     return compact.draw

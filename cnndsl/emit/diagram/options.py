@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Literal, TypeAlias, get_args
 
 from cnndsl.diagnostics import did_you_mean
+from cnndsl.emit.diagram.page import Page
 from cnndsl.emit.diagram.themes import THEMES, Mark, Theme
 from cnndsl.graph.graph import Graph
 from cnndsl.record import Record
 
-Style: TypeAlias = Literal["compact", "layers"]
+Style: TypeAlias = Literal["compact", "layers", "volumes"]
 Direction: TypeAlias = Literal["TB", "LR", "BT", "RL"]
 Colouring: TypeAlias = Literal["family", "params", "macs", "memory"]
 ThemeName: TypeAlias = Literal["light", "dark", "print"]
@@ -31,6 +32,7 @@ class Options(Record, frozen=True):
     names: bool = False
     verbose: bool = False
     marks: Mapping[str, Mark] = {}
+    fit: str | None = None
 
     def __post_init__(self) -> None:
         for name, kind in _CHOICES.items():
@@ -39,6 +41,16 @@ class Options(Record, frozen=True):
                 raise ValueError(f"{name} must be {', '.join(others)} or {last}, not {getattr(self, name)!r}")
         if self.depth is not None and self.depth < 1:
             raise ValueError(f"depth must be 1 or more, not {self.depth}")
+        for name in NOT_FOR.get(self.style, ()):
+            if getattr(self, name) != getattr(Options(), name):
+                raise ValueError(f"{name} has no meaning for the style {self.style}")
+        if self.page and self.rankdir != "TB":
+            raise ValueError(f"fit needs the direction TB, not {self.rankdir}")
+
+    @property
+    def page(self) -> Page | None:
+        """The page to fit. Raises ValueError."""
+        return Page.of(self.fit) if self.fit else None
 
     def check(self, graph: Graph) -> None:
         """Raises :class:`UnknownModule` for a path to expand that is not one of a module."""
@@ -61,4 +73,9 @@ class UnknownModule(ValueError):
         self.path, self.help = path, help
 
 
+#: Options that a style does not have.
+NOT_FOR: Mapping[str, tuple[str, ...]] = {
+    "layers": ("fit",),
+    "volumes": ("rankdir", "fold", "color", "expand", "names", "verbose", "marks"),
+}
 _CHOICES = {"style": Style, "rankdir": Direction, "color": Colouring, "theme": ThemeName}

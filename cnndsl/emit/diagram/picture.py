@@ -22,6 +22,10 @@ Look: TypeAlias = Literal["plain", "bold", "muted", "accent"]
 Kind: TypeAlias = Literal["layer", "module", "merge", "end", "rest", "fork", "panel", "swatch"]
 
 
+#: The radius of the corners of lines.
+RADIUS = 5.0
+
+
 class Piece(Record, frozen=True):
     """A part of a line of text with one look."""
 

@@ -38,8 +38,10 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
     needs to be installed, and no process is started. Notebooks show it as SVG.
 
     ``source`` is its DOT text, ``svg()`` returns an ``<svg>`` element to embed in HTML, and ``save(path)`` writes
-    a file. ``pipe`` and ``render`` work as in ``graphviz.Digraph``.
+    a file. ``pipe`` and ``render`` work as in ``graphviz.Digraph``. ``told`` says how it was fitted to a page.
     """
+
+    told = ""
 
     def svg(self) -> str:
         """The ``<svg>`` element alone, without the XML declaration of a file."""
@@ -165,22 +167,26 @@ def _layout(source: str, format: str, engine: str, dpi: float) -> bytes:
 
 
 def _resolution(source: str, engine: str, asked: str | None) -> float:
-    """The dots per inch: those requested, or fewer if the image would be too large.
-
-    Fewer give a warning, :class:`Shrunk`. Raises :class:`TooLarge` if the image would be illegible, unless that was
-    requested.
-    """
+    """The dots per inch for a diagram, as :func:`resolution` gives them."""
     dpi = float(asked or DPI)
     if source.count("\n") < LARGE:
         return dpi
     width, height = map(float, _layout(source, "plain", engine, 72).split(maxsplit=4)[2:4])
+    return resolution(width, height, dpi)
+
+
+def resolution(width: float, height: float, dpi: float) -> float:
+    """The dots per inch for an image of some inches: those requested, or fewer if it would be too large.
+
+    Fewer give a warning, :class:`Shrunk`. Raises :class:`TooLarge` if the image would be illegible.
+    """
     most = min(sqrt(MAX_PIXELS / (width * height)), MAX_SIDE / max(width, height))
     if most >= dpi:
         return dpi
     if most < LEGIBLE:
         raise TooLarge(most)
     told = f"the diagram is large: {int(most)} dots per inch instead of {dpi:g}; SVG and PDF have no such limit"
-    warnings.warn(told, Shrunk, stacklevel=4)
+    warnings.warn(told, Shrunk, stacklevel=5)
     return int(most)
 
 

@@ -56,7 +56,7 @@ LIGHT = Theme(
     },
     levels=("#F7F8FA", "#EEF1F4", "#E5E9EE", "#DCE1E7"),
     frame="#C4CBD3",
-    scale=("#F7FBFF", "#6BAED6"),
+    scale=("#F7FBFF", "#8CC1E3"),
     marks={
         "added": ("#D3F0D9", "#2DA44E"),
         "removed": ("#FFD9D6", "#CF222E"),

@@ -8,11 +8,12 @@ from math import hypot
 import graphviz
 
 from cnndsl.emit.diagram.dot import FONT, escaped, identifier
-from cnndsl.emit.diagram.picture import Box, Line, Look, Picture, Point, Stroke, Text, Wire
+from cnndsl.emit.diagram.fonts import WIDEST
+from cnndsl.emit.diagram.picture import RADIUS, Box, Line, Look, Picture, Point, Stroke, Text, Wire
 from cnndsl.emit.diagram.themes import Fill, Theme
 
-#: The radius of the corners of lines, and the length of the head of an arrow.
-RADIUS, HEAD = 5.0, 5.5
+#: The length of the head of an arrow.
+HEAD = 5.5
 #: Around the whole.
 MARGIN = 10.0
 
@@ -53,7 +54,7 @@ class _Writer:
         self.dot.node(identifier(id), pos=self._place(x, y), **size, **attributes)
 
     def _box(self, box: Box) -> None:
-        label = f"<{'<BR/>'.join(map(self._line, box.lines))}>" if box.lines else ""
+        label = f"<{'<BR/>'.join(self._spaced(box.lines))}>" if box.lines else ""
         self._node(box.id, box.x, box.y, box.width, box.height, label=label, **self._look(box))
 
     def _look(self, box: Box) -> dict[str, str]:
@@ -66,21 +67,19 @@ class _Writer:
             return {"style": "invis", "shape": "point"}
         if box.kind == "panel":
             return {"style": "rounded,filled", "fillcolor": theme.levels[0], "color": theme.frame, "class": "panel"}
-        fill, border = self._fill(box)
+        fill, border = filled(box, theme)
+        if box.kind == "swatch":
+            return {"style": "filled", "fillcolor": fill, "color": theme.frame}
         look = {"style": "rounded,filled", "fillcolor": fill, "color": border}
         if box.kind == "merge" and box.width == box.height:
             return {**look, "shape": "circle", "style": "filled"}
         return look
 
-    def _fill(self, box: Box) -> Fill:
-        theme = self.theme
-        if box.mark:
-            return theme.marks[box.mark]
-        if box.share is not None:
-            return mixed(*theme.scale, box.share), theme.plain[1]
-        if box.kind == "layer":
-            return theme.families.get(box.family, theme.other)
-        return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
+    def _spaced(self, lines: Sequence[Line]) -> Iterator[str]:
+        """Lines of a label. Spaces of the size of the line above keep a smaller one away from it."""
+        for above, line in zip((None, *lines), lines):
+            space = f'<FONT POINT-SIZE="{above.size:g}"> </FONT>' if above and above.size > line.size else ""
+            yield f"{space}{self._line(line)}{space}"
 
     def _line(self, line: Line) -> str:
         return "".join(self._piece(piece.text, piece.look, line.size) for piece in line.pieces)
@@ -94,7 +93,7 @@ class _Writer:
         """A text as a node without a shape. Only one with a single look can be aligned."""
         line = text.line
         self._node(
-            text.id, text.left + line.width / 2, text.y, line.width, line.height,
+            text.id, _middle(text), text.y, line.width, line.height,
             label=f"<{self._line(line)}>", shape="plaintext", style="",
             **{"class": {"start": "left", "middle": "centre", "end": "right"}[text.anchor]},
         )  # fmt: skip
@@ -113,6 +112,23 @@ class _Writer:
         points = [(x, self.bottom - y) for x, y in stroke.points]
         self.dot.edge(identifier(f"{stroke.id} start"), identifier(f"{stroke.id} end"), pos=spline(points, False),
                       arrowhead="none", color=self.theme.faint)  # fmt: skip
+
+
+def _middle(text: Text) -> float:
+    """The middle of a text in the fonts that most readers have: room is kept for a wider one."""
+    half = text.line.width / WIDEST / 2
+    return text.x + {"start": half, "middle": 0.0, "end": -half}[text.anchor]
+
+
+def filled(box: Box, theme: Theme) -> Fill:
+    """The colours of a box."""
+    if box.mark:
+        return theme.marks[box.mark]
+    if box.share is not None:
+        return mixed(*theme.scale, box.share), theme.plain[1]
+    if box.kind == "layer":
+        return theme.families.get(box.family, theme.other)
+    return (theme.levels[0], theme.line) if box.kind == "module" else theme.plain
 
 
 def spline(points: Sequence[Point], arrow: bool) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cnndsl.emit.table.columns import Column, Number, as_bytes, columns_of, exact, human
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
-from cnndsl.printable import markdown, one_line
+from cnndsl.printable import in_markdown, one_line
 
 if TYPE_CHECKING:
     from cnndsl.emit.table.rows import Row, Table
@@ -187,11 +187,11 @@ def as_markdown(table: Table) -> str:
     """A table as GitHub shows it."""
     columns = columns_of(table)
     lines = [
-        f"**{markdown(table.name)}**, input {markdown(input_of(table))}",
+        f"**{in_markdown(table.name)}**, input {in_markdown(input_of(table))}",
         "",
         _piped(column.heading for column in columns),
         _piped("---:" if column.right else "---" for column in columns),
-        *(_piped("<br>".join(map(markdown, lines)) for lines in cells) for _, cells in cells_of(table)),
+        *(_piped("<br>".join(map(in_markdown, lines)) for lines in cells) for _, cells in cells_of(table)),
         *(_piped(f"**{text}**" if text else "" for text in texts) for texts in feet_of(table)),
         "",
         "  \n".join(summary_of(table)),

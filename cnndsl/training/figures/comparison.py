@@ -35,10 +35,10 @@ class Curve:
 @drawn
 def comparison(runs: Sequence[Curve], title: str = "") -> Picture:
     """Loss and accuracy of at most ``len(LOOKS)`` runs."""
-    texts = [run.text for run in runs]
+    few = len(runs) <= len(_COLOURS)
+    texts = [run.text for run in runs] + ["dashed: training"] * few
     columns = max(1, min(len(texts), _ROW // (max(map(len, texts)) + _SAMPLE)))
     picture = Picture(6.8, 2.7 + _HEIGHT * -(-len(texts) // columns), title)
-    few = len(runs) <= len(_COLOURS)
     for axes, (name, keys) in zip(picture.subplots(1, 2), PANELS.items()):
         handles = []
         for run, (style, colour) in zip(runs, LOOKS):
@@ -49,6 +49,5 @@ def comparison(runs: Sequence[Curve], title: str = "") -> Picture:
         scale(axes, name, [getattr(epoch, key) for run in runs for epoch in run.epochs for key in shown])
     if few:
         handles += axes.plot([], [], color=INK, **_TRAINING)
-        texts.append("dashed: training")
     legend(picture, handles, texts, loc="outside lower left", ncols=columns)
     return picture

@@ -11,8 +11,8 @@ from cnndsl.training.figures.tiles import Sheet, Tile, rgb
 if TYPE_CHECKING:
     from cnndsl.training.mistakes import Mistake
 
-#: Pictures in a row, and their inches.
-COLUMNS, WIDTH = 6, 1.05
+#: Pictures in a row, of few and of many, and their inches.
+FEW, MANY, WIDTH = 6, 12, 1.05
 
 
 @drawn
@@ -23,4 +23,5 @@ def contact_sheet(title: str, mistakes: Sequence[Mistake]) -> Picture:
         for mistake in mistakes
     ]
     caption = "true classes in blue, the most certain mistakes in orange"
-    return Sheet(tiles, min(len(tiles), COLUMNS), WIDTH, caption=caption).draw(title)[0]
+    columns = min(len(tiles), FEW if len(tiles) <= FEW**2 else MANY)
+    return Sheet(tiles, columns, WIDTH, caption=caption).draw(title)[0]

@@ -4,49 +4,88 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from cnndsl.emit.diagram.compact.items import Beside, Cell, Item, Stack, cells, tails
+from cnndsl.emit.diagram.compact.items import Beside, Cell, Item, Stack, cells, made, tails
 from cnndsl.graph.graph import Tensor
+
+#: A chain that has so many times as many boxes as another is the main one.
+DOMINANT = 3
 
 
 def arranged(items: Sequence[Item]) -> list[Item]:
     """Items in the order of a stack. A chain that goes on where the one before ends is below it; chains that do not
     need each other are side by side."""
-    found: list[Item] = []
-    threads: list[list[Item]] = []
+    thread = _Thread([])
+    needed = frozenset(tensor for item in items for tensor in item.takes)
     waiting = [*reversed(items)]
     while waiting:
         item = waiting.pop()
-        if isinstance(item, Stack) and item.joint and (len(threads) > 1 or _depend(item)):
+        if isinstance(item, Stack) and item.joint and (thread.threads or _depend(item)):
             waiting += reversed([*_apart(item)])
-            continue
-        place = _place(item, threads)
-        if place is None:
-            found += _side_by_side(threads, _before(found))
-            threads = [[item]]
-        elif isinstance(place, tuple):
-            (thread,) = threads
-            found += _below_each_other(thread[: place[0]], _before(found))
-            threads = [thread[place[0] :], [item]]
-        elif place == len(threads):
-            threads.append([item])
         else:
-            threads[place].append(item)
-    return found + _side_by_side(threads, _before(found))
+            thread.add(item, needed)
+    return thread.items(set())
 
 
-def _place(item: Item, threads: Sequence[Sequence[Item]]) -> int | tuple[int] | None:
-    """The thread that an item continues, the number of threads if it starts one, None if it needs more than one. If it
-    starts in the middle of the only thread, the length up to there, in brackets."""
-    takes = set(item.takes)
-    hits = [place for place, thread in enumerate(threads) if any(takes.intersection(each.makes) for each in thread)]
-    if not hits:
-        return len(threads)
-    thread = threads[hits[0]]
-    if len(hits) == 1 and takes.intersection(thread[-1].makes):
-        return hits[0]
-    if len(threads) == 1:
-        return (1 + max(place for place, each in enumerate(thread) if takes.intersection(each.makes)),)
-    return None
+class _Thread:
+    """A chain of items, which may part into threads that do not need each other."""
+
+    def __init__(self, chain: list[Item]) -> None:
+        self.chain = chain
+        self.threads: list[_Thread] = []
+        self.made = set(made(chain))
+
+    def add(self, item: Item, needed: frozenset[Tensor]) -> None:
+        """Puts an item where what it takes ends. ``needed`` are all tensors that something takes."""
+        takes = set(item.takes)
+        hits = [thread for thread in self.threads if takes & thread.made]
+        if len(hits) == 1:
+            hits[0].add(item, needed)
+        elif hits:
+            self._close()
+            self.chain.append(item)
+        elif self.threads:
+            self.threads.append(_Thread([item]))
+        elif not self.chain or takes.intersection(self.chain[-1].makes) or self._is_done(needed):
+            self.chain.append(item)
+        else:
+            start = max(
+                (place + 1 for place, each in enumerate(self.chain) if takes.intersection(each.makes)), default=0
+            )
+            self.threads = [_Thread(self.chain[start:]), _Thread([item])]
+            del self.chain[start:]
+        self.made.update(item.makes)
+
+    def _is_done(self, needed: frozenset[Tensor]) -> bool:
+        """Whether the last item is a merge whose result nothing takes: what follows is below it, not beside."""
+        last = self.chain[-1]
+        merges = isinstance(last, Cell) and last.kind == "merge" and isinstance(self.chain[-2:][0], Beside)
+        return merges and not needed.intersection(last.makes)
+
+    def _close(self) -> None:
+        """Puts the threads side by side, so that what needs several of them is below all."""
+        self.chain = [*self.chain, *_side_by_side(self.threads, set())]
+        self.threads = []
+
+    def items(self, before: set[Tensor]) -> list[Item]:
+        """The chain with its regions as parts of it. ``before`` are the tensors of what is above."""
+        found: list[Item] = []
+        for item in self.chain:
+            if isinstance(item, Stack) and item.joint:
+                found += _region(item, _ends(found) if found else before)
+            else:
+                found.append(item)
+        return found + _side_by_side(self.threads, _ends(found) if found else before)
+
+
+def _side_by_side(threads: Sequence[_Thread], before: set[Tensor]) -> list[Item]:
+    stacks = [Stack(thread.items(before)) for thread in threads]
+    if len(stacks) < 2:
+        return stacks[0].items if stacks else []
+    heights = [sum(1 for _ in cells(stack)) for stack in stacks]
+    main = heights.index(max(heights))
+    if heights[main] <= DOMINANT * min(heights):
+        return [Beside(stacks)]
+    return [Beside([stacks.pop(main), *stacks], 0)]
 
 
 def _depend(joint: Stack) -> bool:
@@ -66,28 +105,8 @@ def _apart(joint: Stack) -> Iterator[Item]:
             yield item
 
 
-def _before(found: Sequence[Item]) -> set[Tensor]:
+def _ends(found: Sequence[Item]) -> set[Tensor]:
     return {tensor for cell in tails(found[-1] if found else None) for tensor in cell.makes}
-
-
-def _side_by_side(threads: Sequence[Sequence[Item]], before: set[Tensor]) -> list[Item]:
-    stacks = [_below_each_other(thread, before) for thread in threads]
-    if len(stacks) < 2:
-        return stacks[0] if stacks else []
-    heights = [sum(1 for item in stack for _ in cells(item)) for stack in stacks]
-    axis = heights.index(max(heights)) if max(heights) > 2 * min(heights) else None
-    return [Beside([Stack(stack) for stack in stacks], axis)]
-
-
-def _below_each_other(thread: Sequence[Item], before: set[Tensor]) -> list[Item]:
-    """A thread with its regions as parts of it."""
-    found: list[Item] = []
-    for item in thread:
-        if isinstance(item, Stack) and item.joint:
-            found += _region(item, _before(found) if found else before)
-        else:
-            found.append(item)
-    return found
 
 
 def _region(joint: Stack, before: set[Tensor]) -> list[Item]:
@@ -98,12 +117,10 @@ def _region(joint: Stack, before: set[Tensor]) -> list[Item]:
             found.append(item)
             continue
         if found:
-            before = _before(found)
+            before = _ends(found)
         arms = [arm for arm in item.arms if arm.items]
         going_on = [place for place, arm in enumerate(arms) if before.intersection(arm.takes)]
-        past = not going_on and any(
-            before.intersection(cell.takes) for cell in cells(joint.items[-1]) if isinstance(cell, Cell)
-        )
+        past = not going_on and bool(before.intersection(joint.items[-1].takes))
         if len(arms) == 1 and not past:
             found += arms[0].items
         elif arms:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence, Set
 
 from cnndsl.emit.diagram.compact.items import ONCE, Cell, Item
-from cnndsl.graph.graph import Tensor
+from cnndsl.graph.graph import Apply, Operation, Tensor
 
 #: The families that go into one box with their neighbours.
 CHAINED = ("convolution", "linear", "normalization", "activation", "dropout", "padding", "shape")
@@ -15,9 +15,13 @@ _BEFORE = ("padding",)
 MOST = 8
 
 
-def is_main(cell: Cell) -> bool:
-    """Whether it has a convolution or a linear layer, of which a box has one."""
-    return any(apply.layer.family == "convolution" or apply.kind == "Linear" for apply in cell.layers)
+def is_main_layer(operation: Operation) -> bool:
+    """Whether it is a convolution or a linear layer, of which a box has one."""
+    return isinstance(operation, Apply) and (operation.layer.family == "convolution" or operation.kind == "Linear")
+
+
+def _is_main(cell: Cell) -> bool:
+    return any(map(is_main_layer, cell.layers))
 
 
 def fused(items: Sequence[Item], alone: Set[Tensor]) -> list[Item]:
@@ -49,7 +53,7 @@ def _boxes(chain: Sequence[Cell]) -> list[Item]:
     early = chain[0].layers[0].layer.family in ("normalization", "activation")
     groups: list[list[Cell]] = [[chain[0]]]
     for cell in chain[1:]:
-        full = any(map(is_main, groups[-1])) and (_ends(cell) if early else _starts(cell))
+        full = any(map(_is_main, groups[-1])) and (_ends(cell) if early else _starts(cell))
         if full or sum(len(inner.drawn) for inner in groups[-1]) >= MOST:
             groups.append([])
         groups[-1].append(cell)
@@ -58,7 +62,7 @@ def _boxes(chain: Sequence[Cell]) -> list[Item]:
 
 def _starts(cell: Cell) -> bool:
     """Whether a cell starts a new box if the convolution comes first."""
-    return is_main(cell) or cell.layers[0].layer.family == "padding" or cell.layers[0].kind == "Flatten"
+    return _is_main(cell) or cell.layers[0].layer.family == "padding" or cell.layers[0].kind == "Flatten"
 
 
 def _ends(cell: Cell) -> bool:

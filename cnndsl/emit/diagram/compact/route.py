@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import TypeAlias
 
 from msgspec import Struct
 
 from cnndsl.emit.diagram.compact.items import Cell
 from cnndsl.emit.diagram.compact.place import ABOVE, BELOW, TRACK, Direct, Edge, Lane, Plan, Spot
+from cnndsl.emit.diagram.picture import RADIUS
 from cnndsl.graph.graph import Tensor
 from cnndsl.spec.words import PAIRS
 
 #: Between the lines into the side and into the top of a box.
 SIDE, TOP = 7.0, 9.0
-#: The room of an output beside a box.
-EXIT = 14.0
-
 #: A point of a line: its place across, and along the flow once the gaps have their sizes.
 Corner: TypeAlias = tuple[float, Callable[[], float]]
 
@@ -32,11 +31,13 @@ class Run(Struct, eq=False):
 
 
 class Path(Struct, eq=False):
-    """The way of an edge. ``skips`` says that it goes past other cells."""
+    """The way of an edge. ``skips`` says that it goes past other cells. ``start`` is where it leaves other lines of its
+    tensor, across."""
 
     edge: Edge
     corners: list[Corner]
     skips: bool
+    start: float = 0.0
 
 
 class Routed(Struct):
@@ -69,6 +70,7 @@ class Router:
         for runs in self.runs.values():
             _tracks([*runs.values()])
         self._rows()
+        _share(paths)
         exits = {spot.cell: self._exits(spot) for spot in self.plan.spots if spot.cell.exits}
         return Routed(paths, self._forks(), self.tops, self.heights, exits)
 
@@ -113,12 +115,12 @@ class Router:
         right = self.right[edge.head]
         if edge not in right:
             return 0.0
-        exits = len(edge.head.cell.exits) * EXIT
+        exits = len(edge.head.cell.exits) * edge.head.size.aside[0]
         return exits + (right.index(edge) + 0.5) * SIDE - (exits + len(right) * SIDE) / 2
 
     def _exits(self, spot: Spot) -> list[float]:
-        whole = len(spot.cell.exits) * EXIT + len(self.right[spot]) * SIDE
-        return [spot.at - whole / 2 + (place + 0.5) * EXIT for place in range(len(spot.cell.exits))]
+        whole = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
+        return [spot.at - whole / 2 + (place + 0.5) * spot.size.aside[0] for place in range(len(spot.cell.exits))]
 
     # Ways
 
@@ -170,7 +172,7 @@ class Router:
         label = [0.0] * self.count
         leaving = {edge.tail for edge in self._all_edges()}
         for spot in self.plan.spots:
-            need = len(spot.cell.exits) * EXIT + len(self.right[spot]) * SIDE
+            need = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
             along[spot.row] = max(along[spot.row], spot.size.along, need)
             if spot in leaving:
                 label[spot.row] = max(label[spot.row], spot.size.label[0])
@@ -212,6 +214,21 @@ class Router:
             for (spot, tensor), found in ways.items()
             if len(found) > 1
         }
+
+
+def _share(paths: Sequence[Path]) -> None:
+    """Lets each line of a tensor start where the one before it turns, so that none is drawn on another."""
+    beside: dict[tuple[Spot, Tensor, bool], list[Path]] = defaultdict(list)
+    for path in paths:
+        path.start = path.edge.tail.across
+        if len(path.corners) > 3:
+            right = path.corners[2][0] > path.start
+            beside[path.edge.tail, path.edge.tensor, right].append(path)
+    for found in beside.values():
+        found.sort(key=lambda path: abs(path.corners[2][0] - path.start))
+        for before, path in pairwise(found):
+            turn = before.corners[2][0]
+            path.start = turn + (RADIUS if turn < path.start else -RADIUS)
 
 
 def _ports(head: Spot, above: Sequence[tuple[Edge, float]]) -> dict[Edge, float]:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 
 from cnndsl.emit.diagram.compact import words
-from cnndsl.emit.diagram.compact.draw import drawn
-from cnndsl.emit.diagram.compact.items import Canvas, cells
+from cnndsl.emit.diagram.compact.draw import Names, drawn
+from cnndsl.emit.diagram.compact.items import Canvas, Cell, cells
+from cnndsl.emit.diagram.compact.legend import legend
 from cnndsl.emit.diagram.compact.sketch import Detail, sketch
 from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.picture import Box, Line, Picture, Piece, Point, Text
+from cnndsl.emit.diagram.shading import UNITS, Scale, costs
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.record import Record
 
@@ -33,34 +35,41 @@ class Panel(Record, frozen=True):
 def sheet(graph: Graph, options: Options) -> Picture:
     """The whole figure: the trunk on the left, its blocks in columns on the right, and a title above."""
     trunk, *others = panels(graph, options)
+    flows_down = options.rankdir in ("TB", "BT")
     found = trunk.picture
-    for panel, (x, y) in zip(others, _best(trunk, others)):
-        found += panel.picture.moved(x, y)
+    for panel, (aside, along) in zip(others, _best([_size(panel, flows_down) for panel in (trunk, *others)])):
+        found += panel.picture.moved(*((aside, along) if flows_down else (along, aside)))
     return titled(found, graph)
 
 
-def _best(trunk: Panel, others: Sequence[Panel]) -> list[Point]:
-    """Places of the panels in columns beside the trunk. Of several heights of the columns the one whose page is
-    small and not too wide."""
-    heights = {sum(panel.height + GAP for panel in others[:count]) for count in range(1, len(others) + 1)}
-    least = max((panel.height for panel in (trunk, *others)), default=0.0)
-    tries = [_columns(trunk, others, height) for height in sorted({least, *heights}) if height >= least]
-    return min(tries, key=lambda each: each[0], default=(0.0, []))[1]
+def _size(panel: Panel, flows_down: bool) -> Point:
+    """Across and along the flow."""
+    return (panel.width, panel.height) if flows_down else (panel.height, panel.width)
 
 
-def _columns(trunk: Panel, others: Sequence[Panel], most: float) -> tuple[float, list[Point]]:
-    """Panels in columns of at most a height, and how bad that is: the area of the page, more if it is not as wide as a
-    page in landscape."""
-    x, y, widest, lowest = trunk.width + GAP, 0.0, 0.0, trunk.height
+def _best(sizes: Sequence[Point]) -> list[Point]:
+    """Places of the panels in columns beside the trunk, the first. Of several heights of the columns, the one whose
+    page is small and not too wide."""
+    heights = {sum(height + GAP for _, height in sizes[1:count]) for count in range(2, len(sizes) + 1)}
+    least = max(height for _, height in sizes)
+    tries = [_columns(sizes, most) for most in sorted({least, *heights}) if most >= least]
+    return min(tries, key=lambda each: each[0])[1]
+
+
+def _columns(sizes: Sequence[Point], most: float) -> tuple[float, list[Point]]:
+    """Panels in columns of at most a height, and how bad that is: the area of the page, more if it is wider than a page
+    in landscape or higher than one in portrait."""
+    (x, lowest), *others = sizes
+    x, y, widest = x + GAP, 0.0, -GAP
     found: list[Point] = []
-    for panel in others:
-        if y and y + panel.height > most:
+    for width, height in others:
+        if y and y + height > most:
             x, y, widest = x + widest + GAP, 0.0, 0.0
         found.append((x, y))
-        y += panel.height + GAP
-        widest, lowest = max(widest, panel.width), max(lowest, y - GAP)
-    ratio = (x + widest) / lowest
-    return (x + widest) * lowest * max(ratio / WIDE, 1.0, 0.5 / ratio), found
+        y += height + GAP
+        widest, lowest = max(widest, width), max(lowest, y - GAP)
+    ratio = (x + widest) / (lowest or 1)
+    return (x + widest) * lowest * max(ratio / WIDE, 1.0, 1 / WIDE / ratio), found
 
 
 def titled(picture: Picture, graph: Graph) -> Picture:
@@ -78,27 +87,48 @@ def titled(picture: Picture, graph: Graph) -> Picture:
     return picture + Picture(texts=tuple(found))
 
 
-def panels(graph: Graph, options: Options) -> list[Panel]:
-    """The trunk and the blocks of a network, each as a picture of its own."""
-    return [_panel(canvas, options) for canvas in canvases(graph, options)]
+def panels(graph: Graph, options: Options, longest: int | None = None) -> list[Panel]:
+    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one. Lists
+    that are longer than ``longest`` lose their middle."""
+    found = canvases(graph, options, longest)
+    shares, scale = _shares(graph, found, options)
+    names = Names()
+    parts = [_panel(canvas, options, names, shares) for canvas in found]
+    below = legend(found, options, scale)
+    return [*parts, _cornered(below)] if below else parts
 
 
-def canvases(graph: Graph, options: Options) -> list[Canvas]:
+def _shares(graph: Graph, found: Sequence[Canvas], options: Options) -> tuple[dict[Cell, float], Scale | None]:
+    """How much each box costs of what the most expensive one does, for all that it stands for."""
+    cost = costs(graph, options.color)
+    if cost is None:
+        return {}, None
+    each = {
+        cell: cost(member for members in cell.drawn for member in members)
+        for canvas in found
+        for cell in cells(canvas.stack)
+        if cell.drawn
+    }
+    scale = Scale(UNITS[options.color], max(each.values(), default=0))
+    return {cell: scale.share(own) for cell, own in each.items()}, scale
+
+
+def canvases(graph: Graph, options: Options, longest: int | None = None) -> list[Canvas]:
     """The most detailed sketch that is not too large."""
     found: list[Canvas] = []
-    for detail in _details(graph, options):
+    for detail in _details(options, longest):
         found = sketch(graph, detail, options.marks)
         if sum(1 for canvas in found for _ in cells(canvas.stack)) <= MOST:
             break
     return found
 
 
-def _details(graph: Graph, options: Options) -> Iterator[Detail]:
+def _details(options: Options, longest: int | None) -> Iterator[Detail]:
     opened = frozenset(_with_parents(options.expand))
-    yield Detail(options.depth, options.fold, opened=opened)
-    yield Detail(options.depth, True, opened=opened)
-    for longest in (256, 64, 16):
-        yield Detail(options.depth, True, longest, opened)
+    for fold in dict.fromkeys((options.fold, True)):
+        yield Detail(options.depth, fold, longest, opened)
+    for most in (256, 64, 16):
+        yield Detail(options.depth, True, min(most, longest or most), opened)
     for depth in (8, 4, 2, 1):
         yield Detail(depth, True, 16)
     yield Detail(1, True, 2)
@@ -110,10 +140,12 @@ def _with_parents(paths: Sequence[str]) -> Iterator[str]:
         yield from (".".join(names[: place + 1]) for place in range(len(names)))
 
 
-def _panel(canvas: Canvas, options: Options) -> Panel:
-    picture = drawn(canvas, options)
-    if canvas.group:
-        picture = _framed(picture, canvas)
+def _panel(canvas: Canvas, options: Options, names: Names, shares: Mapping[Cell, float]) -> Panel:
+    picture = drawn(canvas, options, names, shares)
+    return _cornered(_framed(picture, canvas) if canvas.group else picture)
+
+
+def _cornered(picture: Picture) -> Panel:
     left, top, right, bottom = picture.bounds
     return Panel(picture.moved(-left, -top), right - left, bottom - top)
 

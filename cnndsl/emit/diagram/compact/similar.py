@@ -29,10 +29,15 @@ class Similar(Folding):
         super().__init__(graph, apart)
         self._equal, self._close = Folding(graph, apart), _ChannelsAside(graph, apart)
         self._fold, self._is_box = fold, is_box
+        self._made = {module.path: module for module in graph.root.modules if not module.reuse}
 
     def key(self, module: Module) -> Hashable:
         """The same for blocks that share one drawing."""
-        return module.kind, self._pattern(module.body).key
+        return module.kind, self._pattern(self.original(module).body).key
+
+    def original(self, module: Module) -> Module:
+        """The module whose weights one has: itself, if they are not used again."""
+        return self._made[module.path] if module.reuse else module
 
     def folded(self, body: Body) -> list[list[Part]]:
         """The parts of a body, equal consecutive ones together."""

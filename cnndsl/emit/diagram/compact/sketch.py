@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence, Set
 from functools import cache
 
+from msgspec.structs import replace
+
 from cnndsl.emit.diagram.compact.arrange import arranged
 from cnndsl.emit.diagram.compact.fuse import fused
 from cnndsl.emit.diagram.compact.items import ONCE, Beside, Canvas, Cell, Group, Item, Stack, Times, cells, tails
@@ -52,7 +54,7 @@ def sketch(graph: Graph, detail: Detail, apart: Mapping[str, str]) -> list[Canva
 
 class _Sketcher:
     def __init__(self, graph: Graph, detail: Detail, apart: Mapping[str, str]) -> None:
-        self.graph, self.detail = graph, detail
+        self.graph, self.detail, self.apart = graph, detail, apart
         apart = {**apart, **dict.fromkeys(detail.opened, "opened")}
         self.similar = Similar(graph, detail.fold, apart, lambda module: not self._single(module, 1))
         self.groups: dict[Hashable, Group] = {}
@@ -62,6 +64,9 @@ class _Sketcher:
 
     def canvases(self) -> list[Canvas]:
         drawn: dict[Group | None, Canvas] = {None: self._canvas([self.graph.root], 1, None)}
+        if lone := _lone(drawn[None]):
+            opened = self.detail.opened | {lone.path}
+            return _Sketcher(self.graph, replace(self.detail, opened=opened), self.apart).canvases()
         while waiting := [group for group in self.groups.values() if group not in drawn]:
             # A block has no use in one that is less deep, so all uses of the deepest are known.
             group = max(waiting, key=lambda each: (self.height(each.modules[0]), -each.order))
@@ -199,9 +204,9 @@ class _Sketcher:
 
     def _group(self, cell: Cell) -> Group:
         """The group of a closed module, which gets all of the modules that the cell stands for."""
-        modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
+        modules = [self.similar.original(module) for module in cell.drawn[0] if isinstance(module, Module)]
         group = self.groups.setdefault(self.similar.key(modules[0]), Group([], cell.level or 0, len(self.groups)))
-        group.modules += modules
+        group.modules += [module for module in modules if module not in group.modules]
         return group
 
     def _cut(self, length: int) -> range:
@@ -243,6 +248,13 @@ def _alone(graph: Graph) -> Set[Tensor]:
     modules = (graph.root, *(module for module in graph.root.modules if len(module.made) > 1))
     outputs = {tensor for module in modules for tensor in module.outputs}
     return {tensor for tensor, taking in takers.items() if len(taking) == 1} - outputs
+
+
+def _lone(canvas: Canvas) -> Module | None:
+    """The module that is all there is in a canvas: a wrapper is no level."""
+    found = [cell for cell in cells(canvas.stack) if cell.kind != "end"]
+    first = found[0].first if len(found) == 1 and found[0].group and found[0].times == ONCE else None
+    return first if isinstance(first, Module) else None
 
 
 def _in_order(drawn: Mapping[Group | None, Canvas]) -> list[Canvas]:

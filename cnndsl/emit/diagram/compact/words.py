@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from cnndsl.emit.diagram.compact.fuse import is_main_layer
 from cnndsl.emit.diagram.compact.items import Cell, Group, Times
 from cnndsl.emit.diagram.labels import SIGNS, TIMES, plain, required
-from cnndsl.emit.diagram.picture import Line, Look, Piece
+from cnndsl.emit.diagram.picture import Line, Piece
 from cnndsl.emit.table import arguments
 from cnndsl.graph.graph import Apply, Module, Operation
+from cnndsl.layers.kinds import PerAxis
 from cnndsl.printable import one_line
 from cnndsl.spec.signature import Parameter
 from cnndsl.spec.values import Expression, Literal, Value
@@ -29,7 +31,7 @@ SHORT = {
 NOISE = (
     "inplace", "eps", "momentum", "affine", "elementwise_affine", "track_running_stats", "ceil_mode", "align_corners",
     "count_include_pad", "antialias", "recompute_scale_factor", "normalized_shape", "approximate",
-    "start_dim", "end_dim",
+    "start_dim", "end_dim", "init",
 )  # fmt: skip
 #: Optional arguments that need no name.
 UNNAMED = ("p", "mode", "dim")
@@ -44,7 +46,7 @@ LONGEST = 210.0
 def lines(cell: Cell, verbose: bool, names: bool, inside: str) -> list[Line]:
     """The text of a cell. ``inside`` is the path of the canvas, which names leave out."""
     if cell.kind in ("end", "rest"):
-        return [Line((Piece(clean(cell.title)),), SIZE)] if cell.title else []
+        return [line([Piece(clean(cell.title))], SIZE)] if cell.title else []
     if cell.kind == "merge":
         return _merge(cell.first)
     if cell.kind == "module":
@@ -68,7 +70,8 @@ def repeated(times: Times) -> str:
 def _merge(operation: Operation) -> list[Line]:
     sign = SIGNS.get(operation.kind, operation.kind)
     told = "".join(f", {name} {plain(value)}" for name, value in arguments(operation).items() if name == "dim")
-    return [Line((Piece(clean(sign + told), "bold" if len(sign) == 1 else "plain"),), 12 if len(sign) == 1 else SMALL)]
+    single = len(sign) == 1
+    return [line([Piece(clean(sign + told), "bold" if single else "plain")], 12 if single else SMALL)]
 
 
 def _module(cell: Cell, inside: str) -> list[Line]:
@@ -106,7 +109,7 @@ def _call(cell: Cell) -> str:
     if _channels(first) != _channels(last):
         return f"{_channels(first)}\u00a0…\u00a0{_channels(last)}"
     shown = [parameter for parameter in first.definition.parameters if _is_told(parameter, modules)]
-    if "stride" in first.params and _change(cell):
+    if "stride" in first.params and (_change(cell) or all(module.params["stride"] == 1 for module in modules)):
         shown = [parameter for parameter in shown if parameter.name != "stride"]
     uses = cell.group.modules if cell.group else modules
     differing = [each for each in shown if len({repr(module.params[each.name]) for module in uses}) > 1]
@@ -147,6 +150,8 @@ def _costs(cell: Cell, inside: str) -> list[str]:
     modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
     first, last = modules[0], modules[cell.times[-1] - 1]
     name = _named(first, last, inside)
+    if name.casefold() == first.kind.casefold():
+        name = ""
     told = [clean(name)] if name else []
     if first.reuse:
         return [*told, "the same weights again"]
@@ -190,7 +195,7 @@ def _local(path: str, inside: str) -> str:
 
 def _layers(cell: Cell, verbose: bool) -> list[Line]:
     shown = [members for members in cell.drawn if verbose or members[0].kind not in QUIET] or [cell.drawn[0]]
-    main = next((members for members in shown if _is_main(members[0])), shown[0])
+    main = next((members for members in shown if is_main_layer(members[0])), shown[0])
     chunks = [[*_layer(members, members is main, verbose)] for members in shown]
     for chunk in chunks[:-1]:
         chunk.append(Piece("\u00a0·"))
@@ -207,11 +212,7 @@ def _filled(chunks: Sequence[Sequence[Piece]], size: float) -> list[Line]:
             found.append([*chunk])
         else:
             found[-1] = whole
-    return [line for pieces in found for line in _wrapped(pieces, size)]
-
-
-def _is_main(operation: Operation) -> bool:
-    return isinstance(operation, Apply) and (operation.layer.family == "convolution" or operation.kind == "Linear")
+    return [each for pieces in found for each in _wrapped(pieces, size)]
 
 
 def _layer(members: Sequence[Operation], main: bool, verbose: bool) -> Iterator[Piece]:
@@ -221,7 +222,7 @@ def _layer(members: Sequence[Operation], main: bool, verbose: bool) -> Iterator[
     name = first.kind if verbose else SHORT.get(first.kind, first.kind)
     yield Piece(clean(name), "bold" if main else "plain")
     if first.reuse and first.layer.parameters():
-        yield Piece(clean(f", weights of {first.name}"))
+        yield Piece(clean(f", weights of {first.path if first.name.isdecimal() else first.name}"))
         return
     texts = [*_told(applied, verbose)]
     if texts:
@@ -245,11 +246,12 @@ def _told(applied: Sequence[Apply], verbose: bool) -> Iterator[str]:
             yield "depthwise"
         elif layer.arguments[name].required:
             texts = list(dict.fromkeys(required(layer, name, value) for value in values))
-            yield texts[0] if len(texts) == 1 else _value(values, first.written.get(name), texts)
+            window = isinstance(layer.arguments[name].kind, PerAxis)
+            yield _value(values, None if window else first.written.get(name), texts)
         elif name in UNNAMED and not verbose:
-            yield _value(values, first.written.get(name))
+            yield _value(values)
         else:
-            yield f"{name}\u00a0{_value(values, first.written.get(name))}"
+            yield f"{name}\u00a0{_value(values)}"
 
 
 def _is_depthwise(apply: Apply) -> bool:
@@ -257,6 +259,8 @@ def _is_depthwise(apply: Apply) -> bool:
 
 
 def _goes_without_saying(applied: Sequence[Apply], name: str) -> bool:
+    if name == "mode" and applied[0].layer.family == "dropout":
+        return True
     if name in NOISE or (name == "bias" and applied[0].layer.family == "convolution"):
         return True
     if name == "padding":
@@ -299,9 +303,9 @@ def _stride(apply: Apply) -> Any:
     return values["kernel_size"] if values["stride"] is None else values["stride"]
 
 
-def _value(values: Sequence[object], written: Value | None, texts: Sequence[str] = ()) -> str:
-    """A value. If uses of a block differ in a number, what the spec writes for it; else one or the other, or from the
-    least to the most."""
+def _value(values: Sequence[object], written: Value | None = None, texts: Sequence[str] = ()) -> str:
+    """A value. If uses of a block differ in it, what the spec has ``written``; else one or the other, or from the least
+    to the most."""
     few = list(dict.fromkeys(texts or [_number(value) for value in values]))
     if len(few) == 1:
         return few[0]
@@ -333,6 +337,8 @@ def _marks(cell: Cell) -> list[Piece]:
 
 def _change(cell: Cell) -> str:
     modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
+    if len(modules[0].given) > 1:
+        return ""
     scales = {change(module.input.shape.sample[1:], module.output.shape.sample[1:]) for module in modules}
     return scales.pop() if len(scales) == 1 else ""
 
@@ -372,7 +378,7 @@ def _wrapped(pieces: Sequence[Piece], size: float) -> list[Line]:
         if found[-1] and breaks and Line((*found[-1], word), size).width > LONGEST:
             found.append([])
         found[-1].append(word)
-    return [Line(_joined(line), size) for line in found if any(piece.text.strip() for piece in line)]
+    return [line(pieces, size) for pieces in found if any(piece.text.strip() for piece in pieces)]
 
 
 def _words(text: str) -> Iterator[str]:
@@ -387,15 +393,19 @@ def _words(text: str) -> Iterator[str]:
         yield word
 
 
-def _joined(line: Sequence[Piece]) -> tuple[Piece, ...]:
-    """Neighbours with the same look as one piece, without the space at the ends."""
+def line(pieces: Sequence[Piece], size: float) -> Line:
+    """A line of text: neighbours with the same look as one piece, without space at the ends."""
     found: list[Piece] = []
-    for piece in line:
+    for piece in pieces:
         if found and found[-1].look == piece.look:
             found[-1] = Piece(found[-1].text + piece.text, piece.look)
         else:
             found.append(piece)
-    look: Look = found[0].look
-    found[0] = Piece(found[0].text.lstrip(" "), look)
+    found[0] = Piece(found[0].text.lstrip(" "), found[0].look)
     found[-1] = Piece(found[-1].text.rstrip(" "), found[-1].look)
-    return tuple(Piece(piece.text.replace("\u00a0", " "), piece.look) for piece in found if piece.text)
+    return Line(tuple(Piece(piece.text.replace("\u00a0", " "), piece.look) for piece in found if piece.text), size)
+
+
+def several(count: int) -> Line:
+    """What is written beside a line for several tensors."""
+    return line([Piece(f"{count} tensors", "muted")], SMALL)

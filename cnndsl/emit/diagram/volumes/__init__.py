@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from cnndsl.emit.diagram.options import Options
+from cnndsl.emit.diagram.render import DPI, resolution
 from cnndsl.emit.diagram.volumes.layout import layout
 from cnndsl.emit.diagram.volumes.paint import paint
 from cnndsl.emit.diagram.volumes.plan import plan
@@ -21,15 +23,13 @@ from cnndsl.writing import check_folder, write_file
 
 #: The format that ``save`` writes for each file extension.
 FORMATS = {".svg": "svg", ".png": "png", ".pdf": "pdf", ".tex": "tex"}
-#: The default resolution of a PNG, in dots per inch.
-DPI = 144
 
 
-class Picture:
-    """A picture that writes itself. Notebooks show it as SVG."""
+class Volumes:
+    """A picture that writes itself. Notebooks show it as SVG. ``told`` says how it was fitted to a page."""
 
-    def __init__(self, scene: Scene, dpi: float = DPI) -> None:
-        self.scene, self.dpi = scene, dpi
+    def __init__(self, scene: Scene, dpi: float, told: str = "") -> None:
+        self.scene, self.dpi, self.told = scene, dpi, told
 
     def svg(self) -> str:
         """The ``<svg>`` element alone, without the XML declaration of a file."""
@@ -44,12 +44,13 @@ class Picture:
             return as_svg(self.scene).encode()
         if format == "tex":
             return as_tikz(self.scene).encode()
-        return as_image(self.scene, format, self.dpi)
+        size = self.scene.width / 72, self.scene.height / 72
+        return as_image(self.scene, format, resolution(*size, self.dpi) if format == "png" else self.dpi)
 
     def save(self, path: str | os.PathLike[str]) -> Path:
         """Writes SVG, PNG, PDF or TikZ, by the file's extension. The file is written completely or not at all.
 
-        Raises ValueError for another extension, and OSError.
+        Raises ValueError for another extension, :class:`~cnndsl.emit.diagram.render.TooLarge`, and OSError.
         """
         path = Path(path)
         if path.suffix.lower() not in FORMATS:
@@ -60,11 +61,12 @@ class Picture:
         return path
 
 
-def volumes(graph: Graph, *, depth: int | None = None, show_shapes: bool = True, dpi: float | None = None) -> Picture:
+def draw(graph: Graph, options: Options) -> Volumes:
     """Draws the feature maps of a network as boxes to scale, in the direction of the flow, with skips above them.
 
-    ``depth`` is the number of levels of modules that are opened; without it, as many as give at most 40 volumes. Deeper
-    modules are one volume each, and equal ones in a row are drawn once. ``show_shapes`` writes channels below a volume
-    and sizes beside it. ``dpi`` is the resolution of a PNG.
+    Of the options it takes ``depth``, by default as much as gives at most 40 volumes; deeper modules are one volume
+    each, and equal ones in a row are drawn once. ``show_shapes`` writes channels below a volume and sizes beside it.
+    ``theme``, and ``dpi`` for a PNG, are as in other styles.
     """
-    return Picture(paint(graph, layout(plan(graph, depth)), show_shapes), dpi or DPI)
+    scene = paint(graph, layout(plan(graph, options.depth)), options.show_shapes, options.colours)
+    return Volumes(scene, options.dpi or DPI)

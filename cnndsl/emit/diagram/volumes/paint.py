@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from math import dist
 from textwrap import wrap
 
 from cnndsl.emit.diagram.labels import TIMES
-from cnndsl.emit.diagram.themes import LIGHT
+from cnndsl.emit.diagram.themes import Theme
 from cnndsl.emit.diagram.volumes.layout import LINE as LINE_HEIGHT
 from cnndsl.emit.diagram.volumes.layout import Layout, Route, beside_of, size_of
-from cnndsl.emit.diagram.volumes.plan import MODULE, Volume
+from cnndsl.emit.diagram.volumes.palette import Palette
 from cnndsl.emit.diagram.volumes.scene import Ball, Face, Group, Item, Line, Point, Scene, Text
 from cnndsl.emit.diagram.volumes.solids import CHANNELS, SPATIAL, Solid, text_width
 from cnndsl.graph.graph import Graph
 from cnndsl.printable import one_line
 
-#: Fill and border for kinds of closed modules, in the order of their appearance. Those after them are like others.
-MODULES = (
-    ("#CFE3C4", "#86AE6D"),
-    ("#D9CFEA", "#9A82C2"),
-    ("#BFE0DF", "#5FA9A6"),
-    ("#E7D3BE", "#B08D64"),
-    ("#F3C9C9", "#CF8585"),
-    ("#D5D9E0", "#8E98A8"),
-)
-BLANK = ("#FFFFFF", "#A3ABB3")
 #: Around the picture, and between it and the title and the legend.
 MARGIN, APART = 12.0, 14.0
 #: The sizes of texts, of a square in the legend, of an arrowhead, and of a dot where lines meet.
@@ -34,40 +24,19 @@ TITLE, TOLD, LEGEND, SQUARE, HEAD, DOT = 13.0, 9.0, 8.0, 8.0, 5.0, 1.3
 #: The room that the description and the legend have at least.
 NARROW = 260.0
 
-Colors = tuple[str, str]
 
-
-def paint(graph: Graph, layout: Layout, show_shapes: bool) -> Scene:
-    palette = _Palette(layout.solids)
+def paint(graph: Graph, layout: Layout, show_shapes: bool, theme: Theme) -> Scene:
+    palette = Palette(theme, layout.solids)
     runs = _Runs(layout)
-    body = [*runs.paint(palette), *runs.arrows(), *_forks(layout.routes), _labels(layout, runs.runs, show_shapes)]
+    body = [*runs.paint(palette), *runs.arrows(palette), *_forks(layout.routes, palette)]
+    body.append(_labels(layout, runs.runs, show_shapes, palette))
     left, top, right, bottom = _bounds(body)
-    heading = _heading(graph, (left + right) / 2, top - APART, right - left)
+    heading = _heading(graph, palette, (left + right) / 2, top - APART, right - left)
     legend = _legend(palette, (left + right) / 2, bottom + APART, right - left)
     whole = [heading, *body, legend]
     left, top, right, bottom = _bounds(whole)
     size = right - left + 2 * MARGIN, bottom - top + 2 * MARGIN
-    return Scene(graph.root.name, left - MARGIN, top - MARGIN, *size, tuple(whole))
-
-
-class _Palette:
-    """The colours of what is drawn. ``names`` are those of the legend."""
-
-    def __init__(self, volumes: Mapping[Volume, Solid]) -> None:
-        families = dict.fromkeys((volume.family, volume.kind) for volume in volumes if not volume.sign)
-        kinds = [kind for family, kind in families if family == MODULE]
-        self.modules = dict(zip(kinds, MODULES))
-        self.names = {self._name(*pair): self.of(*pair) for pair in families if pair[0] not in ("input", "merge")}
-
-    def of(self, family: str, kind: str) -> Colors:
-        if family == MODULE:
-            return self.modules.get(kind, LIGHT.other)
-        return BLANK if family in ("input", "merge") else LIGHT.families.get(family, LIGHT.other)
-
-    def _name(self, family: str, kind: str) -> str:
-        if family == MODULE:
-            return kind if kind in self.modules else "other blocks"
-        return family if family in LIGHT.families else "other layers"
+    return Scene(graph.root.name, palette.paper, left - MARGIN, top - MARGIN, *size, tuple(whole))
 
 
 class _Runs:
@@ -83,63 +52,56 @@ class _Runs:
                 self.runs.append([solid])
         self.id = {solid: run[0].volume.id for run in self.runs for solid in run}
 
-    def paint(self, palette: _Palette) -> Iterator[Group]:
+    def paint(self, palette: Palette) -> Iterator[Group]:
         for run in self.runs:
             yield Group("node", self.id[run[0]], tuple(_solid(solid, palette) for solid in run))
 
-    def arrows(self) -> Iterator[Group]:
+    def arrows(self, palette: Palette) -> Iterator[Group]:
         for route in self.layout.routes:
             title = f"{self.id[route.tail]}->{self.id[route.head]}"
-            yield Group("edge", title, tuple(_arrow(route)))
+            yield Group("edge", title, tuple(_arrow(route, palette)))
 
 
-def _solid(solid: Solid, palette: _Palette) -> Group:
+def _solid(solid: Solid, palette: Palette) -> Group:
     volume = solid.volume
     times = f" {TIMES}{volume.times}" if volume.times > 1 else ""
     title = f"{volume.id}: {volume.kind}{times}, {TIMES.join(map(str, volume.sizes))}"
     if solid.ball:
-        return Group("", title, tuple(_ball(solid)))
+        return Group("", title, tuple(_ball(solid, palette)))
     if not volume.parts:
-        return Group("", title, tuple(_slab(solid, 0, 1, palette.of(volume.family, volume.kind))))
+        return Group("", title, tuple(_slab(solid, 0, 1, palette, volume.family, volume.kind)))
     faces: list[Item] = []
     at, whole = 0, sum(channels for *_, channels in volume.parts)
     for family, kind, channels in volume.parts:
-        faces += _slab(solid, at / whole, (at + channels) / whole, palette.of(family, kind))
+        faces += _slab(solid, at / whole, (at + channels) / whole, palette, family, kind)
         at += channels
     return Group("", title, tuple(faces))
 
 
-def _ball(solid: Solid) -> Iterator[Item]:
+def _ball(solid: Solid, palette: Palette) -> Iterator[Item]:
     sign = solid.volume.sign
     size = 10.0 if len(sign) == 1 else 6.0
-    yield Ball((solid.middle, solid.y), solid.height / 2, "#FFFFFF", LIGHT.ink)
-    yield Text((solid.middle, solid.y + size * 0.35), sign, size, LIGHT.ink)
+    yield Ball((solid.middle, solid.y), solid.height / 2, palette.paper, palette.ink)
+    yield Text((solid.middle, solid.y + size * 0.35), sign, size, palette.ink)
 
 
-def _slab(solid: Solid, start: float, end: float, colors: Colors) -> Iterator[Face]:
+def _slab(solid: Solid, start: float, end: float, palette: Palette, family: str, kind: str) -> Iterator[Face]:
     """The front, top and right side of a part of a volume's width."""
-    fill, border = colors
-    lean, half = solid.lean, solid.height / 2
+    colors = palette.of(family, kind)
+    lean, half, back = solid.lean, solid.height / 2, 2 * solid.lean
     left, right = (solid.x - lean + solid.width * part for part in (start, end))
-    top, bottom, back = solid.y - half + lean, solid.y + half + lean, 2 * lean
-    yield Face(((left, top), (right, top), (right, bottom), (left, bottom)), fill, border)
-    yield Face(
+    top, bottom = solid.y - half + lean, solid.y + half + lean
+    corners = (
+        ((left, top), (right, top), (right, bottom), (left, bottom)),
         ((left, top), (left + back, top - back), (right + back, top - back), (right, top)),
-        _mix(fill, "#FFFFFF", 0.45),
-        border,
+        ((right, top), (right + back, top - back), (right + back, bottom - back), (right, bottom)),
     )
-    side = ((right, top), (right + back, top - back), (right + back, bottom - back), (right, bottom))
-    yield Face(side, _mix(fill, border, 0.4), border)
+    for face, fill in zip(corners, palette.faces(colors)):
+        yield Face(face, fill, colors[1])
 
 
-def _mix(one: str, other: str, part: float) -> str:
-    """A colour between two."""
-    pairs = ((int(one[at : at + 2], 16), int(other[at : at + 2], 16)) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(a + (b - a) * part):02X}" for a, b in pairs)
-
-
-def _arrow(route: Route) -> Iterator[Item]:
-    color = LIGHT.bypass if route.skips else LIGHT.line
+def _arrow(route: Route, palette: Palette) -> Iterator[Item]:
+    color = palette.bypass if route.skips else palette.line
     (x0, y0), (x1, y1) = route.points[-2:]
     length = dist((x0, y0), (x1, y1)) or 1.0
     dx, dy = (x1 - x0) / length, (y1 - y0) / length
@@ -151,47 +113,45 @@ def _arrow(route: Route) -> Iterator[Item]:
     )
 
 
-def _forks(routes: Sequence[Route]) -> Iterator[Group]:
+def _forks(routes: Sequence[Route], palette: Palette) -> Iterator[Group]:
     """A dot where lines part."""
     points = dict.fromkeys(route.fork for route in routes if route.fork)
     if points:
-        yield Group("", "", tuple(Ball(point, DOT, LIGHT.line, LIGHT.line) for point in points))
+        yield Group("", "", tuple(Ball(point, DOT, palette.line, palette.line) for point in points))
 
 
-def _labels(layout: Layout, runs: Sequence[Sequence[Solid]], show_shapes: bool) -> Group:
+def _labels(layout: Layout, runs: Sequence[Sequence[Solid]], show_shapes: bool, palette: Palette) -> Group:
     texts: list[Item] = []
     for run in runs:
         for _, alike in groupby(run, lambda solid: (solid.label, solid.bottom)):
-            texts += _below([*alike], show_shapes)
+            texts += _below([*alike], show_shapes, palette)
         for solid in run:
             if solid.volume in layout.told and show_shapes:
                 at = beside_of(solid)[0], max(solid.bottom, solid.y + SPATIAL + 2)
-                texts.append(Text(at, size_of(solid.volume), SPATIAL, LIGHT.muted, anchor="start"))
+                texts.append(Text(at, size_of(solid.volume), SPATIAL, palette.muted, anchor="start"))
     return Group("", "", tuple(texts))
 
 
-def _below(alike: Sequence[Solid], show_shapes: bool) -> Iterator[Text]:
+def _below(alike: Sequence[Solid], show_shapes: bool, palette: Palette) -> Iterator[Text]:
     """The label of volumes that touch and have the same one."""
     first, last = alike[0], alike[-1]
     x, y = (first.middle + last.middle) / 2 - first.lean, first.bottom + CHANNELS + 1
     if first.label and show_shapes:
-        yield Text((x, y), first.label, CHANNELS, LIGHT.ink)
+        yield Text((x, y), first.label, CHANNELS, palette.ink)
         y += LINE_HEIGHT
     if first.volume.times > 1:
-        yield Text((x, y), f"{TIMES}{first.volume.times}", CHANNELS, LIGHT.bypass, bold=True)
+        yield Text((x, y), f"{TIMES}{first.volume.times}", CHANNELS, palette.bypass, bold=True)
 
 
-def _heading(graph: Graph, middle: float, bottom: float, room: float) -> Group:
+def _heading(graph: Graph, palette: Palette, middle: float, bottom: float, room: float) -> Group:
     longest = int(max(room, NARROW) / text_width("x", TOLD))
-    told = wrap(one_line(graph.document.description), longest)
-    texts = [
-        Text((middle, bottom - (TOLD + 3) * line), text, TOLD, LIGHT.muted) for line, text in enumerate(reversed(told))
-    ]
+    told = [*reversed(wrap(one_line(graph.document.description), longest))]
+    texts = [Text((middle, bottom - (TOLD + 3) * line), text, TOLD, palette.muted) for line, text in enumerate(told)]
     top = bottom - (TOLD + 3) * len(told) - 2
-    return Group("", "", (Text((middle, top), one_line(graph.root.name), TITLE, LIGHT.ink, bold=True), *texts))
+    return Group("", "", (Text((middle, top), one_line(graph.root.name), TITLE, palette.ink, bold=True), *texts))
 
 
-def _legend(palette: _Palette, middle: float, top: float, room: float) -> Group:
+def _legend(palette: Palette, middle: float, top: float, room: float) -> Group:
     """Squares with names, in centred lines no wider than the picture."""
     lines: list[list[tuple[str, float]]] = [[]]
     for name in palette.names:
@@ -207,7 +167,7 @@ def _legend(palette: _Palette, middle: float, top: float, room: float) -> Group:
             square = ((x, y), (x + SQUARE, y), (x + SQUARE, y + SQUARE), (x, y + SQUARE))
             items += [
                 Face(square, fill, border),
-                Text((x + SQUARE + 4, y + 7), one_line(name), LEGEND, LIGHT.ink, anchor="start"),
+                Text((x + SQUARE + 4, y + 7), one_line(name), LEGEND, palette.ink, anchor="start"),
             ]
             x += wide
     return Group("", "", tuple(items))

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-import io
-import logging
 from typing import Any
 
-from cnndsl.emit.diagram.dot import FONT
 from cnndsl.emit.diagram.volumes.scene import Ball, Face, Group, Item, Line, Scene, Text, rounded
 from cnndsl.printable import one_line
 
 
 def as_image(scene: Scene, format: str, dpi: float) -> bytes:
     """The bytes of a ``pdf`` or ``png``, the latter with ``dpi`` dots per inch. The same scene gives the same bytes."""
-    import matplotlib as mpl
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from cnndsl.picture import Picture
 
-    look: Any = {"font.family": FONT.split(",")[:-1], "pdf.fonttype": 42}
-    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)  # most machines lack some of the fonts
-    with mpl.rc_context(look):
-        figure = Figure((scene.width / 72, scene.height / 72), facecolor="white")
-        FigureCanvasAgg(figure)
-        axes = figure.add_axes((0, 0, 1, 1))
-        axes.set(xlim=(scene.left, scene.left + scene.width), ylim=(scene.top + scene.height, scene.top))
-        axes.set_axis_off()
-        for place, item in enumerate(item for group in scene.groups for item in _flat(group)):
-            _draw(item, axes, place)
-        made = io.BytesIO()
-        metadata = {"CreationDate": None} if format == "pdf" else {"Software": None}
-        figure.savefig(made, format=format, dpi=dpi, metadata=metadata)
-    return made.getvalue()
+    figure = Picture(scene.width / 72, scene.height / 72, dpi=dpi)
+    figure.set_layout_engine("none")
+    figure.set_facecolor(scene.paper)
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(scene.left, scene.left + scene.width), ylim=(scene.top + scene.height, scene.top))
+    axes.set_axis_off()
+    for order, item in enumerate(item for group in scene.groups for item in _flat(group)):
+        _draw(item, axes, order)
+    return figure.data(f".{format}")
 
 
 def _flat(group: Group) -> list[Item]:

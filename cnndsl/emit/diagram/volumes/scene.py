@@ -71,9 +71,10 @@ class Group(Record, frozen=True):
 
 
 class Scene(Record, frozen=True):
-    """``left``, ``top``, ``width`` and ``height`` are those of the picture."""
+    """``left``, ``top``, ``width`` and ``height`` are those of the picture, ``paper`` is the colour behind it."""
 
     name: str
+    paper: str
     left: float
     top: float
     width: float

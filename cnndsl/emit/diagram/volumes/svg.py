@@ -13,7 +13,7 @@ from cnndsl.printable import one_line
 def as_svg(scene: Scene) -> str:
     size = f'width="{scene.width:.2f}pt" height="{scene.height:.2f}pt"'
     box = f"{scene.left:.2f} {scene.top:.2f} {scene.width:.2f} {scene.height:.2f}"
-    background = f'<rect x="{scene.left:.2f}" y="{scene.top:.2f}" width="100%" height="100%" fill="white"/>'
+    background = f'<rect x="{scene.left:.2f}" y="{scene.top:.2f}" width="100%" height="100%" fill="{scene.paper}"/>'
     lines = [
         '<?xml version="1.0" encoding="UTF-8" standalone="no"?>',
         f'<svg {size} viewBox="{box}" xmlns="http://www.w3.org/2000/svg" font-family="{FONT}" stroke-linejoin="round">',

@@ -29,6 +29,8 @@ SPECIAL = {
 def as_tikz(scene: Scene) -> str:
     """The document. Lengths are TeX's ``bp``, which are points of 1/72 inch; ``y`` goes upwards."""
     items = [item for group in scene.groups for item in _flat(group)]
+    if scene.paper != "#FFFFFF":
+        items.insert(0, _page(scene))
     colors = {color: f"c{place}" for place, color in enumerate(dict.fromkeys(_colors(items)))}
     corner = scene.left + scene.width, scene.top + scene.height
     lines = [
@@ -48,6 +50,11 @@ def as_tikz(scene: Scene) -> str:
         "\\end{document}\n",
     ]
     return "\n".join(lines)
+
+
+def _page(scene: Scene) -> Face:
+    left, top, right, bottom = scene.left, scene.top, scene.left + scene.width, scene.top + scene.height
+    return Face(((left, top), (right, top), (right, bottom), (left, bottom)), scene.paper, scene.paper)
 
 
 def _flat(group: Group) -> Iterator[Item]:

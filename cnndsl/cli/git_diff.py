@@ -1,0 +1,108 @@
+"""``cnndsl diff --git``: what git calls to show how a spec changed.
+
+Git calls a driver with the path, then file, hash and mode of the old version and of the new one, and for a renamed file
+its new path and how similar the two are: see "Defining an external diff driver" in gitattributes(5).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from cnndsl.cli.specs import looks_like_spec
+from cnndsl.compare.compare import Summary, compare
+from cnndsl.compare.revision import Replaced, Repository
+from cnndsl.compare.text import as_text, described
+from cnndsl.diagnostics import SpecError
+from cnndsl.graph.graph import Graph
+from cnndsl.limits import Limits
+from cnndsl.network import compile_spec
+from cnndsl.printable import lines
+from cnndsl.record import Record
+from cnndsl.spec.document import Kept
+from cnndsl.spec.files import DISK
+from cnndsl.terminal import medium, paint, show_painted
+from cnndsl.writing import read_file
+
+#: What git gives for a version that does not exist.
+NOTHING = "/dev/null"
+
+
+class Version(Record, frozen=True):
+    """One version of a file: where its content is, its hash in git, and its name, which begins with ``a/`` or ``b/``.
+    The hash is zero for the file in the work tree."""
+
+    path: str
+    file: str
+    blob: str
+    name: str
+
+    @property
+    def text(self) -> str:
+        return "" if self.file == NOTHING else read_file(self.file).decode("utf-8", "replace")
+
+
+def show_git(given: Sequence[str], limits: Limits) -> None:
+    """Shows how a file changed: its network, or its text if it has none, or if only the text differs. Git would stop
+    at any exit code but 0."""
+    if os.environ.get("GIT_PAGER_IN_USE"):
+        os.environ.setdefault("CLICOLOR_FORCE", "1")
+    if len(given) == 1:
+        show_painted(lines(f"* Unmerged path {given[0]}\n"))
+        return
+    if len(given) not in (7, 9):
+        raise click.UsageError(f"git gives a path and 6 or 8 words after it, got {len(given)}; see docs/diff.md")
+    path, old, old_blob, _, new, new_blob, _, *renamed = given
+    after = renamed[0] if renamed else path
+    versions = Version(path, old, old_blob, f"a/{path}"), Version(after, new, new_blob, f"b/{after}")
+    show_painted("".join(_shown(versions, limits)))
+
+
+def _shown(versions: Sequence[Version], limits: Limits) -> Iterator[str]:
+    paint_, there = paint(), [version for version in versions if version.file != NOTHING]
+    yield paint_(medium().shown(f"diff --cnndsl {versions[0].name} {versions[1].name}"), "bold") + "\n"
+    if not any(looks_like_spec(version.text) for version in there):
+        yield from _text(versions)
+        return
+    graphs = [_graph(version, limits) for version in there]
+    for version, graph in zip(there, graphs):
+        if graph is None:
+            yield lines(f"{version.name} has errors, so the text is shown\n")
+    if len(graphs) == 1 and graphs[0] is not None:
+        what = "new" if versions[0].file == NOTHING else "deleted"
+        yield lines(f"{what}: {described(Summary.of(graphs[0], graphs[0].document.name))}\n")
+    elif len(graphs) == 2 and graphs[0] is not None and graphs[1] is not None:
+        found = compare(graphs[0], graphs[1], [version.name for version in versions])
+        if found:
+            yield as_text(found, medium(), paint_)
+            return
+        yield "the networks are equal\n"
+    yield from _text(versions)
+
+
+def _graph(version: Version, limits: Limits) -> Graph | None:
+    """The network of a version, None if it has errors. What it extends is read from a revision with this version."""
+    files = DISK
+    if version.blob.strip("0"):
+        repository = Repository(Path())
+        files = repository.holding(version.path, version.blob) or DISK
+    path = Path(version.path)
+    try:
+        kept = Kept(path, Replaced(files, path, Path(version.file), version.name))
+        return compile_spec(kept, limits=limits).graph
+    except SpecError:
+        return None
+
+
+def _text(versions: Sequence[Version]) -> Iterator[str]:
+    """How the text differs."""
+    import difflib
+
+    old, new = ([f"{line}\n" for line in version.text.splitlines()] for version in versions)
+    before, after = (lines(version.name) if version.file != NOTHING else NOTHING for version in versions)
+    styles = {"+": "added", "-": "removed", "@": "changed"}
+    for line in difflib.unified_diff(old, new, before, after):
+        yield paint()(lines(line.removesuffix("\n")), styles.get(line[0], "")) + "\n"

@@ -1,0 +1,61 @@
+"""The pages that a figure is fitted to."""
+
+from __future__ import annotations
+
+import re
+
+from msgspec.structs import replace
+
+from cnndsl.record import Record
+
+#: The smallest letters that are read without effort, in points.
+LEGIBLE = 6.0
+#: Points in each unit.
+UNITS = {"mm": 72 / 25.4, "cm": 72 / 2.54, "in": 72.0}
+#: Short and long side of pages by their names, in millimetres. A slide is wider than high.
+NAMED = {"a4": (210.0, 297.0), "letter": (215.9, 279.4), "slide": (190.5, 338.67)}
+#: Around what is on a named page, in points. A size of your own is that of the figure itself.
+MARGIN, NO_MARGIN = 20.0, 3.0
+#: The least and the largest side of a page, in points.
+SHORTEST, LONGEST = 36, 14_400
+
+
+class Page(Record, frozen=True):
+    """A page in points, by the ``name`` that it was asked for."""
+
+    name: str
+    width: float
+    height: float
+    margin: float
+
+    @classmethod
+    def of(cls, text: str) -> Page:
+        """Reads ``a4``, ``letter`` or ``slide``, with ``-landscape`` or ``-portrait``, or a size, ``84x60mm``.
+
+        Raises ValueError.
+        """
+        if size := re.fullmatch(r"(\d{1,5}(?:\.\d+)?)x(\d{1,5}(?:\.\d+)?)(mm|cm|in)", text):
+            width, height = (float(number) * UNITS[size[3]] for number in size.groups()[:2])
+            if min(width, height) < SHORTEST or max(width, height) > LONGEST:
+                raise ValueError(f"the sides of a page are between 0.5in and 200in, not {text}")
+            return cls(text, width, height, NO_MARGIN)
+        name, _, turn = text.partition("-")
+        if name not in NAMED or turn not in ("", "portrait", "landscape"):
+            raise ValueError(
+                f"{text} is not {', '.join(NAMED)}, these with -portrait or -landscape, or a size as 84x60mm"
+            )
+        short, long = (side * UNITS["mm"] for side in NAMED[name])
+        wide = turn == "landscape" or (turn == "" and name == "slide")
+        return cls(text, *((long, short) if wide else (short, long)), MARGIN)
+
+    def grown(self, factor: float) -> Page:
+        return replace(self, width=self.width * factor, height=self.height * factor)
+
+
+class TooSmall(ValueError):
+    """A network does not fit a page with legible letters. ``help`` says which page it would fit."""
+
+    def __init__(self, page: Page, larger: Page) -> None:
+        width, height = (int(side / UNITS["mm"]) + 1 for side in (larger.width, larger.height))
+        self.help = f"`{width}x{height}mm` would do"
+        super().__init__(f"the network does not fit {page.name} with letters of {LEGIBLE:g} points")
