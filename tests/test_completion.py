@@ -76,6 +76,8 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl train zebra.yaml --epochs 3 -p wide=2 -p wi", ["width=", "wide="]),
         ("cnndsl check zebra.yaml -p wide", ["wide="]),
         ("cnndsl shapes zebra.yaml --format=j", ["json"]),
+        ("cnndsl shapes zebra.yaml --columns path,par", ["path,params", "path,params%"]),
+        ("cnndsl shapes zebra.yaml --sort mac", ["macs", "macs%"]),
         ("cnndsl shapes zebra.yaml --limits steps=4,no", ["4,nodes="]),
         ("cnndsl train zebra.yaml --weights t", [f"torchvision:{name}" for name in WEIGHTS]),
         ("cnndsl train zebra.yaml --weights torchvision:D", ["DEFAULT"]),

@@ -44,6 +44,18 @@ def one_of(names: Callable[[], Iterable[str]]) -> Complete:
     return complete
 
 
+def several_of(names: Callable[[], Iterable[str]]) -> Complete:
+    """Completes the last of several names with commas between them, none twice."""
+
+    @_quietly
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+        *before, last = begun.split(",")
+        found = (name for name in names() if name.startswith(last.lower()) and name not in before)
+        return [CompletionItem(",".join((*before, name))) for name in found]
+
+    return complete
+
+
 @_quietly
 def complete_spec(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
     """``zoo:NAME`` after its first letter, and files."""
