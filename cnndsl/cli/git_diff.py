@@ -15,7 +15,7 @@ import click
 from cnndsl.cli.specs import looks_like_spec
 from cnndsl.compare.compare import Summary, compare
 from cnndsl.compare.revision import Replaced, Repository
-from cnndsl.compare.text import as_text, described
+from cnndsl.compare.text import EQUAL, as_text, described
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
@@ -79,7 +79,7 @@ def _shown(versions: Sequence[Version], limits: Limits) -> Iterator[str]:
         if found:
             yield as_text(found, medium(), paint())
             return
-        yield "the networks are equal\n"
+        yield f"{EQUAL}\n"
     yield from _text(versions)
 
 
