@@ -17,8 +17,6 @@ OTHER_SIGN = "~"
 #: How many parts of a run, places of a group, and different values of an argument are told.
 PARTS, PLACES, VALUES = 4, 6, 4
 _ONE_SIDED = ("added", "removed")
-#: Changes whose own parameters are told.
-_COSTLY = (*_ONE_SIDED, "changed", "replaced")
 #: Changes that are told one by one if they are not in a block.
 _ALONE = ("moved", "rewired")
 
@@ -38,8 +36,11 @@ class Group(Record, frozen=True):
 
     @property
     def params(self) -> int:
-        """How many parameters more the right side has because of what is added, removed or changed itself."""
-        return sum(change.params for change in self.changes) if self.what in _COSTLY else 0
+        """How many parameters more the right side has because of what is added, removed or changed itself. Of a module
+        that is replaced, what is in it is told."""
+        first = self.changes[0]
+        told = self.what in _ONE_SIDED or self.what == "changed" or first.place.is_operation
+        return sum(change.params for change in self.changes) if told and first.place.path else 0
 
     @property
     def title(self) -> str:
@@ -85,6 +86,8 @@ def _key(change: Change) -> object:
         return change.what, change.count.unit, change.block, change.block or change.around
     if change.block:
         return change.what, kinds, names, change.block, change.inside
+    if change.what == "changed" and not change.place.is_operation:
+        return change.what, kinds, names, "" if change.place.path else "input"
     return change.what, kinds, names, change.around, change.place.path if change.what in _ALONE else ""
 
 
@@ -196,7 +199,11 @@ def _paths(places: Sequence[Place]) -> str:
 
 
 def _step(argument: Argument) -> str:
-    return f"{shorten(literal(argument.before))} {ARROW} {shorten(literal(argument.after))}"
+    """A value before and after. Fractions are rounded, as long as they differ."""
+    before, after = argument.before, argument.after
+    short = [f"{value:.4g}" if type(value) is float else literal(value) for value in (before, after)]
+    told = short if short[0] != short[1] else [literal(before), literal(after)]
+    return f" {ARROW} ".join(map(shorten, told))
 
 
 def _ratio(arguments: Sequence[Argument]) -> str:
