@@ -31,6 +31,8 @@ _METADATA = {
 }
 #: Fonts for the scripts that the others lack, as names of classes may need.
 _SCRIPTS = ("Noto Sans CJK SC", "WenQuanYi Zen Hei", "PingFang SC", "Microsoft YaHei", "Arial Unicode MS", "Noto Sans")
+#: Inches of a letter of a title.
+BOLD = 0.075
 _LOOK = {
     "axes.axisbelow": True,
     "axes.edgecolor": LINE,
@@ -67,7 +69,7 @@ class Picture(Figure):
         with _look():
             super().__init__(figsize=(width, height), dpi=dpi, layout="constrained")
             if title:
-                self.suptitle(one_line(title), x=0.01, ha="left")
+                self.suptitle(cut(title, int(width / BOLD)), x=0.01, ha="left")
 
     def draw(self, renderer: Any) -> None:
         """As in matplotlib, which calls it for each format."""

@@ -83,11 +83,11 @@ def edits(random: Random, number: int) -> Iterator[Edit]:
     """So many edits of random specs, each kind in turn."""
     paths = specs()
     for kind in islice(cycle(KINDS), number):
-        made = None
-        while made is None:
+        found = None
+        while found is None:
             path = random.choice(paths)
-            made = edited(path, kind, random) if read(path) else None
-        yield made
+            found = edited(path, kind, random) if read(path) else None
+        yield found
 
 
 def edited(path: Path, kind: str, random: Random) -> Edit | None:
@@ -182,8 +182,17 @@ def operations(graph: Graph) -> list[Any]:
 
 
 def kinds(graph: Graph) -> Counter[str]:
-    """The layers and merges of a network."""
-    return Counter(item.kind for item in graph.root.everything if not isinstance(item, Module))
+    """The layers and merges of a network, without those in reused modules, which are told where they are made."""
+    return Counter(item.kind for item in made(graph.root) if not isinstance(item, Module))
+
+
+def made(module: Module) -> Iterator[Any]:
+    for item in module.operations:
+        if not isinstance(item, Module):
+            yield item
+        elif not item.reuse:
+            yield item
+            yield from made(item)
 
 
 def layers_of(diff: Diff, what: str) -> Counter[str]:
@@ -327,8 +336,8 @@ def replace(steps: list[Any], random: Random) -> Holds | None:
     steps[index] = {**others, NEW: None}
 
     def holds(diff: Diff, before: Graph, after: Graph) -> bool:
-        made = [item for item in operations(after) if item.kind == NEW]
-        return all_are(diff, "replaced") and len(diff.changes) == len(made)
+        new = [item for item in operations(after) if item.kind == NEW]
+        return all_are(diff, "replaced") and len(diff.changes) == len(new)
 
     return holds
 
@@ -357,8 +366,8 @@ def merge(steps: list[Any], random: Random) -> Holds | None:
     random.choice(places)["merge"] = "maximum"
 
     def holds(diff: Diff, before: Graph, after: Graph) -> bool:
-        made = [item for item in operations(after) if isinstance(item, Merge) and item.kind == "maximum"]
-        return all_are(diff, "replaced") and len(diff.changes) == len(made)
+        new = [item for item in operations(after) if isinstance(item, Merge) and item.kind == "maximum"]
+        return all_are(diff, "replaced") and len(diff.changes) == len(new)
 
     return holds
 

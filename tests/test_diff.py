@@ -91,10 +91,10 @@ def test_any_two_networks(seed: int) -> None:
                 if place.path:
                     row = table[place.path]
                     assert place.kind == row.layer
-    _check_balance(found, left, right)
+    _check_balance(found)
 
 
-def _check_balance(found: Diff, left: Graph, right: Graph) -> None:
+def _check_balance(found: Diff) -> None:
     """What is added, removed and replaced accounts for the number of layers."""
     more: Counter[str] = Counter()
     for change in (*found.changes, *found.explained):
@@ -106,6 +106,6 @@ def _check_balance(found: Diff, left: Graph, right: Graph) -> None:
                 more.update(place.kinds)
             for place in change.left:
                 more.subtract(place.kinds)
-    expected = edits.kinds(right)
-    expected.subtract(edits.kinds(left))
+    expected = Counter(found.right.kinds)
+    expected.subtract(found.left.kinds)
     assert {kind: n for kind, n in more.items() if n} == {kind: n for kind, n in expected.items() if n}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from fractions import Fraction
+from types import FrameType
 
 import pytest
 import torch
@@ -191,3 +194,28 @@ def test_a_field_out_of_proportion_is_not_known() -> None:
     ).graph
     (tensor,) = graph.outputs.values()
     assert receptive_fields(graph)[tensor].inputs == {"x": (None,)}
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "AdaptiveAvgPool1d: 999999",
+        "Upsample: {size: 999999}",
+        "ConvTranspose1d: {out_channels: 1, kernel_size: 999999, stride: 4095}",
+        "Upsample: {size: 999999, mode: linear, align_corners: true}",
+    ],
+)
+def test_sizes_of_millions_take_no_time(step: str) -> None:
+    """What is visited is bounded, for the layer itself and for one that reads its output."""
+    graph = cnndsl.loads(f"input: [1, 1000]\nnetwork: [{step}, Conv1d: [1, 3]]").graph
+    calls = Counter[str]()
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        calls[frame.f_code.co_name] += event == "call"
+
+    sys.setprofile(count)
+    try:
+        receptive_fields(graph)
+    finally:
+        sys.setprofile(None)
+    assert calls.total() < 150_000

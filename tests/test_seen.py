@@ -43,7 +43,7 @@ from cnndsl.training.trained import Trained
 CPU = torch.device("cpu")
 QUIET = {"quiet": True, "device": "cpu", "workers": 0}
 #: Names that a format could take for something else, or that fonts lack.
-ODD = ("$x^2$ \\alpha", "_hidden", "<b>&amp;", "a\nb\x1b[31m", "圆", "")
+ODD = ("long " * 5000, "$x^2$ \\alpha", "_hidden", "<b>&amp;", "a\nb\x1b[31m", "圆", "")
 
 
 def cnndsl_(*arguments: str | Path, code: int = 0) -> Result:
@@ -95,8 +95,8 @@ def made() -> list[Picture]:
     seen, maps = torch.zeros(3, 8, 8, dtype=torch.uint8), torch.arange(48.0).view(3, 4, 4)
     return [
         curves("net", epochs(4)),
-        confusion(ODD[2], "accuracy 0.5", ["a", ODD[1]], [[3, 1], [0, 2]]),
-        Features(ODD[3], Path("$a$.png"), ODD[0], seen, maps).figure(),
+        confusion(ODD[3], "accuracy 0.5", ["a", ODD[2]], [[3, 1], [0, 2]]),
+        Features(ODD[4], Path("$a$.png"), ODD[1], seen, maps).figure(),
     ]
 
 
@@ -117,7 +117,7 @@ def test_any_name_can_be_drawn(name: str) -> None:
     """As it is: not as a formula, and not as markup."""
     picture = confusion(name, "", [name, "b"], [[1, 0], [0, 1]])
     shown = [label.get_text() for label in picture.axes[0].get_yticklabels()]
-    assert shown[0] == name.replace("\n", "\\n").replace("\x1b", "\\x1b")
+    assert shown[0] == (name if len(name) < 99 else f"{name[:23]}…").replace("\n", "\\n").replace("\x1b", "\\x1b")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert all(picture.data(ending) for ending in ENDINGS)
@@ -277,7 +277,7 @@ def test_runs_are_plotted_by_network_folder_or_time(tmp_path: Path, monkeypatch:
         "there are no runs of `net/11-01` in runs" in wrong.stderr and "did you mean `runs/net/11-00`?" in wrong.stderr
     )
     assert not Path("b.png").exists()
-    assert "there are no runs in none" in cnndsl_("runs", "--plot", "--runs", "none").stderr
+    assert "there are no runs in none" in cnndsl_("runs", "--plot", "--runs", "none", code=2).stderr
 
 
 def test_runs_are_plotted_without_torch_and_without_pyplot(tmp_path: Path) -> None:
@@ -391,6 +391,14 @@ def test_a_confusion_matrix_of_any_size_shows_each_share(count: int) -> None:
     assert len(axes.get_xticks()) <= 55 and axes.get_xticklabels()[-1].get_text().startswith("class ")
     assert len(picture.axes) == (1 if count <= 20 else 3)
     assert right.shape == shown.shape and picture.data(".png")
+
+
+def test_counts_that_do_not_fit_are_shares() -> None:
+    counts = np.full((10, 10), 1_234_567)
+    written = {text.get_text() for text in confusion("net", "", list("abcdefghij"), counts.tolist()).axes[0].texts}
+    assert written == {"10.0%"}
+    written = {text.get_text() for text in confusion("net", "", ["a", "b"], counts[:2, :2].tolist()).axes[0].texts}
+    assert written == {"1,234,567"}
 
 
 FOLDER = """\
@@ -572,14 +580,16 @@ def test_feature_maps_are_those_of_the_first_layers(pets: Run, layer: str) -> No
 
 
 def test_feature_maps_are_bounded_and_reduced_by_means() -> None:
-    seen, maps = torch.zeros(1, 8, 16, dtype=torch.uint8), torch.randn(300, 200, 400)
+    seen, maps = torch.zeros(1, 8, 16, dtype=torch.uint8), torch.randn(130, 200, 400)
     figure = Features("net", Path("x.png"), "1", seen, maps).figure()
     picture, *shown = images(figure)
     assert len(shown) == 127 and picture.shape == (8, 16, 3)
     assert np.allclose(shown[0], maps[0].unfold(0, 4, 4).unfold(1, 4, 4).mean((-1, -2)), atol=1e-5)
-    assert any("the first 127 of 300 channels" in text.get_text() for text in figure.axes[0].texts)
+    assert any("the first 127 of 130 channels" in text.get_text() for text in figure.axes[0].texts)
     (line, *_) = images(Features("net", Path("x.png"), "1", seen, torch.randn(5, 9)).figure())[1:]
     assert line.shape == (5, 9)
+    tall = Features("net", Path("x.png"), "1", seen, torch.randn(2, 3000, 1)).figure()
+    assert [image.shape for image in images(tall)[1:]] == [(112, 1)] * 2 and tall.get_size_inches().max() < 5
     with pytest.raises(RunError, match="maps are"):
         Features("net", Path("x.png"), "1", seen, torch.randn(2, 2, 2, 2)).figure()
 

@@ -65,6 +65,8 @@ COMMANDS = [
     Command("build wrong.yaml", "error[CNN030]", 1, silent=True),
     Command("shapes tiny.yaml", "Conv2d"),
     Command("shapes wrong.yaml", "error[CNN030]", 1),
+    Command("shapes tiny.yaml --columns path,params,%,memory,field,stride --sort macs", "shown"),
+    Command("shapes tiny.yaml --columns parms", "did you mean `params`?", 2),
     Command("diff tiny.yaml tiny.yaml", "the networks are equal"),
     Command("diff tiny.yaml --right-set input=[1,9,9]", "input: [1, 8, 8]", 1),
     Command("diff tiny.yaml wrong.yaml", "error[CNN030]", 2, silent=True),

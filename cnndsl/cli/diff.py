@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import click
 
-from cnndsl.cli.common import PATH, USAGE, fail, format_option, limits_option, spec_options, tell
+from cnndsl.cli.common import PATH, USAGE, FilePath, fail, format_option, limits_option, spec_options, tell
 from cnndsl.cli.completion import complete_parameter, complete_spec, complete_weights
+from cnndsl.cli.pictures import check_files, force_option, write
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.limits import Limits
 from cnndsl.record import Record
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from cnndsl.spec.document import Spec
 
 EQUAL, DIFFERENT = 0, 1
+FIGURE = FilePath(".svg", ".png", ".pdf", ".dot")
 #: Parameters and settings for a side.
 _Options: TypeAlias = tuple[Sequence[str], Sequence[str]]
 #: Where a command line is kept that has a ``--``: what comes after it.
@@ -30,12 +32,12 @@ _PATHS = "cnndsl.diff.paths"
 
 
 class Side(Record, frozen=True):
-    """A spec with what is given for it, and what a title calls it, "" for the network's name."""
+    """A spec with what is given for it. Titles use the ``label`` if both networks have the same name."""
 
     spec: Spec
     params: Sequence[str]
     settings: Sequence[str]
-    label: str = ""
+    label: str
 
 
 class _Revisions(click.Command):
@@ -76,6 +78,14 @@ class _Revisions(click.Command):
     shell_complete=complete_weights,
     help="Weights of the left network: list which of them fit the right one.",
 )
+@click.option(
+    "-o",
+    "--output",
+    type=FIGURE,
+    help="Draw the right network with what changed in colour, and the left one if something was removed: .svg, .png, "
+    ".pdf or .dot.",
+)
+@force_option
 @click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
 @spec_options
 @limits_option
@@ -87,6 +97,8 @@ def diff(
     right_params: Sequence[str],
     right_settings: Sequence[str],
     weights: str | None,
+    output: Path | None,
+    force: bool,
     git: bool,
     params: Sequence[str],
     settings: Sequence[str],
@@ -106,11 +118,15 @@ def diff(
     options = (params, settings), (right_params, right_settings)
     try:
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
-        found = _compared(sides, weights, limits)
+        check_files(output, force=force)
+        left, right = (_compiled(side, limits) for side in sides)
+        found = _compared(left, right, [side.label for side in sides], weights)
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE)
     _show(found, form)
+    if output is not None:
+        _draw(found, left, right, output)
     sys.exit(DIFFERENT if found else EQUAL)
 
 
@@ -127,9 +143,8 @@ def _sides(specs: Sequence[str], paths: Sequence[str] | None, options: Sequence[
     if len(specs) == 1 and not any(map(any, options)):
         raise click.UsageError(f"{specs[0]} is compared with nothing: name another spec, or give -P NAME=VALUE")
     _refuse_revision(specs)
-    labels = [_label(Path(specs[0]).stem, *each) if len(specs) == 1 else "" for each in options]
-    left, right = (Side(spec, *each, label) for spec, each, label in zip(specs * 2, options, labels))
-    return (left, right) if len(specs) == 1 else (left, Side(specs[1], *options[1]))
+    left, right = specs if len(specs) == 2 else (specs[0], specs[0])
+    return Side(left, *options[0], _label(left, *options[0])), Side(right, *options[1], _label(right, *options[1]))
 
 
 def _at_revisions(names: Sequence[str], paths: Sequence[str], options: Sequence[_Options]) -> tuple[Side, Side]:
@@ -160,7 +175,8 @@ def _label(name: str, params: Sequence[str], settings: Sequence[str]) -> str:
 
 def _refuse_revision(specs: Sequence[str]) -> None:
     """Ends the program if the first of two files is not there and the second is: it is probably a revision."""
-    if len(specs) == 2 and not (Path(specs[0]).exists() or is_of_zoo(specs[0])) and Path(specs[1]).is_file():
+    is_file = Path(specs[0]).exists() or specs[0].endswith((".yaml", ".yml")) or is_of_zoo(specs[0])
+    if len(specs) == 2 and not is_file and Path(specs[1]).is_file():
         help = f"for a revision of git, `cnndsl diff {specs[0]} -- {specs[1]}`"
         fail(f"{specs[0]} does not exist", help)
 
@@ -180,14 +196,13 @@ def _compiled(side: Side, limits: Limits) -> Graph:
     return compilation.graph
 
 
-def _compared(sides: tuple[Side, Side], weights: str | None, limits: Limits) -> Diff:
+def _compared(left: Graph, right: Graph, labels: Sequence[str], weights: str | None) -> Diff:
     from msgspec.structs import replace
 
     from cnndsl.compare.compare import Fitting, compare
 
-    left, right = (_compiled(side, limits) for side in sides)
-    names = [side.label or graph.document.name for side, graph in zip(sides, (left, right))]
-    found = compare(left, right, names)
+    names = [graph.document.name for graph in (left, right)]
+    found = compare(left, right, names if names[0] != names[1] else labels)
     return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
 
@@ -201,3 +216,14 @@ def _show(found: Diff, form: str) -> None:
         show_painted(as_text(found, medium(), paint()))
     else:
         show({"json": as_json, "markdown": as_markdown}[form](found))
+
+
+def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:
+    """Writes the figure. Ends the program if that fails."""
+    from cnndsl.compare.figure import figure
+    from cnndsl.emit.diagram import NoFonts, TooLarge
+
+    try:
+        write(path, figure(found, left, right).pipe(path.suffix.removeprefix(".")), told=False)
+    except (NoFonts, TooLarge) as error:
+        fail(str(error))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import ending, format_option, runs_option
+from cnndsl.cli.common import USAGE, ending, format_option, runs_option
 from cnndsl.cli.completion import complete_named_run
 from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
 from cnndsl.grid import GONE, Grid
@@ -37,7 +38,7 @@ _GIVES = tuple(
     type=click.Choice(["time", "test_acc"]),
     default="time",
     show_default=True,
-    help="The oldest first, or the best test accuracy first.",
+    help="The oldest of each NAME first, or the best test accuracy.",
 )
 @format_option("table", "plain", "json", "csv", help="table for terminals, plain for diffs, json and csv for programs.")
 @click.option("--plot", is_flag=True, help="Draw their curves in one picture instead.")
@@ -59,11 +60,13 @@ def list_runs(
 
         found = run_folder.named_runs(runs, names) if names else run_folder.list_runs(runs)
         rows = run_rows(found, sort)
-        if not rows:
-            say(f"there are no runs in {runs}: `cnndsl train SPEC` starts one, `--runs` names another folder", err=True)
-        elif plot:
+        if plot and rows:
             _plot([row.path for row in rows], output or DEFAULT, force)
             return
+    if not rows:
+        say(f"there are no runs in {runs}: `cnndsl train SPEC` starts one, `--runs` names another folder", err=True)
+    if plot:
+        sys.exit(USAGE)
     if form == "json":
         show(json_text([_plain(row) for row in rows]))
     elif form == "csv":

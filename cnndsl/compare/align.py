@@ -19,7 +19,7 @@ from cnndsl.record import Record
 
 _Parts: TypeAlias = Sequence[Part]
 #: Up to so many pairs of children are compared one by one; along the diagonal, so many for each child.
-CELLS, BAND = 10_000, 30
+CELLS, BAND = 10_000, 12
 
 
 class Wrap(Record, frozen=True, eq=False):

@@ -162,6 +162,15 @@ class _Side:
             tensor = maker.operation.inputs[0]
         return None, self.inputs.get(tensor, 0)
 
+    def before(self, part: Part) -> Part | None:
+        """The part before it in the module around, None if it is the first."""
+        place = self.tree.places[part]
+        return self.tree.parents[part].children[place - 1] if place else None
+
+    def path_before(self, part: Part) -> str:
+        """The path of the part before, or that of the module around if there is none."""
+        return (self.before(part) or self.tree.parents[part]).path
+
     def is_new(self, tensor: Tensor) -> bool:
         """Whether a part makes a tensor that is only on this side."""
         maker = self.tree.makers.get(tensor)
@@ -324,25 +333,15 @@ class _Comparison:
             if part not in self.alignment.moved:
                 continue
             came = self.partners[part]
-            if (
-                runs
-                and self._follows(self.left, runs[-1][-1][0], came)
-                and self._follows(self.right, runs[-1][-1][1], part)
-            ):
+            if runs and self.left.before(came) is runs[-1][-1][0] and self.right.before(part) is runs[-1][-1][1]:
                 runs[-1].append((came, part))
             else:
                 runs.append([(came, part)])
         for run in runs:
-            places = Argument("after", _before(self.left, run[0][0]), _before(self.right, run[0][1]))
+            places = Argument("after", *(side.path_before(part) for side, part in zip((self.left, self.right), run[0])))
             self._add(self._change("moved", [a for a, _ in run], [b for _, b in run], (places,)), explained)
             for a, b in run:
                 self.pair(a, b, explained)
-
-    def _follows(self, side: _Side, part: Part, after: Part) -> bool:
-        around = side.tree.parents[part]
-        siblings = around.children
-        index = siblings.index(part)
-        return siblings[index + 1 : index + 2] == (after,)
 
     # --- counts ----------------------------------------------------------------------------------
 
@@ -352,7 +351,7 @@ class _Comparison:
         if not any(part.is_module or part.operation.cost.params for part in run):
             return None
         siblings = side.tree.parents[run[0]].children
-        start = siblings.index(run[0])
+        start = side.tree.places[run[0]]
         low, high, size = start, start + len(run), len(unit)
         while low >= size and [part.kind for part in siblings[low - size : low]] == unit:
             low -= size
@@ -363,13 +362,6 @@ class _Comparison:
         if not steady:
             return None
         return Count(tuple(unit), *((total, steady) if what == "removed" else (steady, total)))
-
-
-def _before(side: _Side, part: Part) -> str:
-    """The path of the part before, or that of the module around if there is none."""
-    around = side.tree.parents[part]
-    index = around.children.index(part)
-    return around.children[index - 1].path if index else around.path
 
 
 def _unit(kinds: list[str]) -> list[str]:
@@ -429,8 +421,15 @@ def _given(around: Part, tensor: Tensor) -> int:
 
 
 def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
-    """Where a tensor comes from, in words; None if there is none."""
+    """Where a tensor that a part takes comes from, in words; None if there is none. If it comes from a module beside
+    the part, that is told, not the layer inside."""
     if not tensors:
         return None
-    maker = side.tree.makers.get(tensors[0])
-    return maker.path if maker else "the input"
+    maker, parents = side.tree.makers.get(tensors[0]), side.tree.parents
+    if maker is None:
+        return "the input"
+    while (around := parents[maker]) is not parents[part] and around in parents:
+        if tensors[0] not in around.operation.outputs:
+            break
+        maker = around
+    return maker.path

@@ -70,10 +70,12 @@ class Part(Record, frozen=True, eq=False):
 
 
 class Tree(Record, frozen=True):
-    """The parts of a network, with the module around each, and the part that makes each tensor."""
+    """The parts of a network, with the module around each, its place among that one's children, and the part that makes
+    each tensor."""
 
     root: Part
     parents: Mapping[Part, Part]
+    places: Mapping[Part, int]
     makers: Mapping[Tensor, Part]
 
 
@@ -87,12 +89,14 @@ class Reader:
         """The tree of a network."""
         root = self._module(graph.root, ())
         parents: dict[Part, Part] = {}
+        places: dict[Part, int] = {}
         makers: dict[Tensor, Part] = {}
         for part in root.everything():
             parents.update(dict.fromkeys(part.children, part))
+            places.update({child: place for place, child in enumerate(part.children)})
             if not part.is_module:
                 makers.update(dict.fromkeys(part.operation.outputs, part))
-        return Tree(root, parents, makers)
+        return Tree(root, parents, places, makers)
 
     def _number(self, key: Hashable) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
@@ -112,8 +116,8 @@ class Reader:
         kinds: Counter[str] = Counter()
         contents: Counter[int] = Counter()
         for child in children:
-            kinds += child.kinds
-            contents += child.contents
+            kinds.update(child.kinds)
+            contents.update(child.contents)
         own = {parameter.name: module.params[parameter.name] for parameter in module.definition.parameters}
         weight = max(sum(child.weight for child in children), 1)
         return self._part(module, own, {}, tuple(children), content, wires, kinds, contents, weight)

@@ -45,7 +45,7 @@ class Repository:
     def revision(self, name: str) -> Revision:
         """The revision of a name, such as ``HEAD~1``, a branch or a tag. Raises :class:`RunError` if there is none."""
         found, error = self.ask("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{tree}}")
-        if error or "\0" in name:
+        if error:
             known, _ = self.ask("for-each-ref", "--count=1000", "--format=%(refname:short)")
             help = did_you_mean(name, known.decode(errors="replace").split()) or "`git log --oneline` lists revisions"
             _refuse(f"git knows no revision `{shorten(name)}`", help)
@@ -79,7 +79,7 @@ class Revision(Files):
         inside = self._inside(path)
         if inside is None:
             return DISK.read(path, at_most, pipes)
-        if "\n" in inside or "\0" in inside:
+        if "\n" in inside:
             raise OSError(errno.EINVAL, "git cannot be asked for a name with a line break", inside)
         request = os.fsencode(f"{self.tree}:{inside}\n")
         answer, error = self.repository.ask("cat-file", "--batch-check", "--follow-symlinks", given=request)

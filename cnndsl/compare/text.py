@@ -15,8 +15,8 @@ from cnndsl.printable import in_markdown, one_line
 if TYPE_CHECKING:
     from cnndsl.compare.compare import Diff, Fitting, Summary
 
-#: The widest line of a list of changes, and how many groups that follow from others are listed.
-WIDEST, EXPLAINED = 100, 8
+#: The widest line of a list of changes, and how many groups are listed, and of those that follow from others.
+WIDEST, CAUSES, EXPLAINED = 100, 60, 8
 #: The same for pull requests: groups that are not folded, and layers that only follow.
 LISTED, FOLLOWING = 12, 100
 #: Tensors of a kind that do not fit.
@@ -41,8 +41,11 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
 def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
     shown, width = medium.shown, min(medium.width or WIDEST, WIDEST)
     lines: list[str] = []
-    for group in grouped(diff.changes):
+    causes = grouped(diff.changes)
+    for group in causes[:CAUSES]:
         lines += _group(group, width, medium, paint)
+    if len(causes) > CAUSES:
+        lines.append(shown(f"… {len(causes) - CAUSES} more, all in --format json"))
     if explained := grouped(diff.explained):
         lines += ["", "which changes"]
         for group in explained[:EXPLAINED]:

@@ -54,8 +54,8 @@ class Bound(Record, frozen=True, eq=False, dict=True):
         return self.layer.windows(self.input, self.output), self.layer.arrangement(self.input, self.output)
 
     @cached_property
-    def shares_memory(self) -> tuple[bool, bool]:
-        """Whether the output lies in the memory of the input, in inference and in training."""
+    def takes_no_memory(self) -> tuple[bool, bool]:
+        """Whether its output lies in the memory of its input, in inference and in training."""
         if self.layer.works_in_place():
             return True, True
         return self.layer.is_view(training=False), self.layer.is_view(training=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from cnndsl.layers.kinds import ABOVE_ZERO, BOOLEAN, EARLIER, NULL, POSITIVE, Choice, Listing, PerAxis
 from cnndsl.layers.shape import Refused, Shape, size_name
 from cnndsl.layers.table import INPUT, NOTHING, Layer, Saved, argument, layer
-from cnndsl.layers.windows import Span, Windows, adaptive, cubic, interpolated, linear, nearest
+from cnndsl.layers.windows import Span, Windows, adaptive, cubic, interpolated, linear, nearest, repeated
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -50,7 +50,7 @@ class _Interpolating(Layer):
         if mode == "area":
             return adaptive(size, out)
         if size == 1:
-            return Windows(1, (Span(0, 0),) * out)
+            return repeated(out)
         taps = _TAPS.get(mode, linear)
         if aligned:
             ratio = Fraction(size - 1, out - 1) if out > 1 else Fraction(size)
@@ -232,7 +232,7 @@ class PixelShuffle(Layer):
         return Shape((*before, channels // factor**2, height * factor, width * factor))
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
-        return dict.fromkeys((x.rank - 2, x.rank - 1), Windows(1, (Span(0, 0),) * self.upscale_factor))
+        return dict.fromkeys((x.rank - 2, x.rank - 1), repeated(self.upscale_factor))
 
     def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
         factor = self.upscale_factor

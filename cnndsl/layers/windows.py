@@ -35,6 +35,10 @@ class Windows(NamedTuple):
 
 #: Each position of the output reads the whole axis.
 WHOLE = Windows(0, ())
+#: A pattern that is too long to be of use.
+UNKNOWN = Windows(0, (None,))
+#: The longest pattern. A spec may have sizes of millions.
+LONGEST = 4096
 
 
 def moved(by: int) -> Windows:
@@ -50,13 +54,14 @@ def sliding(kernel: int, stride: int, before: int, dilation: int = 1) -> Windows
 def spreading(kernel: int, stride: int, padding: int, dilation: int) -> Windows:
     """A transposed convolution: input ``i`` is added to the outputs ``i * stride - padding + m * dilation``, for each
     position ``m`` of the kernel."""
-    read: dict[int, list[int]] = {}
-    for m in range(kernel):
+    common = gcd(dilation, stride)
+    period = stride // common  # of the positions of the kernel that meet the same outputs
+    read: dict[int, Span] = {}
+    for m in range(min(kernel, period)):
+        far = m + (kernel - 1 - m) // period * period
         quotient, rest = divmod(m * dilation - padding, stride)
-        read.setdefault(rest, []).append(-quotient)
-    step = dilation // gcd(dilation, stride)
-    spans = (Span(min(read[r]), max(read[r]), step) if r in read else None for r in range(stride))
-    return Windows(1, tuple(spans))
+        read[rest] = Span(-((far * dilation - padding) // stride), -quotient, dilation // common)
+    return Windows(1, tuple(map(read.get, range(stride))))
 
 
 def adaptive(size: int, out: int) -> Windows:
@@ -65,13 +70,22 @@ def adaptive(size: int, out: int) -> Windows:
         return WHOLE
     common = gcd(size, out)
     advance, period = size // common, out // common
+    if period > LONGEST:
+        return UNKNOWN
     ends = [-(i * -advance // period) for i in range(period + 1)]
     return Windows(advance, tuple(Span(i * advance // period, ends[i + 1] - 1) for i in range(period)))
 
 
 def interpolated(ratio: Fraction, offset: Fraction, taps: Callable[[Fraction], Span]) -> Windows:
     """Interpolation: output ``i`` is at position ``i * ratio + offset`` of the input, and reads its ``taps``."""
+    if ratio.denominator > LONGEST:
+        return UNKNOWN
     return Windows(ratio.numerator, tuple(taps(i * ratio + offset) for i in range(ratio.denominator)))
+
+
+def repeated(times: int) -> Windows:
+    """Each position of the input appears so many times."""
+    return UNKNOWN if times > LONGEST else Windows(1, (Span(0, 0),) * times)
 
 
 def nearest(position: Fraction) -> Span:

@@ -89,7 +89,7 @@ def _root(network: Graph | Module) -> Module:
 def _shares(operation: Operation, training: bool) -> bool:
     """Whether the outputs of an operation lie in the memory of its input."""
     if isinstance(operation, Apply):
-        return operation.bound.shares_memory[training]
+        return operation.bound.takes_no_memory[training]
     return isinstance(operation, Split) or len(operation.inputs) == 1
 
 

@@ -17,14 +17,14 @@ from math import gcd, lcm
 from typing import TYPE_CHECKING, TypeAlias
 
 from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Tensor
-from cnndsl.layers.windows import Span, Windows
+from cnndsl.layers.windows import LONGEST, Span, Windows
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-#: The longest pattern of one axis, and the positions that may be visited for a network. Beyond that a field is unknown.
-_LONGEST, _BUDGET = 4096, 5_000_000
+#: The positions that may be visited for a network. Beyond that, a field is not known.
+_BUDGET = 1_000_000
 
 #: First and last position of the input that a position depends on; None if it depends on none.
 _Interval: TypeAlias = tuple[int, int] | None
@@ -110,7 +110,7 @@ class _Walk:
     def affords(self, phases: int, positions: int = 1) -> bool:
         """Whether so many positions may be visited for each phase of a pattern."""
         self.left -= phases * positions
-        return phases <= _LONGEST and self.left > 0
+        return phases <= LONGEST and self.left > 0
 
 
 class _Through:
@@ -145,7 +145,7 @@ class _Through:
         """The same field, with the dimension that runs along the axis behind the layer."""
         after = [dim for dim, before in enumerate(self.arrangement) if axis.dim in before]
         if axis.dim == 0 or (self.shape[axis.dim] == 1 and len(after) != 1):
-            return Axis(0, axis.pattern)
+            return Axis(0, axis.pattern[:1])
         if len(after) != 1:
             return None
         alone = self.arrangement[after[0]] == (axis.dim,)
@@ -175,8 +175,7 @@ def _seen(axis: Axis, span: Span | None, moved: int) -> _Interval:
     first, last, step = span.first + moved, span.last + moved, span.step
     reach = _scanned(span, len(axis.pattern)) * step
     near, far = range(first, first + reach, step), range(last, last - reach, -step)
-    seen = [_at(axis, position) for position in chain(near, far)]
-    return _hull(interval for interval in seen if interval)
+    return _hull([_at(axis, position) for position in chain(near, far)])
 
 
 def _at(axis: Axis, position: int) -> _Interval:
@@ -185,9 +184,10 @@ def _at(axis: Axis, position: int) -> _Interval:
     return interval and (interval[0] + moved, interval[1] + moved)
 
 
-def _hull(intervals: Iterable[tuple[int, int]]) -> _Interval:
-    firsts_and_lasts = tuple(zip(*intervals))
-    return (min(firsts_and_lasts[0]), max(firsts_and_lasts[1])) if firsts_and_lasts else None
+def _hull(intervals: Sequence[_Interval]) -> _Interval:
+    """From the first to the last position of any of the intervals."""
+    some = [interval for interval in intervals if interval]
+    return (min([first for first, _ in some]), max([last for _, last in some])) if some else None
 
 
 def _merged(merge: Merge, fields: Sequence[Field], walk: _Walk) -> Field:
@@ -212,7 +212,7 @@ def _union(merge: Merge, axes: Sequence[tuple[Axis | None, Tensor]], walk: _Walk
         return None
     dim = known[0].dim
     if dim == 0:
-        return Axis(0, (_hull(interval for axis in known for interval in axis.pattern if interval),))
+        return Axis(0, (_hull([interval for axis in known for interval in axis.pattern]),))
     joined = merge.kind == "concat" and dim == merge.dim % merge.output.shape.rank and len(known) > 1
     if joined or not all(axis.advance for axis in known):
         return Axis(dim, tuple({interval for axis in known for interval in axis.pattern}))
@@ -230,5 +230,5 @@ def _aligned(axes: Sequence[Axis], size: int, walk: _Walk) -> Axis | None:
     period = lcm(*(len(axis.pattern) for axis in axes)) if alike else size
     if not walk.affords(period, len(axes)):
         return None
-    pattern = tuple(_hull(filter(None, (_at(axis, position) for axis in axes))) for position in range(period))
+    pattern = tuple(_hull([_at(axis, position) for axis in axes]) for position in range(period))
     return Axis(first.dim, pattern, period * first.advance // len(first.pattern))

@@ -63,7 +63,7 @@ def filters_of(network: str, module: nn.Module, layer: str | None = None) -> Fil
     convolution = found[chosen]
     weight = convolution.weight.detach().float().cpu()
     if convolution.transposed:  # stored as (in, out / groups, ...)
-        parts = weight.view(convolution.groups, -1, *weight.shape[1:])
+        parts = weight.reshape(convolution.groups, -1, *weight.shape[1:])
         weight = parts.transpose(1, 2).flatten(0, 1)
     return Filters(network, chosen, weight)
 
@@ -83,7 +83,7 @@ def output_of(network: str, module: nn.Module, layer: str, run: Callable[[], obj
 
     handle = found[layer].register_forward_hook(catch)
     try:
-        with torch.inference_mode():
+        with torch.no_grad():  # not `inference_mode`, whose tensors take no gradient later
             run()
     finally:
         handle.remove()

@@ -35,7 +35,7 @@ class Live:
     def progress(self, text: str, done: int, total: int) -> None:
         """``done`` of the ``total`` batches of an epoch are done."""
         line = one_line(text)
-        bar = f'<progress value="{done}" max="{total}" style="vertical-align:middle"></progress>'
+        bar = f'<progress value="{done}" max="{total}" style="vertical-align:middle;width:8em"></progress>'
         self._line.show({"text/plain": line, "text/html": f"{bar} <code>{escape(line)}</code>"})
 
     def curves(self, epochs: Sequence[Epoch]) -> None:

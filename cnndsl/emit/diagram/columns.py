@@ -8,7 +8,7 @@ from math import inf
 
 from msgspec.structs import replace
 
-from cnndsl.emit.diagram.picture import Picture, Point, Wire
+from cnndsl.emit.diagram.picture import Picture, Point, Stroke, Wire
 from cnndsl.record import Record
 
 #: Between columns, and above and below them, for the first line from one to the next; and for each other line.
@@ -152,8 +152,13 @@ def _strip(picture: Picture, top: float, bottom: float) -> Picture:
         tuple(box for box in picture.boxes if top < box.y < bottom),
         tuple(replace(wire, points=points) for wire, points in wires if len(points) > 1),
         tuple(text for text in picture.texts if top < text.y < bottom),
-        tuple(replace(stroke, points=points) for stroke, points in strokes if len(points) > 1),
+        tuple(_part(stroke, points, bottom) for stroke, points in strokes if len(points) > 1),
     )
+
+
+def _part(stroke: Stroke, points: tuple[Point, ...], bottom: float) -> Stroke:
+    """A part of a stroke, with a name of its own."""
+    return stroke if points == stroke.points else Stroke(f"{stroke.id} to {bottom:.0f}", points)
 
 
 def _within(points: Sequence[Point], top: float, bottom: float) -> tuple[Point, ...]:

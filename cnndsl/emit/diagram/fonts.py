@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from unicodedata import combining, east_asian_width
 
 #: The widths of the characters from space to ``~`` in Helvetica, and Arial and Liberation Sans, in thousandths of the
@@ -25,6 +26,7 @@ _OTHERS = {"\u00a0": 278, "·": 278, "×": 584, "−": 584, "÷": 584, "…": 10
 WIDEST = 1.18
 
 
+@lru_cache(1 << 14)
 def width(text: str, size: float, bold: bool = False) -> float:
     """The width in points that a text takes with any of the fonts that readers have.
 

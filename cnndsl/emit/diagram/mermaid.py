@@ -55,7 +55,8 @@ class _Chart:
         self.count = 0
         self.looks: dict[Fill, list[str]] = {}
         # Mermaid places subgraphs from the last to the first.
-        flow = [line for panel in reversed(found) for line in self._panel(panel.picture)]
+        drawn = [panel.picture for panel in reversed(found) if panel.picture.wires]  # without the legend
+        flow = [line for picture in drawn for line in self._panel(picture)]
         self.text = "\n  ".join([f"flowchart {self.direction}", *flow, *self._styles()]) + "\n"
 
     def _id(self, look: Fill) -> str:
@@ -110,6 +111,5 @@ def quoted(text: str) -> str:
 
 def escaped(text: str) -> str:
     """A label, with all that could mean something as a code of Mermaid: ``#35;`` is ``#``."""
-    return "".join(
-        char if char.isalnum() or char in PLAIN else f"#{ord(char)};" for char in one_line(text.replace("\u00a0", " "))
-    )
+    line = one_line(text.replace("\u00a0", " "))
+    return "".join(char if char.isalnum() or char in PLAIN else f"#{ord(char)};" for char in line)

@@ -54,7 +54,7 @@ class _Writer:
         self.dot.node(identifier(id), pos=self._place(x, y), **size, **attributes)
 
     def _box(self, box: Box) -> None:
-        label = f"<{'<BR/>'.join(map(self._line, box.lines))}>" if box.lines else ""
+        label = f"<{'<BR/>'.join(self._spaced(box.lines))}>" if box.lines else ""
         self._node(box.id, box.x, box.y, box.width, box.height, label=label, **self._look(box))
 
     def _look(self, box: Box) -> dict[str, str]:
@@ -74,6 +74,12 @@ class _Writer:
         if box.kind == "merge" and box.width == box.height:
             return {**look, "shape": "circle", "style": "filled"}
         return look
+
+    def _spaced(self, lines: Sequence[Line]) -> Iterator[str]:
+        """Lines of a label. Spaces of the size of the line above keep a smaller one away from it."""
+        for above, line in zip((None, *lines), lines):
+            space = f'<FONT POINT-SIZE="{above.size:g}"> </FONT>' if above and above.size > line.size else ""
+            yield f"{space}{self._line(line)}{space}"
 
     def _line(self, line: Line) -> str:
         return "".join(self._piece(piece.text, piece.look, line.size) for piece in line.pieces)

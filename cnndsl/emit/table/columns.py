@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cnndsl.diagnostics import did_you_mean
-from cnndsl.emit.table.rows import Row, Shapes, Table
 from cnndsl.layers import Shape
 from cnndsl.measure.memory import DTYPES
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
+    from cnndsl.emit.table.rows import Row, Shapes, Table
     from cnndsl.measure.receptive import Axis
 
 #: Formats a number for people: with all of its digits, or rounded.

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from html import escape
+from typing import TYPE_CHECKING
 
 from cnndsl.emit.table.columns import Column, columns_of
-from cnndsl.emit.table.rows import Row, Table
 from cnndsl.emit.table.text import cells_of, feet_of, input_of, parents, summary_of, title_of
 from cnndsl.printable import one_line
+
+if TYPE_CHECKING:
+    from cnndsl.emit.table.rows import Row, Table
 
 #: The background of a notebook in Jupyter and VS Code, also in dark themes.
 _PAPER = "var(--cnndsl-paper,var(--jp-layout-color0,var(--vscode-editor-background,Canvas)))"

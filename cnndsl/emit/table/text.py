@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, zip_longest
+from typing import TYPE_CHECKING
 
 from cnndsl.emit.table.columns import Column, Number, as_bytes, columns_of, exact, human
-from cnndsl.emit.table.rows import Row, Table
 from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.printable import in_markdown, one_line
+
+if TYPE_CHECKING:
+    from cnndsl.emit.table.rows import Row, Table
 
 #: The cells of a bar that is a share of 100 %, and the blocks of an eighth to a whole cell.
 _BAR, _BLOCKS = 10, " ▏▎▍▌▋▊▉█"

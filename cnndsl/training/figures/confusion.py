@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,8 @@ CELL, LEAST, MOST = 0.36, 2.8, 7.0
 NUMBERS, NAMES = 20, 55
 #: The longest name on an axis, and its width in times the size of its letters.
 LONGEST, LETTER = 24, 0.52
+#: The smallest size of counts.
+SMALLEST = 5
 #: Points of a mistake at least: in a thousand classes a cell would not be seen.
 DOT = 2.5
 #: Small shares must be seen: of 100 samples, 4 are a fifth as dark as all.
@@ -91,11 +93,16 @@ def _explain(picture: Picture, axes: Axes) -> None:
 
 
 def _write(axes: Axes, matrix: NDArray[np.int_], cell: float) -> None:
-    """The counts that are not zero, as large as the longest one fits a cell of so many inches."""
+    """The counts that are not zero, as large as fits a cell of so many inches; shares if they would be too small."""
     shares = _shares_of(matrix)
-    longest = max(len(f"{count:,}") for count in matrix.flat)
-    size = min(8.0, cell * 72 * 0.85 / (0.56 * longest))
-    for (row, column), count in np.ndenumerate(matrix):
-        if count:
-            colour = "white" if shares[row, column] > 0.4 else INK
-            axes.text(column, row, f"{count:,}", ha="center", va="center", size=size, color=colour)
+    texts = {place: f"{count:,}" for place, count in np.ndenumerate(matrix) if count}
+    if _size(texts.values(), cell) < SMALLEST:
+        texts = {place: f"{shares[place]:.1%}" for place in texts}
+    for (row, column), text in texts.items():
+        colour = "white" if shares[row, column] > 0.4 else INK
+        axes.text(column, row, text, ha="center", va="center", size=_size(texts.values(), cell), color=colour)
+
+
+def _size(texts: Collection[str], cell: float) -> float:
+    """The size of letters with which the longest text fits a cell."""
+    return min(8, cell * 72 * 0.85 / (0.56 * max(map(len, texts), default=1)))

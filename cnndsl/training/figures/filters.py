@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cnndsl.palette import MUTED
 from cnndsl.picture import Picture, drawn
-from cnndsl.training.figures.tiles import Sheet, Tile, columns_for
+from cnndsl.training.figures.tiles import Sheet, Tile, columns_for, sizes
 
 if TYPE_CHECKING:
     from cnndsl.training.insight import Filters
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 #: The most images of filters, and the most rows and columns if each channel has one.
 MOST, ROWS = 256, 24
 WIDTH = 0.5
-TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 @drawn
@@ -27,10 +26,9 @@ def filters(found: Filters) -> Picture:
     channels as rows, volumes in slices."""
     weight = found.weight.numpy()
     largest = float(np.abs(weight[np.isfinite(weight)]).max(initial=0)) or 1.0
-    size = TIMES.join(map(str, weight.shape[2:]))
     title = f"{found.network}, layer {found.layer}"
     colours = f"grey is 0, black {-largest:.3g}, white {largest:.3g}".replace("-", "\N{MINUS SIGN}")
-    caption = f"{len(weight)} filters of {size}; {colours}"
+    caption = f"{len(weight)} filters of {sizes(weight.shape[2:])}; {colours}"
     images = _images(weight)
     look: dict[str, Any] = {"cmap": "gray", "vmin": -largest, "vmax": largest}
     if images.shape[-2:] == (1, 1):

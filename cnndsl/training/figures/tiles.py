@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cnndsl.palette import BLUE, MUTED, VERMILION
-from cnndsl.picture import Picture, cut
+from cnndsl.picture import BOLD, Picture, cut
 
 #: Inches around everything, between tiles, of the title, of a line of text, of the names of rows, and of the narrowest
 #: picture, which needs room for its title.
@@ -21,7 +21,7 @@ MARGIN, GAP, TITLE, LINE, NAMES, LEAST = 0.12, 0.08, 0.24, 0.13, 0.5, 3.8
 #: The least and the largest height of an image, in times of its width.
 FLATTEST, TALLEST = 1 / 8, 4
 #: Points of letters, and their inches.
-SIZE, LETTER, BOLD = 6.5, 0.048, 0.075
+SIZE, LETTER = 6.5, 0.048
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,8 @@ class Sheet:
 
     @property
     def tall(self) -> float:
-        """Inches of an image. Very flat or tall ones are stretched."""
-        height, width = self.tiles[0].image.shape[:2]
-        return self.width * min(max(float(height / width), FLATTEST), TALLEST)
+        """Inches of an image."""
+        return self.width * form(self.tiles[0].image)
 
     @property
     def above(self) -> float:
@@ -101,6 +100,17 @@ class Sheet:
 
 def _muted() -> dict[str, Any]:
     return {"size": SIZE, "color": MUTED}
+
+
+def form(image: NDArray[Any]) -> float:
+    """The height of a drawn image in times of its width. Very flat and very tall ones are stretched."""
+    height, width = image.shape[:2]
+    return min(max(float(height / width), FLATTEST), TALLEST)
+
+
+def sizes(shape: Sequence[int]) -> str:
+    """Sizes with a multiplication sign between them."""
+    return "\N{MULTIPLICATION SIGN}".join(map(str, shape))
 
 
 def columns_for(tiles: int) -> int:

@@ -184,7 +184,7 @@ class _Planner:
             if all(isinstance(item, Beside) and item.through for item in between) and len(between) < 2:
                 first = min(self.spots[cell].row for cell in heads(after))
                 alone = edge.head.cell is after or isinstance(after, Stack)
-                skips = _in_shortcut(before, edge.tail.cell) or _in_shortcut(after, edge.head.cell)
+                skips = _in_shortcut(chains[edge.tail.cell]) != _in_shortcut(chains[edge.head.cell])
                 self.direct.append(Direct(edge, first - 1, alone, skips))
                 return
         lane = self.lanes[stack].setdefault(edge.tensor, Lane([]))
@@ -266,11 +266,9 @@ class _Planner:
             self._place(part, across + aside, row + below)
 
 
-def _in_shortcut(item: Item, cell: Cell) -> bool:
-    """Whether a cell is beside the body of a residual, or the line that goes through beside it."""
-    if not isinstance(item, Beside) or not (item.main or item.through):
-        return False
-    return cell not in cells(item.arms[0]) if item.main else False
+def _in_shortcut(chain: Sequence[tuple[Item, int]]) -> bool:
+    """Whether a cell with these items around it is beside the body of a residual."""
+    return any(isinstance(item, Beside) and item.main and place for item, place in chain)
 
 
 def _above(beside: Beside, height: int, most: int) -> int:

@@ -35,34 +35,41 @@ class Panel(Record, frozen=True):
 def sheet(graph: Graph, options: Options) -> Picture:
     """The whole figure: the trunk on the left, its blocks in columns on the right, and a title above."""
     trunk, *others = panels(graph, options)
+    flows_down = options.rankdir in ("TB", "BT")
     found = trunk.picture
-    for panel, (x, y) in zip(others, _best(trunk, others)):
-        found += panel.picture.moved(x, y)
+    for panel, (aside, along) in zip(others, _best([_size(panel, flows_down) for panel in (trunk, *others)])):
+        found += panel.picture.moved(*((aside, along) if flows_down else (along, aside)))
     return titled(found, graph)
 
 
-def _best(trunk: Panel, others: Sequence[Panel]) -> list[Point]:
-    """Places of the panels in columns beside the trunk. Of several heights of the columns the one whose page is
-    small and not too wide."""
-    heights = {sum(panel.height + GAP for panel in others[:count]) for count in range(1, len(others) + 1)}
-    least = max((panel.height for panel in (trunk, *others)), default=0.0)
-    tries = [_columns(trunk, others, height) for height in sorted({least, *heights}) if height >= least]
-    return min(tries, key=lambda each: each[0], default=(0.0, []))[1]
+def _size(panel: Panel, flows_down: bool) -> Point:
+    """Across and along the flow."""
+    return (panel.width, panel.height) if flows_down else (panel.height, panel.width)
 
 
-def _columns(trunk: Panel, others: Sequence[Panel], most: float) -> tuple[float, list[Point]]:
-    """Panels in columns of at most a height, and how bad that is: the area of the page, more if it is not as wide as a
-    page in landscape."""
-    x, y, widest, lowest = trunk.width + GAP, 0.0, 0.0, trunk.height
+def _best(sizes: Sequence[Point]) -> list[Point]:
+    """Places of the panels in columns beside the trunk, the first. Of several heights of the columns, the one whose
+    page is small and not too wide."""
+    heights = {sum(height + GAP for _, height in sizes[1:count]) for count in range(2, len(sizes) + 1)}
+    least = max(height for _, height in sizes)
+    tries = [_columns(sizes, most) for most in sorted({least, *heights}) if most >= least]
+    return min(tries, key=lambda each: each[0])[1]
+
+
+def _columns(sizes: Sequence[Point], most: float) -> tuple[float, list[Point]]:
+    """Panels in columns of at most a height, and how bad that is: the area of the page, more if it is wider than a page
+    in landscape or higher than one in portrait."""
+    (x, lowest), *others = sizes
+    x, y, widest = x + GAP, 0.0, -GAP
     found: list[Point] = []
-    for panel in others:
-        if y and y + panel.height > most:
+    for width, height in others:
+        if y and y + height > most:
             x, y, widest = x + widest + GAP, 0.0, 0.0
         found.append((x, y))
-        y += panel.height + GAP
-        widest, lowest = max(widest, panel.width), max(lowest, y - GAP)
-    ratio = (x + widest) / lowest
-    return (x + widest) * lowest * max(ratio / WIDE, 1.0, 0.5 / ratio), found
+        y += height + GAP
+        widest, lowest = max(widest, width), max(lowest, y - GAP)
+    ratio = (x + widest) / (lowest or 1)
+    return (x + widest) * lowest * max(ratio / WIDE, 1.0, 1 / WIDE / ratio), found
 
 
 def titled(picture: Picture, graph: Graph) -> Picture:
@@ -81,8 +88,8 @@ def titled(picture: Picture, graph: Graph) -> Picture:
 
 
 def panels(graph: Graph, options: Options, longest: int | None = None) -> list[Panel]:
-    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one.
-    Lists that are longer than ``longest`` lose their middle."""
+    """The trunk and the blocks of a network, each as a picture of its own; at the end a legend, if it needs one. Lists
+    that are longer than ``longest`` lose their middle."""
     found = canvases(graph, options, longest)
     shares, scale = _shares(graph, found, options)
     names = Names()

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
+from textwrap import wrap
 
 import graphviz
 
 from cnndsl.emit.diagram.dot import FONT, escaped, font, identifier, lines
+from cnndsl.emit.diagram.fonts import width
 from cnndsl.emit.diagram.labels import SIGNS, TIMES
 from cnndsl.emit.diagram.layers.figure import Cluster, Edge, Figure, Node
 from cnndsl.emit.diagram.themes import Theme
@@ -50,6 +52,9 @@ def write(figure: Figure, dot: graphviz.Digraph, title: str, description: str, s
 class _Writer:
     def __init__(self, figure: Figure, dot: graphviz.Digraph, theme: Theme) -> None:
         self.figure, self.dot, self.theme = figure, dot, theme
+        self.rooms: dict[str, float] = {}
+        for id, room in _rooms(figure.root):
+            self.rooms[id] = max(room, self.rooms.get(id, 0.0))
 
     def write(self, title: str, description: str, show_shapes: bool) -> None:
         figure, dot, theme = self.figure, self.dot, self.theme
@@ -89,6 +94,18 @@ class _Writer:
             inner.attr(**self._cluster(child, level))
             for grandchild in child.children:
                 self._child(grandchild, inner, level + 1)
+            self._keep_titles_free(child, inner)
+
+    def _keep_titles_free(self, cluster: Cluster, dot: graphviz.Digraph) -> None:
+        """Puts something invisible and as wide as a title to the left of the first node below it, so that the line to
+        that goes past the title."""
+        for child in cluster.children:
+            if room := self.rooms.get(child.id):
+                name = f"{identifier(child.id)} title"
+                dot.node(name, label="", style="invis", fixedsize="true", width=f"{room / 72:.3f}", height="0.01")
+                with dot.subgraph() as beside:
+                    beside.attr(rank="same")
+                    beside.edge(name, identifier(child.id), style="invis")
 
     def _node(self, node: Node) -> dict[str, str]:
         if node.kind == "fork":
@@ -162,6 +179,31 @@ class _Writer:
 
     def _times(self, times: int, before: str = "") -> str:
         return font(f"<B>{before}{TIMES}{times}</B>", 11, self.theme.bypass) if times > 1 else ""
+
+
+def _nodes(cluster: Cluster) -> Iterator[Node]:
+    """All nodes in a cluster, in order."""
+    for child in cluster.children:
+        if isinstance(child, Node):
+            yield child
+        else:
+            yield from _nodes(child)
+
+
+def _rooms(cluster: Cluster) -> Iterator[tuple[str, float]]:
+    """The first nodes below titles, with the widths of these. A title leaves its line alone if a node is much wider."""
+    for child in cluster.children:
+        if isinstance(child, Cluster):
+            yield from _rooms(child)
+    nodes = [*_nodes(cluster)]
+    room = max(width(cluster.title, 10, bold=True), width(cluster.kind, 9))
+    if cluster.title and nodes and max(map(_width, nodes)) < 2 * room + 20:
+        yield nodes[0].id, room
+
+
+def _width(node: Node) -> float:
+    """About how wide a node is."""
+    return max(width(node.title, 11, bold=True), *(width(line, 8.5) for line in wrap(node.detail, 34) or [""]))
 
 
 def _skips(edge: Edge) -> bool:

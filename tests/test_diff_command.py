@@ -1,0 +1,439 @@
+# ruff: noqa: RUF001
+"""``cnndsl diff`` as a command: what it says of known networks, its formats, and revisions of git."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from click.testing import CliRunner, Result
+from terminal import Setting, shown
+
+import cnndsl
+from cnndsl.cli import cli
+from cnndsl.emit.diagram.themes import THEMES
+
+ARCHS = Path(__file__).parent.parent / "archs"
+BASE = """\
+input: [3, 32, 32]
+params: {width: 32, depth: 2}
+blocks:
+  Block(channels):
+    - residual:
+        - Conv2d: {out_channels: $channels, kernel_size: 3, padding: 1, bias: false}
+        - BatchNorm2d
+        - ReLU
+    - ReLU
+network:
+  - Conv2d: {out_channels: $width, kernel_size: 3, padding: 1}
+  - repeat: [Block: $width]
+    times: $depth
+  - AdaptiveAvgPool2d: 1
+  - Flatten
+  - Linear: 10
+"""
+NET = "extends: base.yaml\nname: net\nparams: {depth: 3}\n"
+
+Diff = Callable[..., Result]
+
+
+@pytest.fixture
+def diff(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Diff:
+    """Runs the command in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: object) -> Result:
+        return CliRunner().invoke(cli, ["diff", *map(str, arguments)])
+
+    return run
+
+
+def told(result: Result) -> list[str]:
+    """The lines that tell changes: from the first blank line to the next."""
+    return result.output.split("\n\n")[1].splitlines()
+
+
+# --- what it says ----------------------------------------------------------------------------------------
+
+
+def test_vgg(diff: Diff) -> None:
+    found = diff("zoo:torchvision/vgg11", "zoo:torchvision/vgg16")
+    assert found.exit_code == 1
+    assert told(found) == [
+        "+ features (+5.49 M params)",
+        "    5 × (Conv2d, ReLU) added",
+        "    1 → 2 at 2–3, 7–8",
+        "    2 → 3 at 14–15, 21–22, 24–25",
+    ]
+    assert "parameters       132.86 M  138.36 M  +4.14 %" in found.output
+    assert "receptive field   150×150   212×212" in found.output
+    assert told(diff(ARCHS / "vgg11.yaml", ARCHS / "vgg16.yaml")) == [
+        "~ 5 × VGGBlock: convolutions 1 → 2 (0, 1), 2 → 3 (2, 3, 4) (+5.49 M params)"
+    ]
+
+
+def test_resnet(diff: Diff) -> None:
+    assert told(diff("zoo:torchvision/resnet18", "zoo:torchvision/resnet34")) == [
+        "+ layer1: 2 → 3 × Block (layer1.2) (+73.98 k params)",
+        "+ layer2: 2 → 4 × Block (layer2.2–3) (+590.85 k params)",
+        "+ layer3: 2 → 6 × Block (layer3.2–5) (+4.72 M params)",
+        "+ layer4: 2 → 3 × Block (layer4.2) (+4.72 M params)",
+    ]
+
+
+def test_resnext(diff: Diff) -> None:
+    """Equal changes of sixteen blocks are told once."""
+    assert told(diff("zoo:torchvision/resnet50", "zoo:torchvision/resnext50_32x4d")) == [
+        "~ Block.conv1 in 16 blocks (+4.33 M params)",
+        "    out_channels ×2 (64 → 128, 128 → 256, 256 → 512, 512 → 1024)",
+        "~ Block.conv2 in 16 blocks (-9.90 M params)",
+        "    out_channels ×2 (64 → 128, 128 → 256, 256 → 512, 512 → 1024)",
+        "    groups 1 → 32",
+    ]
+
+
+def test_one_inception_of_googlenet(diff: Diff, tmp_path: Path) -> None:
+    shutil.copy(ARCHS / "inception.yaml", tmp_path)
+    text = (ARCHS / "googlenet.yaml").read_text()
+    (tmp_path / "other.yaml").write_text(text.replace("Inception: [160, [112, 224]", "Inception: [192, [112, 224]"))
+    found = diff(ARCHS / "googlenet.yaml", "other.yaml")
+    assert told(found) == ["~ 3.1 Inception: c1 160 → 192 (+16.42 k params)"]
+    assert "which changes\n~ 3.1.conv1 Conv2d: out_channels 160 → 192 (+16.42 k params)\n" in found.output
+    assert "So 3 layers have other output shapes and 4 layers have other numbers of parameters." in found.output
+
+
+def test_a_layer_moved(diff: Diff, tmp_path: Path) -> None:
+    steps = ["Conv2d: [8, 3]", "BatchNorm2d", "ReLU", "Dropout", "Flatten", "Linear: 10"]
+    for name, order in {"a": steps, "b": [steps[i] for i in (0, 2, 1, 3, 4, 5)], "c": [*steps[:3], *steps[4:]]}.items():
+        lines = "\n".join(f"  - {step}" for step in order)
+        (tmp_path / f"{name}.yaml").write_text(f"input: [3, 8, 8]\nnetwork:\n{lines}\n")
+    assert told(diff("a.yaml", "b.yaml")) == ["> 1: ReLU, moved from 2 to 1; was after 1, is after 0"]
+    assert told(diff("a.yaml", "c.yaml")) == ["- 3: Dropout"]
+    assert told(diff("c.yaml", "a.yaml")) == ["+ 3: Dropout"]
+
+
+def test_a_skip_from_elsewhere(diff: Diff, tmp_path: Path) -> None:
+    text = """\
+input: [8, 8, 8]
+network:
+  - {name: one, Conv2d: [8, 1]}
+  - {name: two, Conv2d: [8, 1]}
+  - {name: three, Conv2d: [8, 1]}
+  - {name: join, branch: [[from: one], []], merge: add}
+"""
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text.replace("from: one", "from: two"))
+    assert told(diff("a.yaml", "b.yaml")) == ["~ join: input 1: one → two"]
+
+
+def test_other_parameters(diff: Diff) -> None:
+    found = diff("zoo:torchvision/resnet18", "-p", "classes=5", "-P", "classes=7")
+    assert found.exit_code == 1
+    assert "params: classes 5 → 7" in found.output
+    assert told(found) == ["~ fc Linear: out_features 5 → 7 (+1.03 k params)"]
+    assert diff("zoo:torchvision/resnet18", "-p", "classes=5", "-P", "classes=5").exit_code == 0
+    found = diff("zoo:torchvision/resnet18", "--right-set", "input=[3, 96, 96]")
+    assert told(found) == ["~ input: [3, 224, 224] → [3, 96, 96]"]
+
+
+# --- formats ---------------------------------------------------------------------------------------------
+
+
+def test_json(diff: Diff) -> None:
+    found = json.loads(diff("zoo:torchvision/resnet18", "zoo:torchvision/resnet34", "--format", "json").output)
+    assert found["equal"] is False
+    assert found["left"]["params"] == 11689512 and found["right"]["params"] == 21797672
+    assert [change["what"] for change in found["changes"]] == ["added"] * 4
+    assert found["changes"][0]["count"] == {"unit": ["Block"], "before": 2, "after": 3}
+    assert found["left"]["field"] == [435, 435]
+    assert [group["title"] for group in found["groups"]] == ["layer1", "layer2", "layer3", "layer4"]
+
+
+def test_markdown(diff: Diff) -> None:
+    found = diff("zoo:torchvision/resnet50", "zoo:torchvision/resnext50_32x4d", "--format", "markdown").output
+    assert found.startswith("**`resnet50` → `resnext50_32x4d`**\n\n- `Block.conv1 in 16 blocks`: out_channels ×2")
+    assert "| parameters | 25.56 M | 25.03 M | -2.07 % |" in found
+    assert found.count("<details>") == found.count("</details>") == 1
+
+
+def test_text_of_a_spec_is_escaped(diff: Diff, tmp_path: Path) -> None:
+    """The name of a file may hold anything."""
+    name = "<b>|`x`\x1b[31m.yaml"
+    (tmp_path / name).write_text("name: net\ninput: [4, 4, 4]\nnetwork: [Conv2d: [4, 1]]\n")
+    (tmp_path / "b.yaml").write_text("name: net\ninput: [4, 4, 4]\nnetwork: [Conv2d: [5, 1]]\n")
+    assert "<b>|`x`\\x1b[31m.yaml → b.yaml\n" in diff(name, "b.yaml").output
+    output = diff(name, "b.yaml", "--format", "markdown").output
+    assert output.startswith("**`` <b>|`x`\\x1b[31m.yaml `` → `b.yaml`**\n")
+    assert "|  | \\<b\\>\\|\\`x\\`\\\\x1b[31m.yaml | b.yaml | by |" in output
+    assert json.loads(diff(name, "b.yaml", "--format", "json").output)["left"]["name"] == name
+
+
+@pytest.mark.parametrize("columns", [40, 60])
+def test_narrow_terminals(tmp_path: Path, columns: int) -> None:
+    screen = shown(["diff", "zoo:torchvision/resnet50", "zoo:resnext50_32x4d"], tmp_path, Setting(columns))
+    assert screen.code == 1
+    assert "groups 1 → 32" in screen.text
+    assert screen.colours
+    assert max(map(len, screen.lines)) <= columns
+
+
+def test_from_python() -> None:
+    found = cnndsl.diff("zoo:torchvision/resnet18", cnndsl.load("zoo:torchvision/resnet18", depths=(2, 2, 3, 2)))
+    assert bool(found) and "layer3: 2 → 3 × Block" in repr(found)
+    assert found._repr_html_().startswith("<pre>resnet18 → resnet18")
+    assert not cnndsl.diff("zoo:lenet", "zoo:lenet")
+    with pytest.raises(cnndsl.SpecError):
+        cnndsl.diff("zoo:lenet", "nothing.yaml")
+
+
+def test_weights(diff: Diff, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    torch.save(cnndsl.load(ARCHS / "lenet.yaml").module().state_dict(), tmp_path / "lenet.pt")
+    arguments = (ARCHS / "lenet.yaml", "five.yaml", "--weights", "lenet.pt")
+    text = (ARCHS / "lenet.yaml").read_text().partition("init:")[0].replace("$classes", "5")
+    (tmp_path / "five.yaml").write_text(text)
+    found = diff(*arguments)
+    assert found.exit_code == 1
+    assert "lenet.pt: 8 tensors fit, 2 of another shape" in found.output
+    assert "12.weight, [10, 84] there, [5, 84] here" in found.output
+    weights = json.loads(diff(*arguments, "--format", "json").output)["weights"]
+    assert len(weights["fit"]) == 8 and weights["missing"] == []
+    found = diff(ARCHS / "lenet.yaml", ARCHS / "lenet_bn.yaml", "--weights", "lenet.pt", "--format", "markdown")
+    assert "<summary>Tensors that do not fit</summary>" in found.output
+
+
+# --- wrong usage -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "expected two specs"),
+        (["zoo:lenet"], "is compared with nothing"),
+        (["a", "b", "c"], "expected two specs, or one with -p or -P, got 3"),
+        (["zoo:lenet", "none.yaml"], "none.yaml does not exist"),
+        (["HEAD", "net.yaml"], "`cnndsl diff HEAD -- net.yaml`"),
+        (["HEAD", "--", "net.yaml"], "git finds no work tree"),
+        (["zoo:lenet", "wrong.yaml"], "error[CNN"),
+        (["zoo:lenet", "-P", "clases=3"], "classes"),
+        (["HEAD", "--", "zoo:lenet"], "has no revisions"),
+        (["HEAD", "--", "a.yaml", "b.yaml"], "expected one spec after the `--`, got 2"),
+        (["1", "2", "3", "--", "a.yaml"], "two revisions at most"),
+        (["zoo:lenet", "zoo:alexnet", "--weights", "none.pt"], "none.pt does not exist"),
+        (["--git", "a", "b"], "git gives a path and 6 or 8 words after it, got 2"),
+    ],
+)
+def test_wrong_usage(diff: Diff, tmp_path: Path, arguments: list[str], message: str) -> None:
+    (tmp_path / "net.yaml").write_text(BASE)
+    (tmp_path / "wrong.yaml").write_text(BASE.replace("kernel_size: 3, padding: 1}", "kernel_size: 33}"))
+    found = diff(*arguments)
+    assert found.exit_code == 2
+    assert message in found.output
+
+
+# --- git -------------------------------------------------------------------------------------------------
+
+
+def git(*arguments: str, folder: Path | str = ".", **environment: str) -> str:
+    """What git prints."""
+    home = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_SYSTEM": os.devnull, "TERM": "dumb"}
+    identity = ["-c", "user.name=n", "-c", "user.email=e@example.com", "-c", "commit.gpgsign=false"]
+    variables = os.environ | home | {"PYTHONPATH": str(ARCHS.parent)} | environment
+    done = subprocess.run(["git", *identity, *arguments], cwd=folder, env=variables, capture_output=True, check=True)
+    return done.stdout.decode()
+
+
+@pytest.fixture
+def repository(diff: Diff, tmp_path: Path) -> Path:
+    """Two commits: the first has depth 3 and no bias, the second depth 4 and a bias. Uncommitted: depth 5 and GELU."""
+    folder = tmp_path / "nets"
+    folder.mkdir()
+    git("init", "-q")
+    (folder / "base.yaml").write_text(BASE)
+    (folder / "net.yaml").write_text(NET)
+    git("add", "-A")
+    git("commit", "-qm", "one")
+    (folder / "base.yaml").write_text(BASE.replace("bias: false", "bias: true"))
+    (folder / "net.yaml").write_text(NET.replace("3", "4"))
+    git("commit", "-qam", "two")
+    (folder / "base.yaml").write_text(BASE.replace("bias: false", "bias: true").replace("- ReLU", "- GELU"))
+    (folder / "net.yaml").write_text(NET.replace("3", "5"))
+    return tmp_path
+
+
+def test_revisions(diff: Diff, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a spec extends is of the same revision, and nothing is touched."""
+    before = git("status", "--porcelain=v2")
+    for revisions in (["HEAD~1", "HEAD"], ["HEAD~1..HEAD"], ["HEAD~1.."]):
+        found = diff(*revisions, "--", "nets/net.yaml")
+        assert found.exit_code == 1, found.output
+        assert told(found) == [
+            "~ Block.conv1 in 3 blocks: bias False → True (+96 params)",
+            "+ the network: 3 → 4 × Block (4) (+9.31 k params)",
+        ]
+    for revisions in (["HEAD"], []):
+        found = diff(*revisions, "--", "nets/net.yaml")
+        assert "Block.gelu1 in 4 blocks: ReLU → GELU" in found.output
+        assert "params: depth 4 → 5" in found.output
+        assert "HEAD:nets/net.yaml → nets/net.yaml" in found.output
+    assert diff("HEAD", "HEAD", "--", "nets/net.yaml").exit_code == 0
+    monkeypatch.chdir(repository / "nets")
+    assert told(diff("HEAD~1", "HEAD", "--", "base.yaml")) == [
+        "~ Block.conv1 in 2 blocks: bias False → True (+64 params)"
+    ]
+    assert git("status", "--porcelain=v2", folder=repository) == before
+    shutil.rmtree(repository / "nets")
+    monkeypatch.chdir(repository)
+    assert diff("HEAD~1", "HEAD", "--", "nets/net.yaml").exit_code == 1
+
+
+def test_links_of_a_revision(diff: Diff, repository: Path) -> None:
+    Path("nets/link.yaml").symlink_to("base.yaml")
+    Path("nets/net.yaml").write_text(NET.replace("base", "link"))
+    git("add", "-A")
+    git("commit", "-qm", "three")
+    assert diff("HEAD", "--", "nets/net.yaml").exit_code == 0
+    assert diff("HEAD", "--", "nets/link.yaml").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["HEAD~9", "--", "nets/net.yaml"], "git knows no revision `HEAD~9`"),
+        (["mian", "--", "nets/net.yaml"], "did you mean `main`?"),
+        (["HEAD", "--", "nets/none.yaml"], "HEAD:nets/none.yaml does not exist"),
+        (["HEAD", "--", "nets"], "HEAD:nets cannot be read: it is a folder"),
+        (["HEAD", "HEAD", "--", "--version"], "HEAD:--version does not exist"),
+        (["broken", "--", "nets/net.yaml"], "broken:nets/base.yaml:14:5: error[CNN"),
+        (["lost", "--", "nets/net.yaml"], "lost:nets/base.yaml does not exist"),
+    ],
+)
+def test_wrong_revisions(diff: Diff, repository: Path, arguments: list[str], message: str) -> None:
+    git("branch", "-m", "main")
+    Path("nets/base.yaml").write_text(BASE.replace("AdaptiveAvgPool2d: 1", "AdaptiveAvgPool: 1"))
+    git("commit", "-qam", "three")
+    git("tag", "broken")
+    git("rm", "-q", "nets/base.yaml")
+    git("commit", "-qm", "four")
+    git("tag", "lost")
+    found = diff(*arguments)
+    assert found.exit_code == 2
+    assert message in found.output
+
+
+def test_without_git(diff: Diff, repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(repository / "nets"))
+    found = diff("HEAD", "--", "nets/net.yaml")
+    assert found.exit_code == 2
+    assert "git is not installed, or not in PATH" in found.output
+
+
+# --- git diff --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def driver(repository: Path) -> Path:
+    """The repository with the driver in use, as docs/diff.md says."""
+    (repository / ".gitattributes").write_text("*.yaml diff=cnndsl\n")
+    git("config", "diff.cnndsl.command", f"{shlex.quote(sys.executable)} -m cnndsl diff --git")
+    return repository
+
+
+def test_git_diff(driver: Path) -> None:
+    found = git("diff", "HEAD")
+    assert "diff --cnndsl a/nets/net.yaml b/nets/net.yaml\na/nets/net.yaml → b/nets/net.yaml\n" in found
+    assert "~ Block.gelu1 in 4 blocks: ReLU → GELU\n" in found
+    found = git("diff", "HEAD~1", "HEAD")  # the base of each side is that of its revision
+    assert "~ Block.conv1 in 3 blocks: bias False → True (+96 params)\n" in found
+    assert git("log", "-p", "-1", "--ext-diff", folder=driver / "nets").endswith(found.partition("\n")[2])
+    assert git("diff", "HEAD~1", "HEAD", folder=driver / "nets") == found
+
+
+def test_git_diff_of_files_that_come_and_go(driver: Path) -> None:
+    git("commit", "-qam", "three")
+    git("mv", "nets/net.yaml", "nets/other.yaml")
+    Path("nets/third.yaml").write_text(BASE)
+    git("add", "-A")
+    git("commit", "-qm", "four")
+    found = git("diff", "-M", "HEAD~1", "HEAD", "--", "nets")
+    assert "new: third, [3, 32, 32] → [10]" in found and "+++ b/nets/third.yaml" in found
+    assert "diff --cnndsl a/nets/net.yaml b/nets/other.yaml\nthe networks are equal\n" in found
+    git("rm", "-q", "nets/third.yaml")
+    found = git("diff", "--cached")
+    assert "deleted: third" in found and "+++ /dev/null" in found
+
+
+def test_git_diff_of_what_is_not_a_network(driver: Path) -> None:
+    """Its text is shown, as git would show it."""
+    git("commit", "-qam", "three")
+    Path("other.yaml").write_text("a: 1\nb: 2\n")
+    Path("nets/base.yaml").write_text(Path("nets/base.yaml").read_text() + "# a comment\n")
+    Path("nets/net.yaml").write_text(NET.replace("name: net", "nam: net"))
+    git("add", "-A")
+    found = git("diff", "HEAD")
+    assert "--- /dev/null\n+++ b/other.yaml\n@@ -0,0 +1,2 @@\n+a: 1\n+b: 2\n" in found
+    assert "b/nets/net.yaml has errors, so the text is shown\n" in found and "+nam: net\n" in found
+    assert "the networks are equal\n--- a/nets/base.yaml" in found and "+# a comment\n" in found
+
+
+def test_git_diff_in_colour(driver: Path) -> None:
+    assert "\x1b[" in git("diff", "HEAD", GIT_PAGER_IN_USE="1")
+    assert "\x1b[" not in git("diff", "HEAD", GIT_PAGER_IN_USE="1", NO_COLOR="1")
+    assert "\x1b[" not in git("diff", "HEAD")
+
+
+def test_git_diff_of_a_conflict(driver: Path) -> None:
+    git("commit", "-qam", "three")
+    git("checkout", "-qb", "side", "HEAD~1")
+    Path("nets/net.yaml").write_text(NET.replace("3", "7"))
+    git("commit", "-qam", "side")
+    with pytest.raises(subprocess.CalledProcessError):
+        git("merge", "-")
+    assert "* Unmerged path nets/net.yaml" in git("diff", "--cached")
+
+
+# --- figures ---------------------------------------------------------------------------------------------
+
+#: The fills of Graphviz for what is added, removed and changed, in the light theme.
+FILLS = {mark: fill for mark, (fill, _) in THEMES["light"].marks.items()}
+
+
+def test_a_figure(diff: Diff, tmp_path: Path) -> None:
+    path = tmp_path / "diff.svg"
+    assert diff("zoo:torchvision/resnet18", "zoo:torchvision/resnet34", "-o", path).exit_code == 1
+    text = path.read_text()
+    assert "resnet18 → resnet34" in text and "added" in text and "removed" not in text
+    assert text.count(f'fill="{FILLS["added"].lower()}"') == 4 + 4 + 1  # a box a layer, a block opened, the legend
+    first = path.read_bytes()
+    diff("zoo:torchvision/resnet18", "zoo:torchvision/resnet34", "-o", path)
+    assert path.read_bytes() == first
+    assert diff("zoo:torchvision/resnet34", "zoo:torchvision/resnet18", "-o", path).exit_code == 1
+    text = path.read_text()
+    assert "resnet18" in text and "resnet34" in text and "→" not in text
+    assert text.count(f'fill="{FILLS["removed"].lower()}"') == 4 + 4 + 1
+
+
+@pytest.mark.parametrize("ending", [".png", ".pdf", ".dot"])
+def test_formats_of_figures(diff: Diff, tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"diff{ending}"
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", path).exit_code == 1
+    assert path.read_bytes().startswith({".png": b"\x89PNG", ".pdf": b"%PDF", ".dot": b"//"}[ending])
+
+
+def test_files_of_others_are_kept(diff: Diff, tmp_path: Path) -> None:
+    path = tmp_path / "diff.svg"
+    path.write_text("mine")
+    found = diff("zoo:lenet", "zoo:lenet_bn", "-o", path)
+    assert found.exit_code == 2 and "was not written by cnndsl" in found.output
+    assert path.read_text() == "mine"
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", path, "--force").exit_code == 1
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "none" / "diff.svg").exit_code == 2
+    assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "diff.gif").exit_code == 2
