@@ -42,15 +42,15 @@ network:
   - branch: [[], [from: skip]]
     merge: add
 """
-#: Networks, and the sizes at which each is tried: all up to a bound, of two large ones those around the smallest.
+#: Networks, and the sizes at which each is tried: all up to a bound, of three large ones those around the smallest.
 NETWORKS: dict[str, tuple[Any, range]] = {
-    "vgg11": (ARCHS / "torchvision/vgg11.yaml", range(1, 67)),
+    "vgg11": (ARCHS / "torchvision/vgg11.yaml", range(1, 41)),
     "vgg11_flat": (ARCHS / "vgg11.yaml", range(1, 9)),
     "lenet": (ARCHS / "lenet.yaml", range(1, 61)),
     "unet": (ARCHS / "unet.yaml", range(1, 41)),
-    "unet_valid": (ARCHS / "beyond/unet.yaml", range(1, 211)),
+    "unet_valid": (ARCHS / "beyond/unet.yaml", range(1, 206)),
     "signal1d": (ARCHS / "beyond/signal1d.yaml", range(1, 13)),
-    "volume3d": (ARCHS / "beyond/volume3d.yaml", range(1, 101)),
+    "volume3d": (ARCHS / "beyond/volume3d.yaml", range(86, 101)),
     "googlenet": (ARCHS / "torchvision/googlenet.yaml", range(1, 25)),
     "inception_v3": (ARCHS / "torchvision/inception_v3.yaml", range(73, 77)),
     "fpn": (ARCHS / "beyond/fpn_resnet50.yaml", range(27, 34)),
