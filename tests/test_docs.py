@@ -195,7 +195,7 @@ def words(picture: bytes) -> list[str]:
     return sorted(" ".join(re.findall(r">([^<>]+)</text>", picture.decode())).split())
 
 
-@pytest.mark.parametrize("entry", gallery.entries(), ids=lambda entry: entry.picture.stem)
+@pytest.mark.parametrize("entry", [*gallery.entries()], ids=lambda entry: entry.picture.stem)
 def test_the_pictures_of_the_gallery_are_current(entry: gallery.Entry) -> None:
     stored = entry.picture.read_bytes()
     assert len(stored) < 200_000
