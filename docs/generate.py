@@ -37,6 +37,9 @@ def main() -> None:
     images.mkdir(exist_ok=True)
     for path in sorted(ARCHS.glob("*.yaml")):
         cnndsl.load(path).diagram().save(images / f"{path.stem}.svg")
+    cnndsl.load(ARCHS / "resnet18.yaml").diagram(color="params").save(images / "resnet18_params.svg")
+    cnndsl.load(ARCHS / "torchvision" / "resnet50.yaml").diagram(fit="slide").save(images / "resnet50_slide.svg")
+    cnndsl.load(ARCHS / "unet.yaml").diagram(style="volumes").save(images / "unet_volumes.svg")
     draw()
 
 

@@ -17,7 +17,9 @@ import pytest
 
 import cnndsl
 from cnndsl.cli import cli
+from cnndsl.compare.compare import compare
 from cnndsl.emit.table import Row, Table
+from cnndsl.explorer.comparison import compared
 from cnndsl.explorer.data import MOST, as_data
 from cnndsl.graph.graph import Module
 from cnndsl.layers import Shape
@@ -208,6 +210,21 @@ def test_a_page_refuses_options_of_pictures(tmp_path: Path, capsys: pytest.Captu
         cli(["draw", "zoo:resnet18", "-o", str(tmp_path / "net.html"), "--dpi", "100"])
     assert ended.value.code == 2
     assert "--dpi has no meaning for a page" in capsys.readouterr().err
+
+
+def test_diff_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its exit code is that of the text."""
+    out = tmp_path / "x.html"
+    for other, code in (("zoo:resnet34", 1), ("zoo:resnet18", 0)):
+        with pytest.raises(SystemExit) as ended:
+            cli(["diff", "zoo:resnet18", other, "-o", str(out)])
+        assert ended.value.code == code
+    assert out.read_text().startswith("<!DOCTYPE html>")
+    assert '"comparison":{"changes":[]' in out.read_text()
+    out.write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        cli(["diff", "zoo:resnet18", "zoo:resnet34", "-o", str(out)])
+    assert ended.value.code == 2 and out.read_text() == "mine"
 
 
 def test_from_python(tmp_path: Path) -> None:
@@ -538,3 +555,66 @@ def test_a_huge_network_opens_folded(browser: Any, tmp_path: Path) -> None:
         opened.drawn("4321.1")
         opened.page.wait_for_selector('tbody tr[aria-selected="true"]')
         assert opened.selected() == ["4321.1"] * 2
+
+
+# --- two networks --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vgg() -> tuple[cnndsl.Network, cnndsl.Network]:
+    return cnndsl.load("zoo:vgg11"), cnndsl.load("zoo:vgg16")
+
+
+@needs_chromium
+def test_two_networks_are_in_step(browser: Any, tmp_path: Path, vgg: tuple[cnndsl.Network, cnndsl.Network]) -> None:
+    left, right = vgg
+    with Opened(browser, tmp_path / "x.html", left, other=right) as opened:
+        page = opened.page
+        assert page.locator("#summary").inner_text().startswith("132.86 M → 138.36 M parameters")
+        assert page.locator(".pane").count() == 2
+        diff = compare(left.graph, right.graph)
+        added = [place.path for change in diff.changes if change.what == "added" for place in change.right]
+        assert added and opened.paths(".pane:last-child .changed-added") == added
+        # A layer and its partner, which has another number, are selected together.
+        partners = compared(left.graph, right.graph, diff).partners
+        one, other = next(pair for pair in partners.items() if pair[1] is not None)
+        page.locator(f'.pane:last-child [data-path="{other}"] > .shape-of-box').click()
+        page.wait_for_selector('tbody [aria-selected="true"]')
+        assert opened.paths('.picture [aria-selected="true"]') == [one, other]
+        assert opened.paths('tbody [aria-selected="true"]') == [one, other]
+        page.keyboard.press("Escape")
+        page.locator("button.change").first.click()
+        assert opened.paths('.picture [aria-selected="true"]') == added[:1]  # it has no partner
+
+
+def test_a_comparison_has_every_change(vgg: tuple[cnndsl.Network, cnndsl.Network]) -> None:
+    left, right = vgg
+    diff = compare(left.graph, right.graph)
+    found = compared(left.graph, right.graph, diff)
+    for change in diff.changes:
+        assert all(place.path in found.left for place in change.left)
+        assert all(place.path in found.right for place in change.right)
+    kinds = {operation.path: operation.kind for operation in right.graph.root.everything}
+    for operation in left.graph.root.everything:
+        other = found.partners.get(operation.path, operation.path)
+        assert other is None or kinds[other] == operation.kind
+
+
+def test_equal_networks_have_no_changes(vgg: tuple[cnndsl.Network, cnndsl.Network]) -> None:
+    found = compared(vgg[0].graph, vgg[0].graph, compare(vgg[0].graph, vgg[0].graph))
+    assert not (found.changes or found.partners or found.left or found.right)
+
+
+def test_what_a_change_affects_has_its_shapes_and_parameters() -> None:
+    text = "input: [3, 8, 8]\nnetwork: [Conv2d: [{}, 3], ReLU, Conv2d: [4, 3]]"
+    left, right = (cnndsl.loads(text.format(channels)).graph for channels in (8, 16))
+    found = compared(left, right, compare(left, right))
+    assert {path: status for path, (status, _) in found.right.items()} == {
+        "0": "changed",
+        "1": "affected",
+        "2": "affected",
+    }
+    assert found.left["1"][1] == f"output 8{X}6{X}6 → 16{X}6{X}6"
+    assert found.left["2"][1] == "292 → 580 parameters"
+    (change,) = found.changes
+    assert change["status"] == "changed" and change["left"] == change["right"] == ["0"]

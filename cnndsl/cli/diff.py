@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cnndsl.spec.document import Spec
 
 EQUAL, DIFFERENT = 0, 1
-FIGURE = FilePath(".svg", ".png", ".pdf", ".dot")
+PAGE = ".html"
+PICTURE = FilePath(".svg", ".png", ".pdf", ".dot", PAGE)
 #: Parameters and settings for a side.
 _Options: TypeAlias = tuple[Sequence[str], Sequence[str]]
 #: Where a command line is kept that has a ``--``: what comes after it.
@@ -81,9 +82,9 @@ class _Revisions(click.Command):
 @click.option(
     "-o",
     "--output",
-    type=FIGURE,
+    type=PICTURE,
     help="Draw the right network with what changed in colour, and the left one if something was removed: .svg, .png, "
-    ".pdf or .dot.",
+    ".pdf or .dot; or a page to look around in both, .html.",
 )
 @force_option
 @click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
@@ -219,7 +220,12 @@ def _show(found: Diff, form: str) -> None:
 
 
 def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:
-    """Writes the figure. Ends the program if that fails."""
+    """Writes the figure or the page. Ends the program if that fails."""
+    if path.suffix == PAGE:
+        from cnndsl.explorer import pair
+
+        write(path, pair(left, right, found).html.encode(), told=False)
+        return
     from cnndsl.compare.figure import figure
     from cnndsl.emit.diagram import NoFonts, TooLarge
 

@@ -11,13 +11,14 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from cnndsl.emit.diagram.compact.words import NOISE
+from cnndsl.emit.diagram.labels import plain, required
 from cnndsl.emit.table import arguments
-from cnndsl.explorer.fields import TIMES, fields
+from cnndsl.explorer.fields import fields
 from cnndsl.explorer.places import Places
 from cnndsl.graph.graph import Alias, Apply, Graph, Module, Operation, Tensor
-from cnndsl.layers.kinds import PerAxis
 from cnndsl.measure.memory import output_bytes, peak
-from cnndsl.printable import as_written, one_line
+from cnndsl.printable import one_line
 from cnndsl.record import Record
 
 #: A module with more children is shown as groups of ``GROUP`` neighbours: nobody reads 20,000 boxes in a row.
@@ -97,7 +98,7 @@ class _Nodes:
         cost, step = operation.cost, operation.step
         return {
             "title": one_line(operation.kind),
-            "arguments": [[name, _text(value)] for name, value in arguments(operation).items()],
+            "arguments": [[name, one_line(plain(value))] for name, value in arguments(operation).items()],
             "params": cost.params,
             "buffers": cost.buffers,
             "macs": cost.macs,
@@ -118,7 +119,7 @@ class _Nodes:
         if key not in self._applied:
             layer = apply.layer
             given = arguments(apply)
-            left = {name: _text(value) for name, value in layer.values.items() if name not in given}
+            left = {name: one_line(plain(value)) for name, value in layer.values.items() if name not in given}
             tensors = layer.named_parameters()
             again = {"shared": one_line(apply.name)} if apply.reuse and tensors else {}
             details = {"family": layer.family, "detail": _detail(apply), "defaults": [*left.items()]}
@@ -191,20 +192,14 @@ def _unique(names: Iterator[str]) -> Iterator[str]:
 
 
 def _detail(apply: Apply) -> str:
-    """A layer's arguments in a few words, such as ``64, 3, stride 2``."""
+    """A layer's arguments in a few words, such as ``64, 3, stride 2``, without what a figure leaves out."""
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
         argument = layer.arguments.get(name)
         if argument is None:  # the parametrization
             texts.append(str(value))
-        elif not argument.required:
-            texts.append(f"{name} {_text(value)}")
-        elif isinstance(argument.kind, PerAxis) and not argument.kind.per_side:
-            texts.append(TIMES.join(map(_text, layer.axes(value))))
-        else:
-            texts.append(_text(value))
+        elif argument.required:
+            texts.append(required(layer, name, value))
+        elif name not in NOISE and not (name == "bias" and layer.family == "convolution"):
+            texts.append(f"{name} {plain(value)}")
     return one_line(", ".join(texts))
-
-
-def _text(value: object) -> str:
-    return one_line(value) if isinstance(value, str) else as_written(value)

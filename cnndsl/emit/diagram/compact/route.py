@@ -128,12 +128,14 @@ class Router:
         edge, gap = direct.edge, direct.gap
         tail, head = edge.tail, edge.head
         entry = entries[edge]
-        start: Corner = (tail.across, lambda: self._end(tail))
+        wide = entry is not None and tail.wide and abs(entry - tail.across) < tail.half
+        leave = entry if wide and entry is not None else tail.across
+        start: Corner = (leave, lambda: self._end(tail))
         if entry is None:
             half = head.half if tail.across > head.across else -head.half
             side: Callable[[], float] = lambda: head.at + self._side(edge)  # noqa: E731
             return Path(edge, [start, (tail.across, side), (head.across + half, side)], direct.skips)
-        if abs(entry - tail.across) < 0.5:
+        if abs(entry - leave) < 0.5:
             return Path(edge, [start, (entry, lambda: self._start(head))], direct.skips)
         key = edge.tensor if tail.row == gap else edge
         run = self._run(gap, key, tail.across, entry, tail.row != gap)
