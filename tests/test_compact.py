@@ -374,6 +374,8 @@ def test_marks_colour_boxes_and_what_they_are_in() -> None:
     assert [each.mark for each in picture.boxes if each.kind == "layer"] == ["added", ""]
     assert labels(legend) == ["added"]
     assert LIGHT.marks["added"][0].lower() in diagram(graph, marks={"a": "added"}).svg()
+    inside = {_text(each)[:14]: each.mark for each in parts(resnet(), marks={"2.0.conv1": "moved"})[0].boxes}
+    assert inside["BasicBlock (b)"] == "changed" and inside["BasicBlock (a)"] == ""
     same = "input: [4]\nnetwork:\n- repeat: [Linear: 4]\n  times: 3"
     assert boxes(same) == [f"Linear 4  {X}3"]
     assert boxes(same, marks={"1": "changed"}) == ["Linear 4"] * 3

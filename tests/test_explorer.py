@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -74,9 +75,8 @@ def test_the_data_has_every_row_of_the_table(name: str) -> None:
         assert [tuple(shape) for _, shape in node["outputs"]] == sizes(row), path
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
-    data = as_data(loaded(name).graph)
+def check_edges(data: dict[str, Any]) -> None:
+    """Every input has one edge, from a tensor of its shape."""
     for node in data["nodes"]:
         if "edges" not in node:
             continue
@@ -90,6 +90,36 @@ def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
             taken.append((head, port))
         ports = [(number, port) for number, child in enumerate(inside) for port in range(len(child["inputs"]))]
         assert sorted(taken) == sorted([*ports, *((-1, port) for port in range(len(node["outputs"])))])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
+    check_edges(as_data(loaded(name).graph))
+
+
+TWICE = """
+input: [8, 4, 4]
+blocks:
+  Two:
+    inputs: [x, skip]
+    steps:
+      - {repeat: [ReLU], times: 200}
+      - {branch: [[], [from: skip]], merge: add}
+      - {repeat: [ReLU], times: 200}
+      - {branch: [[], [from: skip], [from: x]], merge: add}
+network:
+  - {name: a, ReLU: }
+  - {name: two, Two: , inputs: [a, a]}
+"""
+
+
+def test_a_tensor_that_is_given_twice_comes_in_by_two_ways() -> None:
+    """Also into the groups of a long module."""
+    data = as_data(cnndsl.loads(TWICE).graph)
+    check_edges(data)
+    (two,) = [node for node in data["nodes"] if node["title"] == "Two"]
+    first, *_, last = ({edge[1] for edge in two["edges"] if edge[0] == -1 and edge[2] == head} for head in range(5))
+    assert first == {0} and last == {0, 1}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -111,6 +141,7 @@ def test_activations_and_fields_are_those_that_are_measured(name: str) -> None:
         assert said == ", ".join(named)
 
 
+@cache
 def chain(times: int) -> cnndsl.Network:
     block = "{sequential: [{Conv2d: [8, 3, 1, 1]}, BatchNorm2d, ReLU]}"
     limits = cnndsl.Limits(times=20_000, steps=80_000)

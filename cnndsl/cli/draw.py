@@ -113,7 +113,7 @@ def draw(
     limits: Limits,
     **options: Any,
 ) -> None:
-    """Draw SPEC as a picture, as a page to look around in, or as a Mermaid flowchart.
+    """Draw SPEC as a figure, a flowchart, or a page to explore.
 
     Layers that belong together are one box, and each block is drawn once, beside the network. Graphviz need not be
     installed. The page needs no network: modules unfold at a click, and each layer shows its arguments, costs and line.

@@ -112,8 +112,6 @@ class Plan(Struct):
     direct: list[Direct]
     lanes: list[Lane]
     bars: list[Bar]
-    left: float
-    right: float
 
 
 def planned(stack: Stack, sizes: Mapping[Cell, Size], bracket: Mapping[Stack, tuple[float, float]]) -> Plan:
@@ -135,7 +133,7 @@ class _Planner:
         frame = self._measure(self.stack)
         self._place(frame, 0, 0)
         lanes = [lane for found in self.lanes.values() for lane in found.values()]
-        return Plan([*self.spots.values()], self.direct, lanes, self.bars, max(frame.left), max(frame.right))
+        return Plan([*self.spots.values()], self.direct, lanes, self.bars)
 
     # Rows
 

@@ -214,9 +214,11 @@ class _Sketcher:
 
     def _group(self, cell: Cell) -> Group:
         """The group of a closed module, which gets all of the modules that the cell stands for."""
-        modules = [self.similar.original(module) for module in cell.drawn[0] if isinstance(module, Module)]
+        modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
         group = self.groups.setdefault(self.similar.key(modules[0]), Group([], cell.level or 0, len(self.groups)))
-        group.modules += [module for module in modules if module not in group.modules]
+        group.modules += [module for module in modules if not module.reuse]
+        if not group.modules:  # what is used again was opened in place
+            group.modules.append(self.similar.original(modules[0]))
         return group
 
     def _cell(
