@@ -120,7 +120,8 @@ def test_every_path_has_a_trace(path: Path) -> None:
         found = trace_in(root, item.path)
         last = leaves(found.steps)[-1]
         assert found.path == item.path and last.output[-1] == item.outputs[-1].shape
-        assert f"{item.path} of {root.name}" in repr(found)
+        shapes = ", ".join(str(tensor.shape) for tensor in item.outputs)
+        assert repr(found).startswith(f"{item.path} of {root.name}: {shapes}\n")
 
 
 def test_a_network_has_its_parameters() -> None:
@@ -133,6 +134,7 @@ def test_several_inputs_and_a_module_that_is_used_again() -> None:
     found = cnndsl.trace(ARCHS / "beyond/siamese.yaml")
     assert [*found.inputs] == ["left", "right"]
     assert [step.sources[:1] for step in found.steps[:2]] == [("left",), ("right",)]
+    assert repr(found).count("Conv2d(64, 10)") == 1 and "\n    of right\n  as before\n" in repr(found)
     assert [*cnndsl.trace(ARCHS / "beyond/siamese.yaml", "right").inputs] == ["left", "right"]
 
 

@@ -66,7 +66,8 @@ def trace_in(root: Module, path: str | None = None, diagnostics: Iterable[Diagno
     inputs = {name: tensor.shape for name, tensor in _inputs(root).items()}
     steps = _folded(tuple(_Tracer(root, target).steps()))
     asked = path or INPUT if isinstance(target, Tensor) else target.path or "output"
-    return Trace(root.name, asked, inputs, steps, tuple(diagnostics))
+    made = (target,) if isinstance(target, Tensor) else () if isinstance(target, Failed) else target.outputs
+    return Trace(root.name, asked, inputs, tuple(tensor.shape for tensor in made), steps, tuple(diagnostics))
 
 
 def _end(root: Module) -> Target:
