@@ -168,6 +168,17 @@ def test_inputs_that_only_fit_together_change_together() -> None:
     assert axis.inputs == ("a", "b") and str(axis.fitting) == "3*k from 3"
 
 
+@pytest.mark.parametrize("kernels", [[[32, 31]], [[33, 35]], [[2, 3], [2, 1]], [[1, 1], [7, 9]]])
+def test_axes_of_one_size_may_differ(kernels: list[list[int]]) -> None:
+    """Alone, each is found as it is beside the other."""
+    layers = [f"Conv2d: {{out_channels: 2, kernel_size: {kernel}, stride: [8, 8]}}" for kernel in kernels]
+    both = cnndsl.sizes(cnndsl.loads(f"input: [1, 230, 230]\nnetwork: [{', '.join(layers)}]"))
+    for side, axis in enumerate(both.axes):
+        alone = [f"Conv1d: {{out_channels: 2, kernel_size: {kernel[side]}, stride: 8}}" for kernel in kernels]
+        (signal,) = cnndsl.sizes(cnndsl.loads(f"input: [1, 230]\nnetwork: [{', '.join(alone)}]")).axes
+        assert (axis.fitting, axis.lossless) == (signal.fitting, signal.lossless)
+
+
 def test_a_spec_that_computes_with_its_input_is_said_to() -> None:
     assert cnndsl.sizes(cnndsl.Text(ODD)).computes
     assert not cnndsl.sizes(ARCHS / "unet.yaml").computes
