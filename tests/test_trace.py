@@ -105,6 +105,9 @@ def test_equal_layers_in_turn_are_folded_and_parallel_ones_are_not() -> None:
         ("", 3, 2),
         ("MaxPool2d(2, stride=2)", 1, 0),
     ]
+    first, act, folded, _ = vgg.steps[2].steps  # a run begins with its convolution
+    assert [step.path for step in (first, act, folded)] == ["2.0", "2.1", "2.2"]
+    assert (folded.times, folded.last) == (2, "2.5")
     side = "input: [4, 8, 8]\nnetwork: [branch: [[Conv2d: [4, 1]], [Conv2d: [4, 1]], [Conv2d: [4, 1]]]]"
     assert [step.path for step in trace(None, side).steps] == ["conv1", "conv2", "conv3", "concat1"]
 
