@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from math import ceil
 from typing import Any, TypeAlias
 
@@ -151,12 +151,8 @@ class _Nodes:
         found: list[Child] = []
         for start in reversed(range(0, len(children), size)):
             group = children[start : start + size]
-            inner = {id(tensor): tensor for child in group for tensor in child.outputs}
-            outputs = [tensor for key, tensor in inner.items() if key in needed]
-            inputs = {id(tensor): tensor for child in group for tensor in child.inputs}
-            taken = [tensor for tensor in inputs.values() if inner.keys().isdisjoint(map(id, _names(tensor)))]
-            found.append(self._group(group, taken, outputs))
-            needed.update(id(name) for tensor in taken for name in _names(tensor))
+            found.append(group[0] if len(group) == 1 else self._group(group, *_ends(group, needed)))
+            needed.update(id(name) for tensor in found[-1].inputs for name in _names(tensor))
         yield from reversed(found)
 
     def _group(self, group: Sequence[Child], inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Child:
@@ -173,6 +169,14 @@ class _Nodes:
         first, last = group[0].name.partition(" … ")[0], group[-1].name.rpartition(" … ")[2]
         number = self._number(node | self._inside(group, inputs, outputs))
         return Child(f"{first} … {last}", number, inputs, outputs, len(inputs))
+
+
+def _ends(group: Sequence[Child], needed: Set[int]) -> tuple[list[Tensor], list[Tensor]]:
+    """The tensors that a group takes, and those that it makes and that are ``needed``."""
+    made = {id(tensor): tensor for child in group for tensor in child.outputs}
+    inputs = {id(tensor): tensor for child in group for tensor in child.inputs}
+    taken = [tensor for tensor in inputs.values() if made.keys().isdisjoint(map(id, _names(tensor)))]
+    return taken, [tensor for key, tensor in made.items() if key in needed]
 
 
 def _edges(children: Sequence[Child], given: Sequence[Tensor], made: Sequence[Tensor]) -> Iterator[Edge]:
