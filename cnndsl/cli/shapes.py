@@ -9,17 +9,11 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.common import exit_code, format_option, limits_option, read_spec, spec_argument, spec_options, tell
-from cnndsl.cli.completion import one_of
+from cnndsl.cli.completion import one_of, several_of
 from cnndsl.emit.table import COLUMNS, Choice, Table, UnknownName, as_markdown, as_plain, as_text
 from cnndsl.limits import Limits
 from cnndsl.measure.memory import DTYPES
 from cnndsl.terminal import medium, paint, show, show_exactly, show_painted
-
-
-def _complete_columns(context: click.Context, option: click.Parameter, incomplete: str) -> list[str]:
-    """The names of columns that may follow those in a list with commas."""
-    *before, last = incomplete.split(",")
-    return [",".join((*before, name)) for name in COLUMNS if name.startswith(last) and name not in before]
 
 
 def _json(table: Table) -> str:
@@ -53,15 +47,23 @@ FORMATS: Mapping[str, Callable[[Table], str]] = {
 }
 
 
-@click.command(epilog=f"Columns: {', '.join(COLUMNS)}. `%` after a column is its share of the network.")
+class _Shapes(click.Command):
+    """Its help ends with the columns."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Columns"):
+            formatter.write_dl([(column.name, column.meaning) for column in COLUMNS.values()])
+
+
+@click.command(cls=_Shapes)
 @spec_argument
 @click.option("--depth", type=click.IntRange(1), help="Levels of modules to show; 1 is the network's own children.")
 @click.option("--batch", type=click.IntRange(1), default=1, show_default=True, help="Samples in the batch.")
 @click.option(
     "--columns",
     metavar="NAME,...",
-    shell_complete=_complete_columns,
-    help="Columns to show, such as path,layer,params,%,field.",
+    shell_complete=several_of(lambda: COLUMNS),
+    help="Columns to show, such as path,params,%,field; % is the share of the one before.",
 )
 @click.option(
     "--filter",
@@ -73,10 +75,10 @@ FORMATS: Mapping[str, Callable[[Table], str]] = {
 @click.option(
     "--sort",
     metavar="COLUMN",
-    shell_complete=one_of(lambda: tuple(COLUMNS)),
-    help="Innermost rows by a column, the largest first.",
+    shell_complete=one_of(lambda: COLUMNS),
+    help="Sort the innermost rows by a column, the largest first.",
 )
-@click.option("--top", type=click.IntRange(1), help="How many rows of --sort to show, by default of params.")
+@click.option("--top", type=click.IntRange(1), help="Show so many rows of --sort, which is params by default.")
 @click.option(
     "--dtype",
     type=click.Choice([*DTYPES]),

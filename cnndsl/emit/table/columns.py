@@ -325,7 +325,7 @@ COLUMNS: Mapping[str, Column] = {
         Column(
             "depth",
             "depth",
-            "levels of modules around it, and its own",
+            "1 for the network's own children, 2 for theirs",
             lambda row, table: row.depth,
             lambda row, table, number: [str(row.depth)],
             ("depth_idx",),

@@ -91,29 +91,33 @@ def _key(column: Column) -> str:
 
 
 def as_text(table: Table, medium: Medium = FILE, paint: Paint = unpainted) -> str:
-    """:func:`as_grid` with a title above and a summary below. Numbers are rounded before their column is hidden."""
+    """:func:`as_grid` with a title above and a summary below. Numbers are rounded and bars left out before a column is
+    hidden."""
     grid = as_grid(table).on(medium)
     if grid.hidden:
         grid = as_grid(table, human).on(medium)
+    if grid.hidden and any(column.share for column in columns_of(table)):
+        grid = as_grid(table, human, bars=False).on(medium)
     title = paint(medium.shown(table.name), "bold") + f"  input {medium.shown(input_of(table))}"
     return "\n".join((title, "", grid.text(paint), "", *summary_of(table), ""))
 
 
-def as_grid(table: Table, number: Number = exact) -> Grid:
-    """A table for terminals: names as a tree, modules in bold, totals below; numbers formatted by ``number``."""
+def as_grid(table: Table, number: Number = exact, *, bars: bool = True) -> Grid:
+    """A table for terminals: names as a tree, modules in bold, ``bars`` beside shares, totals below; numbers formatted
+    by ``number``."""
     columns = columns_of(table)
     keys = [_terminal_key(column, table) for column in columns]
     rows: list[Sequence[Cell]] = []
     around: dict[int, str] = {0: ""}
-    for row, bars, has_rows in zip(table.rows, _bars(table), parents(table)):
+    for row, lines, has_rows in zip(table.rows, _tree(table), parents(table)):
         around[row.depth] = f"{row.path}."
         name = row.path.removeprefix(around[row.depth - 1]) if table.tree else row.path
         style = "failed" if row.failed else "bold" if has_rows else ""
-        past = bars.translate(_PAST) + "│" * has_rows
-        cells = [_cells(column, row, table, number, style) for column in columns]
+        past = lines.translate(_PAST) + "│" * has_rows
+        cells = [_cells(column, row, table, number, style, bars) for column in columns]
         height = max(map(len, cells))
-        named: list[Cell] = [((bars, "dim"), (name, style)), *[((past, "dim"),)] * (height - 1)]
-        shown = (named if column.name == "path" else lines for column, lines in zip(columns, cells))
+        named: list[Cell] = [((lines, "dim"), (name, style)), *[((past, "dim"),)] * (height - 1)]
+        shown = (named if column.name == "path" else each for column, each in zip(columns, cells))
         rows += zip_longest(*shown, fillvalue="")
     feet = [
         [f"{text:>{_PERCENT}}" if column.share and text else text for column, text in zip(columns, texts)]
@@ -129,13 +133,14 @@ def _terminal_key(column: Column, table: Table) -> str:
     return column.heading if column.share else _key(column)
 
 
-def _cells(column: Column, row: Row, table: Table, number: Number, style: str) -> list[Cell]:
+def _cells(column: Column, row: Row, table: Table, number: Number, style: str, bars: bool) -> list[Cell]:
     """The cells of a row in one column, from the top down."""
     lines = column.lines(row, table, number)
     if column.name == "layer":
         return [((row.layer, style), (lines[0].removeprefix(row.layer), "dim"))]
     if column.share:
-        return [((f"{lines[0]:>{_PERCENT}}", style), (_bar(column.value(row, table)), "dim"))]
+        bar = _bar(column.value(row, table)) if bars else ""
+        return [((f"{lines[0]:>{_PERCENT}}", style), (bar, "dim"))]
     return [((line, style),) for line in lines]
 
 
@@ -161,7 +166,7 @@ def _gives(columns: Sequence[Column], keys: Sequence[str]) -> list[tuple[str, in
 _PAST = str.maketrans("├└", "│ ")
 
 
-def _bars(table: Table) -> list[str]:
+def _tree(table: Table) -> list[str]:
     """The tree lines before each name; none before children of the root."""
     if not table.tree:
         return [""] * len(table.rows)
