@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 from gallery import draw, gallery
 
 import cnndsl
+from cnndsl.compare.compare import compare
+from cnndsl.compare.figure import figure
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
@@ -37,6 +39,11 @@ def main() -> None:
     images.mkdir(exist_ok=True)
     for path in sorted(ARCHS.glob("*.yaml")):
         cnndsl.load(path).diagram().save(images / f"{path.stem}.svg")
+    before, after = (cnndsl.load(f"zoo:torchvision/{name}").graph for name in ("resnet18", "resnet34"))
+    figure(compare(before, after), before, after).save(images / "diff.svg")
+    cnndsl.load(ARCHS / "resnet18.yaml").diagram(color="params").save(images / "resnet18_params.svg")
+    cnndsl.load(ARCHS / "torchvision" / "resnet50.yaml").diagram(fit="slide").save(images / "resnet50_slide.svg")
+    cnndsl.load(ARCHS / "unet.yaml").diagram(style="volumes").save(images / "unet_volumes.svg")
     draw()
 
 

@@ -126,8 +126,12 @@ def is_single(kind: str, before: Graph, after: Graph) -> bool:
 
 
 def is_one_argument(gone: Counter[Any], new: Counter[Any]) -> bool:
-    """Whether the new layers have at most one argument each that the old ones do not have."""
-    return all(any(len({*one[1]} - {*other[1]}) <= 1 or one[0] != other[0] for other in gone) for one in new)
+    """Whether all new layers have at most the same one argument that no old one of their kind has."""
+    found: set[str] = set()
+    for kind, values, _ in new:
+        others = [{*values} - {*before} for other, before, _ in gone if other == kind]
+        found |= min(others, key=len, default=set())
+    return len(found) <= 1
 
 
 def contents(graph: Graph, shapes: bool = False) -> Counter[Any]:

@@ -85,6 +85,10 @@ RUN = "runs/lenet/2026-01-02T03-04-05"
         ("cnndsl train zebra.yaml --precision f", ["fp32", "fp16"]),
         ("cnndsl zoo shuf", ["shufflenet"]),
         # No errors are printed.
+        ("cnndsl diff zebra.yaml -P ", ["width=", "wide="]),
+        ("cnndsl diff zoo:lenet zebra.yaml -P wi", ["width=", "wide="]),
+        ("cnndsl diff zebra.yaml zoo:lenet -p wi", ["width=", "wide="]),
+        ("cnndsl diff zoo:resnext101_6", ["resnext101_64x4d"]),
         ("cnndsl shapes wrong.yaml -p ", []),
         ("cnndsl shapes none.yaml -p ", []),
         ("cnndsl shapes -p ", []),

@@ -100,7 +100,7 @@ def _check_balance(found: Diff) -> None:
     for change in (*found.changes, *found.explained):
         told = change.what in ("added", "removed")
         if change.what == "replaced":  # the content of modules is told apart
-            told = any(place.kinds == {place.kind: 1} for place in (*change.left, *change.right))
+            told = any(place.is_operation for place in (*change.left, *change.right))
         if told:
             for place in change.right:
                 more.update(place.kinds)

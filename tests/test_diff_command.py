@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -71,7 +72,7 @@ def test_vgg(diff: Diff) -> None:
         "+ features (+5.49 M params)",
         "    5 × (Conv2d, ReLU) added",
         "    1 → 2 at 2–3, 7–8",
-        "    2 → 3 at 14–15, 21–22, 24–25",
+        "    2 → 3 at 14–15, 21–22, 28–29",
     ]
     assert "parameters       132.86 M  138.36 M  +4.14 %" in found.output
     assert "receptive field   150×150   212×212" in found.output
@@ -142,6 +143,15 @@ def test_other_parameters(diff: Diff) -> None:
     assert diff("zoo:torchvision/resnet18", "-p", "classes=5", "-P", "classes=5").exit_code == 0
     found = diff("zoo:torchvision/resnet18", "--right-set", "input=[3, 96, 96]")
     assert told(found) == ["~ input: [3, 224, 224] → [3, 96, 96]"]
+
+
+def test_the_docs_are_current(diff: Diff) -> None:
+    text = (ARCHS.parent / "docs" / "diff.md").read_text()
+    runs = re.findall(r"```console\n\$ cnndsl diff (zoo:.*)\n((?s:.*?))```", text)
+    assert len(runs) >= 5
+    for line, output in runs:
+        if "--weights" not in line:
+            assert diff(*line.split()).output == output
 
 
 # --- formats ---------------------------------------------------------------------------------------------

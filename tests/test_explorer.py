@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -17,7 +18,9 @@ import pytest
 
 import cnndsl
 from cnndsl.cli import cli
+from cnndsl.compare.compare import compare
 from cnndsl.emit.table import Row, Table
+from cnndsl.explorer.comparison import compared
 from cnndsl.explorer.data import MOST, as_data
 from cnndsl.graph.graph import Module
 from cnndsl.layers import Shape
@@ -72,9 +75,8 @@ def test_the_data_has_every_row_of_the_table(name: str) -> None:
         assert [tuple(shape) for _, shape in node["outputs"]] == sizes(row), path
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
-    data = as_data(loaded(name).graph)
+def check_edges(data: dict[str, Any]) -> None:
+    """Every input has one edge, from a tensor of its shape."""
     for node in data["nodes"]:
         if "edges" not in node:
             continue
@@ -88,6 +90,36 @@ def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
             taken.append((head, port))
         ports = [(number, port) for number, child in enumerate(inside) for port in range(len(child["inputs"]))]
         assert sorted(taken) == sorted([*ports, *((-1, port) for port in range(len(node["outputs"])))])
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_input_has_one_edge_of_its_shape(name: str) -> None:
+    check_edges(as_data(loaded(name).graph))
+
+
+TWICE = """
+input: [8, 4, 4]
+blocks:
+  Two:
+    inputs: [x, skip]
+    steps:
+      - {repeat: [ReLU], times: 200}
+      - {branch: [[], [from: skip]], merge: add}
+      - {repeat: [ReLU], times: 200}
+      - {branch: [[], [from: skip], [from: x]], merge: add}
+network:
+  - {name: a, ReLU: }
+  - {name: two, Two: , inputs: [a, a]}
+"""
+
+
+def test_a_tensor_that_is_given_twice_comes_in_by_two_ways() -> None:
+    """Also into the groups of a long module."""
+    data = as_data(cnndsl.loads(TWICE).graph)
+    check_edges(data)
+    (two,) = [node for node in data["nodes"] if node["title"] == "Two"]
+    first, *_, last = ({edge[1] for edge in two["edges"] if edge[0] == -1 and edge[2] == head} for head in range(5))
+    assert first == {0} and last == {0, 1}
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -109,6 +141,7 @@ def test_activations_and_fields_are_those_that_are_measured(name: str) -> None:
         assert said == ", ".join(named)
 
 
+@cache
 def chain(times: int) -> cnndsl.Network:
     block = "{sequential: [{Conv2d: [8, 3, 1, 1]}, BatchNorm2d, ReLU]}"
     limits = cnndsl.Limits(times=20_000, steps=80_000)
@@ -208,6 +241,21 @@ def test_a_page_refuses_options_of_pictures(tmp_path: Path, capsys: pytest.Captu
         cli(["draw", "zoo:resnet18", "-o", str(tmp_path / "net.html"), "--dpi", "100"])
     assert ended.value.code == 2
     assert "--dpi has no meaning for a page" in capsys.readouterr().err
+
+
+def test_diff_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its exit code is that of the text."""
+    out = tmp_path / "x.html"
+    for other, code in (("zoo:resnet34", 1), ("zoo:resnet18", 0)):
+        with pytest.raises(SystemExit) as ended:
+            cli(["diff", "zoo:resnet18", other, "-o", str(out)])
+        assert ended.value.code == code
+    assert out.read_text().startswith("<!DOCTYPE html>")
+    assert '"comparison":{"changes":[]' in out.read_text()
+    out.write_text("mine")
+    with pytest.raises(SystemExit) as ended:
+        cli(["diff", "zoo:resnet18", "zoo:resnet34", "-o", str(out)])
+    assert ended.value.code == 2 and out.read_text() == "mine"
 
 
 def test_from_python(tmp_path: Path) -> None:
@@ -538,3 +586,66 @@ def test_a_huge_network_opens_folded(browser: Any, tmp_path: Path) -> None:
         opened.drawn("4321.1")
         opened.page.wait_for_selector('tbody tr[aria-selected="true"]')
         assert opened.selected() == ["4321.1"] * 2
+
+
+# --- two networks --------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def vgg() -> tuple[cnndsl.Network, cnndsl.Network]:
+    return cnndsl.load("zoo:vgg11"), cnndsl.load("zoo:vgg16")
+
+
+@needs_chromium
+def test_two_networks_are_in_step(browser: Any, tmp_path: Path, vgg: tuple[cnndsl.Network, cnndsl.Network]) -> None:
+    left, right = vgg
+    with Opened(browser, tmp_path / "x.html", left, other=right) as opened:
+        page = opened.page
+        assert page.locator("#summary").inner_text().startswith("132.86 M → 138.36 M parameters")
+        assert page.locator(".pane").count() == 2
+        diff = compare(left.graph, right.graph)
+        added = [place.path for change in diff.changes if change.what == "added" for place in change.right]
+        assert added and opened.paths(".pane:last-child .changed-added") == added
+        # A layer and its partner, which has another number, are selected together.
+        partners = compared(left.graph, right.graph, diff).partners
+        one, other = next(pair for pair in partners.items() if pair[1] is not None)
+        page.locator(f'.pane:last-child [data-path="{other}"] > .shape-of-box').click()
+        page.wait_for_selector('tbody [aria-selected="true"]')
+        assert opened.paths('.picture [aria-selected="true"]') == [one, other]
+        assert opened.paths('tbody [aria-selected="true"]') == [one, other]
+        page.keyboard.press("Escape")
+        page.locator("button.change").first.click()
+        assert opened.paths('.picture [aria-selected="true"]') == added[:1]  # it has no partner
+
+
+def test_a_comparison_has_every_change(vgg: tuple[cnndsl.Network, cnndsl.Network]) -> None:
+    left, right = vgg
+    diff = compare(left.graph, right.graph)
+    found = compared(left.graph, right.graph, diff)
+    for change in diff.changes:
+        assert all(place.path in found.left for place in change.left)
+        assert all(place.path in found.right for place in change.right)
+    kinds = {operation.path: operation.kind for operation in right.graph.root.everything}
+    for operation in left.graph.root.everything:
+        other = found.partners.get(operation.path, operation.path)
+        assert other is None or kinds[other] == operation.kind
+
+
+def test_equal_networks_have_no_changes(vgg: tuple[cnndsl.Network, cnndsl.Network]) -> None:
+    found = compared(vgg[0].graph, vgg[0].graph, compare(vgg[0].graph, vgg[0].graph))
+    assert not (found.changes or found.partners or found.left or found.right)
+
+
+def test_what_a_change_affects_has_its_shapes_and_parameters() -> None:
+    text = "input: [3, 8, 8]\nnetwork: [Conv2d: [{}, 3], ReLU, Conv2d: [4, 3]]"
+    left, right = (cnndsl.loads(text.format(channels)).graph for channels in (8, 16))
+    found = compared(left, right, compare(left, right))
+    assert {path: status for path, (status, _) in found.right.items()} == {
+        "0": "changed",
+        "1": "affected",
+        "2": "affected",
+    }
+    assert found.left["1"][1] == f"output 8{X}6{X}6 → 16{X}6{X}6"
+    assert found.left["2"][1] == "292 → 580 parameters"
+    (change,) = found.changes
+    assert change["status"] == "changed" and change["left"] == change["right"] == ["0"]

@@ -224,7 +224,7 @@ def test_the_command_says_what_it_chose(tmp_path: Path, capsys: pytest.CaptureFi
 def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(tmp_path / "net.svg")
     assert run("zoo:resnet18", "-o", path, "--fit", "a5") == 2
-    assert "a5 is not a4, letter, slide" in capsys.readouterr().err
+    assert "a5 is not a page: a4, letter, slide" in capsys.readouterr().err
     assert run("zoo:resnet18", "-o", path, "--fit", "a4", "--style", "layers") == 2
     assert "--fit has no meaning for the style layers" in capsys.readouterr().err
     assert run("zoo:resnet18", "-o", path, "--fit", "a4", "--rankdir", "LR") == 2

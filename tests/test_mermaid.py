@@ -163,3 +163,7 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert run(str(ROOT / "archs" / "lenet.yaml"), "-o", str(alone), "--dpi", "100") == 2
     assert "--dpi has no meaning for a flowchart" in capsys.readouterr().err
+    assert run(str(ROOT / "archs" / "lenet.yaml"), "-o", str(alone), "--style", "layers") == 2
+    assert "--style has no meaning for a flowchart" in capsys.readouterr().err
+    assert run(str(ROOT / "archs" / "lenet.yaml"), "-o", str(tmp_path / "net.svg"), "--format", "mermaid") == 2
+    assert "net.svg must end in one of .mmd, .md" in capsys.readouterr().err

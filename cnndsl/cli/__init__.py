@@ -23,7 +23,7 @@ VERBS = {
     "build": ("build.build", "Write the PyTorch source, the diagram and the shapes of SPEC."),
     "check": ("check.check", "Report every error in SPECs, with its place and its fix."),
     "diff": ("diff.diff", "Show what differs between two networks."),
-    "draw": ("draw.draw", "Draw SPEC as SVG, PNG, PDF or DOT."),
+    "draw": ("draw.draw", "Draw SPEC as a figure, a flowchart, or a page to explore."),
     "eval": ("eval.evaluate", "Measure the loss and accuracy of RUN on the test set, by class."),
     "explain": ("explain.explain", "Explain the error or warning CODE, or list all codes."),
     "export": ("export.export", "Export the network of RUN for programs without cnndsl."),

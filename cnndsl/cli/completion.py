@@ -105,16 +105,23 @@ def _runs(context: click.Context) -> Path:
     return Path(context.params.get("runs") or "runs")
 
 
-@_quietly
-def complete_parameter(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The parameters of the spec given before, ``name=``."""
-    from cnndsl.spec.document import read_document
+def _parameters_of(place: int) -> Complete:
+    """Completes ``name=`` with the parameters of the spec given before, which is at a place if there are several."""
 
-    # Click does not parse the words before a `-p` without a value.
-    spec = context.params.get("spec") or (context.params.get("specs") or context.args)[0]
-    document = read_document(spec).document
-    names = [known.name for known in document.params] if document else []
-    return [CompletionItem(f"{name}=") for name in names if name.startswith(begun)]
+    @_quietly
+    def complete(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+        from cnndsl.spec.document import read_document
+
+        # Click does not parse the words before a `-p` without a value.
+        spec = context.params.get("spec") or (context.params.get("specs") or context.args)[place]
+        document = read_document(spec).document
+        names = [known.name for known in document.params] if document else []
+        return [CompletionItem(f"{name}=") for name in names if name.startswith(begun)]
+
+    return complete
+
+
+complete_parameter, complete_right_parameter = _parameters_of(0), _parameters_of(-1)
 
 
 @_quietly

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import click
 
 from cnndsl.cli.common import PATH, USAGE, FilePath, fail, format_option, limits_option, spec_options, tell
-from cnndsl.cli.completion import complete_parameter, complete_spec, complete_weights
+from cnndsl.cli.completion import complete_right_parameter, complete_spec, complete_weights
 from cnndsl.cli.pictures import check_files, force_option, write
 from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.limits import Limits
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from cnndsl.spec.document import Spec
 
 EQUAL, DIFFERENT = 0, 1
-FIGURE = FilePath(".svg", ".png", ".pdf", ".dot")
+PAGE = ".html"
+PICTURE = FilePath(".svg", ".png", ".pdf", ".dot", PAGE)
 #: Parameters and settings for a side.
 _Options: TypeAlias = tuple[Sequence[str], Sequence[str]]
 #: Where a command line is kept that has a ``--``: what comes after it.
@@ -32,7 +33,7 @@ _PATHS = "cnndsl.diff.paths"
 
 
 class Side(Record, frozen=True):
-    """A spec with what is given for it. Titles use the ``label`` if both networks have the same name."""
+    """A spec with what is given for it. ``label`` is its file, perhaps with a revision."""
 
     spec: Spec
     params: Sequence[str]
@@ -62,7 +63,7 @@ class _Revisions(click.Command):
     "right_params",
     multiple=True,
     metavar="NAME=VALUE",
-    shell_complete=complete_parameter,
+    shell_complete=complete_right_parameter,
     help="Set a parameter of the right spec; repeatable. -p sets one of the left.",
 )
 @click.option(
@@ -81,9 +82,9 @@ class _Revisions(click.Command):
 @click.option(
     "-o",
     "--output",
-    type=FIGURE,
+    type=PICTURE,
     help="Draw the right network with what changed in colour, and the left one if something was removed: .svg, .png, "
-    ".pdf or .dot.",
+    ".pdf or .dot; or a page to look around in both, .html.",
 )
 @force_option
 @click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
@@ -120,7 +121,7 @@ def diff(
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
         check_files(output, force=force)
         left, right = (_compiled(side, limits) for side in sides)
-        found = _compared(left, right, [side.label for side in sides], weights)
+        found = _compared(left, right, _titles(sides, (left, right)), weights)
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE)
@@ -143,8 +144,8 @@ def _sides(specs: Sequence[str], paths: Sequence[str] | None, options: Sequence[
     if len(specs) == 1 and not any(map(any, options)):
         raise click.UsageError(f"{specs[0]} is compared with nothing: name another spec, or give -P NAME=VALUE")
     _refuse_revision(specs)
-    left, right = specs if len(specs) == 2 else (specs[0], specs[0])
-    return Side(left, *options[0], _label(left, *options[0])), Side(right, *options[1], _label(right, *options[1]))
+    before, after = [*specs, *specs][:2]
+    return Side(before, *options[0], before), Side(after, *options[1], after)
 
 
 def _at_revisions(names: Sequence[str], paths: Sequence[str], options: Sequence[_Options]) -> tuple[Side, Side]:
@@ -165,12 +166,8 @@ def _at_revisions(names: Sequence[str], paths: Sequence[str], options: Sequence[
     sides = []
     for name, each in zip(named, options):
         spec: Spec = path if name is None else Kept(path, repository.revision(name))
-        sides.append(Side(spec, *each, _label(paths[0] if name is None else f"{name}:{paths[0]}", *each)))
+        sides.append(Side(spec, *each, paths[0] if name is None else f"{name}:{paths[0]}"))
     return sides[0], sides[1]
-
-
-def _label(name: str, params: Sequence[str], settings: Sequence[str]) -> str:
-    return ", ".join((name, *params, *settings))
 
 
 def _refuse_revision(specs: Sequence[str]) -> None:
@@ -196,13 +193,21 @@ def _compiled(side: Side, limits: Limits) -> Graph:
     return compilation.graph
 
 
-def _compared(left: Graph, right: Graph, labels: Sequence[str], weights: str | None) -> Diff:
+def _titles(sides: Sequence[Side], graphs: Sequence[Graph]) -> list[str]:
+    """What the sides are called: by their networks, their files, or what is given for them, whatever tells them
+    apart."""
+    names = [graph.document.name for graph in graphs]
+    labels = [side.label for side in sides]
+    given = [", ".join((name, *side.params, *side.settings)) for name, side in zip(names, sides)]
+    return next((titles for titles in (names, labels) if titles[0] != titles[1]), given)
+
+
+def _compared(left: Graph, right: Graph, titles: Sequence[str], weights: str | None) -> Diff:
     from msgspec.structs import replace
 
     from cnndsl.compare.compare import Fitting, compare
 
-    names = [graph.document.name for graph in (left, right)]
-    found = compare(left, right, names if names[0] != names[1] else labels)
+    found = compare(left, right, titles)
     return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
 
@@ -219,11 +224,16 @@ def _show(found: Diff, form: str) -> None:
 
 
 def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:
-    """Writes the figure. Ends the program if that fails."""
+    """Writes the figure or the page. Ends the program if that fails."""
+    if path.suffix == PAGE:
+        from cnndsl.explorer import pair
+
+        write(path, pair(left, right, found).html.encode(), to_stderr=True)
+        return
     from cnndsl.compare.figure import figure
     from cnndsl.emit.diagram import NoFonts, TooLarge
 
     try:
-        write(path, figure(found, left, right).pipe(path.suffix.removeprefix(".")), told=False)
+        write(path, figure(found, left, right).pipe(path.suffix.removeprefix(".")), to_stderr=True)
     except (NoFonts, TooLarge) as error:
         fail(str(error))

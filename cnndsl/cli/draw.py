@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from cnndsl.graph.graph import Graph
 
 #: The options of every drawing.
-USUAL = {"spec", "output", "format", "style", "depth", "force", "params", "settings", "limits", "plugin"}
+USUAL = {"spec", "output", "format", "depth", "force", "params", "settings", "limits", "plugin"}
 
 
 class Kind(Record, frozen=True):
@@ -38,9 +38,9 @@ class Kind(Record, frozen=True):
 PICTURE = Kind(
     "a figure",
     (".svg", ".png", ".pdf", ".dot", ".gv"),
-    {"rankdir", "show_shapes", "dpi", "fold", "color", "theme", "expand", "names", "verbose", "fit"},
+    {"style", "rankdir", "show_shapes", "dpi", "fold", "color", "theme", "expand", "names", "verbose", "fit"},
 )
-VOLUMES = Kind("volumes", (".svg", ".png", ".pdf", ".tex"), {"show_shapes", "dpi", "theme", "fit"})
+VOLUMES = Kind("volumes", (".svg", ".png", ".pdf", ".tex"), {"style", "show_shapes", "dpi", "theme", "fit"})
 #: A flowchart for a README, alone or as a block of Markdown.
 CHART = Kind(
     "a flowchart",
@@ -113,7 +113,7 @@ def draw(
     limits: Limits,
     **options: Any,
 ) -> None:
-    """Draw SPEC as SVG, PNG, PDF or DOT, as an HTML page to look around in, or as a Mermaid flowchart.
+    """Draw SPEC as a figure, a flowchart, or a page to explore.
 
     Layers that belong together are one box, and each block is drawn once, beside the network. Graphviz need not be
     installed. The page needs no network: modules unfold at a click, and each layer shows its arguments, costs and line.
@@ -141,13 +141,12 @@ def draw(
 
 def _kind(path: Path, format: str | None, style: str) -> Kind:
     """What is drawn into a file. Raises :class:`click.BadParameter`."""
-    if format:
-        return CHART
     usual = VOLUMES if style == "volumes" else PICTURE
-    for kind in (usual, CHART, PAGE):
+    kinds = (CHART,) if format else (usual, CHART, PAGE)
+    for kind in kinds:
         if path.suffix in kind.endings:
             return kind
-    known = ", ".join(ending for kind in (usual, CHART, PAGE) for ending in kind.endings)
+    known = ", ".join(ending for kind in kinds for ending in kind.endings)
     help = "; .tex is for --style volumes" * (path.suffix == ".tex")
     raise click.BadParameter(f"{path} must end in one of {known}{help}", param_hint="--output")
 
@@ -207,10 +206,12 @@ def _page(graph: Graph, depth: int | None) -> bytes:
 
 def _page_size(text: str | None) -> str | None:
     """The page to fit. Raises :class:`click.BadParameter`."""
+    if text is None:
+        return None
     from cnndsl.emit.diagram.page import Page
 
     try:
-        return text and Page.of(text).name
+        return Page.of(text).name
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 

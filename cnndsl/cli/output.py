@@ -87,6 +87,8 @@ def sign(data: bytes, ending: str) -> bytes:
         chunk = b"tEXtSoftware\0" + SIGNATURE
         text = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
         return data[:_PNG_HEAD] + text + data[_PNG_HEAD:]
+    if ending == ".html":  # a page begins with its type, and names us itself
+        return data
     if ending == ".json":
         return data.replace(b"{", b'{\n  "generator": "' + SIGNATURE + b'",', 1)
     if ending == ".csv":

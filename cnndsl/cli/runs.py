@@ -47,7 +47,9 @@ _GIVES = tuple(
 def list_runs(
     names: Sequence[str], runs: Path, sort: str, form: str, plot: bool, output: Path | None, force: bool
 ) -> None:
-    """List the runs, or those of each NAME: a network, or a run by its folder or its time.
+    """List the runs, or those of each NAME, or draw their curves.
+
+    A NAME is a network, or a run by its folder or its time.
 
     Losses, accuracies and examples/s are of the last epoch; `best` is the best test accuracy. With --plot, the label of
     each run is what differs in the recipes.

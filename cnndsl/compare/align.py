@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Container, Hashable, Iterator, Sequence
 from typing import TypeAlias
 
 from cnndsl.compare.edit import cheapest
@@ -66,6 +66,8 @@ class _Aligner:
         self.partners: dict[Part, Part] = {}
         self.wrapped: list[Wrap] = []
         self.unwrapped: list[Wrap] = []
+        #: The parts and modules of all of these.
+        self._wraps: set[Part] = set()
         self._costs: dict[tuple[int, int], float] = {}
 
     # --- matching --------------------------------------------------------------------------------
@@ -79,7 +81,14 @@ class _Aligner:
             if a.content == b.content:
                 pending += zip(a.children, b.children)
             else:
-                pending += self._children(a.children, b.children)
+                pending += self._late(a.children, b.children)
+
+    def _late(self, a: Sequence[Part], b: Sequence[Part]) -> list[tuple[Part, Part]]:
+        """The pairs among two sequences of siblings. If there are more equal ones in a row on one side, its last ones
+        have no partner."""
+        pairs = _slid(a, dict(self._children(a, b)), self._wraps)
+        back = _slid(b, {y: x for x, y in pairs.items()}, self._wraps)
+        return [(x, y) for y, x in back.items()]
 
     def _children(self, a: Sequence[Part], b: Sequence[Part]) -> Iterator[tuple[Part, Part]]:
         """The pairs among two sequences of siblings."""
@@ -106,12 +115,11 @@ class _Aligner:
         for edit, parts, others in cheapest(a, b, band, self._costs):
             if edit == "match":
                 yield parts[0], others[0]
-            elif edit == "wrap":
-                self.wrapped.append(Wrap(parts, others[0]))
-                yield from zip(parts, others[0].children)
-            elif edit == "unwrap":
-                self.unwrapped.append(Wrap(others, parts[0]))
-                yield from zip(parts[0].children, others)
+            elif edit in ("wrap", "unwrap"):
+                self._wraps.update(parts, others)
+                inside, (module,) = (parts, others) if edit == "wrap" else (others, parts)
+                (self.wrapped if edit == "wrap" else self.unwrapped).append(Wrap(inside, module))
+                yield from zip(parts, module.children) if edit == "wrap" else zip(module.children, others)
 
     # --- moves -----------------------------------------------------------------------------------
 
@@ -169,6 +177,23 @@ def _unmatched(part: Part, partners: dict[Part, Part]) -> Iterator[Part]:
 def _common(a: Sequence[Part], b: Sequence[Part]) -> int:
     """How many parts at the start of two sequences are equal."""
     return next((index for index, (x, y) in enumerate(zip(a, b)) if x.key != y.key), min(len(a), len(b)))
+
+
+def _slid(parts: Sequence[Part], pairs: dict[Part, Part], fixed: Container[Part]) -> dict[Part, Part]:
+    """``pairs`` where each run of parts that have no partner is as late as equal parts behind it allow."""
+    start = 0
+    while start < len(parts):
+        end = start
+        while end < len(parts) and parts[end] not in fixed:
+            first, last = parts[start], parts[end]
+            if last in pairs:
+                if last is first or first.key != last.key or pairs[last].key != last.key:
+                    break
+                pairs[first] = pairs.pop(last)
+                start += 1
+            end += 1
+        start = max(end, start + 1)
+    return pairs
 
 
 # --- long sequences --------------------------------------------------------------------------------------

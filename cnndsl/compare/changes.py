@@ -32,6 +32,11 @@ class Place(Record, frozen=True):
     def layers(self) -> int:
         return sum(self.kinds.values())
 
+    @property
+    def is_operation(self) -> bool:
+        """Whether it is a layer, merge or split, not a module."""
+        return self.kinds == {self.kind: 1}
+
 
 class Argument(Record, frozen=True):
     """An argument before and after; None for one that a side does not have."""

@@ -16,9 +16,10 @@ from cnndsl.spec.document import Spec
 
 
 class Summary(Record, frozen=True):
-    """A network in figures. ``inputs`` and ``outputs`` are shapes of samples, by name. ``kinds`` counts its layers and
-    merges, ``layers`` is their number. ``field`` is the receptive field of the last tensor with several positions, in
-    pixels of the first input along each axis: None for the whole input, no axes if it is not known."""
+    """A network in figures. ``inputs`` and ``outputs`` are shapes of samples, by name. ``kinds`` counts its layers,
+    merges and splits, ``layers`` is the number of layers. ``field`` is the receptive field of the last tensor with
+    several positions, in pixels of the first input along each axis: None for the whole input, no axes if it is not
+    known."""
 
     name: str
     inputs: Mapping[str, tuple[int, ...]]
@@ -37,7 +38,7 @@ class Summary(Record, frozen=True):
             for tensors in (graph.inputs, graph.outputs)
         )
         kinds = Counter(part.kind for part in graph.root.everything if not isinstance(part, Module))
-        return cls(name, inputs, outputs, kinds, kinds.total(), cost.params, cost.macs, _field(graph))
+        return cls(name, inputs, outputs, kinds, len(graph.root.layers), cost.params, cost.macs, _field(graph))
 
 
 class Fitting(Record, frozen=True):

@@ -46,7 +46,7 @@ def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
         lines += _group(group, width, medium, paint)
     if len(causes) > CAUSES:
         lines.append(shown(f"… {len(causes) - CAUSES} more, all in --format json"))
-    if explained := grouped(diff.explained):
+    if explained := _explained(diff):
         lines += ["", "which changes"]
         for group in explained[:EXPLAINED]:
             lines += _group(group, width, medium, paint)
@@ -77,6 +77,11 @@ def _fitting(weights: Fitting | None) -> Iterator[str]:
         yield from (f"  {what}: {name}" for name in names[:TENSORS])
         if len(names) > TENSORS:
             yield f"  {what}: {len(names) - TENSORS} more"
+
+
+def _explained(diff: Diff) -> tuple[Group, ...]:
+    """The changes that others explain, without other arguments of blocks, which their layers tell."""
+    return grouped([each for each in diff.explained if each.what != "changed" or each.place.is_operation])
 
 
 def _group(group: Group, width: int, medium: Medium, paint: Paint) -> Iterator[str]:
@@ -159,7 +164,7 @@ def as_markdown(diff: Diff) -> str:
     names = f"{_code(diff.left.name)} {ARROW} {_code(diff.right.name)}"
     if not diff:
         return "\n\n".join([f"**{names}**: the networks are equal", *_weights(diff.weights)]) + "\n"
-    causes, explained = grouped(diff.changes), grouped(diff.explained)
+    causes, explained = grouped(diff.changes), _explained(diff)
     listed = [_item(group) for group in causes[:LISTED]]
     grid = figures(diff)
     parts = [

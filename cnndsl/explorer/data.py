@@ -8,16 +8,18 @@ with its different parts. The page works out paths from the names of children.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
+from cnndsl.emit.diagram.compact.words import NOISE
+from cnndsl.emit.diagram.labels import plain, required
 from cnndsl.emit.table import arguments
-from cnndsl.explorer.fields import TIMES, fields
+from cnndsl.explorer.fields import fields
 from cnndsl.explorer.places import Places
 from cnndsl.graph.graph import Alias, Apply, Graph, Module, Operation, Tensor
-from cnndsl.layers.kinds import PerAxis
 from cnndsl.measure.memory import output_bytes, peak
-from cnndsl.printable import as_written, one_line
+from cnndsl.printable import one_line
 from cnndsl.record import Record
 
 #: A module with more children is shown as groups of ``GROUP`` neighbours: nobody reads 20,000 boxes in a row.
@@ -62,7 +64,7 @@ class _Nodes:
         self.places, self.memory = places, memory
         self.found: list[dict[str, Any]] = []
         self._numbers: dict[str, int] = {}
-        self._applied: dict[tuple[int, int, bool], int] = {}
+        self._applied: dict[Hashable, int] = {}
 
     def module(self, module: Module) -> int:
         """The number of a module's node."""
@@ -97,7 +99,7 @@ class _Nodes:
         cost, step = operation.cost, operation.step
         return {
             "title": one_line(operation.kind),
-            "arguments": [[name, _text(value)] for name, value in arguments(operation).items()],
+            "arguments": [[name, one_line(plain(value))] for name, value in arguments(operation).items()],
             "params": cost.params,
             "buffers": cost.buffers,
             "macs": cost.macs,
@@ -114,11 +116,12 @@ class _Nodes:
         }
 
     def _layer(self, apply: Apply) -> int:
-        key = id(apply.bound), id(apply.step), apply.reuse
+        besides = tuple(tensor.shape for tensor in apply.inputs[1:])
+        key = id(apply.bound), id(apply.step), apply.reuse, besides
         if key not in self._applied:
             layer = apply.layer
             given = arguments(apply)
-            left = {name: _text(value) for name, value in layer.values.items() if name not in given}
+            left = {name: one_line(plain(value)) for name, value in layer.values.items() if name not in given}
             tensors = layer.named_parameters()
             again = {"shared": one_line(apply.name)} if apply.reuse and tensors else {}
             details = {"family": layer.family, "detail": _detail(apply), "defaults": [*left.items()]}
@@ -145,15 +148,16 @@ class _Nodes:
 
     def _groups(self, children: Sequence[Child], made: Sequence[Tensor]) -> Iterator[Child]:
         """``GROUP`` neighbours each as one child, with the tensors that come from before and are needed after it."""
-        needed = {id(tensor) for tensor in made}
-        groups = [children[start : start + GROUP] for start in range(0, len(children), GROUP)]
+        needed = {id(name) for tensor in made for name in _names(tensor)}
         found: list[Child] = []
-        for group in reversed(groups):
+        for start in reversed(range(0, len(children), GROUP)):
+            group = children[start : start + GROUP]
             inner = {id(tensor): tensor for child in group for tensor in child.outputs}
             outputs = [tensor for key, tensor in inner.items() if key in needed]
-            taken = {id(tensor): tensor for child in group for tensor in child.inputs if id(tensor) not in inner}
-            found.append(self._group(group, [*taken.values()], outputs))
-            needed |= taken.keys()
+            inputs = {id(tensor): tensor for child in group for tensor in child.inputs}
+            taken = [tensor for tensor in inputs.values() if inner.keys().isdisjoint(map(id, _names(tensor)))]
+            found.append(self._group(group, taken, outputs))
+            needed.update(id(name) for tensor in taken for name in _names(tensor))
         yield from reversed(found)
 
     def _group(self, group: Sequence[Child], inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Child:
@@ -172,39 +176,39 @@ class _Nodes:
         return Child(f"{first} … {last}", number, inputs, outputs, len(inputs))
 
 
+def _names(tensor: Tensor) -> Iterator[Tensor]:
+    """A tensor, and, if it is an alias, what it stands for."""
+    yield tensor
+    if isinstance(tensor, Alias):
+        yield from _names(tensor.of)
+
+
 def _found(source: Mapping[int, tuple[int, int]], tensor: Tensor) -> tuple[int, int]:
-    """The child and its output that a tensor comes from; an alias that is not known is what it stands for."""
-    while id(tensor) not in source and isinstance(tensor, Alias):
-        tensor = tensor.of
-    return source[id(tensor)]
+    """The child and its output that a tensor comes from."""
+    return next(source[id(name)] for name in _names(tensor) if id(name) in source)
 
 
 def _unique(names: Iterator[str]) -> Iterator[str]:
     """Names, with a number after one that was there before."""
-    taken: set[str] = set()
+    uses: Counter[str] = Counter()
     for name in names:
-        unique, number = name, 2
-        while unique in taken:
-            unique, number = f"{name} {number}", number + 1
-        taken.add(unique)
+        unique = name
+        while uses[unique]:
+            unique = f"{name} {uses[name] + 1}"
+            uses[name] += 1
+        uses[unique] += 1
         yield unique
 
 
 def _detail(apply: Apply) -> str:
-    """A layer's arguments in a few words, such as ``64, 3, stride 2``."""
+    """A layer's arguments in a few words, such as ``64, 3, stride 2``, without what a figure leaves out."""
     layer, texts = apply.layer, []
     for name, value in arguments(apply).items():
         argument = layer.arguments.get(name)
         if argument is None:  # the parametrization
             texts.append(str(value))
-        elif not argument.required:
-            texts.append(f"{name} {_text(value)}")
-        elif isinstance(argument.kind, PerAxis) and not argument.kind.per_side:
-            texts.append(TIMES.join(map(_text, layer.axes(value))))
-        else:
-            texts.append(_text(value))
+        elif argument.required:
+            texts.append(required(layer, name, value))
+        elif name not in NOISE and not (name == "bias" and layer.family == "convolution"):
+            texts.append(f"{name} {plain(value)}")
     return one_line(", ".join(texts))
-
-
-def _text(value: object) -> str:
-    return one_line(value) if isinstance(value, str) else as_written(value)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from cnndsl.emit.diagram.labels import TIMES
 from cnndsl.graph.graph import Graph
 from cnndsl.measure.receptive import Axis, Field, receptive_fields
 
-TIMES = "\N{MULTIPLICATION SIGN}"
 Words = tuple[str, str]
 
 

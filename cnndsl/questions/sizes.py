@@ -36,6 +36,8 @@ def sizes(net: Network | Spec, /, **params: Any) -> Sizes:
     ``net`` is a network or a spec; ``params`` replace the spec's own. Each axis is searched while the others keep the
     spec's size. Raises :class:`SpecError` for a spec with errors.
     """
+    if isinstance(net, Network) and params:
+        raise TypeError("a network has its parameters already: give the spec, or load it with these")
     return sizes_of((net if isinstance(net, Network) else load(net, **params)).graph)
 
 
@@ -96,9 +98,7 @@ class _Search:
     def corner(self, axes: Sequence[Axis]) -> dict[str, Shape]:
         """Inputs whose axes are all as small as they can be; together they may have to be larger than one by one."""
         for more in (0, 1, 2, 4, 8, 16, 32, 64):
-            sizes = [
-                next((n for n in range(axis.smallest + more, axis.own) if n in axis.fitting), axis.own) for axis in axes
-            ]
+            sizes = [min(axis.fitting.above(axis.smallest - 1 + more) or axis.own, axis.own) for axis in axes]
             if self._fits(axes, sizes):
                 break
         for index, axis in enumerate(axes):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import Diagnostic, did_you_mean, shorten
@@ -82,9 +82,12 @@ def as_plain(sweep: Sweep) -> str:
 
 
 def as_text(sweep: Sweep, medium: Medium = FILE, paint: Paint = unpainted) -> str:
-    """A table for terminals."""
+    """A table for terminals. Numbers are rounded before their column is hidden."""
     title = f"{paint(medium.shown(sweep.name), 'bold')}: {_count(sweep)}"
-    return f"{title}\n\n{_grid(sweep).text(medium, paint)}\n"
+    grid = _grid(sweep).on(medium)
+    if grid.hidden:
+        grid = _grid(sweep, human).on(medium)
+    return f"{title}\n\n{grid.text(paint)}\n"
 
 
 def _title(sweep: Sweep) -> str:
@@ -97,9 +100,9 @@ def _count(sweep: Sweep) -> str:
     return f"{found}, {failed} with errors" if failed else found
 
 
-def _grid(sweep: Sweep) -> Grid:
+def _grid(sweep: Sweep, number: Callable[[int], str] = "{:,}".format) -> Grid:
     columns = [f">{name}" if _are_numbers(sweep, index) else name for index, name in enumerate(sweep.names)]
-    rows = [(*row.values, *_costs(row)) for row in sweep.rows]
+    rows = [(*row.values, *_costs(row, number)) for row in sweep.rows]
     return Grid((*columns, *_COSTS), rows, _GIVES)
 
 
@@ -107,10 +110,10 @@ def _are_numbers(sweep: Sweep, index: int) -> bool:
     return all(row.values[index].lstrip("-").replace(".", "", 1).isdigit() for row in sweep.rows)
 
 
-def _costs(row: Row) -> tuple[Cell, ...]:
+def _costs(row: Row, number: Callable[[int], str]) -> tuple[Cell, ...]:
     if row.error is not None:
         return "", "", "", ((_error(row), "failed"),)
-    return f"{row.params:,}", f"{row.macs:,}", _bytes(row.memory or 0), _output(row)
+    return number(row.params or 0), number(row.macs or 0), _bytes(row.memory or 0), _output(row)
 
 
 def _bytes(number: int) -> str:

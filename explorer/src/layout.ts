@@ -182,23 +182,33 @@ class Plan {
     );
   }
 
-  /** The trunk is straight: it goes to the first taker of each tensor, and into the first input of each merge. */
   private edges(): ElkExtendedEdge[] {
-    const left = new Set<string>();
-    return this.between.map(([tail, output, head, input], number) => {
-      const port = tail < 0 ? `in${output}` : `o${this.boxOf[tail]}.${output}`;
-      const trunk = input === 0 && !left.has(port);
-      left.add(port);
-      return {
-        id: `e${number}`,
-        sources: [port],
-        targets: [this.target(head, input)],
-        layoutOptions: {
-          "elk.layered.priority.straightness": trunk ? "50" : "1",
-          "elk.layered.priority.shortness": trunk ? "5" : "1",
-        },
-      };
+    const trunk = this.trunk();
+    return this.between.map(([tail, output, head, input], number) => ({
+      id: `e${number}`,
+      sources: [tail < 0 ? `in${output}` : `o${this.boxOf[tail]}.${output}`],
+      targets: [this.target(head, input)],
+      layoutOptions: {
+        "elk.layered.priority.straightness": trunk.has(number) ? "50" : "1",
+        "elk.layered.priority.shortness": trunk.has(number) ? "5" : "1",
+      },
+    }));
+  }
+
+  /** The numbers of edges that are straight: that to the first taker of a tensor, if it is the first that arrives there.
+   * What skips layers to be concatenated does not count, as in a dense block. */
+  private trunk(): Set<number> {
+    const kinds = this.kinds();
+    const [left, arrived] = [new Set<string>(), new Set<number>()];
+    const found = new Set<number>();
+    this.between.forEach(([tail, output, head], number) => {
+      if (kinds[number] && (head < 0 || this.place.children[head].node.title === "concat")) return;
+      const [from, to] = [`${tail}.${output}`, head < 0 ? head : this.boxOf[head]];
+      if (!left.has(from) && !arrived.has(to)) found.add(number);
+      left.add(from);
+      arrived.add(to);
     });
+    return found;
   }
 
   /** Which edges are skips: past other boxes, from a tensor that others take too. */

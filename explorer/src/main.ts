@@ -60,7 +60,7 @@ class Explorer implements Actions {
     this.controls();
     this.keys();
     for (const network of this.networks) network.unfold(this.data.depth ?? firstDepth(network));
-    if (!this.data.depth) this.networks.forEach(revealChanges);
+    if (!this.data.depth) this.revealChanges();
     const linked = this.linked();
     if (linked) linked.network.reveal(linked);
     await this.redraw();
@@ -129,6 +129,22 @@ class Explorer implements Actions {
     const partners = network.side === 0 ? comparison.partners : this.backwards;
     const other = path in partners ? partners[path] : path;
     return other === null ? null : this.networks[1 - network.side].find(other);
+  }
+
+  /** Opens what changed, as far as a picture has room, and the same modules on both sides. */
+  private revealChanges(): void {
+    for (const network of this.networks) {
+      for (const path of Object.keys(network.data.changes ?? {})) {
+        const place = network.find(path);
+        if (place && shown(network) < FEW) network.reveal(place);
+      }
+    }
+    for (const network of this.networks) {
+      for (const place of network.root.visible()) {
+        const partner = place.open ? this.partner(place) : null;
+        if (partner?.isModule) partner.open = true;
+      }
+    }
   }
 
   /** Shows the first operation that a change is about. */
@@ -318,14 +334,6 @@ function firstDepth(network: Network): number {
   let depth = 1;
   while (depth < network.deepest && network.count(depth + 1) <= FIRST) depth++;
   return depth;
-}
-
-/** Opens what changed, as far as a picture has room. */
-function revealChanges(network: Network): void {
-  for (const path of Object.keys(network.data.changes ?? {})) {
-    const place = network.find(path);
-    if (place && shown(network) < FEW) network.reveal(place);
-  }
 }
 
 function shown(network: Network): number {

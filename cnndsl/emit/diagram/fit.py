@@ -83,10 +83,8 @@ def fit(graph: Graph, options: Options, page: Page) -> Fitted:
             cut = candidate.longest is not None and lines < LINES[-1]
             if not cut and (fitted := _fitted(graph, candidate, page, lines)):
                 return fitted
-    larger = page
-    while not _fitted(graph, candidates[-1], larger, LINES[-1]):
-        larger = larger.grown(1.05)
-    raise TooSmall(page, larger)
+    would_do = (other for other in page.others() if _fitted(graph, candidates[-1], other, LINES[-1]))
+    raise TooSmall(page, next(would_do, None))
 
 
 def _candidates(graph: Graph, options: Options) -> Iterator[_Drawn]:

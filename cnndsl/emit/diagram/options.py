@@ -35,7 +35,7 @@ class Options(Record, frozen=True):
     fit: str | None = None
 
     def __post_init__(self) -> None:
-        for name, kind in _CHOICES.items():
+        for name, kind in CHOICES.items():
             if getattr(self, name) not in get_args(kind):
                 *others, last = get_args(kind)
                 raise ValueError(f"{name} must be {', '.join(others)} or {last}, not {getattr(self, name)!r}")
@@ -55,7 +55,7 @@ class Options(Record, frozen=True):
     def check(self, graph: Graph) -> None:
         """Raises :class:`UnknownModule` for a path to expand that is not one of a module."""
         if self.expand:
-            known = {module.path for module in graph.root.modules}
+            known = dict.fromkeys(module.path for module in graph.root.modules)
             for path in self.expand:
                 if path not in known:
                     raise UnknownModule(path, did_you_mean(path, known))
@@ -75,7 +75,7 @@ class UnknownModule(ValueError):
 
 #: Options that a style does not have.
 NOT_FOR: Mapping[str, tuple[str, ...]] = {
-    "layers": ("fit",),
+    "layers": ("fit", "color", "expand", "names", "verbose", "marks"),
     "volumes": ("rankdir", "fold", "color", "expand", "names", "verbose", "marks"),
 }
-_CHOICES = {"style": Style, "rankdir": Direction, "color": Colouring, "theme": ThemeName}
+CHOICES = {"style": Style, "rankdir": Direction, "color": Colouring, "theme": ThemeName}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-
-from msgspec.structs import replace
+from collections.abc import Iterator
+from math import ceil
 
 from cnndsl.record import Record
 
@@ -18,6 +18,8 @@ NAMED = {"a4": (210.0, 297.0), "letter": (215.9, 279.4), "slide": (190.5, 338.67
 MARGIN, NO_MARGIN = 20.0, 3.0
 #: The least and the largest side of a page, in points.
 SHORTEST, LONGEST = 36, 14_400
+#: From a page that is too small to the next one to try.
+GROWTH = 1.05
 
 
 class Page(Record, frozen=True):
@@ -41,21 +43,26 @@ class Page(Record, frozen=True):
             return cls(text, width, height, NO_MARGIN)
         name, _, turn = text.partition("-")
         if name not in NAMED or turn not in ("", "portrait", "landscape"):
-            raise ValueError(
-                f"{text} is not {', '.join(NAMED)}, these with -portrait or -landscape, or a size as 84x60mm"
-            )
+            known = ", ".join(NAMED)
+            raise ValueError(f"{text} is not a page: {known}, also with -landscape or -portrait, or a size as 84x60mm")
         short, long = (side * UNITS["mm"] for side in NAMED[name])
         wide = turn == "landscape" or (turn == "" and name == "slide")
         return cls(text, *((long, short) if wide else (short, long)), MARGIN)
 
-    def grown(self, factor: float) -> Page:
-        return replace(self, width=self.width * factor, height=self.height * factor)
+    def others(self) -> Iterator[Page]:
+        """Pages to try if this is too small: a named one turned, then larger and larger sizes."""
+        if self.margin == MARGIN:
+            upright = self.width < self.height
+            yield Page.of(f"{self.name.partition('-')[0]}-{'landscape' if upright else 'portrait'}")
+        width, height = (ceil(side / UNITS["mm"]) for side in (self.width, self.height))
+        while max(width, height) * UNITS["mm"] < LONGEST / GROWTH:
+            width, height = ceil(width * GROWTH), ceil(height * GROWTH)
+            yield Page.of(f"{width}x{height}mm")
 
 
 class TooSmall(ValueError):
     """A network does not fit a page with legible letters. ``help`` says which page it would fit."""
 
-    def __init__(self, page: Page, larger: Page) -> None:
-        width, height = (int(side / UNITS["mm"]) + 1 for side in (larger.width, larger.height))
-        self.help = f"`{width}x{height}mm` would do"
+    def __init__(self, page: Page, other: Page | None) -> None:
+        self.help = f"`{other.name}` would do" if other else "draw less with depth"
         super().__init__(f"the network does not fit {page.name} with letters of {LEGIBLE:g} points")

@@ -84,12 +84,16 @@ class _Drawer:
         )  # fmt: skip
 
     def _mark(self, cell: Cell) -> str:
-        """What a comparison says of the operations in a cell: ``changed`` if not the same of all."""
-        marks = self.options.marks
-        if not marks or not cell.drawn:
+        """What a comparison says of the operations in a cell: ``changed`` if it is not the same for all."""
+        if not self.options.marks or not cell.drawn:
             return ""
-        found = {marks.get(members[0].path, "") for members in cell.drawn}
+        found = {self._mark_of(members[0].path) for members in cell.drawn}
         return found.pop() if len(found) == 1 else "changed"
+
+    def _mark_of(self, path: str) -> str:
+        """A module is ``changed`` if something in it has a mark."""
+        marks = self.options.marks
+        return marks.get(path) or ("changed" if any(marked.startswith(f"{path}.") for marked in marks) else "")
 
     def _forked(self) -> Iterator[tuple[Box, Wire]]:
         """Dots where lines of one tensor part, with the line to each."""

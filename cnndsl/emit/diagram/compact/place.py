@@ -112,8 +112,6 @@ class Plan(Struct):
     direct: list[Direct]
     lanes: list[Lane]
     bars: list[Bar]
-    left: float
-    right: float
 
 
 def planned(stack: Stack, sizes: Mapping[Cell, Size], bracket: Mapping[Stack, tuple[float, float]]) -> Plan:
@@ -135,7 +133,7 @@ class _Planner:
         frame = self._measure(self.stack)
         self._place(frame, 0, 0)
         lanes = [lane for found in self.lanes.values() for lane in found.values()]
-        return Plan([*self.spots.values()], self.direct, lanes, self.bars, max(frame.left), max(frame.right))
+        return Plan([*self.spots.values()], self.direct, lanes, self.bars)
 
     # Rows
 
@@ -203,10 +201,13 @@ class _Planner:
 
     def _stacked(self, stack: Stack) -> Frame:
         frame = Frame(stack, [], [])
-        for place, item in enumerate(stack.items):
-            if isinstance(item, Cell) and item.kind == "merge" and place:
-                self._widen(item, frame.parts[-1][0])
-            part = self._measure(item)
+        inner: dict[Item | None, Frame] = {
+            item: self._measure(item) for item in stack.items if not isinstance(item, Cell)
+        }
+        for before, item, after in zip((None, *stack.items), stack.items, (*stack.items[1:], None)):
+            if isinstance(item, Cell) and item.kind == "merge":
+                self._widen(item, inner.get(before), inner.get(after))
+            part = inner.get(item) or self._measure(item)
             frame.parts.append((part, 0, frame.rows))
             frame.left += part.left
             frame.right += part.right
@@ -219,12 +220,17 @@ class _Planner:
             self._bracket(stack, frame)
         return frame
 
-    def _widen(self, merge: Cell, before: Frame) -> None:
-        """Makes a merge as wide as what it merges, so that all lines into it are straight."""
-        ends = [across for cell, across in _ends(before, 0) if set(cell.makes).intersection(merge.takes)]
-        many = len(ends) > 2 or (len(ends) == 2 and merge.first.kind == "concat")
-        if many and isinstance(before.item, Beside) and before.item.axis is None:
-            self.spots[merge].wide = 2 * max(map(abs, ends)) + 24
+    def _widen(self, merge: Cell, before: Frame | None, after: Frame | None) -> None:
+        """Makes a merge as wide as what it merges, and a split as wide as what takes its parts, so that all lines are
+        straight."""
+        split = merge.first.kind == "split"
+        beside = after if split else before
+        if beside is None or not isinstance(beside.item, Beside) or beside.item.axis is not None:
+            return
+        found = _ends(beside, 0, 0 if split else -1)
+        shared = [at for cell, at in found if not {*merge.takes, *merge.makes}.isdisjoint((*cell.takes, *cell.makes))]
+        if len(shared) > 2 or (len(shared) == 2 and merge.first.kind in ("concat", "split")):
+            self.spots[merge].wide = 2 * max(map(abs, shared)) + 24
 
     def _bracket(self, stack: Stack, frame: Frame) -> None:
         frame.bracket = max(frame.left) + BRACKET
@@ -295,14 +301,14 @@ def _chains(
         yield from _chains(inner, (*above, (item, place)))
 
 
-def _ends(frame: Frame, across: float) -> list[tuple[Cell, float]]:
-    """The cells at the lower end of an item, with their places across."""
+def _ends(frame: Frame, across: float, end: int) -> list[tuple[Cell, float]]:
+    """The cells at the upper (0) or lower (-1) end of an item, with their places across."""
     if isinstance(frame.item, Cell):
         return [(frame.item, across)]
     if isinstance(frame.item, Stack):
-        part, aside, _ = frame.parts[-1]
-        return _ends(part, across + aside)
-    return [end for part, aside, _ in frame.parts for end in _ends(part, across + aside)]
+        part, aside, _ = frame.parts[end]
+        return _ends(part, across + aside, end)
+    return [found for part, aside, _ in frame.parts for found in _ends(part, across + aside, end)]
 
 
 def _length(lane: Lane) -> tuple[int, int]:

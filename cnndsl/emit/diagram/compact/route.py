@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from typing import TypeAlias
 
@@ -62,6 +63,7 @@ class Router:
         self.text_rows = text_rows
         self.tops: list[float] = []
         self.heights: list[float] = []
+        self.label = [0.0] * self.count
 
     def routed(self) -> Routed:
         entries = self._entries()
@@ -111,12 +113,12 @@ class Router:
             above.append((edge, across))
 
     def _side(self, edge: Edge) -> float:
-        """How far from the middle of its head an edge enters its side: below the outputs there."""
-        right = self.right[edge.head]
+        """Where an edge enters the side of its head: below the outputs there."""
+        head, right = edge.head, self.right[edge.head]
         if edge not in right:
-            return 0.0
-        exits = len(edge.head.cell.exits) * edge.head.size.aside[0]
-        return exits + (right.index(edge) + 0.5) * SIDE - (exits + len(right) * SIDE) / 2
+            return head.at
+        exits = len(head.cell.exits) * head.size.aside[0]
+        return head.at + exits + (right.index(edge) + 0.5) * SIDE - (exits + len(right) * SIDE) / 2
 
     def _exits(self, spot: Spot) -> list[float]:
         whole = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
@@ -126,38 +128,33 @@ class Router:
 
     def _direct(self, direct: Direct, entries: Mapping[Edge, float | None]) -> Path:
         edge, gap = direct.edge, direct.gap
-        tail, head = edge.tail, edge.head
-        entry = entries[edge]
-        start: Corner = (tail.across, lambda: self._end(tail))
+        tail, head, entry = edge.tail, edge.head, entries[edge]
         if entry is None:
+            side = partial(self._side, edge)
             half = head.half if tail.across > head.across else -head.half
-            side: Callable[[], float] = lambda: head.at + self._side(edge)  # noqa: E731
-            return Path(edge, [start, (tail.across, side), (head.across + half, side)], direct.skips)
-        if abs(entry - tail.across) < 0.5:
-            return Path(edge, [start, (entry, lambda: self._start(head))], direct.skips)
-        key = edge.tensor if tail.row == gap else edge
-        run = self._run(gap, key, tail.across, entry, tail.row != gap)
-        level = lambda: self._track(gap, run)  # noqa: E731
-        return Path(
-            edge, [start, (tail.across, level), (entry, level), (entry, lambda: self._start(head))], direct.skips
-        )
+            corners: list[Corner] = [(tail.across, side), (head.across + half, side)]
+            return Path(edge, [(tail.across, partial(self._end, tail)), *corners], direct.skips)
+        wide = tail.wide > 0 and abs(entry - tail.across) < tail.half
+        leave = entry if wide else tail.across
+        corners = []
+        if abs(entry - leave) >= 0.5:
+            key = edge.tensor if tail.row == gap else edge
+            level = partial(self._track, gap, self._run(gap, key, leave, entry, tail.row != gap))
+            corners = [(leave, level), (entry, level)]
+        ends: tuple[Corner, Corner] = (leave, partial(self._end, tail)), (entry, partial(self._start, head))
+        return Path(edge, [ends[0], *corners, ends[1]], direct.skips)
 
     def _lane(self, lane: Lane, edge: Edge, entries: Mapping[Edge, float | None]) -> Path:
         tail, head, entry = edge.tail, edge.head, entries[edge]
-        out = self._run(tail.row, edge.tensor, tail.across, lane.at, False)
-        corners: list[Corner] = [
-            (tail.across, lambda: self._end(tail)),
-            (tail.across, lambda: self._track(tail.row, out)),
-            (lane.at, lambda: self._track(tail.row, out)),
-        ]
+        out = partial(self._track, tail.row, self._run(tail.row, edge.tensor, tail.across, lane.at, False))
+        corners: list[Corner] = [(tail.across, partial(self._end, tail)), (tail.across, out), (lane.at, out)]
         if entry is None:
-            level: Callable[[], float] = lambda: head.at + self._side(edge)  # noqa: E731
-            corners += [(lane.at, level), (head.across + head.half, level)]
+            side = partial(self._side, edge)
+            corners += [(lane.at, side), (head.across + head.half, side)]
         else:
             gap = head.row - 1
-            run = self._run(gap, edge, entry, lane.at, True)
-            corners += [(lane.at, lambda: self._track(gap, run)), (entry, lambda: self._track(gap, run))]
-            corners += [(entry, lambda: self._start(head))]
+            level = partial(self._track, gap, self._run(gap, edge, entry, lane.at, True))
+            corners += [(lane.at, level), (entry, level), (entry, partial(self._start, head))]
         return Path(edge, corners, True)
 
     def _run(self, gap: int, key: object, one: float, two: float, coming: bool) -> Run:
@@ -169,7 +166,7 @@ class Router:
 
     def _rows(self) -> None:
         along = [self.text_rows.get(row, 0.0) for row in range(self.count)]
-        label = [0.0] * self.count
+        label = self.label
         leaving = {edge.tail for edge in self._all_edges()}
         for spot in self.plan.spots:
             need = len(spot.cell.exits) * spot.size.aside[0] + len(self.right[spot]) * SIDE
@@ -183,7 +180,6 @@ class Router:
             at += along[row]
             tracks = 1 + max((run.track for run in self.runs[row].values()), default=-1)
             at += ABOVE + label[row] + tracks * TRACK + BELOW
-        self.label = label
         for spot in self.plan.spots:
             spot.at = self.tops[spot.row] + along[spot.row] / 2
 

@@ -167,4 +167,4 @@ def _framed(picture: Picture, canvas: Canvas) -> Picture:
 def _signature(module: Module) -> tuple[Piece, ...]:
     names = [parameter.name for parameter in module.definition.parameters]
     text = f" ({', '.join(names)})" if names and module.block else ""
-    return (Piece(words.clean(text), "muted"),) if text and len(text) < 40 else ()
+    return (Piece(words.clean(text), "muted"),) if text and len(text) < 60 else ()

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence, Set
 from functools import cache
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -19,6 +20,7 @@ from cnndsl.emit.diagram.compact.items import ONCE, Beside, Canvas, Cell, Group,
 from cnndsl.emit.diagram.compact.similar import Similar, whole
 from cnndsl.emit.diagram.fold import Part
 from cnndsl.graph.graph import (
+    Alias,
     Apply,
     Body,
     Branch,
@@ -58,6 +60,7 @@ class _Sketcher:
         apart = {**apart, **dict.fromkeys(detail.opened, "opened")}
         self.similar = Similar(graph, detail.fold, apart, lambda module: not self._single(module, 1))
         self.groups: dict[Hashable, Group] = {}
+        self.inputs: dict[int, Tensor] = {}
         self.single: dict[Hashable, bool] = {}
         self.alone = _alone(graph)
         self.height = cache(self._height)
@@ -80,8 +83,11 @@ class _Sketcher:
     def _canvas(self, uses: Sequence[Module], level: int, group: Group | None) -> Canvas:
         first = uses[0]
         named = len(first.given) > 1
+        # Two inputs may be given one tensor. Inside of the block they are two.
+        self.inputs = {id(tensor): Tensor(tensor.shape) for tensor in first.given.values() if isinstance(tensor, Alias)}
         items: list[Item] = [
-            Cell("end", makes=(tensor,), title=name if named else "input") for name, tensor in first.given.items()
+            Cell("end", makes=(self._inside(tensor),), title=name if named else "input")
+            for name, tensor in first.given.items()
         ]
         body = self._items([use.body for use in uses], level)
         stack = Stack(arranged(self._fused([*items, *body])))
@@ -99,6 +105,10 @@ class _Sketcher:
             if cell.level is not None:
                 cell.group = self._group(cell)
         return Canvas(stack, group)
+
+    def _inside(self, tensor: Tensor) -> Tensor:
+        """What an input of the canvas is in it."""
+        return self.inputs.get(id(tensor), tensor)
 
     # Bodies. Each is given with the bodies that it stands for, which have the same items.
 
@@ -131,7 +141,7 @@ class _Sketcher:
         equal = [body[0] for body in rounds]
         first = equal[0]
         if isinstance(first, Apply):
-            return [_cell("layers", equal, times)]
+            return [self._cell("layers", equal, times)]
         if isinstance(first, Module):
             return self._module([module for module in equal if isinstance(module, Module)], times, level)
         return self._repeated(self._region(equal, level), times)
@@ -150,7 +160,7 @@ class _Sketcher:
         """The items of a region, a merge or a split, with those that it stands for."""
         first = same[0]
         if isinstance(first, Merge | Split):
-            return [_cell("merge", same)]
+            return [self._cell("merge", same)]
         if isinstance(first, Inline):
             return self._items([item.body for item in same if isinstance(item, Inline)], level)
         if isinstance(first, Dense):
@@ -164,13 +174,13 @@ class _Sketcher:
         if not same[0].merge:
             return self._items([item.body for item in same], level)
         arms = [self._stack([item.body for item in same], level), self._stack([item.shortcut for item in same], level)]
-        merge = _cell("merge", [item.merge for item in same if item.merge])
+        merge = self._cell("merge", [item.merge for item in same if item.merge])
         return [Stack([Beside(arms, main=True), merge], joint=True)]
 
     def _branch(self, same: Sequence[Branch], level: int) -> list[Item]:
         items: list[Item] = []
         if same[0].split:
-            items.append(_cell("merge", [item.split for item in same if item.split]))
+            items.append(self._cell("merge", [item.split for item in same if item.split]))
         bodies = [*zip(*([arm.body for arm in item.arms] for item in same))]
         arms: list[Stack] = []
         cut = self._cut(len(bodies))
@@ -179,7 +189,7 @@ class _Sketcher:
                 arms.append(self._stack(equal, level))
             elif index == cut.start:
                 arms.append(Stack([_rest([body[0] for body in bodies[cut.start : cut.stop]])]))
-        merge = _cell("merge", [item.merge for item in same])
+        merge = self._cell("merge", [item.merge for item in same])
         return [Stack([*items, Beside(arms), merge], joint=True)]
 
     def _module(self, equal: Sequence[Module], times: Times, level: int) -> list[Item]:
@@ -187,9 +197,9 @@ class _Sketcher:
         first = equal[0]
         depth = self.detail.depth
         if not first.operations or (depth is not None and level >= depth):
-            return [_cell("module", equal, times)]
+            return [self._cell("module", equal, times)]
         if not (self._single(first, level) or not first.block or first.path in self.detail.opened):
-            return [_cell("module", equal, times, level)]
+            return [self._cell("module", equal, times, level)]
         items = arranged(self._fused(self._items([module.body for module in equal], level + 1)))
         lone = len(items) == 1 and isinstance(items[0], Cell)
         return self._repeated(items, times, "" if lone else _name(equal, times))
@@ -204,10 +214,26 @@ class _Sketcher:
 
     def _group(self, cell: Cell) -> Group:
         """The group of a closed module, which gets all of the modules that the cell stands for."""
-        modules = [self.similar.original(module) for module in cell.drawn[0] if isinstance(module, Module)]
+        modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
         group = self.groups.setdefault(self.similar.key(modules[0]), Group([], cell.level or 0, len(self.groups)))
-        group.modules += [module for module in modules if module not in group.modules]
+        group.modules += [module for module in modules if not module.reuse]
+        if not group.modules:  # what is used again was opened in place
+            group.modules.append(self.similar.original(modules[0]))
         return group
+
+    def _cell(
+        self,
+        kind: Literal["layers", "module", "merge"],
+        equal: Sequence[Part_],
+        times: Times = ONCE,
+        level: int | None = None,
+    ) -> Cell:
+        members: list[Operation] = [item for item in equal if isinstance(item, Apply | Module | Merge | Split)]
+        first = members[0]
+        taken = first.inputs[:1] if isinstance(first, Apply) else first.inputs
+        takes = tuple(dict.fromkeys(map(self._inside, taken)))
+        makes = tuple(tensor for member in members for tensor in member.outputs)
+        return Cell(kind, (tuple(members),), takes, makes, times, level=level)
 
     def _cut(self, length: int) -> range:
         """The range that is left out of a list of some length."""
@@ -215,14 +241,6 @@ class _Sketcher:
         if longest is None or length <= longest:
             return range(0)
         return range((longest + 1) // 2, length - longest // 2)
-
-
-def _cell(kind: str, equal: Sequence[Part_], times: Times = ONCE, level: int | None = None) -> Cell:
-    members: list[Operation] = [item for item in equal if isinstance(item, Apply | Module | Merge | Split)]
-    first = members[0]
-    takes = first.inputs[:1] if isinstance(first, Apply) else tuple(dict.fromkeys(first.inputs))
-    makes = tuple(tensor for member in members for tensor in member.outputs)
-    return Cell(kind, (tuple(members),), takes, makes, times, level=level)  # type: ignore[arg-type]
 
 
 def _rest(bodies: Sequence[Body]) -> Cell:

@@ -14,6 +14,7 @@ from cnndsl.emit.diagram.labels import SIGNS, TIMES, plain, required
 from cnndsl.emit.diagram.picture import Line, Piece
 from cnndsl.emit.table import arguments
 from cnndsl.graph.graph import Apply, Module, Operation
+from cnndsl.layers import Layer
 from cnndsl.layers.kinds import PerAxis
 from cnndsl.printable import one_line
 from cnndsl.spec.signature import Parameter
@@ -83,16 +84,12 @@ def _module(cell: Cell, inside: str) -> list[Line]:
     if told := _call(cell):
         pieces.append(Piece(f" {told}"))
     found = _wrapped([*pieces, *_marks(cell)], SIZE)
-    return [*found, *_filled([[Piece(text, "muted")] for text in _separated(_costs(cell, inside))], SMALL)]
+    return [*found, *_wrapped([Piece("\u00a0· ".join(_costs(cell, inside)), "muted")], SMALL)]
 
 
 def letter(group: Group | None) -> str:
     """Tells drawings of one block apart."""
     return f" ({group.letter})" if group and group.letter else ""
-
-
-def _separated(texts: Sequence[str]) -> list[str]:
-    return [*(f"{text}\u00a0·" for text in texts[:-1]), *texts[-1:]]
 
 
 def _contents(module: Module) -> str:
@@ -196,23 +193,11 @@ def _local(path: str, inside: str) -> str:
 def _layers(cell: Cell, verbose: bool) -> list[Line]:
     shown = [members for members in cell.drawn if verbose or members[0].kind not in QUIET] or [cell.drawn[0]]
     main = next((members for members in shown if is_main_layer(members[0])), shown[0])
-    chunks = [[*_layer(members, members is main, verbose)] for members in shown]
-    for chunk in chunks[:-1]:
-        chunk.append(Piece("\u00a0·"))
-    chunks[-1] += _times(cell)
-    return _filled(chunks, SIZE)
-
-
-def _filled(chunks: Sequence[Sequence[Piece]], size: float) -> list[Line]:
-    """Chunks as lines. A line is broken between chunks if that is possible."""
-    found: list[list[Piece]] = [[]]
-    for chunk in chunks:
-        whole = [*found[-1], Piece(" "), *chunk] if found[-1] else [*chunk]
-        if found[-1] and Line(tuple(whole), size).width > LONGEST:
-            found.append([*chunk])
-        else:
-            found[-1] = whole
-    return [each for pieces in found for each in _wrapped(pieces, size)]
+    pieces: list[Piece] = []
+    for place, members in enumerate(shown):
+        pieces += [Piece("\u00a0· ")] * bool(place)
+        pieces += _layer(members, members is main, verbose)
+    return _wrapped([*pieces, *_times(cell)], SIZE)
 
 
 def _layer(members: Sequence[Operation], main: bool, verbose: bool) -> Iterator[Piece]:
@@ -245,13 +230,17 @@ def _told(applied: Sequence[Apply], verbose: bool) -> Iterator[str]:
         if name == "groups" and not verbose and all(_is_depthwise(each) for each in applied):
             yield "depthwise"
         elif layer.arguments[name].required:
-            texts = list(dict.fromkeys(required(layer, name, value) for value in values))
+            texts = list(dict.fromkeys(_required(layer, name, value) for value in values))
             window = isinstance(layer.arguments[name].kind, PerAxis)
             yield _value(values, None if window else first.written.get(name), texts)
         elif name in UNNAMED and not verbose:
             yield _value(values)
         else:
             yield f"{name}\u00a0{_value(values)}"
+
+
+def _required(layer: Layer, name: str, value: object) -> str:
+    return _number(value) if isinstance(value, float) else required(layer, name, value)
 
 
 def _is_depthwise(apply: Apply) -> bool:
@@ -311,10 +300,11 @@ def _value(values: Sequence[object], written: Value | None = None, texts: Sequen
         return few[0]
     numbers = [value for value in values if isinstance(value, (int, float))]
     if isinstance(written, Expression) and len(written.text) <= 24 and (len(few) > 3 or max(numbers, default=0) > 16):
-        return written.text.removeprefix("(").removesuffix(")") if written.text.startswith("(") else written.text
+        text = written.text.removeprefix("(").removesuffix(")") if written.text.startswith("(") else written.text
+        return text.replace(" ", "\u00a0")
     if len(few) <= 3:
-        return " or ".join(few)
-    return f"{_number(min(numbers))} … {_number(max(numbers))}" if len(numbers) == len(values) else "…"
+        return "\u00a0or ".join(few)
+    return f"{_number(min(numbers))}\u00a0…\u00a0{_number(max(numbers))}" if len(numbers) == len(values) else "…"
 
 
 def _number(value: object) -> str:
@@ -370,19 +360,23 @@ def clean(text: str) -> str:
 
 
 def _wrapped(pieces: Sequence[Piece], size: float) -> list[Line]:
-    """Pieces as lines, broken at spaces so that they are not too long."""
+    """Pieces as lines, broken at spaces so that they are not too long, without a separator at the end of one."""
     words = [Piece(word, piece.look) for piece in pieces for word in _words(piece.text)]
     found: list[list[Piece]] = [[]]
     for word in words:
         breaks = word.text.strip() and not word.text.startswith("\u00a0")
-        if found[-1] and breaks and Line((*found[-1], word), size).width > LONGEST:
+        if found[-1] and breaks and line([*found[-1], word], size).width > LONGEST:
+            while not found[-1][-1].text.strip(" \u00a0·"):
+                found[-1].pop()
+            last = found[-1][-1]
+            found[-1][-1] = Piece(last.text.removesuffix("\u00a0·"), last.look)
             found.append([])
         found[-1].append(word)
     return [line(pieces, size) for pieces in found if any(piece.text.strip() for piece in pieces)]
 
 
 def _words(text: str) -> Iterator[str]:
-    """Words with the space before them. A separator stays with the word before it."""
+    """Words with the space before them."""
     word = ""
     for character in text:
         if character == " " and word.strip():

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.render import DPI, resolution
+from cnndsl.emit.diagram.volumes.fitting import fit
 from cnndsl.emit.diagram.volumes.layout import layout
 from cnndsl.emit.diagram.volumes.paint import paint
 from cnndsl.emit.diagram.volumes.plan import plan
@@ -66,7 +67,11 @@ def draw(graph: Graph, options: Options) -> Volumes:
 
     Of the options it takes ``depth``, by default as much as gives at most 40 volumes; deeper modules are one volume
     each, and equal ones in a row are drawn once. ``show_shapes`` writes channels below a volume and sizes beside it.
-    ``theme``, and ``dpi`` for a PNG, are as in other styles.
+    ``theme``, and ``dpi`` for a PNG, are as in other styles. ``fit`` breaks a long picture into rows; if letters would
+    be smaller than 6 points, it has less depth. Raises :class:`~cnndsl.emit.diagram.page.TooSmall`.
     """
+    if options.page:
+        scene, told = fit(graph, options, options.page)
+        return Volumes(scene, options.dpi or DPI, told)
     scene = paint(graph, layout(plan(graph, options.depth)), options.show_shapes, options.colours)
     return Volumes(scene, options.dpi or DPI)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import groupby
-from math import dist
+from math import dist, inf
 from textwrap import wrap
 
 from cnndsl.emit.diagram.labels import TIMES
@@ -25,14 +25,16 @@ TITLE, TOLD, LEGEND, SQUARE, HEAD, DOT = 13.0, 9.0, 8.0, 8.0, 5.0, 1.3
 NARROW = 260.0
 
 
-def paint(graph: Graph, layout: Layout, show_shapes: bool, theme: Theme) -> Scene:
+def paint(graph: Graph, layout: Layout, show_shapes: bool, theme: Theme, room: float = inf) -> Scene:
+    """The scene of a layout, with a title and a legend that are no wider than ``room`` if it is given."""
     palette = Palette(theme, layout.solids)
     runs = _Runs(layout)
     body = [*runs.paint(palette), *runs.arrows(palette), *_forks(layout.routes, palette)]
     body.append(_labels(layout, runs.runs, show_shapes, palette))
     left, top, right, bottom = _bounds(body)
-    heading = _heading(graph, palette, (left + right) / 2, top - APART, right - left)
-    legend = _legend(palette, (left + right) / 2, bottom + APART, right - left)
+    room = min(room, max(right - left, NARROW))
+    heading = _heading(graph, palette, (left + right) / 2, top - APART, room)
+    legend = _legend(palette, (left + right) / 2, bottom + APART, room)
     whole = [heading, *body, legend]
     left, top, right, bottom = _bounds(whole)
     size = right - left + 2 * MARGIN, bottom - top + 2 * MARGIN
@@ -80,7 +82,7 @@ def _solid(solid: Solid, palette: Palette) -> Group:
 
 def _ball(solid: Solid, palette: Palette) -> Iterator[Item]:
     sign = solid.volume.sign
-    size = 10.0 if len(sign) == 1 else 6.0
+    size = 10.0 if len(sign) == 1 else SPATIAL
     yield Ball((solid.middle, solid.y), solid.height / 2, palette.paper, palette.ink)
     yield Text((solid.middle, solid.y + size * 0.35), sign, size, palette.ink)
 
@@ -144,7 +146,7 @@ def _below(alike: Sequence[Solid], show_shapes: bool, palette: Palette) -> Itera
 
 
 def _heading(graph: Graph, palette: Palette, middle: float, bottom: float, room: float) -> Group:
-    longest = int(max(room, NARROW) / text_width("x", TOLD))
+    longest = int(room / text_width("x", TOLD))
     told = [*reversed(wrap(one_line(graph.document.description), longest))]
     texts = [Text((middle, bottom - (TOLD + 3) * line), text, TOLD, palette.muted) for line, text in enumerate(told)]
     top = bottom - (TOLD + 3) * len(told) - 2
@@ -156,7 +158,7 @@ def _legend(palette: Palette, middle: float, top: float, room: float) -> Group:
     lines: list[list[tuple[str, float]]] = [[]]
     for name in palette.names:
         wide = SQUARE + 4 + text_width(one_line(name), LEGEND) + 14
-        if lines[-1] and sum(width for _, width in lines[-1]) + wide > max(room, NARROW):
+        if lines[-1] and sum(width for _, width in lines[-1]) + wide > room:
             lines.append([])
         lines[-1].append((name, wide))
     items: list[Item] = []

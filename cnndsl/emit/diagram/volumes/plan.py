@@ -73,10 +73,11 @@ class Series(Struct, eq=False):
 
 
 class Plan(Struct):
-    """``arrows`` are pairs of volumes, in the order of execution."""
+    """``arrows`` are pairs of volumes, in the order of execution. ``depth`` is the number of levels that are opened."""
 
     root: Series
     arrows: list[tuple[Volume, Volume]]
+    depth: int
 
 
 def plan(graph: Graph, depth: int | None = None) -> Plan:
@@ -114,7 +115,7 @@ class _Planner:
         starts = [self._input(name, tensor) for name, tensor in graph.inputs.items()]
         first: list[Volume | Parallel] = [Parallel(starts)] if len(starts) > 1 else [*starts[0].children]
         root = Series(_joined([*first, *self._series(graph.root.body, depth).children], self.arrows))
-        self.plan = _folded(Plan(root, [*self.arrows]))
+        self.plan = _folded(Plan(root, [*self.arrows], depth))
 
     def _input(self, name: str, tensor: Tensor) -> Series:
         made = Volume(f"input {name}", "input", "input", tensor.shape.sample)
@@ -313,4 +314,4 @@ def _redirected(plan: Plan, instead: dict[Volume, Volume]) -> Plan:
         return volume
 
     arrows = dict.fromkeys((left(tail), left(head)) for tail, head in plan.arrows)
-    return Plan(plan.root, [(tail, head) for tail, head in arrows if tail is not head])
+    return Plan(plan.root, [(tail, head) for tail, head in arrows if tail is not head], plan.depth)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import dist
 from typing import TypeAlias
 
+from msgspec.structs import replace
+
 from cnndsl.record import Record
 
 Point: TypeAlias = tuple[float, float]
@@ -68,6 +70,24 @@ class Group(Record, frozen=True):
     kind: str
     title: str
     items: tuple[Item | Group, ...]
+
+
+def scaled(item: Item | Group, factor: float) -> Item | Group:
+    """The same, larger or smaller."""
+
+    def point(at: Point) -> Point:
+        return at[0] * factor, at[1] * factor
+
+    match item:
+        case Group():
+            return replace(item, items=tuple(scaled(inner, factor) for inner in item.items))
+        case Ball():
+            return replace(item, middle=point(item.middle), radius=item.radius * factor)
+        case Text():
+            return replace(item, at=point(item.at), size=round(item.size * factor, 2))
+        case Line():
+            return replace(item, points=tuple(map(point, item.points)), width=round(item.width * factor, 2))
+    return replace(item, points=tuple(map(point, item.points)))
 
 
 class Scene(Record, frozen=True):

@@ -20,8 +20,8 @@ HIGHEST, THICKEST = 110.0, 44.0
 LOWER = 0.25
 #: The most points for one channel, and the thinnest volume.
 PER_CHANNEL, THINNEST = 1.5, 1.5
-#: How thick a pooling is, how deep a vector, and the radius of a ball.
-POOLING, VECTOR, BALL = 2.5, 5.0, 6.0
+#: How thick a pooling is, how deep a vector, and the radius of a ball with a sign, and with a word.
+POOLING, VECTOR, BALL, LARGE_BALL = 2.5, 5.0, 6.0, 9.0
 #: How far a depth of 1 leans to the right and up: half of its length, at 45 degrees.
 LEAN = sqrt(0.5) / 2
 #: The sizes of labels, and the mean width of a character in them, which no label exceeds by much.
@@ -121,7 +121,8 @@ class Scale(Record, frozen=True):
         A vector is a thin bar, as high as it has features; a sequence is flat.
         """
         if volume.sign:
-            return Solid(volume, 2 * BALL, 2 * BALL, 0)
+            side = 2 * (BALL if len(volume.sign) == 1 else LARGE_BALL)
+            return Solid(volume, side, side, 0)
         if _vector(volume):
             return Solid(volume, VECTOR, max(VECTOR, self.feature * sqrt(volume.channels)), VECTOR)
         width = max(THINNEST, self.channel * sqrt(volume.channels))
