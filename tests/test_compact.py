@@ -117,6 +117,13 @@ def test_a_tensor_that_something_else_takes_ends_its_box() -> None:
     assert boxes(outputs) == [f"Conv2d 4, 1{X}1", "ReLU"]
 
 
+def test_a_merge_of_one_tensor_is_not_drawn() -> None:
+    """A branch with one arm, as loops over scales have."""
+    text = "input: [4, 8, 8]\nnetwork:\n- branch: [[Conv2d: [4, 1]]]\n  merge: add\n- ReLU\n- MaxPool2d: 2"
+    assert boxes(text) == [f"Conv2d 4, 1{X}1 · ReLU", f"MaxPool2d 2{X}2 /2"]
+    assert len(parts(text)[0].wires) == 3
+
+
 def test_equal_neighbours_are_drawn_once_and_others_are_not() -> None:
     text = "input: [4, 8, 8]\nnetwork:\n- repeat: [Conv2d: [$n, 3, 1, 1], ReLU: ]\n  for: n\n  in: [8, 8, 8, 4]"
     assert boxes(text) == [f"Conv2d 8, 3{X}3 · ReLU  {X}3", f"Conv2d 4, 3{X}3 · ReLU"]
