@@ -42,6 +42,24 @@ network:
   - branch: [[], [from: skip]]
     merge: add
 """
+#: Layers that need even sizes, enough of them, or multiples, and a norm over sizes.
+PICKY = """
+name: picky
+input: [4, 24, 20]
+network:
+  - PixelUnshuffle: 2
+  - GLU: 2
+  - ReflectionPad2d: 2
+  - {name: permuted, Permute: [0, 2, 3, 1]}
+  - LayerNorm
+  - Linear: 8
+  - Permute: [0, 3, 1, 2]
+  - Slice: {start: 0, stop: 7, dim: 3}
+  - ConvTranspose2d: [3, 3, 2, 1]
+  - Mean: {dim: 2, keepdim: true}
+  - AdaptiveAvgPool2d: [1, null]
+"""
+OVER_SIZES = "input: [2, 6, 6]\nnetwork: [{Conv2d: [2, 3]}, {LayerNorm: {normalized_shape: [2, 4, 4]}}, {MaxPool2d: 2}]"
 #: Networks, and the sizes at which each is tried: all up to a bound, of three large ones those around the smallest.
 NETWORKS: dict[str, tuple[Any, range]] = {
     "vgg11": (ARCHS / "torchvision/vgg11.yaml", range(1, 41)),
@@ -56,6 +74,8 @@ NETWORKS: dict[str, tuple[Any, range]] = {
     "fpn": (ARCHS / "beyond/fpn_resnet50.yaml", range(27, 34)),
     "siamese": (ARCHS / "beyond/siamese.yaml", range(1, 121)),
     "odd": (cnndsl.Text(ODD), range(1, 61)),
+    "picky": (cnndsl.Text(PICKY), range(1, 61)),
+    "over_sizes": (cnndsl.Text(OVER_SIZES), range(1, 21)),
     "cut": (cnndsl.Text(CUT), range(1, 61)),
 }
 

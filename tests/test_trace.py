@@ -127,6 +127,11 @@ def test_every_path_has_a_trace(path: Path) -> None:
         assert repr(found).startswith(f"{item.path} of {root.name}: {shapes}\n")
 
 
+def test_a_layer_may_have_the_name_of_an_input() -> None:
+    found = trace("x", "input: [2, 4, 4]\nnetwork: [{name: x, Conv2d: [3, 1]}, {name: y, ReLU: }]")
+    assert [step.path for step in found.steps] == ["x"] and found.output == ((1, 3, 4, 4),)
+
+
 def test_a_network_has_its_parameters() -> None:
     for ask in (cnndsl.trace, cnndsl.sizes):
         with pytest.raises(TypeError, match="has its parameters already"):
@@ -198,6 +203,7 @@ def test_layers_that_keep_the_shape_share_a_line() -> None:
         ("stem.cnv", "there is no `stem.cnv` in this network; did you mean `stem.conv`?"),
         ("act", "there is no `act` in this network; did you mean `stem.act`?"),
         ("body*.conv", "`body*.conv` could be any of 3; name one of `body0.conv`, `body1.conv`, `body2.conv`"),
+        ("*o*", "`*o*` could be any of 16; name one of `body0`, `body1`, `body2`, `conv5`"),
         ("body", "`body` could be any of 9; name one of `body0`, `body1`, `body2`, `body0.conv`"),
         (":6", "`:6` could be any of 5; name one of `stem.conv`"),
         (":1", "no step of this network is written at `:1`"),
