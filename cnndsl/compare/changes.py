@@ -149,6 +149,13 @@ class _Side:
         """Whether a part has a partner, and kept its place."""
         return part in self.alignment.partners and part not in self.moved
 
+    def producers(self, tensor: Tensor) -> Iterator[Part]:
+        """The part that makes a tensor, and the modules around that return it. None for an input of the network."""
+        part = self.tree.makers.get(tensor)
+        while part is not None and part in self.tree.parents and tensor in part.operation.outputs:
+            yield part
+            part = self.tree.parents[part]
+
     def source(self, tensor: Tensor) -> tuple[Part | None, int]:
         """The steady part that a tensor comes from, and which of its outputs it is. Other parts in between do not
         count. Without a part, it is an input of the network."""
@@ -268,9 +275,11 @@ class _Comparison:
 
     def _comes_from(self, x: Tensor, y: Tensor) -> bool:
         """Whether two tensors come from the same place: from partners, or else from the same steady parts before."""
-        made, other = self.left.tree.makers.get(x), self.right.tree.makers.get(y)
-        if made is not None and other is not None and self.partners.get(made) is other:
-            return made.operation.outputs.index(x) == other.operation.outputs.index(y)
+        others = list(self.right.producers(y))
+        for part in self.left.producers(x):
+            if (other := self.partners.get(part)) in others:
+                assert other is not None
+                return part.operation.outputs.index(x) == other.operation.outputs.index(y)
         maker, index = self.left.source(x)
         return (self.partners[maker] if maker else None, index) == self.right.source(y)
 
@@ -421,11 +430,6 @@ def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
     the part, that is told, not the layer inside."""
     if not tensors:
         return None
-    maker, parents = side.tree.makers.get(tensors[0]), side.tree.parents
-    if maker is None:
-        return "the input"
-    while (around := parents[maker]) is not parents[part] and around in parents:
-        if tensors[0] not in around.operation.outputs:
-            break
-        maker = around
-    return maker.path
+    found = list(side.producers(tensors[0]))
+    beside = [maker for maker in found if side.tree.parents[maker] is side.tree.parents[part]]
+    return (beside or found)[0].path if found else "the input"

@@ -39,7 +39,7 @@ class Group(Record, frozen=True):
         """How many parameters more the right side has because of what is added, removed or changed itself. Of a module
         that is replaced, what is in it is told."""
         first = self.changes[0]
-        told = self.what in _ONE_SIDED or self.what == "changed" or first.place.is_operation
+        told = self.what in (*_ONE_SIDED, "changed") or (self.what == "replaced" and first.place.is_operation)
         return sum(change.params for change in self.changes) if told and first.place.path else 0
 
     @property
