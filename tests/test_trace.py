@@ -14,7 +14,7 @@ import cnndsl
 from cnndsl.cli import verb
 from cnndsl.graph.graph import Apply
 from cnndsl.questions.lookup import NoSuchPath, find
-from cnndsl.questions.trace import _Tracer
+from cnndsl.questions.trace import _Tracer, trace_in
 from cnndsl.questions.trace_table import Step
 
 ARCHS = Path(__file__).parent.parent / "archs"
@@ -105,14 +105,39 @@ def test_equal_layers_in_turn_are_folded_and_parallel_ones_are_not() -> None:
         ("", 3, 2),
         ("MaxPool2d(2, stride=2)", 1, 0),
     ]
+    first, act, folded, _ = vgg.steps[2].steps  # a run begins with its convolution
+    assert [step.path for step in (first, act, folded)] == ["2.0", "2.1", "2.2"]
+    assert (folded.times, folded.last) == (2, "2.5")
     side = "input: [4, 8, 8]\nnetwork: [branch: [[Conv2d: [4, 1]], [Conv2d: [4, 1]], [Conv2d: [4, 1]]]]"
     assert [step.path for step in trace(None, side).steps] == ["conv1", "conv2", "conv3", "concat1"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*ARCHS.glob("*.yaml"), *ARCHS.glob("beyond/*.yaml")]), ids=lambda path: path.stem
+)
+def test_every_path_has_a_trace(path: Path) -> None:
+    """It ends with what was asked for, and its text has no gap."""
+    root = cnndsl.load(path).graph.root
+    once = [item for item in root.everything if not getattr(item, "reuse", False)]
+    for item in once[:: max(len(once) // 9, 1)]:
+        found = trace_in(root, item.path)
+        last = leaves(found.steps)[-1]
+        assert found.path == item.path and last.output[-1] == item.outputs[-1].shape
+        shapes = ", ".join(str(tensor.shape) for tensor in item.outputs)
+        assert repr(found).startswith(f"{item.path} of {root.name}: {shapes}\n")
+
+
+def test_a_network_has_its_parameters() -> None:
+    for ask in (cnndsl.trace, cnndsl.sizes):
+        with pytest.raises(TypeError, match="has its parameters already"):
+            ask(cnndsl.loads(SPEC), width=3)  # type: ignore[operator]
 
 
 def test_several_inputs_and_a_module_that_is_used_again() -> None:
     found = cnndsl.trace(ARCHS / "beyond/siamese.yaml")
     assert [*found.inputs] == ["left", "right"]
     assert [step.sources[:1] for step in found.steps[:2]] == [("left",), ("right",)]
+    assert repr(found).count("Conv2d(64, 10)") == 1 and "\n    of right\n  as before\n" in repr(found)
     assert [*cnndsl.trace(ARCHS / "beyond/siamese.yaml", "right").inputs] == ["left", "right"]
 
 
