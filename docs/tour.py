@@ -5,7 +5,7 @@
 # # A tour of cnndsl
 #
 # A network is a page of YAML. A compiler checks it and infers every shape without running anything. This notebook takes one small network from its text
-# to a trained module: table, figure, errors, source, questions, a comparison, and a training of a few seconds.
+# to a trained module: table, figure, errors, source, questions, comparisons, and a training of a few seconds.
 #
 # The cells need `pip install .` in the project's folder, and a notebook. Their outputs are stored, so you can read on without running them.
 
@@ -63,6 +63,8 @@ net.shapes(depth=1)
 
 # %% [markdown]
 # ## The figure
+#
+# A block is drawn once, beside the network.
 
 # %%
 net.diagram()
@@ -122,13 +124,19 @@ found
 found.picture()
 
 # %% [markdown]
+# What differs between two networks?
+
+# %%
+cnndsl.diff(net, cnndsl.load("small.yaml", width=16))
+
+# %% [markdown]
 # ## A network of the zoo
 #
 # Torchvision's convolutional networks are included, and many others. They take the weights of their originals.
 
 # %%
 resnet = cnndsl.load("zoo:resnet18")
-resnet.diagram(depth=1)
+resnet.diagram()
 
 # %% [markdown]
 # ## Training

@@ -14,7 +14,7 @@ import cnndsl
 from cnndsl.cli import verb
 from cnndsl.graph.graph import Apply
 from cnndsl.questions.lookup import NoSuchPath, find
-from cnndsl.questions.trace import _Tracer
+from cnndsl.questions.trace import _Tracer, trace_in
 from cnndsl.questions.trace_table import Step
 
 ARCHS = Path(__file__).parent.parent / "archs"
@@ -105,14 +105,44 @@ def test_equal_layers_in_turn_are_folded_and_parallel_ones_are_not() -> None:
         ("", 3, 2),
         ("MaxPool2d(2, stride=2)", 1, 0),
     ]
+    first, act, folded, _ = vgg.steps[2].steps  # a run begins with its convolution
+    assert [step.path for step in (first, act, folded)] == ["2.0", "2.1", "2.2"]
+    assert (folded.times, folded.last) == (2, "2.5")
     side = "input: [4, 8, 8]\nnetwork: [branch: [[Conv2d: [4, 1]], [Conv2d: [4, 1]], [Conv2d: [4, 1]]]]"
     assert [step.path for step in trace(None, side).steps] == ["conv1", "conv2", "conv3", "concat1"]
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*ARCHS.glob("*.yaml"), *ARCHS.glob("beyond/*.yaml")]), ids=lambda path: path.stem
+)
+def test_every_path_has_a_trace(path: Path) -> None:
+    """It ends with what was asked for, and its text has no gap."""
+    root = cnndsl.load(path).graph.root
+    once = [item for item in root.everything if not getattr(item, "reuse", False)]
+    for item in once[:: max(len(once) // 9, 1)]:
+        found = trace_in(root, item.path)
+        last = leaves(found.steps)[-1]
+        assert found.path == item.path and last.output[-1] == item.outputs[-1].shape
+        shapes = ", ".join(str(tensor.shape) for tensor in item.outputs)
+        assert repr(found).startswith(f"{item.path} of {root.name}: {shapes}\n")
+
+
+def test_a_layer_may_have_the_name_of_an_input() -> None:
+    found = trace("x", "input: [2, 4, 4]\nnetwork: [{name: x, Conv2d: [3, 1]}, {name: y, ReLU: }]")
+    assert [step.path for step in found.steps] == ["x"] and found.output == ((1, 3, 4, 4),)
+
+
+def test_a_network_has_its_parameters() -> None:
+    for ask in (cnndsl.trace, cnndsl.sizes):
+        with pytest.raises(TypeError, match="has its parameters already"):
+            ask(cnndsl.loads(SPEC), width=3)  # type: ignore[operator]
 
 
 def test_several_inputs_and_a_module_that_is_used_again() -> None:
     found = cnndsl.trace(ARCHS / "beyond/siamese.yaml")
     assert [*found.inputs] == ["left", "right"]
     assert [step.sources[:1] for step in found.steps[:2]] == [("left",), ("right",)]
+    assert repr(found).count("Conv2d(64, 10)") == 1 and "\n    of right\n  as before\n" in repr(found)
     assert [*cnndsl.trace(ARCHS / "beyond/siamese.yaml", "right").inputs] == ["left", "right"]
 
 
@@ -173,6 +203,7 @@ def test_layers_that_keep_the_shape_share_a_line() -> None:
         ("stem.cnv", "there is no `stem.cnv` in this network; did you mean `stem.conv`?"),
         ("act", "there is no `act` in this network; did you mean `stem.act`?"),
         ("body*.conv", "`body*.conv` could be any of 3; name one of `body0.conv`, `body1.conv`, `body2.conv`"),
+        ("*o*", "`*o*` could be any of 16; name one of `body0`, `body1`, `body2`, `conv5`"),
         ("body", "`body` could be any of 9; name one of `body0`, `body1`, `body2`, `body0.conv`"),
         (":6", "`:6` could be any of 5; name one of `stem.conv`"),
         (":1", "no step of this network is written at `:1`"),

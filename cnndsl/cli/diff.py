@@ -228,12 +228,12 @@ def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:
     if path.suffix == PAGE:
         from cnndsl.explorer import pair
 
-        write(path, pair(left, right, found).html.encode(), told=False)
+        write(path, pair(left, right, found).html.encode(), to_stderr=True)
         return
     from cnndsl.compare.figure import figure
     from cnndsl.emit.diagram import NoFonts, TooLarge
 
     try:
-        write(path, figure(found, left, right).pipe(path.suffix.removeprefix(".")), told=False)
+        write(path, figure(found, left, right).pipe(path.suffix.removeprefix(".")), to_stderr=True)
     except (NoFonts, TooLarge) as error:
         fail(str(error))

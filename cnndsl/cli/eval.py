@@ -91,9 +91,9 @@ def evaluate(
     else:
         _show(result, trained.title, classes)
     if confusion:
-        write(confusion, _confusion(result, confusion.suffix), told=form != "json")
+        write(confusion, _confusion(result, confusion.suffix), to_stderr=form == "json")
     if mistakes and result.mistakes:
-        write(mistakes, result.mistakes_figure().data(mistakes.suffix), told=form != "json")
+        write(mistakes, result.mistakes_figure().data(mistakes.suffix), to_stderr=form == "json")
     elif mistakes:
         say(f"there are no mistakes to draw: {mistakes} was not written", err=True)
 

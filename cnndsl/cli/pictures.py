@@ -29,14 +29,14 @@ def check_files(*paths: Path | None, force: bool) -> None:
             check_free(path, force)
 
 
-def write(path: Path, data: bytes, told: bool = True) -> None:
-    """Writes a checked file, and prints its name if it is to be ``told``. Ends the program if it cannot be written."""
+def write(path: Path, data: bytes, to_stderr: bool = False) -> None:
+    """Writes a checked file and prints its name, ``to_stderr`` if stdout has data for programs. Ends the program if it
+    cannot be written."""
     from cnndsl.cli.output import sign
 
     with _failing(path):
         write_file(path, sign(data, path.suffix))
-    if told:
-        say(path)
+    say(path, err=to_stderr)
 
 
 @contextmanager

@@ -96,7 +96,7 @@ def predict(
         plain = [{"picture": str(picture), **_plain(result, top)} for picture, result in zip(pictures, results)]
         show(json_text(plain))
     if figure and output:
-        write(output, figure, told=form == "text")
+        write(output, figure, to_stderr=form != "text")
     if any(isinstance(result, RunError) for result in results):
         sys.exit(USAGE)
 

@@ -24,7 +24,7 @@ from cnndsl.limits import Limits
 from cnndsl.network import Compilation
 from cnndsl.questions.sweep import holding_lists, listed, swept
 from cnndsl.questions.sweep_table import Sweep, as_csv, as_json, as_markdown, as_plain, as_text
-from cnndsl.terminal import medium, paint, say, show, show_painted
+from cnndsl.terminal import medium, paint, show, show_painted
 
 
 @click.command()
@@ -96,5 +96,4 @@ def _draw(found: Sweep, path: Path) -> None:
         data = found.picture().data(path.suffix)
     except ValueError as error:
         fail(str(error))
-    write(path, data, told=False)
-    say(path, err=True)  # the table is on stdout
+    write(path, data, to_stderr=True)  # the table is on stdout

@@ -67,8 +67,8 @@ class Pattern(Record, frozen=True):
         first, period = self._first()[0], self.period
         if period == 1:
             return "every size" if first == 1 else f"{first} and more"
-        every = f"multiples of {period}" if self.remainders == (0,) else _every(period, self.remainders)
-        return f"{every or f'{len(self.remainders)} of every {period}'} from {first}"
+        every = _every(period, self.remainders) or f"{len(self.remainders)} of every {period}"
+        return f"{every} from {first}"
 
 
 def _every(period: int, remainders: tuple[int, ...]) -> str:

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Any
 
 from cnndsl.graph.lints import ends
-from cnndsl.grid import FILE, Grid, Medium, Paint, unpainted
+from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
 from cnndsl.printable import one_line
@@ -17,6 +17,7 @@ from cnndsl.questions.wrapped import wrapped
 from cnndsl.record import Record
 
 _COLUMNS = ("axis", ">here", "fits", "loses no pixels")
+_GIVES = ((">here", GONE), ("loses no pixels", 10), ("fits", 10))
 
 
 class Edge(Record, frozen=True):
@@ -82,12 +83,10 @@ def as_text(sizes: Sizes, medium: Medium = FILE, paint: Paint = unpainted) -> st
         return f"{title}\n\nthere is no axis after the channels, so this is the only size\n"
     groups = [[*alike] for _, alike in groupby(sizes.axes, _key)]
     named = len(sizes.inputs) > 1
-    rows = [
-        (_label(group, named), f"{group[0].own}", str(group[0].fitting), str(group[0].lossless)) for group in groups
-    ]
+    rows = [(_label(group, named), f"{group[0].own}", str(group[0].fitting), _lossless(group[0])) for group in groups]
     told = [*_notes(sizes), *(line for group in groups for line in _told(group[0]))]
     shown = [part for line in told for part in wrapped(medium.shown(line), medium)]
-    return "\n".join((title, "", Grid(_COLUMNS, rows).text(medium, paint), "", *shown)) + "\n"
+    return "\n".join((title, "", Grid(_COLUMNS, rows, _GIVES).text(medium, paint), "", *shown)) + "\n"
 
 
 def _key(axis: Axis) -> tuple[object, ...]:
@@ -98,6 +97,10 @@ def _label(group: Sequence[Axis], named: bool) -> str:
     axes = ", ".join(dict.fromkeys(axis.axis for axis in group))
     inputs = ", ".join(dict.fromkeys(one_line(name) for axis in group for name in axis.inputs))
     return f"{axes} of {inputs}" if named else axes
+
+
+def _lossless(axis: Axis) -> str:
+    return "all of them" if axis.lossless == axis.fitting else str(axis.lossless)
 
 
 def _told(axis: Axis) -> Iterator[str]:

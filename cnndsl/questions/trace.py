@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -49,6 +50,8 @@ def trace(net: Network | Spec, path: str | None = None, /, **params: Any) -> Tra
     things, and :class:`SpecError` if the spec has no network at all.
     """
     if isinstance(net, Network):
+        if params:
+            raise TypeError("a network has its parameters already: give the spec, or load it with these")
         return trace_in(net.graph.root, path)
     compilation = compile_spec(net, params)
     root = compilation.graph.root if compilation.graph else compilation.partial
@@ -63,7 +66,8 @@ def trace_in(root: Module, path: str | None = None, diagnostics: Iterable[Diagno
     inputs = {name: tensor.shape for name, tensor in _inputs(root).items()}
     steps = _folded(tuple(_Tracer(root, target).steps()))
     asked = path or INPUT if isinstance(target, Tensor) else target.path or "output"
-    return Trace(root.name, asked, inputs, steps, tuple(diagnostics))
+    made = (target,) if isinstance(target, Tensor) else () if isinstance(target, Failed) else target.outputs
+    return Trace(root.name, asked, inputs, tuple(tensor.shape for tensor in made), steps, tuple(diagnostics))
 
 
 def _end(root: Module) -> Target:
@@ -131,10 +135,10 @@ class _Tracer:
                     yield inner, of_round(item.step, item.step.loop, number, len(item.bodies), names)
             case Branch():
                 yield from ((inner, names) for inner in item.bodies[:-1][: item.split is not None])
+                rounds = Counter(arm.written for arm in item.arms)
                 for arm in item.arms:
                     loop = item.step.branches[arm.written].loop
-                    rounds = sum(other.written == arm.written for other in item.arms)
-                    yield arm.body, of_round(item.step, loop, arm.round, rounds, names) if loop else names
+                    yield arm.body, of_round(item.step, loop, arm.round, rounds[arm.written], names) if loop else names
                 yield (item.merge,), names
             case _:
                 yield from ((inner, names) for inner in item.bodies)

@@ -65,12 +65,14 @@ class Step(Record, frozen=True):
 
 
 class Trace(Record, frozen=True):
-    """Where the shape of ``path`` in the network ``name`` comes from: ``steps`` lead from the ``inputs`` to it. With
-    errors in the spec, ``diagnostics`` has them, and the last step may be one that fails."""
+    """Where the shape of ``path`` in the network ``name`` comes from: ``steps`` lead from the ``inputs`` to its
+    ``output``, one shape or several. With errors in the spec, ``diagnostics`` has them, and the last step may be one
+    that fails, without an output."""
 
     name: str
     path: str
     inputs: Mapping[str, Shape]
+    output: tuple[Shape, ...]
     steps: tuple[Step, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
 
@@ -93,7 +95,7 @@ def as_plain(trace: Trace) -> str:
 
 def as_text(trace: Trace, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     """The steps as a table, each with its arithmetic below."""
-    lines = [*_inputs(trace), *_Writer(trace.path).lines(trace.steps, "", 0, next(iter(trace.inputs)))]
+    lines = [*_inputs(trace), *_Writer(trace.path, {}).lines(trace.steps, "", 0, next(iter(trace.inputs)))]
     grid = Grid(_COLUMNS, [line.cells for line in lines], _GIVES).on(medium)
     shown = [grid.line(row, paint) for row in grid.head]
     for line, row in zip(lines, grid.rows):
@@ -101,15 +103,9 @@ def as_text(trace: Trace, medium: Medium = FILE, paint: Paint = unpainted) -> st
         for detail in line.details:
             indent = _INDENT * (line.depth + 2)
             shown += [paint(part, "dim") for part in wrapped(medium.shown(detail), medium, indent)]
-    title = f"{paint(medium.shown(trace.path), 'bold')} of {medium.shown(trace.name)}: {_result(trace)}"
+    result = _shapes(trace.output) or "fails"
+    title = f"{paint(medium.shown(trace.path), 'bold')} of {medium.shown(trace.name)}: {result}"
     return "\n".join((title, "", *shown)) + "\n"
-
-
-def _result(trace: Trace) -> str:
-    last = trace.steps[-1] if trace.steps else None
-    if last is None:
-        return str(trace.inputs.get(trace.path) or next(iter(trace.inputs.values())))
-    return "fails" if last.failed else _shapes(last.output)
 
 
 # --- lines ---------------------------------------------------------------------------------------
@@ -121,9 +117,10 @@ def _inputs(trace: Trace) -> Iterator[_Line]:
 
 
 class _Writer(Record, frozen=True):
-    """Writes the lines of a trace to the ``target``."""
+    """Writes the lines of a trace to the ``target``. ``written`` has the keys of the modules so far, by their paths."""
 
     target: str
+    written: dict[str, Hashable]
 
     def lines(self, steps: Sequence[Step], around: str, depth: int, before: str) -> Iterator[_Line]:
         """The lines of steps inside of the module ``around``. ``before`` is the path of what was just made."""
@@ -133,9 +130,17 @@ class _Writer(Record, frozen=True):
             else:
                 (step,) = group
                 yield self._line(step, around, depth, before)
-                inside = step.path if step.layer else around
-                yield from self.lines(step.steps, inside, depth + 1, before)
+                yield from self._inside(step, around, depth + 1, before)
             before = group[-1].maker
+
+    def _inside(self, step: Step, around: str, depth: int, before: str) -> Iterator[_Line]:
+        """The lines inside of a module. Those of one that is used again, in the same way, are only told of."""
+        if step.steps and self.written.get(step.path) == step.key:
+            yield _Line((f"{_INDENT * depth}as before", "", "", ""), (), depth)
+            return
+        self.written[step.path] = step.key
+        source = step.sources[0] if len(step.sources) == 1 else before
+        yield from self.lines(step.steps, step.path if step.layer else around, depth, source)
 
     def _line(self, step: Step, around: str, depth: int, before: str) -> _Line:
         name = _short(step.path, around)
@@ -211,6 +216,7 @@ def as_json(trace: Trace) -> str:
             "name": trace.name,
             "path": trace.path,
             "inputs": {name: list(shape) for name, shape in trace.inputs.items()},
+            "output": [list(shape) for shape in trace.output],
             "steps": [_step(step) for step in trace.steps],
         }
     )

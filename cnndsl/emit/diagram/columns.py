@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from heapq import heappop, heappush
 from itertools import pairwise
 from math import inf
 
@@ -13,6 +14,8 @@ from cnndsl.record import Record
 
 #: Between columns, and above and below them, for the first line from one to the next; and for each other line.
 TURN, TRACK = 11.0, 6.0
+#: Where more wires go on, no cut is tried.
+CROWD = 64
 
 
 class Crossing(Record, frozen=True, eq=False):
@@ -37,8 +40,27 @@ class Cut(Record, frozen=True, eq=False):
 
 def cuts(picture: Picture, most: int) -> list[Cut]:
     """Where a picture can be cut, from top to bottom, with at most so many lines going on."""
-    found = (_cut(picture.wires, y) for y in _gaps(picture))
-    return [cut for cut in found if cut.crossings and cut.tracks <= most]
+    pieces = sorted(
+        (
+            (min(before[1], after[1]), max(before[1], after[1]), place, index)
+            for place, wire in enumerate(picture.wires)
+            for index, (before, after) in enumerate(pairwise(wire.points), 1)
+        ),
+        reverse=True,
+    )
+    found: list[Cut] = []
+    open_: list[tuple[float, int, int]] = []  # the pieces at a height, the one that ends first at the top of the heap
+    for y in _gaps(picture):
+        while pieces and pieces[-1][0] <= y:
+            _, bottom, place, index = pieces.pop()
+            heappush(open_, (bottom, place, index))
+        while open_ and open_[0][0] <= y:
+            heappop(open_)
+        if 0 < len(open_) <= CROWD:
+            cut = _cut(y, [(picture.wires[place], index) for _, place, index in sorted(open_)])
+            if cut.tracks <= most:
+                found.append(cut)
+    return found
 
 
 def _gaps(picture: Picture) -> Iterator[float]:
@@ -52,15 +74,11 @@ def _gaps(picture: Picture) -> Iterator[float]:
         end = bottom if end == inf else max(end, bottom)
 
 
-def _cut(wires: Sequence[Wire], y: float) -> Cut:
-    pieces = [
-        (before[0], wire, index)
-        for wire in wires
-        for index, (before, after) in enumerate(pairwise(wire.points), 1)
-        if min(before[1], after[1]) <= y < max(before[1], after[1])
-    ]
-    tracks = {line: track for track, line in enumerate(sorted({_line(x, wire) for x, wire, _ in pieces}, reverse=True))}
-    return Cut(y, tuple(Crossing(wire, index, tracks[_line(x, wire)]) for x, wire, index in pieces))
+def _cut(y: float, pieces: Sequence[tuple[Wire, int]]) -> Cut:
+    lines = [_line(wire.points[index][0], wire) for wire, index in pieces]
+    tracks = {line: track for track, line in enumerate(sorted(set(lines), reverse=True))}
+    crossings = (Crossing(wire, index, tracks[line]) for (wire, index), line in zip(pieces, lines))
+    return Cut(y, tuple(crossings))
 
 
 def _line(x: float, wire: Wire) -> tuple[float, str]:

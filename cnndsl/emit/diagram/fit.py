@@ -25,7 +25,9 @@ LARGEST = 1.25
 #: By how much larger letters must be for one more column.
 ENOUGH = 1.1
 #: The most lines from a column to the next: one if that is enough.
-LINES = (1, 8)
+ONE, SEVERAL = 1, 8
+#: A figure with more boxes is not legible on any page.
+CROWD = 2_000
 #: The most columns, and the steps that find a scale.
 MOST, STEPS = 8, 8
 
@@ -77,13 +79,15 @@ def draw(graph: Graph, drawn: Diagram, options: Options) -> None:
 
 def fit(graph: Graph, options: Options, page: Page) -> Fitted:
     """The most detailed figure whose letters are legible on a page. Raises :class:`TooSmall`."""
-    candidates = [*_candidates(graph, options)]
-    for lines in LINES:
-        for candidate in candidates:
-            cut = candidate.longest is not None and lines < LINES[-1]
-            if not cut and (fitted := _fitted(graph, candidate, page, lines)):
-                return fitted
-    would_do = (other for other in page.others() if _fitted(graph, candidates[-1], other, LINES[-1]))
+    candidates: list[_Drawn] = []
+    for candidate in _candidates(graph, options):
+        candidates.append(candidate)
+        if candidate.longest is None and (fitted := _fitted(graph, candidate, page, ONE)):
+            return fitted
+    for candidate in candidates:
+        if fitted := _fitted(graph, candidate, page, SEVERAL):
+            return fitted
+    would_do = (other for other in page.others() if _fitted(graph, candidates[-1], other, SEVERAL))
     raise TooSmall(page, next(would_do, None))
 
 
@@ -104,6 +108,9 @@ def _fitted(graph: Graph, drawn: _Drawn, page: Page, lines: int) -> Fitted | Non
     trunk, *blocks = drawn.panels
     # Graphviz draws letters of whole points.
     smallest = min(int(line.size) for panel in drawn.panels for line in _lines(panel.picture))
+    crowded = sum(len(panel.picture.boxes) for panel in drawn.panels) > CROWD
+    if crowded or _area(drawn.panels) * (LEGIBLE / smallest) ** 2 > page.width * page.height:
+        return None
     best: Fitted | None = None
     for picture, count in _arrangements(trunk, lines):
         low = ENOUGH * best.scale if best else LEGIBLE / smallest
@@ -118,6 +125,11 @@ def _fitted(graph: Graph, drawn: _Drawn, page: Page, lines: int) -> Fitted | Non
                 high = middle
         best = Fitted(packed, page, low, count, smallest * low, drawn)
     return best
+
+
+def _area(drawn: Sequence[Panel]) -> float:
+    """What the boxes cover, without panels, which are around others."""
+    return sum(box.width * box.height for panel in drawn for box in panel.picture.boxes if box.kind != "panel")
 
 
 def _lines(picture: Picture) -> Iterator[Line]:

@@ -13,7 +13,7 @@ from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.picture import Box, Picture
 from cnndsl.emit.diagram.themes import Fill
 from cnndsl.emit.diagram.written import filled
-from cnndsl.graph.graph import Graph
+from cnndsl.graph.graph import Graph, walk
 from cnndsl.printable import one_line
 
 #: The most characters and edges of a chart that Mermaid draws, by default: its `maxTextSize` and `maxEdges`.
@@ -28,23 +28,27 @@ BRACKETS = {"end": ("([", "])"), "merge": ("((", "))"), "module": ("[[", "]]")}
 def mermaid(graph: Graph, **options: Any) -> str:
     """The text of a flowchart, which GitHub and GitLab draw in a block of the language ``mermaid``.
 
-    The options are those of a compact diagram. A chart that is larger than what Mermaid draws has less depth.
+    The options are those of a compact diagram. A chart that is larger than what Mermaid draws has less depth, and
+    finally only the ends of long lists.
     """
     asked = Options(**options)
     asked.check(graph)
-    for coarser in _coarser(asked):
-        found = panels(graph, coarser)
+    for coarser, longest in _coarser(graph, asked):
+        found = panels(graph, coarser, longest)
         text = _Chart(graph.root.name, found, coarser).text
         if len(text) <= CHARACTERS and sum(len(panel.picture.wires) for panel in found) <= EDGES:
             break
     return text
 
 
-def _coarser(options: Options) -> Iterator[Options]:
-    yield options
-    for depth in (8, 4, 2, 1):
-        if options.depth is None or depth < options.depth:
-            yield replace(options, depth=depth)
+def _coarser(graph: Graph, options: Options) -> Iterator[tuple[Options, int | None]]:
+    """What to try: with less and less depth, and finally without the middle of long lists."""
+    yield options, None
+    deepest = max((level for level, _ in walk(graph.root.body)), default=1)
+    for depth in range(min(options.depth or deepest, deepest) - 1, 0, -1):
+        yield replace(options, depth=depth), None
+    for longest in (64, 16, 4):
+        yield replace(options, depth=1), longest
 
 
 class _Chart:

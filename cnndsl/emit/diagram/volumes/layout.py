@@ -82,7 +82,6 @@ class _Wires:
         self._visit(plan.root, ())
         self.meeting = {arrow: self._meet(*arrow) for arrow in plan.arrows}
         self.taken = Counter(tail for tail, _ in plan.arrows)
-        self.taking = Counter(head for _, head in plan.arrows)
         #: The arrows that leave each series' lane, or come back to it.
         self.past: dict[Series | Parallel, list[Arrow]] = defaultdict(list)
         for arrow, (container, start, end) in self.meeting.items():

@@ -30,6 +30,8 @@ from cnndsl.graph.graph import (
 
 #: The most volumes of a picture; a network with more is drawn with less depth. The most of one at a given depth.
 MANY, MOST = 40, 120
+#: With fewer volumes a picture shows too little to be preferred.
+FEW = 8
 #: Families of layers without a volume of their own.
 PASSING = ("activation", "normalization", "dropout", "padding", "shape")
 #: The family of closed modules; each kind of them has its own colour.
@@ -81,15 +83,17 @@ class Plan(Struct):
 
 
 def plan(graph: Graph, depth: int | None = None) -> Plan:
-    """The picture with modules opened to ``depth``, or the most detailed one with at most :data:`MANY` volumes."""
+    """The picture with modules opened to ``depth``. Without one, the most detailed picture with at most :data:`MANY`
+    volumes; of those with at least :data:`FEW`, preferably one whose closed modules are all blocks with a name."""
     if depth is not None and depth < 1:
         raise ValueError(f"depth must be 1 or more, not {depth}")
     deepest = max((level for level, _ in walk(graph.root.body)), default=1)
-    for level in range(min(depth or deepest, deepest), 0, -1):
-        found = _Planner(graph, level).plan
-        if depth is not None or _size(found) <= MANY:
-            break
-    return _bounded(found)
+    if depth is not None:
+        return _bounded(_Planner(graph, min(depth, deepest)).plan)
+    planners = [_Planner(graph, level) for level in range(deepest, 0, -1)]
+    small = [planner for planner in planners if _size(planner.plan) <= MANY] or planners[-1:]
+    named = (planner for planner in small if planner.named and _size(planner.plan) >= FEW)
+    return _bounded(next(named, small[0]).plan)
 
 
 def _size(plan: Plan) -> int:
@@ -106,12 +110,14 @@ def volumes(item: Series | Parallel | Volume) -> Iterator[Volume]:
 
 
 class _Planner:
-    """Makes one plan. ``source`` has the volume that holds the values of each tensor so far."""
+    """Makes one plan. ``source`` has the volume that holds the values of each tensor so far. It is ``named`` if every
+    closed module is a block."""
 
     def __init__(self, graph: Graph, depth: int) -> None:
         self.source: dict[Tensor, Volume] = {}
         self.arrows: dict[tuple[Volume, Volume], None] = {}
         self.ids: Counter[str] = Counter()
+        self.named = True
         starts = [self._input(name, tensor) for name, tensor in graph.inputs.items()]
         first: list[Volume | Parallel] = [Parallel(starts)] if len(starts) > 1 else [*starts[0].children]
         root = Series(_joined([*first, *self._series(graph.root.body, depth).children], self.arrows))
@@ -154,6 +160,7 @@ class _Planner:
             into.children += self._series(module.body, depth - 1).children
             return
         kind, times = _what(module)
+        self.named &= kind != module.name
         made = Volume(module.path, kind, MODULE, module.output.shape.sample, times=times, skips=_skips(module))
         self._add(made, module, into)
 
