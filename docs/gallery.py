@@ -83,7 +83,8 @@ HEAD = """\
 
 Networks that come with cnndsl: the classics, and some of [the zoo](zoo.md). Each has its figure, drawn by
 `cnndsl draw`, its table, from `cnndsl shapes --depth 1`, and the lines of its spec that matter most. A click on a
-figure opens it alone. Start from one of them: `cnndsl new mine --from zoo:NAME`.
+figure opens it alone. Start from one of them: `cnndsl new mine --from zoo:NAME`. [The tour](tour.ipynb) takes one
+network from its text to a trained module.
 """
 
 

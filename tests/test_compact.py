@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,7 +21,7 @@ from cnndsl.emit.diagram.compact.measure import PAD
 from cnndsl.emit.diagram.compact.sheet import panels
 from cnndsl.emit.diagram.fonts import width
 from cnndsl.emit.diagram.options import Options, UnknownModule
-from cnndsl.emit.diagram.picture import Box, Picture, Wire
+from cnndsl.emit.diagram.picture import Box, Picture, Point, Wire
 from cnndsl.emit.diagram.themes import LIGHT, THEMES
 from cnndsl.graph.graph import Graph
 from cnndsl.zoo import specs
@@ -115,6 +116,13 @@ def test_a_tensor_that_something_else_takes_ends_its_box() -> None:
     assert boxes(text) == [f"Conv2d 4, 1{X}1", "ReLU", "concat"]
     outputs = "input: [4, 8, 8]\nnetwork: [{name: a, Conv2d: [4, 1]}, {name: b, ReLU: }]\noutputs: [a, b]"
     assert boxes(outputs) == [f"Conv2d 4, 1{X}1", "ReLU"]
+
+
+def test_a_merge_of_one_tensor_is_not_drawn() -> None:
+    """A branch with one arm, as loops over scales have."""
+    text = "input: [4, 8, 8]\nnetwork:\n- branch: [[Conv2d: [4, 1]]]\n  merge: add\n- ReLU\n- MaxPool2d: 2"
+    assert boxes(text) == [f"Conv2d 4, 1{X}1 · ReLU", f"MaxPool2d 2{X}2 /2"]
+    assert len(parts(text)[0].wires) == 3
 
 
 def test_equal_neighbours_are_drawn_once_and_others_are_not() -> None:
@@ -257,6 +265,33 @@ def test_branches_are_side_by_side_and_their_merge_is_below_all() -> None:
     concat = box(picture, "concat")
     ends = [wire.points[-1][0] for wire in picture.wires if wire.head == concat.id]
     assert len(ends) == 4 and all(abs(x - concat.x) < concat.width / 2 for x in ends)
+
+
+@pytest.mark.parametrize("rankdir", ["TB", "RL"])
+@pytest.mark.parametrize("name", ["dpn68", "hrnet_w18_small", "yolov8n", "dla34", "inception_v4", "unetplusplus"])
+def test_every_line_leads_from_its_box_to_its_box(name: str, rankdir: str) -> None:
+    """It starts at its box, or on another line from there."""
+    for picture in parts(cnndsl.load(f"zoo:{name}").graph, rankdir=rankdir):
+        of = {each.id: each for each in picture.boxes}
+        for wire in picture.wires:
+            others = [each for each in picture.wires if each.tail == wire.tail and each is not wire]
+            assert _touches(of[wire.tail], wire.points[0]) or any(_lies_on(wire.points[0], each) for each in others)
+            assert _touches(of[wire.head], wire.points[-1]), wire
+            for (x0, y0), (x1, y1) in pairwise(wire.points):  # along the flow, or across it
+                assert min(abs(x1 - x0), abs(y1 - y0)) < 0.01
+
+
+def _touches(box: Box, point: Point) -> bool:
+    x, y = abs(point[0] - box.x), abs(point[1] - box.y)
+    return x <= box.width / 2 + 0.1 and y <= box.height / 2 + 0.1
+
+
+def _lies_on(point: Point, wire: Wire) -> bool:
+    return any(
+        min(one[0], two[0]) - 0.1 <= point[0] <= max(one[0], two[0]) + 0.1
+        and min(one[1], two[1]) - 0.1 <= point[1] <= max(one[1], two[1]) + 0.1
+        for one, two in pairwise(wire.points)
+    )
 
 
 def test_long_connections_are_lanes_that_do_not_cross() -> None:

@@ -154,6 +154,14 @@ def test_the_docs_are_current(diff: Diff) -> None:
             assert diff(*line.split()).output == output
 
 
+def test_another_recipe_is_told_but_is_no_difference(diff: Diff) -> None:
+    for form in ("text", "markdown"):
+        found = diff(ARCHS / "lenet.yaml", "--right-set", "train.epochs=3", "--format", form)
+        assert found.exit_code == 0
+        assert "the networks are equal\n\nThe specs also differ in train.\n" in found.output
+    assert "The specs also differ in init and train." in diff("zoo:lenet", "zoo:torchvision/vgg11").output
+
+
 # --- formats ---------------------------------------------------------------------------------------------
 
 

@@ -162,6 +162,18 @@ def test_many_children_are_grouped() -> None:
     assert len(json.dumps(data)) < 500_000
 
 
+def test_many_long_edges_make_groups() -> None:
+    """Each of 40 steps takes all steps before: laid out as it is, that would take minutes."""
+    steps = ["{name: s0, ReLU: }"]
+    for step in range(1, 40):
+        arms = ", ".join(f"[from: s{other}]" for other in range(step))
+        steps.append(f"{{name: s{step}, branch: [{arms}], merge: add}}")
+    data = as_data(cnndsl.loads(f"input: [8, 4, 4]\nnetwork: [{', '.join(steps)}]").graph)
+    check_edges(data)
+    assert len(data["nodes"][data["root"]]["children"]) == 10
+    assert [path for path, _ in places(data)] == [f"s{step}" for step in range(40)]
+
+
 def test_tensors_pass_through_groups() -> None:
     """A skip past hundreds of layers leaves the group in which it begins, and enters that in which it ends."""
     layers = "[{repeat: [ReLU], times: 400}]"

@@ -42,6 +42,24 @@ network:
   - branch: [[], [from: skip]]
     merge: add
 """
+#: Layers that need even sizes, enough of them, or multiples, and a norm over sizes.
+PICKY = """
+name: picky
+input: [4, 24, 20]
+network:
+  - PixelUnshuffle: 2
+  - GLU: 2
+  - ReflectionPad2d: 2
+  - {name: permuted, Permute: [0, 2, 3, 1]}
+  - LayerNorm
+  - Linear: 8
+  - Permute: [0, 3, 1, 2]
+  - Slice: {start: 0, stop: 7, dim: 3}
+  - ConvTranspose2d: [3, 3, 2, 1]
+  - Mean: {dim: 2, keepdim: true}
+  - AdaptiveAvgPool2d: [1, null]
+"""
+OVER_SIZES = "input: [2, 6, 6]\nnetwork: [{Conv2d: [2, 3]}, {LayerNorm: {normalized_shape: [2, 4, 4]}}, {MaxPool2d: 2}]"
 #: Networks, and the sizes at which each is tried: all up to a bound, of three large ones those around the smallest.
 NETWORKS: dict[str, tuple[Any, range]] = {
     "vgg11": (ARCHS / "torchvision/vgg11.yaml", range(1, 41)),
@@ -56,6 +74,8 @@ NETWORKS: dict[str, tuple[Any, range]] = {
     "fpn": (ARCHS / "beyond/fpn_resnet50.yaml", range(27, 34)),
     "siamese": (ARCHS / "beyond/siamese.yaml", range(1, 121)),
     "odd": (cnndsl.Text(ODD), range(1, 61)),
+    "picky": (cnndsl.Text(PICKY), range(1, 61)),
+    "over_sizes": (cnndsl.Text(OVER_SIZES), range(1, 21)),
     "cut": (cnndsl.Text(CUT), range(1, 61)),
 }
 
@@ -166,6 +186,17 @@ def test_a_linear_layer_after_flatten_fixes_the_size() -> None:
 def test_inputs_that_only_fit_together_change_together() -> None:
     (axis,) = cnndsl.sizes(cnndsl.Text(CUT)).axes
     assert axis.inputs == ("a", "b") and str(axis.fitting) == "3*k from 3"
+
+
+@pytest.mark.parametrize("kernels", [[[32, 31]], [[33, 35]], [[2, 3], [2, 1]], [[1, 1], [7, 9]]])
+def test_axes_of_one_size_may_differ(kernels: list[list[int]]) -> None:
+    """Alone, each is found as it is beside the other."""
+    layers = [f"Conv2d: {{out_channels: 2, kernel_size: {kernel}, stride: [8, 8]}}" for kernel in kernels]
+    both = cnndsl.sizes(cnndsl.loads(f"input: [1, 230, 230]\nnetwork: [{', '.join(layers)}]"))
+    for side, axis in enumerate(both.axes):
+        alone = [f"Conv1d: {{out_channels: 2, kernel_size: {kernel[side]}, stride: 8}}" for kernel in kernels]
+        (signal,) = cnndsl.sizes(cnndsl.loads(f"input: [1, 230]\nnetwork: [{', '.join(alone)}]")).axes
+        assert (axis.fitting, axis.lossless) == (signal.fitting, signal.lossless)
 
 
 def test_a_spec_that_computes_with_its_input_is_said_to() -> None:

@@ -16,9 +16,10 @@ from msgspec.structs import replace
 
 import cnndsl
 from cnndsl.cli import verb
+from cnndsl.grid import Medium
 from cnndsl.measure.memory import peak
 from cnndsl.questions.sweep import MOST, listed
-from cnndsl.questions.sweep_table import Sweep
+from cnndsl.questions.sweep_table import Sweep, as_text
 
 ARCHS = Path(__file__).parent.parent / "archs"
 SPEC = """\
@@ -152,6 +153,23 @@ def test_formats_agree(net: Path) -> None:
     assert markdown[0] == "| width | sizes | params | MACs | memory | output |" and len(markdown) == 6
     assert markdown[2] == "| 8 | [3] | 15.91 k | 58.02 k | 15.62 kB | [1, 10] |"
     assert repr(cnndsl.sweep(TEXT, {"width": [8]})) == run(net, "-p", "width=8", "--format", "plain").stdout
+
+
+def test_parameters_that_are_called_as_costs_are() -> None:
+    spec = cnndsl.Text("input: [8]\nparams: {memory: 2, output: 3}\nnetwork: [Linear: $memory, Linear: $output]")
+    found = cnndsl.sweep(spec, {"memory": [2, 4], "output": [3, 5]})
+    assert repr(found).splitlines()[2].split() == ["-p", "memory", "-p", "output", "params", "MACs", "memory", "output"]
+    assert [row.values[0] for row in found.sorted("-memory").rows] == ["4", "4", "2", "2"]
+
+
+def test_errors_that_have_no_room_are_told_below() -> None:
+    found = cnndsl.sweep(TEXT, {"sizes": [[17], [3], [18], [19], [20], [21]]})
+    narrow = as_text(found, Medium(60)).splitlines()
+    assert max(map(len, narrow)) <= 60
+    text = " ".join(" ".join(narrow).split())
+    assert "sizes = [17]: CNN030: `Conv2d`: the window does not fit: it spans 17, its padded input 16 + 0 = 16" in text
+    assert text.count("the window does not fit") == 3 and "`--format plain` shows the other 2" in text
+    assert "shows the other" not in as_text(found)
 
 
 # --- the picture ---------------------------------------------------------------------------------

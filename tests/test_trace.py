@@ -105,6 +105,9 @@ def test_equal_layers_in_turn_are_folded_and_parallel_ones_are_not() -> None:
         ("", 3, 2),
         ("MaxPool2d(2, stride=2)", 1, 0),
     ]
+    first, act, folded, _ = vgg.steps[2].steps  # a run begins with its convolution
+    assert [step.path for step in (first, act, folded)] == ["2.0", "2.1", "2.2"]
+    assert (folded.times, folded.last) == (2, "2.5")
     side = "input: [4, 8, 8]\nnetwork: [branch: [[Conv2d: [4, 1]], [Conv2d: [4, 1]], [Conv2d: [4, 1]]]]"
     assert [step.path for step in trace(None, side).steps] == ["conv1", "conv2", "conv3", "concat1"]
 
@@ -122,6 +125,11 @@ def test_every_path_has_a_trace(path: Path) -> None:
         assert found.path == item.path and last.output[-1] == item.outputs[-1].shape
         shapes = ", ".join(str(tensor.shape) for tensor in item.outputs)
         assert repr(found).startswith(f"{item.path} of {root.name}: {shapes}\n")
+
+
+def test_a_layer_may_have_the_name_of_an_input() -> None:
+    found = trace("x", "input: [2, 4, 4]\nnetwork: [{name: x, Conv2d: [3, 1]}, {name: y, ReLU: }]")
+    assert [step.path for step in found.steps] == ["x"] and found.output == ((1, 3, 4, 4),)
 
 
 def test_a_network_has_its_parameters() -> None:
@@ -195,6 +203,7 @@ def test_layers_that_keep_the_shape_share_a_line() -> None:
         ("stem.cnv", "there is no `stem.cnv` in this network; did you mean `stem.conv`?"),
         ("act", "there is no `act` in this network; did you mean `stem.act`?"),
         ("body*.conv", "`body*.conv` could be any of 3; name one of `body0.conv`, `body1.conv`, `body2.conv`"),
+        ("*o*", "`*o*` could be any of 16; name one of `body0`, `body1`, `body2`, `conv5`"),
         ("body", "`body` could be any of 9; name one of `body0`, `body1`, `body2`, `body0.conv`"),
         (":6", "`:6` could be any of 5; name one of `stem.conv`"),
         (":1", "no step of this network is written at `:1`"),

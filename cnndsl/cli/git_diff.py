@@ -15,8 +15,8 @@ import click
 from cnndsl.cli.specs import looks_like_spec
 from cnndsl.compare.compare import Summary, compare
 from cnndsl.compare.revision import Replaced, Repository
-from cnndsl.compare.text import as_text, described
-from cnndsl.diagnostics import SpecError
+from cnndsl.compare.text import EQUAL, as_text, described
+from cnndsl.diagnostics import RunError, SpecError
 from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
 from cnndsl.network import compile_spec
@@ -62,8 +62,8 @@ def show_git(given: Sequence[str], limits: Limits) -> None:
 
 
 def _shown(versions: Sequence[Version], limits: Limits) -> Iterator[str]:
-    paint_, there = paint(), [version for version in versions if version.file != NOTHING]
-    yield paint_(medium().shown(f"diff --cnndsl {versions[0].name} {versions[1].name}"), "bold") + "\n"
+    there = [version for version in versions if version.file != NOTHING]
+    yield paint()(medium().shown(f"diff --cnndsl {versions[0].name} {versions[1].name}"), "bold") + "\n"
     if not any(looks_like_spec(version.text) for version in there):
         yield from _text(versions)
         return
@@ -77,23 +77,20 @@ def _shown(versions: Sequence[Version], limits: Limits) -> Iterator[str]:
     elif len(graphs) == 2 and graphs[0] is not None and graphs[1] is not None:
         found = compare(graphs[0], graphs[1], [version.name for version in versions])
         if found:
-            yield as_text(found, medium(), paint_)
+            yield as_text(found, medium(), paint())
             return
-        yield "the networks are equal\n"
+        yield f"{EQUAL}\n"
     yield from _text(versions)
 
 
 def _graph(version: Version, limits: Limits) -> Graph | None:
     """The network of a version, None if it has errors. What it extends is read from a revision with this version."""
-    files = DISK
-    if version.blob.strip("0"):
-        repository = Repository(Path())
-        files = repository.holding(version.path, version.blob) or DISK
     path = Path(version.path)
     try:
-        kept = Kept(path, Replaced(files, path, Path(version.file), version.name))
-        return compile_spec(kept, limits=limits).graph
-    except SpecError:
+        there = Repository(Path()).holding(version.path, version.blob) if version.blob.strip("0") else None
+        files = Replaced(there or DISK, path, Path(version.file), version.name)
+        return compile_spec(Kept(path, files), limits=limits).graph
+    except (SpecError, RunError):
         return None
 
 

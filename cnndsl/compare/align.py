@@ -68,7 +68,7 @@ class _Aligner:
         self.unwrapped: list[Wrap] = []
         #: The parts and modules of all of these.
         self._wraps: set[Part] = set()
-        self._costs: dict[tuple[int, int], float] = {}
+        self._costs: dict[tuple[int, int], int] = {}
 
     # --- matching --------------------------------------------------------------------------------
 

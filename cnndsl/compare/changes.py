@@ -7,22 +7,25 @@ from typing import Any
 
 from cnndsl.compare.align import Alignment
 from cnndsl.compare.parts import Part, Tree
+from cnndsl.emit.table import arguments, call
 from cnndsl.graph.graph import Apply, Graph, Module, Tensor
 from cnndsl.record import Record
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.tree import Mapping as TreeMapping
 from cnndsl.spec.tree import plain
 
+#: How far from a change its repetitions are counted.
+FAR = 1000
+
 
 class Place(Record, frozen=True):
-    """A part of one of the networks. ``outputs`` are shapes with the batch; ``arguments`` those that are not torch's
-    defaults, by name; ``required`` are the ones that are written without their names. ``kinds`` counts
-    the layers and merges inside, or itself."""
+    """A part of one of the networks, and its ``call`` as Python would write it. ``outputs`` are shapes with the batch;
+    ``arguments`` those that are not torch's defaults; ``kinds`` counts the layers and merges inside, or itself."""
 
     path: str
     kind: str
+    call: str
     arguments: Mapping[str, Any]
-    required: tuple[str, ...]
     outputs: tuple[tuple[int, ...], ...]
     kinds: Mapping[str, int]
     params: int
@@ -115,22 +118,10 @@ def changes(left: Graph, right: Graph, alignment: Alignment) -> Changes:
 
 def place(part: Part) -> Place:
     """A part as changes show it."""
-    arguments, required = part.arguments, tuple[str, ...]()
-    if isinstance(part.operation, Apply):
-        known = part.operation.layer.arguments
-        required = tuple(name for name in arguments if name in known and known[name].required)
-        arguments = {
-            name: value
-            for name, value in arguments.items()
-            if name in required or name not in known or value != known[name].default
-        }
-    elif isinstance(part.operation, Module):
-        arguments = {name: value for name, value in arguments.items() if name in part.operation.written}
-    elif part.kind == "concat" and arguments == {"dim": 1}:
-        arguments = {}
-    outputs = tuple(tuple(tensor.shape) for tensor in part.operation.outputs)
-    cost = part.operation.cost
-    return Place(part.path, part.kind, arguments, required, outputs, part.kinds, cost.params, cost.macs)
+    operation, cost = part.operation, part.operation.cost
+    outputs = tuple(tuple(tensor.shape) for tensor in operation.outputs)
+    told = call(operation), arguments(operation)
+    return Place(part.path, part.kind, *told, outputs, part.kinds, cost.params, cost.macs)
 
 
 def _sum(places: Sequence[Place], what: str) -> int:
@@ -157,6 +148,13 @@ class _Side:
     def is_steady(self, part: Part) -> bool:
         """Whether a part has a partner, and kept its place."""
         return part in self.alignment.partners and part not in self.moved
+
+    def producers(self, tensor: Tensor) -> Iterator[Part]:
+        """The part that makes a tensor, and the modules around that return it. None for an input of the network."""
+        part = self.tree.makers.get(tensor)
+        while part is not None and part in self.tree.parents and tensor in part.operation.outputs:
+            yield part
+            part = self.tree.parents[part]
 
     def source(self, tensor: Tensor) -> tuple[Part | None, int]:
         """The steady part that a tensor comes from, and which of its outputs it is. Other parts in between do not
@@ -222,31 +220,31 @@ class _Comparison:
         """The changes of two matched parts, without those inside."""
         is_root = a not in self.left.tree.parents
         if is_root:
-            if arguments := _differing(_shapes(a), _shapes(b)):
-                yield self._change("changed", (a,), (b,), arguments)
+            if differing := _differing(_shapes(a), _shapes(b)):
+                yield self._change("changed", (a,), (b,), differing)
             return
         if not _reuses(a, b):
             yield from self._altered(a, b)
-        if a not in self.alignment.moved and (arguments := tuple(self._rewired(a, b))):
-            yield self._change("rewired", (a,), (b,), arguments)
+        if a not in self.alignment.moved and (inputs := tuple(self._rewired(a, b))):
+            yield self._change("rewired", (a,), (b,), inputs)
 
     def _altered(self, a: Part, b: Part) -> Iterator[Change]:
         """The changes of what a part is, and of its name."""
         if a.kind != b.kind or a.is_module != b.is_module:
             yield self._change("replaced", (a,), (b,))
-        elif a.content != b.content and (arguments := _differing(a.arguments, b.arguments)):
-            yield self._change("changed", (a,), (b,), arguments)
+        elif a.content != b.content and (differing := _differing(a.arguments, b.arguments)):
+            yield self._change("changed", (a,), (b,), differing)
         if (a.is_named or b.is_named) and a.name != b.name:
             yield self._change("renamed", (a,), (b,), (Argument("name", a.name, b.name),))
 
     def _change(
-        self, what: str, left: Sequence[Part], right: Sequence[Part], arguments: Sequence[Argument] = (), **more: Any
+        self, what: str, left: Sequence[Part], right: Sequence[Part], differing: Sequence[Argument] = (), **more: Any
     ) -> Change:
         part, tree = (right[0], self.right.tree) if right else (left[0], self.left.tree)
         block, inside = _block(part, tree)
         around = tree.parents[part].path if part in tree.parents else ""
         sides = tuple(map(place, left)), tuple(map(place, right))
-        return Change(what, *sides, tuple(arguments), block=block, inside=inside, around=around, **more)
+        return Change(what, *sides, tuple(differing), block=block, inside=inside, around=around, **more)
 
     # --- wiring ----------------------------------------------------------------------------------
 
@@ -277,9 +275,11 @@ class _Comparison:
 
     def _comes_from(self, x: Tensor, y: Tensor) -> bool:
         """Whether two tensors come from the same place: from partners, or else from the same steady parts before."""
-        made, other = self.left.tree.makers.get(x), self.right.tree.makers.get(y)
-        if made is not None and other is not None and self.partners.get(made) is other:
-            return made.operation.outputs.index(x) == other.operation.outputs.index(y)
+        others = list(self.right.producers(y))
+        for part in self.left.producers(x):
+            if (other := self.partners.get(part)) in others:
+                assert other is not None
+                return part.operation.outputs.index(x) == other.operation.outputs.index(y)
         maker, index = self.left.source(x)
         return (self.partners[maker] if maker else None, index) == self.right.source(y)
 
@@ -358,9 +358,9 @@ class _Comparison:
         siblings = side.tree.parents[run[0]].children
         start = side.tree.places[run[0]]
         low, high, size = start, start + len(run), len(unit)
-        while low >= size and [part.kind for part in siblings[low - size : low]] == unit:
+        while low >= size and start - low < FAR and [part.kind for part in siblings[low - size : low]] == unit:
             low -= size
-        while [part.kind for part in siblings[high : high + size]] == unit:
+        while high - start < FAR and [part.kind for part in siblings[high : high + size]] == unit:
             high += size
         steady = sum(all(map(side.is_steady, siblings[index : index + size])) for index in range(low, high, size))
         total = (high - low) // size
@@ -430,11 +430,6 @@ def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
     the part, that is told, not the layer inside."""
     if not tensors:
         return None
-    maker, parents = side.tree.makers.get(tensors[0]), side.tree.parents
-    if maker is None:
-        return "the input"
-    while (around := parents[maker]) is not parents[part] and around in parents:
-        if tensors[0] not in around.operation.outputs:
-            break
-        maker = around
-    return maker.path
+    found = list(side.producers(tensors[0]))
+    beside = [maker for maker in found if side.tree.parents[maker] is side.tree.parents[part]]
+    return (beside or found)[0].path if found else "the input"

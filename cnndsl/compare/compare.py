@@ -13,6 +13,10 @@ from cnndsl.measure.receptive import receptive_fields
 from cnndsl.network import Network, load
 from cnndsl.record import Record
 from cnndsl.spec.document import Spec
+from cnndsl.spec.tree import plain
+
+#: The parts of a spec that say nothing about its network.
+SECTIONS = ("init", "train")
 
 
 class Summary(Record, frozen=True):
@@ -68,7 +72,8 @@ class Diff(Record, frozen=True):
 
     ``params`` are parameters of the specs that have other values. ``changes`` are the causes of all that differs.
     ``explained`` are changes inside of blocks that follow from other arguments of the block; ``consequences`` are
-    layers that only have other shapes. ``weights`` tells what fits of a checkpoint of the left network, if it was
+    layers that only have other shapes. ``sections`` are the parts of the specs that say nothing about the network, such
+    as ``train``, and differ. ``weights`` tells what fits of a checkpoint of the left network, if it was
     asked.
     """
 
@@ -78,6 +83,7 @@ class Diff(Record, frozen=True):
     changes: tuple[Change, ...]
     explained: tuple[Change, ...]
     consequences: tuple[Consequence, ...]
+    sections: tuple[str, ...] = ()
     weights: Fitting | None = None
 
     def __bool__(self) -> bool:
@@ -113,7 +119,8 @@ def compare(left: Graph, right: Graph, names: Sequence[str] = ()) -> Diff:
     found = changes(left, right, alignment)
     before, after = names or (left.document.name, right.document.name)
     summaries = Summary.of(left, before), Summary.of(right, after)
-    return Diff(*summaries, _params(left, right), found.causes, found.explained, found.consequences)
+    params, sections = _params(left, right), _sections(left, right)
+    return Diff(*summaries, params, found.causes, found.explained, found.consequences, sections)
 
 
 def _field(graph: Graph) -> tuple[int | None, ...]:
@@ -122,6 +129,14 @@ def _field(graph: Graph) -> tuple[int | None, ...]:
     spread = [tensor for tensor in fields if any(size > 1 for size in tensor.shape.spatial)]
     axes = next(iter(fields[spread[-1]].inputs.values()), ()) if spread else ()
     return tuple(axis.size for axis in axes if axis) if all(axes) else ()
+
+
+def _sections(left: Graph, right: Graph) -> tuple[str, ...]:
+    """See :attr:`Diff.sections`."""
+    trees = left.document.tree, right.document.tree
+    written = ([tree.get(name) for name in SECTIONS] for tree in trees)
+    pairs = zip(SECTIONS, *([section and plain(section) for section in sections] for sections in written))
+    return tuple(name for name, before, after in pairs if before != after)
 
 
 def _params(left: Graph, right: Graph) -> tuple[Argument, ...]:

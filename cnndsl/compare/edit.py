@@ -4,29 +4,29 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, MutableMapping, Sequence
-from math import inf
 from typing import Literal, TypeAlias
 
 from cnndsl.compare.parts import Part
 from cnndsl.graph.graph import Apply
 
-#: What edits cost, where to insert or delete a part costs 1. ``MOVE`` is to insert or delete a part that occurs once on
-#: each side: it is the half of a move. A part that is inserted or deleted right after another costs ``MORE`` of that.
-MOVE, MORE, WRAP, RENAME, NAME, REWIRE = 0.55, 0.6, 0.3, 0.3, 0.25, 0.05
+#: What edits cost, in integers, whose sums do not depend on their order. ``ONE`` is to insert or delete a part, and
+#: ``MOVE`` the same for one that occurs once on each side: it is the half of a move. Right after another, it costs
+#: ``MORE`` percent of that.
+ONE, MOVE, MORE, WRAP, RENAME, NAME, REWIRE = 100, 55, 60, 30, 30, 25, 5
 #: To change arguments, and each of the first four; to replace an operation by one of the same family, or of another.
-CHANGE, ARGUMENT, FAMILY, OTHER = 0.6, 0.2, 1.1, 1.6
+CHANGE, ARGUMENT, FAMILY, OTHER = 60, 20, 110, 160
 #: To change what is in a module, and all of its kinds or all of its arguments; to replace its block by another.
-INSIDE, KINDS, ARGUMENTS, BLOCK = 0.5, 0.8, 0.4, 0.3
-#: The discount for a replacement by the same name.
-SAME_NAME = 0.4
+INSIDE, KINDS, ARGUMENTS, BLOCK = 50, 80, 40, 30
+#: The discount for a replacement by the same name; and what is never worth its price.
+SAME_NAME, NEVER = 40, 10**9
 #: The least share of operations of the same kinds in modules that are matched without a name in common.
 LIKENESS = 0.5
 
 Edit: TypeAlias = Literal["match", "delete", "insert", "wrap", "unwrap"]
 #: An edit, how many parts of each sequence it takes, and what everything up to it costs.
-_Step: TypeAlias = tuple[float, Edit, int, int]
+_Step: TypeAlias = tuple[int, Edit, int, int]
 #: The costs of matches, by the keys of both parts.
-Costs: TypeAlias = MutableMapping[tuple[int, int], float]
+Costs: TypeAlias = MutableMapping[tuple[int, int], int]
 
 
 def cheapest(
@@ -61,13 +61,13 @@ class _Table:
         return rows
 
     def _step(self, rows: Sequence[dict[int, _Step]], i: int, j: int) -> _Step:
-        found: list[_Step] = [] if i or j else [(0.0, "match", 0, 0)]
+        found: list[_Step] = [] if i or j else [(0, "match", 0, 0)]
         if i and (before := rows[i - 1].get(j)) is not None:
-            more = MORE if before[1] == "delete" else 1
-            found.append((before[0] + more * self.deletions[i - 1], "delete", 1, 0))
+            percent = MORE if before[1] == "delete" else 100
+            found.append((before[0] + self.deletions[i - 1] * percent // 100, "delete", 1, 0))
         if j and (before := rows[i].get(j - 1)) is not None:
-            more = MORE if before[1] == "insert" else 1
-            found.append((before[0] + more * self.insertions[j - 1], "insert", 0, 1))
+            percent = MORE if before[1] == "insert" else 100
+            found.append((before[0] + self.insertions[j - 1] * percent // 100, "insert", 0, 1))
         if i and j and (before := rows[i - 1].get(j - 1)) is not None:
             a, b = self.a[i - 1], self.b[j - 1]
             found.append((before[0] + self._match(a, b), "match", 1, 1))
@@ -77,24 +77,24 @@ class _Table:
                 found.append((start[0] + _wrapping(a, self.b[j - count : j]), "unwrap", 1, count))
         return min(found, key=_cost)
 
-    def _match(self, a: Part, b: Part) -> float:
+    def _match(self, a: Part, b: Part) -> int:
         """What it costs to turn one part into the other: too much if one of them has its own name on both sides."""
         if a.name != b.name and self.names and not self.names.isdisjoint((a.name, b.name)):
-            return inf
+            return NEVER
         cost = self.costs.get((a.key, b.key))
         if cost is None:
             cost = self.costs[a.key, b.key] = _difference(a, b)
         return cost
 
 
-def _cost(step: _Step) -> float:
+def _cost(step: _Step) -> int:
     return step[0]
 
 
-def _weights(parts: Sequence[Part], others: Sequence[Part]) -> list[float]:
+def _weights(parts: Sequence[Part], others: Sequence[Part]) -> list[int]:
     """What it costs to insert or delete each part."""
     here, there = Counter(part.identity for part in parts), Counter(part.identity for part in others)
-    return [MOVE if here[part.identity] == there[part.identity] == 1 else 1 for part in parts]
+    return [MOVE if here[part.identity] == there[part.identity] == 1 else ONE for part in parts]
 
 
 def _wraps(module: Part, parts: Sequence[Part], end: int) -> int:
@@ -107,41 +107,42 @@ def _wraps(module: Part, parts: Sequence[Part], end: int) -> int:
     return count if holds else 0
 
 
-def _wrapping(module: Part, parts: Sequence[Part]) -> float:
+def _wrapping(module: Part, parts: Sequence[Part]) -> int:
     """What it costs to wrap parts in a module, which should not change their names."""
     return WRAP + sum(_renaming(part, child) for part, child in zip(parts, module.children))
 
 
-def _renaming(a: Part, b: Part) -> float:
+def _renaming(a: Part, b: Part) -> int:
     if a.name == b.name or not (a.is_named or b.is_named):
-        return 0.0
+        return 0
     return RENAME if a.is_named and b.is_named else NAME
 
 
-def _difference(a: Part, b: Part) -> float:
+def _difference(a: Part, b: Part) -> int:
     """What it costs to turn one part into the other."""
     if a.key == b.key:
-        return 0.0
+        return 0
     same_name = a.is_named and b.is_named and a.name == b.name
     name = _renaming(a, b)
-    bridge = SAME_NAME if same_name else 0.0
+    bridge = SAME_NAME if same_name else 0
     if a.is_module != b.is_module:
-        return OTHER - bridge if same_name else inf
+        return OTHER - bridge if same_name else NEVER
     if a.content == b.content:
         return name or REWIRE
     return name + (_of_modules(a, b, bridge) if a.is_module else _of_operations(a, b, bridge))
 
 
-def _of_modules(a: Part, b: Part, bridge: float) -> float:
+def _of_modules(a: Part, b: Part, bridge: int) -> int:
     both = a.kinds.total() + b.kinds.total()
     alike, equal = (2 * common.total() / max(both, 1) for common in (a.kinds & b.kinds, a.contents & b.contents))
     same_block = a.kind == b.kind and a.module.block != ""
     if alike < LIKENESS and not same_block and not bridge:
-        return inf
-    return INSIDE + KINDS * (1 - alike) + ARGUMENTS * (1 - equal) + (BLOCK - bridge) * (a.kind != b.kind)
+        return NEVER
+    inside = INSIDE + round(KINDS * (1 - alike)) + round(ARGUMENTS * (1 - equal))
+    return inside + (BLOCK - bridge) * (a.kind != b.kind)
 
 
-def _of_operations(a: Part, b: Part, bridge: float) -> float:
+def _of_operations(a: Part, b: Part, bridge: int) -> int:
     one, other = a.operation, b.operation
     if a.kind == b.kind:
         differing: int = sum(a.arguments.get(name) != value for name, value in b.arguments.items())

@@ -117,7 +117,7 @@ class Replaced(Files):
 def revisions(names: Sequence[str]) -> tuple[str, str | None]:
     """The two revisions that arguments as those of ``git diff`` name, None for the work tree: none is ``HEAD``, and
     ``A..B`` is two. Raises ValueError for more."""
-    if len(names) == 1 and ".." in names[0] and "..." not in names[0] and "/" not in names[0].partition("..")[0][-1:]:
+    if len(names) == 1 and ".." in names[0] and "..." not in names[0]:
         before, _, after = names[0].partition("..")
         return before or "HEAD", after or "HEAD"
     if len(names) > 2:

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from cnndsl.compare.words import ARROW, TIMES, Group, grouped, kinds_changed, literal
-from cnndsl.emit.table import human
+from cnndsl.compare.words import ARROW, TIMES, Group, grouped, kinds_changed
+from cnndsl.diagnostics import shorten
+from cnndsl.emit.table import human, literal
 from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
 from cnndsl.printable import in_markdown, one_line
 
@@ -17,10 +18,17 @@ if TYPE_CHECKING:
 
 #: The widest line of a list of changes, and how many groups are listed, and of those that follow from others.
 WIDEST, CAUSES, EXPLAINED = 100, 60, 8
+#: The most characters of a parameter's value.
+LONGEST = 200
+#: Numbers that grow to so many times are told as a factor, not in percent.
+MANY = 10
+EQUAL = "the networks are equal"
 #: The same for pull requests: groups that are not folded, and layers that only follow.
 LISTED, FOLLOWING = 12, 100
 #: Tensors of a kind that do not fit.
 TENSORS = 20
+#: The heads of the other columns of the figures.
+_HEADS = ("", "by")
 _STYLES = {"+": "added", "-": "removed", ">": "changed", "~": "changed"}
 
 
@@ -30,12 +38,25 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
     width = min(medium.width or WIDEST, WIDEST)
     lines = [paint(shown(f"{diff.left.name} {ARROW} {diff.right.name}"), "bold")]
     for argument in diff.params:
-        told = f"params: {argument.name} {literal(argument.before)} {ARROW} {literal(argument.after)}"
+        before, after = map(_value, (argument.before, argument.after))
+        told = f"params: {argument.name} {before} {ARROW} {after}"
         lines += wrap(shown(told), width, subsequent_indent="    ")
-    lines += ["", *(_changes(diff, medium, paint) if diff else ["the networks are equal"])]
+    lines += ["", *(_changes(diff, medium, paint) if diff else [EQUAL])]
+    if told := _other_sections(diff):
+        lines += ["", *wrap(told, width)]
     for line in _fitting(diff.weights):
         lines += wrap(shown(line), width, subsequent_indent="    ") or [""]
     return "\n".join(lines) + "\n"
+
+
+def _value(value: object) -> str:
+    told = literal(value)
+    return told if len(told) <= LONGEST else shorten(told)
+
+
+def _other_sections(diff: Diff) -> str:
+    """What differs of the specs besides the networks, "" if nothing does."""
+    return f"The specs also differ in {' and '.join(diff.sections)}." if diff.sections else ""
 
 
 def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
@@ -120,10 +141,11 @@ def figures(diff: Diff) -> Grid:
     if left.field or right.field:
         rows.append(("receptive field", _pixels(left.field), _pixels(right.field), ""))
     for name, field in (("layers", "layers"), ("parameters", "params"), ("MACs", "macs")):
-        before, after = getattr(left, field), getattr(right, field)
-        rows.append((name, human(before), human(after), _percent(before, after)))
-    gives = ((">by", GONE), (f">{left.name} ", 8), (f">{right.name}", 8))
-    return Grid(("", f">{left.name} ", f">{right.name}", ">by"), rows, gives)
+        one, other = getattr(left, field), getattr(right, field)
+        rows.append((name, human(one), human(other), _percent(one, other)))
+    names = (left.name, right.name)
+    before, after = names if len({*names, *_HEADS}) == 4 else ("left", "right")
+    return Grid(("", f">{before}", f">{after}", ">by"), rows, ((">by", GONE), (f">{before}", 8), (f">{after}", 8)))
 
 
 def described(summary: Summary) -> str:
@@ -148,6 +170,8 @@ def _percent(before: int, after: int) -> str:
     """By how much a number grew."""
     if before == after:
         return ""
+    if after >= MANY * before > 0:
+        return f"{TIMES}{after / before:.3g}" if after < 1000 * before else f"{TIMES}{after // before:,}"
     return f"{100 * (after - before) / before:+.3g} %" if before else signed(after)
 
 
@@ -163,7 +187,8 @@ def as_markdown(diff: Diff) -> str:
     """The same as GitHub shows it: short, with the long lists folded."""
     names = f"{_code(diff.left.name)} {ARROW} {_code(diff.right.name)}"
     if not diff:
-        return "\n\n".join([f"**{names}**: the networks are equal", *_weights(diff.weights)]) + "\n"
+        sections = filter(None, [_other_sections(diff)])
+        return "\n\n".join([f"**{names}**: {EQUAL}", *sections, *_weights(diff.weights)]) + "\n"
     causes, explained = grouped(diff.changes), _explained(diff)
     listed = [_item(group) for group in causes[:LISTED]]
     grid = figures(diff)
@@ -174,6 +199,7 @@ def as_markdown(diff: Diff) -> str:
         "\n".join([_cells(grid.columns), "| --- | ---: | ---: | ---: |", *(_cells(row) for row in grid.rows)]),
         *filter(None, [in_markdown(kinds_changed(diff.left.kinds, diff.right.kinds))]),
         *_folded(consequences(diff) or "What follows", _following(explained, diff)),
+        *filter(None, [_other_sections(diff)]),
         *_weights(diff.weights),
     ]
     return "\n\n".join(parts) + "\n"

@@ -7,6 +7,7 @@ from typing import Any
 
 from cnndsl.compare.changes import Argument, Change, Count, Place
 from cnndsl.diagnostics import shorten
+from cnndsl.emit.table import literal
 from cnndsl.record import Record
 
 ARROW, TIMES = "→", "\N{MULTIPLICATION SIGN}"
@@ -16,8 +17,6 @@ OTHER_SIGN = "~"
 #: How many parts of a run, places of a group, and different values of an argument are told.
 PARTS, PLACES, VALUES = 4, 6, 4
 _ONE_SIDED = ("added", "removed")
-#: Changes whose own parameters are told.
-_COSTLY = (*_ONE_SIDED, "changed", "replaced")
 #: Changes that are told one by one if they are not in a block.
 _ALONE = ("moved", "rewired")
 
@@ -37,8 +36,11 @@ class Group(Record, frozen=True):
 
     @property
     def params(self) -> int:
-        """How many parameters more the right side has because of what is added, removed or changed itself."""
-        return sum(change.params for change in self.changes) if self.what in _COSTLY else 0
+        """How many parameters more the right side has because of what is added, removed or changed itself. Of a module
+        that is replaced, what is in it is told."""
+        first = self.changes[0]
+        told = self.what in (*_ONE_SIDED, "changed") or (self.what == "replaced" and first.place.is_operation)
+        return sum(change.params for change in self.changes) if told and first.place.path else 0
 
     @property
     def title(self) -> str:
@@ -56,7 +58,8 @@ class Group(Record, frozen=True):
             return _cut([_paths(change.right or change.left) for change in self.changes], PLACES)
         kinds = _listed([place.kind for place in places])
         if number > 1:
-            return f"{number} {TIMES} {kinds}" + (f" in {first.around}" if first.around else "")
+            alike = first.around and all(change.around == first.around for change in self.changes)
+            return f"{number} {TIMES} {kinds}" + (f" in {first.around}" if alike else "")
         return f"{_paths(places)} {kinds}" if self.what == "changed" else _paths(places)
 
     @property
@@ -83,6 +86,8 @@ def _key(change: Change) -> object:
         return change.what, change.count.unit, change.block, change.block or change.around
     if change.block:
         return change.what, kinds, names, change.block, change.inside
+    if change.what == "changed" and not change.place.is_operation:
+        return change.what, kinds, names, "" if change.place.path else "input"
     return change.what, kinds, names, change.around, change.place.path if change.what in _ALONE else ""
 
 
@@ -134,8 +139,9 @@ def _changed(group: Group) -> Iterator[str]:
 
 
 def _replaced(group: Group) -> Iterator[str]:
-    shown = call if group.changes[0].left[0].layers == 1 else lambda place: place.kind
-    steps = (f"{shown(change.left[0])} {ARROW} {shown(change.right[0])}" for change in group.changes)
+    is_layer = group.changes[0].left[0].layers == 1
+    pairs = ((change.left[0], change.right[0]) for change in group.changes)
+    steps = (f"{a.call} {ARROW} {b.call}" if is_layer else f"{a.kind} {ARROW} {b.kind}" for a, b in pairs)
     yield from _several(list(dict.fromkeys(steps)))
 
 
@@ -179,25 +185,8 @@ _DETAILS = {
 # --- parts of sentences ----------------------------------------------------------------------------------
 
 
-def call(place: Place) -> str:
-    """A part with its arguments, as Python would write them."""
-    shown = (
-        literal(value) if name in place.required else f"{name}={literal(value)}"
-        for name, value in place.arguments.items()
-    )
-    arguments = ", ".join(shown)
-    return f"{place.kind}({arguments})" if arguments else place.kind
-
-
-def literal(value: object) -> str:
-    """A value as Python would write it, with lists for tuples."""
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(literal, value))}]"
-    return repr(value) if isinstance(value, (str, int, float, type(None))) else str(value)
-
-
 def _calls(places: Sequence[Place]) -> str:
-    return _cut([call(place) for place in places], PARTS)
+    return _cut([place.call for place in places], PARTS)
 
 
 def _paths(places: Sequence[Place]) -> str:
@@ -210,7 +199,11 @@ def _paths(places: Sequence[Place]) -> str:
 
 
 def _step(argument: Argument) -> str:
-    return f"{shorten(literal(argument.before))} {ARROW} {shorten(literal(argument.after))}"
+    """A value before and after. Fractions are rounded, as long as they differ."""
+    before, after = argument.before, argument.after
+    short = [f"{value:.4g}" if type(value) is float else literal(value) for value in (before, after)]
+    told = short if short[0] != short[1] else [literal(before), literal(after)]
+    return f" {ARROW} ".join(map(shorten, told))
 
 
 def _ratio(arguments: Sequence[Argument]) -> str:

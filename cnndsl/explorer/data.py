@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
+from math import ceil
+from typing import Any, TypeAlias
 
 from cnndsl.emit.diagram.compact.words import NOISE
 from cnndsl.emit.diagram.labels import plain, required
@@ -22,8 +23,11 @@ from cnndsl.measure.memory import output_bytes, peak
 from cnndsl.printable import one_line
 from cnndsl.record import Record
 
-#: A module with more children is shown as groups of ``GROUP`` neighbours: nobody reads 20,000 boxes in a row.
-MOST, GROUP = 150, 100
+#: A module with more children is shown as groups of ``GROUP`` neighbours: nobody reads 20,000 boxes in a row. One whose
+#: edges go past more children, all together, is shown as about ``FEW`` groups: their layout would take minutes.
+MOST, GROUP, DETOURS, FEW = 150, 100, 600, 10
+#: Child and output, child and input, and 1 if only the size is read. The child -1 is the module itself.
+Edge: TypeAlias = tuple[int, int, int, int, int]
 
 
 class Child(Record, frozen=True, eq=False):
@@ -133,31 +137,22 @@ class _Nodes:
     # What is in a module
 
     def _inside(self, children: Sequence[Child], given: Sequence[Tensor], made: Sequence[Tensor]) -> dict[str, Any]:
-        """Children and edges. An edge is a child and its output, a child and its input, and whether only the size is
-        read; -1 is the module itself."""
-        while len(children) > MOST:
-            children = [*self._groups(children, made)]
-        source = {id(tensor): (-1, port) for port, tensor in enumerate(given)}
-        edges: list[Sequence[int]] = []
-        for number, child in enumerate(children):
-            for port, tensor in enumerate(child.inputs):
-                edges.append((*_found(source, tensor), number, port, int(port >= child.values)))
-            source.update((id(tensor), (number, port)) for port, tensor in enumerate(child.outputs))
-        edges += [(*_found(source, tensor), -1, port, 0) for port, tensor in enumerate(made)]
+        """Children and edges of a module that takes and makes these tensors."""
+        edges = [*_edges(children, given, made)]
+        while len(children) > MOST or (len(children) > FEW and _detours(edges) > DETOURS):
+            size = GROUP if len(children) > MOST else ceil(len(children) / FEW)
+            children = [*self._groups(children, made, size)]
+            edges = [*_edges(children, given, made)]
         return {"children": [(child.name, child.node) for child in children], "edges": edges}
 
-    def _groups(self, children: Sequence[Child], made: Sequence[Tensor]) -> Iterator[Child]:
-        """``GROUP`` neighbours each as one child, with the tensors that come from before and are needed after it."""
+    def _groups(self, children: Sequence[Child], made: Sequence[Tensor], size: int) -> Iterator[Child]:
+        """``size`` neighbours each as one child, with the tensors that come from before and are needed after it."""
         needed = {id(name) for tensor in made for name in _names(tensor)}
         found: list[Child] = []
-        for start in reversed(range(0, len(children), GROUP)):
-            group = children[start : start + GROUP]
-            inner = {id(tensor): tensor for child in group for tensor in child.outputs}
-            outputs = [tensor for key, tensor in inner.items() if key in needed]
-            inputs = {id(tensor): tensor for child in group for tensor in child.inputs}
-            taken = [tensor for tensor in inputs.values() if inner.keys().isdisjoint(map(id, _names(tensor)))]
-            found.append(self._group(group, taken, outputs))
-            needed.update(id(name) for tensor in taken for name in _names(tensor))
+        for start in reversed(range(0, len(children), size)):
+            group = children[start : start + size]
+            found.append(group[0] if len(group) == 1 else self._group(group, *_ends(group, needed)))
+            needed.update(id(name) for tensor in found[-1].inputs for name in _names(tensor))
         yield from reversed(found)
 
     def _group(self, group: Sequence[Child], inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> Child:
@@ -174,6 +169,35 @@ class _Nodes:
         first, last = group[0].name.partition(" … ")[0], group[-1].name.rpartition(" … ")[2]
         number = self._number(node | self._inside(group, inputs, outputs))
         return Child(f"{first} … {last}", number, inputs, outputs, len(inputs))
+
+
+def _ends(group: Sequence[Child], needed: Set[int]) -> tuple[list[Tensor], list[Tensor]]:
+    """The tensors that a group takes, and those that it makes and that are ``needed``."""
+    made = {id(tensor): tensor for child in group for tensor in child.outputs}
+    inputs = {id(tensor): tensor for child in group for tensor in child.inputs}
+    taken = [tensor for tensor in inputs.values() if made.keys().isdisjoint(map(id, _names(tensor)))]
+    return taken, [tensor for key, tensor in made.items() if key in needed]
+
+
+def _edges(children: Sequence[Child], given: Sequence[Tensor], made: Sequence[Tensor]) -> Iterator[Edge]:
+    source = {id(tensor): (-1, port) for port, tensor in enumerate(given)}
+    for number, child in enumerate(children):
+        for port, tensor in enumerate(child.inputs):
+            yield (*_found(source, tensor), number, port, int(port >= child.values))
+        source.update((id(tensor), (number, port)) for port, tensor in enumerate(child.outputs))
+    for port, tensor in enumerate(made):
+        yield (*_found(source, tensor), -1, port, 0)
+
+
+def _detours(edges: Sequence[Edge]) -> int:
+    """How many ranks all edges go past. A child's rank is above that of all that it takes."""
+    pairs = dict.fromkeys((tail, head) for tail, _, head, *_ in edges)
+    ranks: Counter[int] = Counter()
+    for tail, head in pairs:
+        if head >= 0:
+            ranks[head] = max(ranks[head], ranks[tail] + 1 if tail >= 0 else 1)
+    end = max(ranks.values(), default=0) + 1
+    return sum((ranks[head] if head >= 0 else end) - (ranks[tail] if tail >= 0 else 0) - 1 for tail, head in pairs)
 
 
 def _names(tensor: Tensor) -> Iterator[Tensor]:

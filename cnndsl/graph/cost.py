@@ -61,14 +61,14 @@ class Bound(Record, frozen=True, eq=False, dict=True):
         return self.layer.is_view(training=False), self.layer.is_view(training=True)
 
     @cached_property
-    def padded(self) -> Shape:
-        """:meth:`Layer.padded` of its input."""
-        return Shape(self.layer.padded(self.input))
-
-    @cached_property
     def saved(self) -> Saved:
         """:meth:`Layer.saves` of its shapes."""
         return self.layer.saves(self.input, self.output)
+
+    @cached_property
+    def scratch(self) -> int:
+        """:meth:`Layer.scratch` of its shapes."""
+        return self.layer.scratch(self.input, self.output)
 
     @cached_property
     def unseen(self) -> tuple[int, ...]:

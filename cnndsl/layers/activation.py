@@ -393,6 +393,9 @@ class Softmax(_Softmax):
 class Softmin(_Softmax):
     """``Softmax`` of ``-x``."""
 
+    def scratch(self, x: Shape, out: Shape) -> int:
+        return x.elements  # the negated input
+
 
 @layer
 class LogSoftmax(_Softmax):

@@ -68,6 +68,9 @@ class _BatchNorm(_Statistics):
     def saves(self, x: Shape, out: Shape) -> Saved:
         return Saved(input=True, values=2 * x.channels)  # mean and deviation
 
+    def scratch(self, x: Shape, out: Shape) -> int:
+        return 0 if self.track_running_stats else 2 * x.channels
+
 
 @layer
 class BatchNorm1d(_BatchNorm):
@@ -290,6 +293,9 @@ class LocalResponseNorm(_Normalization):
     def saves(self, x: Shape, out: Shape) -> Saved:
         return Saved(input=True, values=prod(self.padded(x)) + 2 * x.elements)
 
+    def scratch(self, x: Shape, out: Shape) -> int:
+        return 2 * x.elements
+
 
 @layer
 class FrozenBatchNorm2d(_Normalization):
@@ -311,3 +317,6 @@ class FrozenBatchNorm2d(_Normalization):
 
     def saves(self, x: Shape, out: Shape) -> Saved:
         return Saved(values=x.channels)  # the scale
+
+    def scratch(self, x: Shape, out: Shape) -> int:
+        return x.elements + 2 * x.channels  # the scaled input, scale and shift

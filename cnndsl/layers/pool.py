@@ -177,6 +177,9 @@ class _LPPool(_Pool):
     def saves(self, x: Shape, out: Shape) -> Saved:
         return Saved(input=True, values=x.elements + 4 * out.elements)  # it is a power, a mean and a root
 
+    def scratch(self, x: Shape, out: Shape) -> int:
+        return max(x.elements, 3 * out.elements)
+
 
 @layer
 class LPPool1d(_LPPool):

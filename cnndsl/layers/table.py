@@ -377,6 +377,11 @@ class Layer:
         """What torch, on a CPU, keeps for the backward pass of a forward pass in training."""
         return NOTHING
 
+    def scratch(self, x: Shape, out: Shape) -> int:
+        """How many values torch, on a CPU, makes besides the output and drops when it has run: by default what it would
+        save for a backward pass."""
+        return self.saves(x, out).values
+
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows] | None:
         """For dimensions of its input, which positions each position of its output reads. A dimension that is left out
         is read position by position. None if that is not known."""

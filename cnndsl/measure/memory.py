@@ -2,8 +2,8 @@
 
 In inference a tensor lives until its last use. In training it lives until the backward pass, if that needs it. Views
 and layers that work in place take no memory. The inputs belong to the caller and live as long as the pass; so do the
-outputs. Parameters are not activations. Of what an operation uses while it runs, padded copies and the places of maxima
-count; buffers of a kernel do not.
+outputs. Parameters are not activations. Of what a layer makes and drops while it runs, tensors count, and buffers of a
+kernel do not.
 
 A tensor's last use is the last operation that takes it, as ``torch.fx.Interpreter`` frees it. A Python frame holds its
 variables longer: until the function returns, a module holds the tensors that it was called with.
@@ -172,7 +172,8 @@ class _Pass:
         for memory in touched:
             memory.last = number
         saved = self._saved(operation) if self.training else 0
-        return touched, made + saved, 0 if saved else self._passing(operation)
+        passing = 0 if shared else max(self._passing(operation) - saved, 0)
+        return touched, made + saved, passing
 
     def _shared(self, operation: _Single) -> _Memory | None:
         """The memory of the input, if the outputs lie in it. Dimensions that are joined out of order are copied."""
@@ -192,11 +193,16 @@ class _Pass:
                 self.orders[made] = order
 
     def _passing(self, operation: _Single) -> int:
-        """The bytes that an operation needs while it runs: a padded input, or the places of maxima."""
+        """The bytes that an operation makes and drops when it has run, if nothing is kept for a backward pass."""
         if not isinstance(operation, Apply):
             return 0
-        padded = operation.bound.padded
-        return (self._bytes(padded) if padded else 0) + _INDEX * self._of_layer(operation).indices
+        return self.itemsize * self._scratch(operation) + _INDEX * self._of_layer(operation).indices
+
+    def _scratch(self, operation: Apply) -> int:
+        bound = operation.bound
+        return (
+            bound.scratch if self.batch is None else bound.layer.scratch(*map(self._sized, (bound.input, bound.output)))
+        )
 
     def _saved(self, operation: _Single) -> int:
         """Keeps what the backward pass of an operation needs; the bytes of what is made for it alone."""

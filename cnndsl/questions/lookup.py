@@ -56,23 +56,25 @@ def failure(root: Module) -> Failed | None:
 
 def _by_path(root: Module) -> dict[str, Target]:
     """Everything that has a path; of several uses of one layer, the first."""
-    targets: dict[str, Target] = {INPUT: root.input, **root.given}
+    targets: dict[str, Target] = {}
     for operation in root.everything:
         targets.setdefault(operation.path, operation)
     for module in (root, *root.modules):
         targets |= {failed.path: failed for failed in module.failed}
-    return targets
+    return {INPUT: root.input, **root.given, **targets}  # a layer may have the name of an input
 
 
 def _alike(root: Module, path: str, by_path: dict[str, Target]) -> Sequence[str]:
-    """The paths that a pattern, a beginning or a place in a file stands for."""
+    """The paths that a pattern, a beginning or a place in a file stands for, outer modules first."""
     if place := _PLACE.fullmatch(path):
         return [*dict.fromkeys(_at(root, place[1], int(place[2])))]
     if re.search(r"[*?\[]", path):
         from fnmatch import fnmatchcase
 
-        return [name for name in by_path if fnmatchcase(name, path)]
-    return sorted((name for name in by_path if path and name.startswith(path)), key=lambda name: name.count("."))
+        found = [name for name in by_path if fnmatchcase(name, path)]
+    else:
+        found = [name for name in by_path if path and name.startswith(path)]
+    return sorted(found, key=lambda name: name.count("."))
 
 
 def _at(root: Module, file: str, line: int) -> Iterator[str]:

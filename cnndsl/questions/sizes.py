@@ -172,13 +172,16 @@ class _Probe:
         return next((Edge(size, failed) for size, failed in failures if failed), None)
 
     def agrees(self, other: Axis) -> bool:
-        """Whether this axis is like another one, at the sizes that tell most axes apart."""
-        period = max(other.fitting.period, other.lossless.period)
-        near = range(max(other.smallest - 2, 1), other.smallest + 3)
-        spread = range(other.own, other.own + period + 1, max(period // 16, 1))
+        """Whether this axis is like another one: where that begins and ends to fit, and over a whole period."""
+        patterns = (other.fitting, other.lossless)
+        ends = {
+            end for pattern in patterns for end in (other.own, pattern.start, *pattern.listed[:1], *pattern.listed[-1:])
+        }
+        near = {size + more for size in ends for more in (-2, -1, 0, 1, 2) if size + more > 0}
+        whole = range(other.own, other.own + max(pattern.period for pattern in patterns))
         return all(
             self.fits(size) == (size in other.fitting) and self.lossless(size) == (size in other.lossless)
-            for size in (*near, *spread, max(other.own // 2, 1), max(other.own - 1, 1), 2 * other.own)
+            for size in (*near, *whole, max(other.own // 2, 1), 2 * other.own)
         )
 
     def searched(self, own: int, most: int, of: Callable[[int], bool]) -> Pattern:

@@ -12,6 +12,7 @@ from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
 from cnndsl.printable import in_markdown, one_line
+from cnndsl.questions.wrapped import wrapped
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
 #: What rows are sorted by, besides the names of parameters.
 COSTS = ("params", "macs", "memory")
+#: The most errors that are told below a table.
+_ERRORS = 3
 _COSTS = (">params", ">MACs", ">memory", "output")
 _GIVES = (("output", 12), (">memory", GONE), (">MACs", GONE), ("output", GONE))
 
@@ -87,7 +90,17 @@ def as_text(sweep: Sweep, medium: Medium = FILE, paint: Paint = unpainted) -> st
     grid = _grid(sweep).on(medium)
     if grid.hidden:
         grid = _grid(sweep, human).on(medium)
-    return f"{title}\n\n{grid.text(paint)}\n"
+    whole = grid.widths.get("output") == grid.full["output"]
+    errors = () if whole else _errors(sweep)
+    told = [line for error in errors for line in wrapped(medium.shown(error), medium)]
+    return "\n".join((title, "", grid.text(paint), *([""] if told else []), *told)) + "\n"
+
+
+def _errors(sweep: Sweep) -> list[str]:
+    """The first combinations with errors, with what these are: the rows have no room for it."""
+    failed = [row for row in sweep.rows if row.error is not None]
+    shown = [f"{', '.join(map(' = '.join, zip(sweep.names, row.values)))}: {_error(row)}" for row in failed[:_ERRORS]]
+    return shown if len(failed) <= _ERRORS else [*shown, f"`--format plain` shows the other {len(failed) - _ERRORS}"]
 
 
 def _title(sweep: Sweep) -> str:
@@ -101,9 +114,15 @@ def _count(sweep: Sweep) -> str:
 
 
 def _grid(sweep: Sweep, number: Callable[[int], str] = "{:,}".format) -> Grid:
-    columns = [f">{name}" if _are_numbers(sweep, index) else name for index, name in enumerate(sweep.names)]
+    columns = [f">{name}" if _are_numbers(sweep, index) else name for index, name in enumerate(_heads(sweep))]
     rows = [(*row.values, *_costs(row, number)) for row in sweep.rows]
     return Grid((*columns, *_COSTS), rows, _GIVES)
+
+
+def _heads(sweep: Sweep) -> list[str]:
+    """The names of the parameters, told apart from the costs: a parameter may be called ``memory``."""
+    costs = {column.removeprefix(">") for column in _COSTS}
+    return [f"-p {name}" if name in costs else name for name in sweep.names]
 
 
 def _are_numbers(sweep: Sweep, index: int) -> bool:
@@ -133,7 +152,7 @@ def _output(row: Row) -> str:
 
 def as_markdown(sweep: Sweep) -> str:
     """A table as GitHub shows it, with numbers rounded."""
-    head = [*map(in_markdown, sweep.names), "params", "MACs", "memory", "output"]
+    head = [*map(in_markdown, _heads(sweep)), "params", "MACs", "memory", "output"]
     rules = [*["---"] * len(sweep.names), "---:", "---:", "---:", "---"]
     lines = [head, rules, *(_markdown_cells(row) for row in sweep.rows)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines) + "\n"
@@ -174,7 +193,7 @@ def as_csv(sweep: Sweep) -> str:
 
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow((*sweep.names, *COSTS, "output", "error"))
+    writer.writerow((*_heads(sweep), *COSTS, "output", "error"))
     for row in sweep.rows:
         costs = ("", "", "") if row.error else (row.params, row.macs, row.memory)
         writer.writerow((*row.values, *costs, _output(row), _error(row) if row.error else ""))

@@ -2,6 +2,9 @@
 
 export type Shape = number[];
 
+/** Tail, its output, head, its input, and 1 if only the size is read. -1 is the module itself. */
+export type Edge = [number, number, number, number, number];
+
 /** What is known of an operation without its place in the network. A module has `children` and `edges`. */
 export interface Node {
   title: string;
@@ -25,8 +28,7 @@ export interface Node {
   /** Neighbours that are one box only because there are so many. */
   group?: boolean;
   children?: [string, number][];
-  /** Tail, its output, head, its input, and 1 if only the size is read. -1 is the module itself. */
-  edges?: [number, number, number, number, number][];
+  edges?: Edge[];
 }
 
 export interface Source {

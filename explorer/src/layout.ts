@@ -3,6 +3,7 @@
 import ELK, { type ElkExtendedEdge, type ElkNode, type ElkPort } from "elkjs/lib/elk-api";
 
 import { type Box, boxes, HEADER, LABEL, measure, moduleTexts } from "./boxes";
+import type { Edge } from "./data";
 import type { Place } from "./network";
 import { shape } from "./words";
 
@@ -45,6 +46,8 @@ export interface Scene {
 }
 
 export const END = 24;
+/** Above so many edges, only one is drawn between two boxes. */
+const CROWDED = 150;
 const ORDERED = ["subtract", "divide", "split"];
 const OPTIONS = {
   "elk.algorithm": "layered",
@@ -102,6 +105,9 @@ function signature(place: Place): string {
 /** One module as a graph for ELK, and ELK's answer as a scene. */
 class Plan {
   private readonly boxOf: number[] = [];
+  /** The module's edges between different boxes; if they are many, one for each two boxes. */
+  private readonly between: Edge[];
+  private readonly crowded: boolean;
 
   constructor(
     private readonly place: Place,
@@ -109,6 +115,28 @@ class Plan {
     private readonly inner: (Scene | null)[],
   ) {
     found.forEach(({ members }, index) => members.forEach((member) => (this.boxOf[member] = index)));
+    const at = (child: number) => (child < 0 ? -1 : this.boxOf[child]);
+    const edges = place.node.edges!.filter(([tail, , head]) => at(tail) < 0 || at(tail) !== at(head));
+    this.crowded = edges.length > CROWDED;
+    const pairs = new Map(edges.map((edge) => [`${at(edge[0])} ${at(edge[2])}`, edge]));
+    this.between = this.crowded ? [...pairs.values()] : edges;
+  }
+
+  /** The port of an input or output: all have one if edges are many. */
+  private port(number: number): number {
+    return this.crowded ? 0 : number;
+  }
+
+  /** The node of a tensor that the module takes or makes. */
+  private way(side: "in" | "out", number: number): string {
+    return `${side}${this.place.parent ? this.port(number) : number}`;
+  }
+
+  private ways(side: "in" | "out", tensors: [string, number[]][], constraint: string): ElkNode[] {
+    const ids = tensors.map((_, number) => this.way(side, number));
+    return tensors
+      .filter((_, number) => ids.indexOf(ids[number]) === number)
+      .map((tensor, number) => this.end(ids[number], tensor, constraint));
   }
 
   graph(): ElkNode {
@@ -122,9 +150,9 @@ class Plan {
           : "[top=0,left=0,bottom=0,right=0]",
       },
       children: [
-        ...inputs.map((input, port) => this.end(`in${port}`, input, "FIRST_SEPARATE")),
+        ...this.ways("in", inputs, "FIRST_SEPARATE"),
         ...this.found.map((box, index) => this.child(box, index)),
-        ...outputs.map((output, port) => this.end(`out${port}`, output, "LAST_SEPARATE")),
+        ...this.ways("out", outputs, "LAST_SEPARATE"),
       ],
       edges: this.edges(),
     };
@@ -156,8 +184,12 @@ class Plan {
       width,
       height,
       ports: [
-        ...first.inputs.slice(0, joins ? 1 : undefined).map((_, number) => port("i", number, at("inputs", number))),
-        ...last.outputs.map((_, number) => port("o", number, at("outputs", number))),
+        ...first.inputs
+          .slice(0, joins || this.crowded ? 1 : undefined)
+          .map((_, number) => port("i", number, at("inputs", number))),
+        ...last.outputs
+          .slice(0, this.crowded ? 1 : undefined)
+          .map((_, number) => port("o", number, at("outputs", number))),
       ],
       layoutOptions: { "elk.portConstraints": scene || joins ? "FIXED_POS" : "FIXED_SIDE" },
     };
@@ -170,23 +202,16 @@ class Plan {
 
   /** The end of an edge: a port of a box, or a tensor of the module. */
   private target(head: number, input: number): string {
-    if (head < 0) return `out${input}`;
+    if (head < 0) return this.way("out", input);
     const index = this.boxOf[head];
-    return `i${index}.${this.joins(this.found[index]) ? 0 : input}`;
-  }
-
-  /** The module's edges between different boxes. */
-  private get between(): [number, number, number, number, number][] {
-    return this.place.node.edges!.filter(
-      ([tail, , head]) => tail < 0 || head < 0 || this.boxOf[tail] !== this.boxOf[head],
-    );
+    return `i${index}.${this.joins(this.found[index]) ? 0 : this.port(input)}`;
   }
 
   private edges(): ElkExtendedEdge[] {
     const trunk = this.trunk();
     return this.between.map(([tail, output, head, input], number) => ({
       id: `e${number}`,
-      sources: [tail < 0 ? `in${output}` : `o${this.boxOf[tail]}.${output}`],
+      sources: [tail < 0 ? this.way("in", output) : `o${this.boxOf[tail]}.${this.port(output)}`],
       targets: [this.target(head, input)],
       layoutOptions: {
         "elk.layered.priority.straightness": trunk.has(number) ? "50" : "1",
@@ -251,8 +276,8 @@ class Plan {
       }),
       wires: this.wires(laid, shift),
       ends: [...ends("in", node.inputs), ...ends("out", node.outputs)],
-      inputs: node.inputs.map((_, port) => middle(`in${port}`)),
-      outputs: node.outputs.map((_, port) => middle(`out${port}`)),
+      inputs: node.inputs.map((_, number) => middle(this.way("in", number))),
+      outputs: node.outputs.map((_, number) => middle(this.way("out", number))),
     };
   }
 

@@ -7,6 +7,9 @@ import { share } from "./overlay";
 import type { Actions } from "./pane";
 import { bytes, exact, human, percent, shape } from "./words";
 
+/** The most inputs or outputs that are listed. */
+const LISTED = 20;
+
 export class Panel {
   constructor(
     private readonly host: HTMLElement,
@@ -75,7 +78,9 @@ export class Panel {
 
   private shapes(place: Place): [string, string][] {
     const named = (side: string, tensors: [string, number[]][]): [string, string][] =>
-      tensors.map(([name, sizes]) => [tensors.length > 1 && name ? `${side} ${name}` : side, shape(sizes)]);
+      tensors.length > LISTED
+        ? [[`${side}s`, `${tensors.length} tensors`]]
+        : tensors.map(([name, sizes]) => [tensors.length > 1 && name ? `${side} ${name}` : side, shape(sizes)]);
     const { inputs, outputs, tensors } = place.node;
     const weights = (tensors ?? []).map(([name, sizes]): [string, string] => [name, shape(sizes)]);
     return [...named("input", inputs), ...named("output", outputs), ...weights];

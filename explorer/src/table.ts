@@ -4,7 +4,7 @@ import { h } from "./html";
 import type { Network, Place } from "./network";
 import { share } from "./overlay";
 import type { Actions } from "./pane";
-import { details, human, shape } from "./words";
+import { details, human, shapes } from "./words";
 
 export class Table {
   private readonly body = h("tbody");
@@ -84,7 +84,7 @@ export class Table {
       },
       name,
       h("td", { class: "layer", title: details(node) }, h("b", {}, node.group ? "" : node.title), ` ${details(node)}`),
-      h("td", { class: "output" }, node.outputs.map(([, sizes]) => shape(sizes)).join(", ")),
+      h("td", { class: "output" }, shapes(node.outputs.map(([, sizes]) => sizes))),
       cost("params"),
       cost("macs"),
     );

@@ -37,6 +37,9 @@ export const exact = (value: number): string => value.toLocaleString("en-US");
 
 export const shape = (sizes: Shape): string => sizes.join("\u00d7");
 
+/** The shapes of several tensors, or how many there are. */
+export const shapes = (all: Shape[]): string => (all.length > 3 ? `${all.length} tensors` : all.map(shape).join(", "));
+
 export function percent(share: number): string {
   if (share === 0) return "0 %";
   return share < 0.0005 ? "< 0.1 %" : `${(100 * share).toFixed(1)} %`;

@@ -55,7 +55,7 @@ class Row(Record, frozen=True):
         """The arguments as Python would write them."""
         known = LAYERS[self.layer].arguments if self.layer in LAYERS else {}
         return ", ".join(
-            _literal(value) if name in known and known[name].required else f"{name}={_literal(value)}"
+            literal(value) if name in known and known[name].required else f"{name}={literal(value)}"
             for name, value in self.arguments.items()
         )
 
@@ -237,8 +237,8 @@ def arguments(operation: Operation) -> dict[str, Any]:
     return {"dim": operation.dim} if operation.kind == "concat" and operation.dim != 1 else {}
 
 
-def _literal(value: object) -> str:
+def literal(value: object) -> str:
     """A value as Python would write it, with lists for tuples."""
     if isinstance(value, tuple):
-        return f"[{', '.join(map(_literal, value))}]"
+        return f"[{', '.join(map(literal, value))}]"
     return repr(value) if isinstance(value, (str, int, float, type(None))) else str(value)

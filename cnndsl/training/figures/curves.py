@@ -8,7 +8,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from cnndsl.palette import BLUE, MUTED, VERMILION
 from cnndsl.picture import Picture, drawn, legend
@@ -60,5 +60,7 @@ def scale(axes: Axes, title: str, values: Sequence[float]) -> None:
         axes.set_ylim(floor(least * 10) / 10, 1)
     elif least > 0 and most > SPREAD * least:
         axes.set_yscale("log")
+        axes.yaxis.set_major_formatter("{x:g}")  # matplotlib's own are formulas
+        axes.yaxis.set_minor_formatter(NullFormatter())
     elif least >= 0:
         axes.set_ylim(0, most * 1.05 or 1)

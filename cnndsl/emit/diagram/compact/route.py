@@ -32,12 +32,13 @@ class Run(Struct, eq=False):
 
 
 class Path(Struct, eq=False):
-    """The way of an edge. ``skips`` says that it goes past other cells. ``start`` is where it leaves other lines of its
-    tensor, across."""
+    """The way of an edge. ``skips`` says that it goes past other cells, ``turns`` that it turns to the side right below
+    its tail. ``start`` is where it leaves other lines of its tensor, across."""
 
     edge: Edge
     corners: list[Corner]
     skips: bool
+    turns: bool
     start: float = 0.0
 
 
@@ -133,7 +134,7 @@ class Router:
             side = partial(self._side, edge)
             half = head.half if tail.across > head.across else -head.half
             corners: list[Corner] = [(tail.across, side), (head.across + half, side)]
-            return Path(edge, [(tail.across, partial(self._end, tail)), *corners], direct.skips)
+            return Path(edge, [(tail.across, partial(self._end, tail)), *corners], direct.skips, False)
         wide = tail.wide > 0 and abs(entry - tail.across) < tail.half
         leave = entry if wide else tail.across
         corners = []
@@ -142,7 +143,7 @@ class Router:
             level = partial(self._track, gap, self._run(gap, key, leave, entry, tail.row != gap))
             corners = [(leave, level), (entry, level)]
         ends: tuple[Corner, Corner] = (leave, partial(self._end, tail)), (entry, partial(self._start, head))
-        return Path(edge, [ends[0], *corners, ends[1]], direct.skips)
+        return Path(edge, [ends[0], *corners, ends[1]], direct.skips, tail.row == gap)
 
     def _lane(self, lane: Lane, edge: Edge, entries: Mapping[Edge, float | None]) -> Path:
         tail, head, entry = edge.tail, edge.head, entries[edge]
@@ -155,7 +156,7 @@ class Router:
             gap = head.row - 1
             level = partial(self._track, gap, self._run(gap, edge, entry, lane.at, True))
             corners += [(lane.at, level), (entry, level), (entry, partial(self._start, head))]
-        return Path(edge, corners, True)
+        return Path(edge, corners, True, True)
 
     def _run(self, gap: int, key: object, one: float, two: float, coming: bool) -> Run:
         run = self.runs[gap].setdefault((key, coming), Run(min(one, two), max(one, two), coming))
@@ -217,7 +218,7 @@ def _share(paths: Sequence[Path]) -> None:
     beside: dict[tuple[Spot, Tensor, bool], list[Path]] = defaultdict(list)
     for path in paths:
         path.start = path.edge.tail.across
-        if len(path.corners) > 3:
+        if path.turns and len(path.corners) > 3:
             right = path.corners[2][0] > path.start
             beside[path.edge.tail, path.edge.tensor, right].append(path)
     for found in beside.values():

@@ -60,7 +60,8 @@ class _Sketcher:
         apart = {**apart, **dict.fromkeys(detail.opened, "opened")}
         self.similar = Similar(graph, detail.fold, apart, lambda module: not self._single(module, 1))
         self.groups: dict[Hashable, Group] = {}
-        self.inputs: dict[int, Tensor] = {}
+        #: What stands for a tensor in a canvas, by its identity.
+        self.same: dict[int, Tensor] = {}
         self.single: dict[Hashable, bool] = {}
         self.alone = _alone(graph)
         self.height = cache(self._height)
@@ -84,17 +85,17 @@ class _Sketcher:
         first = uses[0]
         named = len(first.given) > 1
         # Two inputs may be given one tensor. Inside of the block they are two.
-        self.inputs = {id(tensor): Tensor(tensor.shape) for tensor in first.given.values() if isinstance(tensor, Alias)}
+        self.same = {id(tensor): Tensor(tensor.shape) for tensor in first.given.values() if isinstance(tensor, Alias)}
         items: list[Item] = [
             Cell("end", makes=(self._inside(tensor),), title=name if named else "input")
             for name, tensor in first.given.items()
         ]
         body = self._items([use.body for use in uses], level)
         stack = Stack(arranged(self._fused([*items, *body])))
-        for name, tensor in first.made.items():
-            last = tails(stack)
+        for name, made in first.made.items():
+            tensor, last = self._inside(made), tails(stack)
             title = name if len(first.made) > 1 else "output"
-            if len(last) == 1 and tensor in last[0].makes and tensor is first.output:
+            if len(last) == 1 and tensor in last[0].makes and made is first.output:
                 stack.items.append(Cell("end", takes=(tensor,), title=title))
             else:
                 for cell in cells(stack):
@@ -107,8 +108,8 @@ class _Sketcher:
         return Canvas(stack, group)
 
     def _inside(self, tensor: Tensor) -> Tensor:
-        """What an input of the canvas is in it."""
-        return self.inputs.get(id(tensor), tensor)
+        """What stands for a tensor in the canvas: another, if it is the result of a merge of one tensor."""
+        return self.same.get(id(tensor), tensor)
 
     # Bodies. Each is given with the bodies that it stands for, which have the same items.
 
@@ -160,7 +161,7 @@ class _Sketcher:
         """The items of a region, a merge or a split, with those that it stands for."""
         first = same[0]
         if isinstance(first, Merge | Split):
-            return [self._cell("merge", same)]
+            return self._merged(same)
         if isinstance(first, Inline):
             return self._items([item.body for item in same if isinstance(item, Inline)], level)
         if isinstance(first, Dense):
@@ -174,8 +175,8 @@ class _Sketcher:
         if not same[0].merge:
             return self._items([item.body for item in same], level)
         arms = [self._stack([item.body for item in same], level), self._stack([item.shortcut for item in same], level)]
-        merge = self._cell("merge", [item.merge for item in same if item.merge])
-        return [Stack([Beside(arms, main=True), merge], joint=True)]
+        merge = self._merged([item.merge for item in same if item.merge])
+        return [Stack([Beside(arms, main=True), *merge], joint=True)]
 
     def _branch(self, same: Sequence[Branch], level: int) -> list[Item]:
         items: list[Item] = []
@@ -189,8 +190,16 @@ class _Sketcher:
                 arms.append(self._stack(equal, level))
             elif index == cut.start:
                 arms.append(Stack([_rest([body[0] for body in bodies[cut.start : cut.stop]])]))
-        merge = self._cell("merge", [item.merge for item in same])
-        return [Stack([*items, Beside(arms), merge], joint=True)]
+        merge = self._merged([item.merge for item in same])
+        return [Stack([*items, Beside(arms), *merge], joint=True)] if merge else [*items, *arms[0].items]
+
+    def _merged(self, same: Sequence[Part_]) -> list[Item]:
+        """A merge, or nothing if it takes one tensor: then it does nothing."""
+        for merge in same:
+            if isinstance(merge, Merge) and len(merge.inputs) == 1:
+                self.same[id(merge.output)] = self._inside(merge.inputs[0])
+        one = same[0]
+        return [] if isinstance(one, Merge) and len(one.inputs) == 1 else [self._cell("merge", same)]
 
     def _module(self, equal: Sequence[Module], times: Times, level: int) -> list[Item]:
         """A module: opened in place if it only groups, or else as a box."""

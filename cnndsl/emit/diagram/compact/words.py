@@ -236,7 +236,9 @@ def _told(applied: Sequence[Apply], verbose: bool) -> Iterator[str]:
         elif name in UNNAMED and not verbose:
             yield _value(values)
         else:
-            yield f"{name}\u00a0{_value(values)}"
+            written = first.written.get(name)
+            same = isinstance(written, Expression) and written.text == name  # `groups groups` says nothing
+            yield f"{name}\u00a0{_value(values, None if same else written)}"
 
 
 def _required(layer: Layer, name: str, value: object) -> str:
@@ -299,7 +301,8 @@ def _value(values: Sequence[object], written: Value | None = None, texts: Sequen
     if len(few) == 1:
         return few[0]
     numbers = [value for value in values if isinstance(value, (int, float))]
-    if isinstance(written, Expression) and len(written.text) <= 24 and (len(few) > 3 or max(numbers, default=0) > 16):
+    counts = all(isinstance(value, int) for value in values) and (len(few) > 3 or max(numbers, default=0) > 16)
+    if isinstance(written, Expression) and len(written.text) <= 24 and counts:
         text = written.text.removeprefix("(").removesuffix(")") if written.text.startswith("(") else written.text
         return text.replace(" ", "\u00a0")
     if len(few) <= 3:
