@@ -116,7 +116,7 @@ def test_wrong_usage(net: Path, arguments: list[str], says: str) -> None:
         ("0.5,1.0", False, ["0.5", "1.0"]),
         ("0.1..0.5..0.2", False, ["0.1", "0.3", "0.5"]),
         ("0.1..0.3..0.1", False, ["0.1", "0.2", "0.3"]),
-        ("1..0..-0.5", False, ["1", "0.5", "0.0"]),
+        ("1..0..-0.5", False, ["1.0", "0.5", "0.0"]),
         ("1e-3..3e-3..1e-3", False, ["0.001", "0.002", "0.003"]),
         ("../a..b", False, ["../a..b"]),
         ("", False, [""]),
@@ -136,10 +136,10 @@ def test_a_parameter_that_holds_a_list_keeps_it(net: Path) -> None:
 
 
 def test_values_for_programs_have_types(net: Path) -> None:
-    values = "-p", "width=8..9", "-p", "act=ReLU", "-p", "sizes=[3],[3, 17]", "-p", "depth=1.0"
+    values = "-p", "width=8..9", "-p", "act=ReLU", "-p", "sizes=[3],[3, 17]", "-p", "depth=1"
     rows = json.loads(run(net, *values, "--format", "json").stdout)["rows"]
     wanted = [
-        {"width": width, "act": "ReLU", "sizes": sizes, "depth": 1.0} for width in (8, 9) for sizes in ([3], [3, 17])
+        {"width": width, "act": "ReLU", "sizes": sizes, "depth": 1} for width in (8, 9) for sizes in ([3], [3, 17])
     ]
     assert [row["values"] for row in rows] == wanted
     from cnndsl.questions.sweep_table import as_json
