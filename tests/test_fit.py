@@ -16,8 +16,10 @@ import cnndsl
 from cnndsl.cli import cli
 from cnndsl.emit.diagram import Shrunk, TooSmall, render
 from cnndsl.emit.diagram.columns import balanced, columns, cuts
+from cnndsl.emit.diagram.layers import figure
 from cnndsl.emit.diagram.page import Page as Sheet
 from cnndsl.emit.diagram.picture import Box, Picture, Point, Wire
+from cnndsl.emit.diagram.streams import streams
 
 ROOT = Path(__file__).parent.parent
 ARCHS = sorted(path for path in (ROOT / "archs").rglob("*.yaml") if path.parent.name != "blocks")
@@ -236,6 +238,59 @@ def test_pages(text: str, width: float, height: float) -> None:
 def test_what_is_not_a_page(text: str) -> None:
     with pytest.raises(ValueError, match=r"a4, letter, slide|between 0\.5in and 200in"):
         Sheet.of(text)
+
+
+# --- what is left out ----------------------------------------------------------------------------
+
+#: Two streams, each longer than what there is room for, listed by turns.
+TWO = "input: {x: [8, 8, 8], v: [12]}\nnetwork:\n" + "".join(
+    f"  - {{from: {'x' if n == 0 else f'x{n - 1}'}}}\n  - {{name: x{n}, Conv2d: [{n + 8}, 1]}}\n"
+    f"  - {{from: {'v' if n == 0 else f'v{n - 1}'}}}\n  - {{name: v{n}, Linear: {n + 9}}}\n"
+    for n in range(80)
+)
+
+
+def reached(edges: set[tuple[str, str]], start: str) -> set[str]:
+    found, waiting = set[str](), [start]
+    while waiting:
+        here = waiting.pop()
+        found.add(here)
+        waiting += [head for tail, head in edges if tail == here and head not in found]
+    return found
+
+
+@pytest.mark.parametrize(
+    "options", [{"fit": "120x120mm"}, {"style": "layers"}, {"style": "volumes"}], ids=["compact", "layers", "volumes"]
+)
+def test_what_is_left_out_joins_no_streams(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What depends on one input does not depend on the other, also where the middle of both is left out."""
+    monkeypatch.setattr(figure, "MAX_NODES", 60)
+    svg = cnndsl.loads(TWO + "outputs: [x79, v79]\n").diagram(**options).svg()
+    assert len(re.findall(r"\d+ more", svg)) >= 2
+    page = geometry.read(svg)
+    for own, other in ("xv", "vx"):
+        (start,) = (box.title for box in page.boxes if box.title in (own, f"input {own}"))
+        found = reached({(line.ends[0], line.ends[-1]) for line in page.lines}, start)
+        assert {f"{own}0", f"{own}79"} <= found
+        assert not {name for name in found if name.startswith(other)}
+
+
+def test_streams() -> None:
+    """Parts that depend on each other are one stream, and so are those that take the same."""
+    chain = [("a", "b"), ("x", "y"), ("b", "c"), ("y", "z"), ("a", "d")]
+    assert streams([({takes}, {makes}) for takes, makes in chain]) == [[0, 2, 4], [1, 3]]
+    assert streams([({"a"}, {"b"}), ({"x"}, {"y"}), ({"b", "y"}, {"z"})]) == [[0, 1, 2]]
+    assert streams([({f"{n}"}, {f"{n + 1}"}) for n in range(20_000)]) == [[*range(20_000)]]
+    assert streams([]) == []
+
+
+def test_branches_that_are_left_out_are_counted_as_branches() -> None:
+    arms = ", ".join(f"[Conv2d: [{n + 4}, 1], ReLU]" for n in range(30))
+    drawing = cnndsl.loads(f"input: [3, 8, 8]\nnetwork:\n  - branch: [{arms}]\n").diagram(fit="a4-landscape")
+    page = geometry.read(drawing.svg())
+    (left_out,) = (text.content for text in page.texts if "more" in text.content)
+    shown = sum(text.content.startswith("Conv2d") for text in page.texts)
+    assert left_out == f"{30 - shown} more branches"
 
 
 # --- the command line and the other formats ------------------------------------------------------

@@ -102,7 +102,7 @@ def _candidates(graph: Graph, options: Options) -> Iterator[_Drawn]:
     deepest = max((level for level, _ in walk(graph.root.body)), default=1)
     for depth in range(deepest - 1, 0, -1):
         yield _Drawn(tuple(panels(graph, replace(options, depth=depth))), depth)
-    for longest in (24, 16, 12, 8):
+    for longest in (24, 16, 12, 8, 5):
         yield _Drawn(tuple(panels(graph, replace(options, depth=1), longest)), 1, longest)
 
 

@@ -6,12 +6,13 @@ large network is made coarser: closed modules are one volume each, and equal one
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 
 from msgspec import Struct, field
 
 from cnndsl.emit.diagram.labels import SIGNS
+from cnndsl.emit.diagram.streams import streams
 from cnndsl.graph.graph import (
     Apply,
     Body,
@@ -285,10 +286,20 @@ def _bounded(plan: Plan) -> Plan:
 
 
 def _shortened(plan: Plan, longest: int) -> Plan:
-    """``plan`` with one volume for the middle of each series and each set of arms that is longer than ``longest``."""
+    """``plan`` with one volume for the middle of each series and each set of arms that is longer than ``longest``: one
+    for each stream there, so that none is joined with another."""
     instead: dict[Volume, Volume] = {}
+    taken: dict[Volume, list[Volume]] = defaultdict(list)
+    for tail, head in plan.arrows:
+        taken[head].append(tail)
 
-    def rest(items: Sequence[Volume | Parallel | Series]) -> Volume:
+    def ends(item: Volume | Parallel | Series) -> tuple[set[Volume], set[Volume]]:
+        inside = {*volumes(item)}
+        return {tail for head in inside for tail in taken[head]} - inside, inside
+
+    def rest(items: Sequence[Volume | Parallel | Series]) -> Volume | Parallel | Series:
+        if len(items) == 1:
+            return items[0]
         inside = [volume for item in items for volume in volumes(item)]
         count = sum(volume.times for volume in inside)
         made = Volume(f"rest {inside[0].id}", f"{count:,} more", "rest", inside[-1].sizes, sign="\u22ef")
@@ -302,8 +313,11 @@ def _shortened(plan: Plan, longest: int) -> Plan:
         inner = [*item.children] if isinstance(item, Series) else [*item.arms]
         start, end = (longest + 1) // 2, len(inner) - longest // 2
         if start < end:
-            made = rest(inner[start:end])
-            inner[start:end] = [made if isinstance(item, Series) else Series([made])]
+            middle = inner[start:end]
+            made = [rest([middle[at] for at in places]) for places in streams([*map(ends, middle)])]
+            inner[start:end] = [
+                Series([one]) if isinstance(item, Parallel) and one not in middle else one for one in made
+            ]
         for child in inner:
             cut(child)
         if isinstance(item, Series):
