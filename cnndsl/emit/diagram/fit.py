@@ -90,7 +90,12 @@ def fit(graph: Graph, options: Options, page: Page) -> Fitted:
     for candidate in candidates:
         if fitted := _fitted(graph, candidate, page, SEVERAL):
             return fitted
-    would_do = (other for other in page.others() if _fitted(graph, candidates[-1], other, SEVERAL))
+    least = candidates[-1].panels[0]
+    would_do = (
+        other
+        for other in page.others(least.width / (least.height or 1))
+        if _fitted(graph, candidates[-1], other, SEVERAL)
+    )
     raise TooSmall(page, next(would_do, None))
 
 

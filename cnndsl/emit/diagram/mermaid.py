@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cnndsl.emit.diagram.compact.sheet import Panel, panels
-from cnndsl.emit.diagram.options import Options
+from cnndsl.emit.diagram.options import Options, paths
 from cnndsl.emit.diagram.picture import Box, Picture
 from cnndsl.emit.diagram.themes import Fill
 from cnndsl.emit.diagram.written import filled
@@ -23,15 +23,19 @@ CHARACTERS, EDGES = 50_000, 500
 PLAIN = frozenset(" .,()/+-='\u00b7\u00d7\u2026\u2191\u2212")
 #: The brackets of a box by its kind. Others are rectangles.
 BRACKETS = {"end": ("([", "])"), "merge": ("((", "))"), "module": ("[[", "]]")}
+#: Options of figures that a flowchart does not have.
+NOT_FOR_CHARTS = {"style", "dpi", "fit"}
 
 
 def mermaid(graph: Graph, **options: Any) -> str:
     """The text of a flowchart, which GitHub and GitLab draw in a block of the language ``mermaid``.
 
     The options are those of a compact diagram. A chart that is larger than what Mermaid draws has less depth, and
-    finally only the ends of long lists.
+    finally only the ends of long lists. Raises what :func:`~cnndsl.emit.diagram.diagram` does.
     """
-    asked = Options(**options)
+    for name in NOT_FOR_CHARTS & options.keys():
+        raise ValueError(f"{name} has no meaning for a flowchart")
+    asked = Options(**{**options, "expand": paths(options.get("expand", ()))})
     asked.check(graph)
     for coarser, longest in _coarser(graph, asked):
         found = panels(graph, coarser, longest)

@@ -47,6 +47,12 @@ class Layout(Record, frozen=True, eq=False):
     glued: frozenset[Volume]
 
     @property
+    def width(self) -> float:
+        """From the first solid to the last."""
+        solids = self.solids.values()
+        return max(solid.x + solid.width for solid in solids) - min(solid.x for solid in solids)
+
+    @property
     def height(self) -> float:
         """From the highest solid to the lowest."""
         solids = self.solids.values()

@@ -315,9 +315,7 @@ def _shortened(plan: Plan, longest: int) -> Plan:
         if start < end:
             middle = inner[start:end]
             made = [rest([middle[at] for at in places]) for places in streams([*map(ends, middle)])]
-            inner[start:end] = [
-                Series([one]) if isinstance(item, Parallel) and one not in middle else one for one in made
-            ]
+            inner[start:end] = made if isinstance(item, Series) else [*map(_as_series, made)]
         for child in inner:
             cut(child)
         if isinstance(item, Series):
@@ -327,6 +325,12 @@ def _shortened(plan: Plan, longest: int) -> Plan:
 
     cut(plan.root)
     return _redirected(plan, instead)
+
+
+def _as_series(item: Volume | Parallel | Series) -> Series:
+    if isinstance(item, Series):
+        return item
+    return Series([item])
 
 
 def _redirected(plan: Plan, instead: dict[Volume, Volume]) -> Plan:
