@@ -25,6 +25,7 @@ import cnndsl
 from cnndsl.cells import width
 from cnndsl.cli.shapes import shapes
 from cnndsl.emit.table import COLUMNS, UnknownName, as_markdown, as_plain, as_text
+from cnndsl.emit.table.formats import ENDINGS, FORMATS
 from cnndsl.emit.table.latex import as_latex
 from cnndsl.emit.table.page import as_html, as_page
 from cnndsl.emit.table.programs import as_csv, as_json
@@ -219,8 +220,14 @@ def test_names_are_easy_to_type(net: cnndsl.Network) -> None:
     [
         ({"columns": "path,parms"}, "there is no column `parms`", "did you mean `params`?"),
         ({"columns": "zzzzzzzz"}, "there is no column `zzzzzzzz`", "the columns are path, layer, "),
-        ({"columns": "%,path"}, "there is no column `%`", "the columns are"),
-        ({"columns": "path,%"}, "there is no column `%`", "did you mean `path`?"),
+        ({"columns": "%,path"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"columns": "path,%"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"columns": "params,%,%"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"sort": "%"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"columns": ","}, "the name of a column is empty", "the columns are path, layer, "),
+        ({"columns": ""}, "the name of a column is empty", "the columns are path, layer, "),
+        ({"sort": "-"}, "the name of a column is empty", "the columns are path, layer, "),
+        ({"sort": "--params"}, "there is no column `-params`", "did you mean `params`?"),
         ({"columns": "path,params,num_params"}, "the column `params` appears twice", "remove one"),
         ({"sort": "marcs"}, "there is no column `marcs`", "did you mean `macs`?"),
         ({"filter": "Conv3d"}, "no path or layer matches `Conv3d`", "did you mean `Conv2d`?"),
@@ -235,6 +242,42 @@ def test_names_that_are_not_known(net: cnndsl.Network, choice: Any, message: str
     if "dtype" not in choice:  # click knows the types
         done = on_command_line(choice)
         assert done.exit_code == 2 and f"Error: {message}: {help}" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "message"),
+    [
+        ({"top": 0}, ValueError, "top must be 1 or more, not 0"),
+        ({"top": -3}, ValueError, "top must be 1 or more, not -3"),
+        ({"top": True}, TypeError, "top must be an integer, not true"),
+        ({"depth": 0}, ValueError, "depth must be 1 or more, not 0"),
+        ({"depth": "1"}, TypeError, 'depth must be an integer, not "1"'),
+        ({"batch": 0}, ValueError, "batch must be 1 or more, not 0"),
+        ({"batch": 2.0}, TypeError, "batch must be an integer, not 2.0"),
+        ({"columns": 5}, TypeError, "columns must be a str or a list of them, not 5"),
+        ({"columns": ["path", 5]}, TypeError, 'columns must be a str or a list of them, not ["path", 5]'),
+        ({"filter": 5}, TypeError, "filter must be a str or a list of them, not 5"),
+        ({"sort": 5}, TypeError, "sort must be a str, not 5"),
+        ({"dtype": ["float32"]}, TypeError, 'dtype must be a str, not ["float32"]'),
+    ],
+)
+def test_python_refuses_what_the_command_line_does(
+    net: cnndsl.Network, choice: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        net.shapes(**choice)
+    if error is ValueError:
+        assert on_command_line(choice).exit_code == 2
+
+
+def test_a_batch_is_that_of_the_command_line(net: cnndsl.Network) -> None:
+    done = on_command_line({"batch": 3, "format": "json", "columns": "path,macs,output,memory"})
+    table = net.shapes(batch=3, columns="path,macs,output,memory")
+    assert json.loads(table.to("json")) == json.loads(done.output) | {"name": table.name}
+    assert table.inputs["x"] == (3, 2, 8, 8) and net.shapes().inputs["x"] == (1, 2, 8, 8)
+    assert net.at_size((2, 16, 16)).shapes(batch=2).inputs["x"] == (2, 2, 16, 16)
+    with pytest.raises(cnndsl.SpecError, match="the limit is"):
+        net.shapes(batch=10**9)
 
 
 def on_command_line(choice: dict[str, Any]) -> Any:
@@ -283,6 +326,15 @@ def test_what_is_shown_is_summed_once(net: cnndsl.Network) -> None:
     assert "shown" not in json.loads(as_json(net.shapes()))
 
 
+def test_a_minus_reverses_the_order(net: cnndsl.Network) -> None:
+    smallest = paths(net, sort="-params")
+    assert smallest[-3:] == ["stem.project", "stem.conv", "head"]
+    assert paths(net, sort="-params", top=2) == smallest[:2]
+    assert paths(net, sort="-layer")[0] == "stem.add1" == paths(net, sort="layer")[-1]
+    by_kernel = paths(net, sort="-kernel")  # what is not known comes last in both directions
+    assert by_kernel[:2] == ["stem.project", "stem.conv"] and paths(net, sort="kernel")[:2] == by_kernel[1::-1]
+
+
 # --- formats -------------------------------------------------------------------------------------
 
 
@@ -291,6 +343,22 @@ def test_csv_has_the_columns(net: cnndsl.Network) -> None:
     assert header == ["path", "kernel", "field", "params", "memory%", "arguments"]
     assert rows[1][:5] == ["stem.conv", "3×1", "3×1", "16", "12.4272"]
     assert rows[1][5] == "4, [3, 1], stride=2, padding=[1, 0], groups=2"
+
+
+def test_a_table_has_every_format_of_the_command(net: cnndsl.Network, tmp_path: Path) -> None:
+    table = net.shapes(columns="path,params", sort="params", top=2)
+    assert [*ENDINGS.values()] == [*FORMATS]
+    for ending, form in ENDINGS.items():
+        done = on_command_line({"columns": "path,params", "sort": "params", "top": 2, "format": form})
+        assert done.output.replace(">net<", f">{table.name}<") == table.to(form)
+        path = table.save(tmp_path / f"table{ending}")
+        assert path.read_text() == table.to(form)
+    with pytest.raises(ValueError, match=r'there is no format "latx": did you mean `latex`\?'):
+        table.to("latx")
+    with pytest.raises(ValueError, match=r"a table is saved as \.txt, \.json, .*, not as \.pdf"):
+        table.save(tmp_path / "table.pdf")
+    with pytest.raises(OSError, match="no"):
+        table.save(tmp_path / "no" / "table.csv")
 
 
 def test_a_layer_has_no_arguments_beside_a_column_of_them(net: cnndsl.Network) -> None:

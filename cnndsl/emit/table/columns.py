@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cnndsl.diagnostics import did_you_mean
+from cnndsl.diagnostics import did_you_mean, shorten
 from cnndsl.layers import Shape
 from cnndsl.measure.memory import DTYPES
 from cnndsl.record import Record
@@ -358,15 +358,27 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for name in names:
-        typed = name.strip().lower().replace("-", "_").replace(" ", "")
-        typed = f"{found[-1]}%" if typed == "%" and found else typed
-        if typed not in _NAMES:
-            known = did_you_mean(typed, _NAMES)
-            raise UnknownName(f"there is no column `{name.strip()}`", known or f"the columns are {', '.join(COLUMNS)}")
-        if _NAMES[typed] in found:
-            raise UnknownName(f"the column `{_NAMES[typed]}` appears twice", "remove one")
-        found.append(_NAMES[typed])
+        column = _named(name, found[-1] if found else "")
+        if column in found:
+            raise UnknownName(f"the column `{column}` appears twice", "remove one")
+        found.append(column)
     return tuple(found)
+
+
+def _named(name: str, before: str) -> str:
+    """The name of a column as it is typed after another."""
+    typed = name.strip().lower().replace("-", "_").replace(" ", "")
+    if not typed:
+        raise UnknownName("the name of a column is empty", f"the columns are {', '.join(COLUMNS)}")
+    if typed == "%":
+        shared = [each for each in COLUMNS if f"{each}%" in COLUMNS]
+        if before not in shared:
+            raise UnknownName("`%` is the share of the column before it", f"it follows {', '.join(shared)}")
+        return f"{before}%"
+    if typed not in _NAMES:
+        known = did_you_mean(typed, _NAMES) or f"the columns are {', '.join(COLUMNS)}"
+        raise UnknownName(f"there is no column `{shorten(name.strip())}`", known)
+    return _NAMES[typed]
 
 
 def columns_of(table: Table) -> tuple[Column, ...]:
