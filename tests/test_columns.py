@@ -424,22 +424,59 @@ def test_latex_has_the_columns_and_the_rules(net: cnndsl.Network) -> None:
     assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\midrule", r"\bottomrule"]
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_without_sums_has_a_rule_less(net: cnndsl.Network) -> None:
+    lines = as_latex(net.shapes(columns="line,field,output")).splitlines()
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert lines[-3].startswith("<text>:") or lines[-3].startswith(r"\textless{}text")
+
+
+PDFLATEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+
+
+def typeset(folder: Path, tables: dict[str, Any]) -> str:
+    """What pdflatex says of an article with these tables. It must succeed."""
+    for name, table in tables.items():
+        table.save(folder / f"{name}.tex")
+    inputs = "\n".join(rf"\typeout{{in {name}:}}\noindent\input{{{name}}}\newpage" for name in tables)
+    packages = r"\usepackage{array, booktabs, longtable}"
+    (folder / "all.tex").write_text(rf"\documentclass{{article}}{packages}\begin{{document}}{inputs}\end{{document}}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    for _ in range(2):  # a longtable knows the widths of its columns the second time
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@PDFLATEX
+def test_latex_fits_an_article_or_tells_how_wide_it_is(tmp_path: Path) -> None:
+    nets = {name: cnndsl.load(f"zoo:{name}") for name in ("lenet", "resnet18", "unet")}
+    tables = {
+        "small": nets["lenet"].shapes(),
+        "wrapped": nets["unet"].shapes(),
+        "wide": nets["resnet18"].shapes(columns="path,layer,output,params,%,macs,%,field,memory"),
+        "numbers": nets["resnet18"].shapes(columns="path,output,params,%,macs,%,field"),
+    }
+    _, *said = re.split(r"in (\w+):", typeset(tmp_path, tables))
+    excess = {
+        name: max(map(float, re.findall(r"\((\S+)pt too wide", text)), default=0)
+        for name, text in zip(said[::2], said[1::2])
+    }
+    told = {name: [*map(float, re.findall("about ([0-9]+) pt", table.to("latex")))] for name, table in tables.items()}
+    assert excess["small"] == 0 and not told["small"] and "footnotesize" not in tables["small"].to("latex")
+    assert "raggedright" in tables["wrapped"].to("latex") and excess["wrapped"] < 20
+    for name in ("wide", "numbers"):
+        assert told[name] == [pytest.approx(345 + excess[name], rel=0.05)]
+
+
+@PDFLATEX
 def test_latex_compiles_whatever_the_names(net: cnndsl.Network, tmp_path: Path) -> None:
     tables = {
         "short": hostile(net),
         "brackets": hostile(net, "output,path"),
         "long": cnndsl.load("zoo:torchvision/resnet50").shapes(columns=ALL),
     }
-    for name, table in tables.items():
-        (tmp_path / f"{name}.tex").write_text(as_latex(table), encoding="ascii")
-    assert r"\begin{longtable}" in (tmp_path / "long.tex").read_text()
-    inputs = "\n".join(rf"\input{{{name}}}\newpage" for name in tables)
-    text = rf"\documentclass{{article}}\usepackage{{booktabs, longtable}}\begin{{document}}{inputs}\end{{document}}"
-    (tmp_path / "all.tex").write_text(text)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:]
+    typeset(tmp_path, tables)
+    assert r"\begin{longtable}" in (tmp_path / "long.tex").read_text(encoding="ascii")
 
 
 # --- the command and its page --------------------------------------------------------------------

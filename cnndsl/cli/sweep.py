@@ -32,7 +32,9 @@ from cnndsl.terminal import medium, paint, show, show_painted
 @format_option(
     "table", "plain", "json", "csv", "markdown", help="table for terminals, plain for diffs, the others for programs."
 )
-@click.option("--sort", metavar="COLUMN", help="params, macs, memory, from the largest, or a parameter; -macs reverses.")
+@click.option(
+    "--sort", metavar="COLUMN", help="params, macs or memory, the largest first, or a parameter; -macs reverses."
+)
 @click.option("-o", "--output", type=PICTURE, help="Picture of parameters and MACs to write: .svg, .png or .pdf.")
 @force_option
 @spec_options

@@ -59,8 +59,8 @@ class Sweep(Record, frozen=True):
         return picture(self)
 
     def sorted(self, by: str) -> Sweep:
-        """The same with its rows in order: by ``params``, ``macs`` or ``memory``, the largest first, or by the values of
-        a parameter, the smallest first. A ``-`` before the name reverses that. Rows with errors come last. Raises
+        """The same with its rows in order: by ``params``, ``macs`` or ``memory``, the largest first, or by a parameter,
+        the smallest first. A ``-`` before the name reverses that. Rows with errors come last. Raises
         ValueError for other names."""
         name = by.removeprefix("-")
         known = (*self.names, *COSTS)
