@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import zip_longest
+from typing import TYPE_CHECKING
 
 from cnndsl.emit.table.columns import columns_of
-from cnndsl.emit.table.rows import Table
 from cnndsl.emit.table.text import cells_of, feet_of, summary_of, title_of
 from cnndsl.printable import as_encoded
 from cnndsl.record import Record
+
+if TYPE_CHECKING:
+    from cnndsl.emit.table.rows import Table
 
 #: The most lines of a table that stays on one page.
 _PAGE = 45
