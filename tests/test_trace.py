@@ -191,6 +191,11 @@ def test_uses_in_turn_share_a_line_and_merges_tell_them_apart() -> None:
     assert "of t#2 [1, 2, 4, 4], t [1, 2, 4, 4]" in repr(trace(None, sides))
 
 
+def test_a_later_use_has_the_arguments_of_the_first() -> None:
+    spec = "input: [4, 8, 8]\nnetwork: [{let: {n: 4}}, {name: c, Conv2d: [$n, 3]}, {let: {n: 7}}, {reuse: c}]"
+    assert trace("c#2", spec).steps[-1].arguments == {"out_channels": ("$n", "n = 4 by `let` at <text>:2:18")}
+
+
 def test_a_heading_has_the_shape_of_the_target_itself() -> None:
     spec = "blocks: {B: [Conv2d: [4, 3], MaxPool2d: 2]}\ninput: [3, 16, 16]\nnetwork: [{name: b, B: }]"
     assert repr(trace("b.0", spec)).partition("\n")[0].endswith(": [1, 4, 14, 14]")

@@ -35,6 +35,7 @@ from cnndsl.questions.origin import Names, Scope, of_call, of_document, of_round
 from cnndsl.questions.trace_table import Size, Step, Trace
 from cnndsl.spec.steps import Step as SpecStep
 from cnndsl.spec.steps import arms
+from cnndsl.spec.values import Value
 from cnndsl.spec.words import INPUT
 
 if TYPE_CHECKING:
@@ -101,8 +102,10 @@ class _Tracer:
         self.names = {tensor: name for name, tensor in reversed([*_inputs(root).items()])}
         self.document = of_document(root)
         self.paths = uses(root)
-        #: The step that makes each module, and the names around it. A use again has the same arguments.
-        self.first: dict[str, tuple[SpecStep | None, Names]] = {}
+        #: By path, the step that makes a module, and the arguments of a layer, with the names around. Later uses have
+        #: the same.
+        self.makes: dict[str, tuple[SpecStep | None, Names]] = {}
+        self.arguments: dict[str, tuple[Mapping[str, Value], Names]] = {}
         self.needed = self._needed()
 
     def _needed(self) -> set[Operation]:
@@ -136,15 +139,17 @@ class _Tracer:
                 if inside:
                     yield self._module(item, inside)
             elif isinstance(item, (Apply, Merge, Split)):
+                if isinstance(item, Apply):
+                    self.arguments.setdefault(item.path, (item.written, names))
                 if item in self.needed:
-                    yield self._operation(item, names)
+                    yield self._operation(item)
             else:
                 for inner, known in self._inside(item, names):
                     yield from self._in_body(inner, known)
 
     def _called(self, item: Module, names: Names) -> Scope:
         """The names inside of a module."""
-        step, around = self.first.setdefault(item.path, (item.step, names))
+        step, around = self.makes.setdefault(item.path, (item.step, names))
         return of_call(item, step, around, self.document.after)
 
     def _inside(self, item: Region, names: Names) -> Iterator[tuple[Body, Scope]]:
@@ -184,13 +189,14 @@ class _Tracer:
             )
         return self._step(item, steps=_folded(inside))
 
-    def _operation(self, item: Apply | Merge | Split, names: Names) -> Step:
+    def _operation(self, item: Apply | Merge | Split) -> Step:
         shapes = [tensor.shape for tensor in item.inputs]
         out = item.outputs[0].shape
         arguments: dict[str, tuple[str, ...]] = {}
         if isinstance(item, Apply):
             told = item.layer.arithmetic(shapes[0], out)
-            arguments = {name: origins(value, names) for name, value in item.written.items()}
+            written, names = self.arguments[item.path]
+            arguments = {name: origins(value, names) for name, value in written.items()}
         elif isinstance(item, Merge):
             told = arithmetic(item.kind, shapes, item.dim)
         else:
