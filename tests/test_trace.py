@@ -165,19 +165,19 @@ network:
 @pytest.mark.parametrize(
     ("path", "heading"),
     [
-        ("t", "t of net, use 1 of 3 (others: t#2, t#3): [1, 3, 16, 16]"),
-        ("t#1", "t of net, use 1 of 3 (others: t#2, t#3): [1, 3, 16, 16]"),
-        ("u", "t#2 of net, use 2 of 3 (others: t, t#3): [1, 3, 16, 16]"),
-        ("t#3", "t#3 of net, use 3 of 3 (others: t, t#2): [1, 3, 8, 8]"),
-        (":9", "t#3 of net, use 3 of 3 (others: t, t#2): [1, 3, 8, 8]"),
-        ("a.again", "a.act#2 of net, use 2 of 4 (others: a.act, a.act#3, a.act#4): [1, 3, 16, 16]"),
-        ("b", "a#2 of net, use 2 of 2 (others: a): [1, 3, 8, 8]"),
-        ("a.conv#2", "a.conv#2 of net, use 2 of 2 (others: a.conv): [1, 3, 8, 8]"),
+        ("t", "t of net, use 1 of 3: [1, 3, 16, 16]\nother uses: t#2, t#3\n"),
+        ("t#1", "t of net, use 1 of 3: [1, 3, 16, 16]\nother uses: t#2, t#3\n"),
+        ("u", "t#2 of net, use 2 of 3: [1, 3, 16, 16]\nother uses: t, t#3\n"),
+        ("t#3", "t#3 of net, use 3 of 3: [1, 3, 8, 8]\nother uses: t, t#2\n"),
+        (":9", "t#3 of net, use 3 of 3: [1, 3, 8, 8]\nother uses: t, t#2\n"),
+        ("a.again", "a.act#2 of net, use 2 of 4: [1, 3, 16, 16]\nother uses: a.act, a.act#3, a.act#4\n"),
+        ("b", "a#2 of net, use 2 of 2: [1, 3, 8, 8]\nother uses: a\n"),
+        ("a.conv#2", "a.conv#2 of net, use 2 of 2: [1, 3, 8, 8]\nother uses: a.conv\n"),
     ],
 )
 def test_every_use_of_a_layer_has_a_path(path: str, heading: str) -> None:
     found = trace(path, f"name: net\n{REUSE}")
-    assert repr(found).partition("\n")[0] == heading
+    assert repr(found).startswith(heading)
     assert found.steps[-1].path.partition(".")[0].partition("#")[0] in ("t", "a")
 
 

@@ -106,19 +106,21 @@ def as_text(trace: Trace, medium: Medium = FILE, paint: Paint = unpainted) -> st
             indent = _INDENT * (line.depth + 2)
             shown += [paint(part, "dim") for part in wrapped(medium.shown(detail), medium, indent)]
     result = _shapes(trace.output) or "fails"
-    title = f"{paint(medium.shown(trace.path), 'bold')} of {medium.shown(trace.name)}{_use(trace)}: {result}"
-    return "\n".join((title, "", *shown)) + "\n"
+    use, others = _uses(trace)
+    title = f"{paint(medium.shown(trace.path), 'bold')} of {medium.shown(trace.name)}{use}: {result}"
+    below = wrapped(medium.shown(others), medium) if others else ()
+    return "\n".join((title, *below, "", *shown)) + "\n"
 
 
-def _use(trace: Trace) -> str:
-    """Which of several uses of a layer this is."""
+def _uses(trace: Trace) -> tuple[str, str]:
+    """Which of several uses of a layer this is, and the paths of the others."""
     if trace.uses == 1:
-        return ""
+        return "", ""
     path, _, number = trace.path.partition(USE)
     others = [f"{path}{USE}{other}" for other in range(2, trace.uses + 1) if f"{other}" != number]
     others = [path, *others] if number else others
     more = ", ..." if len(others) > _NAMED else ""
-    return f", use {number or 1} of {trace.uses} (others: {', '.join(others[:_NAMED])}{more})"
+    return f", use {number or 1} of {trace.uses}", f"other uses: {one_line(', '.join(others[:_NAMED]))}{more}"
 
 
 # --- lines ---------------------------------------------------------------------------------------
