@@ -132,7 +132,7 @@ network:
 """
     (tmp_path / "a.yaml").write_text(text)
     (tmp_path / "b.yaml").write_text(text.replace("from: one", "from: two"))
-    assert told(diff("a.yaml", "b.yaml")) == ["~ join: input 1: one → two"]
+    assert told(diff("a.yaml", "b.yaml")) == ["~ join: input: one → two"]
 
 
 def test_other_parameters(diff: Diff) -> None:
