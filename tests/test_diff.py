@@ -14,6 +14,7 @@ import edits
 import pytest
 
 import cnndsl
+from cnndsl.compare import edit as edit_module
 from cnndsl.compare.changes import Change
 from cnndsl.compare.compare import Diff, compare
 from cnndsl.compare.text import as_text
@@ -59,7 +60,7 @@ def check(edit: edits.Edit) -> None:
 
 
 def test_each_edit_is_found_and_nothing_else() -> None:
-    for edit in edits.edits(Random(0), 5 * len(edits.KINDS)):
+    for edit in edits.edits(Random(0), 2 * len(edits.KINDS)):
         check(edit)
 
 
@@ -72,12 +73,13 @@ def test_a_thousand_edits_are_found_and_nothing_else(seed: int) -> None:
 
 @pytest.mark.parametrize("path", SPECS, ids=lambda path: path.stem)
 def test_a_network_is_equal_to_itself(path: Path) -> None:
-    found = compare(graph(path), graph(path))
+    network = graph(path)
+    found = compare(network, network)
     assert not found and not found.explained and not found.consequences and not found.params
     assert "the networks are equal" in as_text(found)
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_any_two_networks(seed: int) -> None:
     """The diff of two networks that have little in common is the mirror image of the opposite one, and its figures are
     those of the tables."""
@@ -197,3 +199,39 @@ def test_networks_with_other_sources_differ() -> None:
             step = re.search(r"([\w.]+) → ([\w.]+)$", line)
             assert step is None or step[1] != step[2]
     assert differing > 50
+
+
+# --- bounded work ----------------------------------------------------------------------------------------
+
+N = 500
+KINDS = ["ReLU", "Tanh", "GELU", "SiLU"]
+#: Long modules, whose children cannot all be compared with all others.
+LONG: dict[str, tuple[list[str], list[str]]] = {
+    "one of many equal": (["ReLU"] * N, ["ReLU"] * (N // 2) + ["GELU"] + ["ReLU"] * (N // 2)),
+    "all changed": (["Dropout: 0.5"] * N, ["Dropout: 0.4"] * N),
+    "a third": (["Dropout: 0.5"] * N, ["Dropout: 0.4"] * (N // 3)),
+    "others": (Random(0).choices(KINDS, k=N), Random(1).choices(KINDS, k=N)),
+    "reversed": ([f"Dropout: {i / N}" for i in range(N)], [f"Dropout: {i / N}" for i in reversed(range(N))]),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_work_grows_with_the_number_of_layers(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    limits = cnndsl.Limits(file=10**7, nodes=10**6)
+    left, right = (
+        cnndsl.loads("input: [4, 8, 8]\nnetwork:\n" + "".join(f"  - {step}\n" for step in steps), limits=limits).graph
+        for steps in LONG[name]
+    )
+    cells = 0
+    step = edit_module._Table._step
+
+    def counted(*arguments: Any) -> Any:
+        nonlocal cells
+        cells += 1
+        return step(*arguments)
+
+    monkeypatch.setattr(edit_module._Table, "_step", counted)
+    found = compare(left, right)
+    assert cells <= 100 * N
+    _check_balance(found)
+    assert len(as_text(found).splitlines()) < 250

@@ -159,7 +159,81 @@ def test_another_recipe_is_told_but_is_no_difference(diff: Diff) -> None:
         found = diff(ARCHS / "lenet.yaml", "--right-set", "train.epochs=3", "--format", form)
         assert found.exit_code == 0
         assert "the networks are equal\n\nThe specs also differ in train.\n" in found.output
-    assert "The specs also differ in init and train." in diff("zoo:lenet", "zoo:torchvision/vgg11").output
+    assert "The specs also differ in train." in diff("zoo:lenet", "zoo:torchvision/vgg11").output
+
+
+THREE = """\
+input: [8, 16, 16]
+network:
+  - {name: c1, Conv2d: [8, 3, 1, 1]}
+  - {name: c2, Conv2d: [8, 3, 1, 1]}
+  - {name: c3, Conv2d: [8, 3, 1, 1]}
+"""
+TWO = """\
+input: {p: [4, 8, 8], q: [4, 8, 8]}
+blocks:
+  Two: {outputs: [u, v], steps: [{name: u, Conv2d: [4, 1]}, {name: v, ReLU: }]}
+network:
+  - from: p
+  - {name: bb, Two: }
+  - from: bb.u
+  - {name: one, Conv2d: [4, 1]}
+  - from: q
+  - {name: two, Conv2d: [4, 1]}
+  - {name: last, branch: [[from: one], [from: two], [from: bb.v]], merge: add}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "wanted"),
+    [
+        (THREE, ("", "outputs: [c3, c2]"), "~ outputs: c3 → c3, c2"),
+        (THREE, ("", "outputs: [c2]"), "~ outputs: c3 → c2"),
+        (THREE, ("[8, 16, 16]", "{img: [8, 16, 16]}"), "~ inputs: x → img"),
+        (THREE, ("", "init: {Conv2d: zeros}"), "~ init Conv2d.weight: torch's default → zeros"),
+        (THREE, ("c3, Conv2d: [8, 3, 1, 1]", "c3, reuse: c2"), "~ c3: its own Conv2d → c2 again (-584 params)"),
+        (THREE + "  - reuse: c1\n", ("reuse: c1", "reuse: c2"), "~ c2: c1 again → c2 again"),
+        (TWO, ("[u, v]", "[v, u]"), "~ bb: outputs: u, v → v, u"),
+        (TWO, ("from: bb.u", "from: bb.v"), "~ one: input: bb.u → bb.v"),
+        (TWO, ("  - from: p", "  - from: q"), "~ bb: input: the input p → the input q"),
+        (TWO, ("{p: [4, 8, 8], q: [4, 8, 8]}", "{q: [4, 8, 8], p: [4, 8, 8]}"), "~ inputs: p, q → q, p"),
+        (TWO, ("[from: one], [from: two]", "[from: two], [from: one]"), ""),
+        (TWO, ("[from: two]", "[from: p]"), "~ last: input: two → the input p"),
+    ],
+)  # fmt: skip
+def test_what_is_seen_from_outside(diff: Diff, tmp_path: Path, text: str, edit: tuple[str, str], wanted: str) -> None:
+    """What a network takes and returns, how its weights start, and which are the same."""
+    old, new = edit
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text.replace(old, new, 1) if old else f"{text}{new}\n")
+    found = diff("a.yaml", "b.yaml")
+    assert found.exit_code == bool(wanted), found.output
+    assert told(found)[0] == (wanted or "the networks are equal")
+
+
+def test_names_that_nobody_wrote_are_told_if_they_are_all(diff: Diff, tmp_path: Path) -> None:
+    """Weights have other names then."""
+    (tmp_path / "a.yaml").write_text("input: [4, 8, 8]\nnetwork: [Conv2d: [4, 1], ReLU]\n")
+    (tmp_path / "b.yaml").write_text("input: [4, 8, 8]\nnetwork: [from: input, Conv2d: [4, 1], ReLU]\n")
+    states = [[*cnndsl.load(tmp_path / name).module().state_dict()] for name in ("a.yaml", "b.yaml")]
+    found = diff("a.yaml", "b.yaml")
+    assert found.exit_code == (states[0] != states[1])
+    assert told(found) == ["~ conv1: renamed: 0 → conv1", "~ relu1: renamed: 1 → relu1"]
+
+
+def test_a_network_that_breaks_its_spec_is_compared(diff: Diff) -> None:
+    """Its `expect` and its recipe do not keep it from being a network."""
+    eight = ("--right-set", "network.1={Conv2d: [8, 5, 1, 2]}")
+    for form in ("text", "markdown"):
+        found = diff(ARCHS / "lenet.yaml", *eight, "--format", form)
+        assert found.exit_code == 1
+        assert "out_channels 6 → 8" in found.output
+        assert re.search(r"right: .*CNN037.*62,558 params, not 61706 as", found.output.replace("\n", " "))
+    (note,) = json.loads(diff(ARCHS / "lenet.yaml", *eight, "--format", "json").output)["notes"]
+    assert note.startswith("right: ") and "lenet.yaml:30:32: error[CNN037]" in note
+    found = diff(ARCHS / "lenet.yaml", "--set", "train.epochs=-1", "-P", "classes=12")
+    assert found.exit_code == 1
+    assert "\nleft: --set train.epochs: error[CNN010]" in found.output
 
 
 # --- formats ---------------------------------------------------------------------------------------------

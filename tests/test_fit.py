@@ -14,7 +14,7 @@ from geometry import Line, Page
 
 import cnndsl
 from cnndsl.cli import cli
-from cnndsl.emit.diagram import TooSmall
+from cnndsl.emit.diagram import Shrunk, TooSmall, render
 from cnndsl.emit.diagram.columns import balanced, columns, cuts
 from cnndsl.emit.diagram.page import Page as Sheet
 from cnndsl.emit.diagram.picture import Box, Picture, Point, Wire
@@ -239,5 +239,17 @@ def test_pdf_and_png_have_the_size_of_the_page(tmp_path: Path) -> None:
     pdf = net.diagram(fit="slide").save(tmp_path / "net.pdf").read_bytes()
     box = re.search(rb"/MediaBox\s*\[\s*0\s+0\s+([\d.]+)\s+([\d.]+)", pdf)
     assert box and [float(side) for side in box.groups()] == pytest.approx([960, 540], abs=1)
+    # The size of the page counts, not that of what is on it.
     png = net.diagram(fit="slide", dpi=100).save(tmp_path / "net.png").read_bytes()
     assert struct.unpack(">II", png[16:24]) == (pytest.approx(1333, abs=2), pytest.approx(750, abs=2))
+
+
+def test_a_png_that_would_be_too_large_says_the_dots_that_it_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also if few lines of DOT make a large picture."""
+    net = cnndsl.load(ROOT / "archs" / "lenet.yaml")
+    for options, area in (({}, None), ({"fit": "slide"}, 13.3333 * 7.5)):
+        drawing = net.diagram(dpi=300, **options)
+        page = geometry.read(drawing.svg())
+        monkeypatch.setattr(render, "MAX_PIXELS", (area or page.width * page.height / 72**2) * 90.5**2)
+        with pytest.warns(Shrunk, match=r"the diagram is large: 9\d dots per inch instead of 300"):
+            drawing.pipe("png")

@@ -60,6 +60,10 @@ network:
   - AdaptiveAvgPool2d: [1, null]
 """
 OVER_SIZES = "input: [2, 6, 6]\nnetwork: [{Conv2d: [2, 3]}, {LayerNorm: {normalized_shape: [2, 4, 4]}}, {MaxPool2d: 2}]"
+#: Signals of a fixed length: too long to try every size, and with a window that is the first to change far away.
+AUDIO = "input: [1, 16000]\nnetwork: [Conv1d: [8, 9, 4], MaxPool1d: 4, Flatten, Linear: 3]"
+FAR = "input: [1, {}]\nnetwork: [Conv1d: [2, 1, 700], Flatten, Linear: 3]"
+VAST = "input: [1, {}]\nnetwork: [Conv1d: [2, 1, 4096], Conv1d: [2, 1, 50], Flatten, Linear: 3]"
 #: Networks, and the sizes at which each is tried: all up to a bound, of three large ones those around the smallest.
 NETWORKS: dict[str, tuple[Any, range]] = {
     "vgg11": (ARCHS / "torchvision/vgg11.yaml", range(1, 41)),
@@ -77,6 +81,9 @@ NETWORKS: dict[str, tuple[Any, range]] = {
     "picky": (cnndsl.Text(PICKY), range(1, 61)),
     "over_sizes": (cnndsl.Text(OVER_SIZES), range(1, 21)),
     "cut": (cnndsl.Text(CUT), range(1, 61)),
+    "audio": (cnndsl.Text(AUDIO), range(15985, 16010)),
+    "far": (cnndsl.Text(FAR.format(32)), range(690, 710)),
+    "second": (cnndsl.Text(FAR.format(701)), range(1390, 1410)),
 }
 
 
@@ -210,6 +217,24 @@ def test_a_long_signal_is_searched_by_bisection() -> None:
     assert str(axis.lossless) == "16*k + 12 from 92"
 
 
+@pytest.mark.parametrize(
+    ("spec", "fits", "lossless", "above"),
+    [
+        (AUDIO, "15989 to 16004", "only 15989", 16005),
+        (FAR.format(32), "1 to 700", "1 to 700", 701),
+        (FAR.format(701), "701 to 1400", "701 to 1400", 1401),
+        (FAR.format(700_001), "700001 to 700700", "700001 to 700700", 700701),
+        (VAST.format(9000), "1 to 204800", "1 to 204800", 204801),
+        (VAST.format(700_001), "614401 to 819200", "614401 to 819200", 819201),
+    ],
+)
+def test_sizes_that_end_are_followed_to_their_end(spec: str, fits: str, lossless: str, above: int) -> None:
+    (axis,) = cnndsl.sizes(cnndsl.Text(spec)).axes
+    assert (str(axis.fitting), str(axis.lossless)) == (fits, lossless)
+    assert axis.above and axis.above.size == above
+    assert axis.below is None if axis.smallest == 1 else axis.below and axis.below.size == axis.smallest - 1
+
+
 def test_large_networks_are_bounded() -> None:
     """A few sizes of many layers are tried, and the answer is the same."""
     spec = "input: [1, 64, 64]\nnetwork: [{repeat: [{repeat: [ReLU], times: 1000}], times: 2}, MaxPool2d: 5]"
@@ -241,6 +266,9 @@ def test_patterns(holds: Any, text: str) -> None:
     found = found_in(tried, 100)
     assert str(found) == text
     assert [size in found for size in range(1, 456)] == tried
+    assert all(
+        found.gap(size) == next((n for n in range(size + 1, 456) if not holds(n)), None) for size in range(1, 440)
+    )
     assert found.smallest == next((size for size in range(1, 456) if holds(size)), None)
 
 
@@ -262,6 +290,26 @@ def test_pixels_that_are_lost_at_the_size_of_the_spec() -> None:
     result = run(ARCHS / "torchvision/vgg11.yaml", "--set", "input=[3, 225, 224]", "--format", "plain")
     line = "H = 225: features.2, MaxPool2d, never sees the last row of its input [1, 64, 225, 224]"
     assert f"{line}; no pixels are lost at 224 and 256" in result.stdout
+
+
+def test_the_text_says_of_which_input_and_what_was_tried() -> None:
+    layers = [f"{{from: {name}}}, {{Conv2d: [4, 3]}}, Flatten, {{name: l{name}, Linear: 10}}" for name in "ab"]
+    merge = "{branch: [[from: la], [from: lb]], merge: add}"
+    text = f"input: {{a: [3, 32, 32], b: [3, 16, 16]}}\nnetwork: [{', '.join(layers)}, {merge}]"
+    lines = repr(cnndsl.sizes(cnndsl.Text(text))).splitlines()
+    for told in ("H of a = 31 fails", "H of a = 33 fails", "H of b = 15 fails", "H of b = 17 fails"):
+        assert sum(line.startswith(told) for line in lines) == 1
+    assert "H, W of a: all sizes up to 320 were tried" in lines
+    unet = repr(cnndsl.sizes(ARCHS / "beyond/unet.yaml"))
+    assert "H, W: all sizes up to 1400 were tried, and 8 larger ones, up to about 358400\n" in unet
+    far = repr(cnndsl.sizes(cnndsl.Text(FAR.format(32))))
+    assert "L: all sizes up to 320 were tried, and the end was found by bisection\n" in far
+    audio = repr(cnndsl.sizes(cnndsl.Text(AUDIO)))
+    assert (
+        "L = 16000: 0, Conv1d, never sees the last 3 values of its input [1, 1, 16000]; no pixels are lost at 15989"
+        in audio
+    )
+    assert "those around 16000 were tried, and the ends found by bisection" in audio
 
 
 def test_json_is_the_same() -> None:

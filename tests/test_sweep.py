@@ -84,6 +84,11 @@ def test_what_has_nothing_to_do_with_the_values_is_an_error(net: Path, tmp_path:
         (["-p", "width"], "is not of the form"),
         (["-p", "width=1..5000"], f"the limit is {MOST}"),
         (["-p", "width=4..1"], "the range 4..1 is empty"),
+        (["-p", "width=1..10..0"], "the step of the range 1..10..0 must not be 0"),
+        (["-p", "width=1.5..3"], "the range 1.5..3 needs a step, such as 1.5..3..0.1"),
+        (["-p", "width=0..1..1e-9"], f"the range 0..1..1e-9 has too many values, the limit is {MOST}"),
+        (["-p", "width=1.."], "the range 1.. is not of the form 1..4"),
+        (["-p", "width=1..2..3..4"], "the range 1..2..3..4 is not of the form 1..4"),
         (["-p", "width=1..100", "-p", "depth=1..11"], f"there are 1100 combinations, the limit is {MOST}"),
         (["-p", "width=8", "--sort", "widht"], "did you mean `width`?"),
         (["-p", "width=8", "-o", "picture.gif"], "must end in one of .png, .svg, .pdf"),
@@ -109,6 +114,11 @@ def test_wrong_usage(net: Path, arguments: list[str], says: str) -> None:
         ("ReLU, {LeakyReLU: {negative_slope: 0.1, inplace: true}}", False, None),
         ("'a, b', \"c,d\"", False, ["'a, b'", '"c,d"']),
         ("0.5,1.0", False, ["0.5", "1.0"]),
+        ("0.1..0.5..0.2", False, ["0.1", "0.3", "0.5"]),
+        ("0.1..0.3..0.1", False, ["0.1", "0.2", "0.3"]),
+        ("1..0..-0.5", False, ["1.0", "0.5", "0.0"]),
+        ("1e-3..3e-3..1e-3", False, ["0.001", "0.002", "0.003"]),
+        ("../a..b", False, ["../a..b"]),
         ("", False, [""]),
     ],
 )
@@ -119,10 +129,23 @@ def test_values_on_a_command_line(text: str, lists: bool, values: list[str] | No
 def test_a_parameter_that_holds_a_list_keeps_it(net: Path) -> None:
     rows = json.loads(run(net, "-p", "sizes=[3]", "-p", "act=ReLU,{LeakyReLU: 0.2}", "--format", "json").stdout)["rows"]
     assert [row["values"] for row in rows] == [
-        {"sizes": "[3]", "act": "ReLU"},
-        {"sizes": "[3]", "act": "{LeakyReLU: 0.2}"},
+        {"sizes": [3], "act": "ReLU"},
+        {"sizes": [3], "act": {"LeakyReLU": 0.2}},
     ]
     assert all(row["error"] is None for row in rows)
+
+
+def test_values_for_programs_have_types(net: Path) -> None:
+    values = "-p", "width=8..9", "-p", "act=ReLU", "-p", "sizes=[3],[3, 17]", "-p", "depth=1"
+    rows = json.loads(run(net, *values, "--format", "json").stdout)["rows"]
+    wanted = [
+        {"width": width, "act": "ReLU", "sizes": sizes, "depth": 1} for width in (8, 9) for sizes in ([3], [3, 17])
+    ]
+    assert [row["values"] for row in rows] == wanted
+    from cnndsl.questions.sweep_table import as_json
+
+    rows = json.loads(as_json(cnndsl.sweep(TEXT, {"act": ["10", "ReLU"], "width": [8], "sizes": [(3,)]})))["rows"]
+    assert rows[0]["values"] == {"act": "10", "width": 8, "sizes": [3]} and rows[0]["error"]
 
 
 def test_order(net: Path) -> None:

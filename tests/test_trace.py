@@ -179,6 +179,37 @@ def test_where_a_number_comes_from() -> None:
     assert "width = 32 of `params`" in repr(trace("stem.conv", width=32))
 
 
+LETS = """\
+input: [4, 8, 8]
+params: {width: 2}
+blocks:
+  Wide(factor):
+    - let: {width: $(width * factor), inner: $(width + 1)}
+    - residual:
+        - let: {inner: $(inner * 2)}
+        - {name: conv, Conv2d: [$inner, 1]}
+      shortcut: false
+network:
+  - branch:
+      - {for: n, in: [3], steps: [{let: {m: $(n + 1)}}, {name: b$n, Wide: $m}]}
+"""
+
+
+def test_names_of_let_are_followed_through_those_that_they_hide() -> None:
+    (conv,) = leaves(trace("b3.conv", LETS).steps)
+    assert conv.output == ((1, 18, 8, 8),)
+    assert conv.arguments["out_channels"] == (
+        "$inner",
+        "inner by `let` at <text>:7:17 with $(inner * 2)",
+        "inner by `let` at <text>:5:39 with $(width + 1)",
+        "width by `let` at <text>:5:13 with $(width * factor)",
+        "factor = 4 in `Wide`, called at <text>:12:69 with $m",
+        "m by `let` at <text>:12:42 with $(n + 1)",
+        "n = 3 in round 1 of 1 of `branch` at <text>:11:5",
+        "width = 2 of `params`",
+    )
+
+
 def test_the_text_tells_it_all() -> None:
     text = repr(trace("stem.conv"))
     assert text.startswith("stem.conv of net: [1, 16, 16, 16]\n")

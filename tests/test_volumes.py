@@ -208,9 +208,11 @@ def test_a_very_long_network_loses_its_middle() -> None:
     assert geometry.faults(geometry.read(picture.svg())) == []
 
 
-def test_very_many_arms_lose_their_middle() -> None:
+@pytest.mark.parametrize("merge", ["add", "concat"])
+def test_very_many_arms_lose_their_middle(merge: str) -> None:
     arms = ", ".join(["[Conv2d: [2, 1], ReLU]"] * 400)
-    picture = draw(f"input: [4, 8, 8]\nnetwork: [{{branch: [{arms}], merge: add}}]")
+    picture = draw(f"input: [4, 8, 8]\nnetwork: [{{branch: [{arms}], merge: {merge}}}]")
+    assert picture.svg().count("<polygon") < 700
     assert len(solids(picture)) < 130
     assert "more" in picture.svg()
     assert geometry.faults(geometry.read(picture.svg())) == []

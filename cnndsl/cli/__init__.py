@@ -1,7 +1,7 @@
 """The command line. Data goes to stdout, messages to stderr.
 
-Exit codes: 0, success; 1, errors in the spec, or a failed training; 2, wrong usage, or files that cannot be read or
-written; 128 plus a signal's number, stopped by that signal.
+Exit codes: 0, success; 1, errors in the spec, a failed training, or networks that differ; 2, wrong usage, or files that
+cannot be read or written; 128 plus a signal's number, stopped by that signal.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from cnndsl.terminal import medium, paint, show, show_painted
 def sizes(spec: Path, form: str, params: Sequence[str], settings: Sequence[str], limits: Limits) -> None:
     """Show which input sizes SPEC takes, and which of them lose no pixels.
 
-    The weights stay as they are. Each axis is searched alone. A size loses no pixels if the windows of all layers reach
-    the whole of their inputs.
+    The weights stay as they are. Each axis is searched alone. A size loses no pixels if the last window of each layer
+    ends where its input ends.
     """
     compilation = read_spec(spec, params, settings, limits)
     tell(compilation.diagnostics)

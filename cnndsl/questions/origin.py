@@ -9,7 +9,7 @@ from cnndsl.diagnostics import shorten
 from cnndsl.graph.graph import Inline, Module
 from cnndsl.printable import as_written
 from cnndsl.record import Record
-from cnndsl.spec.steps import Loop, Step
+from cnndsl.spec.steps import Arm, Let, Loop, Step, Steps
 from cnndsl.spec.values import Expression, ListValue, Literal, Value, expressions_in
 
 #: The most calls through which a number is followed.
@@ -40,22 +40,34 @@ def of_document(root: Module) -> Names:
 def of_call(item: Module | Inline, around: Names, document: Names) -> Names:
     """The names inside of a module: a block knows its parameters and the document's, a ``sequential`` those around."""
     if not item.definition.name:
-        return around
+        return within(item.definition.steps, around)
     called = f", called at {item.step.span}" if item.step else ""
     inside = {**document}
     for name, value in item.params.items():
         written = item.written.get(name)
         told = f"in `{item.definition.name}`{called}" if written else f"by default in `{item.definition.name}`"
         inside[name] = Given(value, written, told, around)
-    return inside
+    return within(item.definition.steps, inside)
 
 
-def of_round(step: Step, loop: Loop, number: int, count: int, around: Names) -> Names:
-    """The names inside of round ``number`` of a loop, counted from 0."""
+def within(steps: Steps, names: Names) -> Names:
+    """The names that a list of steps knows: those around, and those of its own ``let`` steps."""
+    for step in steps:
+        if isinstance(step, Let):
+            for name, value in step.values:
+                names = {**names, name.name: Given(_UNKNOWN, value, f"by `let` at {name.span}", names)}
+    return names
+
+
+def of_round(step: Step, arm: Arm, number: int, count: int, around: Names) -> Names:
+    """The names inside of ``arm``, steps of ``step`` that run in round ``number``, counted from 0, if it has a loop."""
+    if arm.loop is None:
+        return within(arm.steps, around)
+    loop = arm.loop
     told = f"in round {number + 1} of {count} of `{step.span.text}` at {step.span}"
     written = loop.elements if isinstance(loop.elements, Expression) else None
     elements = ((name.name, _element(loop, index, number)) for index, name in enumerate(loop.names))
-    return {**around, **{name: Given(value, written, told, around) for name, value in elements}}
+    return within(arm.steps, {**around, **{name: Given(value, written, told, around) for name, value in elements}})
 
 
 def _element(loop: Loop, index: int, number: int) -> Any:

@@ -15,8 +15,8 @@ _LISTED = 6
 
 class Pattern(Record, frozen=True):
     """A set of sizes: those ``listed``, and from ``start`` on each ``n`` for which ``n % period`` is one of
-    ``remainders``; without any, only those listed. ``regular`` is false if no period was found: then there may be
-    others above those that were tried.
+    ``remainders``; without any, only those listed. They go on up to ``end``, or, if that is None, beyond all that was
+    tried. ``regular`` is false if no period was found: then there may be others above those that were tried.
     """
 
     listed: tuple[int, ...] = ()
@@ -24,9 +24,16 @@ class Pattern(Record, frozen=True):
     period: int = 1
     remainders: tuple[int, ...] = ()
     regular: bool = True
+    end: int | None = None
 
     def __contains__(self, size: int) -> bool:
-        return size in self.listed or (size >= self.start and size % self.period in self.remainders)
+        repeats = size >= self.start and size % self.period in self.remainders
+        return size in self.listed or (repeats and (self.end is None or size <= self.end))
+
+    @property
+    def open(self) -> bool:
+        """Whether no end was found."""
+        return bool(self.remainders) and self.end is None
 
     @property
     def smallest(self) -> int | None:
@@ -48,6 +55,13 @@ class Pattern(Record, frozen=True):
         first = max(size + 1, self.start)
         return next(chain(listed, (other for other in range(first, first + self.period) if other in self)), None)
 
+    def gap(self, size: int) -> int | None:
+        """The smallest of the larger sizes that is not one of these, None if there is none."""
+        first = max(size + 1, self.start)
+        ends = (size, *self.listed, *(() if self.end is None else (self.end,)))
+        after = (*(end + 1 for end in ends), *range(first, first + self.period))
+        return min((other for other in after if other > size and other not in self), default=None)
+
     def near(self, size: int) -> tuple[int, ...]:
         """The largest size below, and the smallest above."""
         return tuple(other for other in (next(self.below(size), None), self.above(size)) if other is not None)
@@ -65,10 +79,11 @@ class Pattern(Record, frozen=True):
 
     def _repeated(self) -> str:
         first, period = self._first()[0], self.period
+        to = f" to {self.end}" if self.end is not None else ""
         if period == 1:
-            return "every size" if first == 1 else f"{first} and more"
+            return f"{first}{to}" if to else "every size" if first == 1 else f"{first} and more"
         every = _every(period, self.remainders) or f"{len(self.remainders)} of every {period}"
-        return f"{every} from {first}"
+        return f"{every} from {first}{to}"
 
 
 def _every(period: int, remainders: tuple[int, ...]) -> str:
@@ -88,13 +103,15 @@ def _with(period: int, rest: int) -> str:
 def found_in(tried: Sequence[bool], own: int) -> Pattern:
     """The pattern of the sizes 1, 2, 3, ... that were tried; ``own`` is the spec's.
 
-    The period is the shortest that fits all of the larger sizes, and that is seen :data:`_SEEN` times among them.
+    The period is the shortest that fits all of the larger sizes, and that is seen :data:`_SEEN` times among them. These
+    are the sizes beyond the middle; if they have no period, those of the last quarter, as a run may end before it.
     """
     top = len(tried)
-    base = (own + top) // 2
-    for period in range(1, (top - base) // _SEEN + 1):
-        if all(tried[size - 1] == tried[size - 1 + period] for size in range(base, top - period + 1)):
-            return _regular(tried, base, period)
+    middle = (own + top) // 2
+    for base in (middle, (middle + top) // 2):
+        for period in range(1, (top - base) // _SEEN + 1):
+            if all(tried[size - 1] == tried[size - 1 + period] for size in range(base, top - period + 1)):
+                return _regular(tried, base, period)
     return Pattern(tuple(size for size, holds in enumerate(tried, 1) if holds), top + 1, regular=False)
 
 

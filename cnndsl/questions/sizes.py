@@ -15,7 +15,7 @@ from cnndsl.layers.shape import axis_name
 from cnndsl.network import Network, load
 from cnndsl.questions.pattern import Pattern, found_in
 from cnndsl.questions.replay import Outcome, Replay
-from cnndsl.questions.sizes_table import Axis, Edge, Sizes
+from cnndsl.questions.sizes_table import DOUBLINGS, Axis, Edge, Sizes
 from cnndsl.spec.values import ListValue, Literal
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ class _Search:
             fitting, lossless, tried = self._patterns(probe, own)
         smallest = fitting.smallest or own
         below = probe.edge(range(smallest - 1, smallest))
-        above = probe.edge(range(own + 1, own + fitting.period + _FEWEST))
+        above = probe.edge(filter(None, (fitting.gap(own),)))
         lost = probe(own).lost.get(dim - 2)
         return Axis(inputs, axis_name(dim, rank), own, fitting, lossless, below, above, lost, tried)
 
@@ -88,8 +88,10 @@ class _Search:
         most = min(max(_WORK // max(len(self.replay.operations), 1), _FEWEST), _MOST)
         top = 2 * own + _BEYOND
         if top > most:
-            return probe.searched(own, most // 2, probe.fits), probe.searched(own, most // 2, probe.lossless), 0
-        fitting, lossless = (found_in([*map(of, range(1, top + 1))], own) for of in (probe.fits, probe.lossless))
+            return *probe.searched(own, most // 2), 0
+        fitting, lossless = (
+            probe.bounded(found_in([*map(of, range(1, top + 1))], own), top, of) for of in (probe.fits, probe.lossless)
+        )
         return fitting, lossless, top
 
     def _resized(self, names: Iterable[str], dim: int, size: int) -> dict[str, Shape]:
@@ -175,7 +177,9 @@ class _Probe:
         """Whether this axis is like another one: where that begins and ends to fit, and over a whole period."""
         patterns = (other.fitting, other.lossless)
         ends = {
-            end for pattern in patterns for end in (other.own, pattern.start, *pattern.listed[:1], *pattern.listed[-1:])
+            end
+            for pattern in patterns
+            for end in (other.own, pattern.start, pattern.end or 1, *pattern.listed[:1], *pattern.listed[-1:])
         }
         near = {size + more for size in ends for more in (-2, -1, 0, 1, 2) if size + more > 0}
         whole = range(other.own, other.own + max(pattern.period for pattern in patterns))
@@ -184,12 +188,51 @@ class _Probe:
             for size in (*near, *whole, max(other.own // 2, 1), 2 * other.own)
         )
 
-    def searched(self, own: int, most: int, of: Callable[[int], bool]) -> Pattern:
-        """The pattern from ``own`` on in ``most`` sizes, followed to the smallest by bisection: if a size of it fits,
-        so do the larger ones."""
+    def bounded(self, pattern: Pattern, top: int, of: Callable[[int], bool]) -> Pattern:
+        """A pattern of sizes up to ``top`` with the end that it has beyond: single sizes that double are tried, and the
+        end is found by bisection."""
+        if not pattern.open:
+            return pattern
+        first, period = next(pattern.below(top + 1)), pattern.period
+        steps = (2**doubling * top // period for doubling in range(1, DOUBLINGS + 1))
+        beyond = next((step for step in steps if not of(first + step * period)), None)
+        if beyond is None:
+            return pattern
+        last = bisect_left(range(beyond), True, key=lambda step: step > 0 and not of(first + step * period)) - 1
+        after = first + (last + 1) * period
+        return replace(pattern, end=next(size for size in pattern.below(after) if of(size)))
+
+    def searched(self, own: int, most: int) -> tuple[Pattern, Pattern]:
+        """The sizes that fit, and those that lose no pixels, where there are too many to try: at most ``most`` on
+        either side of ``own``, and the ends by bisection."""
+        fitting = self._followed(own, most, self.fits) or self._run(own)
+        lossless = self._followed(own, most, self.lossless)
+        if lossless is None:
+            last = min(own + most, fitting.end or own)
+            near = range(max(own - most, fitting.smallest or own), last + 1)
+            lossless = Pattern(tuple(size for size in near if self.lossless(size)))
+        return fitting, lossless
+
+    def _run(self, own: int) -> Pattern:
+        """The sizes in a row around ``own`` that fit."""
+        low, high = own - self._reach(own, -1), own + self._reach(own, 1)
+        return Pattern((own,)) if low == high else Pattern((), low, 1, (0,), end=high)
+
+    def _reach(self, own: int, way: int) -> int:
+        """How far sizes fit from ``own`` on, one way: the distance is doubled, and then found by bisection."""
+        far = 1
+        while own + way * far > 0 and self.fits(own + way * far):
+            far *= 2
+        return (
+            bisect_left(range(far), True, key=lambda step: own + way * step < 1 or not self.fits(own + way * step)) - 1
+        )
+
+    def _followed(self, own: int, most: int, of: Callable[[int], bool]) -> Pattern | None:
+        """The pattern of ``most`` sizes from ``own`` on, followed to the smallest by bisection: if a size of it fits,
+        so do the larger ones. None if they have no pattern, or end."""
         above = found_in([of(own + more) for more in range(most)], 1)
-        if not above.regular or not above.remainders:
-            return replace(above, listed=(own,) if of(own) else (), start=own + 1)
+        if not above.open:
+            return None
         period = above.period
         remainders = tuple(sorted((rest + own - 1) % period for rest in above.remainders))
         rounds = range((own - remainders[0]) // period + 1)
@@ -199,4 +242,4 @@ class _Probe:
             if not of(size):
                 break
             start = size
-        return Pattern((), start, period, remainders)
+        return self.bounded(Pattern((), start, period, remainders), own + most, of)

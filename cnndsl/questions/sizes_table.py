@@ -17,6 +17,8 @@ from cnndsl.questions.wrapped import wrapped
 from cnndsl.record import Record
 
 _COLUMNS = ("axis", ">here", "fits", "loses no pixels")
+#: How often the largest size that was tried is doubled, to find an end beyond it.
+DOUBLINGS = 8
 _GIVES = ((">here", GONE), ("loses no pixels", 10), ("fits", 10))
 
 
@@ -84,7 +86,7 @@ def as_text(sizes: Sizes, medium: Medium = FILE, paint: Paint = unpainted) -> st
     groups = [[*alike] for _, alike in groupby(sizes.axes, _key)]
     named = len(sizes.inputs) > 1
     rows = [(_label(group, named), f"{group[0].own}", str(group[0].fitting), _lossless(group[0])) for group in groups]
-    told = [*_notes(sizes), *(line for group in groups for line in _told(group[0]))]
+    told = [*_notes(sizes), *(line for group in groups for line in _told(group, named))]
     shown = [part for line in told for part in wrapped(medium.shown(line), medium)]
     return "\n".join((title, "", Grid(_COLUMNS, rows, _GIVES).text(medium, paint), "", *shown)) + "\n"
 
@@ -103,17 +105,30 @@ def _lossless(axis: Axis) -> str:
     return "all of them" if axis.lossless == axis.fitting else str(axis.lossless)
 
 
-def _told(axis: Axis) -> Iterator[str]:
-    """What decides about the sizes of an axis."""
+def _told(group: Sequence[Axis], named: bool) -> Iterator[str]:
+    """What decides about the sizes of axes that are alike."""
+    axis = group[0]
+    one = _label(group[:1], named)
     for edge in filter(None, (axis.below, axis.above)):
         failure = edge.failure
         where = f"{one_line(failure.path)}, {one_line(failure.kind)}"
-        yield f"{axis.axis} = {edge.size} fails: {where}: {one_line(failure.message)} ({failure.place})"
+        yield f"{one} = {edge.size} fails: {where}: {one_line(failure.message)} ({failure.place})"
     if axis.lost:
         near = " and ".join(map(str, axis.lossless.near(axis.own)))
-        yield f"{axis.axis} = {axis.own}: {_loss(axis.lost)}" + (f"; no pixels are lost at {near}" if near else "")
+        yield f"{one} = {axis.own}: {_loss(axis.lost)}" + (f"; no pixels are lost at {near}" if near else "")
+    yield f"{_label(group, named)}: {_searched(axis)}"
+
+
+def _searched(axis: Axis) -> str:
+    """What was tried, beyond which nothing is known."""
     if not axis.tried:
-        yield f"{axis.axis} has too many sizes to try all; the smallest was found by bisection"
+        return f"too many sizes to try all; those around {axis.own} were tried, and the ends found by bisection"
+    beyond = ""
+    if axis.fitting.open:
+        beyond = f", and {DOUBLINGS} larger ones, up to about {2**DOUBLINGS * axis.tried}"
+    elif axis.fitting.end is not None:
+        beyond = ", and the end was found by bisection"
+    return f"all sizes up to {axis.tried} were tried{beyond}"
 
 
 def _loss(loss: Loss) -> str:
@@ -174,6 +189,7 @@ def _pattern(pattern: Pattern) -> dict[str, Any]:
         "period": pattern.period,
         "remainders": list(pattern.remainders),
         "regular": pattern.regular,
+        "end": pattern.end,
     }
 
 

@@ -29,7 +29,7 @@ _GIVES = (("output", 12), (">memory", GONE), (">MACs", GONE), ("output", GONE))
 class Row(Record, frozen=True):
     """One combination: the ``values`` as a spec writes them, in the order of the sweep's names, and the costs; None and
     an ``error`` if the spec has one with these values. ``memory`` is the most bytes of activations that live at once in
-    inference, in float32."""
+    inference, in float32. ``data`` are the values as plain data: numbers, texts, lists."""
 
     values: tuple[str, ...]
     params: int | None
@@ -37,6 +37,7 @@ class Row(Record, frozen=True):
     memory: int | None
     output: Mapping[str, Shape]
     error: Diagnostic | None = None
+    data: tuple[Any, ...] = ()
 
 
 class Sweep(Record, frozen=True):
@@ -170,7 +171,7 @@ def _markdown_cells(row: Row) -> Sequence[str]:
 
 
 def as_json(sweep: Sweep) -> str:
-    """The rows as a JSON object. Values are texts, as the spec would write them; a shape is a list of sizes."""
+    """The rows as a JSON object. A shape is a list of sizes."""
     return json_text(
         {"name": sweep.name, "parameters": list(sweep.names), "rows": [_plain(sweep, row) for row in sweep.rows]}
     )
@@ -178,7 +179,7 @@ def as_json(sweep: Sweep) -> str:
 
 def _plain(sweep: Sweep, row: Row) -> dict[str, Any]:
     return {
-        "values": dict(zip(sweep.names, row.values)),
+        "values": dict(zip(sweep.names, row.data)),
         "params": row.params,
         "macs": row.macs,
         "memory": row.memory,

@@ -24,14 +24,16 @@ from cnndsl.graph.graph import (
     Operation,
     Region,
     Repeat,
+    Residual,
     Split,
     Tensor,
 )
 from cnndsl.layers.shape import axis_name
 from cnndsl.network import Network, compile_spec
 from cnndsl.questions.lookup import Target, failure, find
-from cnndsl.questions.origin import Names, of_call, of_document, of_round, origins
+from cnndsl.questions.origin import Names, of_call, of_document, of_round, origins, within
 from cnndsl.questions.trace_table import Size, Step, Trace
+from cnndsl.spec.steps import arms
 from cnndsl.spec.words import INPUT
 
 if TYPE_CHECKING:
@@ -108,7 +110,7 @@ class _Tracer:
         return needed
 
     def steps(self) -> Iterator[Step]:
-        yield from self._in_body(self.root.body, self.document)
+        yield from self._in_body(self.root.body, within(self.root.definition.steps, self.document))
         if isinstance(self.target, Failed):
             yield self._failed(self.target)
 
@@ -131,17 +133,20 @@ class _Tracer:
             case Inline():
                 yield item.body, of_call(item, names, self.document)
             case Repeat() | Dense():
+                (arm, *_) = arms(item.step)
                 for number, inner in enumerate(item.bodies):
-                    yield inner, of_round(item.step, item.step.loop, number, len(item.bodies), names)
+                    yield inner, of_round(item.step, arm, number, len(item.bodies), names)
             case Branch():
                 yield from ((inner, names) for inner in item.bodies[:-1][: item.split is not None])
                 rounds = Counter(arm.written for arm in item.arms)
-                for arm in item.arms:
-                    loop = item.step.branches[arm.written].loop
-                    yield arm.body, of_round(item.step, loop, arm.round, rounds[arm.written], names) if loop else names
+                for way in item.arms:
+                    arm = item.step.branches[way.written]
+                    yield way.body, of_round(item.step, arm, way.round, rounds[way.written], names)
                 yield (item.merge,), names
-            case _:
-                yield from ((inner, names) for inner in item.bodies)
+            case Residual():
+                for inner, arm in zip((item.body, item.shortcut), arms(item.step)):
+                    yield inner, of_round(item.step, arm, 0, 1, names)
+                yield from ((inner, names) for inner in item.bodies[2:])
 
     # --- one step --------------------------------------------------------------------------------
 

@@ -74,24 +74,25 @@ class Folding:
             return False
         if not self.alike(parts[index - 1].body, parts[index].body):
             return False
-        before, this = self._pattern(parts[index - 1].body), self._pattern(parts[index].body)
+        before, this = self.pattern(parts[index - 1].body), self.pattern(parts[index].body)
         if (carried := _carried(before, this)) is None:
             return False
-        if index - start > 1 and carried != _carried(self._pattern(parts[index - 2].body), before):
+        if index - start > 1 and carried != _carried(self.pattern(parts[index - 2].body), before):
             return False
         inner = [tensor for place, tensor in enumerate(this.made) if place not in carried]
         return self._done(before.made, parts[index].body) and self._done(inner, parts[index].body)
 
     def alike(self, body: Body, other: Body) -> bool:
         """Whether two bodies differ in nothing that is drawn, names aside."""
-        return self._pattern(body).key == self._pattern(other).key
+        return self.pattern(body).key == self.pattern(other).key
 
     def _done(self, tensors: Iterable[Tensor], body: Body) -> bool:
         """Whether nothing after ``body`` takes one of the tensors."""
         end = max(self._position[operation] for _, operation in walk(body))
         return all(self._last_use.get(tensor, -1) <= end for tensor in tensors)
 
-    def _pattern(self, body: Body) -> Pattern:
+    def pattern(self, body: Body) -> Pattern:
+        """What a body is like; read once."""
         if body not in self._patterns:
             self._patterns[body] = self._read(body)
         return self._patterns[body]
@@ -117,21 +118,21 @@ class Folding:
                 reused = isinstance(item, (Apply, Module)) and item.reuse
                 again: Hashable = paths.get(item.path, item.path) if reused else ""
                 paths.setdefault(item.path, len(paths))
-                tokens.append((self._what(item), again, wires))
+                tokens.append((self.what(item), again, wires))
                 for tensor in item.outputs:
                     local[tensor] = len(local)
 
         read(body)
         return Pattern(self._intern(tuple(tokens)), tuple(taken), tuple(local))
 
-    def _what(self, operation: Operation) -> Hashable:
+    def what(self, operation: Operation) -> Hashable:
         """Everything that is drawn of an operation except its name."""
         apart = self._apart.get(operation.path, "")
         if isinstance(operation, (Split, Merge)):
             return operation.kind, repr(arguments(operation)), apart
         if isinstance(operation, Apply):
             return operation.kind, repr(self.arguments(operation)), apart
-        return operation.kind, self._pattern(operation.body).key, apart
+        return operation.kind, self.pattern(operation.body).key, apart
 
     def arguments(self, apply: Apply) -> dict[str, object]:
         """The arguments in which equal layers are equal."""

@@ -19,7 +19,7 @@ MARGIN, NO_MARGIN = 20.0, 3.0
 #: The least and the largest side of a page, in points.
 SHORTEST, LONGEST = 36, 14_400
 #: From a page that is too small to the next one to try.
-GROWTH = 1.05
+GROWTH = 1.1
 
 
 class Page(Record, frozen=True):

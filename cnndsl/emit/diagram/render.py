@@ -31,6 +31,8 @@ MAX_PIXELS, MAX_SIDE = 64_000_000, 32_000
 LEGIBLE = 40
 #: Only figures with more lines of DOT are measured first, since that takes a layout.
 LARGE = 300
+#: In the DOT of a figure that has its places already, and is measured in no time.
+PLACED = "layout=nop2"
 
 
 class Diagram(graphviz.Digraph):  # type: ignore[misc]
@@ -169,10 +171,18 @@ def _layout(source: str, format: str, engine: str, dpi: float) -> bytes:
 def _resolution(source: str, engine: str, asked: str | None) -> float:
     """The dots per inch for a diagram, as :func:`resolution` gives them."""
     dpi = float(asked or DPI)
-    if source.count("\n") < LARGE:
-        return dpi
+    size = _size(source, engine)
+    return resolution(*size, dpi) if size else dpi
+
+
+def _size(source: str, engine: str) -> tuple[float, float] | None:
+    """Width and height of a diagram in inches, None for one that is certainly small: that saves a layout."""
+    if page := re.search(r'viewport="([\d.]+),([\d.]+)', source):
+        return float(page[1]) / 72, float(page[2]) / 72
+    if source.count("\n") < LARGE and PLACED not in source:
+        return None
     width, height = map(float, _layout(source, "plain", engine, 72).split(maxsplit=4)[2:4])
-    return resolution(width, height, dpi)
+    return width, height
 
 
 def resolution(width: float, height: float, dpi: float) -> float:

@@ -27,33 +27,44 @@ def arranged(items: Sequence[Item]) -> list[Item]:
 
 
 class _Thread:
-    """A chain of items, which may part into threads that do not need each other."""
+    """A chain of items, which may part into threads that do not need each other.
+
+    ``maker`` has the thread that makes each tensor.
+    """
 
     def __init__(self, chain: list[Item]) -> None:
         self.chain = chain
         self.threads: list[_Thread] = []
-        self.made = set(made(chain))
+        self.maker: dict[Tensor, _Thread] = {}
 
     def add(self, item: Item, needed: frozenset[Tensor]) -> None:
         """Puts an item where what it takes ends. ``needed`` are all tensors that something takes."""
         takes = set(item.takes)
-        hits = [thread for thread in self.threads if takes & thread.made]
+        hits = {self.maker[tensor] for tensor in takes if tensor in self.maker}
         if len(hits) == 1:
-            hits[0].add(item, needed)
+            (thread,) = hits
+            thread.add(item, needed)
+            self.maker |= dict.fromkeys(item.makes, thread)
         elif hits:
             self._close()
             self.chain.append(item)
         elif self.threads:
-            self.threads.append(_Thread([item]))
+            self._begin([item])
         elif not self.chain or takes.intersection(self.chain[-1].makes) or self._is_done(needed):
             self.chain.append(item)
         else:
             start = max(
                 (place + 1 for place, each in enumerate(self.chain) if takes.intersection(each.makes)), default=0
             )
-            self.threads = [_Thread(self.chain[start:]), _Thread([item])]
+            self._begin(self.chain[start:])
+            self._begin([item])
             del self.chain[start:]
-        self.made.update(item.makes)
+
+    def _begin(self, chain: list[Item]) -> None:
+        """Begins a thread."""
+        thread = _Thread(chain)
+        self.threads.append(thread)
+        self.maker |= dict.fromkeys(made(chain), thread)
 
     def _is_done(self, needed: frozenset[Tensor]) -> bool:
         """Whether the last item is a merge whose result nothing takes: what follows is below it, not beside."""
@@ -64,7 +75,7 @@ class _Thread:
     def _close(self) -> None:
         """Puts the threads side by side, so that what needs several of them is below all."""
         self.chain = [*self.chain, *_side_by_side(self.threads, set())]
-        self.threads = []
+        self.threads, self.maker = [], {}
 
     def items(self, before: set[Tensor]) -> list[Item]:
         """The chain with its regions as parts of it. ``before`` are the tensors of what is above."""

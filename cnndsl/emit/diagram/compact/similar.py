@@ -33,7 +33,7 @@ class Similar(Folding):
 
     def key(self, module: Module) -> Hashable:
         """The same for blocks that share one drawing."""
-        return module.kind, self._pattern(self.original(module).body).key
+        return module.kind, self.pattern(self.original(module).body).key
 
     def original(self, module: Module) -> Module:
         """The module whose weights one has: itself, if they are not used again."""
@@ -58,10 +58,10 @@ class Similar(Folding):
         one, two = body[0], other[0]
         if not (len(body) == len(other) == 1 and isinstance(one, Module) and isinstance(two, Module)):
             return False
-        boxes = one.block and self._what(one) == self._what(two) and self._is_box(one)
+        boxes = one.block and self.what(one) == self.what(two) and self._is_box(one)
         return bool(boxes) and _keeps_size(one) and _keeps_size(two) and self._close.alike(body, other)
 
-    def _what(self, operation: Operation) -> Hashable:
+    def what(self, operation: Operation) -> Hashable:
         apart = self._apart.get(operation.path, "")
         if isinstance(operation, Module):
             return *self.key(operation), apart  # type: ignore[misc]
@@ -71,12 +71,6 @@ class Similar(Folding):
         reader = _Reader(self)
         reader.body(body)
         return Pattern(self._intern(tuple(reader.tokens)), tuple(reader.taken), tuple(reader.made))
-
-    def pattern(self, body: Body) -> Pattern:
-        return self._pattern(body)
-
-    def what(self, operation: Operation) -> Hashable:
-        return self._what(operation)
 
 
 def _keeps_size(module: Module) -> bool:

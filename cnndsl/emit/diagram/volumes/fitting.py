@@ -58,7 +58,8 @@ def _largest(graph: Graph, options: Options, placed: Layout, page: Page) -> tupl
 def _scaled(graph: Graph, options: Options, placed: Layout, page: Page, scale: float) -> Scene | None:
     """The picture on the page at a scale, in the middle and at the top; None if it has no room."""
     room = (page.width - 2 * page.margin) / scale
-    if (broken := rows(placed, room)) is None:
+    broken = rows(placed, room)
+    if broken is None or broken.height * scale > page.height:
         return None
     scene = paint(graph, broken, options.show_shapes, options.colours, room)
     width, height = ((side - 2 * MARGIN) * scale for side in (scene.width, scene.height))

@@ -46,6 +46,12 @@ class Layout(Record, frozen=True, eq=False):
     told: frozenset[Volume]
     glued: frozenset[Volume]
 
+    @property
+    def height(self) -> float:
+        """From the highest solid to the lowest."""
+        solids = self.solids.values()
+        return max(solid.bottom for solid in solids) - min(solid.y - solid.up for solid in solids)
+
 
 def layout(plan: Plan) -> Layout:
     everything = [*volumes(plan.root)]

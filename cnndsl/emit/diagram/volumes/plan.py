@@ -30,6 +30,8 @@ from cnndsl.graph.graph import (
 
 #: The most volumes of a picture; a network with more is drawn with less depth. The most of one at a given depth.
 MANY, MOST = 40, 120
+#: A concatenation of more tensors has one colour.
+PARTS = 24
 #: With fewer volumes a picture shows too little to be preferred.
 FEW = 8
 #: Families of layers without a volume of their own.
@@ -174,7 +176,8 @@ class _Planner:
         made = Volume(merge.path, merge.kind, "merge", merge.output.shape.sample, SIGNS.get(merge.kind, ""))
         if not made.sign:
             sources = [(self.source[tensor], tensor.shape.channels) for tensor in merge.inputs]
-            made.parts = tuple((volume.family, volume.kind, channels) for volume, channels in sources)
+            parts = tuple((volume.family, volume.kind, channels) for volume, channels in sources)
+            made.parts = parts if len(parts) <= PARTS else ((made.family, made.kind, made.channels),)
         self._add(made, merge, into)
 
     def _add(self, made: Volume, operation: Operation, into: Series) -> None:
