@@ -529,3 +529,17 @@ def test_files_of_others_are_kept(diff: Diff, tmp_path: Path) -> None:
     assert diff("zoo:lenet", "zoo:lenet_bn", "-o", path, "--force").exit_code == 1
     assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "none" / "diff.svg").exit_code == 2
     assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "diff.gif").exit_code == 2
+
+
+def test_one_layer_of_a_box_in_a_figure(diff: Diff, tmp_path: Path) -> None:
+    """Its text has the colour, and the box is that of a change."""
+    text = "input: [8, 8, 8]\nnetwork: [Conv2d: [8, 1], ReLU, Dropout: 0.1, Conv2d: [8, 1]%s]\n"
+    (tmp_path / "a.yaml").write_text(text % "")
+    (tmp_path / "b.yaml").write_text(text.replace("Dropout: 0.1, ", "") % ", BatchNorm2d")
+    diff("a.yaml", "b.yaml", "-o", tmp_path / "diff.dot")
+    dot = (tmp_path / "diff.dot").read_text()
+    for mark, layer in (("removed", "Dropout"), ("added", "BN")):
+        fill, border = THEMES["light"].marks[mark]
+        assert re.search(f'COLOR="{border}"><B>{layer}', dot)
+        assert dot.count(fill) == 1  # that of the legend
+    assert dot.count(THEMES["light"].marks["changed"][0]) == 2 * 2
