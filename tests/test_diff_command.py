@@ -221,6 +221,43 @@ def test_names_that_nobody_wrote_are_told_if_they_are_all(diff: Diff, tmp_path: 
     assert told(found) == ["~ conv1: renamed: 0 → conv1", "~ relu1: renamed: 1 → relu1"]
 
 
+POOLS = "AvgPool2d: 2, ReLU, Conv2d: [4, 1], AvgPool2d: 2"
+
+
+@pytest.mark.parametrize(
+    ("steps", "old", "new", "wanted"),
+    [
+        (
+            "{name: n, BatchNorm2d: }, {name: r, ReLU: }",
+            "{name: n, BatchNorm2d: }, {name: r, ReLU: }",
+            "{name: r, ReLU: }, {name: n, BatchNorm2d: }",
+            "> r: ReLU, moved; was after n, is after first",
+        ),
+        (POOLS, "AvgPool2d", "MaxPool2d", "~ 2 × MaxPool2d (maxpool1, maxpool2): AvgPool2d(2) → MaxPool2d(2)"),
+        (
+            "Flatten, Linear: 84, Sigmoid, Linear: 80, Sigmoid",
+            ", Linear: 80, Sigmoid",
+            "",
+            "- the network: 2 → 1 × (Linear, Sigmoid) (linear2–sigmoid2: Linear(80), Sigmoid) (-6.80 k params)",
+        ),
+    ],
+)
+def test_sentences(diff: Diff, tmp_path: Path, steps: str, old: str, new: str, wanted: str) -> None:
+    text = "input: [4, 8, 8]\nnetwork: [from: input, {name: first, Conv2d: [4, 1]}, %s]\n"
+    (tmp_path / "a.yaml").write_text(text % steps)
+    (tmp_path / "b.yaml").write_text(text % steps.replace(old, new))
+    assert told(diff("a.yaml", "b.yaml")) == [wanted]
+
+
+def test_blocks_by_another_name(diff: Diff, tmp_path: Path) -> None:
+    """Their places are told, and no module that only some are in."""
+    modules = ", ".join(f"{{name: {name}, sequential: [A: , A: ]}}" for name in ("s1", "s2"))
+    text = f"input: [4, 8, 8]\nblocks: {{A: [Conv2d: [4, 1], ReLU]}}\nnetwork: [{modules}]\n"
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text.replace("A:", "B:"))
+    assert told(diff("a.yaml", "b.yaml")) == ["~ 4 × B (s1.0, s1.1, s2.0, s2.1): A → B"]
+
+
 def test_a_network_that_breaks_its_spec_is_compared(diff: Diff) -> None:
     """Its `expect` and its recipe do not keep it from being a network."""
     eight = ("--right-set", "network.1={Conv2d: [8, 5, 1, 2]}")
@@ -275,6 +312,7 @@ def test_narrow_terminals(tmp_path: Path, columns: int) -> None:
     assert "groups 1 → 32" in screen.text
     assert screen.colours
     assert max(map(len, screen.lines)) <= columns
+    assert "-2.07 %" in screen.text
 
 
 def test_from_python() -> None:
@@ -298,8 +336,30 @@ def test_weights(diff: Diff, tmp_path: Path) -> None:
     assert "12.weight, [10, 84] there, [5, 84] here" in found.output
     weights = json.loads(diff(*arguments, "--format", "json").output)["weights"]
     assert len(weights["fit"]) == 8 and weights["missing"] == []
+    assert "rename" not in found.output
     found = diff(ARCHS / "lenet.yaml", ARCHS / "lenet_bn.yaml", "--weights", "lenet.pt", "--format", "markdown")
     assert "<summary>Tensors that do not fit</summary>" in found.output
+
+
+def test_weights_by_other_names(diff: Diff, tmp_path: Path) -> None:
+    """The line that is told loads them."""
+    text = "input: [4, 8, 8]\nblocks: {B: [{name: c, Conv2d: [4, 1]}]}\nnetwork: [{name: one, B: }, Conv2d: [8, 1]]\n"
+    new = text.replace("name: one", "name: two").replace("Conv2d: [8, 1]", "ReLU, Conv2d: [8, 1]")
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(new)
+    module = cnndsl.load("a.yaml").module()
+    torch.save(module.state_dict(), "a.pt")
+    found = diff("a.yaml", "b.yaml", "--weights", "a.pt")
+    line = '  rename: {two: one, "2": "1"}'
+    assert "0 tensors fit, 4 missing, 4 unexpected\n" in found.output
+    assert found.output.endswith(f"\n4 tensors fit with this line in the right spec:\n{line}\n")
+    assert (
+        json.loads(diff("a.yaml", "b.yaml", "--weights", "a.pt", "--format", "json").output)["weights"]["renamed"] == 4
+    )
+    (tmp_path / "b.yaml").write_text(new + line.strip())
+    loaded = cnndsl.load("b.yaml").module("a.pt").state_dict()
+    for tensor, same in zip(module.state_dict().values(), loaded.values()):
+        assert torch.equal(tensor, same)
 
 
 # --- wrong usage -----------------------------------------------------------------------------------------

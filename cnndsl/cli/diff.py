@@ -119,7 +119,8 @@ def diff(
         return
     from msgspec.structs import replace
 
-    from cnndsl.compare.compare import Fitting, compare, notes, sound
+    from cnndsl.compare.compare import compare, notes, sound
+    from cnndsl.compare.fitting import Fitting
 
     options = (params, settings), (right_params, right_settings)
     try:

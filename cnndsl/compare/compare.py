@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from cnndsl.compare.align import align
 from cnndsl.compare.changes import Argument, Change, Consequence, changes
+from cnndsl.compare.fitting import Fitting
 from cnndsl.compare.parts import Reader
 from cnndsl.diagnostics import SpecError
 from cnndsl.graph.graph import Graph, Module
@@ -44,28 +45,6 @@ class Summary(Record, frozen=True):
         )
         kinds = Counter(part.kind for part in graph.root.everything if not isinstance(part, Module))
         return cls(name, inputs, outputs, kinds, len(graph.root.layers), cost.params, cost.macs, _field(graph))
-
-
-class Fitting(Record, frozen=True):
-    """Which tensors of a checkpoint of the left network fit the right one, by their names there. ``unlike`` have
-    another shape and ``unusable`` are not plain numbers, each with the difference; ``missing`` are only in the network,
-    ``unexpected`` only in the checkpoint."""
-
-    origin: str
-    fit: tuple[str, ...]
-    unlike: tuple[tuple[str, str], ...]
-    unusable: tuple[tuple[str, str], ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-
-    @classmethod
-    def of(cls, source: str, left: Graph, right: Graph) -> Fitting:
-        """Reads a checkpoint of ``left``. Raises :class:`RunError` if there is nothing to read."""
-        from cnndsl.weights import fit_of, read_weights
-
-        weights = read_weights(source, left.document.name)
-        found = fit_of(Network(right).module(), weights, right)
-        return cls(found.origin, tuple(found.taken), found.unlike, found.unusable, found.missing, found.unexpected)
 
 
 class Diff(Record, frozen=True):

@@ -14,7 +14,8 @@ from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
 from cnndsl.printable import in_markdown, one_line
 
 if TYPE_CHECKING:
-    from cnndsl.compare.compare import Diff, Fitting, Summary
+    from cnndsl.compare.compare import Diff, Summary
+    from cnndsl.compare.fitting import Fitting
 
 #: The widest line of a list of changes, and how many groups are listed, and of those that follow from others.
 WIDEST, CAUSES, EXPLAINED = 100, 60, 8
@@ -98,6 +99,15 @@ def _fitting(weights: Fitting | None) -> Iterator[str]:
         yield from (f"  {what}: {name}" for name in names[:TENSORS])
         if len(names) > TENSORS:
             yield f"  {what}: {len(names) - TENSORS} more"
+    if weights.rename:
+        lines = [f"{_key(ours)}: {_key(theirs)}" for ours, theirs in weights.rename.items()]
+        yield f"{weights.renamed} tensors fit with this line in the right spec:"
+        yield f"  rename: {{{', '.join(lines)}}}"
+
+
+def _key(name: str) -> str:
+    """A name as YAML reads it: in quotes if it could be a number."""
+    return name if name[:1].isalpha() else f'"{name}"'
 
 
 def _explained(diff: Diff) -> tuple[Group, ...]:
@@ -145,7 +155,9 @@ def figures(diff: Diff) -> Grid:
         rows.append((name, human(one), human(other), _percent(one, other)))
     names = (left.name, right.name)
     before, after = names if len({*names, *_HEADS}) == 4 else ("left", "right")
-    return Grid(("", f">{before}", f">{after}", ">by"), rows, ((">by", GONE), (f">{before}", 8), (f">{after}", 8)))
+    return Grid(
+        ("", f">{before}", f">{after}", ">by"), rows, ((f">{before}", 8), (f">{after}", 8), ("", 10), (">by", GONE))
+    )
 
 
 def described(summary: Summary) -> str:

@@ -19,6 +19,8 @@ PARTS, PLACES, VALUES = 4, 6, 4
 _ONE_SIDED = ("added", "removed")
 #: Changes that are told one by one if they are not in a block.
 _ALONE = ("moved", "rewired", "reused")
+#: Changes whose details give their places.
+_PLACED = ("renamed", "wrapped", "unwrapped")
 
 
 class Group(Record, frozen=True):
@@ -58,9 +60,39 @@ class Group(Record, frozen=True):
             return _cut([_paths(change.right or change.left) for change in self.changes], PLACES)
         kinds = _listed([place.kind for place in places])
         if number > 1:
-            alike = first.around and all(change.around == first.around for change in self.changes)
-            return f"{number} {TIMES} {kinds}" + (f" in {first.around}" if alike else "")
+            return f"{number} {TIMES} {kinds}{self._there}"
         return f"{_paths(places)} {kinds}" if self.what == "changed" else _paths(places)
+
+    @property
+    def _there(self) -> str:
+        """The module around all, and the paths of the parts in it, unless the details give them."""
+        around = self.changes[0].around
+        alike = around if all(change.around == around for change in self.changes) else ""
+        where = f" in {alike}" * bool(alike)
+        if self.what in _PLACED or any(self.are_placed(index) for index in self.arguments):
+            return where
+        paths = [_paths(change.right or change.left).removeprefix(f"{alike}.") for change in self.changes]
+        return f"{where} ({_cut(paths, PLACES)})"
+
+    @property
+    def arguments(self) -> range:
+        """The numbers of the arguments of each change."""
+        return range(len(self.changes[0].arguments))
+
+    def are_placed(self, index: int) -> bool:
+        """Whether the details give the places of each value of an argument."""
+        return self.what == "changed" and len(self.steps(index)) > 1 and not self.ratio(index)
+
+    def ratio(self, index: int) -> str:
+        """By what all values of an argument were multiplied or divided, "" if that differs."""
+        return _ratio([change.arguments[index] for change in self.changes])
+
+    def steps(self, index: int) -> Mapping[str, Sequence[Change]]:
+        """The changes by the values before and after of an argument."""
+        found: dict[str, list[Change]] = {}
+        for change in self.changes:
+            found.setdefault(_step(change.arguments[index]), []).append(change)
+        return found
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -100,7 +132,9 @@ def _only(group: Group) -> Iterator[str]:
     if first.count is None:
         yield from _several(list(dict.fromkeys(_calls(change.right or change.left) for change in group.changes)))
     elif len(group.changes) == 1:
-        yield f"{_step_of(first.count)} ({_paths(first.right or first.left)})"
+        run = first.right or first.left
+        calls = f": {_calls(run)}" if all(place.is_operation for place in run) else ""
+        yield f"{_step_of(first.count)} ({_paths(run)}{calls})"
     elif not first.block:
         number = sum(len(change.right or change.left) for change in group.changes) // len(first.count.unit)
         yield f"{number} {TIMES} ({_listed(first.count.unit)}) {group.what}"
@@ -125,20 +159,17 @@ def _changed(group: Group) -> Iterator[str]:
     if not group.changes[0].place.path:
         yield _names(group.changes[0].arguments[0])
         return
-    for index, argument in enumerate(group.changes[0].arguments):
-        steps: dict[str, list[Change]] = {}
-        for change in group.changes:
-            steps.setdefault(_step(change.arguments[index]), []).append(change)
-        ratio = _ratio([change.arguments[index] for change in group.changes]) if len(steps) > 1 else ""
+    for index in group.arguments:
+        steps = group.steps(index)
         if len(steps) == 1:
             told = next(iter(steps))
-        elif ratio:
+        elif ratio := group.ratio(index):
             told = f"{ratio} ({_cut(list(steps), VALUES)})"
         elif group.changes[0].block:
             told = _cut(list(steps), VALUES)
         else:
             told = _cut([f"{step} ({_cut([c.place.path for c in at], 4)})" for step, at in steps.items()], VALUES)
-        yield f"{argument.name} {told}"
+        yield f"{group.changes[0].arguments[index].name} {told}"
 
 
 def _replaced(group: Group) -> Iterator[str]:
