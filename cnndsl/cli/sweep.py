@@ -51,8 +51,8 @@ def sweep(
 ) -> None:
     """Compare the costs of SPEC with several values of its parameters.
 
-    -p takes several values: -p width=32,64,128, or a range, -p depth=1..4 or -p rate=0.1..0.5..0.2. Every combination is compiled, and one with
-    errors has them in its row. With -o, a picture shows parameters against MACs.
+    -p takes several values: -p width=32,64,128, or a range, -p depth=1..4 or -p rate=0.1..0.5..0.2. Every combination
+    is compiled, and one with errors has them in its row. With -o, a picture shows parameters against MACs.
     """
     check_files(output, force=force)
 

@@ -46,7 +46,8 @@ class Measured:
 
     def _lines(self, cell: Cell) -> list[Line]:
         port = cell.kind == "end" and self.canvas.group and cell.title in ("input", "output")
-        return [] if port else words.lines(cell, self.options.verbose, self.options.names, self.inside)
+        options = self.options
+        return [] if port else words.lines(cell, options.verbose, options.names, self.inside, options.marks)
 
     def _is_bracketed(self, stack: Stack) -> bool:
         """Whether a stack is repeated, or has a name that says where one is in the network."""

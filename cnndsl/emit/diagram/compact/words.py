@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from cnndsl.emit.diagram.compact.fuse import is_main_layer
 from cnndsl.emit.diagram.compact.items import Cell, Group, Times
 from cnndsl.emit.diagram.labels import SIGNS, TIMES, plain, required
 from cnndsl.emit.diagram.picture import Line, Piece
+from cnndsl.emit.diagram.themes import Mark
 from cnndsl.emit.table import arguments
 from cnndsl.graph.graph import Apply, Module, Operation
 from cnndsl.layers import Layer
@@ -44,15 +45,16 @@ SIZE, SMALL = 10, 8
 LONGEST = 210.0
 
 
-def lines(cell: Cell, verbose: bool, names: bool, inside: str) -> list[Line]:
-    """The text of a cell. ``inside`` is the path of the canvas, which names leave out."""
+def lines(cell: Cell, verbose: bool, names: bool, inside: str, marks: Mapping[str, Mark]) -> list[Line]:
+    """The text of a cell. ``inside`` is the path of the canvas, which names leave out. ``marks`` of operations, by
+    their paths, are written where they are not those of all in the cell."""
     if cell.kind in ("end", "rest"):
         return [line([Piece(clean(cell.title))], SIZE)] if cell.title else []
     if cell.kind == "merge":
         return _merge(cell.first)
     if cell.kind == "module":
         return _module(cell, inside)
-    found = _layers(cell, verbose)
+    found = _layers(cell, verbose, marks)
     if names and (named := _names(cell, inside)):
         found += _wrapped([Piece(named, "muted")], SMALL)
     return found
@@ -190,13 +192,15 @@ def _local(path: str, inside: str) -> str:
 # Layers
 
 
-def _layers(cell: Cell, verbose: bool) -> list[Line]:
+def _layers(cell: Cell, verbose: bool, marks: Mapping[str, Mark]) -> list[Line]:
     shown = [members for members in cell.drawn if verbose or members[0].kind not in QUIET] or [cell.drawn[0]]
     main = next((members for members in shown if is_main_layer(members[0])), shown[0])
+    differ = len({marks.get(members[0].path) for members in cell.drawn}) > 1
     pieces: list[Piece] = []
     for place, members in enumerate(shown):
         pieces += [Piece("\u00a0· ")] * bool(place)
-        pieces += _layer(members, members is main, verbose)
+        mark = marks.get(members[0].path) if differ else None
+        pieces += [Piece(piece.text, mark or piece.look) for piece in _layer(members, members is main, verbose)]
     return _wrapped([*pieces, *_times(cell)], SIZE)
 
 
