@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
+from cnndsl.diagnostics import Code, Diagnostic, SpecError, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost
 from cnndsl.graph.elaborate import Elaboration, elaborate
@@ -37,13 +37,18 @@ if TYPE_CHECKING:
 
 
 class Compilation(Record, frozen=True):
-    """The result for a spec: the graph, None if there are errors, all diagnostics,
-    and the network as far as its shapes are known."""
+    """The result for a spec: the graph, None if there are errors, all diagnostics, and the network as far as its shapes
+    are known. ``sound`` is the graph even if it breaks its ``expect``, or if its recipe has errors or does not fit."""
 
     graph: Graph | None
     diagnostics: list[Diagnostic]
     partial: Module | None = None
     recipe: Recipe | None = None
+    sound: Graph | None = None
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [found for found in self.diagnostics if found.is_error]
 
 
 def compile_spec(
@@ -74,17 +79,24 @@ def _compile(reading: Reading, batch: int) -> Compilation:
         return Compilation(None, foremost(reading.faults))
     elaboration = elaborate(reading.document, batch)
     recipe, unread = _recipe(reading.document, elaboration)
-    faults = [*reading.faults, *elaboration.faults, *unread]
-    graph = None if any(fault.is_error for fault in faults) else elaboration.graph
-    if graph is not None:
-        faults += check_graph(graph)
-        faults += _misfits(graph, recipe) if recipe else []
-        graph = None if any(fault.is_error for fault in faults) else graph
+    faults = [*reading.faults, *elaboration.faults]
+    sound = None if _has_errors(faults) else elaboration.graph
+    checked = check_graph(sound) if sound else []
+    faults += unread
+    if sound is not None and not _has_errors(unread):
+        faults += [*checked, *(_misfits(sound, recipe) if recipe else ())]
     elif elaboration.partial is not None:
         faults += explanations(reading.document, elaboration.partial, faults)
+    graph = None if _has_errors(faults) else sound
+    if _has_errors(fault for fault in checked if fault.code is not Code.EXPECT):
+        sound = None
     # Without errors, all warnings are known; only then is it certain that a comment silences nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
-    return Compilation(graph, foremost(said), elaboration.partial, recipe)
+    return Compilation(graph, foremost(said), elaboration.partial, recipe, sound)
+
+
+def _has_errors(faults: Iterable[Diagnostic]) -> bool:
+    return any(fault.is_error for fault in faults)
 
 
 def _recipe(document: Document, elaboration: Elaboration) -> tuple[Recipe | None, list[Diagnostic]]:
