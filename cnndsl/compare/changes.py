@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,8 @@ from cnndsl.spec.merge import defined_name
 from cnndsl.spec.tree import Mapping as TreeMapping
 from cnndsl.spec.tree import plain
 
+#: The most pairs of inputs of an addition, and the like, that are compared.
+PAIRS = 10_000
 #: How far from a change its repetitions are counted.
 FAR = 1000
 
@@ -156,6 +159,11 @@ class _Side:
         """Whether a part has a partner, and kept its place."""
         return part in self.alignment.partners and part not in self.moved
 
+    def maker(self, tensor: Tensor) -> tuple[Part | None, int]:
+        """The part that makes a tensor, and which of its outputs it is; None and the number of an input."""
+        part = self.tree.makers.get(tensor)
+        return (part, part.operation.outputs.index(tensor)) if part else (None, self.inputs.get(tensor, 0))
+
     def producers(self, tensor: Tensor, around: Part | None = None) -> Iterator[Part]:
         """The part that makes a tensor, and the modules around that return it, those inside ``around``. None for an
         input of the network."""
@@ -287,7 +295,8 @@ class _Comparison:
     def _rewired(self, a: Part, b: Part) -> Iterator[Argument]:
         """The inputs that come from elsewhere."""
         ours, theirs = list(a.operation.inputs), list(b.operation.inputs)
-        if a.kind == b.kind in COMMUTATIVE:
+        is_ordered = not (a.kind == b.kind in COMMUTATIVE)
+        if not is_ordered:
             ours, theirs = self._without_common(a, b, ours, theirs)
         if self._alike(a, b, ours, theirs):
             return
@@ -299,13 +308,34 @@ class _Comparison:
         for index in range(max(len(ours), len(theirs))):
             one, other = ours[index : index + 1], theirs[index : index + 1]
             if not self._alike(a, b, one, other):
-                name = f"input {index + 1}" if max(len(ours), len(theirs)) > 1 else "input"
+                name = f"input {index + 1}" if is_ordered and max(len(ours), len(theirs)) > 1 else "input"
                 yield Argument(name, _told(self.left, a, one), _told(self.right, b, other))
 
     def _without_common(
         self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]
     ) -> tuple[list[Tensor], list[Tensor]]:
-        """The tensors that only one of two parts takes, in any order."""
+        """The tensors that only one of two parts takes, in any order. Those of partners are matched first; of many
+        others, none is."""
+        made = Counter(map(self.right.maker, theirs))
+        only: list[Tensor] = []
+        for tensor in ours:
+            maker, index = self.left.maker(tensor)
+            other = (self.partners.get(maker) if maker else None), index
+            if other[0] and made[other]:
+                made[other] -= 1
+            else:
+                only.append(tensor)
+        left = []
+        for tensor in reversed(theirs):
+            if made[self.right.maker(tensor)]:
+                made[self.right.maker(tensor)] -= 1
+                left.append(tensor)
+        left.reverse()
+        return self._without_alike(a, b, only, left) if len(only) * len(left) <= PAIRS else (only, left)
+
+    def _without_alike(
+        self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
         only, left = [], list(theirs)
         for tensor in ours:
             same = next((place for place, other in enumerate(left) if self._alike(a, b, [tensor], [other])), None)

@@ -196,8 +196,7 @@ def _renamed(group: Group) -> Iterator[str]:
 
 
 def _rewired(group: Group) -> Iterator[str]:
-    for argument in group.changes[0].arguments:
-        yield f"{argument.name}: {_names(argument)}"
+    yield from _several([f"{argument.name}: {_names(argument)}" for argument in group.changes[0].arguments])
 
 
 def _reused(group: Group) -> Iterator[str]:
