@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnndsl.compare.changes import Argument, Change, Count, Place
+from cnndsl.compare.changes import Change, Count, Place
+from cnndsl.compare.wiring import Argument
 from cnndsl.diagnostics import shorten
 from cnndsl.emit.table import literal
 from cnndsl.record import Record
