@@ -19,7 +19,7 @@ from cnndsl.spec.document import Spec
 from cnndsl.spec.tree import plain
 
 #: The parts of a spec that say nothing about its network.
-SECTIONS = ("train",)
+SECTIONS = ("rename", "train")
 
 
 class Summary(Record, frozen=True):
