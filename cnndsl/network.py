@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cnndsl.diagnostics import Code, Diagnostic, SpecError, foremost, got, ordered, sparing
+from cnndsl.diagnostics import Code, Diagnostic, SpecError, check_number, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost
 from cnndsl.graph.elaborate import Elaboration, elaborate
@@ -193,6 +193,7 @@ class Network(Record, frozen=True, eq=False, dict=True):
         filter: str | Sequence[str] | None = None,
         sort: str | None = None,
         top: int | None = None,
+        batch: int = 1,
         dtype: str = "float32",
     ) -> Table:
         """The table of modules and layers, ``depth`` levels deep: path, shapes with the batch,
@@ -200,13 +201,26 @@ class Network(Record, frozen=True, eq=False, dict=True):
 
         ``columns`` are names of :data:`cnndsl.emit.table.COLUMNS`, a list or separated by commas. ``filter`` keeps the
         rows whose path or layer matches a pattern, as ``layer3.*``. ``sort`` compares the innermost rows by a column,
-        the largest first, and ``top`` keeps as many of these. ``dtype`` is the type that bytes are counted for. Raises
-        :class:`ValueError` for names that there are not.
+        numbers from the largest and texts from A, or the other way round as ``-params``; ``top`` keeps the first of
+        these. The table is that of ``batch`` samples; ``dtype`` is the type that bytes are counted for.
+
+        ``to("latex")`` is its text in a format, and ``save("net.tex")`` writes it. Raises ValueError for names that
+        there are not and for numbers below 1, and :class:`SpecError` if a batch is larger than the limits.
         """
         from cnndsl.emit.table import Choice
 
         choice = Choice.of(columns, filter=filter, sort=sort, top=top, depth=depth, dtype=dtype)
-        return choice.table(self.graph)
+        return choice.table(self._of_batch(batch))
+
+    def _of_batch(self, batch: int) -> Graph:
+        """The graph for so many samples."""
+        check_number("batch", batch)
+        if batch == self.graph.root.input.shape[0]:
+            return self.graph
+        elaboration = elaborate(self.graph.document, batch)
+        if elaboration.graph is None:
+            raise SpecError(elaboration.faults, elaboration.partial)
+        return elaboration.graph
 
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and

@@ -128,7 +128,7 @@ def _field(graph: Graph) -> tuple[int | None, ...]:
     fields = receptive_fields(graph)
     spread = [tensor for tensor in fields if any(size > 1 for size in tensor.shape.spatial)]
     axes = next(iter(fields[spread[-1]].inputs.values()), ()) if spread else ()
-    return tuple(axis.size for axis in axes if axis) if all(axes) else ()
+    return tuple(axis.size for axis in axes) if all(axis.known for axis in axes) else ()
 
 
 def _sections(left: Graph, right: Graph) -> tuple[str, ...]:
