@@ -373,7 +373,7 @@ def test_independent_chains_are_side_by_side() -> None:
     trunk = parts(cnndsl.load("zoo:siamese").graph)[0]
     towers = [each for each in trunk.boxes if each.kind == "module"]
     assert towers[0].y == towers[1].y and towers[0].x != towers[1].x
-    orders = {text.line.text: text.x for text in trunk.texts if " order" in text.id}
+    orders = {text.line.text: text.x for text in trunk.texts if " role" in text.id}
     assert orders.keys() == {"1", "2"} and orders["1"] < orders["2"]  # of a subtraction
 
 
@@ -381,8 +381,8 @@ def test_outputs_that_are_not_last_are_beside_their_boxes() -> None:
     text = "input: [4]\nnetwork: [{name: a, Linear: 4}, {name: b, Linear: 2}]\noutputs: [a, b]"
     (picture,) = parts(text)
     ends = {_text(each): each for each in picture.boxes if each.kind == "end"}
-    assert ends.keys() == {"input", "a", "b"}
-    assert ends["a"].y == box(picture, "Linear 4").y and ends["b"].x == box(picture, "Linear 2").x
+    assert ends.keys() == {"input", "a  4", "b"}
+    assert ends["a  4"].y == box(picture, "Linear 4").y and ends["b"].x == box(picture, "Linear 2").x
     assert {wire.tail for wire in wires(picture, head="output")} == {"a", "b"}
 
 
