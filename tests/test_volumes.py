@@ -6,6 +6,7 @@ import re
 import shutil
 import struct
 import subprocess
+from itertools import pairwise
 from math import hypot
 from pathlib import Path
 from xml.etree import ElementTree
@@ -436,7 +437,7 @@ outputs: [m1.u, z, fin]
 def shared(picture: Volumes) -> list[str]:
     """Pairs of lines of different tensors, to different volumes, that are one line for a part of their length."""
     found = []
-    lines = [(title.split("->"), [*zip(points, points[1:])]) for title, points in arrows(picture).items()]
+    lines = [(title.split("->"), [*pairwise(points)]) for title, points in arrows(picture).items()]
     for index, ((tail, head), pieces) in enumerate(lines):
         for (other_tail, other_head), others in lines[:index]:
             if tail != other_tail and head != other_head:
