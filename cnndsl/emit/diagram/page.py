@@ -20,8 +20,9 @@ MARGIN, NO_MARGIN = 20.0, 3.0
 SHORTEST, LONGEST = 36, 14_400
 #: From a page that is too small to the next one to try.
 GROWTH = 1.1
-#: A page to try is no wider for its height, and no higher for its width; nor larger than so many times the first.
-OBLONG, LARGER = 5.0, 1_000
+#: A page to try is no wider for its height, and no higher for its width. Its area is so many times less than that of the
+#: first, or more.
+OBLONG, SMALLER, LARGER = 5.0, 4, 1_000
 
 
 class Page(Record, frozen=True):
@@ -59,13 +60,14 @@ class Page(Record, frozen=True):
             upright = self.width < self.height
             yield Page.of(f"{self.name.partition('-')[0]}-{'landscape' if upright else 'portrait'}")
         own = self.width / self.height
-        shapes = sorted({own, max(1 / OBLONG, min(ratio, OBLONG))}, key=lambda shape: shape != own)
-        area = self.width * self.height / UNITS["mm"] ** 2
-        while area < self.width * self.height / UNITS["mm"] ** 2 * LARGER:
+        whole = self.width * self.height / UNITS["mm"] ** 2
+        area = whole / SMALLER
+        while area < whole * LARGER:
             area *= GROWTH**2
-            for shape in shapes:
+            for shape in {own: None, max(1 / OBLONG, min(ratio, OBLONG)): None}:
                 width, height = ceil(sqrt(area * shape)), ceil(sqrt(area / shape))
-                if max(width, height) * UNITS["mm"] < LONGEST:
+                possible = min(width, height) * UNITS["mm"] > SHORTEST and max(width, height) * UNITS["mm"] < LONGEST
+                if possible and (shape != own or area > whole):
                     yield Page.of(f"{width}x{height}mm")
 
 
