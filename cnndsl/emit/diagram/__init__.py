@@ -61,10 +61,8 @@ def diagram(
     Raises TypeError for an argument of a wrong type, and ValueError for a value that there is not; two kinds of it are
     :class:`UnknownPath`, for a path to expand or to mark, and :class:`TooSmall`, which says what page would do.
     """
-    told = {} if marks is None else marks
-    options = Options(
-        style, depth, rankdir, show_shapes, dpi, fold, color, theme, paths(expand), names, verbose, told, fit
-    )
+    given = paths(expand), names, verbose, {} if marks is None else marks, fit
+    options = Options(style, depth, rankdir, show_shapes, dpi, fold, color, theme, *given)
     options.check(graph)
     if style == "volumes":
         from cnndsl.emit.diagram import volumes
