@@ -329,6 +329,23 @@ def test_names_have_the_values_that_the_layers_got(spec: str) -> None:
     assert compared > 5
 
 
+def test_a_block_does_not_see_the_names_of_a_let_around_its_call() -> None:
+    spec = """\
+input: [4, 8, 8]
+params: {n: 3}
+blocks: {B: [Conv2d: [$n, 1]]}
+network: [{let: {n: 9}}, {name: b, B: }, {name: c, Conv2d: [$n, 1]}]
+"""
+    assert leaves(trace("b", spec).steps)[0].arguments["out_channels"] == ("$n", "n = 3 of `params`")
+    assert trace("c", spec).steps[-1].arguments["out_channels"] == ("$n", "n = 9 by `let` at <text>:4:18")
+
+
+def test_rounds_with_faults_have_names_without_values() -> None:
+    loop = "{repeat: [{Conv2d: [$p, 1]}], for: [p, q], in: [[5, 1], [7]]}"
+    found = trace(None, f"input: [4, 8, 8]\nnetwork: [{loop}]")
+    assert found.diagnostics and found.steps[0].arguments["out_channels"][1].startswith("p = 5 in round 1 of 2")
+
+
 def test_the_text_tells_it_all() -> None:
     text = repr(trace("stem.conv"))
     assert text.startswith("stem.conv of net: [1, 16, 16, 16]\n")

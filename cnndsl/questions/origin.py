@@ -47,9 +47,9 @@ class Scope(Record, frozen=True):
         return self.after if step is None else self.at.get(step, self.after)
 
 
-def of_document(root: Module) -> Scope:
-    """The names in a whole spec: its parameters."""
-    return within(root.steps, _parameters(root.definition, root.params, {}, lambda _: "of `params`", {}))
+def of_document(root: Module) -> Names:
+    """The parameters of a whole spec."""
+    return _parameters(root.definition, root.params, {}, lambda _: "of `params`", {})
 
 
 def of_call(item: Module | Inline, step: Step | None, around: Names, document: Names) -> Scope:
@@ -112,7 +112,8 @@ def _worth(written: Value, names: Names, worth: Callable[[Value, Environment], A
 
 
 def of_rounds(step: Step, arm: Arm, count: int, around: Names) -> Callable[[int], Scope]:
-    """The names inside of ``arm``, steps of ``step``, by the number of the round, from 0, if it has a loop."""
+    """The names inside of ``arm``, steps of ``step``, by the number of the round, from 0, if it has a loop. ``count``
+    rounds have run."""
     loop = arm.loop
     if loop is None or loop.elements is None:
         scope = within(arm.steps, around)
@@ -120,15 +121,13 @@ def of_rounds(step: Step, arm: Arm, count: int, around: Names) -> Callable[[int]
     whole, values = loop.elements, _worth(loop.elements, around)
 
     def names(number: int) -> Scope:
-        told = f"in round {number + 1} of {count} of `{step.span.text}` at {step.span}"
-        written = _item(whole, number)
-        value = UNKNOWN if values is UNKNOWN else values[number]
-        given = {
-            name.name: Given(value[index], _item(written, index), told, around)
-            if loop.unpack and value is not UNKNOWN
-            else Given(value, written, told, around)
-            for index, name in enumerate(loop.names)
-        }
+        rounds = len(values) if isinstance(values, tuple) else count
+        told = f"in round {number + 1} of {rounds} of `{step.span.text}` at {step.span}"
+        written, value = _item(whole, number), _result(values, number)
+        given = {name.name: Given(value, written, told, around) for name in loop.names}
+        if loop.unpack:
+            for index, name in enumerate(loop.names):
+                given[name.name] = Given(_result(value, index), _item(written, index), told, around)
         return within(arm.steps, {**around, **given})
 
     return names
@@ -136,7 +135,12 @@ def of_rounds(step: Step, arm: Arm, count: int, around: Names) -> Callable[[int]
 
 def _item(written: Value, index: int) -> Value:
     """An item of a list that is written out; of any other, the whole."""
-    return written.items[index] if isinstance(written, ListValue) else written
+    return written.items[index] if isinstance(written, ListValue) and index < len(written.items) else written
+
+
+def _result(values: Any, index: int) -> Any:
+    """An item of a result, UNKNOWN if there is none."""
+    return values[index] if isinstance(values, tuple) and index < len(values) else UNKNOWN
 
 
 def origins(written: Value, names: Names) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ from cnndsl.graph.graph import (
 from cnndsl.layers.shape import axis_name
 from cnndsl.network import Network, compile_spec
 from cnndsl.questions.lookup import Target, failure, find, uses
-from cnndsl.questions.origin import Names, Scope, of_call, of_document, of_rounds, origins
+from cnndsl.questions.origin import Names, Scope, of_call, of_document, of_rounds, origins, within
 from cnndsl.questions.trace_table import Size, Step, Trace
 from cnndsl.spec.steps import Step as SpecStep
 from cnndsl.spec.steps import arms
@@ -124,7 +124,7 @@ class _Tracer:
         return item.path if isinstance(item, Failed) else self.paths.get(item, item.path)
 
     def steps(self) -> Iterator[Step]:
-        yield from self._in_module(self.root, self.document)
+        yield from self._in_module(self.root, within(self.root.steps, self.document))
 
     def _in_module(self, item: Module, scope: Scope) -> Iterator[Step]:
         yield from self._in_body(item.body, scope)
@@ -150,14 +150,14 @@ class _Tracer:
     def _called(self, item: Module, names: Names) -> Scope:
         """The names inside of a module."""
         step, around = self.makes.setdefault(item.path, (item.step, names))
-        return of_call(item, step, around, self.document.after)
+        return of_call(item, step, around, self.document)
 
     def _inside(self, item: Region, names: Names) -> Iterator[tuple[Body, Scope]]:
         """The bodies of a region, each with the names that are known there."""
         here = Scope({}, names)
         match item:
             case Inline():
-                yield item.body, of_call(item, item.step, names, self.document.after)
+                yield item.body, of_call(item, item.step, names, self.document)
             case Repeat() | Dense():
                 (arm, *_) = arms(item.step)
                 yield from zip(item.bodies, map(of_rounds(item.step, arm, len(item.bodies), names), count()))
