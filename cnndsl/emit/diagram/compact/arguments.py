@@ -103,7 +103,7 @@ def scale(applied: Sequence[Apply]) -> str:
     if factors == [1] or len(factors) > 3:
         return ""
     sign = "↑" if applied[0].kind.startswith("ConvTranspose") else "/"
-    return "\u00a0or ".join(f"{sign}{factor}" for factor in factors)
+    return "\u00a0or\u00a0".join(f"{sign}{factor}" for factor in factors)
 
 
 def _stride(apply: Apply) -> Any:

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from cnndsl.emit.diagram.labels import listed
 from cnndsl.graph.graph import Apply, Module, Operation, Tensor
 
 #: How often something is repeated: once for ``(1,)``; several numbers if uses of a block differ in it.
@@ -146,6 +147,11 @@ class Link(Struct, eq=False):
     tail: Cell
     head: Cell
     tensors: tuple[Tensor, ...]
+
+    @property
+    def role(self) -> str:
+        """What the tensors are to the head."""
+        return listed([self.head.roles[tensor] for tensor in self.tensors if tensor in self.head.roles])
 
 
 def links(item: Item) -> list[Link]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from cnndsl.emit.diagram.compact import words
 from cnndsl.emit.diagram.compact.items import ONCE, Canvas, Cell, Exit, Stack, cells, links, stacks
 from cnndsl.emit.diagram.compact.place import Size
-from cnndsl.emit.diagram.labels import clean
+from cnndsl.emit.diagram.labels import clean, listed
 from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.picture import Line, Piece
 from cnndsl.graph.graph import Module, Tensor
@@ -20,7 +20,7 @@ ARROW, EXIT, EXIT_PAD = 16.0, 14.0, 8.0
 
 class Measured:
     """What is written into the cells of a canvas (``lines``), beside the lines out of them for each set of tensors
-    (``labels``), and beside brackets."""
+    (``labels``), at the ends of lines into them (``roles``), and beside brackets."""
 
     def __init__(self, canvas: Canvas, options: Options) -> None:
         self.canvas, self.options = canvas, options
@@ -29,7 +29,10 @@ class Measured:
         self.inside = self.uses[0] if self.uses else ""
         self.lines = {cell: self._lines(cell) for cell in cells(canvas.stack)}
         self.labels: dict[Cell, dict[tuple[Tensor, ...], Line]] = {cell: {} for cell in self.lines}
+        self.roles: dict[Cell, list[str]] = {cell: [] for cell in self.lines}
         for link in links(canvas.stack):
+            if link.role:
+                self.roles[link.head].append(link.role)
             if label := self._label(link.tail, link.tensors):
                 self.labels[link.tail][link.tensors] = label
         self.brackets = {stack: _title(stack) for stack in stacks(canvas.stack) if self._is_bracketed(stack)}
@@ -78,7 +81,7 @@ class Measured:
         if not names and cell.drawn and not self.options.verbose and {*made} == _taken(cell):
             return None
         shape = words.span(made[0], made[-1]) if made else ""
-        text = "  ".join(filter(None, (clean(", ".join(names)), shape)))
+        text = "  ".join(filter(None, (clean(listed(names)), shape)))
         return words.line([Piece(text, "muted")], words.SMALL) if text else None
 
     def _made(self, cell: Cell, tensor: Tensor) -> list[tuple[int, ...]]:
@@ -106,14 +109,14 @@ class Measured:
 
     def _role(self, cell: Cell) -> tuple[float, float]:
         """The room of the text at the end of a line into a block, which it shares with the head of the arrow."""
-        if cell.kind != "module" or not cell.roles:
+        if cell.kind != "module" or not self.roles[cell]:
             return 0.0, 0.0
-        along, across = self.turned(max(self.role(text).width for text in cell.roles.values()), 1.25 * words.SMALL)
+        along, across = self.turned(max(self.role(text).width for text in self.roles[cell]), 1.25 * words.SMALL)
         return (0.0 if self.upright else along + 12), across + 8
 
     def _across(self, cell: Cell) -> float:
         """What a block needs for lines into it, each with its text."""
-        return len(cell.roles) * self._role(cell)[1] + 8
+        return len(self.roles[cell]) * self._role(cell)[1] + 8
 
     def _aside(self, cell: Cell) -> tuple[float, float]:
         """The room of each output beside a cell along the flow, and that of all across it."""
@@ -138,8 +141,8 @@ def _outputs(cell: Cell, tensors: Sequence[Tensor]) -> list[str]:
     if cell.kind != "module" or len(cell.first.outputs) < 2:
         return []
     modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
-    found = [name for module in modules for name, tensor in module.made.items() if tensor in tensors]
-    return [*dict.fromkeys(found)]
+    names = {tensor: name for module in modules for name, tensor in module.made.items()}
+    return [names[tensor] for tensor in tensors]
 
 
 def _taken(cell: Cell) -> set[tuple[int, ...]]:

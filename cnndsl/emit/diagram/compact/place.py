@@ -57,12 +57,13 @@ class Spot(Struct, eq=False):
 
 
 class Edge(Struct, eq=False):
-    """A line for tensors. It leaves its tail ``aside`` of the middle. ``near`` says that nothing is between the head
-    and the lanes beside the stack of the edge."""
+    """A line for tensors, with their ``role`` for the head. It leaves its tail ``aside`` of the middle. ``near`` says
+    that nothing is between the head and the lanes beside the stack of the edge."""
 
     tail: Spot
     head: Spot
     tensors: tuple[Tensor, ...]
+    role: str
     near: bool = False
     aside: float = 0
 
@@ -70,12 +71,6 @@ class Edge(Struct, eq=False):
     def start(self) -> float:
         """The place across where it leaves."""
         return self.tail.across + self.aside
-
-    @property
-    def role(self) -> str:
-        """What its tensors are to the head."""
-        roles = self.head.cell.roles
-        return ", ".join(roles[tensor] for tensor in self.tensors if tensor in roles)
 
 
 class Lane(Struct, eq=False):
@@ -174,7 +169,7 @@ class _Planner:
     def _edges(self) -> None:
         chains = dict(_chains(self.stack))
         for link in links(self.stack):
-            self._edge(Edge(self.spots[link.tail], self.spots[link.head], link.tensors), chains)
+            self._edge(Edge(self.spots[link.tail], self.spots[link.head], link.tensors, link.role), chains)
 
     def _edge(self, edge: Edge, chains: Mapping[Cell, Sequence[tuple[Item, int]]]) -> None:
         stack, one, two = self.stack, 0, 0
