@@ -20,7 +20,7 @@ from cnndsl.emit.diagram import diagram, options
 from cnndsl.emit.diagram.compact.measure import PAD
 from cnndsl.emit.diagram.compact.sheet import panels
 from cnndsl.emit.diagram.fonts import width
-from cnndsl.emit.diagram.options import Options, UnknownModule
+from cnndsl.emit.diagram.options import Options, UnknownPath
 from cnndsl.emit.diagram.picture import Box, Picture, Point, Wire
 from cnndsl.emit.diagram.themes import LIGHT, THEMES
 from cnndsl.graph.graph import Graph
@@ -223,7 +223,7 @@ def test_a_module_can_be_opened_in_place() -> None:
     assert f"Conv2d 128, 1{X}1 /2 · BN" in opened and "+" in opened
     assert sum("Block" in text for text in opened) == 6
     assert sum("Block" in text for text in boxes(graph, expand=("layer1.1",))) == 7  # no run any more
-    with pytest.raises(UnknownModule, match=r"'layer2.9'.*did you mean `layer2.0`"):
+    with pytest.raises(UnknownPath, match=r"`layer2.9`.*did you mean `layer2.0`"):
         diagram(graph, expand=["layer2.9"])
 
 

@@ -31,6 +31,7 @@ from cnndsl.emit.diagram.compact.items import (
 )
 from cnndsl.emit.diagram.compact.similar import Similar, whole
 from cnndsl.emit.diagram.fold import Part
+from cnndsl.emit.diagram.streams import ends, together
 from cnndsl.graph.graph import (
     Alias,
     Apply,
@@ -143,8 +144,11 @@ class _Sketcher:
             if index not in cut:
                 found += self._run(run, level)
             elif index == cut.start:
-                left_out = [part.body for other in runs[cut.start : cut.stop] for part in other[0]]
-                found.append(_rest(left_out))
+                left_out = [*runs[cut.start : cut.stop]]
+                bodies = [[part.body for part in run[0]] for run in left_out]
+                for places in together(bodies):
+                    one = len(places) == 1
+                    found += self._run(left_out[places[0]], level) if one else [_rest([bodies[at] for at in places])]
         return found
 
     def _run(self, run: Sequence[Sequence[Part]], level: int) -> list[Item]:
@@ -202,7 +206,9 @@ class _Sketcher:
             if index not in cut:
                 arms.append(self._stack(equal, level))
             elif index == cut.start:
-                arms.append(Stack([_rest([body[0] for body in bodies[cut.start : cut.stop]])]))
+                left_out = [[equal[0]] for equal in bodies[cut.start : cut.stop]]
+                for places in together(left_out):
+                    arms.append(Stack([_rest([left_out[at] for at in places], f"{len(places):,} more branches")]))
         merge = self._merged([item.merge for item in same])
         return [Stack([*items, Beside(arms), *merge], joint=True)] if merge else [*items, *arms[0].items]
 
@@ -279,13 +285,11 @@ class _Sketcher:
         return range((longest + 1) // 2, length - longest // 2)
 
 
-def _rest(bodies: Sequence[Body]) -> Cell:
-    """One box for all operations of some bodies."""
-    inside = [operation for body in bodies for _, operation in walk(body)]
-    makes = tuple(tensor for operation in inside for tensor in operation.outputs)
-    inner = set(makes)
-    takes = tuple(dict.fromkeys(tensor for each in inside for tensor in each.inputs if tensor not in inner))
-    return Cell("rest", takes=takes, makes=makes, title=f"{len(inside):,} more")
+def _rest(parts: Sequence[Sequence[Body]], title: str = "") -> Cell:
+    """One box for some parts, each of several bodies."""
+    takes, makes = ends(body for bodies in parts for body in bodies)
+    count = sum(1 for bodies in parts for body in bodies for _ in walk(body))
+    return Cell("rest", takes=takes, makes=makes, title=title or f"{count:,} more")
 
 
 def _name(equal: Sequence[Module], times: Times) -> str:
