@@ -147,10 +147,14 @@ function lines(source: Source, here: number): HTMLElement {
   return h("div", { class: "spec", tabindex: 0, role: "region", "aria-label": `text of ${source.name}` }, ...shown);
 }
 
+/** A name may go on in the next line after an underscore, a point or a dash. */
+const breakable = (name: string): (Node | string)[] =>
+  name.split(/(?<=[_.-])/).flatMap((part, index) => (index ? [h("wbr"), part] : [part]));
+
 function list(title: string, items: [string, string][], kind = ""): HTMLElement[] {
   if (!items.length) return [];
   return [
     h("h3", {}, title),
-    h("dl", { class: kind }, ...items.flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
+    h("dl", { class: kind }, ...items.flatMap(([key, value]) => [h("dt", {}, ...breakable(key)), h("dd", {}, value)])),
   ];
 }
