@@ -193,7 +193,24 @@ class Plan {
 
   private end(id: string, [name, sizes]: [string, number[]], layerConstraint: string): ElkNode {
     const [width, height] = this.place.parent ? [2, 1] : [measure(endText(name, sizes), 11) + 24, END];
-    return { id, width, height, layoutOptions: { "elk.layered.layering.layerConstraint": layerConstraint } };
+    // From one port, many lines leave as one.
+    const port = { id: `${id}.0`, x: width / 2, y: id.startsWith("in") ? height : 0 };
+    return {
+      id,
+      width,
+      height,
+      ports: this.crowded ? [port] : [],
+      layoutOptions: {
+        "elk.layered.layering.layerConstraint": layerConstraint,
+        ...(this.crowded ? { "elk.portConstraints": "FIXED_POS" } : {}),
+      },
+    };
+  }
+
+  /** Where edges begin or end at a tensor of the module. */
+  private wayPort(side: "in" | "out", number: number): string {
+    const id = this.way(side, number);
+    return this.crowded ? `${id}.0` : id;
   }
 
   private child(box: Box, index: number): ElkNode {
@@ -239,7 +256,7 @@ class Plan {
 
   /** The end of an edge: a port of a box, or a tensor of the module. */
   private target(head: number, input: number): string {
-    if (head < 0) return this.way("out", input);
+    if (head < 0) return this.wayPort("out", input);
     const index = this.boxOf[head];
     return `i${index}.${this.joins(this.found[index]) ? 0 : this.port(input)}`;
   }
@@ -249,7 +266,7 @@ class Plan {
     return this.between.map(({ edge: [tail, output, head, input], count }, number) => ({
       id: `e${number}`,
       labels: labels(count > 1 ? `${count} tensors` : ""),
-      sources: [tail < 0 ? this.way("in", output) : `o${this.boxOf[tail]}.${this.port(output)}`],
+      sources: [tail < 0 ? this.wayPort("in", output) : `o${this.boxOf[tail]}.${this.port(output)}`],
       targets: [this.target(head, input)],
       layoutOptions: {
         "elk.layered.priority.straightness": trunk.has(number) ? "50" : "1",

@@ -24,7 +24,7 @@ export class Panel {
     const { node } = place;
     this.host.replaceChildren(
       this.crumbs(place),
-      h("h2", {}, place.parent ? node.title : network.data.name),
+      h("h2", {}, ...breakable(place.parent ? node.title : network.data.name)),
       ...(place.parent ? [] : [h("p", { class: "description" }, network.data.description)]),
       ...this.change(place),
       ...list("Shapes", this.shapes(place)),
@@ -60,12 +60,16 @@ export class Panel {
   private crumbs(place: Place): HTMLElement {
     const way = [...place.ancestors()].reverse();
     const link = (at: Place) =>
-      h("button", { type: "button", class: "crumb", click: () => this.actions.select(at.parent ? at : null) }, at.name);
+      h(
+        "button",
+        { type: "button", class: "crumb", click: () => this.actions.select(at.parent ? at : null) },
+        ...breakable(at.name),
+      );
     return h(
       "nav",
       { class: "crumbs", "aria-label": "path" },
       ...way.flatMap((at) => [link(at), " / "]),
-      h("b", {}, place.name),
+      h("b", {}, ...breakable(place.name)),
     );
   }
 

@@ -22,7 +22,7 @@ export class Table {
   ) {
     const heads: [string, string][] = [
       ["name", ""],
-      ["layer", ""],
+      ["layer", "layer"],
       ["output", ""],
       ["params", "number"],
       ["MACs", "number"],
@@ -64,7 +64,7 @@ export class Table {
     const { node } = place;
     const name = h(
       "td",
-      { class: "name" },
+      { class: "name", title: place.name },
       h("span", { class: "fold" }, place.isModule ? (place.open ? "\u25be" : "\u25b8") : ""),
       place.name,
     );
