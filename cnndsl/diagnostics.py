@@ -290,6 +290,17 @@ def got(value: object) -> str:
     return shorten(as_written(value))
 
 
+def check_number(name: str, value: object, *, optional: bool = False) -> None:
+    """Refuses an argument that is not a positive integer, or, if it is ``optional``, None: with TypeError, or with
+    ValueError if it is an integer."""
+    if optional and value is None:
+        return
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{name} must be an integer, not {got(value)}")
+    if value < 1:
+        raise ValueError(f"{name} must be 1 or more, not {value}")
+
+
 @contextmanager
 def sparing() -> Iterator[None]:
     """Inside, at most :data:`ENOUGH_NAMES` names in total are compared for "did you mean"."""

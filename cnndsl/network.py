@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from cnndsl.diagnostics import Diagnostic, SpecError, foremost, got, ordered, sparing
+from cnndsl.diagnostics import Code, Diagnostic, SpecError, check_number, foremost, got, ordered, sparing
 from cnndsl.graph.check import check_graph
 from cnndsl.graph.cost import Cost
 from cnndsl.graph.elaborate import Elaboration, elaborate
@@ -37,13 +37,18 @@ if TYPE_CHECKING:
 
 
 class Compilation(Record, frozen=True):
-    """The result for a spec: the graph, None if there are errors, all diagnostics,
-    and the network as far as its shapes are known."""
+    """The result for a spec: the graph, None if there are errors, all diagnostics, and the network as far as its shapes
+    are known. ``sound`` is the graph even if it breaks its ``expect``, or if its recipe has errors or does not fit."""
 
     graph: Graph | None
     diagnostics: list[Diagnostic]
     partial: Module | None = None
     recipe: Recipe | None = None
+    sound: Graph | None = None
+
+    @property
+    def errors(self) -> list[Diagnostic]:
+        return [found for found in self.diagnostics if found.is_error]
 
 
 def compile_spec(
@@ -74,17 +79,24 @@ def _compile(reading: Reading, batch: int) -> Compilation:
         return Compilation(None, foremost(reading.faults))
     elaboration = elaborate(reading.document, batch)
     recipe, unread = _recipe(reading.document, elaboration)
-    faults = [*reading.faults, *elaboration.faults, *unread]
-    graph = None if any(fault.is_error for fault in faults) else elaboration.graph
-    if graph is not None:
-        faults += check_graph(graph)
-        faults += _misfits(graph, recipe) if recipe else []
-        graph = None if any(fault.is_error for fault in faults) else graph
+    faults = [*reading.faults, *elaboration.faults]
+    sound = None if _has_errors(faults) else elaboration.graph
+    checked = check_graph(sound) if sound else []
+    faults += unread
+    if sound is not None and not _has_errors(unread):
+        faults += [*checked, *(_misfits(sound, recipe) if recipe else ())]
     elif elaboration.partial is not None:
         faults += explanations(reading.document, elaboration.partial, faults)
+    graph = None if _has_errors(faults) else sound
+    if _has_errors(fault for fault in checked if fault.code is not Code.EXPECT):
+        sound = None
     # Without errors, all warnings are known; only then is it certain that a comment silences nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
-    return Compilation(graph, foremost(said), elaboration.partial, recipe)
+    return Compilation(graph, foremost(said), elaboration.partial, recipe, sound)
+
+
+def _has_errors(faults: Iterable[Diagnostic]) -> bool:
+    return any(fault.is_error for fault in faults)
 
 
 def _recipe(document: Document, elaboration: Elaboration) -> tuple[Recipe | None, list[Diagnostic]]:
@@ -181,6 +193,7 @@ class Network(Record, frozen=True, eq=False, dict=True):
         filter: str | Sequence[str] | None = None,
         sort: str | None = None,
         top: int | None = None,
+        batch: int = 1,
         dtype: str = "float32",
     ) -> Table:
         """The table of modules and layers, ``depth`` levels deep: path, shapes with the batch,
@@ -188,13 +201,26 @@ class Network(Record, frozen=True, eq=False, dict=True):
 
         ``columns`` are names of :data:`cnndsl.emit.table.COLUMNS`, a list or separated by commas. ``filter`` keeps the
         rows whose path or layer matches a pattern, as ``layer3.*``. ``sort`` compares the innermost rows by a column,
-        the largest first, and ``top`` keeps as many of these. ``dtype`` is the type that bytes are counted for. Raises
-        :class:`ValueError` for names that there are not.
+        numbers from the largest and texts from A, or the other way round as ``-params``; ``top`` keeps the first of
+        these. The table is that of ``batch`` samples; ``dtype`` is the type that bytes are counted for.
+
+        ``to("latex")`` is its text in a format, and ``save("net.tex")`` writes it. Raises ValueError for names that
+        there are not and for numbers below 1, and :class:`SpecError` if a batch is larger than the limits.
         """
         from cnndsl.emit.table import Choice
 
         choice = Choice.of(columns, filter=filter, sort=sort, top=top, depth=depth, dtype=dtype)
-        return choice.table(self.graph)
+        return choice.table(self._of_batch(batch))
+
+    def _of_batch(self, batch: int) -> Graph:
+        """The graph for so many samples."""
+        check_number("batch", batch)
+        if batch == self.graph.root.input.shape[0]:
+            return self.graph
+        elaboration = elaborate(self.graph.document, batch)
+        if elaboration.graph is None:
+            raise SpecError(elaboration.faults, elaboration.partial)
+        return elaboration.graph
 
     def source(self) -> str:
         """One formatted Python file with the network's ``nn.Module`` classes. It imports torch, and

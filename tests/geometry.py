@@ -118,6 +118,11 @@ class Line:
     pieces: np.ndarray
 
     @property
+    def extent(self) -> Rect:
+        ends = self.pieces.reshape(-1, 2)
+        return Rect(*ends.min(axis=0), *ends.max(axis=0))
+
+    @property
     def ends(self) -> list[str]:
         return self.title.split("->")
 
@@ -372,11 +377,12 @@ def ink(text: str, size: float, bold: bool) -> Iterator[tuple[float, float, floa
 # --- what must hold ------------------------------------------------------------------------------
 
 
-def faults(page: Page, letters: float = 0) -> list[str]:
-    """All that is wrong with a page whose letters must be of at least ``letters`` points."""
+def faults(page: Page, letters: float = 0, margin: float = 0) -> list[str]:
+    """All that is wrong with a page whose letters must be of at least ``letters`` points, with a margin around all."""
     return [
         *crossed(page),
         *cut(page),
+        *outside(page, margin),
         *covered(page),
         *overlapping(page),
         *pierced(page),
@@ -391,10 +397,21 @@ def crossed(page: Page) -> list[str]:
     ]
 
 
+def outside(page: Page, margin: float) -> list[str]:
+    """What leaves the page, or comes nearer to its sides than a margin."""
+    room = Rect(margin, margin, page.width - margin, page.height - margin)
+    drawn = [
+        *((str(text), text.extent) for text in page.texts),
+        *((f"the box {box.title!r}", box.extent) for box in page.boxes),
+        *((f"the line {line.title}", line.extent) for line in page.lines),
+    ]
+    return [f"{what} leaves the page" for what, extent in drawn if not room.holds(extent)]
+
+
 def cut(page: Page) -> list[str]:
-    """Texts that leave the page, or the box that they belong to."""
-    whole, boxes = Rect(0, 0, page.width, page.height), {(box.kind, box.title): box for box in page.boxes}
-    found = [f"{text} leaves the page" for text in page.texts if not whole.holds(text.extent)]
+    """Texts that leave the box that they belong to."""
+    boxes = {(box.kind, box.title): box for box in page.boxes}
+    found = []
     for text in page.texts:
         box = boxes.get((text.kind, text.owner))
         if box and not box.holds(text.extent):

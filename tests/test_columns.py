@@ -25,6 +25,7 @@ import cnndsl
 from cnndsl.cells import width
 from cnndsl.cli.shapes import shapes
 from cnndsl.emit.table import COLUMNS, UnknownName, as_markdown, as_plain, as_text
+from cnndsl.emit.table.formats import ENDINGS, FORMATS
 from cnndsl.emit.table.latex import as_latex
 from cnndsl.emit.table.page import as_html, as_page
 from cnndsl.emit.table.programs import as_csv, as_json
@@ -219,8 +220,14 @@ def test_names_are_easy_to_type(net: cnndsl.Network) -> None:
     [
         ({"columns": "path,parms"}, "there is no column `parms`", "did you mean `params`?"),
         ({"columns": "zzzzzzzz"}, "there is no column `zzzzzzzz`", "the columns are path, layer, "),
-        ({"columns": "%,path"}, "there is no column `%`", "the columns are"),
-        ({"columns": "path,%"}, "there is no column `%`", "did you mean `path`?"),
+        ({"columns": "%,path"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"columns": "path,%"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"columns": "params,%,%"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"sort": "%"}, "`%` is the share of the column before it", "it follows params, macs, memory"),
+        ({"columns": ","}, "the name of a column is empty", "the columns are path, layer, "),
+        ({"columns": ""}, "the name of a column is empty", "the columns are path, layer, "),
+        ({"sort": "-"}, "the name of a column is empty", "the columns are path, layer, "),
+        ({"sort": "--params"}, "there is no column `-params`", "did you mean `params`?"),
         ({"columns": "path,params,num_params"}, "the column `params` appears twice", "remove one"),
         ({"sort": "marcs"}, "there is no column `marcs`", "did you mean `macs`?"),
         ({"filter": "Conv3d"}, "no path or layer matches `Conv3d`", "did you mean `Conv2d`?"),
@@ -235,6 +242,42 @@ def test_names_that_are_not_known(net: cnndsl.Network, choice: Any, message: str
     if "dtype" not in choice:  # click knows the types
         done = on_command_line(choice)
         assert done.exit_code == 2 and f"Error: {message}: {help}" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "message"),
+    [
+        ({"top": 0}, ValueError, "top must be 1 or more, not 0"),
+        ({"top": -3}, ValueError, "top must be 1 or more, not -3"),
+        ({"top": True}, TypeError, "top must be an integer, not true"),
+        ({"depth": 0}, ValueError, "depth must be 1 or more, not 0"),
+        ({"depth": "1"}, TypeError, 'depth must be an integer, not "1"'),
+        ({"batch": 0}, ValueError, "batch must be 1 or more, not 0"),
+        ({"batch": 2.0}, TypeError, "batch must be an integer, not 2.0"),
+        ({"columns": 5}, TypeError, "columns must be a str or a list of them, not 5"),
+        ({"columns": ["path", 5]}, TypeError, 'columns must be a str or a list of them, not ["path", 5]'),
+        ({"filter": 5}, TypeError, "filter must be a str or a list of them, not 5"),
+        ({"sort": 5}, TypeError, "sort must be a str, not 5"),
+        ({"dtype": ["float32"]}, TypeError, 'dtype must be a str, not ["float32"]'),
+    ],
+)
+def test_python_refuses_what_the_command_line_does(
+    net: cnndsl.Network, choice: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=re.escape(message)):
+        net.shapes(**choice)
+    if error is ValueError:
+        assert on_command_line(choice).exit_code == 2
+
+
+def test_a_batch_is_that_of_the_command_line(net: cnndsl.Network) -> None:
+    done = on_command_line({"batch": 3, "format": "json", "columns": "path,macs,output,memory"})
+    table = net.shapes(batch=3, columns="path,macs,output,memory")
+    assert json.loads(table.to("json")) == json.loads(done.output) | {"name": table.name}
+    assert table.inputs["x"] == (3, 2, 8, 8) and net.shapes().inputs["x"] == (1, 2, 8, 8)
+    assert net.at_size((2, 16, 16)).shapes(batch=2).inputs["x"] == (2, 2, 16, 16)
+    with pytest.raises(cnndsl.SpecError, match="the limit is"):
+        net.shapes(batch=10**9)
 
 
 def on_command_line(choice: dict[str, Any]) -> Any:
@@ -283,6 +326,15 @@ def test_what_is_shown_is_summed_once(net: cnndsl.Network) -> None:
     assert "shown" not in json.loads(as_json(net.shapes()))
 
 
+def test_a_minus_reverses_the_order(net: cnndsl.Network) -> None:
+    smallest = paths(net, sort="-params")
+    assert smallest[-3:] == ["stem.project", "stem.conv", "head"]
+    assert paths(net, sort="-params", top=2) == smallest[:2]
+    assert paths(net, sort="-layer")[0] == "stem.add1" == paths(net, sort="layer")[-1]
+    by_kernel = paths(net, sort="-kernel")  # what is not known comes last in both directions
+    assert by_kernel[:2] == ["stem.project", "stem.conv"] and paths(net, sort="kernel")[:2] == by_kernel[1::-1]
+
+
 # --- formats -------------------------------------------------------------------------------------
 
 
@@ -291,6 +343,22 @@ def test_csv_has_the_columns(net: cnndsl.Network) -> None:
     assert header == ["path", "kernel", "field", "params", "memory%", "arguments"]
     assert rows[1][:5] == ["stem.conv", "3×1", "3×1", "16", "12.4272"]
     assert rows[1][5] == "4, [3, 1], stride=2, padding=[1, 0], groups=2"
+
+
+def test_a_table_has_every_format_of_the_command(net: cnndsl.Network, tmp_path: Path) -> None:
+    table = net.shapes(columns="path,params", sort="params", top=2)
+    assert [*ENDINGS.values()] == [*FORMATS]
+    for ending, form in ENDINGS.items():
+        done = on_command_line({"columns": "path,params", "sort": "params", "top": 2, "format": form})
+        assert done.output.replace(">net<", f">{table.name}<") == table.to(form)
+        path = table.save(tmp_path / f"table{ending}")
+        assert path.read_text() == table.to(form)
+    with pytest.raises(ValueError, match=r'there is no format "latx": did you mean `latex`\?'):
+        table.to("latx")
+    with pytest.raises(ValueError, match=r"a table is saved as \.txt, \.json, .*, not as \.pdf"):
+        table.save(tmp_path / "table.pdf")
+    with pytest.raises(OSError, match="no"):
+        table.save(tmp_path / "no" / "table.csv")
 
 
 def test_a_layer_has_no_arguments_beside_a_column_of_them(net: cnndsl.Network) -> None:
@@ -356,22 +424,59 @@ def test_latex_has_the_columns_and_the_rules(net: cnndsl.Network) -> None:
     assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\midrule", r"\bottomrule"]
 
 
-@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+def test_latex_without_sums_has_a_rule_less(net: cnndsl.Network) -> None:
+    lines = as_latex(net.shapes(columns="line,field,output")).splitlines()
+    assert [line for line in lines if line.endswith("rule")] == [r"\toprule", r"\midrule", r"\bottomrule"]
+    assert lines[-3].startswith("<text>:") or lines[-3].startswith(r"\textless{}text")
+
+
+PDFLATEX = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")
+
+
+def typeset(folder: Path, tables: dict[str, Any]) -> str:
+    """What pdflatex says of an article with these tables. It must succeed."""
+    for name, table in tables.items():
+        table.save(folder / f"{name}.tex")
+    inputs = "\n".join(rf"\typeout{{in {name}:}}\noindent\input{{{name}}}\newpage" for name in tables)
+    packages = r"\usepackage{array, booktabs, longtable}"
+    (folder / "all.tex").write_text(rf"\documentclass{{article}}{packages}\begin{{document}}{inputs}\end{{document}}")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
+    for _ in range(2):  # a longtable knows the widths of its columns the second time
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout[-2000:]
+    return done.stdout
+
+
+@PDFLATEX
+def test_latex_fits_an_article_or_tells_how_wide_it_is(tmp_path: Path) -> None:
+    nets = {name: cnndsl.load(f"zoo:{name}") for name in ("lenet", "resnet18", "unet")}
+    tables = {
+        "small": nets["lenet"].shapes(),
+        "wrapped": nets["unet"].shapes(),
+        "wide": nets["resnet18"].shapes(columns="path,layer,output,params,%,macs,%,field,memory"),
+        "numbers": nets["resnet18"].shapes(columns="path,output,params,%,macs,%,field"),
+    }
+    _, *said = re.split(r"in (\w+):", typeset(tmp_path, tables))
+    excess = {
+        name: max(map(float, re.findall(r"\((\S+)pt too wide", text)), default=0)
+        for name, text in zip(said[::2], said[1::2])
+    }
+    told = {name: [*map(float, re.findall("about ([0-9]+) pt", table.to("latex")))] for name, table in tables.items()}
+    assert excess["small"] == 0 and not told["small"] and "footnotesize" not in tables["small"].to("latex")
+    assert "raggedright" in tables["wrapped"].to("latex") and excess["wrapped"] < 20
+    for name in ("wide", "numbers"):
+        assert told[name] == [pytest.approx(345 + excess[name], rel=0.05)]
+
+
+@PDFLATEX
 def test_latex_compiles_whatever_the_names(net: cnndsl.Network, tmp_path: Path) -> None:
     tables = {
         "short": hostile(net),
         "brackets": hostile(net, "output,path"),
         "long": cnndsl.load("zoo:torchvision/resnet50").shapes(columns=ALL),
     }
-    for name, table in tables.items():
-        (tmp_path / f"{name}.tex").write_text(as_latex(table), encoding="ascii")
-    assert r"\begin{longtable}" in (tmp_path / "long.tex").read_text()
-    inputs = "\n".join(rf"\input{{{name}}}\newpage" for name in tables)
-    text = rf"\documentclass{{article}}\usepackage{{booktabs, longtable}}\begin{{document}}{inputs}\end{{document}}"
-    (tmp_path / "all.tex").write_text(text)
-    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout[-2000:]
+    typeset(tmp_path, tables)
+    assert r"\begin{longtable}" in (tmp_path / "long.tex").read_text(encoding="ascii")
 
 
 # --- the command and its page --------------------------------------------------------------------

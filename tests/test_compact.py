@@ -233,6 +233,73 @@ def test_weights_used_again_share_a_drawing_and_are_said_to_be() -> None:
     assert f"Conv2d 64, 10{X}10 · ReLU" in texts(tower)
 
 
+USES = [
+    ("Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, stride: $m}", "1", "2", f"Conv2d 4, 3{X}3 /1 or /2"),
+    ("Conv2d: {out_channels: 4, kernel_size: 3, padding: $m, dilation: $m}", "1", "2", "dilation 1 or 2"),
+    ("Conv2d: {out_channels: 4, kernel_size: 3, padding: $m}", "1", "0", "padding 0 or 1"),
+    ("Conv2d: {out_channels: 4, kernel_size: 3, groups: $m}", "1", "2", "groups 1 or 2"),
+    ("Conv2d: {out_channels: 4, kernel_size: 3, bias: $m}", "true", "false", "bias false or true"),
+    ("Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, padding_mode: $m}", "zeros", "reflect", "reflect or zeros"),
+    ("BatchNorm2d: {momentum: $m}", "0.1", "0.01", "momentum 0.01 or 0.1"),
+    ("BatchNorm2d: {affine: $m}", "true", "false", "affine false or true"),
+    ("Upsample: {scale_factor: 2, mode: $m}", "nearest", "bilinear", "bilinear or nearest"),
+    ("{Conv2d: [4, 1], parametrization: $m}", "{m: null}", "weight_norm", "parametrization none or weight_norm"),
+    ("branch: [[], []]\n      merge: concat\n      dim: $m", "1", "2", "concat, dim 1 or 2"),
+]
+
+
+@pytest.mark.parametrize("verbose", [False, True])
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("step, default, other, expected", USES)
+def test_a_panel_tells_in_what_its_uses_differ(
+    step: str, default: str, other: str, expected: str, turned: bool, verbose: bool
+) -> None:
+    """Whatever the first use has, also a default of torch."""
+    uses = [other, default] if turned else [default, other]
+    text = "input: [4, 16, 16]\nblocks:\n  B(m):\n    - " + step + "\n    - MaxPool2d: [3, 1, 1]\nnetwork:\n"
+    found = parts(text + "\n".join(f"- branch: [[B: {use}]]\n  merge: add" for use in uses), verbose=verbose)
+    panel = " ".join(texts(found[1]))
+    if verbose and "stride" in step:
+        expected = "stride 1 or 2"
+    assert expected in panel.replace(" | ", " ")
+
+
+def test_the_zoo_tells_a_resnet_from_its_dilated_twin() -> None:
+    plain = [text for part in parts(cnndsl.load("zoo:resnet50").graph)[1:] for text in texts(part)]
+    assert f"Conv2d inner, 3{X}3 /1 or /2 · BN · ReLU" in plain and f"Conv2d inner, 1{X}1 · BN · ReLU" in plain
+    dilated = [text for part in parts(cnndsl.load("zoo:deeplabv3_resnet50").graph)[1:] for text in texts(part)]
+    assert any("dilation 1 or 2 or 4" in text for text in dilated)
+
+
+def test_uses_that_share_a_panel_can_be_told_apart() -> None:
+    text = "input: [4, 16, 16]\nblocks: {B(m): [residual: [Conv2d: [4, 3, 1, 1], STEP]]}\nnetwork: [B: ONE, B: TWO]"
+    for step, one, two in (
+        ("Multiply: $m", "0.1", "0.5"),
+        ("LeakyReLU: $m", "0.1", "0.2"),
+        ("{Conv2d: {out_channels: 4, kernel_size: 3, padding: 1, padding_mode: $m}}", "zeros", "reflect"),
+        ("{Conv2d: {out_channels: 4, kernel_size: 1, groups: $m}}", "1", "2"),
+    ):
+        found = boxes(text.replace("STEP", step).replace("ONE", one).replace("TWO", two))
+        assert [box.partition(" |")[0] for box in found] == [f"B {one}", f"B {two}"]
+    layers = text.replace("STEP", "$m").replace("ONE", "{m: {LeakyReLU: 0.1}}").replace("TWO", "{m: {LeakyReLU: 0.3}}")
+    assert [box.partition(" |")[0] for box in boxes(layers)] == ["B LeakyReLU 0.1", "B LeakyReLU 0.3"]
+    mobile = texts(parts(cnndsl.load("zoo:mobilenet_v3_large").graph)[0], "module")
+    assert all(re.match(r"InvertedResidual \(\w\) [35],", box) for box in mobile)
+
+
+def test_lines_break_between_arguments_only() -> None:
+    long = "Conv2d: {out_channels: 4, kernel_size: 3, padding: [1, 2], dilation: [1, 2], padding_mode: circular}"
+    (told,) = boxes("input: [4, 16, 16]\nnetwork:\n- " + long, verbose=True)
+    assert told.split(" | ") == [f"Conv2d 4, 3{X}3, padding [1, 2],", "dilation [1, 2], padding_mode circular"]
+    (wide,) = boxes("input: [4, 2, 2]\nnetwork: [Unflatten: [1, [" + "1, " * 60 + "4]]]")
+    assert len(wide.split(" | ")) > 2  # a list that is longer than a line
+
+
+def test_many_decimals_are_rounded() -> None:
+    found = [text for part in parts(cnndsl.load("zoo:efficientnet_b7").graph)[1:] for text in texts(part)]
+    assert "StochasticDepth 0.00364 … 0.0109" in found
+
+
 # --- lines ---------------------------------------------------------------------------------------
 
 

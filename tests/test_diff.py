@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
+from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -111,6 +114,91 @@ def _check_balance(found: Diff) -> None:
     expected = Counter(found.right.kinds)
     expected.subtract(found.left.kinds)
     assert {kind: n for kind, n in more.items() if n} == {kind: n for kind, n in expected.items() if n}
+
+
+# --- what is seen from outside ---------------------------------------------------------------------------
+
+#: A network with every kind of wiring, as plain data.
+WIRED: dict[str, Any] = {
+    "input": {"p": [8, 6, 6], "q": [8, 6, 6]},
+    "blocks": {
+        "Two(c)": {
+            "outputs": ["u", "v"],
+            "steps": [{"name": "u", "Conv2d": ["$c", 1]}, {"name": "v", "Conv2d": ["$c", 1]}],
+        }
+    },
+    "init": {"Conv2d": "xavier_uniform"},
+    "network": [
+        {"from": "p"},
+        {"name": "one", "Conv2d": [8, 3, 1, 1]},
+        {"name": "two", "Conv2d": [8, 3, 1, 1]},
+        {"name": "again", "reuse": "one"},
+        {"name": "pair", "Two": 8},
+        {"name": "three", "Conv2d": [8, 1], "parametrization": "weight_norm"},
+        {"from": "q"},
+        {"name": "four", "Conv2d": [8, 1]},
+        {"name": "less", "branch": [[{"from": "three"}], [{"from": "pair.u"}]], "merge": "subtract"},
+        {"name": "last", "branch": [[{"from": "less"}], [{"from": "four"}]], "merge": "add"},
+    ],
+    "outputs": ["last", "less"],
+}
+#: What a random edit writes for a text of that network.
+WORDS = {
+    "u": ["v"], "v": ["u"], "pair.u": ["pair.v"], "xavier_uniform": ["kaiming_uniform", {"normal": {"std": 0.1}}],
+    "subtract": ["divide", "maximum"], "add": ["maximum", "subtract"], "weight_norm": ["spectral_norm"],
+    **{name: ["one", "two", "three", "four", "less", "again", "q"] for name in ("one", "three", "less", "four", "p")},
+}  # fmt: skip
+
+
+def values(data: Any) -> Iterator[tuple[Any, Any]]:
+    """The places of texts, numbers and lists of texts in plain data, but not those that give names."""
+    for key, value in data.items() if isinstance(data, dict) else enumerate(data):
+        if isinstance(value, (dict, list)):
+            yield from values(value)
+        if key != "name" and not isinstance(value, dict):
+            yield data, key
+
+
+def edited(spec: dict[str, Any], random: Random) -> Graph | None:
+    """The network after a small edit, None if it has errors."""
+    spec = deepcopy(spec)
+    data, key = random.choice([*values(spec)])
+    value = data[key]
+    if isinstance(value, list):
+        data[key] = value[::-1] if random.random() < 0.5 else value[:-1]
+    elif isinstance(value, int):
+        data[key] = value + 1
+    else:
+        data[key] = random.choice(WORDS.get(value, [value]))
+    if random.random() < 0.1:
+        spec["input"] = dict(reversed(spec["input"].items()))
+    return edits.compiled(spec)
+
+
+def as_seen(graph: Graph) -> str:
+    """The emitted source, where additions are in one order."""
+    source = cnndsl.network.Network(graph).source()
+    return re.sub(r"(\w+) \+ (\w+)", lambda sides: " + ".join(sorted(sides.groups())), source)
+
+
+def test_networks_with_other_sources_differ() -> None:
+    """And only these do. No sentence has the same before and after."""
+    random = Random(0)
+    before = edits.compiled(WIRED)
+    assert before is not None
+    source, differing = as_seen(before), 0
+    for _ in range(400):
+        after = edited(WIRED, random)
+        if after is None:
+            continue
+        found = compare(before, after)
+        assert bool(found) == (as_seen(after) != source), f"{as_text(found)}\n{as_seen(after)}"
+        assert_mirrored(found, compare(after, before))
+        differing += bool(found)
+        for line in as_text(found).splitlines()[1:]:
+            step = re.search(r"([\w.]+) → ([\w.]+)$", line)
+            assert step is None or step[1] != step[2]
+    assert differing > 50
 
 
 # --- bounded work ----------------------------------------------------------------------------------------

@@ -132,7 +132,7 @@ network:
 """
     (tmp_path / "a.yaml").write_text(text)
     (tmp_path / "b.yaml").write_text(text.replace("from: one", "from: two"))
-    assert told(diff("a.yaml", "b.yaml")) == ["~ join: input 1: one → two"]
+    assert told(diff("a.yaml", "b.yaml")) == ["~ join: input: one → two"]
 
 
 def test_other_parameters(diff: Diff) -> None:
@@ -159,7 +159,118 @@ def test_another_recipe_is_told_but_is_no_difference(diff: Diff) -> None:
         found = diff(ARCHS / "lenet.yaml", "--right-set", "train.epochs=3", "--format", form)
         assert found.exit_code == 0
         assert "the networks are equal\n\nThe specs also differ in train.\n" in found.output
-    assert "The specs also differ in init and train." in diff("zoo:lenet", "zoo:torchvision/vgg11").output
+    assert "The specs also differ in train." in diff("zoo:lenet", "zoo:torchvision/vgg11").output
+
+
+THREE = """\
+input: [8, 16, 16]
+network:
+  - {name: c1, Conv2d: [8, 3, 1, 1]}
+  - {name: c2, Conv2d: [8, 3, 1, 1]}
+  - {name: c3, Conv2d: [8, 3, 1, 1]}
+"""
+TWO = """\
+input: {p: [4, 8, 8], q: [4, 8, 8]}
+blocks:
+  Two: {outputs: [u, v], steps: [{name: u, Conv2d: [4, 1]}, {name: v, ReLU: }]}
+network:
+  - from: p
+  - {name: bb, Two: }
+  - from: bb.u
+  - {name: one, Conv2d: [4, 1]}
+  - from: q
+  - {name: two, Conv2d: [4, 1]}
+  - {name: last, branch: [[from: one], [from: two], [from: bb.v]], merge: add}
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "edit", "wanted"),
+    [
+        (THREE, ("", "outputs: [c3, c2]"), "~ outputs: c3 → c3, c2"),
+        (THREE, ("", "outputs: [c2]"), "~ outputs: c3 → c2"),
+        (THREE, ("[8, 16, 16]", "{img: [8, 16, 16]}"), "~ inputs: x → img"),
+        (THREE, ("", "init: {Conv2d: zeros}"), "~ init Conv2d.weight: torch's default → zeros"),
+        (THREE, ("c3, Conv2d: [8, 3, 1, 1]", "c3, reuse: c2"), "~ c3: its own Conv2d → c2 again (-584 params)"),
+        (THREE + "  - reuse: c1\n", ("reuse: c1", "reuse: c2"), "~ c2: c1 again → c2 again"),
+        (TWO, ("[u, v]", "[v, u]"), "~ bb: outputs: u, v → v, u"),
+        (TWO, ("from: bb.u", "from: bb.v"), "~ one: input: bb.u → bb.v"),
+        (TWO, ("  - from: p", "  - from: q"), "~ bb: input: the input p → the input q"),
+        (TWO, ("{p: [4, 8, 8], q: [4, 8, 8]}", "{q: [4, 8, 8], p: [4, 8, 8]}"), "~ inputs: p, q → q, p"),
+        (TWO, ("[from: one], [from: two]", "[from: two], [from: one]"), ""),
+        (TWO, ("[from: two]", "[from: p]"), "~ last: input: two → the input p"),
+    ],
+)  # fmt: skip
+def test_what_is_seen_from_outside(diff: Diff, tmp_path: Path, text: str, edit: tuple[str, str], wanted: str) -> None:
+    """What a network takes and returns, how its weights start, and which are the same."""
+    old, new = edit
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text.replace(old, new, 1) if old else f"{text}{new}\n")
+    found = diff("a.yaml", "b.yaml")
+    assert found.exit_code == bool(wanted), found.output
+    assert told(found)[0] == (wanted or "the networks are equal")
+
+
+def test_names_that_nobody_wrote_are_told_if_they_are_all(diff: Diff, tmp_path: Path) -> None:
+    """Weights have other names then."""
+    (tmp_path / "a.yaml").write_text("input: [4, 8, 8]\nnetwork: [Conv2d: [4, 1], ReLU]\n")
+    (tmp_path / "b.yaml").write_text("input: [4, 8, 8]\nnetwork: [from: input, Conv2d: [4, 1], ReLU]\n")
+    states = [[*cnndsl.load(tmp_path / name).module().state_dict()] for name in ("a.yaml", "b.yaml")]
+    found = diff("a.yaml", "b.yaml")
+    assert found.exit_code == (states[0] != states[1])
+    assert told(found) == ["~ conv1: renamed: 0 → conv1", "~ relu1: renamed: 1 → relu1"]
+
+
+POOLS = "AvgPool2d: 2, ReLU, Conv2d: [4, 1], AvgPool2d: 2"
+
+
+@pytest.mark.parametrize(
+    ("steps", "old", "new", "wanted"),
+    [
+        (
+            "{name: n, BatchNorm2d: }, {name: r, ReLU: }",
+            "{name: n, BatchNorm2d: }, {name: r, ReLU: }",
+            "{name: r, ReLU: }, {name: n, BatchNorm2d: }",
+            "> r: ReLU, moved; was after n, is after first",
+        ),
+        (POOLS, "AvgPool2d", "MaxPool2d", "~ 2 × MaxPool2d (maxpool1, maxpool2): AvgPool2d(2) → MaxPool2d(2)"),
+        (
+            "Flatten, Linear: 84, Sigmoid, Linear: 80, Sigmoid",
+            ", Linear: 80, Sigmoid",
+            "",
+            "- the network: 2 → 1 × (Linear, Sigmoid) (linear2–sigmoid2: Linear(80), Sigmoid) (-6.80 k params)",
+        ),
+    ],
+)
+def test_sentences(diff: Diff, tmp_path: Path, steps: str, old: str, new: str, wanted: str) -> None:
+    text = "input: [4, 8, 8]\nnetwork: [from: input, {name: first, Conv2d: [4, 1]}, %s]\n"
+    (tmp_path / "a.yaml").write_text(text % steps)
+    (tmp_path / "b.yaml").write_text(text % steps.replace(old, new))
+    assert told(diff("a.yaml", "b.yaml")) == [wanted]
+
+
+def test_blocks_by_another_name(diff: Diff, tmp_path: Path) -> None:
+    """Their places are told, and no module that only some are in."""
+    modules = ", ".join(f"{{name: {name}, sequential: [A: , A: ]}}" for name in ("s1", "s2"))
+    text = f"input: [4, 8, 8]\nblocks: {{A: [Conv2d: [4, 1], ReLU]}}\nnetwork: [{modules}]\n"
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text.replace("A:", "B:"))
+    assert told(diff("a.yaml", "b.yaml")) == ["~ 4 × B (s1.0, s1.1, s2.0, s2.1): A → B"]
+
+
+def test_a_network_that_breaks_its_spec_is_compared(diff: Diff) -> None:
+    """Its `expect` and its recipe do not keep it from being a network."""
+    eight = ("--right-set", "network.1={Conv2d: [8, 5, 1, 2]}")
+    for form in ("text", "markdown"):
+        found = diff(ARCHS / "lenet.yaml", *eight, "--format", form)
+        assert found.exit_code == 1
+        assert "out_channels 6 → 8" in found.output
+        assert re.search(r"right: .*CNN037.*62,558 params, not 61706 as", found.output.replace("\n", " "))
+    (note,) = json.loads(diff(ARCHS / "lenet.yaml", *eight, "--format", "json").output)["notes"]
+    assert note.startswith("right: ") and "lenet.yaml:30:32: error[CNN037]" in note
+    found = diff(ARCHS / "lenet.yaml", "--set", "train.epochs=-1", "-P", "classes=12")
+    assert found.exit_code == 1
+    assert "\nleft: --set train.epochs: error[CNN010]" in found.output
 
 
 # --- formats ---------------------------------------------------------------------------------------------
@@ -201,6 +312,7 @@ def test_narrow_terminals(tmp_path: Path, columns: int) -> None:
     assert "groups 1 → 32" in screen.text
     assert screen.colours
     assert max(map(len, screen.lines)) <= columns
+    assert "-2.07 %" in screen.text
 
 
 def test_from_python() -> None:
@@ -224,8 +336,30 @@ def test_weights(diff: Diff, tmp_path: Path) -> None:
     assert "12.weight, [10, 84] there, [5, 84] here" in found.output
     weights = json.loads(diff(*arguments, "--format", "json").output)["weights"]
     assert len(weights["fit"]) == 8 and weights["missing"] == []
+    assert "rename" not in found.output
     found = diff(ARCHS / "lenet.yaml", ARCHS / "lenet_bn.yaml", "--weights", "lenet.pt", "--format", "markdown")
     assert "<summary>Tensors that do not fit</summary>" in found.output
+
+
+def test_weights_by_other_names(diff: Diff, tmp_path: Path) -> None:
+    """The line that is told loads them."""
+    text = "input: [4, 8, 8]\nblocks: {B: [{name: c, Conv2d: [4, 1]}]}\nnetwork: [{name: one, B: }, Conv2d: [8, 1]]\n"
+    new = text.replace("name: one", "name: two").replace("Conv2d: [8, 1]", "ReLU, Conv2d: [8, 1]")
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(new)
+    module = cnndsl.load("a.yaml").module()
+    torch.save(module.state_dict(), "a.pt")
+    found = diff("a.yaml", "b.yaml", "--weights", "a.pt")
+    line = '  rename: {two: one, "2": "1"}'
+    assert "0 tensors fit, 4 missing, 4 unexpected\n" in found.output
+    assert found.output.endswith(f"\n4 tensors fit with this line in the right spec:\n{line}\n")
+    assert (
+        json.loads(diff("a.yaml", "b.yaml", "--weights", "a.pt", "--format", "json").output)["weights"]["renamed"] == 4
+    )
+    (tmp_path / "b.yaml").write_text(new + line.strip())
+    loaded = cnndsl.load("b.yaml").module("a.pt").state_dict()
+    for tensor, same in zip(module.state_dict().values(), loaded.values()):
+        assert torch.equal(tensor, same)
 
 
 # --- wrong usage -----------------------------------------------------------------------------------------
@@ -455,3 +589,17 @@ def test_files_of_others_are_kept(diff: Diff, tmp_path: Path) -> None:
     assert diff("zoo:lenet", "zoo:lenet_bn", "-o", path, "--force").exit_code == 1
     assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "none" / "diff.svg").exit_code == 2
     assert diff("zoo:lenet", "zoo:lenet_bn", "-o", tmp_path / "diff.gif").exit_code == 2
+
+
+def test_one_layer_of_a_box_in_a_figure(diff: Diff, tmp_path: Path) -> None:
+    """Its text has the colour, and the box is that of a change."""
+    text = "input: [8, 8, 8]\nnetwork: [Conv2d: [8, 1], ReLU, Dropout: 0.1, Conv2d: [8, 1]%s]\n"
+    (tmp_path / "a.yaml").write_text(text % "")
+    (tmp_path / "b.yaml").write_text(text.replace("Dropout: 0.1, ", "") % ", BatchNorm2d")
+    diff("a.yaml", "b.yaml", "-o", tmp_path / "diff.dot")
+    dot = (tmp_path / "diff.dot").read_text()
+    for mark, layer in (("removed", "Dropout"), ("added", "BN")):
+        fill, border = THEMES["light"].marks[mark]
+        assert re.search(f'COLOR="{border}"><B>{layer}', dot)
+        assert dot.count(fill) == 1  # that of the legend
+    assert dot.count(THEMES["light"].marks["changed"][0]) == 2 * 2

@@ -43,14 +43,47 @@ def fitted(name: str, page: str, **options: Any) -> tuple[Page, str]:
 def test_a_page_has_no_faults(name: str) -> None:
     page, _ = fitted(name, "a4")
     assert (page.width, page.height) == (pytest.approx(210 * MM, abs=0.5), pytest.approx(297 * MM, abs=0.5))
-    assert geometry.faults(page, letters=6) == []
+    assert geometry.faults(page, letters=6, margin=margin("a4")) == []
+
+
+def margin(page: str) -> float:
+    """What is empty around a figure, but for the thickness of its outlines and what Graphviz rounds."""
+    return Sheet.of(page).margin - 0.5
+
+
+PAGES = ("a4", "letter", "slide", "170x120mm")
+
+
+def outside(net: cnndsl.Network, name: str) -> list[str]:
+    """What leaves a page; nothing if the network does not fit it, and says so."""
+    try:
+        return geometry.outside(geometry.read(net.diagram(fit=name).svg()), margin(name))
+    except TooSmall:
+        return []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("path", ARCHS, ids=lambda path: path.stem)
 def test_every_network_has_a_page_without_faults(path: Path) -> None:
-    page = geometry.read(cnndsl.load(path).diagram(fit="a4").svg())
+    net = cnndsl.load(path)
+    page = geometry.read(net.diagram(fit="a4").svg())
     assert geometry.faults(page, letters=6) == []
+    assert {name: found for name in PAGES if (found := outside(net, name))} == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("torchvision/convnext_tiny", "a4"), ("torchvision/convnext_tiny", "slide"),
+        ("torchvision/convnext_tiny", "170x120mm"), ("googlenet", "letter-landscape"), ("alexnet", "letter"),
+        ("torchvision/regnet_y_400mf", "170x120mm"), ("torchvision/squeezenet1_0", "170x120mm"),
+        ("timm/dpn68", "a4"),
+    ],
+)  # fmt: skip
+def test_everything_is_inside_of_the_page(name: str, page: str) -> None:
+    """Also where Graphviz measures a text that is wider than our figure."""
+    read, _ = fitted(name, page)
+    assert geometry.outside(read, margin(page)) == []
 
 
 @pytest.mark.parametrize("name", ["resnet18", "torchvision/efficientnet_b7", "beyond/unet"])
@@ -59,7 +92,7 @@ def test_other_pages_have_no_faults(name: str, page: str) -> None:
     read, told = fitted(name, page)
     width, height = Sheet.of(page).width, Sheet.of(page).height
     assert (read.width, read.height) == (pytest.approx(width, abs=0.5), pytest.approx(height, abs=0.5))
-    assert geometry.faults(read, letters=6) == []
+    assert geometry.faults(read, letters=6, margin=margin(page)) == []
     assert told.startswith(f"{page}: compact, ")
 
 

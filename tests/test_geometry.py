@@ -50,6 +50,8 @@ PLANTED = {
         '<text x="100" y="-41"', '<text x="89" y="-50"', "'output' of 'b' leaves its box",
     ),
     "a text that leaves the page": (">net<", f">{'net ' * 12}<", "leaves the page"),
+    "a box that leaves the page": ('<rect x="70"', '<rect x="-70"', "the box 'a' leaves the page"),
+    "a line that leaves the page": ("90 100,-67", "90 400,-67", "the line a->b leaves the page"),
     "a text over another": ('x="30" y="-158"', 'x="84" y="-176"', "'block' of 'block' covers 'net' of ''"),
     "a label under a node": ('<text x="106" y="-84"', '<text x="126" y="-114"', "'64 x 7' of 'a->b' meets the box 'a'"),
     "nodes over each other": ('cy="-45"', 'cy="-100"', "the boxes 'b' and 'a' overlap"),

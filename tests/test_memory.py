@@ -254,6 +254,23 @@ def test_the_peak_of_other_types_is_what_torch_allocates(dtype: str, training: b
         assert peak(net.graph, training=training, batch=BATCH, dtype=dtype) == measured(module, inputs(net, kind))
 
 
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"batch": 0}, ValueError, "batch must be 1 or more, not 0"),
+        ({"batch": "2"}, TypeError, 'batch must be an integer, not "2"'),
+        ({"dtype": "int8"}, ValueError, 'there is no type "int8": the types are float16, bfloat16, float32, float64'),
+    ],
+)
+def test_what_cannot_be_measured_is_refused(arguments: Any, error: type[Exception], message: str) -> None:
+    graph = network("[ReLU]", 8).graph
+    with pytest.raises(error, match=message):
+        peak(graph, **arguments)
+    if "dtype" in arguments:
+        with pytest.raises(error, match=message):
+            output_bytes(graph, **arguments)
+
+
 def test_bytes_are_those_of_new_tensors() -> None:
     text = "[{name: b, sequential: [Conv2d: [4, 1], ReLU: {inplace: true}, ReLU]}, Flatten, Dropout, Linear: 3]"
     net = network(text, 2, 4, 4)

@@ -123,6 +123,15 @@ def test_shapes_tensors_and_macs_are_those_of_torch(plugin: Plugin) -> None:
     assert [*layer.parameters().items()] == [(n, tuple(p.shape)) for n, p in module[0].named_parameters()]
 
 
+def test_a_layer_that_keeps_the_size_keeps_the_effective_stride(plugin: Plugin) -> None:
+    plugin(GATE)
+    plugin("@cnndsl.layer\nclass Halve(nn.Module):\n    def forward(self, x): return x[:, :, ::2]\n", "halve")
+    conv = "{Conv2d: {out_channels: 8, kernel_size: 3, stride: [2, 1]}}"
+    table = cnndsl.loads(spec(conv, "Gate", conv, "Halve")).shapes(columns="path,field,stride")
+    shown = [line.split()[1:] for line in str(table).splitlines()[3:7]]
+    assert shown == [["3\u00d73", "2\u00d71"], ["?", "2\u00d71"], ["?", "4\u00d71"], ["?", "?\u00d71"]]
+
+
 def test_the_decorator_gives_the_class_back_as_it_is(plugin: Plugin) -> None:
     gates = plugin(GATE)
     assert gates.Gate(8).fc1.in_features == 8

@@ -12,7 +12,7 @@ import torch
 
 import cnndsl
 from cnndsl.graph.graph import Graph, Tensor
-from cnndsl.measure.receptive import Axis, receptive_fields
+from cnndsl.measure.receptive import receptive_fields
 
 #: Araujo, Norris and Sim, 2019: size and effective stride of the last feature map, by their formula.
 PUBLISHED = {
@@ -34,8 +34,8 @@ def test_fields_are_the_published_ones(name: str) -> None:
 
 def extents(graph: Graph, tensor: Tensor) -> list[tuple[int | None, Fraction | None]]:
     (axes,) = receptive_fields(graph)[tensor].inputs.values()
-    assert None not in axes
-    return [(axis.size, axis.jump) for axis in axes if isinstance(axis, Axis)]
+    assert all(axis.known for axis in axes)
+    return [(axis.size, axis.jump) for axis in axes]
 
 
 #: Networks with one output, and the size of their input; large enough that a whole field fits in.
@@ -83,6 +83,13 @@ PROBED = {
     "bilinear to corners": (41, "[Upsample: {size: 81, mode: bilinear, align_corners: true}, Conv2d: [2, 3]]"),
     "bicubic": (40, "[Upsample: {scale_factor: 2, mode: bicubic}, Conv2d: [2, 3]]"),
     "area": (36, "[Upsample: {size: 24, mode: area}, Conv2d: [2, 3]]"),
+    "nearest to a size without a common factor": (39, "[Upsample: {size: 29}, Conv2d: [2, 4]]"),
+    "bilinear to corners without a common factor": (
+        20,
+        "[Upsample: {size: 13, mode: bilinear, align_corners: true}, Conv2d: [2, 3]]",
+    ),
+    "area without a common factor": (39, "[Upsample: {size: 28, mode: area}, Conv2d: [2, 4]]"),
+    "a part of a size": (39, "[Upsample: {size: 29}, {Slice: {start: 17, stop: 27, dim: 2}}, Conv2d: [2, 4]]"),
     "nearest-exact": (40, "[Upsample: {scale_factor: 3, mode: nearest-exact}, Conv2d: [2, 5]]"),
     "adaptive": (39, "[Conv2d: [2, 3, 1, 1], AdaptiveAvgPool2d: 6, Conv2d: [2, 2]]"),
     "shuffled pixels": (40, "[Conv2d: [8, 3, 1, 1], PixelShuffle: 2, Conv2d: [2, 4]]"),
@@ -117,24 +124,37 @@ def test_fields_are_those_of_a_network_whose_input_is_changed(name: str) -> None
     assert [extent for extent, _ in extents(net.graph, tensor)] == [probed(net, size, dim) for dim in (2, 3)]
 
 
-@pytest.mark.parametrize(
-    "last",
-    [
-        "AdaptiveAvgPool2d: 1",
-        "Mean: {dim: [2, 3], keepdim: true}",
-        "{Softmax: 2}, {Softmax: 3}",
-        "InstanceNorm2d",
-        "GroupNorm: 1",
-        "{branch: [[], [AdaptiveAvgPool2d: 1, Conv2d: [2, 1], Sigmoid]], merge: multiply}, Conv2d: [2, 3]",
-        "{branch: [[], [AdaptiveAvgPool2d: 1, Upsample: {size: 18}]]}",
-        "Flatten, Linear: 648, Unflatten: {dim: 1, unflattened_size: [2, 18, 18]}",
-    ],
-)
+#: Layers behind which each position sees the whole input, and whether positions are still laid out.
+WHOLE = {
+    "AdaptiveAvgPool2d: 1": False,
+    "Mean: {dim: [2, 3], keepdim: true}": False,
+    "{Softmax: 2}, {Softmax: 3}": True,
+    "InstanceNorm2d": True,
+    "GroupNorm: 1": True,
+    "LayerNorm: {normalized_shape: [2, 18, 18]}": True,
+    "{branch: [[], [AdaptiveAvgPool2d: 1, Conv2d: [2, 1], Sigmoid]], merge: multiply}, Conv2d: [2, 3]": True,
+    "{branch: [[AdaptiveAvgPool2d: 1, Upsample: {size: 18}], []]}": True,
+    "Flatten, Linear: 648, Unflatten: {dim: 1, unflattened_size: [2, 18, 18]}": False,
+}
+
+
+@pytest.mark.parametrize("last", WHOLE)
 def test_layers_that_read_everything_see_the_whole_input(last: str) -> None:
     net = cnndsl.loads(f"input: [2, 20, 20]\nnetwork: [Conv2d: [2, 3], {last}]")
     (tensor,) = net.graph.outputs.values()
-    assert extents(net.graph, tensor) == [(None, None)] * 2
+    assert extents(net.graph, tensor) == [(None, 1 if WHOLE[last] else None)] * 2
     assert [probed(net, 20, dim) for dim in (2, 3)] == [20, 20]
+
+
+@pytest.mark.parametrize("last", [last for last in WHOLE if WHOLE[last]])
+def test_strides_behind_what_sees_everything_are_those_of_the_network_without_it(last: str) -> None:
+    def strides(*steps: str) -> list[Fraction | None]:
+        then = "{Conv2d: {out_channels: 2, kernel_size: 3, stride: [2, 3]}}, {Upsample: {scale_factor: 5}}"
+        net = cnndsl.loads(f"input: [2, 36, 36]\nnetwork: [{', '.join(('Conv2d: [2, 3, 2, 1]', *steps, then))}]")
+        (tensor,) = net.graph.outputs.values()
+        return [jump for _, jump in extents(net.graph, tensor)]
+
+    assert strides(last) == strides() == [Fraction(4, 5), Fraction(6, 5)]
 
 
 def probed(net: cnndsl.Network, size: int, dim: int) -> int:
@@ -193,7 +213,18 @@ def test_a_field_out_of_proportion_is_not_known() -> None:
         "input: [1, 99]\nnetwork: [Upsample: 101, Upsample: {scale_factor: 1.01}, Upsample: 103]"
     ).graph
     (tensor,) = graph.outputs.values()
-    assert receptive_fields(graph)[tensor].inputs == {"x": (None,)}
+    (axis,) = receptive_fields(graph)[tensor].inputs["x"]
+    assert not axis.known and not axis.whole and axis.size is None
+    assert axis.jump == Fraction(99, 101) * Fraction(100, 101) * Fraction(102, 103)
+
+
+def test_strides_out_of_proportion_are_not_known() -> None:
+    """Each of these doubles the stride and, with much padding, keeps the size."""
+    step = "{Conv1d: {out_channels: 1, kernel_size: 7, stride: 2, padding: 53}}"
+    graph = cnndsl.loads(f"input: [1, 100]\nnetwork: [{{repeat: [{step}], times: 999}}]").graph
+    found = [field.inputs["x"][0] for field in receptive_fields(graph).values()]
+    assert found[20].jump == 2**20 and found[20].size == 6 * (2**20 - 1) + 1
+    assert found[40].jump is None and not found[999].known
 
 
 @pytest.mark.parametrize(

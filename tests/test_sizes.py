@@ -235,6 +235,33 @@ def test_sizes_that_end_are_followed_to_their_end(spec: str, fits: str, lossless
     assert axis.below is None if axis.smallest == 1 else axis.below and axis.below.size == axis.smallest - 1
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "Conv1d: [2, 5, 4, 2], MaxPool1d: 3, Flatten, Linear: 3",
+        "Conv1d: [2, 5, 3], Conv1d: [2, 3, 3], AvgPool1d: 2, Flatten, Linear: 3",
+        "Conv1d: [2, 7, 2, 3], MaxPool1d: {kernel_size: 3, stride: 2, padding: 1}, AdaptiveAvgPool1d: 1",
+        "Conv1d: [2, 9, 4], MaxPool1d: 4",
+    ],
+)
+def test_a_search_finds_what_trying_all_sizes_does(layers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = cnndsl.loads(f"input: [1, 300]\nnetwork: [{layers}]")
+    (whole,) = cnndsl.sizes(net).axes
+    monkeypatch.setattr("cnndsl.questions.sizes._MOST", 400)
+    (found,) = cnndsl.sizes(net).axes
+    assert whole.tried and not found.tried
+    for size in range(1, whole.tried + 1):
+        assert (size in found.fitting, size in found.lossless) == (size in whole.fitting, size in whole.lossless)
+    assert (found.below, found.above) == (whole.below, whole.above)
+
+
+def test_a_search_says_nothing_of_sizes_without_a_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
+    pools = "MaxPool1d: {kernel_size: 3, stride: 5}, MaxPool1d: {kernel_size: 6, stride: 2, padding: 1}"
+    monkeypatch.setattr("cnndsl.questions.sizes._MOST", 100)
+    (axis,) = cnndsl.sizes(cnndsl.Text(f"input: [1, 166]\nnetwork: [{pools}, Conv1d: [2, 5, 4, 2]]")).axes
+    assert axis.fitting.open and str(axis.lossless).endswith(", irregular")
+
+
 def test_large_networks_are_bounded() -> None:
     """A few sizes of many layers are tried, and the answer is the same."""
     spec = "input: [1, 64, 64]\nnetwork: [{repeat: [{repeat: [ReLU], times: 1000}], times: 2}, MaxPool2d: 5]"

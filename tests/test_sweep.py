@@ -152,7 +152,7 @@ def test_order(net: Path) -> None:
     found = cnndsl.sweep(TEXT, {"width": [8, 100, 20], "depth": [1, 9, 3]})
     failed = [row for row in found.rows if row.error]
     assert failed and found.sorted("macs").rows[-len(failed) :] == tuple(failed)
-    sound = [row for row in found.sorted("-params").rows if not row.error]
+    sound = [row for row in found.sorted("params").rows if not row.error]
     assert [row.params for row in sound] == sorted((row.params or 0 for row in sound), reverse=True)
     assert [row.values[0] for row in found.sorted("width").rows if not row.error] == [
         "8",

@@ -21,6 +21,7 @@ from cnndsl.zoo import is_of_zoo
 if TYPE_CHECKING:
     from cnndsl.compare.compare import Diff
     from cnndsl.graph.graph import Graph
+    from cnndsl.network import Compilation
     from cnndsl.spec.document import Spec
 
 EQUAL, DIFFERENT = 0, 1
@@ -116,12 +117,20 @@ def diff(
 
         show_git([str(spec) for spec in specs], limits)
         return
+    from msgspec.structs import replace
+
+    from cnndsl.compare.compare import compare, notes, sound
+    from cnndsl.compare.fitting import Fitting
+
     options = (params, settings), (right_params, right_settings)
     try:
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
         check_files(output, force=force)
-        left, right = (_compiled(side, limits) for side in sides)
-        found = _compared(left, right, _titles(sides, (left, right)), weights)
+        compiled = [_compiled(side, limits) for side in sides]
+        left, right = map(sound, compiled)
+        found = compare(left, right, _titles(sides, (left, right)), notes(*compiled))
+        if weights is not None:
+            found = replace(found, weights=Fitting.of(weights, left, right))
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE)
@@ -178,7 +187,7 @@ def _refuse_revision(specs: Sequence[str]) -> None:
         fail(f"{specs[0]} does not exist", help)
 
 
-def _compiled(side: Side, limits: Limits) -> Graph:
+def _compiled(side: Side, limits: Limits) -> Compilation:
     """The network of a side. Ends the program if it has errors."""
     from cnndsl.network import compile_spec
 
@@ -187,10 +196,10 @@ def _compiled(side: Side, limits: Limits) -> Graph:
     except SpecError as error:
         tell(error.diagnostics)
         sys.exit(USAGE)
-    if compilation.graph is None:
-        tell(found for found in compilation.diagnostics if found.is_error)
+    if compilation.sound is None:
+        tell(compilation.errors)
         sys.exit(USAGE)
-    return compilation.graph
+    return compilation
 
 
 def _titles(sides: Sequence[Side], graphs: Sequence[Graph]) -> list[str]:
@@ -200,15 +209,6 @@ def _titles(sides: Sequence[Side], graphs: Sequence[Graph]) -> list[str]:
     labels = [side.label for side in sides]
     given = [", ".join((name, *side.params, *side.settings)) for name, side in zip(names, sides)]
     return next((titles for titles in (names, labels) if titles[0] != titles[1]), given)
-
-
-def _compared(left: Graph, right: Graph, titles: Sequence[str], weights: str | None) -> Diff:
-    from msgspec.structs import replace
-
-    from cnndsl.compare.compare import Fitting, compare
-
-    found = compare(left, right, titles)
-    return found if weights is None else replace(found, weights=Fitting.of(weights, left, right))
 
 
 # --- how it is shown -------------------------------------------------------------------------------------

@@ -13,13 +13,12 @@ from pathlib import Path
 import click
 
 from cnndsl.cli.specs import looks_like_spec
-from cnndsl.compare.compare import Summary, compare
+from cnndsl.compare.compare import Summary, compare, notes
 from cnndsl.compare.revision import Replaced, Repository
 from cnndsl.compare.text import EQUAL, as_text, described
 from cnndsl.diagnostics import RunError, SpecError
-from cnndsl.graph.graph import Graph
 from cnndsl.limits import Limits
-from cnndsl.network import compile_spec
+from cnndsl.network import Compilation, compile_spec
 from cnndsl.printable import lines
 from cnndsl.record import Record
 from cnndsl.spec.document import Kept
@@ -67,29 +66,32 @@ def _shown(versions: Sequence[Version], limits: Limits) -> Iterator[str]:
     if not any(looks_like_spec(version.text) for version in there):
         yield from _text(versions)
         return
-    graphs = [_graph(version, limits) for version in there]
-    for version, graph in zip(there, graphs):
-        if graph is None:
+    compiled = [_compiled(version, limits) for version in there]
+    graphs = [compilation.sound for compilation in compiled if compilation and compilation.sound]
+    for version, compilation in zip(there, compiled):
+        if compilation is None or compilation.sound is None:
             yield lines(f"{version.name} has errors, so the text is shown\n")
-    if len(graphs) == 1 and graphs[0] is not None:
+    if len(there) == len(graphs) == 1:
         what = "new" if versions[0].file == NOTHING else "deleted"
         yield lines(f"{what}: {described(Summary.of(graphs[0], graphs[0].document.name))}\n")
-    elif len(graphs) == 2 and graphs[0] is not None and graphs[1] is not None:
-        found = compare(graphs[0], graphs[1], [version.name for version in versions])
+    elif len(graphs) == 2:
+        before, after = graphs
+        noted = notes(*filter(None, compiled))
+        found = compare(before, after, [version.name for version in versions], noted)
         if found:
             yield as_text(found, medium(), paint())
             return
-        yield f"{EQUAL}\n"
+        yield from (lines(f"{line}\n") for line in (EQUAL, *noted))
     yield from _text(versions)
 
 
-def _graph(version: Version, limits: Limits) -> Graph | None:
-    """The network of a version, None if it has errors. What it extends is read from a revision with this version."""
+def _compiled(version: Version, limits: Limits) -> Compilation | None:
+    """The network of a version, None if it cannot be read. What it extends is from a revision that has this version."""
     path = Path(version.path)
     try:
         there = Repository(Path()).holding(version.path, version.blob) if version.blob.strip("0") else None
         files = Replaced(there or DISK, path, Path(version.file), version.name)
-        return compile_spec(Kept(path, files), limits=limits).graph
+        return compile_spec(Kept(path, files), limits=limits)
     except (SpecError, RunError):
         return None
 

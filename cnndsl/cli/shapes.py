@@ -3,48 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from cnndsl.cli.common import exit_code, format_option, limits_option, read_spec, spec_argument, spec_options, tell
 from cnndsl.cli.completion import one_of, several_of
-from cnndsl.emit.table import COLUMNS, Choice, Table, UnknownName, as_markdown, as_plain, as_text
+from cnndsl.emit.table import COLUMNS, FORMATS, Choice, Table, UnknownName, as_text
 from cnndsl.limits import Limits
 from cnndsl.measure.memory import DTYPES
 from cnndsl.terminal import medium, paint, show, show_exactly, show_painted
-
-
-def _json(table: Table) -> str:
-    from cnndsl.emit.table.programs import as_json
-
-    return as_json(table)
-
-
-def _csv(table: Table) -> str:
-    from cnndsl.emit.table.programs import as_csv
-
-    return as_csv(table)
-
-
-def _page(table: Table) -> str:
-    from cnndsl.emit.table.page import as_page
-
-    return as_page(table)
-
-
-def _latex(table: Table) -> str:
-    from cnndsl.emit.table.latex import as_latex
-
-    return as_latex(table)
-
-
-#: The formats that are the same on every terminal; the pages are files as they are.
-FORMATS: Mapping[str, Callable[[Table], str]] = {
-    **{"plain": as_plain, "json": _json, "csv": _csv, "markdown": as_markdown},
-    **{"html": _page, "latex": _latex},
-}
 
 
 class _Shapes(click.Command):
@@ -76,9 +45,9 @@ class _Shapes(click.Command):
     "--sort",
     metavar="COLUMN",
     shell_complete=one_of(lambda: COLUMNS),
-    help="Sort the innermost rows by a column, the largest first.",
+    help="Sort the innermost rows by a column: numbers from the largest, texts from A; -COLUMN reverses that.",
 )
-@click.option("--top", type=click.IntRange(1), help="Show so many rows of --sort, which is params by default.")
+@click.option("--top", type=click.IntRange(1), help="Show the first N rows of --sort, which is params by default.")
 @click.option(
     "--dtype",
     type=click.Choice([*DTYPES]),
@@ -128,6 +97,6 @@ def _show(table: Table, form: str) -> None:
     if form == "table":
         show_painted(as_text(table, medium(), paint()))
     elif form in ("html", "latex"):
-        show_exactly(FORMATS[form](table))
+        show_exactly(table.to(form))  # a page is a file as it is
     else:
-        show(FORMATS[form](table))
+        show(table.to(form))

@@ -32,7 +32,9 @@ from cnndsl.terminal import medium, paint, show, show_painted
 @format_option(
     "table", "plain", "json", "csv", "markdown", help="table for terminals, plain for diffs, the others for programs."
 )
-@click.option("--sort", metavar="COLUMN", help="params, macs, memory or a parameter; -macs: the largest first.")
+@click.option(
+    "--sort", metavar="COLUMN", help="params, macs or memory, the largest first, or a parameter; -macs reverses."
+)
 @click.option("-o", "--output", type=PICTURE, help="Picture of parameters and MACs to write: .svg, .png or .pdf.")
 @force_option
 @spec_options
@@ -49,8 +51,8 @@ def sweep(
 ) -> None:
     """Compare the costs of SPEC with several values of its parameters.
 
-    -p takes several values: -p width=32,64,128, or a range, -p depth=1..4 or -p rate=0.1..0.5..0.2. Every combination is compiled, and one with
-    errors has them in its row. With -o, a picture shows parameters against MACs.
+    -p takes several values: -p width=32,64,128, or a range, -p depth=1..4 or -p rate=0.1..0.5..0.2. Every combination
+    is compiled, and one with errors has them in its row. With -o, a picture shows parameters against MACs.
     """
     check_files(output, force=force)
 

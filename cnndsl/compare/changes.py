@@ -6,9 +6,9 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnndsl.compare.align import Alignment
-from cnndsl.compare.parts import Part, Tree
-from cnndsl.emit.table import arguments, call
-from cnndsl.graph.graph import Apply, Graph, Module, Tensor
+from cnndsl.compare.parts import COMMUTATIVE, Part, Tree, is_applied
+from cnndsl.emit.table import arguments, call, literal
+from cnndsl.graph.graph import Graph, Tensor
 from cnndsl.record import Record
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.tree import Mapping as TreeMapping
@@ -19,10 +19,12 @@ FAR = 1000
 
 
 class Place(Record, frozen=True):
-    """A part of one of the networks, and its ``call`` as Python would write it. ``outputs`` are shapes with the batch;
-    ``arguments`` those that are not torch's defaults; ``kinds`` counts the layers and merges inside, or itself."""
+    """A part of one of the networks, and its ``call`` as Python would write it. ``where`` is its path as people are
+    told it. ``outputs`` are shapes with the batch; ``arguments`` those that are not torch's defaults; ``kinds`` counts
+    the layers and merges inside, or itself."""
 
     path: str
+    where: str
     kind: str
     call: str
     arguments: Mapping[str, Any]
@@ -61,7 +63,9 @@ class Change(Record, frozen=True):
     """One change.
 
     ``what`` is ``added``, ``removed``, ``moved``, ``changed`` (arguments), ``replaced`` (by another kind), ``renamed``,
-    ``rewired`` (takes another tensor), ``wrapped`` or ``unwrapped``. ``left`` and ``right`` are the parts on each side,
+    ``rewired`` (takes or returns another tensor), ``reused`` (has the weights of another layer or module), ``wrapped``
+    or ``unwrapped``. Of the network as a whole, its ``input``, the names of its ``inputs``, its ``outputs`` or its
+    ``init`` are ``changed``. ``left`` and ``right`` are the parts on each side,
     several if they are in a row. For ``wrapped``, the last place on the right is the module around; for ``unwrapped``
     the last on the left.
 
@@ -112,7 +116,10 @@ class Changes(Record, frozen=True):
 def changes(left: Graph, right: Graph, alignment: Alignment) -> Changes:
     """What changed between two networks."""
     comparison = _Comparison(left, right, alignment)
+    comparison.whole()
     comparison.pair(alignment.left.root, alignment.right.root, False)
+    if not comparison.causes:
+        comparison.given_names()
     return Changes(tuple(comparison.causes), tuple(comparison.explained), tuple(comparison.consequences))
 
 
@@ -121,7 +128,7 @@ def place(part: Part) -> Place:
     operation, cost = part.operation, part.operation.cost
     outputs = tuple(tuple(tensor.shape) for tensor in operation.outputs)
     told = call(operation), arguments(operation)
-    return Place(part.path, part.kind, *told, outputs, part.kinds, cost.params, cost.macs)
+    return Place(part.path, part.where, part.kind, *told, outputs, part.kinds, cost.params, cost.macs)
 
 
 def _sum(places: Sequence[Place], what: str) -> int:
@@ -149,10 +156,12 @@ class _Side:
         """Whether a part has a partner, and kept its place."""
         return part in self.alignment.partners and part not in self.moved
 
-    def producers(self, tensor: Tensor) -> Iterator[Part]:
-        """The part that makes a tensor, and the modules around that return it. None for an input of the network."""
+    def producers(self, tensor: Tensor, around: Part | None = None) -> Iterator[Part]:
+        """The part that makes a tensor, and the modules around that return it, those inside ``around``. None for an
+        input of the network."""
         part = self.tree.makers.get(tensor)
-        while part is not None and part in self.tree.parents and tensor in part.operation.outputs:
+        around = around or self.tree.root
+        while part is not None and part is not around and tensor in part.operation.outputs:
             yield part
             part = self.tree.parents[part]
 
@@ -172,7 +181,7 @@ class _Side:
 
     def path_before(self, part: Part) -> str:
         """The path of the part before, or that of the module around if there is none."""
-        return (self.before(part) or self.tree.parents[part]).path
+        return (self.before(part) or self.tree.parents[part]).where
 
     def is_new(self, tensor: Tensor) -> bool:
         """Whether a part makes a tensor that is only on this side."""
@@ -182,12 +191,31 @@ class _Side:
 
 class _Comparison:
     def __init__(self, left: Graph, right: Graph, alignment: Alignment) -> None:
+        self.graphs = left, right
         self.alignment, self.partners = alignment, alignment.partners
         self.left = _Side(left, alignment.left, alignment)
         self.right = _Side(right, alignment.right, alignment)
         self.causes: list[Change] = []
         self.explained: list[Change] = []
         self.consequences: list[Consequence] = []
+
+    # --- the networks as a whole -----------------------------------------------------------------
+
+    def whole(self) -> None:
+        """Compares what a network takes and returns, and how its weights start."""
+        a, b = self.alignment.left.root, self.alignment.right.root
+        names = ({"inputs": tuple(root.module.given)} for root in (a, b))
+        outputs = self._returned(a, b, len(a.module.made) > 1 or len(b.module.made) > 1)
+        starts = _differing(*map(_starts, self.graphs))
+        for argument in (*_differing(_shapes(a), _shapes(b)), *_differing(*names), *outputs, *starts):
+            self.causes.append(self._change("changed", (a,), (b,), (argument,)))
+
+    def given_names(self) -> None:
+        """Compares the names of layers and modules that nobody wrote, which those of the weights begin with."""
+        for a in self.alignment.left.places:
+            b = self.partners[a]
+            if is_applied(a.operation) and not a.is_reuse and a.name != b.name:
+                self.causes.append(self._change("renamed", (a,), (b,), (Argument("name", a.name, b.name),)))
 
     # --- pairs -----------------------------------------------------------------------------------
 
@@ -198,7 +226,7 @@ class _Comparison:
             self._add(change, explained)
         if a.content == b.content:
             self._follow(a, b)
-        elif a.is_module and b.is_module and not _reuses(a, b):
+        elif a.is_module and b.is_module and not (a.is_reuse or b.is_reuse):
             is_block = bool(a.module.block) and a in self.left.tree.parents
             told = explained or (is_block and any(change.what == "changed" for change in found))
             same = not is_block or self.left.definitions.get(a.kind) == self.right.definitions.get(b.kind)
@@ -218,20 +246,23 @@ class _Comparison:
 
     def _own(self, a: Part, b: Part) -> Iterator[Change]:
         """The changes of two matched parts, without those inside."""
-        is_root = a not in self.left.tree.parents
-        if is_root:
-            if differing := _differing(_shapes(a), _shapes(b)):
-                yield self._change("changed", (a,), (b,), differing)
+        if a not in self.left.tree.parents:
             return
-        if not _reuses(a, b):
+        if not (a.is_reuse and b.is_reuse and self._takes_same(a, b)):
             yield from self._altered(a, b)
         if a not in self.alignment.moved and (inputs := tuple(self._rewired(a, b))):
             yield self._change("rewired", (a,), (b,), inputs)
+        if a.is_module and b.is_module and (outputs := tuple(self._returned(a, b, False))):
+            yield self._change("rewired", (a,), (b,), outputs)
 
     def _altered(self, a: Part, b: Part) -> Iterator[Change]:
         """The changes of what a part is, and of its name."""
         if a.kind != b.kind or a.is_module != b.is_module:
             yield self._change("replaced", (a,), (b,))
+        elif a.is_reuse or b.is_reuse:
+            again = (part.path if part.is_reuse else None for part in (a, b))
+            yield self._change("reused", (a,), (b,), (Argument("weights", *again),))
+            return
         elif a.content != b.content and (differing := _differing(a.arguments, b.arguments)):
             yield self._change("changed", (a,), (b,), differing)
         if (a.is_named or b.is_named) and a.name != b.name:
@@ -246,11 +277,18 @@ class _Comparison:
         sides = tuple(map(place, left)), tuple(map(place, right))
         return Change(what, *sides, tuple(differing), block=block, inside=inside, around=around, **more)
 
+    def _takes_same(self, a: Part, b: Part) -> bool:
+        """Whether two parts that take an earlier one again take partners."""
+        one, other = self.left.tree.firsts[a.path], self.right.tree.firsts[b.path]
+        return self.partners.get(one) is other
+
     # --- wiring ----------------------------------------------------------------------------------
 
     def _rewired(self, a: Part, b: Part) -> Iterator[Argument]:
         """The inputs that come from elsewhere."""
         ours, theirs = list(a.operation.inputs), list(b.operation.inputs)
+        if a.kind == b.kind in COMMUTATIVE:
+            ours, theirs = self._without_common(a, b, ours, theirs)
         if self._alike(a, b, ours, theirs):
             return
         if len(ours) != len(theirs):
@@ -264,19 +302,49 @@ class _Comparison:
                 name = f"input {index + 1}" if max(len(ours), len(theirs)) > 1 else "input"
                 yield Argument(name, _told(self.left, a, one), _told(self.right, b, other))
 
+    def _without_common(
+        self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The tensors that only one of two parts takes, in any order."""
+        only, left = [], list(theirs)
+        for tensor in ours:
+            same = next((place for place, other in enumerate(left) if self._alike(a, b, [tensor], [other])), None)
+            if same is None:
+                only.append(tensor)
+            else:
+                del left[same]
+        return only, left
+
+    def _returned(self, a: Part, b: Part, is_named: bool) -> Iterator[Argument]:
+        """The outputs of two modules, if they differ: in number, in where they come from, or, if ``is_named``, in their
+        names. One that comes from a part that is new, gone or moved is told there."""
+        ours, theirs = a.module.made, b.module.made
+        if len(ours) == len(theirs) and not (is_named and [*ours] != [*theirs]):
+            pairs = zip(ours.values(), theirs.values())
+            if all(self._is_told(x, y) or self._alike_inside(a, b, x, y, a) for x, y in pairs):
+                return
+        yield Argument("outputs", _outputs(self.left, a), _outputs(self.right, b))
+
+    def _is_told(self, x: Tensor, y: Tensor) -> bool:
+        makers = (side.tree.makers.get(tensor) for side, tensor in ((self.left, x), (self.right, y)))
+        return not all(maker is None or self.left.is_steady(maker) for maker in makers)
+
+    def _alike_inside(self, a: Part, b: Part, x: Tensor, y: Tensor, around: Part | None = None) -> bool:
+        """Whether two tensors in matched modules are the same input of these, or come from the same place."""
+        return _given(a, x) == _given(b, y) != -1 or self._comes_from(x, y, around)
+
     def _alike(self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> bool:
         """Whether tensors that two parts take come from the same places."""
         around, other = self.left.tree.parents[a], self.right.tree.parents[b]
         inside = self.partners.get(around) is other
-        return len(ours) == len(theirs) and all(
-            (inside and _given(around, x) == _given(other, y) != -1) or self._comes_from(x, y)
-            for x, y in zip(ours, theirs)
-        )
+        same = self._alike_inside if inside else lambda _, __, x, y: self._comes_from(x, y)
+        return len(ours) == len(theirs) and all(same(around, other, x, y) for x, y in zip(ours, theirs))
 
-    def _comes_from(self, x: Tensor, y: Tensor) -> bool:
-        """Whether two tensors come from the same place: from partners, or else from the same steady parts before."""
+    def _comes_from(self, x: Tensor, y: Tensor, around: Part | None = None) -> bool:
+        """Whether two tensors come from the same place: from partners, inside ``around`` on the left side if it is
+        given, or else from the same steady parts before."""
         others = list(self.right.producers(y))
-        for part in self.left.producers(x):
+        for part in self.left.producers(x, around):
             if (other := self.partners.get(part)) in others:
                 assert other is not None
                 return part.operation.outputs.index(x) == other.operation.outputs.index(y)
@@ -414,9 +482,13 @@ def _figures(part: Part) -> Hashable:
     return tuple(tensor.shape for tensor in part.operation.outputs), cost.params
 
 
-def _reuses(a: Part, b: Part) -> bool:
-    """Whether both take an earlier layer or module again, whose changes are told where it is made."""
-    return all(isinstance(part.operation, (Apply, Module)) and part.operation.reuse for part in (a, b))
+def _starts(graph: Graph) -> dict[str, str]:
+    """How weights start, by layer and tensor."""
+    found = {}
+    for init in graph.initializations:
+        given = ", ".join(f"{name}={literal(value)}" for name, value in init.arguments.items())
+        found[f"init {init.layer}.{init.tensor}"] = init.function + f"({given})" * bool(given)
+    return found
 
 
 def _given(around: Part, tensor: Tensor) -> int:
@@ -428,8 +500,27 @@ def _given(around: Part, tensor: Tensor) -> int:
 def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
     """Where a tensor that a part takes comes from, in words; None if there is none. If it comes from a module beside
     the part, that is told, not the layer inside."""
-    if not tensors:
-        return None
-    found = list(side.producers(tensors[0]))
-    beside = [maker for maker in found if side.tree.parents[maker] is side.tree.parents[part]]
-    return (beside or found)[0].path if found else "the input"
+    return _source(side, side.tree.parents[part], tensors[0]) if tensors else None
+
+
+def _source(side: _Side, around: Part, tensor: Tensor) -> str:
+    """Where a tensor comes from, as seen in a module."""
+    found = list(side.producers(tensor))
+    if not found:
+        names = [*side.tree.root.module.given]
+        return f"the input {names[side.inputs.get(tensor, 0)]}" if len(names) > 1 else "the input"
+    beside = [maker for maker in found if side.tree.parents[maker] is around]
+    maker = (beside or found)[0]
+    if len(maker.operation.outputs) == 1:
+        return maker.where
+    index = maker.operation.outputs.index(tensor)
+    return f"{maker.where}[{index}]" if not maker.is_module else f"{maker.where}.{[*maker.module.made][index]}"
+
+
+def _outputs(side: _Side, part: Part) -> tuple[str, ...]:
+    """The outputs of a module: where they come from, with their names if these are others."""
+    found = []
+    for name, tensor in part.module.made.items():
+        source = _source(side, part, tensor).removeprefix(f"{part.where}.")
+        found.append(source if name in (source, "output") else f"{name} ({source})")
+    return tuple(found)

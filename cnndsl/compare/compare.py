@@ -7,16 +7,18 @@ from collections.abc import Mapping, Sequence
 
 from cnndsl.compare.align import align
 from cnndsl.compare.changes import Argument, Change, Consequence, changes
+from cnndsl.compare.fitting import Fitting
 from cnndsl.compare.parts import Reader
+from cnndsl.diagnostics import SpecError
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.measure.receptive import receptive_fields
-from cnndsl.network import Network, load
+from cnndsl.network import Compilation, Network, compile_spec
 from cnndsl.record import Record
 from cnndsl.spec.document import Spec
 from cnndsl.spec.tree import plain
 
 #: The parts of a spec that say nothing about its network.
-SECTIONS = ("init", "train")
+SECTIONS = ("train",)
 
 
 class Summary(Record, frozen=True):
@@ -45,36 +47,14 @@ class Summary(Record, frozen=True):
         return cls(name, inputs, outputs, kinds, len(graph.root.layers), cost.params, cost.macs, _field(graph))
 
 
-class Fitting(Record, frozen=True):
-    """Which tensors of a checkpoint of the left network fit the right one, by their names there. ``unlike`` have
-    another shape and ``unusable`` are not plain numbers, each with the difference; ``missing`` are only in the network,
-    ``unexpected`` only in the checkpoint."""
-
-    origin: str
-    fit: tuple[str, ...]
-    unlike: tuple[tuple[str, str], ...]
-    unusable: tuple[tuple[str, str], ...]
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
-
-    @classmethod
-    def of(cls, source: str, left: Graph, right: Graph) -> Fitting:
-        """Reads a checkpoint of ``left``. Raises :class:`RunError` if there is nothing to read."""
-        from cnndsl.weights import fit_of, read_weights
-
-        weights = read_weights(source, left.document.name)
-        found = fit_of(Network(right).module(), weights, right)
-        return cls(found.origin, tuple(found.taken), found.unlike, found.unusable, found.missing, found.unexpected)
-
-
 class Diff(Record, frozen=True):
     """The differences of two networks, true if there are any.
 
     ``params`` are parameters of the specs that have other values. ``changes`` are the causes of all that differs.
     ``explained`` are changes inside of blocks that follow from other arguments of the block; ``consequences`` are
     layers that only have other shapes. ``sections`` are the parts of the specs that say nothing about the network, such
-    as ``train``, and differ. ``weights`` tells what fits of a checkpoint of the left network, if it was
-    asked.
+    as ``train``, and differ. ``notes`` tell which side breaks its ``expect``, or has a recipe with errors. ``weights``
+    tells what fits of a checkpoint of the left network, if it was asked.
     """
 
     left: Summary
@@ -84,6 +64,7 @@ class Diff(Record, frozen=True):
     explained: tuple[Change, ...]
     consequences: tuple[Consequence, ...]
     sections: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     weights: Fitting | None = None
 
     def __bool__(self) -> bool:
@@ -104,23 +85,41 @@ class Diff(Record, frozen=True):
 def diff(left: Network | Spec, right: Network | Spec) -> Diff:
     """What differs between two networks, each a :class:`Network`, the path of a spec, or ``zoo:NAME``.
 
-    Raises :class:`SpecError` for a spec with errors.
+    A spec may break its ``expect`` or have errors in its recipe, which are noted. Raises :class:`SpecError` for any
+    other error.
 
     >>> cnndsl.diff("zoo:resnet18", cnndsl.load("zoo:resnet18", depths=(2, 2, 3, 2)))
     """
-    before, after = (side.graph if isinstance(side, Network) else load(side).graph for side in (left, right))
-    return compare(before, after)
+    sides = [
+        Compilation(side.graph, [], sound=side.graph) if isinstance(side, Network) else compile_spec(side)
+        for side in (left, right)
+    ]
+    before, after = map(sound, sides)
+    return compare(before, after, notes=notes(*sides))
 
 
-def compare(left: Graph, right: Graph, names: Sequence[str] = ()) -> Diff:
-    """What differs between two networks. ``names`` are what they are called, by default their own names."""
+def sound(side: Compilation) -> Graph:
+    """The network of a side. Raises :class:`SpecError` if it has none."""
+    if side.sound is None:
+        raise SpecError(side.diagnostics, side.partial)
+    return side.sound
+
+
+def notes(left: Compilation, right: Compilation) -> tuple[str, ...]:
+    """The errors of two sides that have networks."""
+    return tuple(f"{name}: {found}" for name, side in (("left", left), ("right", right)) for found in side.errors)
+
+
+def compare(left: Graph, right: Graph, names: Sequence[str] = (), notes: Sequence[str] = ()) -> Diff:
+    """What differs between two networks. ``names`` are what they are called, by default their own names; ``notes`` are
+    those of the diff."""
     reader = Reader()
     alignment = align(reader.tree(left), reader.tree(right))
     found = changes(left, right, alignment)
     before, after = names or (left.document.name, right.document.name)
     summaries = Summary.of(left, before), Summary.of(right, after)
     params, sections = _params(left, right), _sections(left, right)
-    return Diff(*summaries, params, found.causes, found.explained, found.consequences, sections)
+    return Diff(*summaries, params, found.causes, found.explained, found.consequences, sections, tuple(notes))
 
 
 def _field(graph: Graph) -> tuple[int | None, ...]:
@@ -128,7 +127,7 @@ def _field(graph: Graph) -> tuple[int | None, ...]:
     fields = receptive_fields(graph)
     spread = [tensor for tensor in fields if any(size > 1 for size in tensor.shape.spatial)]
     axes = next(iter(fields[spread[-1]].inputs.values()), ()) if spread else ()
-    return tuple(axis.size for axis in axes if axis) if all(axes) else ()
+    return tuple(axis.size for axis in axes) if all(axis.known for axis in axes) else ()
 
 
 def _sections(left: Graph, right: Graph) -> tuple[str, ...]:

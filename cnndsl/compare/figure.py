@@ -35,12 +35,15 @@ def figure(diff: Diff, left: Graph, right: Graph) -> Diagram:
 
 
 def _coloured(graph: Graph, marks: Mapping[str, Mark], title: str) -> Picture:
-    """A network in which only what has a mark has a colour. A box of several layers is changed if one of them is new;
-    the legend explains the marks that are seen."""
+    """A network in which only what has a mark has a colour. A box of several layers is changed if one of them is new,
+    whose text has the mark; the legend explains the marks that are seen."""
     titled = replace(graph, root=replace(graph.root, name=title))
-    seen = {box.mark for box in sheet(titled, Options(marks=marks)).boxes if box.kind != "swatch"}
+    boxes = [box for box in sheet(titled, Options(marks=marks)).boxes if box.kind != "swatch"]
+    texts = (piece.look for box in boxes for line in box.lines for piece in line.pieces)
+    seen = {*(box.mark for box in boxes), *texts}
     shown: dict[str, Mark] = {path: mark if mark in seen else "changed" for path, mark in marks.items()}
-    found = sheet(titled, Options(marks={path: mark for path, mark in shown.items() if mark in seen}))
+    whole: dict[str, Mark] = {"": "changed"} if "changed" in seen else {}
+    found = sheet(titled, Options(marks=whole | {path: mark for path, mark in shown.items() if mark in seen}))
     return replace(found, boxes=tuple(box if box.mark else replace(box, family="") for box in found.boxes))
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, Tensor
 from cnndsl.record import Record
+
+#: Merges that do not depend on the order of their inputs.
+COMMUTATIVE = ("add", "multiply", "maximum", "minimum")
 
 
 class Part(Record, frozen=True, eq=False):
@@ -43,6 +46,20 @@ class Part(Record, frozen=True, eq=False):
         return self.operation.path
 
     @property
+    def where(self) -> str:
+        """Its path as people are told it: that of a ``reuse`` has its own name, not that of what it takes again."""
+        operation = self.operation
+        if not (is_applied(operation) and operation.called):
+            return self.path
+        around, dot, _ = self.path.rpartition(".")
+        return f"{around}{dot}{operation.called}"
+
+    @property
+    def is_reuse(self) -> bool:
+        """Whether it takes an earlier layer or module again."""
+        return is_applied(self.operation) and self.operation.reuse
+
+    @property
     def module(self) -> Module:
         """Its operation, if that is a module."""
         assert isinstance(self.operation, Module)
@@ -70,13 +87,14 @@ class Part(Record, frozen=True, eq=False):
 
 
 class Tree(Record, frozen=True):
-    """The parts of a network, with the module around each, its place among that one's children, and the part that makes
-    each tensor."""
+    """The parts of a network, with the module around each, its place among that one's children, the part that makes
+    each tensor, and the first part of each path, which a ``reuse`` takes again."""
 
     root: Part
     parents: Mapping[Part, Part]
     places: Mapping[Part, int]
     makers: Mapping[Tensor, Part]
+    firsts: Mapping[str, Part]
 
 
 class Reader:
@@ -91,12 +109,14 @@ class Reader:
         parents: dict[Part, Part] = {}
         places: dict[Part, int] = {}
         makers: dict[Tensor, Part] = {}
+        firsts: dict[str, Part] = {}
         for part in root.everything():
+            firsts.setdefault(part.path, part)
             parents.update(dict.fromkeys(part.children, part))
             places.update({child: place for place, child in enumerate(part.children)})
             if not part.is_module:
                 makers.update(dict.fromkeys(part.operation.outputs, part))
-        return Tree(root, parents, places, makers)
+        return Tree(root, parents, places, makers, firsts)
 
     def _number(self, key: Hashable) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
@@ -106,8 +126,9 @@ class Reader:
         for index, tensor in enumerate(module.given.values()):
             places.setdefault(tensor, (-1, index))
         children = []
+        firsts: dict[str, int] = {}
         for index, operation in enumerate(module.operations):
-            taken = _wires(operation.inputs, places, index)
+            taken = _taken(operation, places, index), index - firsts.setdefault(operation.path, index)
             read = self._module(operation, taken) if isinstance(operation, Module) else self._leaf(operation, taken)
             children.append(read)
             places.update({tensor: (index, place) for place, tensor in enumerate(operation.outputs)})
@@ -164,10 +185,23 @@ def arguments(operation: Apply | Merge | Split) -> tuple[dict[str, Any], dict[st
 
 
 def _kind(operation: Operation) -> tuple[str, bool]:
-    return operation.kind, isinstance(operation, (Apply, Module)) and operation.reuse
+    return operation.kind, is_applied(operation) and operation.reuse
 
 
-def _wires(tensors: Sequence[Tensor], places: Mapping[Tensor, tuple[int, ...]], index: int) -> Hashable:
+def is_applied(operation: Operation) -> TypeGuard[Apply | Module]:
+    """Whether it is a layer or a module, which can be reused."""
+    return isinstance(operation, (Apply, Module))
+
+
+def _taken(operation: Operation, places: Mapping[Tensor, tuple[int, ...]], index: int) -> Hashable:
+    """Where the inputs of an operation come from, sorted if it does not depend on their order."""
+    found = _wires(operation.inputs, places, index)
+    return tuple(sorted(found)) if operation.kind in COMMUTATIVE else found
+
+
+def _wires(
+    tensors: Sequence[Tensor], places: Mapping[Tensor, tuple[int, ...]], index: int
+) -> tuple[tuple[int, ...], ...]:
     """Where tensors come from, told so that equal modules tell it alike: an input of the module by its place, another
     tensor by how many operations before it was made."""
     found = [places.get(tensor, ()) for tensor in tensors]

@@ -14,7 +14,8 @@ from cnndsl.grid import FILE, GONE, Grid, Medium, Paint, unpainted
 from cnndsl.printable import in_markdown, one_line
 
 if TYPE_CHECKING:
-    from cnndsl.compare.compare import Diff, Fitting, Summary
+    from cnndsl.compare.compare import Diff, Summary
+    from cnndsl.compare.fitting import Fitting
 
 #: The widest line of a list of changes, and how many groups are listed, and of those that follow from others.
 WIDEST, CAUSES, EXPLAINED = 100, 60, 8
@@ -42,8 +43,8 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
         told = f"params: {argument.name} {before} {ARROW} {after}"
         lines += wrap(shown(told), width, subsequent_indent="    ")
     lines += ["", *(_changes(diff, medium, paint) if diff else [EQUAL])]
-    if told := _other_sections(diff):
-        lines += ["", *wrap(told, width)]
+    for told in _asides(diff):
+        lines += ["", *wrap(shown(told), width)]
     for line in _fitting(diff.weights):
         lines += wrap(shown(line), width, subsequent_indent="    ") or [""]
     return "\n".join(lines) + "\n"
@@ -54,9 +55,9 @@ def _value(value: object) -> str:
     return told if len(told) <= LONGEST else shorten(told)
 
 
-def _other_sections(diff: Diff) -> str:
-    """What differs of the specs besides the networks, "" if nothing does."""
-    return f"The specs also differ in {' and '.join(diff.sections)}." if diff.sections else ""
+def _asides(diff: Diff) -> list[str]:
+    """What differs of the specs besides the networks, and what is wrong with them."""
+    return [*(f"The specs also differ in {section}." for section in diff.sections), *diff.notes]
 
 
 def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
@@ -98,6 +99,15 @@ def _fitting(weights: Fitting | None) -> Iterator[str]:
         yield from (f"  {what}: {name}" for name in names[:TENSORS])
         if len(names) > TENSORS:
             yield f"  {what}: {len(names) - TENSORS} more"
+    if weights.rename:
+        lines = [f"{_key(ours)}: {_key(theirs)}" for ours, theirs in weights.rename.items()]
+        yield f"{weights.renamed} tensors fit with this line in the right spec:"
+        yield f"  rename: {{{', '.join(lines)}}}"
+
+
+def _key(name: str) -> str:
+    """A name as YAML reads it: in quotes if it could be a number."""
+    return name if name[:1].isalpha() else f'"{name}"'
 
 
 def _explained(diff: Diff) -> tuple[Group, ...]:
@@ -145,7 +155,9 @@ def figures(diff: Diff) -> Grid:
         rows.append((name, human(one), human(other), _percent(one, other)))
     names = (left.name, right.name)
     before, after = names if len({*names, *_HEADS}) == 4 else ("left", "right")
-    return Grid(("", f">{before}", f">{after}", ">by"), rows, ((">by", GONE), (f">{before}", 8), (f">{after}", 8)))
+    return Grid(
+        ("", f">{before}", f">{after}", ">by"), rows, ((f">{before}", 8), (f">{after}", 8), ("", 10), (">by", GONE))
+    )
 
 
 def described(summary: Summary) -> str:
@@ -187,8 +199,7 @@ def as_markdown(diff: Diff) -> str:
     """The same as GitHub shows it: short, with the long lists folded."""
     names = f"{_code(diff.left.name)} {ARROW} {_code(diff.right.name)}"
     if not diff:
-        sections = filter(None, [_other_sections(diff)])
-        return "\n\n".join([f"**{names}**: {EQUAL}", *sections, *_weights(diff.weights)]) + "\n"
+        return "\n\n".join([f"**{names}**: {EQUAL}", *map(in_markdown, _asides(diff)), *_weights(diff.weights)]) + "\n"
     causes, explained = grouped(diff.changes), _explained(diff)
     listed = [_item(group) for group in causes[:LISTED]]
     grid = figures(diff)
@@ -199,7 +210,7 @@ def as_markdown(diff: Diff) -> str:
         "\n".join([_cells(grid.columns), "| --- | ---: | ---: | ---: |", *(_cells(row) for row in grid.rows)]),
         *filter(None, [in_markdown(kinds_changed(diff.left.kinds, diff.right.kinds))]),
         *_folded(consequences(diff) or "What follows", _following(explained, diff)),
-        *filter(None, [_other_sections(diff)]),
+        *map(in_markdown, _asides(diff)),
         *_weights(diff.weights),
     ]
     return "\n\n".join(parts) + "\n"

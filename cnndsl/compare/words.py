@@ -18,7 +18,9 @@ OTHER_SIGN = "~"
 PARTS, PLACES, VALUES = 4, 6, 4
 _ONE_SIDED = ("added", "removed")
 #: Changes that are told one by one if they are not in a block.
-_ALONE = ("moved", "rewired")
+_ALONE = ("moved", "rewired", "reused")
+#: Changes whose details give their places.
+_PLACED = ("renamed", "wrapped", "unwrapped")
 
 
 class Group(Record, frozen=True):
@@ -39,7 +41,7 @@ class Group(Record, frozen=True):
         """How many parameters more the right side has because of what is added, removed or changed itself. Of a module
         that is replaced, what is in it is told."""
         first = self.changes[0]
-        told = self.what in (*_ONE_SIDED, "changed") or (self.what == "replaced" and first.place.is_operation)
+        told = self.what in (*_ONE_SIDED, "changed", "reused") or (self.what == "replaced" and first.place.is_operation)
         return sum(change.params for change in self.changes) if told and first.place.path else 0
 
     @property
@@ -47,8 +49,8 @@ class Group(Record, frozen=True):
         """Where it is."""
         first, number = self.changes[0], len(self.changes)
         places = first.left if first.what == "wrapped" else first.right or first.left
-        if first.what == "changed" and not first.around and not first.place.path:
-            return "input"
+        if not first.place.path:
+            return first.arguments[0].name
         if first.block and number > 1:
             where = first.block if first.count else f"{first.block}.{first.inside}"
             return f"{where} in {number} blocks"
@@ -58,9 +60,39 @@ class Group(Record, frozen=True):
             return _cut([_paths(change.right or change.left) for change in self.changes], PLACES)
         kinds = _listed([place.kind for place in places])
         if number > 1:
-            alike = first.around and all(change.around == first.around for change in self.changes)
-            return f"{number} {TIMES} {kinds}" + (f" in {first.around}" if alike else "")
+            return f"{number} {TIMES} {kinds}{self._there}"
         return f"{_paths(places)} {kinds}" if self.what == "changed" else _paths(places)
+
+    @property
+    def _there(self) -> str:
+        """The module around all, and the paths of the parts in it, unless the details give them."""
+        around = self.changes[0].around
+        alike = around if all(change.around == around for change in self.changes) else ""
+        where = f" in {alike}" * bool(alike)
+        if self.what in _PLACED or any(self.are_placed(index) for index in self.arguments):
+            return where
+        paths = [_paths(change.right or change.left).removeprefix(f"{alike}.") for change in self.changes]
+        return f"{where} ({_cut(paths, PLACES)})"
+
+    @property
+    def arguments(self) -> range:
+        """The numbers of the arguments of each change."""
+        return range(len(self.changes[0].arguments))
+
+    def are_placed(self, index: int) -> bool:
+        """Whether the details give the places of each value of an argument."""
+        return self.what == "changed" and len(self.steps(index)) > 1 and not self.ratio(index)
+
+    def ratio(self, index: int) -> str:
+        """By what all values of an argument were multiplied or divided, "" if that differs."""
+        return _ratio([change.arguments[index] for change in self.changes])
+
+    def steps(self, index: int) -> Mapping[str, Sequence[Change]]:
+        """The changes by the values before and after of an argument."""
+        found: dict[str, list[Change]] = {}
+        for change in self.changes:
+            found.setdefault(_step(change.arguments[index]), []).append(change)
+        return found
 
     @property
     def details(self) -> tuple[str, ...]:
@@ -87,8 +119,8 @@ def _key(change: Change) -> object:
     if change.block:
         return change.what, kinds, names, change.block, change.inside
     if change.what == "changed" and not change.place.is_operation:
-        return change.what, kinds, names, "" if change.place.path else "input"
-    return change.what, kinds, names, change.around, change.place.path if change.what in _ALONE else ""
+        return change.what, kinds, names
+    return change.what, kinds, names, change.around, id(change) if change.what in _ALONE else ""
 
 
 # --- details ---------------------------------------------------------------------------------------------
@@ -100,7 +132,9 @@ def _only(group: Group) -> Iterator[str]:
     if first.count is None:
         yield from _several(list(dict.fromkeys(_calls(change.right or change.left) for change in group.changes)))
     elif len(group.changes) == 1:
-        yield f"{_step_of(first.count)} ({_paths(first.right or first.left)})"
+        run = first.right or first.left
+        calls = f": {_calls(run)}" if all(place.is_operation for place in run) else ""
+        yield f"{_step_of(first.count)} ({_paths(run)}{calls})"
     elif not first.block:
         number = sum(len(change.right or change.left) for change in group.changes) // len(first.count.unit)
         yield f"{number} {TIMES} ({_listed(first.count.unit)}) {group.what}"
@@ -122,20 +156,20 @@ def _step_of(count: Count) -> str:
 
 def _changed(group: Group) -> Iterator[str]:
     """Each argument, with its values before and after."""
-    for index, argument in enumerate(group.changes[0].arguments):
-        steps: dict[str, list[Change]] = {}
-        for change in group.changes:
-            steps.setdefault(_step(change.arguments[index]), []).append(change)
-        ratio = _ratio([change.arguments[index] for change in group.changes]) if len(steps) > 1 else ""
+    if not group.changes[0].place.path:
+        yield _names(group.changes[0].arguments[0])
+        return
+    for index in group.arguments:
+        steps = group.steps(index)
         if len(steps) == 1:
             told = next(iter(steps))
-        elif ratio:
+        elif ratio := group.ratio(index):
             told = f"{ratio} ({_cut(list(steps), VALUES)})"
         elif group.changes[0].block:
             told = _cut(list(steps), VALUES)
         else:
             told = _cut([f"{step} ({_cut([c.place.path for c in at], 4)})" for step, at in steps.items()], VALUES)
-        yield told if argument.name == "input" else f"{argument.name} {told}"
+        yield f"{group.changes[0].arguments[index].name} {told}"
 
 
 def _replaced(group: Group) -> Iterator[str]:
@@ -147,7 +181,8 @@ def _replaced(group: Group) -> Iterator[str]:
 
 def _moved(group: Group) -> Iterator[str]:
     change = group.changes[0]
-    yield f"{_calls(change.right)}, moved from {_paths(change.left)} to {_paths(change.right)}"
+    here, there = _paths(change.left), _paths(change.right)
+    yield f"{_calls(change.right)}, moved{f' from {here} to {there}' * (here != there)}"
     (after,) = change.arguments
     if after.before != after.after:
         yield f"was after {after.before or 'the input'}, is after {after.after or 'the input'}"
@@ -162,8 +197,15 @@ def _renamed(group: Group) -> Iterator[str]:
 
 def _rewired(group: Group) -> Iterator[str]:
     for argument in group.changes[0].arguments:
-        before, after = argument.before or "nothing", argument.after or "nothing"
-        yield f"{argument.name}: {shorten(before)} {ARROW} {shorten(after)}"
+        yield f"{argument.name}: {_names(argument)}"
+
+
+def _reused(group: Group) -> Iterator[str]:
+    """Weights of its own, or those of another part."""
+    change = group.changes[0]
+    (weights,) = change.arguments
+    sides = weights.before, weights.after
+    yield f" {ARROW} ".join(f"{path} again" if path else f"its own {change.place.kind}" for path in sides)
 
 
 def _wrapped(group: Group) -> Iterator[str]:
@@ -178,7 +220,7 @@ def _wrapped(group: Group) -> Iterator[str]:
 
 _DETAILS = {
     "added": _only, "removed": _only, "changed": _changed, "replaced": _replaced, "moved": _moved,
-    "renamed": _renamed, "rewired": _rewired, "wrapped": _wrapped, "unwrapped": _wrapped,
+    "renamed": _renamed, "rewired": _rewired, "reused": _reused, "wrapped": _wrapped, "unwrapped": _wrapped,
 }  # fmt: skip
 
 
@@ -192,8 +234,8 @@ def _calls(places: Sequence[Place]) -> str:
 def _paths(places: Sequence[Place]) -> str:
     """The path of a part, or the first and the last of several."""
     if len(places) == 1:
-        return places[0].path
-    first, last = places[0].path, places[-1].path
+        return places[0].where
+    first, last = places[0].where, places[-1].where
     around, _, name = last.rpartition(".")
     return f"{first}\N{EN DASH}{name if first.rpartition('.')[0] == around else last}"
 
@@ -204,6 +246,18 @@ def _step(argument: Argument) -> str:
     short = [f"{value:.4g}" if type(value) is float else literal(value) for value in (before, after)]
     told = short if short[0] != short[1] else [literal(before), literal(after)]
     return f" {ARROW} ".join(map(shorten, told))
+
+
+def _names(argument: Argument) -> str:
+    """Names and paths before and after, as they are."""
+    nothing = "torch's default" if argument.name.startswith("init ") else "nothing"
+    return f" {ARROW} ".join(shorten(_name(value, nothing)) for value in (argument.before, argument.after))
+
+
+def _name(value: object, nothing: str) -> str:
+    if isinstance(value, tuple) and all(isinstance(item, str) for item in value):
+        return ", ".join(value)
+    return value if isinstance(value, str) else nothing if value is None else literal(value)
 
 
 def _ratio(arguments: Sequence[Argument]) -> str:

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence, Set
 from math import ceil
 from typing import Any, TypeAlias
 
-from cnndsl.emit.diagram.compact.words import NOISE
+from cnndsl.emit.diagram.compact.arguments import NOISE
 from cnndsl.emit.diagram.labels import plain, required
 from cnndsl.emit.table import arguments
 from cnndsl.explorer.fields import fields

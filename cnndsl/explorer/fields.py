@@ -22,11 +22,11 @@ def fields(graph: Graph) -> tuple[list[Words], list[int]]:
 
 def _words(field: Field | None) -> Words:
     seen = {name: axes for name, axes in field.inputs.items() if axes} if field else {}
-    if not seen or not all(axis for axes in seen.values() for axis in axes):
+    if not seen or not all(axis.known for axes in seen.values() for axis in axes):
         return "", ""
     names = {name: f"{name} " if len(seen) > 1 else "" for name in seen}
-    sizes = (f"{names[name]}{_sizes(axis for axis in axes if axis)}" for name, axes in seen.items())
-    strides = (f"{names[name]}{_strides(axis for axis in axes if axis)}" for name, axes in seen.items())
+    sizes = (f"{names[name]}{_sizes(axes)}" for name, axes in seen.items())
+    strides = (f"{names[name]}{_strides(axes)}" for name, axes in seen.items())
     return ", ".join(sizes), ", ".join(strides)
 
 

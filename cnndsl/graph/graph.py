@@ -50,7 +50,7 @@ class Apply(Record, frozen=True, eq=False):
     """A layer applied to a tensor. ``reuse`` is true if an earlier step made the layer.
 
     ``bound`` is the layer with its arguments, and ``written`` are these as the spec has them, before evaluation.
-    ``inputs`` are the layer's input, and what it reads besides.
+    ``inputs`` are the layer's input, and what it reads besides. ``called`` is the name that a ``reuse`` gives it.
     """
 
     step: Step
@@ -61,6 +61,7 @@ class Apply(Record, frozen=True, eq=False):
     inputs: tuple[Tensor, ...]
     output: Tensor
     reuse: bool = False
+    called: str = ""
 
     @property
     def layer(self) -> Layer:

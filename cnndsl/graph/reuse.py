@@ -51,9 +51,8 @@ class Reusing:
                 _refuse(step.target, named, site)
             return None
         again = self._again(step, named.item, named, x, site)
-        if isinstance(again, Module):
-            again = replace(again, called=name or "")
         if again is not None:
+            again = replace(again, called=name or "")
             site.body.append(again)
         else:
             site.scope.fail(named.item.name, named.item.kind, x)

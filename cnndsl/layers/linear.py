@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cnndsl.layers.kinds import BOOLEAN, NATURAL, NUMBER, POSITIVE
 from cnndsl.layers.shape import Shape
 from cnndsl.layers.table import INPUT, Layer, Saved, argument, inferred, layer
-from cnndsl.layers.windows import WHOLE, Windows
+from cnndsl.layers.windows import REDUCED, Windows
 
 
 @layer
@@ -39,7 +39,7 @@ class Linear(Layer):
         return out.elements * self.in_features
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
-        return {x.rank - 1: WHOLE}
+        return {x.rank - 1: REDUCED}
 
     def saves(self, x: Shape, out: Shape) -> Saved:
         return INPUT

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from cnndsl.layers.kinds import BOOLEAN, INTEGER, NULL, NUMBER, Listing
 from cnndsl.layers.shape import Refused, Shape, kept, resolve_sample_dim
 from cnndsl.layers.table import Layer, Saved, argument, layer
-from cnndsl.layers.windows import WHOLE, Windows
+from cnndsl.layers.windows import REDUCED, Windows
 from cnndsl.printable import as_written
 
 
@@ -45,7 +45,7 @@ class _Reduction(Layer):
         return dims
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
-        return dict.fromkeys(self._dims(x), WHOLE)
+        return dict.fromkeys(self._dims(x), REDUCED)
 
     def arrangement(self, x: Shape, out: Shape) -> tuple[tuple[int, ...], ...]:
         reduced = () if self.values["keepdim"] else self._dims(x)

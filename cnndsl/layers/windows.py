@@ -22,23 +22,33 @@ class Span(NamedTuple):
 
 
 class Windows(NamedTuple):
-    """A pattern that repeats: output ``q * len(spans) + r`` reads the positions of ``spans[r]``, all moved by
-    ``q * advance``. None reads nothing, as between the values that a transposed convolution spreads."""
+    """A pattern that repeats: output ``q * period + r`` reads the positions of ``spans[r]``, all moved by
+    ``q * advance``. None reads nothing, as between the values that a transposed convolution spreads.
+
+    Without any spans, each position of the output reads the whole axis; if ``spans`` is None, which ones it reads is
+    not known. Nothing advances if the positions of the output are not laid out along the axis.
+    """
 
     advance: int
-    spans: tuple[Span | None, ...]
+    spans: tuple[Span | None, ...] | None
+    period: int = 1
 
     @property
     def one_to_one(self) -> bool:
-        return self.advance == 1 and len(self.spans) == 1 and self.spans[0] is not None and self.spans[0][:2] == (0, 0)
+        return self.advance == self.period == 1 and bool(self.spans and self.spans[0] and self.spans[0][:2] == (0, 0))
 
 
-#: Each position of the output reads the whole axis.
-WHOLE = Windows(0, ())
-#: A pattern that is too long to be of use.
-UNKNOWN = Windows(0, (None,))
+#: Each position of the output reads the whole axis, and is one of its positions, as in a normalization.
+WHOLE = Windows(1, ())
+#: Each position of the output reads the whole axis, of which nothing is left, as in a mean.
+REDUCED = Windows(0, ())
 #: The longest pattern. A spec may have sizes of millions.
 LONGEST = 4096
+
+
+def repeating(advance: int, period: int, span: Callable[[int], Span | None]) -> Windows:
+    """A pattern of so many spans; not known if it is too long to be of use."""
+    return Windows(advance, tuple(map(span, range(period))) if period <= LONGEST else None, period)
 
 
 def moved(by: int) -> Windows:
@@ -57,35 +67,30 @@ def spreading(kernel: int, stride: int, padding: int, dilation: int) -> Windows:
     common = gcd(dilation, stride)
     period = stride // common  # of the positions of the kernel that meet the same outputs
     read: dict[int, Span] = {}
-    for m in range(min(kernel, period)):
+    for m in range(min(kernel, period, LONGEST)):
         far = m + (kernel - 1 - m) // period * period
         quotient, rest = divmod(m * dilation - padding, stride)
         read[rest] = Span(-((far * dilation - padding) // stride), -quotient, dilation // common)
-    return Windows(1, tuple(map(read.get, range(stride))))
+    return repeating(1, stride, read.get)
 
 
 def adaptive(size: int, out: int) -> Windows:
     """Adaptive pooling: window ``i`` goes from ``floor(i * size / out)`` to ``ceil((i + 1) * size / out)``."""
     if out == 1 and size > 1:
-        return WHOLE
+        return REDUCED
     common = gcd(size, out)
     advance, period = size // common, out // common
-    if period > LONGEST:
-        return UNKNOWN
-    ends = [-(i * -advance // period) for i in range(period + 1)]
-    return Windows(advance, tuple(Span(i * advance // period, ends[i + 1] - 1) for i in range(period)))
+    return repeating(advance, period, lambda i: Span(i * advance // period, -((i + 1) * -advance // period) - 1))
 
 
 def interpolated(ratio: Fraction, offset: Fraction, taps: Callable[[Fraction], Span]) -> Windows:
     """Interpolation: output ``i`` is at position ``i * ratio + offset`` of the input, and reads its ``taps``."""
-    if ratio.denominator > LONGEST:
-        return UNKNOWN
-    return Windows(ratio.numerator, tuple(taps(i * ratio + offset) for i in range(ratio.denominator)))
+    return repeating(ratio.numerator, ratio.denominator, lambda i: taps(i * ratio + offset))
 
 
 def repeated(times: int) -> Windows:
     """Each position of the input appears so many times."""
-    return UNKNOWN if times > LONGEST else Windows(1, (Span(0, 0),) * times)
+    return repeating(1, times, lambda _: Span(0, 0))
 
 
 def nearest(position: Fraction) -> Span:

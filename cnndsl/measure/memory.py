@@ -17,6 +17,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
+from cnndsl.diagnostics import check_number, got
 from cnndsl.graph.combine import combine
 from cnndsl.graph.graph import Apply, Graph, Merge, Module, Operation, Split, Tensor
 from cnndsl.layers import Shape
@@ -47,16 +48,16 @@ class Memory(Record, frozen=True):
 def memory(network: Graph | Module, dtype: str = "float32") -> Memory:
     """The bytes of a network and of its activations, for the batch that it was compiled for."""
     root = _root(network)
-    operations = _singles(root)
-    inference, training = (_Pass(DTYPES[dtype], training, None).peak(operations, root) for training in (False, True))
-    return Memory(root.cost.params * DTYPES[dtype], inference, training, dtype, root.input.shape[0])
+    operations, itemsize = _singles(root), _itemsize(dtype)
+    inference, training = (_Pass(itemsize, training, None).peak(operations, root) for training in (False, True))
+    return Memory(root.cost.params * itemsize, inference, training, dtype, root.input.shape[0])
 
 
 def output_bytes(network: Graph | Module, *, dtype: str = "float32", training: bool = False) -> Mapping[Operation, int]:
     """The bytes that each operation's output takes. A view, or the output of a layer that works in place, takes none; a
     module's are those of everything in it."""
     found: dict[Operation, int] = {}
-    _add(_root(network), DTYPES[dtype], training, found)
+    _add(_root(network), _itemsize(dtype), training, found)
     return found
 
 
@@ -76,10 +77,18 @@ def peak(network: Graph | Module, *, training: bool = False, dtype: str = "float
     """The most bytes of activations that live at once in a forward pass, with its inputs and outputs.
 
     In ``training``, what the backward pass needs is kept. It is what torch keeps on a CPU: a GPU keeps the mask of a
-    dropout as bytes. ``batch`` replaces the number of samples that the network was compiled for.
+    dropout as bytes. ``batch`` replaces the number of samples that the network was compiled for. Raises ValueError for
+    a type that there is not, or fewer samples than one.
     """
+    check_number("batch", batch, optional=True)
     root = _root(network)
-    return _Pass(DTYPES[dtype], training, batch).peak(_singles(root), root)
+    return _Pass(_itemsize(dtype), training, batch).peak(_singles(root), root)
+
+
+def _itemsize(dtype: str) -> int:
+    if dtype not in [*DTYPES]:
+        raise ValueError(f"there is no type {got(dtype)}: the types are {', '.join(DTYPES)}")
+    return DTYPES[dtype]
 
 
 def _root(network: Graph | Module) -> Module:

@@ -208,9 +208,10 @@ class _Probe:
         fitting = self._followed(own, most, self.fits) or self._run(own)
         lossless = self._followed(own, most, self.lossless)
         if lossless is None:
-            last = min(own + most, fitting.end or own)
-            near = range(max(own - most, fitting.smallest or own), last + 1)
-            lossless = Pattern(tuple(size for size in near if self.lossless(size)))
+            low, high = fitting.smallest or own, own + most if fitting.open else fitting.end or own
+            near = range(max(own - most, low), min(own + most, high) + 1)
+            whole = not fitting.open and near == range(low, high + 1)
+            lossless = Pattern(tuple(size for size in near if self.lossless(size)), near.stop, regular=whole)
         return fitting, lossless
 
     def _run(self, own: int) -> Pattern:

@@ -60,15 +60,16 @@ class Sweep(Record, frozen=True):
         return picture(self)
 
     def sorted(self, by: str) -> Sweep:
-        """The same with its rows in order: by ``params``, ``macs``, ``memory`` or the name of a parameter, with a ``-``
-        before it the largest first. Rows with errors come last. Raises ValueError for other names."""
+        """The same with its rows in order: by ``params``, ``macs`` or ``memory``, the largest first, or by a parameter,
+        the smallest first. A ``-`` before the name reverses that. Rows with errors come last. Raises
+        ValueError for other names."""
         name = by.removeprefix("-")
         known = (*self.names, *COSTS)
         if name not in known:
             meant = did_you_mean(name, known) or f"there are {', '.join(known)}"
             raise ValueError(f"there is no column `{shorten(name)}`; {meant}")
         sound = [row for row in self.rows if row.error is None]
-        sound.sort(key=lambda row: self._rank(row, name), reverse=by.startswith("-"))
+        sound.sort(key=lambda row: self._rank(row, name), reverse=by.startswith("-") != (name not in self.names))
         return Sweep(self.name, self.names, (*sound, *(row for row in self.rows if row.error is not None)))
 
     def _rank(self, row: Row, name: str) -> tuple[int, float, str]:

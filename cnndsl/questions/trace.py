@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
@@ -30,10 +30,12 @@ from cnndsl.graph.graph import (
 )
 from cnndsl.layers.shape import axis_name
 from cnndsl.network import Network, compile_spec
-from cnndsl.questions.lookup import Target, failure, find
-from cnndsl.questions.origin import Names, of_call, of_document, of_round, origins, within
+from cnndsl.questions.lookup import Target, failure, find, uses
+from cnndsl.questions.origin import Names, Scope, of_call, of_document, of_rounds, origins, within
 from cnndsl.questions.trace_table import Size, Step, Trace
+from cnndsl.spec.steps import Step as SpecStep
 from cnndsl.spec.steps import arms
+from cnndsl.spec.values import Value
 from cnndsl.spec.words import INPUT
 
 if TYPE_CHECKING:
@@ -47,9 +49,9 @@ def trace(net: Network | Spec, path: str | None = None, /, **params: Any) -> Tra
     """Where the shape at ``path`` comes from, step by step from the input.
 
     ``net`` is a network or a spec, which may have errors; ``params`` replace the spec's own. ``path`` is that of a
-    module, layer or merge, as the table of shapes has it, or a place in a file, ``net.yaml:16``. By default it is what
-    fails, or else the network's output. Raises :class:`LookupError` for a path that leads to nothing or to several
-    things, and :class:`SpecError` if the spec has no network at all.
+    module, layer or merge, as the table of shapes has it, ``PATH#2`` that of the second use of a layer, or a place in a
+    file, ``net.yaml:16``. By default it is what fails, or else the network's output. Raises :class:`LookupError` for a
+    path that leads to nothing or to several things, and :class:`SpecError` if the spec has no network at all.
     """
     if isinstance(net, Network):
         if params:
@@ -66,10 +68,14 @@ def trace_in(root: Module, path: str | None = None, diagnostics: Iterable[Diagno
     """:func:`trace` in a network, or in what is known of one with errors."""
     target = find(root, path) if path is not None else failure(root) or _end(root)
     inputs = {name: tensor.shape for name, tensor in _inputs(root).items()}
-    steps = _folded(tuple(_Tracer(root, target).steps()))
-    asked = path or INPUT if isinstance(target, Tensor) else target.path or "output"
+    tracer = _Tracer(root, target)
+    steps = _folded(tuple(tracer.steps()))
+    asked = path or INPUT if isinstance(target, Tensor) else tracer.path(target) or "output"
+    number = 0 if isinstance(target, Tensor) else sum(item.path == target.path for item in root.everything)
     made = (target,) if isinstance(target, Tensor) else () if isinstance(target, Failed) else target.outputs
-    return Trace(root.name, asked, inputs, tuple(tensor.shape for tensor in made), steps, tuple(diagnostics))
+    return Trace(
+        root.name, asked, inputs, tuple(tensor.shape for tensor in made), steps, tuple(diagnostics), max(number, 1)
+    )
 
 
 def _end(root: Module) -> Target:
@@ -95,6 +101,11 @@ class _Tracer:
                 self.makers |= dict.fromkeys(operation.outputs, operation)
         self.names = {tensor: name for name, tensor in reversed([*_inputs(root).items()])}
         self.document = of_document(root)
+        self.paths = uses(root)
+        #: By path, the step that makes a module, and the arguments of a layer, with the names around. Later uses have
+        #: the same.
+        self.makes: dict[str, tuple[SpecStep | None, Names]] = {}
+        self.arguments: dict[str, tuple[Mapping[str, Value], Names]] = {}
         self.needed = self._needed()
 
     def _needed(self) -> set[Operation]:
@@ -109,57 +120,83 @@ class _Tracer:
                 pending += maker.inputs
         return needed
 
+    def path(self, item: Operation | Failed) -> str:
+        return item.path if isinstance(item, Failed) else self.paths.get(item, item.path)
+
     def steps(self) -> Iterator[Step]:
-        yield from self._in_body(self.root.body, within(self.root.definition.steps, self.document))
-        if isinstance(self.target, Failed):
+        yield from self._in_module(self.root, within(self.root.steps, self.document))
+
+    def _in_module(self, item: Module, scope: Scope) -> Iterator[Step]:
+        yield from self._in_body(item.body, scope)
+        if isinstance(self.target, Failed) and self.target in item.failed:
             yield self._failed(self.target)
 
-    def _in_body(self, body: Body, names: Names) -> Iterator[Step]:
+    def _in_body(self, body: Body, scope: Scope) -> Iterator[Step]:
         for item in body:
+            names = scope.of(item.step)
             if isinstance(item, Module):
-                inside = tuple(self._in_body(item.body, of_call(item, names, self.document)))
+                inside = tuple(self._in_module(item, self._called(item, names)))
                 if inside:
                     yield self._module(item, inside)
             elif isinstance(item, (Apply, Merge, Split)):
+                if isinstance(item, Apply):
+                    self.arguments.setdefault(item.path, (item.written, names))
                 if item in self.needed:
-                    yield self._operation(item, names)
+                    yield self._operation(item)
             else:
                 for inner, known in self._inside(item, names):
                     yield from self._in_body(inner, known)
 
-    def _inside(self, item: Region, names: Names) -> Iterator[tuple[Body, Names]]:
+    def _called(self, item: Module, names: Names) -> Scope:
+        """The names inside of a module."""
+        step, around = self.makes.setdefault(item.path, (item.step, names))
+        return of_call(item, step, around, self.document)
+
+    def _inside(self, item: Region, names: Names) -> Iterator[tuple[Body, Scope]]:
         """The bodies of a region, each with the names that are known there."""
+        here = Scope({}, names)
         match item:
             case Inline():
-                yield item.body, of_call(item, names, self.document)
+                yield item.body, of_call(item, item.step, names, self.document)
             case Repeat() | Dense():
                 (arm, *_) = arms(item.step)
-                for number, inner in enumerate(item.bodies):
-                    yield inner, of_round(item.step, arm, number, len(item.bodies), names)
+                yield from zip(item.bodies, map(of_rounds(item.step, arm, len(item.bodies), names), count()))
             case Branch():
-                yield from ((inner, names) for inner in item.bodies[:-1][: item.split is not None])
-                rounds = Counter(arm.written for arm in item.arms)
-                for way in item.arms:
-                    arm = item.step.branches[way.written]
-                    yield way.body, of_round(item.step, arm, way.round, rounds[way.written], names)
-                yield (item.merge,), names
+                yield from ((inner, here) for inner in item.bodies[:-1][: item.split is not None])
+                yield from ((way.body, scope) for way, scope in zip(item.arms, self._ways(item, names)))
+                yield (item.merge,), here
             case Residual():
                 for inner, arm in zip((item.body, item.shortcut), arms(item.step)):
-                    yield inner, of_round(item.step, arm, 0, 1, names)
-                yield from ((inner, names) for inner in item.bodies[2:])
+                    yield inner, of_rounds(item.step, arm, 1, names)(0)
+                yield from ((inner, here) for inner in item.bodies[2:])
+
+    def _ways(self, item: Branch, names: Names) -> Iterator[Scope]:
+        """The names in each branch."""
+        rounds = Counter(way.written for way in item.arms)
+        known = {
+            written: of_rounds(item.step, item.step.branches[written], several, names)
+            for written, several in rounds.items()
+        }
+        return (known[way.written](way.round) for way in item.arms)
 
     # --- one step --------------------------------------------------------------------------------
 
     def _module(self, item: Module, inside: tuple[Step, ...]) -> Step:
+        if inside[-1].failed:
+            shapes = tuple(tensor.shape for tensor in item.inputs)
+            return Step(
+                self.path(item), call(item), shapes, (), self._sources(item.inputs), steps=_folded(inside), failed=True
+            )
         return self._step(item, steps=_folded(inside))
 
-    def _operation(self, item: Apply | Merge | Split, names: Names) -> Step:
+    def _operation(self, item: Apply | Merge | Split) -> Step:
         shapes = [tensor.shape for tensor in item.inputs]
         out = item.outputs[0].shape
         arguments: dict[str, tuple[str, ...]] = {}
         if isinstance(item, Apply):
             told = item.layer.arithmetic(shapes[0], out)
-            arguments = {name: origins(value, names) for name, value in item.written.items()}
+            written, names = self.arguments[item.path]
+            arguments = {name: origins(value, names) for name, value in written.items()}
         elif isinstance(item, Merge):
             told = arithmetic(item.kind, shapes, item.dim)
         else:
@@ -172,7 +209,7 @@ class _Tracer:
         place = str(item.step.span) if item.step else ""
         (maker,) = self._sources(item.outputs[-1:]) or ("",)
         return Step(
-            item.path, call(item), inputs, outputs, self._sources(item.inputs), place=place, maker=maker, **more
+            self.path(item), call(item), inputs, outputs, self._sources(item.inputs), place=place, maker=maker, **more
         )
 
     def _failed(self, target: Failed) -> Step:
@@ -181,7 +218,7 @@ class _Tracer:
 
     def _sources(self, tensors: Iterable[Tensor]) -> tuple[str, ...]:
         return tuple(
-            self.names[tensor] if tensor in self.names else self.makers[tensor].path
+            self.names[tensor] if tensor in self.names else self.path(self.makers[tensor])
             for tensor in tensors
             if tensor in self.names or tensor in self.makers
         )

@@ -11,6 +11,7 @@ from cnndsl.grid import FILE, GONE, Cell, Grid, Medium, Paint, unpainted
 from cnndsl.json_text import json_text
 from cnndsl.layers import Shape
 from cnndsl.printable import one_line
+from cnndsl.questions.lookup import USE
 from cnndsl.questions.wrapped import wrapped
 from cnndsl.record import Record
 
@@ -67,7 +68,7 @@ class Step(Record, frozen=True):
 class Trace(Record, frozen=True):
     """Where the shape of ``path`` in the network ``name`` comes from: ``steps`` lead from the ``inputs`` to its
     ``output``, one shape or several. With errors in the spec, ``diagnostics`` has them, and the last step may be one
-    that fails, without an output."""
+    that fails, without an output. A layer with several ``uses`` has a path for each: ``relu``, ``relu#2``, ..."""
 
     name: str
     path: str
@@ -75,6 +76,7 @@ class Trace(Record, frozen=True):
     output: tuple[Shape, ...]
     steps: tuple[Step, ...]
     diagnostics: tuple[Diagnostic, ...] = ()
+    uses: int = 1
 
     def __repr__(self) -> str:
         return as_plain(self)
@@ -104,8 +106,21 @@ def as_text(trace: Trace, medium: Medium = FILE, paint: Paint = unpainted) -> st
             indent = _INDENT * (line.depth + 2)
             shown += [paint(part, "dim") for part in wrapped(medium.shown(detail), medium, indent)]
     result = _shapes(trace.output) or "fails"
-    title = f"{paint(medium.shown(trace.path), 'bold')} of {medium.shown(trace.name)}: {result}"
-    return "\n".join((title, "", *shown)) + "\n"
+    use, others = _uses(trace)
+    title = f"{paint(medium.shown(trace.path), 'bold')} of {medium.shown(trace.name)}{use}: {result}"
+    below = wrapped(medium.shown(others), medium) if others else ()
+    return "\n".join((title, *below, "", *shown)) + "\n"
+
+
+def _uses(trace: Trace) -> tuple[str, str]:
+    """Which of several uses of a layer this is, and the paths of the others."""
+    if trace.uses == 1:
+        return "", ""
+    path, _, number = trace.path.partition(USE)
+    others = [f"{path}{USE}{other}" for other in range(2, trace.uses + 1) if f"{other}" != number]
+    others = [path, *others] if number else others
+    more = ", ..." if len(others) > _NAMED else ""
+    return f", use {number or 1} of {trace.uses}", f"other uses: {one_line(', '.join(others[:_NAMED]))}{more}"
 
 
 # --- lines ---------------------------------------------------------------------------------------
@@ -135,12 +150,13 @@ class _Writer(Record, frozen=True):
 
     def _inside(self, step: Step, around: str, depth: int, before: str) -> Iterator[_Line]:
         """The lines inside of a module. Those of one that is used again, in the same way, are only told of."""
-        if step.steps and self.written.get(step.path) == step.key:
+        path = step.path.partition(USE)[0]
+        if step.steps and self.written.get(path) == step.key:
             yield _Line((f"{_INDENT * depth}as before", "", "", ""), (), depth)
             return
-        self.written[step.path] = step.key
+        self.written[path] = step.key
         source = step.sources[0] if len(step.sources) == 1 else before
-        yield from self.lines(step.steps, step.path if step.layer else around, depth, source)
+        yield from self.lines(step.steps, path if step.layer else around, depth, source)
 
     def _line(self, step: Step, around: str, depth: int, before: str) -> _Line:
         name = _short(step.path, around)
@@ -159,6 +175,8 @@ class _Writer(Record, frozen=True):
         elif step.sources and step.sources[0] != before:
             yield f"of {one_line(step.sources[0])}"
         for (text, size), alike in groupby(step.sizes, lambda size: (size.arithmetic, size.size)):
+            if text == str(size):  # the layer's arguments tell as much
+                continue
             yield f"{', '.join(each.axis for each in alike)}: {_equation(text, size)}"
         for name, links in step.arguments.items():
             shown = links if step.path == self.target else links[:_LINKS]
@@ -215,6 +233,7 @@ def as_json(trace: Trace) -> str:
         {
             "name": trace.name,
             "path": trace.path,
+            "uses": trace.uses,
             "inputs": {name: list(shape) for name, shape in trace.inputs.items()},
             "output": [list(shape) for shape in trace.output],
             "steps": [_step(step) for step in trace.steps],

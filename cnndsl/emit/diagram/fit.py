@@ -73,7 +73,10 @@ def draw(graph: Graph, drawn: Diagram, options: Options) -> None:
     page, scale = fitted.page, fitted.scale
     middle = (bottom - top) - (page.height / 2 - page.margin) / scale  # Graphviz counts upwards
     shown = (page.width, page.height, scale, (left + right) / 2, middle)
-    drawn.graph_attr |= {"viewport": ",".join(f"{number:.4f}" for number in shown), "pad": "0", "margin": "0"}
+    # Graphviz moves what it has measured to the origin, by its own widths of texts. The viewport is where it was.
+    drawn.graph_attr |= {
+        "viewport": ",".join(f"{number:.4f}" for number in shown), "pad": "0", "margin": "0", "notranslate": "true",
+    }  # fmt: skip
     drawn.told = fitted.told
 
 

@@ -8,7 +8,7 @@ from cnndsl.emit.table import arguments
 from cnndsl.graph.graph import Apply, Operation
 from cnndsl.layers import Layer
 from cnndsl.layers.kinds import PerAxis
-from cnndsl.printable import as_written
+from cnndsl.printable import as_written, one_line
 
 #: Between the sizes of a shape or a kernel, and before a number of repetitions.
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -53,3 +53,8 @@ def required(layer: Layer, name: str, value: object) -> str:
 
 def plain(value: object) -> str:
     return value if isinstance(value, str) else as_written(value)
+
+
+def clean(text: str) -> str:
+    """A text on one line, without control characters; no-break spaces stay."""
+    return "\u00a0".join(map(one_line, text.split("\u00a0")))

@@ -12,11 +12,13 @@ from typing import Literal, TypeAlias
 from msgspec.structs import replace
 
 from cnndsl.emit.diagram.fonts import width
+from cnndsl.emit.diagram.themes import Mark
 from cnndsl.record import Record
 
 Point: TypeAlias = tuple[float, float]
-#: The look of a piece of text. ``accent`` is for repetitions, and where a picture gets smaller.
-Look: TypeAlias = Literal["plain", "bold", "muted", "accent"]
+#: The look of a piece of text. ``accent`` is for repetitions, and where a picture gets smaller; a mark is that of one
+#: layer of several in a box.
+Look: TypeAlias = Literal["plain", "bold", "muted", "accent"] | Mark
 #: ``layer``, ``module``, ``merge`` (a circle if it is square), ``end`` (an input or output), ``rest`` (what was left
 #: out, without a border), ``fork`` (a dot), ``panel`` (the background of a block), ``swatch`` (of a legend).
 Kind: TypeAlias = Literal["layer", "module", "merge", "end", "rest", "fork", "panel", "swatch"]
@@ -32,6 +34,10 @@ class Piece(Record, frozen=True):
     text: str
     look: Look = "plain"
 
+    @property
+    def is_bold(self) -> bool:
+        return self.look not in ("plain", "muted")
+
 
 class Line(Record, frozen=True):
     """A line of text."""
@@ -45,7 +51,7 @@ class Line(Record, frozen=True):
 
     @property
     def width(self) -> float:
-        return sum(width(piece.text, self.size, piece.look in ("bold", "accent")) for piece in self.pieces)
+        return sum(width(piece.text, self.size, piece.is_bold) for piece in self.pieces)
 
     @property
     def height(self) -> float:

@@ -9,7 +9,7 @@ import graphviz
 
 from cnndsl.emit.diagram.dot import FONT, escaped, identifier
 from cnndsl.emit.diagram.fonts import WIDEST
-from cnndsl.emit.diagram.picture import RADIUS, Box, Line, Look, Picture, Point, Stroke, Text, Wire
+from cnndsl.emit.diagram.picture import RADIUS, Box, Line, Picture, Piece, Point, Stroke, Text, Wire
 from cnndsl.emit.diagram.themes import Fill, Theme
 
 #: The length of the head of an arrow.
@@ -82,11 +82,13 @@ class _Writer:
             yield f"{space}{self._line(line)}{space}"
 
     def _line(self, line: Line) -> str:
-        return "".join(self._piece(piece.text, piece.look, line.size) for piece in line.pieces)
+        return "".join(self._piece(piece, line.size) for piece in line.pieces)
 
-    def _piece(self, text: str, look: Look, size: float) -> str:
-        color = {"muted": self.theme.muted, "accent": self.theme.bypass}.get(look, self.theme.ink)
-        inner = f"<B>{escaped(text)}</B>" if look in ("bold", "accent") else escaped(text)
+    def _piece(self, piece: Piece, size: float) -> str:
+        marks = {mark: border for mark, (_, border) in self.theme.marks.items()}
+        colors = {"muted": self.theme.muted, "accent": self.theme.bypass, **marks}
+        color, text = colors.get(piece.look, self.theme.ink), escaped(piece.text)
+        inner = f"<B>{text}</B>" if piece.is_bold else text
         return f'<FONT POINT-SIZE="{size:g}" COLOR="{color}">{inner}</FONT>'
 
     def _text(self, text: Text) -> None:

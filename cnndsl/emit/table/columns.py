@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from cnndsl.diagnostics import did_you_mean
+from cnndsl.diagnostics import did_you_mean, shorten
 from cnndsl.layers import Shape
 from cnndsl.measure.memory import DTYPES
 from cnndsl.record import Record
@@ -152,28 +152,27 @@ def _share_of(base: Column, *aliases: str) -> Column:
     )
 
 
-def _of_fields(name: str, heading: str, meaning: str, of: Callable[[Axis], Any], missing: str, *aliases: str) -> Column:
+def _of_fields(
+    name: str, heading: str, meaning: str, of: Callable[[Axis], Any], text: Callable[[Axis], str], *aliases: str
+) -> Column:
     """Something of each axis of the receptive fields; for several outputs or inputs by their names."""
 
-    def each(row: Row) -> Any:
+    def each(row: Row, of: Callable[[Axis], Any]) -> Any:
         """By outputs, then by inputs."""
-        found = [
-            field and {key: [axis and of(axis) for axis in axes] for key, axes in field.inputs.items()}
-            for field in row.fields
-        ]
+        found = [field and {key: [*map(of, axes)] for key, axes in field.inputs.items()} for field in row.fields]
         return dict(zip(row.output, found)) if isinstance(row.output, Mapping) else next(iter(found), None)
 
     def value(row: Row, table: Table) -> Any:
-        found = each(row)
+        found = each(row, of)
         if isinstance(row.output, Mapping):
             return {key: _alone(inputs, table) for key, inputs in found.items()}
         return _alone(found, table)
 
     def lines(row: Row, table: Table, number: Number) -> Sequence[str]:
-        found = each(row)
+        found = each(row, text)
         if isinstance(row.output, Mapping):
-            return [f"{key} {_by_input(inputs, table, missing)}".rstrip() for key, inputs in found.items()]
-        return [_by_input(found, table, missing)]
+            return [f"{key} {_by_input(inputs, table)}".rstrip() for key, inputs in found.items()]
+        return [_by_input(found, table)]
 
     return Column(name, heading, meaning, value, lines, aliases, needs="fields")
 
@@ -183,24 +182,32 @@ def _alone(inputs: Mapping[str, Any] | None, table: Table) -> Any:
     return next(iter(inputs.values()), None) if inputs and len(table.inputs) == 1 else inputs or None
 
 
-def _by_input(inputs: Mapping[str, Sequence[Any]] | None, table: Table, missing: str) -> str:
+def _by_input(inputs: Mapping[str, Sequence[str]] | None, table: Table) -> str:
     if not inputs:
         return ""
-    texts = {key: _per_axis(missing if each is None else each for each in axes) for key, axes in inputs.items()}
+    texts = {key: _per_axis(axes) for key, axes in inputs.items()}
     if len(table.inputs) == 1:
         return next(iter(texts.values()))
     return ", ".join(f"{key} {text}" for key, text in texts.items() if text)
 
 
-def _size(axis: Axis) -> int | str:
+def _size(axis: Axis) -> int | str | None:
     """The size of a receptive field; "all" is the whole input."""
-    return "all" if axis.size is None else axis.size
+    return "all" if axis.whole else axis.size
+
+
+def _size_text(axis: Axis) -> str:
+    return str(_size(axis)) if axis.known else "?"
 
 
 def _stride(axis: Axis) -> int | str | None:
     """An effective stride, as text if it is a fraction."""
     jump = axis.jump
     return jump if jump is None else jump.numerator if jump.denominator == 1 else str(jump)
+
+
+def _stride_text(axis: Axis) -> str:
+    return ("-" if axis.known else "?") if axis.jump is None else str(axis.jump)
 
 
 def _trains(row: Row) -> bool | None:
@@ -312,8 +319,15 @@ COLUMNS: Mapping[str, Column] = {
         _share_of(_MACS, "macs_percent"),
         _MEMORY,
         _share_of(_MEMORY, "memory_percent"),
-        _of_fields("field", "field", "the receptive field, in positions of the input", _size, "?", *_FIELD),
-        _of_fields("stride", "stride", "the effective stride, in positions of the input", _stride, "-", *_STRIDE),
+        _of_fields("field", "field", "the receptive field, in positions of the input", _size, _size_text, *_FIELD),
+        _of_fields(
+            "stride",
+            "stride",
+            "the effective stride, in positions of the input",
+            _stride,
+            _stride_text,
+            *_STRIDE,
+        ),
         Column(
             "dtype",
             "dtype",
@@ -344,15 +358,27 @@ def chosen(names: Sequence[str]) -> tuple[str, ...]:
     """
     found: list[str] = []
     for name in names:
-        typed = name.strip().lower().replace("-", "_").replace(" ", "")
-        typed = f"{found[-1]}%" if typed == "%" and found else typed
-        if typed not in _NAMES:
-            known = did_you_mean(typed, _NAMES)
-            raise UnknownName(f"there is no column `{name.strip()}`", known or f"the columns are {', '.join(COLUMNS)}")
-        if _NAMES[typed] in found:
-            raise UnknownName(f"the column `{_NAMES[typed]}` appears twice", "remove one")
-        found.append(_NAMES[typed])
+        column = _named(name, found[-1] if found else "")
+        if column in found:
+            raise UnknownName(f"the column `{column}` appears twice", "remove one")
+        found.append(column)
     return tuple(found)
+
+
+def _named(name: str, before: str) -> str:
+    """The name of a column as it is typed after another."""
+    typed = name.strip().lower().replace("-", "_").replace(" ", "")
+    if not typed:
+        raise UnknownName("the name of a column is empty", f"the columns are {', '.join(COLUMNS)}")
+    if typed == "%":
+        shared = [each for each in COLUMNS if f"{each}%" in COLUMNS]
+        if before not in shared:
+            raise UnknownName("`%` is the share of the column before it", f"it follows {', '.join(shared)}")
+        return f"{before}%"
+    if typed not in _NAMES:
+        known = did_you_mean(typed, _NAMES) or f"the columns are {', '.join(COLUMNS)}"
+        raise UnknownName(f"there is no column `{shorten(name.strip())}`", known)
+    return _NAMES[typed]
 
 
 def columns_of(table: Table) -> tuple[Column, ...]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cnndsl.emit.table.columns import COLUMNS, sizes
-from cnndsl.emit.table.rows import Row, Table
+
+if TYPE_CHECKING:
+    from cnndsl.emit.table.rows import Row, Table
 
 #: The columns of a CSV file, unless others are asked for.
 CSV_HEADER = ("path", "layer", "depth", "input", "output", "params", "macs")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from cnndsl.graph.cost import Cost
@@ -14,6 +14,8 @@ from cnndsl.measure.memory import Memory, memory, output_bytes
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
+    import os
+
     from cnndsl.measure.receptive import Field
 
 #: One shape, or those of several tensors: by name those of a module, in order those of a merge, split or layer.
@@ -117,6 +119,23 @@ class Table(Record, frozen=True, dict=True):
         cost = self.total
         empty = Shape()
         return Row("", "", 0, {}, empty, empty, cost.params, cost.buffers, cost.macs, memory=self.made)
+
+    def to(self, format: str) -> str:
+        """The text of the table as ``plain``, ``markdown``, ``html``, ``latex``, ``csv`` or ``json``. Raises ValueError
+        for other formats."""
+        from cnndsl.emit.table.formats import written
+
+        return written(self, format)
+
+    def save(self, path: str | os.PathLike[str]) -> Path:
+        """Writes the format that the file's extension tells: ``.txt``, ``.md``, ``.html``, ``.tex``, ``.csv`` or
+        ``.json``. The file is written completely or not at all. Raises ValueError for other extensions, and OSError."""
+        from cnndsl.emit.table.formats import format_of
+        from cnndsl.writing import given_path, write_file
+
+        file = given_path(path)
+        write_file(file, self.to(format_of(file.suffix)).encode())
+        return file
 
     def __repr__(self) -> str:
         from cnndsl.emit.table.text import as_plain

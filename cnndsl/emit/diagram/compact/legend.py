@@ -44,8 +44,9 @@ def _mark(mark: str) -> Picture:
 
 
 def _note(number: int, sign: str, meaning: str) -> Picture:
-    line = words.line([Piece(sign, "accent"), Piece(f"  {meaning}", "muted")], words.SMALL)
-    return Picture(texts=(Text(f"note {number}", 0, 0, line),))
+    """A sign and what it means: two texts, since only one with a single look has its place in every font."""
+    line = words.line([Piece(sign, "accent")], words.SMALL)
+    return Picture(texts=(Text(f"note {number} sign", 0, 0, line), _text(f"note {number}", line.width + 4, meaning)))
 
 
 def _text(id: str, x: float, text: str) -> Text:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from cnndsl.emit.diagram.compact import words
 from cnndsl.emit.diagram.compact.items import ONCE, Canvas, Cell, Item, Stack, cells
 from cnndsl.emit.diagram.compact.place import Size
+from cnndsl.emit.diagram.labels import clean
 from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.picture import Line, Piece
 
@@ -40,13 +41,14 @@ class Measured:
 
     def exit(self, name: str) -> Line:
         """The text of an output beside its box."""
-        return words.line([Piece(words.clean(name))], words.SMALL)
+        return words.line([Piece(clean(name))], words.SMALL)
 
     # Texts
 
     def _lines(self, cell: Cell) -> list[Line]:
         port = cell.kind == "end" and self.canvas.group and cell.title in ("input", "output")
-        return [] if port else words.lines(cell, self.options.verbose, self.options.names, self.inside)
+        options = self.options
+        return [] if port else words.lines(cell, options.verbose, options.names, self.inside, options.marks)
 
     def _is_bracketed(self, stack: Stack) -> bool:
         """Whether a stack is repeated, or has a name that says where one is in the network."""
@@ -102,7 +104,7 @@ def _taken(cell: Cell) -> set[tuple[int, ...]]:
 
 
 def _title(stack: Stack) -> Line:
-    name = [Piece(words.clean(stack.name), "muted")] if stack.name else []
+    name = [Piece(clean(stack.name), "muted")] if stack.name else []
     space = " " if name else ""
     times = [Piece(space + words.repeated(stack.times), "accent")] if stack.times != ONCE else []
     return words.line([*name, *times], words.SMALL)

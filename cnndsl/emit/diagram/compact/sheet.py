@@ -10,6 +10,7 @@ from cnndsl.emit.diagram.compact.draw import Names, drawn
 from cnndsl.emit.diagram.compact.items import Canvas, Cell, cells
 from cnndsl.emit.diagram.compact.legend import legend
 from cnndsl.emit.diagram.compact.sketch import Detail, sketch
+from cnndsl.emit.diagram.labels import clean
 from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.picture import Box, Line, Picture, Piece, Point, Text
 from cnndsl.emit.diagram.shading import UNITS, Scale, costs
@@ -76,9 +77,9 @@ def titled(picture: Picture, graph: Graph) -> Picture:
     """A picture with the name and the description of its network above it."""
     left, top, right, _ = picture.bounds
     width = max(right - left, 200)
-    texts = [Line((Piece(words.clean(graph.root.name), "bold"),), 14)]
+    texts = [Line((Piece(clean(graph.root.name), "bold"),), 14)]
     for line in wrap(graph.document.description, max(20, int(width / 5))):
-        texts.append(Line((Piece(words.clean(line), "muted"),), 10))
+        texts.append(Line((Piece(clean(line), "muted"),), 10))
     middle, y = (left + right) / 2, top - 10
     found = []
     for number, text in enumerate(reversed(texts)):
@@ -154,7 +155,7 @@ def _framed(picture: Picture, canvas: Canvas) -> Picture:
     """A picture on a background with the name of its block."""
     assert canvas.group
     first = canvas.group.modules[0]
-    title = Line((Piece(words.clean(first.kind) + words.letter(canvas.group), "bold"), *_signature(first)), 11)
+    title = Line((Piece(clean(first.kind) + words.letter(canvas.group), "bold"), *_signature(first)), 11)
     left, top, right, bottom = picture.bounds
     width = max(right - left, title.width) + 2 * PAD
     height = bottom - top + 2 * PAD + title.height
@@ -167,4 +168,4 @@ def _framed(picture: Picture, canvas: Canvas) -> Picture:
 def _signature(module: Module) -> tuple[Piece, ...]:
     names = [parameter.name for parameter in module.definition.parameters]
     text = f" ({', '.join(names)})" if names and module.block else ""
-    return (Piece(words.clean(text), "muted"),) if text and len(text) < 60 else ()
+    return (Piece(clean(text), "muted"),) if text and len(text) < 60 else ()

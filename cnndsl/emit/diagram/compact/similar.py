@@ -7,15 +7,18 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from cnndsl.emit.diagram.fold import Folding, Part, Pattern, parts
 from cnndsl.graph.graph import Apply, Body, Dense, Graph, Item, Module, Operation, Region, Repeat, Tensor
 
-#: The arguments that are numbers of channels.
-CHANNELS = ("out_channels", "out_features", "num_features", "groups", "num_groups", "normalized_shape")
+#: The arguments that are numbers of channels; the groups of a depthwise convolution are, too.
+CHANNELS = ("out_channels", "out_features", "num_features", "normalized_shape")
 
 
 class _ChannelsAside(Folding):
     """Where two parts are equal if they differ in numbers of channels only."""
 
     def arguments(self, apply: Apply) -> dict[str, object]:
-        return {name: value for name, value in super().arguments(apply).items() if name not in CHANNELS}
+        told = super().arguments(apply)
+        if "groups" in told and told["groups"] == apply.input.shape[1]:
+            told["groups"] = "depthwise"
+        return {name: value for name, value in told.items() if name not in CHANNELS}
 
 
 class Similar(Folding):

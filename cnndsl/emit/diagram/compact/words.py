@@ -5,20 +5,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
 
+from cnndsl.emit.diagram.compact.arguments import call, change_of, layer_arguments, scale, written_value
 from cnndsl.emit.diagram.compact.fuse import is_main_layer
 from cnndsl.emit.diagram.compact.items import Cell, Group, Times
-from cnndsl.emit.diagram.labels import SIGNS, TIMES, plain, required
+from cnndsl.emit.diagram.labels import SIGNS, TIMES, clean
 from cnndsl.emit.diagram.picture import Line, Piece
-from cnndsl.emit.table import arguments
-from cnndsl.graph.graph import Apply, Module, Operation
-from cnndsl.layers import Layer
-from cnndsl.layers.kinds import PerAxis
-from cnndsl.printable import one_line
-from cnndsl.spec.signature import Parameter
-from cnndsl.spec.values import Expression, Literal, Value
+from cnndsl.emit.diagram.themes import Mark
+from cnndsl.graph.graph import Apply, Merge, Module, Operation
 
 #: How papers shorten the names of layers.
 SHORT = {
@@ -28,14 +23,6 @@ SHORT = {
     "GroupNorm": "GN",
     "LocalResponseNorm": "LRN",
 }
-#: Arguments that a reader of a figure does not look for.
-NOISE = (
-    "inplace", "eps", "momentum", "affine", "elementwise_affine", "track_running_stats", "ceil_mode", "align_corners",
-    "count_include_pad", "antialias", "recompute_scale_factor", "normalized_shape", "approximate",
-    "start_dim", "end_dim", "init",
-)  # fmt: skip
-#: Optional arguments that need no name.
-UNNAMED = ("p", "mode", "dim")
 #: Layers that only reorder values. Beside others they are left out.
 QUIET = ("Identity", "Permute")
 #: Sizes of text in points: of names, of what is below them, and of shapes.
@@ -44,15 +31,16 @@ SIZE, SMALL = 10, 8
 LONGEST = 210.0
 
 
-def lines(cell: Cell, verbose: bool, names: bool, inside: str) -> list[Line]:
-    """The text of a cell. ``inside`` is the path of the canvas, which names leave out."""
+def lines(cell: Cell, verbose: bool, names: bool, inside: str, marks: Mapping[str, Mark]) -> list[Line]:
+    """The text of a cell. ``inside`` is the path of the canvas, which names leave out. ``marks`` of operations, by
+    their paths, are written where they are not those of all in the cell."""
     if cell.kind in ("end", "rest"):
         return [line([Piece(clean(cell.title))], SIZE)] if cell.title else []
     if cell.kind == "merge":
-        return _merge(cell.first)
+        return _merge(cell)
     if cell.kind == "module":
         return _module(cell, inside)
-    found = _layers(cell, verbose)
+    found = _layers(cell, verbose, marks)
     if names and (named := _names(cell, inside)):
         found += _wrapped([Piece(named, "muted")], SMALL)
     return found
@@ -68,9 +56,11 @@ def repeated(times: Times) -> str:
 # Merges and modules
 
 
-def _merge(operation: Operation) -> list[Line]:
-    sign = SIGNS.get(operation.kind, operation.kind)
-    told = "".join(f", {name} {plain(value)}" for name, value in arguments(operation).items() if name == "dim")
+def _merge(cell: Cell) -> list[Line]:
+    kind = cell.first.kind
+    sign = SIGNS.get(kind, kind)
+    dims = [member.dim for member in cell.drawn[0] if isinstance(member, Merge)] if kind == "concat" else [1]
+    told = "" if set(dims) == {1} else f", dim {written_value(dims)}"
     single = len(sign) == 1
     return [line([Piece(clean(sign + told), "bold" if single else "plain")], 12 if single else SMALL)]
 
@@ -81,8 +71,8 @@ def _module(cell: Cell, inside: str) -> list[Line]:
     assert isinstance(first, Module)
     what = f"{first.kind}{letter(cell.group)}" if first.block else _contents(first)
     pieces = [Piece(clean(what), "bold")]
-    if told := _call(cell):
-        pieces.append(Piece(f" {told}"))
+    if told := call(cell):
+        pieces.append(Piece(f"\u00a0{told}"))
     found = _wrapped([*pieces, *_marks(cell)], SIZE)
     return [*found, *_wrapped([Piece("\u00a0· ".join(_costs(cell, inside)), "muted")], SMALL)]
 
@@ -96,50 +86,6 @@ def _contents(module: Module) -> str:
     """What a ``sequential`` has in it, if that is one kind of thing: ``3 x BasicBlock``."""
     kinds = [operation.kind for operation in module.operations]
     return f"{len(kinds)} {TIMES} {kinds[0]}" if len(set(kinds)) == 1 and len(kinds) > 1 else "Sequential"
-
-
-def _call(cell: Cell) -> str:
-    """The arguments of a block, the first without its name. If those of a run differ, its channels from the first to
-    the last; if they are many, those in which the uses of the block differ, or only its channels."""
-    modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
-    first, last = modules[0], modules[cell.times[-1] - 1]
-    if _channels(first) != _channels(last):
-        return f"{_channels(first)}\u00a0…\u00a0{_channels(last)}"
-    shown = [parameter for parameter in first.definition.parameters if _is_told(parameter, modules)]
-    if "stride" in first.params and (_change(cell) or all(module.params["stride"] == 1 for module in modules)):
-        shown = [parameter for parameter in shown if parameter.name != "stride"]
-    uses = cell.group.modules if cell.group else modules
-    differing = [each for each in shown if len({repr(module.params[each.name]) for module in uses}) > 1]
-    for parameters in (shown, differing):
-        text = clean(", ".join(_argument(each, modules, each is parameters[0]) for each in parameters))
-        if len(text) <= 36:
-            return text
-    return str(_channels(first)) if len(set(map(_channels, modules))) == 1 else ""
-
-
-def _argument(parameter: Parameter, modules: Sequence[Module], first: bool) -> str:
-    text = _value([module.params[parameter.name] for module in modules], modules[0].written.get(parameter.name))
-    return text if first and parameter.default is None else f"{parameter.name}\u00a0{text}"
-
-
-def _is_told(parameter: Parameter, modules: Sequence[Module]) -> bool:
-    values = [module.params[parameter.name] for module in modules]
-    return all(map(_is_plain, values)) and not _is_default(parameter, values)
-
-
-def _is_default(parameter: Parameter, values: Sequence[object]) -> bool:
-    default = parameter.default
-    return isinstance(default, Literal) and all(value == default.value for value in values)
-
-
-def _is_plain(value: object) -> bool:
-    if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _channels(module: Module) -> int:
-    return int(module.output.shape.sample[0])
 
 
 def _costs(cell: Cell, inside: str) -> list[str]:
@@ -190,13 +136,15 @@ def _local(path: str, inside: str) -> str:
 # Layers
 
 
-def _layers(cell: Cell, verbose: bool) -> list[Line]:
+def _layers(cell: Cell, verbose: bool, marks: Mapping[str, Mark]) -> list[Line]:
     shown = [members for members in cell.drawn if verbose or members[0].kind not in QUIET] or [cell.drawn[0]]
     main = next((members for members in shown if is_main_layer(members[0])), shown[0])
+    differ = len({marks.get(members[0].path) for members in cell.drawn}) > 1
     pieces: list[Piece] = []
     for place, members in enumerate(shown):
         pieces += [Piece("\u00a0· ")] * bool(place)
-        pieces += _layer(members, members is main, verbose)
+        mark = marks.get(members[0].path) if differ else None
+        pieces += [Piece(piece.text, mark or piece.look) for piece in _layer(members, members is main, verbose)]
     return _wrapped([*pieces, *_times(cell)], SIZE)
 
 
@@ -209,109 +157,11 @@ def _layer(members: Sequence[Operation], main: bool, verbose: bool) -> Iterator[
     if first.reuse and first.layer.parameters():
         yield Piece(clean(f", weights of {first.path if first.name.isdecimal() else first.name}"))
         return
-    texts = [*_told(applied, verbose)]
+    texts = [*layer_arguments(applied, verbose)]
     if texts:
-        yield Piece(f" {clean(', '.join(texts))}")
-    if (mark := _scale(applied)) and not verbose:
+        yield Piece(f"\u00a0{clean(', '.join(texts))}")
+    if (mark := scale(applied)) and not verbose:
         yield Piece(f"\u00a0{mark}", "accent")
-
-
-def _told(applied: Sequence[Apply], verbose: bool) -> Iterator[str]:
-    """The arguments to write, required ones without their names."""
-    first = applied[0]
-    layer = first.layer
-    for name in arguments(first):
-        if name not in layer.arguments:  # the parametrization
-            yield str(layer.parametrization)
-            continue
-        if not verbose and _goes_without_saying(applied, name):
-            continue
-        values = [each.layer.values[name] for each in applied]
-        if name == "groups" and not verbose and all(_is_depthwise(each) for each in applied):
-            yield "depthwise"
-        elif layer.arguments[name].required:
-            texts = list(dict.fromkeys(_required(layer, name, value) for value in values))
-            window = isinstance(layer.arguments[name].kind, PerAxis)
-            yield _value(values, None if window else first.written.get(name), texts)
-        elif name in UNNAMED and not verbose:
-            yield _value(values)
-        else:
-            written = first.written.get(name)
-            same = isinstance(written, Expression) and written.text == name  # `groups groups` says nothing
-            yield f"{name}\u00a0{_value(values, None if same else written)}"
-
-
-def _required(layer: Layer, name: str, value: object) -> str:
-    return _number(value) if isinstance(value, float) else required(layer, name, value)
-
-
-def _is_depthwise(apply: Apply) -> bool:
-    return bool(apply.layer.values["groups"] == apply.input.shape[1] and apply.layer.values["groups"] > 1)
-
-
-def _goes_without_saying(applied: Sequence[Apply], name: str) -> bool:
-    if name == "mode" and applied[0].layer.family == "dropout":
-        return True
-    if name in NOISE or (name == "bias" and applied[0].layer.family == "convolution"):
-        return True
-    if name == "padding":
-        return all(_keeps_size(each) for each in applied)
-    if name in ("scale_factor", "size", "upscale_factor"):
-        return bool(_scale(applied))
-    if name == "stride":
-        return bool(_scale(applied)) or all(set(each.layer.axes(each.layer.values[name])) == {1} for each in applied)
-    return False
-
-
-def _keeps_size(apply: Apply) -> bool:
-    """Whether a padding is half of the window, as usual."""
-    layer = apply.layer
-    values = layer.values
-    if values["padding"] == "same":
-        return True
-    axes = (layer.axes(values[name]) if name in values else (1,) * (layer.dims or 0) for name in
-            ("padding", "kernel_size", "dilation"))  # fmt: skip
-    return all(padding == dilation * (kernel - 1) // 2 for padding, kernel, dilation in zip(*axes))
-
-
-def _scale(applied: Sequence[Apply]) -> str:
-    """``/2`` if all layers halve the picture by the same stride along all axes, ``↑2`` if they enlarge it."""
-    if applied[0].layer.family == "upsampling":
-        scales = {change(each.input.shape.sample[1:], each.output.shape.sample[1:]) for each in applied}
-        return scales.pop() if len(scales) == 1 else ""
-    strides = {each.layer.axes(_stride(each)) for each in applied}
-    if len(strides) != 1:
-        return ""
-    (axes,) = strides
-    up = applied[0].kind.startswith("ConvTranspose")
-    return f"{'↑' if up else '/'}{axes[0]}" if len(set(axes)) == 1 and axes[0] > 1 else ""
-
-
-def _stride(apply: Apply) -> Any:
-    values = apply.layer.values
-    if "stride" not in values or apply.layer.dims is None:
-        return 1
-    return values["kernel_size"] if values["stride"] is None else values["stride"]
-
-
-def _value(values: Sequence[object], written: Value | None = None, texts: Sequence[str] = ()) -> str:
-    """A value. If uses of a block differ in it, what the spec has ``written``; else one or the other, or from the least
-    to the most."""
-    few = list(dict.fromkeys(texts or [_number(value) for value in values]))
-    if len(few) == 1:
-        return few[0]
-    numbers = [value for value in values if isinstance(value, (int, float))]
-    counts = all(isinstance(value, int) for value in values) and (len(few) > 3 or max(numbers, default=0) > 16)
-    if isinstance(written, Expression) and len(written.text) <= 24 and counts:
-        text = written.text.removeprefix("(").removesuffix(")") if written.text.startswith("(") else written.text
-        return text.replace(" ", "\u00a0")
-    if len(few) <= 3:
-        return "\u00a0or ".join(few)
-    return f"{_number(min(numbers))}\u00a0…\u00a0{_number(max(numbers))}" if len(numbers) == len(values) else "…"
-
-
-def _number(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else plain(value)
 
 
 # Both
@@ -324,27 +174,8 @@ def _times(cell: Cell) -> list[Piece]:
 
 def _marks(cell: Cell) -> list[Piece]:
     """Where a module makes a picture smaller or larger, and how often it is repeated."""
-    scale = _change(cell)
+    scale = change_of(cell)
     return [*([Piece(f"\u00a0{scale}", "accent")] if scale else []), *_times(cell)]
-
-
-def _change(cell: Cell) -> str:
-    modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
-    if len(modules[0].given) > 1:
-        return ""
-    scales = {change(module.input.shape.sample[1:], module.output.shape.sample[1:]) for module in modules}
-    return scales.pop() if len(scales) == 1 else ""
-
-
-def change(before: Sequence[int], after: Sequence[int]) -> str:
-    """``/2`` for a picture that gets half as large along each axis, ``↑2`` for one that gets twice as large."""
-    if len(before) != len(after) or not before:
-        return ""
-    for one, two, sign in ((before, after, "/"), (after, before, "↑")):
-        ratios = {round(a / b) for a, b in zip(one, two)}
-        if len(ratios) == 1 and 1 < min(ratios) <= 64 and all(a > b for a, b in zip(one, two)):
-            return f"{sign}{ratios.pop()}"
-    return ""
 
 
 def _names(cell: Cell, inside: str) -> str:
@@ -357,32 +188,41 @@ def shape(sizes: Sequence[int]) -> str:
     return TIMES.join(map(str, sizes))
 
 
-def clean(text: str) -> str:
-    """A text on one line, without control characters; no-break spaces stay."""
-    return "\u00a0".join(map(one_line, text.split("\u00a0")))
-
-
 def _wrapped(pieces: Sequence[Piece], size: float) -> list[Line]:
     """Pieces as lines, broken at spaces so that they are not too long, without a separator at the end of one."""
-    words = [Piece(word, piece.look) for piece in pieces for word in _words(piece.text)]
     found: list[list[Piece]] = [[]]
-    for word in words:
-        breaks = word.text.strip() and not word.text.startswith("\u00a0")
-        if found[-1] and breaks and line([*found[-1], word], size).width > LONGEST:
+    for words in _unbroken(pieces, size):
+        if found[-1] and line([*found[-1], *words], size).width > LONGEST:
             while not found[-1][-1].text.strip(" \u00a0·"):
                 found[-1].pop()
             last = found[-1][-1]
             found[-1][-1] = Piece(last.text.removesuffix("\u00a0·"), last.look)
             found.append([])
-        found[-1].append(word)
+        found[-1] += words
     return [line(pieces, size) for pieces in found if any(piece.text.strip() for piece in pieces)]
 
 
-def _words(text: str) -> Iterator[str]:
+def _unbroken(pieces: Sequence[Piece], size: float) -> Iterator[list[Piece]]:
+    """Words that stay on one line: those with no-break spaces between them, unless they are too long for one."""
+    together: list[list[Piece]] = []
+    for piece in pieces:
+        for word in _words(piece.text, " "):
+            if together and (word.startswith("\u00a0") or not word.strip()):
+                together[-1].append(Piece(word, piece.look))
+            else:
+                together.append([Piece(word, piece.look)])
+    for words in together:
+        if line(words, size).width <= LONGEST:
+            yield words
+        else:
+            yield from ([Piece(part, word.look)] for word in words for part in _words(word.text, " \u00a0"))
+
+
+def _words(text: str, spaces: str) -> Iterator[str]:
     """Words with the space before them."""
     word = ""
     for character in text:
-        if character == " " and word.strip():
+        if character in spaces and word.strip():
             yield word
             word = ""
         word += character
