@@ -626,6 +626,8 @@ ORDERS = """
 input: {x: [8, 4, 4], output: [8, 4, 4]}
 blocks:
   Two: {inputs: [p, q], steps: [{branch: [[], [from: q]], merge: add}]}
+  Many: {outputs: MANY, steps: [{repeat: [{name: "o$i", ReLU: }], for: i, in: $(range(9))}]}
+  Fold: {inputs: MANY, steps: [{branch: [{for: i, in: $(range(9)), steps: [from: "o$i"]}], merge: add}]}
 network:
   - {branch: [[from: output], [from: x]], merge: subtract}
   - {name: m1}
@@ -636,7 +638,9 @@ network:
   - {name: two, Two: , inputs: [output, x]}
   - {branch: [[from: output], [from: x]], merge: add}
   - {name: input}
-outputs: [m1, m2, m3, two, input]
+  - {name: many, Many: }
+  - {name: sum, Fold: , inputs: TAKEN}
+outputs: [m1, m2, m3, two, input, sum]
 """
 
 #: For each text beside a line, itself and the input at which the line that ends nearest to it begins.
@@ -651,7 +655,7 @@ BESIDE = """() => {
         const away = ([, end]) => Math.hypot(end.x - x, end.y - y);
         const [start] = wires.sort((one, other) => away(one) - away(other))[0];
         const of = inputs.findIndex(box => box.x <= start.x && start.x <= box.x + box.width);
-        return text.textContent + ['x', 'output'][of];
+        return text.textContent + (['x', 'output'][of] ?? '');
     });
 }"""
 
@@ -659,12 +663,15 @@ BESIDE = """() => {
 @needs_chromium
 def test_the_order_of_inputs_is_visible(browser: Any, tmp_path: Path) -> None:
     """By numbers at what makes something else of them in another order, and by names at a block. Those of the network
-    have their own names, whatever they are."""
-    with Opened(browser, tmp_path / "x.html", cnndsl.loads(ORDERS), depth=1) as opened:
+    have their own names, whatever they are. Nine tensors from a block to another are one line."""
+    many = [f"o{number}" for number in range(9)]
+    taken = [f"many.{name}" for name in many]
+    spec = ORDERS.replace("MANY", f"[{', '.join(many)}]").replace("TAKEN", f"[{', '.join(taken)}]")
+    with Opened(browser, tmp_path / "x.html", cnndsl.loads(spec), depth=1) as opened:
         found = [text for text in opened.page.evaluate(BESIDE) if X not in text]
         ends = opened.page.locator(".end-text").all_text_contents()
-    assert sorted(found) == [*["1output"] * 3, *["2x"] * 3, "poutput", "qx"]
-    assert [text.split()[0] for text in ends] == ["x", "output", "m1", "m2", "m3", "two", "input"]
+    assert sorted(found) == [*["1output"] * 3, *["2x"] * 3, "9 tensors", "poutput", "qx"]
+    assert [text.split()[0] for text in ends] == ["x", "output", "m1", "m2", "m3", "two", "input", "sum"]
 
 
 @needs_chromium

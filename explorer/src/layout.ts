@@ -129,17 +129,40 @@ class Plan {
   /** What goes between different boxes. */
   private readonly between: Line[];
   private readonly crowded: boolean;
+  /** The ports that lines have, with the most tensors of such a line. */
+  private readonly used = new Map<string, number>();
 
   constructor(
     private readonly place: Place,
-    private readonly found: Box[],
+    private found: Box[],
     private readonly inner: (Scene | null)[],
   ) {
     found.forEach(({ members }, index) => members.forEach((member) => (this.boxOf[member] = index)));
     const at = (child: number) => (child < 0 ? -1 : this.boxOf[child]);
     const edges = place.node.edges!.filter(([tail, , head]) => at(tail) < 0 || at(tail) !== at(head));
     this.crowded = edges.length > CROWDED;
-    this.between = this.bundled(edges, ([tail, , head]) => `${at(tail)} ${at(head)}`);
+    this.between = this.bundled(edges, ([tail, output, head, input]) => {
+      const from = tail < 0 ? this.way("in", output) : at(tail);
+      return `${from} ${head < 0 ? this.way("out", input) : at(head)}`;
+    });
+    for (const { edge, count } of this.between) {
+      for (const id of [this.source(edge), this.target(edge)]) {
+        this.used.set(id, Math.max(count, this.used.get(id) ?? 0));
+      }
+    }
+    this.found = found.map((box, index) => {
+      const least = Math.max(...(["i", "o"] as const).map((side) => roomFor(this.names(box, index, side))));
+      return { ...box, width: Math.max(box.width, least), room: Math.max(box.room, least) };
+    });
+  }
+
+  /** What is written at the inputs or outputs of a box. */
+  private names({ members }: Box, index: number, side: "i" | "o"): string[] {
+    if (this.crowded) return [];
+    const node = this.place.children[side === "i" ? members[0] : members.at(-1)!].node;
+    return (side === "i" ? node.inputs : node.outputs).map((_, number) =>
+      this.used.get(`${side}${index}.${number}`) === 1 ? (side === "i" ? inputName : outputName)(node, number) : "",
+    );
   }
 
   /** One line for all edges between two boxes where they are many. What enters or leaves the module has places of its
@@ -192,7 +215,8 @@ class Plan {
   }
 
   private end(id: string, [name, sizes]: [string, number[]], layerConstraint: string): ElkNode {
-    const [width, height] = this.place.parent ? [2, 1] : [measure(endText(name, sizes), 11) + 24, END];
+    const inside = this.crowded ? 2 : 2 + measure(shorten(name, NAME), 10); // the name is written outside, above it
+    const [width, height] = this.place.parent ? [inside, 1] : [measure(endText(name, sizes), 11) + 24, END];
     // From one port, many lines leave as one.
     const port = { id: `${id}.0`, x: width / 2, y: id.startsWith("in") ? height : 0 };
     return {
@@ -222,13 +246,14 @@ class Plan {
     const [width, height] = scene ? [scene.width, scene.height] : [box.room, box.height];
     const joins = this.joins(box);
     const at = (side: "inputs" | "outputs", number: number) => scene?.[side][number] ?? (joins ? width / 2 : undefined);
+    const names = { i: this.names(box, index, "i"), o: this.names(box, index, "o") };
     const port = (side: "i" | "o", number: number, x?: number): ElkPort => ({
       id: `${side}${index}.${number}`,
       width: 0,
       height: 0,
       ...(x === undefined ? {} : { x, y: side === "i" ? 0 : height }),
       layoutOptions: { "elk.port.side": side === "i" ? "NORTH" : "SOUTH" },
-      labels: this.crowded ? [] : labels(side === "i" ? inputName(first, number) : outputName(last, number)),
+      labels: labels(names[side][number]),
     });
     return {
       id: `n${index}`,
@@ -241,7 +266,7 @@ class Plan {
         ...last.outputs
           .slice(0, this.crowded ? 1 : undefined)
           .map((_, number) => port("o", number, at("outputs", number))),
-      ],
+      ].filter(({ id }) => this.used.has(id)),
       layoutOptions: {
         "elk.portConstraints": scene || joins ? "FIXED_POS" : "FIXED_SIDE",
         "elk.portLabels.placement": "OUTSIDE",
@@ -254,8 +279,13 @@ class Plan {
     return box.kind === "merge" && (this.crowded || !ordered(this.place.children[box.members[0]].node));
   }
 
-  /** The end of an edge: a port of a box, or a tensor of the module. */
-  private target(head: number, input: number): string {
+  /** The start of an edge: a port of a box, or a tensor of the module. */
+  private source([tail, output]: Edge): string {
+    return tail < 0 ? this.wayPort("in", output) : `o${this.boxOf[tail]}.${this.port(output)}`;
+  }
+
+  /** And its end. */
+  private target([, , head, input]: Edge): string {
     if (head < 0) return this.wayPort("out", input);
     const index = this.boxOf[head];
     return `i${index}.${this.joins(this.found[index]) ? 0 : this.port(input)}`;
@@ -263,11 +293,11 @@ class Plan {
 
   private edges(): ElkExtendedEdge[] {
     const trunk = this.trunk();
-    return this.between.map(({ edge: [tail, output, head, input], count }, number) => ({
+    return this.between.map(({ edge, count }, number) => ({
       id: `e${number}`,
       labels: labels(count > 1 ? `${count} tensors` : ""),
-      sources: [tail < 0 ? this.wayPort("in", output) : `o${this.boxOf[tail]}.${this.port(output)}`],
-      targets: [this.target(head, input)],
+      sources: [this.source(edge)],
+      targets: [this.target(edge)],
       layoutOptions: {
         "elk.layered.priority.straightness": trunk.has(number) ? "50" : "1",
         "elk.layered.priority.shortness": trunk.has(number) ? "5" : "1",
@@ -366,7 +396,11 @@ function outputName({ children, outputs }: Node, number: number): string {
   return children ? shorten(outputs[number][0], NAME) : String(number + 1);
 }
 
-const labels = (text: string): ElkLabel[] =>
+/** How wide a box is along whose border names have room. */
+const roomFor = (names: string[]): number =>
+  names.some(Boolean) ? (names.length + 1) * (Math.max(...names.map((name) => measure(name, 10))) + 3 * GAP) : 0;
+
+const labels = (text: string | undefined): ElkLabel[] =>
   text ? [{ text, width: measure(text, 10) + 2 * GAP, height: WORDS }] : [];
 
 /** The words beside ports, which are placed relative to them, and beside lines. */
