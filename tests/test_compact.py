@@ -20,7 +20,7 @@ from cnndsl.emit.diagram import diagram, options
 from cnndsl.emit.diagram.compact.measure import PAD
 from cnndsl.emit.diagram.compact.sheet import panels
 from cnndsl.emit.diagram.fonts import width
-from cnndsl.emit.diagram.options import Options, UnknownModule
+from cnndsl.emit.diagram.options import Options, UnknownPath
 from cnndsl.emit.diagram.picture import Box, Picture, Point, Wire
 from cnndsl.emit.diagram.themes import LIGHT, THEMES
 from cnndsl.graph.graph import Graph
@@ -223,7 +223,7 @@ def test_a_module_can_be_opened_in_place() -> None:
     assert f"Conv2d 128, 1{X}1 /2 · BN" in opened and "+" in opened
     assert sum("Block" in text for text in opened) == 6
     assert sum("Block" in text for text in boxes(graph, expand=("layer1.1",))) == 7  # no run any more
-    with pytest.raises(UnknownModule, match=r"'layer2.9'.*did you mean `layer2.0`"):
+    with pytest.raises(UnknownPath, match=r"`layer2.9`.*did you mean `layer2.0`"):
         diagram(graph, expand=["layer2.9"])
 
 
@@ -373,7 +373,7 @@ def test_independent_chains_are_side_by_side() -> None:
     trunk = parts(cnndsl.load("zoo:siamese").graph)[0]
     towers = [each for each in trunk.boxes if each.kind == "module"]
     assert towers[0].y == towers[1].y and towers[0].x != towers[1].x
-    orders = {text.line.text: text.x for text in trunk.texts if " order" in text.id}
+    orders = {text.line.text: text.x for text in trunk.texts if " role" in text.id}
     assert orders.keys() == {"1", "2"} and orders["1"] < orders["2"]  # of a subtraction
 
 
@@ -381,8 +381,8 @@ def test_outputs_that_are_not_last_are_beside_their_boxes() -> None:
     text = "input: [4]\nnetwork: [{name: a, Linear: 4}, {name: b, Linear: 2}]\noutputs: [a, b]"
     (picture,) = parts(text)
     ends = {_text(each): each for each in picture.boxes if each.kind == "end"}
-    assert ends.keys() == {"input", "a", "b"}
-    assert ends["a"].y == box(picture, "Linear 4").y and ends["b"].x == box(picture, "Linear 2").x
+    assert ends.keys() == {"input", "a  4", "b"}
+    assert ends["a  4"].y == box(picture, "Linear 4").y and ends["b"].x == box(picture, "Linear 2").x
     assert {wire.tail for wire in wires(picture, head="output")} == {"a", "b"}
 
 
@@ -399,6 +399,128 @@ def test_the_flow_turns() -> None:
         places = [(each.x, each.y)[axis] * sign for each in picture.boxes if each.kind != "fork"]
         assert places == sorted(places)
         assert len({(each.y, each.x)[axis] for each in picture.boxes}) == 1
+
+
+PYRAMID = """
+input: {rgb: [3, 64, 64], depth: [1, 64, 64]}
+blocks:
+  Backbone:
+    outputs: [c2, c3, c4]
+    steps: [{name: c2, Conv2d: [8, 3, 1, 1]}, {name: c3, Conv2d: [16, 3, 2, 1]}, {name: c4, Conv2d: [32, 3, 2, 1]}]
+  Fuse:
+    inputs: [a, b]
+    steps: [branch: [[], [from: b]], Conv2d: [4, 1]]
+  Head:
+    inputs: [p, q]
+    steps: [branch: [[AvgPool2d: 2], [from: q]]]
+network:
+  - {name: bb, Backbone: }
+  - {from: depth}
+  - {name: db, Backbone: }
+  - {name: f2, Fuse: , inputs: [db.c2, bb.c2]}
+  - {name: f3, Head: , inputs: [bb.c3, bb.c4]}
+outputs: [f2, f3, db.c3]
+"""
+
+
+def carried(picture: Picture, tail: str = "") -> set[tuple[str, str, str, str]]:
+    """What lines lead where: tail, label, head and role, those that part at a dot included."""
+    before = {wire.head: wire.tail for wire in picture.wires if "fork" in wire.head}
+    lines = [(before.get(w.tail, w.tail), w.label, w.head, w.role) for w in picture.wires if w.head not in before]
+    return {line for line in lines if line[0].startswith(tail) and (line[1] or line[3])}
+
+
+@pytest.mark.parametrize("rankdir", ["TB", "LR"])
+def test_lines_say_which_output_leads_to_which_input(rankdir: str) -> None:
+    trunk = parts(PYRAMID, rankdir=rankdir)[0]
+    assert carried(trunk, "bb") == {
+        ("bb", f"c2  8{X}64{X}64", "f2", "b"),
+        ("bb", "c3, c4", "f3", "p, q"),
+    }
+    assert carried(trunk, "db") == {("db", f"c2  8{X}64{X}64", "f2", "a")}
+    assert Counter(labels(trunk)) >= Counter([f"c2  8{X}64{X}64"] * 2 + ["c3, c4", "p, q", "a", "b"])
+    starts = {wire.points[0] for wire in trunk.wires if wire.tail.startswith("bb")}
+    assert len(starts) == 2  # different tensors on different lines
+    assert not geometry.faults(geometry.read(diagram(load(PYRAMID), rankdir=rankdir).svg()), letters=6)
+
+
+def test_names_of_several_tensors_are_in_the_order_of_the_inputs() -> None:
+    ((_, label, _, role),) = carried(parts(cnndsl.load("zoo:unetplusplus").graph)[0], "encoder")
+    assert label == "layer4, layer3, layer2, layer1, relu" and role == "x0_0, x1_0, x2_0, x3_0, x4_0"
+
+
+def test_the_order_of_inputs_can_be_seen() -> None:
+    text = (
+        "input: {a: [4], b: [4]}\nblocks: {T: {inputs: [p, q], steps: [branch: [[Linear: 4], [from: q]], Linear: 4]}}\n"
+    )
+    text += "network: [{name: t, T: , inputs: [ONE, TWO]}, Linear: 2]"
+    for one, two in ("ab", "ba"):
+        found = carried(parts(text.replace("ONE", one).replace("TWO", two))[0])
+        assert {(tail, role) for tail, _, head, role in found if head == "t"} == {
+            (f"input {one}", "p"), (f"input {two}", "q"),
+        }  # fmt: skip
+    twice = carried(parts(text.replace("ONE", "a").replace("TWO", "a"))[0])
+    assert {(tail, role) for tail, _, head, role in twice if head == "t"} == {("input a", "p, q")}
+    (detect,) = [line for line in carried(parts(cnndsl.load("zoo:yolov8n").graph)[0]) if line[3] == "p5"]
+    assert detect[0] == "model.21"
+
+
+@pytest.mark.parametrize("rankdir", ["TB", "LR"])
+@pytest.mark.parametrize("merge", ["subtract", "divide"])
+def test_numbers_of_operands_are_apart(merge: str, rankdir: str) -> None:
+    """Also if both lines come from above, or cross."""
+    text = "input: {a: [4, 8, 8], b: [4, 8, 8]}\nnetwork:\n- {name: c, branch: [[from: b], [from: a]], merge: MERGE}\n"
+    text += "- {from: a}\n- {name: d, Conv2d: [4, 3, 1, 1]}\n- {branch: [[from: c], [from: d], ], merge: MERGE}"
+    text = text.replace("MERGE", merge)
+    assert not geometry.faults(geometry.read(diagram(load(text), rankdir=rankdir).svg()), letters=6)
+    assert Counter(text.line.text for text in parts(text, rankdir=rankdir)[0].texts if "role" in text.id) == {
+        "1": 2, "2": 2,
+    }  # fmt: skip
+
+
+def test_arrows_end_on_the_circle_of_a_merge() -> None:
+    text = "input: {a: [4], b: [4]}\nnetwork:\n- {name: d, Linear: 4}\n- {from: b}\n- {name: e, Linear: 4}\n"
+    text += "- {branch: [[], [from: d]], merge: add}\n- {name: s}\noutputs: [s, e]"
+    (picture,) = parts(text)
+    merge = box(picture, "+")
+    ends = [wire.points[-1] for wire in picture.wires if wire.head == merge.id]
+    assert len(ends) == 2 and any(abs(y - merge.y) > 1 for _, y in ends)  # the output is beside one of them
+    for x, y in ends:
+        assert ((x - merge.x) ** 2 + (y - merge.y) ** 2) ** 0.5 == pytest.approx(merge.width / 2, abs=0.01)
+
+
+def test_parts_of_a_split_have_their_own_shapes() -> None:
+    """Also where they differ, and their lines go through no text."""
+    graph = cnndsl.load("zoo:mixnet_s").graph
+    assert not geometry.faults(geometry.read(diagram(graph, verbose=True).svg()), letters=6)
+    split = "input: [6, 8, 8]\nnetwork:\n- branch: [[Conv2d: [4, 1]], [Conv2d: [4, 1]]]\n  split: [4, 2]"
+    assert {f"4{X}8{X}8", f"2{X}8{X}8"} <= {*labels(parts(split)[0])}
+
+
+def test_every_output_has_its_shape() -> None:
+    text = "input: [4]\nnetwork: [{name: a, Linear: 4}, {name: b, Linear: 2}]\noutputs: [a, b]"
+    (picture,) = parts(text)
+    assert {"a  4", "b"} <= {_text(each) for each in picture.boxes} and "2" in labels(picture)
+    assert "a" in {_text(each) for each in parts(text, show_shapes=False)[0].boxes}
+    dense = "input: [4, 8, 8]\nnetwork: [{dense: [Conv2d: [2, 3, 1, 1]], times: 3}, Conv2d: [4, 1]]"
+    assert f"6 … 10{X}8{X}8" in labels(parts(dense)[0])
+
+
+def test_costs_in_brackets_are_those_of_all_rounds() -> None:
+    text = "input: [4, 8, 8]\nblocks: {U: [Conv2d: [4, 3, 1, 1], {residual: [Conv2d: [4, 1]]}]}\nnetwork:\n"
+    text += "- repeat: [sequential: [U: , U: , MaxPool2d: [3, 1, 1]]]\n  times: 3"
+    params = cnndsl.loads(f"name: net\n{text}").cost.params
+    (told,) = [each for each in boxes(text) if each.startswith("U")]
+    assert told.startswith(f"U  {X}2 | 0.0 … 2.1 · {params / 1000:.2f} k params")
+    assert "all rounds" in " ".join(labels(parts(text)[-1]))
+
+
+def test_brackets_keep_the_names_of_what_they_hold() -> None:
+    text = "input: [4, 8, 8]\nblocks: {U: [residual: [Conv2d: [4, 3, 1, 1]]]}\nnetwork:\n"
+    text += "".join(f"- {{name: {name}, sequential: [U: , U: ]}}\n" for name in ("first", "second"))
+    assert f"first … second {X}2" in labels(parts(text)[0])
+    opened = parts(cnndsl.load("zoo:torchvision/resnet18").graph, expand=("layer2.0",))[0]
+    assert {"layer2", "layer2.0"} <= {*labels(opened)}
 
 
 # --- nothing is missing --------------------------------------------------------------------------

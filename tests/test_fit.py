@@ -14,10 +14,12 @@ from geometry import Line, Page
 
 import cnndsl
 from cnndsl.cli import cli
-from cnndsl.emit.diagram import Shrunk, TooSmall, render
+from cnndsl.emit.diagram import Shrunk, TooSmall, UnknownPath, render
 from cnndsl.emit.diagram.columns import balanced, columns, cuts
+from cnndsl.emit.diagram.layers import figure
 from cnndsl.emit.diagram.page import Page as Sheet
 from cnndsl.emit.diagram.picture import Box, Picture, Point, Wire
+from cnndsl.emit.diagram.streams import streams
 
 ROOT = Path(__file__).parent.parent
 ARCHS = sorted(path for path in (ROOT / "archs").rglob("*.yaml") if path.parent.name != "blocks")
@@ -222,6 +224,7 @@ def test_a_network_that_does_not_fit_says_what_would_do() -> None:
     [
         ("a4", 210, 297), ("a4-landscape", 297, 210), ("a4-portrait", 210, 297), ("letter", 215.9, 279.4),
         ("slide", 338.67, 190.5), ("slide-portrait", 190.5, 338.67), ("84x60mm", 84, 60),
+        ("84X60MM", 84, 60), ("A4", 210, 297), ("Slide-Portrait", 190.5, 338.67),
         ("8.4x6cm", 84, 60), ("4x3in", 101.6, 76.2),
     ],
 )  # fmt: skip
@@ -236,6 +239,84 @@ def test_pages(text: str, width: float, height: float) -> None:
 def test_what_is_not_a_page(text: str) -> None:
     with pytest.raises(ValueError, match=r"a4, letter, slide|between 0\.5in and 200in"):
         Sheet.of(text)
+
+
+def size(text: str) -> tuple[int, int]:
+    """The millimetres of the page that would do."""
+    (found,) = re.findall(r"`(\d+x\d+)mm` would do", text)
+    width, height = map(int, found.split("x"))
+    return width, height
+
+
+def test_the_page_that_would_do_has_the_shape_of_the_figure() -> None:
+    """A wide network on a page that is high, and a high one on a page that is wide."""
+    arms = ", ".join(f"[Conv2d: [{n + 4}, 1]]" for n in range(6))
+    wide = f"input: [3, 8, 8]\nnetwork:\n  - branch: [{arms}]\n"
+    skips = "  - residual:\n" + "".join(f"    - Conv2d: [3, {n % 3 * 2 + 1}, 1, {n % 3}]\n" for n in range(5))
+    high = f"input: [3, 8, 8]\nnetwork:\n{skips}"
+    for text, page, is_wide in ((wide, "40x150mm", True), (high, "90x26mm", False)):
+        with pytest.raises(TooSmall) as raised:
+            cnndsl.loads(text).diagram(fit=page)
+        width, height = size(str(raised.value))
+        assert (width > height) is is_wide
+        cnndsl.loads(text).diagram(fit=f"{width}x{height}mm")
+    with pytest.raises(TooSmall) as raised:
+        cnndsl.load("zoo:unet").diagram(style="volumes", fit="a4-landscape")
+    width, height = size(str(raised.value))
+    assert width > 4 * height  # a U-Net cannot be broken into rows
+
+
+# --- what is left out ----------------------------------------------------------------------------
+
+#: Two streams, each longer than what there is room for, listed by turns.
+TWO = "input: {x: [8, 8, 8], v: [12]}\nnetwork:\n" + "".join(
+    f"  - {{from: {'x' if n == 0 else f'x{n - 1}'}}}\n  - {{name: x{n}, Conv2d: [{n + 8}, 1]}}\n"
+    f"  - {{from: {'v' if n == 0 else f'v{n - 1}'}}}\n  - {{name: v{n}, Linear: {n + 9}}}\n"
+    for n in range(80)
+)
+
+
+def reached(edges: set[tuple[str, str]], start: str) -> set[str]:
+    found, waiting = set[str](), [start]
+    while waiting:
+        here = waiting.pop()
+        found.add(here)
+        waiting += [head for tail, head in edges if tail == here and head not in found]
+    return found
+
+
+@pytest.mark.parametrize(
+    "options", [{"fit": "120x120mm"}, {"style": "layers"}, {"style": "volumes"}], ids=["compact", "layers", "volumes"]
+)
+def test_what_is_left_out_joins_no_streams(options: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What depends on one input does not depend on the other, also where the middle of both is left out."""
+    monkeypatch.setattr(figure, "MAX_NODES", 60)
+    svg = cnndsl.loads(TWO + "outputs: [x79, v79]\n").diagram(**options).svg()
+    assert len(re.findall(r"\d+ more", svg)) >= 2
+    page = geometry.read(svg)
+    for own, other in ("xv", "vx"):
+        (start,) = (box.title for box in page.boxes if box.title in (own, f"input {own}"))
+        found = reached({(line.ends[0], line.ends[-1]) for line in page.lines}, start)
+        assert {f"{own}0", f"{own}79"} <= found
+        assert not {name for name in found if name.startswith(other)}
+
+
+def test_streams() -> None:
+    """Parts that depend on each other are one stream, and so are those that take the same."""
+    chain = [("a", "b"), ("x", "y"), ("b", "c"), ("y", "z"), ("a", "d")]
+    assert streams([({takes}, {makes}) for takes, makes in chain]) == [[0, 2, 4], [1, 3]]
+    assert streams([({"a"}, {"b"}), ({"x"}, {"y"}), ({"b", "y"}, {"z"})]) == [[0, 1, 2]]
+    assert streams([({f"{n}"}, {f"{n + 1}"}) for n in range(20_000)]) == [[*range(20_000)]]
+    assert streams([]) == []
+
+
+def test_branches_that_are_left_out_are_counted_as_branches() -> None:
+    arms = ", ".join(f"[Conv2d: [{n + 4}, 1], ReLU]" for n in range(30))
+    drawing = cnndsl.loads(f"input: [3, 8, 8]\nnetwork:\n  - branch: [{arms}]\n").diagram(fit="a4-landscape")
+    page = geometry.read(drawing.svg())
+    (left_out,) = (text.content for text in page.texts if "more" in text.content)
+    shown = sum(text.content.startswith("Conv2d") for text in page.texts)
+    assert left_out == f"{30 - shown} more branches"
 
 
 # --- the command line and the other formats ------------------------------------------------------
@@ -262,9 +343,62 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "--fit has no meaning for the style layers" in capsys.readouterr().err
     assert run("zoo:resnet18", "-o", path, "--fit", "a4", "--rankdir", "LR") == 2
     assert "--fit needs the direction TB, not LR" in capsys.readouterr().err
+    assert not Path(path).exists()
+    for arguments in (["--dpi", "300"], ["--dpi", "300", "--style", "volumes"]):
+        assert run("zoo:resnet18", "-o", path, *arguments) == 2
+        assert "--dpi has no meaning for .svg: only a PNG has dots" in capsys.readouterr().err
+    (tmp_path / "folder.svg").mkdir()
+    for force in ([], ["--force"]):
+        assert run("zoo:resnet18", "-o", str(tmp_path / "folder.svg"), *force) == 2
+        assert "folder.svg is a folder\n" in capsys.readouterr().err
     assert run("zoo:resnet18", "-o", path, "--fit", "20x20mm") == 2
     assert re.search(r"does not fit 20x20mm.*\n.*help: `\d+x\d+mm` would do", capsys.readouterr().err)
     assert not Path(path).exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "told"),
+    [
+        ({"expand": "layer2.0"}, TypeError, r"expand must be a list of paths, not str: write \['layer2.0'\]"),
+        ({"expand": 5}, TypeError, "expand must be a list of paths, not int"),
+        ({"expand": [5]}, TypeError, "a path must be a str, not int"),
+        ({"expand": ["layer2.9"]}, UnknownPath, "no module `layer2.9` to expand: did you mean `layer2.0`"),
+        ({"depth": "2"}, TypeError, "depth must be an int, not str"),
+        ({"depth": True}, TypeError, "depth must be an int, not bool"),
+        ({"fold": "no"}, TypeError, "fold must be True or False, not str"),
+        ({"fit": 4}, TypeError, "fit must be a page such as 'a4', not int"),
+        ({"fit": "20x20mm"}, TooSmall, r"letters of 6 points: `\d+x\d+mm` would do"),
+        ({"dpi": 9}, ValueError, "dpi must be between 10 and 600, not 9"),
+        ({"dpi": 601}, ValueError, "dpi must be between 10 and 600, not 601"),
+        ({"dpi": "9"}, TypeError, "dpi must be a number, not str"),
+        ({"marks": ["conv1"]}, TypeError, "marks must be a dict of paths, not list"),
+        (
+            {"marks": {"conv1": "xx"}},
+            ValueError,
+            "mark of conv1 must be added, removed, changed or moved, not 'xx'",
+        ),
+        ({"marks": {"conv9": "changed"}}, UnknownPath, "no operation `conv9` to mark: did you mean `conv1`"),
+    ],
+)
+def test_wrong_arguments(options: dict[str, Any], error: type[Exception], told: str) -> None:
+    with pytest.raises(error, match=told):
+        cnndsl.load("zoo:torchvision/resnet18").diagram(**options)
+
+
+def test_wrong_arguments_of_a_flowchart() -> None:
+    net = cnndsl.load("zoo:torchvision/resnet18")
+    with pytest.raises(TypeError, match="expand must be a list of paths, not str"):
+        net.mermaid(expand="layer2.0")
+    with pytest.raises(ValueError, match="fit has no meaning for a flowchart"):
+        net.mermaid(fit="a4")
+
+
+def test_a_drawing_says_what_it_is() -> None:
+    net = cnndsl.load("zoo:lenet")
+    drawn = net.diagram(fit="a4")
+    assert repr(net.diagram()) == "<Diagram of lenet>"
+    assert repr(drawn) == f"<Diagram of lenet, {drawn.told}>"
+    assert repr(net.diagram(style="volumes")) == "<Volumes of lenet>"
 
 
 def test_pdf_and_png_have_the_size_of_the_page(tmp_path: Path) -> None:

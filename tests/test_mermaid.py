@@ -167,3 +167,34 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--style has no meaning for a flowchart" in capsys.readouterr().err
     assert run(str(ROOT / "archs" / "lenet.yaml"), "-o", str(tmp_path / "net.svg"), "--format", "mermaid") == 2
     assert "net.svg must end in one of .mmd, .md" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("merge", ["subtract", "divide"])
+def test_the_order_of_operands_is_told(merge: str) -> None:
+    def ends(first: str, second: str) -> dict[str, str]:
+        """What the lines from the inputs say."""
+        chart = cnndsl.loads(
+            "input: {a: [8, 4, 4], b: [8, 4, 4]}\nnetwork:\n"
+            f"  - branch: [[from: {first}], [from: {second}]]\n    merge: {merge}\n"
+        ).mermaid()
+        names = dict(re.findall(r'(n\d+)\(\["([ab])"\]\)', chart))
+        return {
+            names[tail]: label[-1] for tail, label in re.findall(r'(n\d+) -->\|"([^"]*)"\|', chart) if tail in names
+        }
+
+    assert ends("a", "b") == {"a": "1", "b": "2"}
+    assert ends("b", "a") == {"b": "1", "a": "2"}
+
+
+def test_the_inputs_of_a_block_are_told() -> None:
+    text = """
+input: {a: [8, 4, 4], b: [8, 4, 4]}
+blocks:
+  Two: {inputs: [p, q], steps: [{from: p}, {Conv2d: [8, 3, 1, 1]}, {branch: [[], [from: q]], merge: subtract}]}
+network:
+  - {name: t, Two: , inputs: INPUTS}
+  - Conv2d: [4, 1]
+"""
+    charts = [cnndsl.loads(text.replace("INPUTS", inputs)).mermaid() for inputs in ("[a, b]", "[b, a]")]
+    assert charts[0] != charts[1]
+    assert all({*re.findall(r'→ (\w)"\|', chart)} >= {"p", "q"} for chart in charts)

@@ -6,6 +6,8 @@ import re
 import shutil
 import struct
 import subprocess
+from itertools import pairwise
+from math import hypot
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -401,3 +403,108 @@ def test_the_same_bytes_each_time(format: str) -> None:
 def test_an_unknown_extension(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"volumes are saved as \.svg, \.png, \.pdf, \.tex, not as \.dot"):
         draw(CHAIN).save(tmp_path / "net.dot")
+
+
+# --- which line is which -------------------------------------------------------------------------
+
+#: Three inputs, the first outputs of which go far; and blocks with several inputs.
+STREAMS = """
+input: {a: [8, 16, 16], b: [8, 16, 16], c: [8, 16, 16]}
+blocks:
+  M(c):
+    inputs: [p, q, r]
+    outputs: [u, v]
+    steps:
+      - branch: [[from: r], [from: q], [from: p]]
+        merge: add
+      - {name: u, Conv2d: [$c, 3, 1, 1]}
+      - branch: [[from: u], [from: p]]
+        merge: divide
+      - {name: v}
+network:
+  - {name: m1, M: 8, inputs: [a, b, c]}
+  - {name: m2, M: 8, inputs: [m1.v, c, m1.u]}
+  - {name: m3, M: 8, inputs: [m2.u, m1.u, a]}
+  - branch: [[from: m3.u], [from: m2.v], [from: m1.v], [from: a], [Conv2d: [8, 1]], []]
+  - {name: z, Conv2d: [8, 1]}
+  - branch: [[from: b], [from: z]]
+    merge: subtract
+  - {name: fin}
+outputs: [m1.u, z, fin]
+"""
+
+
+def shared(picture: Volumes) -> list[str]:
+    """Pairs of lines of different tensors, to different volumes, that are one line for a part of their length."""
+    found = []
+    lines = [(title.split("->"), [*pairwise(points)]) for title, points in arrows(picture).items()]
+    for index, ((tail, head), pieces) in enumerate(lines):
+        for (other_tail, other_head), others in lines[:index]:
+            if tail != other_tail and head != other_head:
+                found += [f"{tail}->{head} and {other_tail}->{other_head}" for a in pieces for b in others if on(a, b)]
+    return found
+
+
+def on(one: tuple[tuple[float, float], ...], other: tuple[tuple[float, float], ...]) -> bool:
+    """Whether two upright or level pieces of lines have more than a point in common."""
+    for across in (0, 1):
+        if len({round(point[across], 1) for point in (*one, *other)}) == 1:
+            (a, b), (c, d) = (sorted(point[1 - across] for point in piece) for piece in (one, other))
+            return min(b, d) - max(a, c) > 1
+    return False
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_lines_of_different_tensors_are_apart(depth: int) -> None:
+    picture = draw(STREAMS, depth=depth)
+    assert shared(picture) == []
+    assert geometry.faults(geometry.read(picture.svg())) == []
+
+
+@pytest.mark.parametrize("name", ["beyond/unet", "timm/hrnet_w18_small", "beyond/attention_unet", "detection/yolov8n"])
+def test_lines_of_different_tensors_are_apart_in_the_zoo(name: str) -> None:
+    assert shared(drawn(name)) == []
+
+
+def test_inputs_and_outputs_have_names_if_there_are_several() -> None:
+    found = texts(draw(STREAMS))
+    assert [text for text in found if text in "abc"] == ["a", "b", "c"]
+    assert [text for text in found if text.startswith("output")] == ["output u", "output z", "output fin"]
+    assert not {"input", "output"} & {*texts(draw(CHAIN))}
+
+
+def test_a_name_that_is_long_is_cut() -> None:
+    name = "n" * 64
+    found = texts(draw(f"input: {{{name}: [4], b: [4]}}\nnetwork:\n  - Linear: 2\n  - {{from: {name}}}\n"))
+    assert f"{'n' * 22}.." in found and name not in found
+
+
+def test_the_order_of_operands_is_told() -> None:
+    """At the ends of the lines: swapped inputs make another picture."""
+
+    def orders(first: str, second: str, merge: str) -> dict[str, str]:
+        picture = draw(
+            "input: {a: [8, 4, 4], b: [8, 4, 4]}\nnetwork:\n"
+            f"  - branch: [[from: {first}], [from: {second}]]\n    merge: {merge}\n"
+        )
+        page = geometry.read(picture.svg())
+
+        def apart(line: geometry.Line, text: geometry.Text) -> float:
+            return min(hypot(x - text.extent.left, y - text.extent.top) for x, y in line.pieces.reshape(-1, 2))
+
+        numbers = [text for text in page.texts if re.fullmatch(r"[12](, 2)?", text.content)]
+        return {min(page.lines, key=lambda line: apart(line, text)).ends[0]: text.content for text in numbers}
+
+    for merge in ("subtract", "divide"):
+        assert orders("a", "b", merge) == {"input a": "1", "input b": "2"}
+        assert orders("b", "a", merge) == {"input b": "1", "input a": "2"}
+    assert orders("a", "b", "add") == {}
+    assert orders("a", "a", "subtract") == {"input a": "1, 2"}
+
+
+def test_weights_that_are_used_again_are_marked() -> None:
+    picture = draw("input: [8]\nnetwork:\n  - {name: a, Linear: 8}\n  - ReLU\n  - reuse: a\n  - Linear: 3\n")
+    assert texts(picture).count("reused") == 1
+    assert "reused" not in texts(draw(CHAIN))
+    closed = drawn("beyond/siamese", depth=1)
+    assert "reused" in texts(closed)

@@ -129,6 +129,10 @@ def draw(
     path = output or Path(f"{compilation.graph.document.label}.svg")
     kind = _kind(path, format, options["style"])
     _check_usage(context, kind)
+    if options["dpi"] and path.suffix != ".png":
+        raise click.UsageError(f"--dpi has no meaning for {path.suffix}: only a PNG has dots")
+    if path.is_dir():
+        fail(f"{path} is a folder", "name a file with -o")
     try:
         if os.path.lexists(path) and not force and not is_signed(path):
             fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
@@ -171,17 +175,14 @@ def _drawn(kind: Kind, graph: Graph, path: Path, options: Mapping[str, Any]) -> 
 
 
 def _picture(graph: Graph, path: Path, options: Mapping[str, Any]) -> bytes:
-    from cnndsl.emit.diagram import NoFonts, TooLarge, TooSmall, diagram
-    from cnndsl.emit.diagram.options import UnknownModule
+    from cnndsl.emit.diagram import NoFonts, TooLarge, TooSmall, UnknownPath, diagram
 
     try:
         drawing = diagram(graph, **options)
         with _telling_warnings(path):
             data: bytes = drawing.pipe(path.suffix.removeprefix("."))
-    except UnknownModule as error:
-        fail(f"there is no module `{error.path}` to expand", error.help)
-    except TooSmall as error:
-        fail(str(error), error.help)
+    except (UnknownPath, TooSmall) as error:
+        fail(error.problem, error.help)
     except (NoFonts, TooLarge) as error:
         fail(str(error))
     except ValueError as error:  # it begins with the name of an option

@@ -6,9 +6,10 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnndsl.compare.align import Alignment
-from cnndsl.compare.parts import COMMUTATIVE, Part, Tree, is_applied
+from cnndsl.compare.parts import Part, Tree, is_applied
+from cnndsl.compare.wiring import Argument, Side, Wiring
 from cnndsl.emit.table import arguments, call, literal
-from cnndsl.graph.graph import Graph, Tensor
+from cnndsl.graph.graph import Graph
 from cnndsl.record import Record
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.tree import Mapping as TreeMapping
@@ -41,14 +42,6 @@ class Place(Record, frozen=True):
     def is_operation(self) -> bool:
         """Whether it is a layer, merge or split, not a module."""
         return self.kinds == {self.kind: 1}
-
-
-class Argument(Record, frozen=True):
-    """An argument before and after; None for one that a side does not have."""
-
-    name: str
-    before: Any
-    after: Any
 
 
 class Count(Record, frozen=True):
@@ -142,59 +135,14 @@ def _definitions(graph: Graph) -> dict[str, object]:
     return {defined_name(key): plain(steps) for key, steps in entries}
 
 
-class _Side:
-    """One network, and where its tensors come from."""
-
-    def __init__(self, graph: Graph, tree: Tree, alignment: Alignment) -> None:
-        self.tree, self.alignment = tree, alignment
-        self.definitions = _definitions(graph)
-        self.inputs = {tensor: index for index, tensor in enumerate(graph.inputs.values())}
-        self.moved = {inner for part in alignment.moved for inner in part.everything()}
-        self.wrappers = {wrap.module: wrap for wrap in (*alignment.wrapped, *alignment.unwrapped)}
-
-    def is_steady(self, part: Part) -> bool:
-        """Whether a part has a partner, and kept its place."""
-        return part in self.alignment.partners and part not in self.moved
-
-    def producers(self, tensor: Tensor, around: Part | None = None) -> Iterator[Part]:
-        """The part that makes a tensor, and the modules around that return it, those inside ``around``. None for an
-        input of the network."""
-        part = self.tree.makers.get(tensor)
-        around = around or self.tree.root
-        while part is not None and part is not around and tensor in part.operation.outputs:
-            yield part
-            part = self.tree.parents[part]
-
-    def source(self, tensor: Tensor) -> tuple[Part | None, int]:
-        """The steady part that a tensor comes from, and which of its outputs it is. Other parts in between do not
-        count. Without a part, it is an input of the network."""
-        while (maker := self.tree.makers.get(tensor)) is not None:
-            if self.is_steady(maker):
-                return maker, maker.operation.outputs.index(tensor)
-            tensor = maker.operation.inputs[0]
-        return None, self.inputs.get(tensor, 0)
-
-    def before(self, part: Part) -> Part | None:
-        """The part before it in the module around, None if it is the first."""
-        place = self.tree.places[part]
-        return self.tree.parents[part].children[place - 1] if place else None
-
-    def path_before(self, part: Part) -> str:
-        """The path of the part before, or that of the module around if there is none."""
-        return (self.before(part) or self.tree.parents[part]).where
-
-    def is_new(self, tensor: Tensor) -> bool:
-        """Whether a part makes a tensor that is only on this side."""
-        maker = self.tree.makers.get(tensor)
-        return maker is not None and maker not in self.alignment.partners
-
-
 class _Comparison:
     def __init__(self, left: Graph, right: Graph, alignment: Alignment) -> None:
         self.graphs = left, right
         self.alignment, self.partners = alignment, alignment.partners
-        self.left = _Side(left, alignment.left, alignment)
-        self.right = _Side(right, alignment.right, alignment)
+        self.left = Side(left, alignment.left, alignment)
+        self.right = Side(right, alignment.right, alignment)
+        self.wiring = Wiring(self.left, self.right, alignment)
+        self.definitions = _definitions(left), _definitions(right)
         self.causes: list[Change] = []
         self.explained: list[Change] = []
         self.consequences: list[Consequence] = []
@@ -205,7 +153,7 @@ class _Comparison:
         """Compares what a network takes and returns, and how its weights start."""
         a, b = self.alignment.left.root, self.alignment.right.root
         names = ({"inputs": tuple(root.module.given)} for root in (a, b))
-        outputs = self._returned(a, b, len(a.module.made) > 1 or len(b.module.made) > 1)
+        outputs = self.wiring.returned(a, b, len(a.module.made) > 1 or len(b.module.made) > 1)
         starts = _differing(*map(_starts, self.graphs))
         for argument in (*_differing(_shapes(a), _shapes(b)), *_differing(*names), *outputs, *starts):
             self.causes.append(self._change("changed", (a,), (b,), (argument,)))
@@ -229,7 +177,7 @@ class _Comparison:
         elif a.is_module and b.is_module and not (a.is_reuse or b.is_reuse):
             is_block = bool(a.module.block) and a in self.left.tree.parents
             told = explained or (is_block and any(change.what == "changed" for change in found))
-            same = not is_block or self.left.definitions.get(a.kind) == self.right.definitions.get(b.kind)
+            same = not is_block or self.definitions[0].get(a.kind) == self.definitions[1].get(b.kind)
             self._inside(a, b, told and same)
 
     def _follow(self, a: Part, b: Part) -> None:
@@ -250,9 +198,9 @@ class _Comparison:
             return
         if not (a.is_reuse and b.is_reuse and self._takes_same(a, b)):
             yield from self._altered(a, b)
-        if a not in self.alignment.moved and (inputs := tuple(self._rewired(a, b))):
+        if a not in self.alignment.moved and (inputs := tuple(self.wiring.rewired(a, b))):
             yield self._change("rewired", (a,), (b,), inputs)
-        if a.is_module and b.is_module and (outputs := tuple(self._returned(a, b, False))):
+        if a.is_module and b.is_module and (outputs := tuple(self.wiring.returned(a, b, False))):
             yield self._change("rewired", (a,), (b,), outputs)
 
     def _altered(self, a: Part, b: Part) -> Iterator[Change]:
@@ -282,75 +230,6 @@ class _Comparison:
         one, other = self.left.tree.firsts[a.path], self.right.tree.firsts[b.path]
         return self.partners.get(one) is other
 
-    # --- wiring ----------------------------------------------------------------------------------
-
-    def _rewired(self, a: Part, b: Part) -> Iterator[Argument]:
-        """The inputs that come from elsewhere."""
-        ours, theirs = list(a.operation.inputs), list(b.operation.inputs)
-        if a.kind == b.kind in COMMUTATIVE:
-            ours, theirs = self._without_common(a, b, ours, theirs)
-        if self._alike(a, b, ours, theirs):
-            return
-        if len(ours) != len(theirs):
-            ours = [tensor for tensor in ours if not self.left.is_new(tensor)]
-            theirs = [tensor for tensor in theirs if not self.right.is_new(tensor)]
-            if self._alike(a, b, ours, theirs):
-                return
-        for index in range(max(len(ours), len(theirs))):
-            one, other = ours[index : index + 1], theirs[index : index + 1]
-            if not self._alike(a, b, one, other):
-                name = f"input {index + 1}" if max(len(ours), len(theirs)) > 1 else "input"
-                yield Argument(name, _told(self.left, a, one), _told(self.right, b, other))
-
-    def _without_common(
-        self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        """The tensors that only one of two parts takes, in any order."""
-        only, left = [], list(theirs)
-        for tensor in ours:
-            same = next((place for place, other in enumerate(left) if self._alike(a, b, [tensor], [other])), None)
-            if same is None:
-                only.append(tensor)
-            else:
-                del left[same]
-        return only, left
-
-    def _returned(self, a: Part, b: Part, is_named: bool) -> Iterator[Argument]:
-        """The outputs of two modules, if they differ: in number, in where they come from, or, if ``is_named``, in their
-        names. One that comes from a part that is new, gone or moved is told there."""
-        ours, theirs = a.module.made, b.module.made
-        if len(ours) == len(theirs) and not (is_named and [*ours] != [*theirs]):
-            pairs = zip(ours.values(), theirs.values())
-            if all(self._is_told(x, y) or self._alike_inside(a, b, x, y, a) for x, y in pairs):
-                return
-        yield Argument("outputs", _outputs(self.left, a), _outputs(self.right, b))
-
-    def _is_told(self, x: Tensor, y: Tensor) -> bool:
-        makers = (side.tree.makers.get(tensor) for side, tensor in ((self.left, x), (self.right, y)))
-        return not all(maker is None or self.left.is_steady(maker) for maker in makers)
-
-    def _alike_inside(self, a: Part, b: Part, x: Tensor, y: Tensor, around: Part | None = None) -> bool:
-        """Whether two tensors in matched modules are the same input of these, or come from the same place."""
-        return _given(a, x) == _given(b, y) != -1 or self._comes_from(x, y, around)
-
-    def _alike(self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> bool:
-        """Whether tensors that two parts take come from the same places."""
-        around, other = self.left.tree.parents[a], self.right.tree.parents[b]
-        inside = self.partners.get(around) is other
-        same = self._alike_inside if inside else lambda _, __, x, y: self._comes_from(x, y)
-        return len(ours) == len(theirs) and all(same(around, other, x, y) for x, y in zip(ours, theirs))
-
-    def _comes_from(self, x: Tensor, y: Tensor, around: Part | None = None) -> bool:
-        """Whether two tensors come from the same place: from partners, inside ``around`` on the left side if it is
-        given, or else from the same steady parts before."""
-        others = list(self.right.producers(y))
-        for part in self.left.producers(x, around):
-            if (other := self.partners.get(part)) in others:
-                assert other is not None
-                return part.operation.outputs.index(x) == other.operation.outputs.index(y)
-        maker, index = self.left.source(x)
-        return (self.partners[maker] if maker else None, index) == self.right.source(y)
-
     # --- what is inside of modules ---------------------------------------------------------------
 
     def _inside(self, a: Part, b: Part, explained: bool) -> None:
@@ -374,7 +253,7 @@ class _Comparison:
         partner = self.partners.get(child)
         return partner is not None and child not in self.alignment.moved and self.right.tree.parents.get(partner) is b
 
-    def _only(self, side: _Side, what: str, run: Sequence[Part]) -> Iterator[Change]:
+    def _only(self, side: Side, what: str, run: Sequence[Part]) -> Iterator[Change]:
         """The changes of children that are only on one side: one for each uninterrupted run."""
         single = [part not in self.partners and part not in side.wrappers for part in run]
         start = 0
@@ -418,7 +297,7 @@ class _Comparison:
 
     # --- counts ----------------------------------------------------------------------------------
 
-    def _count(self, side: _Side, what: str, run: Sequence[Part]) -> Count | None:
+    def _count(self, side: Side, what: str, run: Sequence[Part]) -> Count | None:
         """How often the run's unit is repeated on each side, None if it stands alone."""
         unit = _unit([part.kind for part in run])
         if not any(part.is_module or part.operation.cost.params for part in run):
@@ -489,38 +368,3 @@ def _starts(graph: Graph) -> dict[str, str]:
         given = ", ".join(f"{name}={literal(value)}" for name, value in init.arguments.items())
         found[f"init {init.layer}.{init.tensor}"] = init.function + f"({given})" * bool(given)
     return found
-
-
-def _given(around: Part, tensor: Tensor) -> int:
-    """Which input of a module a tensor is, -1 if it is none."""
-    given = list(around.module.given.values())
-    return given.index(tensor) if tensor in given else -1
-
-
-def _told(side: _Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
-    """Where a tensor that a part takes comes from, in words; None if there is none. If it comes from a module beside
-    the part, that is told, not the layer inside."""
-    return _source(side, side.tree.parents[part], tensors[0]) if tensors else None
-
-
-def _source(side: _Side, around: Part, tensor: Tensor) -> str:
-    """Where a tensor comes from, as seen in a module."""
-    found = list(side.producers(tensor))
-    if not found:
-        names = [*side.tree.root.module.given]
-        return f"the input {names[side.inputs.get(tensor, 0)]}" if len(names) > 1 else "the input"
-    beside = [maker for maker in found if side.tree.parents[maker] is around]
-    maker = (beside or found)[0]
-    if len(maker.operation.outputs) == 1:
-        return maker.where
-    index = maker.operation.outputs.index(tensor)
-    return f"{maker.where}[{index}]" if not maker.is_module else f"{maker.where}.{[*maker.module.made][index]}"
-
-
-def _outputs(side: _Side, part: Part) -> tuple[str, ...]:
-    """The outputs of a module: where they come from, with their names if these are others."""
-    found = []
-    for name, tensor in part.module.made.items():
-        source = _source(side, part, tensor).removeprefix(f"{part.where}.")
-        found.append(source if name in (source, "output") else f"{name} ({source})")
-    return tuple(found)

@@ -6,9 +6,10 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from cnndsl.compare.align import align
-from cnndsl.compare.changes import Argument, Change, Consequence, changes
+from cnndsl.compare.changes import Change, Consequence, changes
 from cnndsl.compare.fitting import Fitting
 from cnndsl.compare.parts import Reader
+from cnndsl.compare.wiring import Argument
 from cnndsl.diagnostics import SpecError
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.measure.receptive import receptive_fields
@@ -18,7 +19,7 @@ from cnndsl.spec.document import Spec
 from cnndsl.spec.tree import plain
 
 #: The parts of a spec that say nothing about its network.
-SECTIONS = ("train",)
+SECTIONS = ("rename", "train")
 
 
 class Summary(Record, frozen=True):

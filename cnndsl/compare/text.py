@@ -57,7 +57,8 @@ def _value(value: object) -> str:
 
 def _asides(diff: Diff) -> list[str]:
     """What differs of the specs besides the networks, and what is wrong with them."""
-    return [*(f"The specs also differ in {section}." for section in diff.sections), *diff.notes]
+    sections = [f"The specs also differ in {' and '.join(diff.sections)}."] * bool(diff.sections)
+    return [*sections, *diff.notes]
 
 
 def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cnndsl.compare.changes import Argument, Change, Count, Place
+from cnndsl.compare.changes import Change, Count, Place
+from cnndsl.compare.wiring import Argument
 from cnndsl.diagnostics import shorten
 from cnndsl.emit.table import literal
 from cnndsl.record import Record
@@ -196,8 +197,7 @@ def _renamed(group: Group) -> Iterator[str]:
 
 
 def _rewired(group: Group) -> Iterator[str]:
-    for argument in group.changes[0].arguments:
-        yield f"{argument.name}: {_names(argument)}"
+    yield from _several([f"{argument.name}: {_names(argument)}" for argument in group.changes[0].arguments])
 
 
 def _reused(group: Group) -> Iterator[str]:

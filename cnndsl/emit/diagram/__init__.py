@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from cnndsl.emit.diagram.dot import identifier
-from cnndsl.emit.diagram.options import Colouring, Direction, Options, Style, ThemeName
+from cnndsl.emit.diagram.options import Colouring, Direction, Options, Style, ThemeName, UnknownPath, paths
 from cnndsl.emit.diagram.page import TooSmall
 from cnndsl.emit.diagram.render import Diagram, NoFonts, Shrunk, TooLarge
 from cnndsl.emit.diagram.themes import Mark
@@ -21,7 +21,7 @@ from cnndsl.graph.graph import Graph
 if TYPE_CHECKING:
     from cnndsl.emit.diagram.volumes import Volumes
 
-__all__ = ["Diagram", "NoFonts", "Options", "Shrunk", "TooLarge", "TooSmall", "diagram"]
+__all__ = ["Diagram", "NoFonts", "Options", "Shrunk", "TooLarge", "TooSmall", "UnknownPath", "diagram"]
 
 
 def diagram(
@@ -58,11 +58,11 @@ def diagram(
     as ``84x60mm``: long chains are broken into columns, and if letters would be smaller than 6 points, the figure has
     less depth. The result's ``told`` says what was chosen.
 
-    Raises ValueError for a value that there is not, for a path that is not a module, and :class:`TooSmall`.
+    Raises TypeError for an argument of a wrong type, and ValueError for a value that there is not; two kinds of it are
+    :class:`UnknownPath`, for a path to expand or to mark, and :class:`TooSmall`, which says what page would do.
     """
-    options = Options(
-        style, depth, rankdir, show_shapes, dpi, fold, color, theme, tuple(expand), names, verbose, marks or {}, fit
-    )
+    given = paths(expand), names, verbose, {} if marks is None else marks, fit
+    options = Options(style, depth, rankdir, show_shapes, dpi, fold, color, theme, *given)
     options.check(graph)
     if style == "volumes":
         from cnndsl.emit.diagram import volumes

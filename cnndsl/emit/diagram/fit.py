@@ -90,7 +90,12 @@ def fit(graph: Graph, options: Options, page: Page) -> Fitted:
     for candidate in candidates:
         if fitted := _fitted(graph, candidate, page, SEVERAL):
             return fitted
-    would_do = (other for other in page.others() if _fitted(graph, candidates[-1], other, SEVERAL))
+    least = candidates[-1].panels[0]
+    would_do = (
+        other
+        for other in page.others(least.width / (least.height or 1))
+        if _fitted(graph, candidates[-1], other, SEVERAL)
+    )
     raise TooSmall(page, next(would_do, None))
 
 
@@ -102,7 +107,7 @@ def _candidates(graph: Graph, options: Options) -> Iterator[_Drawn]:
     deepest = max((level for level, _ in walk(graph.root.body)), default=1)
     for depth in range(deepest - 1, 0, -1):
         yield _Drawn(tuple(panels(graph, replace(options, depth=depth))), depth)
-    for longest in (24, 16, 12, 8):
+    for longest in (24, 16, 12, 8, 5):
         yield _Drawn(tuple(panels(graph, replace(options, depth=1), longest)), 1, longest)
 
 

@@ -12,6 +12,8 @@ from cnndsl.printable import as_written, one_line
 
 #: Between the sizes of a shape or a kernel, and before a number of repetitions.
 TIMES = "\N{MULTIPLICATION SIGN}"
+#: A line carries no more names.
+NAMES = 6
 #: What a circle shows for a merge. Others are written out.
 SIGNS = {
     "add": "+",
@@ -53,6 +55,11 @@ def required(layer: Layer, name: str, value: object) -> str:
 
 def plain(value: object) -> str:
     return value if isinstance(value, str) else as_written(value)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names after each other; of many the first and the last."""
+    return ", ".join(names) if len(names) <= NAMES else f"{', '.join(names[: NAMES - 2])} … {names[-1]}"
 
 
 def clean(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cnndsl.emit.diagram.compact.sheet import Panel, panels
-from cnndsl.emit.diagram.options import Options
+from cnndsl.emit.diagram.options import Options, paths
 from cnndsl.emit.diagram.picture import Box, Picture
 from cnndsl.emit.diagram.themes import Fill
 from cnndsl.emit.diagram.written import filled
@@ -20,18 +20,22 @@ from cnndsl.printable import one_line
 CHARACTERS, EDGES = 50_000, 500
 #: What a label may have besides letters and digits. Everything else is written as a code, so that nothing in it is
 #: syntax, HTML, Markdown or a formula for Mermaid.
-PLAIN = frozenset(" .,()/+-='\u00b7\u00d7\u2026\u2191\u2212")
+PLAIN = frozenset(" .,()/+-='\u00b7\u00d7\u2026\u2191\u2192\u2212")
 #: The brackets of a box by its kind. Others are rectangles.
 BRACKETS = {"end": ("([", "])"), "merge": ("((", "))"), "module": ("[[", "]]")}
+#: Options of figures that a flowchart does not have.
+NOT_FOR_CHARTS = {"style", "dpi", "fit"}
 
 
 def mermaid(graph: Graph, **options: Any) -> str:
     """The text of a flowchart, which GitHub and GitLab draw in a block of the language ``mermaid``.
 
     The options are those of a compact diagram. A chart that is larger than what Mermaid draws has less depth, and
-    finally only the ends of long lists.
+    finally only the ends of long lists. Raises what :func:`~cnndsl.emit.diagram.diagram` does.
     """
-    asked = Options(**options)
+    for name in NOT_FOR_CHARTS & options.keys():
+        raise ValueError(f"{name} has no meaning for a flowchart")
+    asked = Options(**{**options, "expand": paths(options.get("expand", ()))})
     asked.check(graph)
     for coarser, longest in _coarser(graph, asked):
         found = panels(graph, coarser, longest)
@@ -87,12 +91,16 @@ class _Chart:
             if box.kind not in ("panel", "fork", "swatch"):
                 ids[box.id] = self._id(filled(box, self.theme))
                 yield ids[box.id] + _box(box)
+        seen: set[tuple[str, str]] = set()
         for wire in picture.wires:
             if wire.head in dots:
                 continue
             tail = before.get(wire.tail, wire.tail)
-            shape = texts.pop(f"{tail} shape", "")  # once for all lines from a box
-            yield f"{ids[tail]} -->{f'|{quoted(shape)}|' if shape else ''} {ids[wire.head]}"
+            # What a line carries is told once for all lines from a box, what it is to its head always.
+            label = "" if (tail, wire.label) in seen else wire.label
+            seen.add((tail, wire.label))
+            told = " \N{RIGHTWARDS ARROW} ".join(part for part in (label, wire.role) if part)
+            yield f"{ids[tail]} -->{f'|{quoted(told)}|' if told else ''} {ids[wire.head]}"
 
     def _styles(self) -> Iterator[str]:
         for number, ((fill, border), names) in enumerate(self.looks.items(), 1):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, sqrt
 
 from cnndsl.record import Record
 
@@ -20,6 +20,9 @@ MARGIN, NO_MARGIN = 20.0, 3.0
 SHORTEST, LONGEST = 36, 14_400
 #: From a page that is too small to the next one to try.
 GROWTH = 1.1
+#: A page to try is no wider for its height, and no higher for its width. Its area is so many times less than that of the
+#: first, or more.
+OBLONG, SMALLER, LARGER = 5.0, 4, 1_000
 
 
 class Page(Record, frozen=True):
@@ -34,8 +37,9 @@ class Page(Record, frozen=True):
     def of(cls, text: str) -> Page:
         """Reads ``a4``, ``letter`` or ``slide``, with ``-landscape`` or ``-portrait``, or a size, ``84x60mm``.
 
-        Raises ValueError.
+        In upper or lower case. Raises ValueError.
         """
+        text = text.lower()
         if size := re.fullmatch(r"(\d{1,5}(?:\.\d+)?)x(\d{1,5}(?:\.\d+)?)(mm|cm|in)", text):
             width, height = (float(number) * UNITS[size[3]] for number in size.groups()[:2])
             if min(width, height) < SHORTEST or max(width, height) > LONGEST:
@@ -49,20 +53,29 @@ class Page(Record, frozen=True):
         wide = turn == "landscape" or (turn == "" and name == "slide")
         return cls(text, *((long, short) if wide else (short, long)), MARGIN)
 
-    def others(self) -> Iterator[Page]:
-        """Pages to try if this is too small: a named one turned, then larger and larger sizes."""
+    def others(self, ratio: float) -> Iterator[Page]:
+        """Pages to try if this is too small: a named one turned, then larger and larger sizes, of this page's shape and
+        of the figure's own, whose ``ratio`` is its width by its height."""
         if self.margin == MARGIN:
             upright = self.width < self.height
             yield Page.of(f"{self.name.partition('-')[0]}-{'landscape' if upright else 'portrait'}")
-        width, height = (ceil(side / UNITS["mm"]) for side in (self.width, self.height))
-        while max(width, height) * UNITS["mm"] < LONGEST / GROWTH:
-            width, height = ceil(width * GROWTH), ceil(height * GROWTH)
-            yield Page.of(f"{width}x{height}mm")
+        own = self.width / self.height
+        whole = self.width * self.height / UNITS["mm"] ** 2
+        area = whole / SMALLER
+        while area < whole * LARGER:
+            area *= GROWTH**2
+            for shape in {own: None, max(1 / OBLONG, min(ratio, OBLONG)): None}:
+                width, height = ceil(sqrt(area * shape)), ceil(sqrt(area / shape))
+                possible = min(width, height) * UNITS["mm"] > SHORTEST and max(width, height) * UNITS["mm"] < LONGEST
+                if possible and (shape != own or area > whole):
+                    yield Page.of(f"{width}x{height}mm")
 
 
 class TooSmall(ValueError):
-    """A network does not fit a page with legible letters. ``help`` says which page it would fit."""
+    """A network does not fit a page with legible letters, which is the ``problem``. ``help`` says which page it would
+    fit."""
 
     def __init__(self, page: Page, other: Page | None) -> None:
+        self.problem = f"the network does not fit {page.name} with letters of {LEGIBLE:g} points"
         self.help = f"`{other.name}` would do" if other else "draw less with depth"
-        super().__init__(f"the network does not fit {page.name} with letters of {LEGIBLE:g} points")
+        super().__init__(f"{self.problem}: {self.help}")

@@ -76,13 +76,17 @@ class Box(Record, frozen=True):
 
 
 class Wire(Record, frozen=True):
-    """A line from a box to a box along ``points``, with rounded corners. ``skip`` goes past other boxes."""
+    """A line from a box to a box along ``points``, with rounded corners. ``skip`` goes past other boxes. ``label`` is
+    what it carries, ``c2 16x64x64``, as far as the figure tells; ``role`` is what that is where the line ends: the name
+    of a block's input, or 1 and 2 for the operands of a subtraction."""
 
     tail: str
     head: str
     points: tuple[Point, ...]
     skip: bool = False
     arrow: bool = True
+    label: str = ""
+    role: str = ""
 
 
 class Text(Record, frozen=True):

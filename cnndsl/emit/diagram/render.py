@@ -45,6 +45,9 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
 
     told = ""
 
+    def __repr__(self) -> str:
+        return told_as(self, self.name)
+
     def svg(self) -> str:
         """The ``<svg>`` element alone, without the XML declaration of a file."""
         text = self.pipe("svg").decode()
@@ -114,6 +117,11 @@ class Diagram(graphviz.Digraph):  # type: ignore[misc]
         if view:
             webbrowser.open(target.resolve().as_uri())
         return str(target)
+
+
+def told_as(drawing: Any, name: str) -> str:
+    """The ``repr`` of a drawing: what it is of, and how it was fitted to a page."""
+    return f"<{type(drawing).__name__} of {name}{f', {drawing.told}' if drawing.told else ''}>"
 
 
 class TooLarge(ValueError):

@@ -103,7 +103,7 @@ def scale(applied: Sequence[Apply]) -> str:
     if factors == [1] or len(factors) > 3:
         return ""
     sign = "↑" if applied[0].kind.startswith("ConvTranspose") else "/"
-    return "\u00a0or ".join(f"{sign}{factor}" for factor in factors)
+    return "\u00a0or\u00a0".join(f"{sign}{factor}" for factor in factors)
 
 
 def _stride(apply: Apply) -> Any:
@@ -118,7 +118,7 @@ def _stride(apply: Apply) -> Any:
 
 def call(cell: Cell) -> str:
     """The arguments of a block, the first without its name. If those of a run differ, its channels from the first to
-    the last; if they are many, those that tell the boxes of a drawing apart, as many as there is room for."""
+    the last; if they are many, also those that tell the boxes of a drawing apart, as many as there is room for."""
     modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
     first, last = modules[0], modules[cell.times[-1] - 1]
     if channels(first) != channels(last):
@@ -128,6 +128,8 @@ def call(cell: Cell) -> str:
     if "stride" in first.params and (change_of(cell) or all(module.params["stride"] == 1 for module in modules)):
         shown = [parameter for parameter in shown if parameter.name != "stride"]
     differing = [parameter for parameter in shown if _differs(parameter, modules, uses)]
+    if differing and shown[0] is first.definition.parameters[0]:
+        differing = [*dict.fromkeys((shown[0], *differing))]
     several = len(modules) > cell.times[-1]
     fewer = (each[:count] for each in (differing, shown) for count in range(len(each), 0, -1))
     for parameters in (shown, *fewer):

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 
-from cnndsl.emit.diagram.compact import words
 from cnndsl.emit.diagram.compact.fuse import is_main_layer
 from cnndsl.emit.diagram.compact.items import Canvas, Cell
 from cnndsl.emit.diagram.compact.measure import ARROW, EXIT, EXIT_PAD, Measured
 from cnndsl.emit.diagram.compact.place import ABOVE, Bar, Plan, Spot, planned
-from cnndsl.emit.diagram.compact.route import Path, Routed, Router, order
+from cnndsl.emit.diagram.compact.route import Bundle, Path, Routed, Router
 from cnndsl.emit.diagram.options import Options
-from cnndsl.emit.diagram.picture import Box, Line, Picture, Piece, Point, Stroke, Text, Wire
-from cnndsl.graph.graph import Tensor
+from cnndsl.emit.diagram.picture import Box, Line, Picture, Point, Stroke, Text, Wire
 
 #: The diameter of a dot where lines part.
 DOT = 3.0
@@ -47,12 +45,12 @@ class _Drawer:
             rows[bar.rows[0]] = max(rows.get(bar.rows[0], 0.0), titles[bar.stack][0])
         self.routed: Routed = Router(self.plan, rows).routed()
         self.ids = {spot.cell: names.new(self._name(spot.cell)) for spot in self.plan.spots}
-        self.forks: dict[tuple[Spot, Tensor], str] = {}
+        self.forks: dict[Bundle, str] = {}
 
     def picture(self) -> Picture:
         boxes = [self._box(spot) for spot in self.plan.spots]
         wires: list[Wire] = []
-        texts = [*self._labels(), *self._orders()]
+        texts = [*self._labels(), *self._roles()]
         for box, wire in (*self._forked(), *self._exits()):
             boxes.append(box)
             wires.append(wire)
@@ -96,22 +94,22 @@ class _Drawer:
         return marks.get(path) or ("changed" if any(marked.startswith(f"{path}.") for marked in marks) else "")
 
     def _forked(self) -> Iterator[tuple[Box, Wire]]:
-        """Dots where lines of one tensor part, with the line to each."""
-        for (spot, tensor), at in self.routed.forks.items():
-            fork = Box(self.names.new(f"{self.ids[spot.cell]} fork"), "fork", *self._point(spot.across, at), DOT, DOT)
-            self.forks[spot, tensor] = fork.id
-            stem = self._point(spot.across, spot.at + spot.size.along / 2), self._point(spot.across, at)
+        """Dots where lines of the same tensors part, with the line to each."""
+        for (spot, tensors), (across, at) in self.routed.forks.items():
+            fork = Box(self.names.new(f"{self.ids[spot.cell]} fork"), "fork", *self._point(across, at), DOT, DOT)
+            self.forks[spot, tensors] = fork.id
+            stem = self._point(across, spot.at + spot.size.along / 2), self._point(across, at)
             yield fork, Wire(self.ids[spot.cell], fork.id, stem, arrow=False)
 
     def _exits(self) -> Iterator[tuple[Box, Wire]]:
         """Outputs beside the boxes that make them, with their lines."""
         for spot in self.plan.spots:
-            for name, at in zip(spot.cell.exits, self.routed.exits.get(spot.cell, ())):
-                line = self.text.exit(name)
+            for leaving, at in zip(spot.cell.exits, self.routed.exits.get(spot.cell, ())):
+                line = self.text.exit(leaving)
                 width, height = line.width + EXIT_PAD, EXIT - 2
                 start = spot.across + spot.half
                 middle = start + ARROW + (width if self.text.upright else height) / 2
-                id = self.names.new(f"output {name} {self.text.inside}".strip())
+                id = self.names.new(f"output {leaving.name} {self.text.inside}".strip())
                 box = Box(id, "end", *self._point(middle, at), width, height, (line,))
                 yield box, Wire(self.ids[spot.cell], id, (self._point(start, at), self._point(start + ARROW, at)))
 
@@ -122,10 +120,11 @@ class _Drawer:
         edge = path.edge
         points = tuple(self._point(across, along()) for across, along in path.corners)
         tail = self.ids[edge.tail.cell]
-        if (key := (edge.tail, edge.tensor)) in self.forks:
+        if (key := (edge.tail, edge.tensors)) in self.forks:
             tail = self.forks[key]
-            points = (self._point(path.start, self.routed.forks[key]), *points[1:])
-        return Wire(tail, self.ids[edge.head.cell], points, path.skips)
+            points = (self._point(path.start, self.routed.forks[key][1]), *points[1:])
+        label = self.text.labels[edge.tail.cell].get(edge.tensors)
+        return Wire(tail, self.ids[edge.head.cell], points, path.skips, True, label.text if label else "", edge.role)
 
     def _bracket(self, bar: Bar) -> tuple[Text, Stroke]:
         """A bracket beside a stack, with its text beside its first row."""
@@ -144,34 +143,47 @@ class _Drawer:
     # Texts
 
     def _labels(self) -> Iterator[Text]:
-        counts: dict[Spot, int] = {}
+        """What lines carry, below the cells that they leave: once if it is the same for all."""
+        told: set[tuple[Spot, Line]] = set()
         for path in self.routed.paths:
-            counts[path.edge.tail] = max(counts.get(path.edge.tail, 0), path.edge.count)
-        for spot, count in counts.items():
-            line = self.text.labels[spot.cell]
-            if count > 1 and spot.cell.kind == "module" and self.options.show_shapes:
-                line = words.several(count)
-            if line:
-                yield self._label(spot, line)
+            spot = path.edge.tail
+            line = self.text.labels[spot.cell].get(path.edge.tensors)
+            if line and (spot, line) not in told:
+                told.add((spot, line))
+                yield self._label(spot, path.corners[0][0], line)
 
-    def _label(self, spot: Spot, line: Line) -> Text:
-        """A text beside the line out of a cell."""
-        along, across = self.text.turned(line.width, line.height)
+    def _label(self, spot: Spot, across: float, line: Line) -> Text:
+        """A text beside a line out of a cell."""
+        along, beside = self.text.turned(line.width, line.height)
         at = spot.at + spot.size.along / 2 + ABOVE + along / 2
         name = self.names.new(f"{self.ids[spot.cell]} shape")
         if self.text.upright:
-            return Text(name, *self._point(spot.across + 4, at), line)
-        return Text(name, *self._point(spot.across + 2 + across / 2, at), line, "middle")
+            return Text(name, *self._point(across + 4, at), line)
+        return Text(name, *self._point(across + 2 + beside / 2, at), line, "middle")
 
-    def _orders(self) -> Iterator[Text]:
-        """The numbers of operands whose order matters, beside the ends of their lines."""
+    def _roles(self) -> Iterator[Text]:
+        """What the tensors of lines are to the cells at their ends, beside these ends."""
         for path in self.routed.paths:
-            if number := order(path.edge):
-                (before, _), (across, along) = path.corners[-2], path.corners[-1]
-                line = words.line([Piece(number, "muted")], words.SMALL)
-                side = 0 if abs(across - before) < 0.5 else 1 if before > across else -1
-                at = (across + side * 9, along() - 6) if side else (across + 6, along() - 9)
-                yield Text(self.names.new(f"{self.ids[path.edge.head.cell]} order"), *self._point(*at), line, "middle")
+            if not path.edge.role:
+                continue
+            name = self.names.new(f"{self.ids[path.edge.head.cell]} role")
+            line = self.text.role(path.edge.role)
+            place = self._at_side(path) if path.edge.head.cell.kind == "merge" else self._at_top(path, line)
+            yield Text(name, *self._point(*place), line, "middle")
+
+    def _at_side(self, path: Path) -> Point:
+        """Beside the end of a line into a merge, away from the other."""
+        (before, _), (across, along) = path.corners[-2], path.corners[-1]
+        if abs(across - before) < 0.5:
+            return across + (-6 if across < path.edge.head.across - 0.5 else 6), along() - 9
+        return across + (9 if before > across else -9), along() + (-6 if self.text.upright else 6)
+
+    def _at_top(self, path: Path, line: Line) -> Point:
+        """Beside the end of a line into the top of a block."""
+        across, at = path.corners[-1]
+        if self.text.upright:
+            return across + 4 + line.width / 2, at() - 7
+        return across - 6, at() - 8 - line.width / 2
 
 
 def _family(cell: Cell) -> str:

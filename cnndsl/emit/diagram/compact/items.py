@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from cnndsl.emit.diagram.labels import listed
 from cnndsl.graph.graph import Apply, Module, Operation, Tensor
 
 #: How often something is repeated: once for ``(1,)``; several numbers if uses of a block differ in it.
@@ -24,12 +25,20 @@ class Group(Struct, eq=False):
     letter: str = ""
 
 
+class Exit(Struct, frozen=True):
+    """An output of a canvas beside the box that makes it. Uses of a block may differ in its shape."""
+
+    name: str
+    shape: tuple[int, ...] | None
+
+
 class Cell(Struct, eq=False):
     """A box. ``drawn`` are the operations in it, each with all that it stands for, itself first.
 
     ``takes`` are the tensors that go in and ``makes`` those that may come out. An ``end`` is an input or output, with a
-    name if there are several; ``rest`` stands for what has no room. ``exits`` are the names of outputs of the
-    canvas that leave beside it. A module with a ``level`` is drawn beside the canvas, as its ``group``.
+    name if there are several; ``rest`` stands for what has no room. ``exits`` are the outputs of the canvas that leave
+    beside it. ``roles`` says what a tensor is to it, if that is not plain: the name of an input of a block, or 1 and 2.
+    A module with a ``level`` is drawn beside the canvas, as its ``group``.
     """
 
     kind: Literal["layers", "module", "merge", "end", "rest"]
@@ -40,7 +49,8 @@ class Cell(Struct, eq=False):
     title: str = ""
     level: int | None = None
     group: Group | None = None
-    exits: list[str] = field(default_factory=list)
+    exits: list[Exit] = field(default_factory=list)
+    roles: dict[Tensor, str] = field(default_factory=dict)
 
     @property
     def first(self) -> Operation:
@@ -120,6 +130,40 @@ def cells(item: Item) -> Iterator[Cell]:
         return
     for inner in item.items if isinstance(item, Stack) else item.arms:
         yield from cells(inner)
+
+
+def stacks(item: Item) -> Iterator[Stack]:
+    """All stacks of an item, an outer one before those in it."""
+    if isinstance(item, Stack):
+        yield item
+    if not isinstance(item, Cell):
+        for inner in item.items if isinstance(item, Stack) else item.arms:
+            yield from stacks(inner)
+
+
+class Link(Struct, eq=False):
+    """All ``tensors`` that a cell takes from another: one line is enough for them."""
+
+    tail: Cell
+    head: Cell
+    tensors: tuple[Tensor, ...]
+
+    @property
+    def role(self) -> str:
+        """What the tensors are to the head."""
+        return listed([self.head.roles[tensor] for tensor in self.tensors if tensor in self.head.roles])
+
+
+def links(item: Item) -> list[Link]:
+    """What the cells of an item take from each other, by their heads from top to bottom."""
+    source = {tensor: cell for cell in cells(item) for tensor in cell.makes}
+    found: dict[tuple[Cell, Cell], list[Tensor]] = {}
+    for head in cells(item):
+        for tensor in head.takes:
+            tail = source.get(tensor)
+            if tail is not None and tail is not head:
+                found.setdefault((tail, head), []).append(tensor)
+    return [Link(tail, head, tuple(tensors)) for (tail, head), tensors in found.items()]
 
 
 def tails(item: Item | None) -> list[Cell]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from cnndsl.emit.diagram.compact import words
-from cnndsl.emit.diagram.compact.items import ONCE, Canvas, Cell, cells
+from cnndsl.emit.diagram.compact.items import ONCE, Canvas, Cell, cells, stacks
 from cnndsl.emit.diagram.options import Options
 from cnndsl.emit.diagram.picture import Box, Line, Picture, Piece, Text
 from cnndsl.emit.diagram.shading import Scale
@@ -56,9 +56,14 @@ def _text(id: str, x: float, text: str) -> Text:
 def _notes(canvases: Sequence[Canvas]) -> Iterator[tuple[str, str]]:
     """Signs with what they mean, of those that the figure has."""
     runs = [cell for canvas in canvases for cell in cells(canvas.stack) if cell.kind == "module" and cell.times != ONCE]
-    if runs:
-        times = words.repeated(runs[0].times)
-        yield times, "repeated; parameters and MACs are those of all rounds"
+    brackets = [
+        stack
+        for canvas in canvases
+        for stack in stacks(canvas.stack)
+        if stack.times != ONCE and any(cell.kind == "module" for cell in cells(stack))
+    ]
+    if repeated := [*(cell.times for cell in runs), *(stack.times for stack in brackets)]:
+        yield words.repeated(repeated[0]), "repeated; parameters and MACs are those of all rounds"
     for cell in runs:
         first, last = _ends(cell)
         if first != last:

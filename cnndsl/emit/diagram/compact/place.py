@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from msgspec import Struct, field
 
-from cnndsl.emit.diagram.compact.items import Beside, Cell, Item, Stack, cells, heads, tails
+from cnndsl.emit.diagram.compact.items import Beside, Cell, Item, Stack, cells, heads, links, tails
 from cnndsl.graph.graph import Tensor
 
 #: Between stacks side by side, between a stack and its lanes, between lines in a gap, and around a bracket.
@@ -26,12 +26,15 @@ ABOVE, BELOW = 4.0, 11.0
 
 
 class Size(Struct, frozen=True):
-    """The room of a cell. ``label`` is what is written beside the line out of it, ``aside`` beside the cell."""
+    """The room of a cell. ``label`` is what is written beside the lines out of it, ``aside`` beside the cell, and
+    ``role`` at the end of a line into it. Lines with different tensors leave ``pitch`` apart."""
 
     along: float
     across: float
     label: tuple[float, float] = (0, 0)
     aside: tuple[float, float] = (0, 0)
+    role: tuple[float, float] = (0, 0)
+    pitch: float = 0
 
 
 class Spot(Struct, eq=False):
@@ -48,21 +51,30 @@ class Spot(Struct, eq=False):
     def half(self) -> float:
         return max(self.wide, self.size.across) / 2
 
+    @property
+    def round(self) -> bool:
+        return self.cell.kind == "merge" and not self.wide and self.size.along == self.size.across
+
 
 class Edge(Struct, eq=False):
-    """A line for a tensor. ``order`` is its place among the inputs of the head. ``near`` says that nothing is between
-    the head and the lanes beside the stack of the edge. ``count`` is the number of tensors that take this way."""
+    """A line for tensors, with their ``role`` for the head. It leaves its tail ``aside`` of the middle. ``near`` says
+    that nothing is between the head and the lanes beside the stack of the edge."""
 
     tail: Spot
     head: Spot
-    tensor: Tensor
-    order: int = 0
+    tensors: tuple[Tensor, ...]
+    role: str
     near: bool = False
-    count: int = 0
+    aside: float = 0
+
+    @property
+    def start(self) -> float:
+        """The place across where it leaves."""
+        return self.tail.across + self.aside
 
 
 class Lane(Struct, eq=False):
-    """A line along the flow beside a stack, for all edges of one tensor that are not direct."""
+    """A line along the flow beside a stack, for all edges of the same tensors that are not direct."""
 
     edges: list[Edge]
     at: float = 0
@@ -124,7 +136,7 @@ class _Planner:
         self.stack, self.text = stack, bracket
         self.spots = {cell: Spot(cell, sizes[cell]) for cell in cells(stack)}
         self.direct: list[Direct] = []
-        self.lanes: dict[Stack, dict[Tensor, Lane]] = defaultdict(dict)
+        self.lanes: dict[Stack, dict[tuple[Tensor, ...], Lane]] = defaultdict(dict)
         self.bars: list[Bar] = []
 
     def plan(self) -> Plan:
@@ -133,6 +145,7 @@ class _Planner:
         frame = self._measure(self.stack)
         self._place(frame, 0, 0)
         lanes = [lane for found in self.lanes.values() for lane in found.values()]
+        self._part(lanes)
         return Plan([*self.spots.values()], self.direct, lanes, self.bars)
 
     # Rows
@@ -154,18 +167,9 @@ class _Planner:
     # Edges
 
     def _edges(self) -> None:
-        source = {tensor: spot for spot in self.spots.values() for tensor in spot.cell.makes}
         chains = dict(_chains(self.stack))
-        found: dict[tuple[Spot, Spot], Edge] = {}
-        for spot in self.spots.values():
-            for order, tensor in enumerate(spot.cell.takes):
-                tail = source.get(tensor)
-                if tail is None or tail is spot:
-                    continue
-                # One line is enough for all that a box takes from another.
-                found.setdefault((tail, spot), Edge(tail, spot, tensor, order)).count += 1
-        for edge in found.values():
-            self._edge(edge, chains)
+        for link in links(self.stack):
+            self._edge(Edge(self.spots[link.tail], self.spots[link.head], link.tensors, link.role), chains)
 
     def _edge(self, edge: Edge, chains: Mapping[Cell, Sequence[tuple[Item, int]]]) -> None:
         stack, one, two = self.stack, 0, 0
@@ -185,7 +189,7 @@ class _Planner:
                 skips = _in_shortcut(chains[edge.tail.cell]) != _in_shortcut(chains[edge.head.cell])
                 self.direct.append(Direct(edge, first - 1, alone, skips))
                 return
-        lane = self.lanes[stack].setdefault(edge.tensor, Lane([]))
+        lane = self.lanes[stack].setdefault(edge.tensors, Lane([]))
         lane.edges.append(edge)
         inside = [item for item, _ in chains[edge.head.cell]]
         edge.near = not any(isinstance(item, Beside) for item in inside[inside.index(stack) :])
@@ -258,6 +262,19 @@ class _Planner:
         frame.left[:] = [max(frame.left)] * rows
         frame.right[:] = [max(frame.right)] * rows
         return frame
+
+    def _part(self, lanes: Sequence[Lane]) -> None:
+        """Lets lines with different tensors leave a cell apart, in the order of where they go."""
+        found: dict[Spot, dict[tuple[Tensor, ...], list[tuple[Edge, float]]]] = defaultdict(dict)
+        ways = [(each.edge, each.edge.head.across) for each in self.direct]
+        for edge, at in (*ways, *((edge, lane.at) for lane in lanes for edge in lane.edges)):
+            if edge.tail.size.pitch:
+                found[edge.tail].setdefault(edge.tensors, []).append((edge, at))
+        for spot, bundles in found.items():
+            by_place = sorted(bundles.values(), key=lambda edges: min(at for _, at in edges))
+            for place, edges in enumerate(by_place):
+                for edge, _ in edges:
+                    edge.aside = (place - (len(by_place) - 1) / 2) * spot.size.pitch
 
     def _place(self, frame: Frame, across: float, row: int) -> None:
         if isinstance(frame.item, Cell):

@@ -16,9 +16,22 @@ from msgspec.structs import replace
 
 from cnndsl.emit.diagram.compact.arrange import arranged
 from cnndsl.emit.diagram.compact.fuse import fused
-from cnndsl.emit.diagram.compact.items import ONCE, Beside, Canvas, Cell, Group, Item, Stack, Times, cells, tails
+from cnndsl.emit.diagram.compact.items import (
+    ONCE,
+    Beside,
+    Canvas,
+    Cell,
+    Exit,
+    Group,
+    Item,
+    Stack,
+    Times,
+    cells,
+    tails,
+)
 from cnndsl.emit.diagram.compact.similar import Similar, whole
 from cnndsl.emit.diagram.fold import Part
+from cnndsl.emit.diagram.streams import ends, together
 from cnndsl.graph.graph import (
     Alias,
     Apply,
@@ -37,16 +50,18 @@ from cnndsl.graph.graph import (
 )
 from cnndsl.graph.graph import Item as Part_
 from cnndsl.record import Record
+from cnndsl.spec.words import PAIRS
 
 
 class Detail(Record, frozen=True):
     """How much is drawn: levels of modules that are opened, the longest list without a gap, and the modules that are
-    opened in place."""
+    opened in place; ``wrappers`` are opened, too, and leave no trace."""
 
     depth: int | None
     fold: bool
     longest: int | None = None
     opened: frozenset[str] = frozenset()
+    wrappers: frozenset[str] = frozenset()
 
 
 def sketch(graph: Graph, detail: Detail, apart: Mapping[str, str]) -> list[Canvas]:
@@ -57,7 +72,8 @@ def sketch(graph: Graph, detail: Detail, apart: Mapping[str, str]) -> list[Canva
 class _Sketcher:
     def __init__(self, graph: Graph, detail: Detail, apart: Mapping[str, str]) -> None:
         self.graph, self.detail, self.apart = graph, detail, apart
-        apart = {**apart, **dict.fromkeys(detail.opened, "opened")}
+        self.opened = detail.opened | detail.wrappers
+        apart = {**apart, **dict.fromkeys(self.opened, "opened")}
         self.similar = Similar(graph, detail.fold, apart, lambda module: not self._single(module, 1))
         self.groups: dict[Hashable, Group] = {}
         #: What stands for a tensor in a canvas, by its identity.
@@ -69,8 +85,8 @@ class _Sketcher:
     def canvases(self) -> list[Canvas]:
         drawn: dict[Group | None, Canvas] = {None: self._canvas([self.graph.root], 1, None)}
         if lone := _lone(drawn[None]):
-            opened = self.detail.opened | {lone.path}
-            return _Sketcher(self.graph, replace(self.detail, opened=opened), self.apart).canvases()
+            detail = replace(self.detail, wrappers=self.detail.wrappers | {lone.path})
+            return _Sketcher(self.graph, detail, self.apart).canvases()
         while waiting := [group for group in self.groups.values() if group not in drawn]:
             # A block has no use in one that is less deep, so all uses of the deepest are known.
             group = max(waiting, key=lambda each: (self.height(each.modules[0]), -each.order))
@@ -97,11 +113,9 @@ class _Sketcher:
             title = name if len(first.made) > 1 else "output"
             if len(last) == 1 and tensor in last[0].makes and made is first.output:
                 stack.items.append(Cell("end", takes=(tensor,), title=title))
-            else:
-                for cell in cells(stack):
-                    if tensor in cell.makes:
-                        cell.exits.append(title)
-                        break
+            elif maker := next((cell for cell in cells(stack) if tensor in cell.makes), None):
+                shapes = {use.made[name].shape.sample for use in uses}
+                maker.exits.append(Exit(title, shapes.pop() if len(shapes) == 1 else None))
         for cell in cells(stack):
             if cell.level is not None:
                 cell.group = self._group(cell)
@@ -130,8 +144,11 @@ class _Sketcher:
             if index not in cut:
                 found += self._run(run, level)
             elif index == cut.start:
-                left_out = [part.body for other in runs[cut.start : cut.stop] for part in other[0]]
-                found.append(_rest(left_out))
+                left_out = [*runs[cut.start : cut.stop]]
+                bodies = [[part.body for part in run[0]] for run in left_out]
+                for places in together(bodies):
+                    one = len(places) == 1
+                    found += self._run(left_out[places[0]], level) if one else [_rest([bodies[at] for at in places])]
         return found
 
     def _run(self, run: Sequence[Sequence[Part]], level: int) -> list[Item]:
@@ -152,7 +169,7 @@ class _Sketcher:
         if times == ONCE and not name:
             return items
         items = arranged(self._fused(items))
-        if len(items) == 1 and isinstance(items[0], Cell) and (times == ONCE or items[0].times == ONCE):
+        if len(items) == 1 and isinstance(items[0], Cell) and not name and ONCE in (times, items[0].times):
             items[0].times = items[0].times if times == ONCE else times
             return items
         return [Stack(items, name, times)] if items else []
@@ -189,7 +206,9 @@ class _Sketcher:
             if index not in cut:
                 arms.append(self._stack(equal, level))
             elif index == cut.start:
-                arms.append(Stack([_rest([body[0] for body in bodies[cut.start : cut.stop]])]))
+                left_out = [[equal[0]] for equal in bodies[cut.start : cut.stop]]
+                for places in together(left_out):
+                    arms.append(Stack([_rest([left_out[at] for at in places], f"{len(places):,} more branches")]))
         merge = self._merged([item.merge for item in same])
         return [Stack([*items, Beside(arms), *merge], joint=True)] if merge else [*items, *arms[0].items]
 
@@ -207,10 +226,12 @@ class _Sketcher:
         depth = self.detail.depth
         if not first.operations or (depth is not None and level >= depth):
             return [self._cell("module", equal, times)]
-        if not (self._single(first, level) or not first.block or first.path in self.detail.opened):
+        if not (self._single(first, level) or not first.block or first.path in self.opened):
             return [self._cell("module", equal, times, level)]
         items = arranged(self._fused(self._items([module.body for module in equal], level + 1)))
-        lone = len(items) == 1 and isinstance(items[0], Cell)
+        if first.path in self.detail.opened:
+            return self._repeated(items, times, first.path)
+        lone = len(items) == 1 and isinstance(items[0], Cell) and ONCE in (times, items[0].times)
         return self._repeated(items, times, "" if lone else _name(equal, times))
 
     def _single(self, module: Module, level: int) -> bool:
@@ -242,7 +263,19 @@ class _Sketcher:
         taken = first.inputs[:1] if isinstance(first, Apply) else first.inputs
         takes = tuple(dict.fromkeys(map(self._inside, taken)))
         makes = tuple(tensor for member in members for tensor in member.outputs)
-        return Cell(kind, (tuple(members),), takes, makes, times, level=level)
+        return Cell(kind, (tuple(members),), takes, makes, times, level=level, roles=self._roles(first))
+
+    def _roles(self, operation: Operation) -> dict[Tensor, str]:
+        """What each tensor is to an operation. One may be given twice: ``a, b``."""
+        names: Sequence[str] = ()
+        if isinstance(operation, Module) and len(operation.given) > 1:
+            names = [*operation.given]
+        elif isinstance(operation, Merge) and operation.kind in PAIRS:
+            names = ("1", "2")
+        found: dict[Tensor, list[str]] = {}
+        for name, tensor in zip(names, map(self._inside, operation.inputs)):
+            found.setdefault(tensor, []).append(name)
+        return {tensor: ", ".join(names) for tensor, names in found.items()}
 
     def _cut(self, length: int) -> range:
         """The range that is left out of a list of some length."""
@@ -252,13 +285,11 @@ class _Sketcher:
         return range((longest + 1) // 2, length - longest // 2)
 
 
-def _rest(bodies: Sequence[Body]) -> Cell:
-    """One box for all operations of some bodies."""
-    inside = [operation for body in bodies for _, operation in walk(body)]
-    makes = tuple(tensor for operation in inside for tensor in operation.outputs)
-    inner = set(makes)
-    takes = tuple(dict.fromkeys(tensor for each in inside for tensor in each.inputs if tensor not in inner))
-    return Cell("rest", takes=takes, makes=makes, title=f"{len(inside):,} more")
+def _rest(parts: Sequence[Sequence[Body]], title: str = "") -> Cell:
+    """One box for some parts, each of several bodies."""
+    takes, makes = ends(body for bodies in parts for body in bodies)
+    count = sum(1 for bodies in parts for body in bodies for _ in walk(body))
+    return Cell("rest", takes=takes, makes=makes, title=title or f"{count:,} more")
 
 
 def _name(equal: Sequence[Module], times: Times) -> str:

@@ -31,17 +31,17 @@ SIZE, SMALL = 10, 8
 LONGEST = 210.0
 
 
-def lines(cell: Cell, verbose: bool, names: bool, inside: str, marks: Mapping[str, Mark]) -> list[Line]:
-    """The text of a cell. ``inside`` is the path of the canvas, which names leave out. ``marks`` of operations, by
-    their paths, are written where they are not those of all in the cell."""
+def lines(cell: Cell, verbose: bool, names: bool, uses: Sequence[str], marks: Mapping[str, Mark]) -> list[Line]:
+    """The text of a cell. ``uses`` are the paths of what the canvas draws, which names leave out; none for the network.
+    ``marks`` of operations, by their paths, are written where they are not those of all in the cell."""
     if cell.kind in ("end", "rest"):
         return [line([Piece(clean(cell.title))], SIZE)] if cell.title else []
     if cell.kind == "merge":
         return _merge(cell)
     if cell.kind == "module":
-        return _module(cell, inside)
+        return _module(cell, uses)
     found = _layers(cell, verbose, marks)
-    if names and (named := _names(cell, inside)):
+    if names and (named := _names(cell, uses[0] if uses else "")):
         found += _wrapped([Piece(named, "muted")], SMALL)
     return found
 
@@ -65,7 +65,7 @@ def _merge(cell: Cell) -> list[Line]:
     return [line([Piece(clean(sign + told), "bold" if single else "plain")], 12 if single else SMALL)]
 
 
-def _module(cell: Cell, inside: str) -> list[Line]:
+def _module(cell: Cell, uses: Sequence[str]) -> list[Line]:
     """Its block with arguments, then its name, parameters and MACs."""
     first = cell.first
     assert isinstance(first, Module)
@@ -74,7 +74,7 @@ def _module(cell: Cell, inside: str) -> list[Line]:
     if told := call(cell):
         pieces.append(Piece(f"\u00a0{told}"))
     found = _wrapped([*pieces, *_marks(cell)], SIZE)
-    return [*found, *_wrapped([Piece("\u00a0· ".join(_costs(cell, inside)), "muted")], SMALL)]
+    return [*found, *_wrapped([Piece("\u00a0· ".join(_costs(cell, uses)), "muted")], SMALL)]
 
 
 def letter(group: Group | None) -> str:
@@ -88,24 +88,36 @@ def _contents(module: Module) -> str:
     return f"{len(kinds)} {TIMES} {kinds[0]}" if len(set(kinds)) == 1 and len(kinds) > 1 else "Sequential"
 
 
-def _costs(cell: Cell, inside: str) -> list[str]:
-    """The name, the parameters and the MACs of a module, all rounds together."""
-    modules = [module for module in cell.drawn[0] if isinstance(module, Module)]
-    first, last = modules[0], modules[cell.times[-1] - 1]
-    name = _named(first, last, inside)
+def _costs(cell: Cell, uses: Sequence[str]) -> list[str]:
+    """The name, the parameters and the MACs of a module, all rounds together, also those of brackets."""
+    each_use = _by_use([module for module in cell.drawn[0] if isinstance(module, Module)], uses)
+    rounds = each_use[0]
+    first = rounds[0]
+    name = _named(rounds, cell.times[-1], uses[0] if uses else "")
     if name.casefold() == first.kind.casefold():
         name = ""
     told = [clean(name)] if name else []
     if first.reuse:
         return [*told, "the same weights again"]
     # Uses of the canvas differ in cost if their channels do.
-    runs = [modules[start : start + cell.times[-1]] for start in range(0, len(modules), cell.times[-1])]
-    costs = {(sum(m.cost.params for m in run), sum(m.cost.macs for m in run)) for run in runs}
-    if len(cell.times) == len(costs) == 1:
+    costs = {(sum(m.cost.params for m in modules), sum(m.cost.macs for m in modules)) for modules in each_use}
+    if len(costs) == 1:
         ((params, macs),) = costs
         told += [f"{brief(params)} params".replace(" ", "\u00a0")]
         told += [f"{brief(macs)} MACs".replace(" ", "\u00a0")] * bool(macs)
     return told
+
+
+def _by_use(modules: Sequence[Module], uses: Sequence[str]) -> list[list[Module]]:
+    """Modules by the use of the canvas that they are in."""
+    paths = frozenset(uses)
+    found: dict[str, list[Module]] = {}
+    for module in modules:
+        path = module.path
+        while path and path not in paths:
+            path = path.rpartition(".")[0]
+        found.setdefault(path, []).append(module)
+    return [*found.values()]
 
 
 def brief(number: int) -> str:
@@ -117,8 +129,10 @@ def brief(number: int) -> str:
     return str(number)
 
 
-def _named(first: Module, last: Module, inside: str) -> str:
-    """The name of a module, or its path if the name is a number; nothing if it says nothing."""
+def _named(rounds: Sequence[Module], run: int, inside: str) -> str:
+    """The name of a module, or its path if the name is a number; nothing if it says nothing. Of several ``rounds`` the
+    first and the last; more of them than are in a ``run`` are in a bracket."""
+    first, last = rounds[0], rounds[-1]
     if first.called:
         return first.called
     text = _local(first.path, inside) if first.name.isdecimal() else first.name
@@ -126,7 +140,9 @@ def _named(first: Module, last: Module, inside: str) -> str:
         return ""
     if first is last:
         return text
-    return f"{text}–{last.name}" if first.name.isdecimal() else f"{text}\u00a0…\u00a0{last.name}"  # noqa: RUF001
+    if not first.name.isdecimal():
+        return f"{text}\u00a0…\u00a0{last.name}"
+    return f"{text}–{last.name}" if len(rounds) <= run else f"{text}\u00a0…\u00a0{_local(last.path, inside)}"  # noqa: RUF001
 
 
 def _local(path: str, inside: str) -> str:
@@ -188,6 +204,14 @@ def shape(sizes: Sequence[int]) -> str:
     return TIMES.join(map(str, sizes))
 
 
+def span(first: Sequence[int], last: Sequence[int]) -> str:
+    """The shapes of the first and the last round: ``28 … 136x16x16`` if only the channels differ."""
+    if first == last:
+        return shape(first)
+    start = shape(first[:1] if first[1:] == last[1:] else first)
+    return f"{start} … {shape(last)}"
+
+
 def _wrapped(pieces: Sequence[Piece], size: float) -> list[Line]:
     """Pieces as lines, broken at spaces so that they are not too long, without a separator at the end of one."""
     found: list[list[Piece]] = [[]]
@@ -241,8 +265,3 @@ def line(pieces: Sequence[Piece], size: float) -> Line:
     found[0] = Piece(found[0].text.lstrip(" "), found[0].look)
     found[-1] = Piece(found[-1].text.rstrip(" "), found[-1].look)
     return Line(tuple(Piece(piece.text.replace("\u00a0", " "), piece.look) for piece in found if piece.text), size)
-
-
-def several(count: int) -> Line:
-    """What is written beside a line for several tensors."""
-    return line([Piece(f"{count} tensors", "muted")], SMALL)

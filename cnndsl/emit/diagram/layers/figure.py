@@ -15,6 +15,7 @@ from msgspec import Struct, field
 
 from cnndsl.emit.diagram.fold import Folding, Part, parts
 from cnndsl.emit.diagram.labels import detail
+from cnndsl.emit.diagram.streams import together
 from cnndsl.emit.table import human
 from cnndsl.graph.graph import (
     Apply,
@@ -214,7 +215,9 @@ class _Planner:
             if index not in cut:
                 self._run(listed[start:end], into, depth, bypass)
             elif index == cut.start:
-                self._rest([part.body for part in listed[start : runs[cut.stop - 1][1]]], into)
+                left_out = [[part.body for part in listed[slice(*run)]] for run in runs[cut.start : cut.stop]]
+                for places in together(left_out):
+                    self._rest([body for at in places for body in left_out[at]], into)
 
     def _run(self, equal: Sequence[Part], into: Cluster, depth: int, bypass: bool) -> None:
         """Draws the first of equal parts, for all of them."""
@@ -310,7 +313,9 @@ class _Planner:
             if index not in cut:
                 self._body(body, into, depth, bypass)
             elif index == cut.start:
-                self._rest([left_out for left_out, _ in bodies[cut.start : cut.stop]], into)
+                left_out = [body for body, _ in bodies[cut.start : cut.stop]]
+                for places in together([[body] for body in left_out]):
+                    self._rest([left_out[at] for at in places], into)
             starts += edges[before : before + 1]
         beside = sorted(starts, key=lambda edge: not edge.bypass)
         row = tuple(dict.fromkeys(edge.head for edge in beside if edge.tail is starts[0].tail))

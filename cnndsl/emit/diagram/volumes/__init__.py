@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 from cnndsl.emit.diagram.options import Options
-from cnndsl.emit.diagram.render import DPI, resolution
+from cnndsl.emit.diagram.render import DPI, resolution, told_as
 from cnndsl.emit.diagram.volumes.fitting import fit
 from cnndsl.emit.diagram.volumes.layout import layout
 from cnndsl.emit.diagram.volumes.paint import paint
@@ -31,6 +31,9 @@ class Volumes:
 
     def __init__(self, scene: Scene, dpi: float, told: str = "") -> None:
         self.scene, self.dpi, self.told = scene, dpi, told
+
+    def __repr__(self) -> str:
+        return told_as(self, self.scene.name)
 
     def svg(self) -> str:
         """The ``<svg>`` element alone, without the XML declaration of a file."""

@@ -30,7 +30,7 @@ def fit(graph: Graph, options: Options, page: Page) -> tuple[Scene, str]:
         if fitted := _largest(graph, options, placed, page):
             scene, scale = fitted
             return scene, f"{page.name}: volumes, depth {found.depth}, letters {SPATIAL * scale:.1f} pt"
-    would_do = (other for other in page.others() if _largest(graph, options, placed, other))
+    would_do = (other for other in page.others(placed.width / placed.height) if _largest(graph, options, placed, other))
     raise TooSmall(page, next(would_do, None))
 
 

@@ -13,16 +13,18 @@ from typing import TypeAlias
 
 from cnndsl.emit.diagram.volumes.plan import Parallel, Plan, Series, Volume, volumes
 from cnndsl.emit.diagram.volumes.solids import CHANNELS, SPATIAL, Scale, Solid, text_width
+from cnndsl.emit.diagram.volumes.ways import NEXT, Arrow, Tracks, Way, ways_of
 from cnndsl.record import Record
 
 #: Between columns, between lanes, and between lines that go past volumes.
 GAP, LANE, LEVEL = 14.0, 14.0, 7.0
 #: The room for upright lines after and before a column, and of a label after it.
 TRACK, BESIDE = 7.0, 7.0
+#: How far a line around a module is from where lines turn after it.
+LOOP = 2.0
 #: The height of a line of labels.
 LINE = CHANNELS + 2
 
-Arrow: TypeAlias = tuple[Volume, Volume]
 Point: TypeAlias = tuple[float, float]
 
 
@@ -47,6 +49,12 @@ class Layout(Record, frozen=True, eq=False):
     glued: frozenset[Volume]
 
     @property
+    def width(self) -> float:
+        """From the first solid to the last."""
+        solids = self.solids.values()
+        return max(solid.x + solid.width for solid in solids) - min(solid.x for solid in solids)
+
+    @property
     def height(self) -> float:
         """From the highest solid to the lowest."""
         solids = self.solids.values()
@@ -60,9 +68,10 @@ def layout(plan: Plan) -> Layout:
     wires = _Wires(plan)
     columns = _Columns(plan, wires, solids)
     lanes = _Lanes(plan, wires, solids)
-    routes = tuple(
-        _route(arrow, wires, columns, lanes, solids) for arrow in plan.arrows if arrow[1] not in columns.glued
-    )
+    ways = ways_of([arrow for arrow in plan.arrows if arrow[1] not in columns.glued], wires, lanes.level, solids)
+    tracks = Tracks(ways, columns.column, solids)
+    columns.place(tracks)
+    routes = tuple(_route(way, wires, columns, tracks, solids) for way in ways)
     loops = tuple(_loop(solid, columns) for solid in solids.values() if solid.volume.skips)
     return Layout(solids, routes + loops, frozenset(columns.told), frozenset(columns.glued))
 
@@ -156,8 +165,11 @@ class _Columns:
         self.start: list[float] = []
         self.end: list[float] = []
         self.beside: list[float] = []
+
+    def place(self, tracks: Tracks) -> None:
+        """Sets all places, with room for upright lines between columns."""
         for column in range(len(self.inside)):
-            self._set(column)
+            self._set(column, tracks.room(column))
 
     def _place(self, item: Series | Parallel | Volume, start: int) -> int:
         """Gives columns from ``start`` on, and returns the one after the last."""
@@ -176,7 +188,9 @@ class _Columns:
             return False
         (tail,), (head,) = before, after
         chained = self.taken[head] == [tail] and self.wires.taken[tail] == 1
-        plain = not any(v.sign or v.skips or v.times > 1 or v.family == "input" for v in (tail, head))
+        plain = not any(
+            v.sign or v.skips or v.times > 1 or v.family == "input" or v.names or v.reused for v in (tail, head)
+        )
         alike = tail.spatial == head.spatial or (head.family == "pooling" and any(size > 1 for size in head.spatial))
         said = head.family == "pooling" and self._tells(head)
         return chained and plain and alike and not said and len(tail.spatial) > 0 and tail.family != "pooling"
@@ -186,7 +200,7 @@ class _Columns:
         next_ = [head for head in self.takers[volume] if not self.wires.goes_past((volume, head))]
         return any(size > 1 for size in volume.spatial) and all(head.spatial != volume.spatial for head in next_)
 
-    def _set(self, column: int) -> None:
+    def _set(self, column: int, room: float) -> None:
         """Places the volumes of a column after those before it."""
         solids = [self.solids[volume] for volume in self.inside[column]]
         left = max(solid.lean + max(solid.width, solid.label_width) / 2 for solid in solids)
@@ -195,16 +209,16 @@ class _Columns:
             middle = left
         elif self.inside[column][0] in self.glued:
             before = self.solids[self.inside[column - 1][0]]
-            room = 0 if before.label == solids[0].label else (before.label_width + solids[0].label_width) / 2 + 2
-            apart = room + solids[0].lean - before.lean
+            labels = 0 if before.label == solids[0].label else (before.label_width + solids[0].label_width) / 2 + 2
+            apart = labels + solids[0].lean - before.lean
             middle = before.middle + max((before.width + solids[0].width) / 2, apart)
         else:
-            middle = self.end[-1] + self._gap(column) + left
+            middle = self.end[-1] + self._gap(column) + room + left
         for solid in solids:
             solid.x = middle - solid.width / 2
         self.start.append(middle - left)
         self.end.append(max(self.end[-1] if self.end else 0, middle + right))
-        ends = [beside_of(solid)[1] for solid in solids if solid.volume in self.told]
+        ends = [beside_of(solid)[1] for solid in solids if solid.volume in self.told or (solid.ball and solid.notes)]
         if self.inside[column][0] in self.glued:
             ends.append(self.end[column - 1] + self.beside[column - 1])
         self.beside.append(max([0.0, *(end - self.end[column] for end in ends)]))
@@ -213,20 +227,27 @@ class _Columns:
         """The room before a column: for labels of the one before it, and for upright lines."""
         return self.beside[column - 1] + 2 * TRACK + GAP / 2
 
-    def after(self, volume: Volume) -> float:
+    def after(self, volume: Volume, track: int = 0) -> float:
         """Where lines from a volume turn."""
         column = self.column[volume]
-        return self.end[column] + self.beside[column] + TRACK / 2 + 1
+        return self.end[column] + self.beside[column] + TRACK / 2 + 1 + NEXT * track
 
-    def before(self, volume: Volume) -> float:
+    def before(self, volume: Volume, track: int = 0) -> float:
         """Where lines to a volume turn."""
-        return self.start[self.column[volume]] - TRACK - 1
+        return self.start[self.column[volume]] - TRACK - 1 - NEXT * track
+
+
+def _plain(volume: Volume) -> bool:
+    """Whether another volume may touch it."""
+    said = volume.times > 1 or volume.names or volume.reused
+    return not (volume.sign or volume.skips or said or volume.family == "input")
 
 
 def beside_of(solid: Solid) -> tuple[float, float]:
-    """Where the label with the size of a solid starts and ends."""
+    """Where the labels beside a solid start and end: its size, and what is said of a ball."""
     start = solid.x + solid.width - solid.lean + BESIDE
-    return start, start + text_width(size_of(solid.volume), SPATIAL)
+    notes = [text_width(note, CHANNELS) for note in solid.notes if solid.ball]
+    return start, start + max([text_width(size_of(solid.volume), SPATIAL), *notes])
 
 
 def size_of(volume: Volume) -> str:
@@ -293,42 +314,32 @@ class _Lanes:
                 self.level[arrow] = y + self.axes[arm] - self.extents[arm][0] - LANE / 2
 
 
-def _route(arrow: Arrow, wires: _Wires, columns: _Columns, lanes: _Lanes, solids: Mapping[Volume, Solid]) -> Route:
-    tail, head = arrow
-    one, other = solids[tail], solids[head]
-    if wires.goes_past(arrow):
-        return _route_past(arrow, wires, columns, lanes.level[arrow], solids)
-    start, end = one.east, other.west
-    if abs(one.y - other.y) < 0.01:  # but for rounding, the same lane
-        return Route(one, other, (start, end))
-    if wires.on_axis(tail, wires.meeting[arrow][0]):
-        turn = columns.after(tail)
-        fork = (turn, one.y) if wires.taken[tail] > 1 else None
-        return Route(one, other, (start, (turn, one.y), (turn, other.y), end), fork=fork)
-    if other.ball and abs(one.y - other.y) > other.height:
-        side = other.y + (other.height / 2 if one.y > other.y else -other.height / 2)
-        return Route(one, other, (start, (other.middle, one.y), (other.middle, side)))
-    turn = columns.before(head)
-    return Route(one, other, (start, (turn, one.y), (turn, other.y), end))
-
-
-def _route_past(arrow: Arrow, wires: _Wires, columns: _Columns, level: float, solids: Mapping[Volume, Solid]) -> Route:
-    """A line at a level above others, down onto a merge, or before another volume."""
-    tail, head = arrow
-    one, other = solids[tail], solids[head]
-    fork = columns.after(tail), one.y
-    start = (fork,) if tail in wires.goes_on else (one.east, fork)
-    if (other.ball or head.parts) and wires.on_axis(head, wires.meeting[arrow][0]):
-        end: tuple[Point, ...] = ((other.middle, level), (other.middle, other.y - other.height / 2))
+def _route(way: Way, wires: _Wires, columns: _Columns, tracks: Tracks, solids: Mapping[Volume, Solid]) -> Route:
+    """The corners of an arrow: after its tail, along its level, and before its head."""
+    one, other = solids[way.tail], solids[way.head]
+    points: list[Point] = [one.east]
+    fork = None
+    if way.turns:
+        after = columns.after(way.tail, tracks.after[way.tail])
+        forks = wires.taken[way.tail] > 1
+        fork = (after, one.y) if forks else None
+        start = [] if way.skips and way.tail in wires.goes_on else [one.east]
+        points = [*start, (after, one.y), (after, way.along)]
+    end = (other.west[0], way.entry)
+    if way.side:
+        half = -other.height / 2 if way.side == "top" else other.height / 2
+        points += [(other.middle, way.along), (other.middle, other.y + half)]
+    elif way.along == way.entry:
+        points.append(end)
     else:
-        before = columns.before(head)
-        end = ((before, level), (before, other.y), other.west)
-    return Route(one, other, (*start, (fork[0], level), *end), True, fork if wires.taken[tail] > 1 else None)
+        before = columns.before(way.head, tracks.before[way.key])
+        points += [(before, way.along), (before, way.entry), end]
+    return Route(one, other, tuple(points), way.skips, fork)
 
 
 def _loop(solid: Solid, columns: _Columns) -> Route:
     """The line past a closed module that has a residual inside."""
-    left, right = columns.before(solid.volume) + TRACK / 2, columns.after(solid.volume)
+    left, right = columns.before(solid.volume) + TRACK / 2, columns.after(solid.volume) - LOOP
     level = solid.y - solid.up - LEVEL
     points = ((left, solid.y), (left, level), (right, level), (right, solid.y))
     return Route(solid, solid, points, True, points[0])

@@ -13,7 +13,7 @@ from cnndsl.emit.diagram.volumes.layout import LINE as LINE_HEIGHT
 from cnndsl.emit.diagram.volumes.layout import Layout, Route, beside_of, size_of
 from cnndsl.emit.diagram.volumes.palette import Palette
 from cnndsl.emit.diagram.volumes.scene import Ball, Face, Group, Item, Line, Point, Scene, Text
-from cnndsl.emit.diagram.volumes.solids import CHANNELS, SPATIAL, Solid, text_width
+from cnndsl.emit.diagram.volumes.solids import CHANNELS, REUSED, SPATIAL, Solid, text_width
 from cnndsl.graph.graph import Graph
 from cnndsl.printable import one_line
 
@@ -21,6 +21,8 @@ from cnndsl.printable import one_line
 MARGIN, APART = 12.0, 14.0
 #: The sizes of texts, of a square in the legend, of an arrowhead, and of a dot where lines meet.
 TITLE, TOLD, LEGEND, SQUARE, HEAD, DOT = 13.0, 9.0, 8.0, 8.0, 5.0, 1.3
+#: From the end of a line to the number of its operand.
+ASIDE = 4.0
 #: The room that the description and the legend have at least.
 NARROW = 260.0
 
@@ -31,6 +33,7 @@ def paint(graph: Graph, layout: Layout, show_shapes: bool, theme: Theme, room: f
     runs = _Runs(layout)
     body = [*runs.paint(palette), *runs.arrows(palette), *_forks(layout.routes, palette)]
     body.append(_labels(layout, runs.runs, show_shapes, palette))
+    body.append(Group("", "", tuple(_orders(layout.routes, palette))))
     left, top, right, bottom = _bounds(body)
     room = min(room, max(right - left, NARROW))
     heading = _heading(graph, palette, (left + right) / 2, top - APART, room)
@@ -115,6 +118,21 @@ def _arrow(route: Route, palette: Palette) -> Iterator[Item]:
     )
 
 
+def _orders(routes: Sequence[Route], palette: Palette) -> Iterator[Text]:
+    """The places of the operands of a merge whose order matters, beside the ends of their lines."""
+    for route in routes:
+        operands = route.head.volume.operands
+        places = [f"{place}" for place, operand in enumerate(operands, 1) if operand is route.tail.volume]
+        if not places:
+            continue
+        (x0, y0), (x, y) = route.points[-2:]
+        if x0 == x:  # from above or from below
+            at = x + ASIDE + 1, y - 2 if y0 < y else y + 2 + SPATIAL * 0.7
+        else:
+            at = x - ASIDE, y - 2 if y <= route.head.y else y + 2 + SPATIAL * 0.7
+        yield Text(at, ", ".join(places), SPATIAL, palette.muted)
+
+
 def _forks(routes: Sequence[Route], palette: Palette) -> Iterator[Group]:
     """A dot where lines part."""
     points = dict.fromkeys(route.fork for route in routes if route.fork)
@@ -131,6 +149,8 @@ def _labels(layout: Layout, runs: Sequence[Sequence[Solid]], show_shapes: bool, 
             if solid.volume in layout.told and show_shapes:
                 at = beside_of(solid)[0], max(solid.bottom, solid.y + SPATIAL + 2)
                 texts.append(Text(at, size_of(solid.volume), SPATIAL, palette.muted, anchor="start"))
+            if solid.ball:
+                texts += _notes(solid, (beside_of(solid)[0], solid.y + SPATIAL + 2 + LINE_HEIGHT), "start", palette)
     return Group("", "", tuple(texts))
 
 
@@ -143,6 +163,17 @@ def _below(alike: Sequence[Solid], show_shapes: bool, palette: Palette) -> Itera
         y += LINE_HEIGHT
     if first.volume.times > 1:
         yield Text((x, y), f"{TIMES}{first.volume.times}", CHANNELS, palette.bypass, bold=True)
+        y += LINE_HEIGHT
+    if not first.ball:
+        yield from _notes(first, (x, y), "middle", palette)
+
+
+def _notes(solid: Solid, at: Point, anchor: str, palette: Palette) -> Iterator[Text]:
+    """The names of an input or of outputs, and that weights are used again."""
+    for line, note in enumerate(solid.notes):
+        again = note == REUSED
+        color = palette.bypass if again else palette.ink
+        yield Text((at[0], at[1] + line * LINE_HEIGHT), note, CHANNELS, color, bold=not again, anchor=anchor)
 
 
 def _heading(graph: Graph, palette: Palette, middle: float, bottom: float, room: float) -> Group:

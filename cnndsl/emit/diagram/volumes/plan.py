@@ -6,12 +6,13 @@ large network is made coarser: closed modules are one volume each, and equal one
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Sequence
 
 from msgspec import Struct, field
 
 from cnndsl.emit.diagram.labels import SIGNS
+from cnndsl.emit.diagram.streams import streams
 from cnndsl.graph.graph import (
     Apply,
     Body,
@@ -27,11 +28,15 @@ from cnndsl.graph.graph import (
     operations,
     walk,
 )
+from cnndsl.printable import one_line
+from cnndsl.spec.words import PAIRS
 
 #: The most volumes of a picture; a network with more is drawn with less depth. The most of one at a given depth.
 MANY, MOST = 40, 120
 #: A concatenation of more tensors has one colour.
 PARTS = 24
+#: The longest name below a volume, and the most of them at what has no room.
+LONGEST, MOST_NAMES = 24, 3
 #: With fewer volumes a picture shows too little to be preferred.
 FEW = 8
 #: Families of layers without a volume of their own.
@@ -45,6 +50,8 @@ class Volume(Struct, eq=False):
 
     A merge value by value has a ``sign`` and is drawn as a ball. A concatenation has ``parts``, the families and
     channels of what it takes. ``times`` equal ones in a row are drawn once. ``skips`` marks a module with a residual.
+    ``names`` are those of an input or of outputs, if a network has several. ``reused`` says that its weights are those
+    of an earlier one. ``operands`` are what a merge takes whose order matters.
     """
 
     id: str
@@ -55,6 +62,14 @@ class Volume(Struct, eq=False):
     parts: tuple[tuple[str, str, int], ...] = ()
     times: int = 1
     skips: bool = False
+    names: tuple[str, ...] = ()
+    reused: bool = False
+    operands: tuple[Volume, ...] = ()
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the order of what it takes matters."""
+        return bool(self.operands)
 
     @property
     def channels(self) -> int:
@@ -123,12 +138,20 @@ class _Planner:
         starts = [self._input(name, tensor) for name, tensor in graph.inputs.items()]
         first: list[Volume | Parallel] = [Parallel(starts)] if len(starts) > 1 else [*starts[0].children]
         root = Series(_joined([*first, *self._series(graph.root.body, depth).children], self.arrows))
+        self._name_ends(graph)
         self.plan = _folded(Plan(root, [*self.arrows], depth))
 
     def _input(self, name: str, tensor: Tensor) -> Series:
         made = Volume(f"input {name}", "input", "input", tensor.shape.sample)
         self.source[tensor] = made
         return Series([made])
+
+    def _name_ends(self, graph: Graph) -> None:
+        """Names inputs and outputs, if there are several."""
+        ends = [(graph.inputs, ""), (graph.outputs, "output ")]
+        for tensors, what in ends:
+            for name, tensor in tensors.items() if len(tensors) > 1 else ():
+                self.source[tensor].names += (f"{what}{_short(name)}",)
 
     def _series(self, body: Body, depth: int) -> Series:
         series = Series()
@@ -178,12 +201,15 @@ class _Planner:
             sources = [(self.source[tensor], tensor.shape.channels) for tensor in merge.inputs]
             parts = tuple((volume.family, volume.kind, channels) for volume, channels in sources)
             made.parts = parts if len(parts) <= PARTS else ((made.family, made.kind, made.channels),)
+        if merge.kind in PAIRS:
+            made.operands = tuple(self.source[tensor] for tensor in merge.inputs)
         self._add(made, merge, into)
 
     def _add(self, made: Volume, operation: Operation, into: Series) -> None:
         self.ids[made.id] += 1
         if self.ids[made.id] > 1:  # its weights are used again
             made.id += f" {self.ids[made.id]}"
+        made.reused = _reused(operation)
         inputs = operation.inputs[:1] if isinstance(operation, Apply) else operation.inputs
         self.arrows.update(dict.fromkeys((self.source[tensor], made) for tensor in inputs))
         self.source.update(dict.fromkeys(operation.outputs, made))
@@ -213,6 +239,18 @@ def _what(module: Module) -> tuple[str, int]:
     if not module.block and len(kinds) == 1 and all(isinstance(operation, Module) for operation in inside):
         return kinds.pop(), len(inside)
     return module.block or module.name, 1
+
+
+def _reused(operation: Operation) -> bool:
+    if isinstance(operation, Apply):
+        return operation.reuse and bool(operation.layer.parameters())
+    return isinstance(operation, Module) and operation.reuse
+
+
+def _short(name: str) -> str:
+    """A name as it is written below a volume."""
+    name = one_line(name)
+    return name if len(name) <= LONGEST else f"{name[: LONGEST - 2]}.."
 
 
 def _skips(module: Module) -> bool:
@@ -254,6 +292,7 @@ def _folded(plan: Plan, *, layers: bool = False) -> Plan:
                 before = kept[-1] if kept else None
                 if isinstance(child, Volume) and isinstance(before, Volume) and joins(before, child):
                     before.times += child.times
+                    before.names = child.names
                     instead[child] = before
                 else:
                     kept.append(child)
@@ -261,7 +300,7 @@ def _folded(plan: Plan, *, layers: bool = False) -> Plan:
 
     def joins(one: Volume, other: Volume) -> bool:
         before = chained.get(other)
-        alike = (one.kind, one.family, one.sizes) == (other.kind, other.family, other.sizes)
+        alike = _look(one) == _look(other) and not one.names
         return (
             before is not None
             and instead.get(before, before) is one
@@ -271,6 +310,10 @@ def _folded(plan: Plan, *, layers: bool = False) -> Plan:
 
     fold(plan.root)
     return _redirected(plan, instead)
+
+
+def _look(volume: Volume) -> tuple[object, ...]:
+    return volume.kind, volume.family, volume.sizes, volume.reused
 
 
 def _bounded(plan: Plan) -> Plan:
@@ -285,13 +328,25 @@ def _bounded(plan: Plan) -> Plan:
 
 
 def _shortened(plan: Plan, longest: int) -> Plan:
-    """``plan`` with one volume for the middle of each series and each set of arms that is longer than ``longest``."""
+    """``plan`` with one volume for the middle of each series and each set of arms that is longer than ``longest``: one
+    for each stream there, so that none is joined with another."""
     instead: dict[Volume, Volume] = {}
+    taken: dict[Volume, list[Volume]] = defaultdict(list)
+    for tail, head in plan.arrows:
+        taken[head].append(tail)
 
-    def rest(items: Sequence[Volume | Parallel | Series]) -> Volume:
+    def ends(item: Volume | Parallel | Series) -> tuple[set[Volume], set[Volume]]:
+        inside = {*volumes(item)}
+        return {tail for head in inside for tail in taken[head]} - inside, inside
+
+    def rest(items: Sequence[Volume | Parallel | Series]) -> Volume | Parallel | Series:
+        if len(items) == 1:
+            return items[0]
         inside = [volume for item in items for volume in volumes(item)]
         count = sum(volume.times for volume in inside)
         made = Volume(f"rest {inside[0].id}", f"{count:,} more", "rest", inside[-1].sizes, sign="\u22ef")
+        names = [name for volume in inside for name in volume.names]
+        made.names = tuple(names) if len(names) <= MOST_NAMES else (f"{len(names):,} outputs",)
         instead.update(dict.fromkeys(inside, made))
         return made
 
@@ -302,8 +357,9 @@ def _shortened(plan: Plan, longest: int) -> Plan:
         inner = [*item.children] if isinstance(item, Series) else [*item.arms]
         start, end = (longest + 1) // 2, len(inner) - longest // 2
         if start < end:
-            made = rest(inner[start:end])
-            inner[start:end] = [made if isinstance(item, Series) else Series([made])]
+            middle = inner[start:end]
+            made = [rest([middle[at] for at in places]) for places in streams([*map(ends, middle)])]
+            inner[start:end] = made if isinstance(item, Series) else [*map(_as_series, made)]
         for child in inner:
             cut(child)
         if isinstance(item, Series):
@@ -315,6 +371,12 @@ def _shortened(plan: Plan, longest: int) -> Plan:
     return _redirected(plan, instead)
 
 
+def _as_series(item: Volume | Parallel | Series) -> Series:
+    if isinstance(item, Series):
+        return item
+    return Series([item])
+
+
 def _redirected(plan: Plan, instead: dict[Volume, Volume]) -> Plan:
     """``plan`` with arrows between the volumes that are left."""
 
@@ -323,5 +385,7 @@ def _redirected(plan: Plan, instead: dict[Volume, Volume]) -> Plan:
             volume = instead[volume]
         return volume
 
+    for volume in volumes(plan.root):
+        volume.operands = tuple(map(left, volume.operands))
     arrows = dict.fromkeys((left(tail), left(head)) for tail, head in plan.arrows)
     return Plan(plan.root, [(tail, head) for tail, head in arrows if tail is not head], plan.depth)

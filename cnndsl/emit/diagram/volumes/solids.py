@@ -28,6 +28,10 @@ LEAN = sqrt(0.5) / 2
 CHANNELS, SPATIAL, CHARACTER = 8.0, 7.0, 0.58
 
 
+#: What is below a volume whose weights are those of an earlier one.
+REUSED = "reused"
+
+
 class Solid(Struct, eq=False):
     """A volume at its place. ``x`` is its left side, halfway into the page, and ``y`` its axis, downwards.
 
@@ -83,14 +87,21 @@ class Solid(Struct, eq=False):
         )
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What is said of it, below its label and its number, or beside a ball: names, and that its weights are used
+        again."""
+        return (*self.volume.names, *([REUSED] if self.volume.reused else []))
+
+    @property
     def lines(self) -> int:
-        """The number of lines of text below it."""
-        return bool(self.label) + (self.volume.times > 1)
+        """The number of lines of text below it, and of those beside a ball, whose size is above them."""
+        return bool(self.label) + (self.volume.times > 1) + len(self.notes) + bool(self.ball and self.notes)
 
     @property
     def label_width(self) -> float:
         times = f"{TIMES}{self.volume.times}" if self.volume.times > 1 else ""
-        return text_width(max(self.label, times, key=len), CHANNELS)
+        below = () if self.ball else self.notes
+        return text_width(max(self.label, times, *below, key=len), CHANNELS)
 
 
 def text_width(text: str, size: float) -> float:
