@@ -467,7 +467,7 @@ DRAWN = """() => {
     });
     const lines = [...root.querySelectorAll('.wire')].flatMap(wire => {
         const { a, e, f } = wire.getScreenCTM();
-        const ends = [...wire.getAttribute('d').matchAll(/[ML]([-.\\d]+) ([-.\\d]+)/g)];
+        const ends = [...wire.getAttribute('d').matchAll(/(?:[ML]|Q[-.\\d]+ [-.\\d]+ )([-.\\d]+) ([-.\\d]+)/g)];
         const points = ends.map(([, x, y]) => [a * x + e, a * y + f]);
         return points.slice(1).map((end, i) => [...points[i], ...end]);
     });
@@ -476,7 +476,7 @@ DRAWN = """() => {
 
 
 @needs_chromium
-@pytest.mark.parametrize("name", ["unet", "googlenet", "zoo:hrnet_w18_small"])
+@pytest.mark.parametrize("name", ["unet", "googlenet", "zoo:hrnet_w18_small", "zoo:yolov8n"])
 def test_no_line_crosses_a_text_and_no_texts_overlap(browser: Any, tmp_path: Path, name: str) -> None:
     with Opened(browser, tmp_path / "x.html", loaded(name), depth=9) as opened:
         drawn = opened.page.evaluate(DRAWN)
@@ -598,6 +598,196 @@ def test_a_huge_network_opens_folded(browser: Any, tmp_path: Path) -> None:
         opened.drawn("4321.1")
         opened.page.wait_for_selector('tbody tr[aria-selected="true"]')
         assert opened.selected() == ["4321.1"] * 2
+
+
+# --- what is written beside lines ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "spec, inputs, outputs",
+    [
+        ("input: [8]\nnetwork: [ReLU]", ["input"], ["output"]),
+        ("input: {x: [8]}\nnetwork: [ReLU]", ["x"], ["output"]),
+        (
+            "input: [8]\nnetwork: [{name: x, ReLU: }, {name: input, ReLU: }]\noutputs: [x, input]",
+            ["input"],
+            ["x", "input"],
+        ),
+    ],
+)
+def test_only_an_input_without_a_name_is_called_input(spec: str, inputs: list[str], outputs: list[str]) -> None:
+    data = as_data(cnndsl.loads(spec).graph)
+    root = data["nodes"][data["root"]]
+    assert [name for name, _ in root["inputs"]] == inputs
+    assert [name for name, _ in root["outputs"]] == outputs
+
+
+ORDERS = """
+input: {x: [8, 4, 4], output: [8, 4, 4]}
+blocks:
+  Two: {inputs: [p, q], steps: [{branch: [[], [from: q]], merge: add}]}
+  Many: {outputs: MANY, steps: [{repeat: [{name: "o$i", ReLU: }], for: i, in: $(range(9))}]}
+  Fold: {inputs: MANY, steps: [{branch: [{for: i, in: $(range(9)), steps: [from: "o$i"]}], merge: add}]}
+network:
+  - {branch: [[from: output], [from: x]], merge: subtract}
+  - {name: m1}
+  - {branch: [[from: output], [from: x]], merge: divide}
+  - {name: m2}
+  - {branch: [[from: output], [from: x]], merge: concat}
+  - {name: m3}
+  - {name: two, Two: , inputs: [output, x]}
+  - {branch: [[from: output], [from: x]], merge: add}
+  - {name: input}
+  - {name: many, Many: }
+  - {name: sum, Fold: , inputs: TAKEN}
+outputs: [m1, m2, m3, two, input, sum]
+"""
+
+#: For each text beside a line, itself and the input at which the line that ends nearest to it begins.
+BESIDE = """() => {
+    const root = document.querySelector('.picture > g');
+    const middle = each => { const { x, y, width, height } = each.getBBox(); return [x + width / 2, y + height / 2]; };
+    const inputs = [...root.querySelectorAll('.end')].slice(0, 2).map(each => each.getBBox());
+    const wires = [...root.querySelectorAll(':scope > g > .wire, :scope > .wire')].map(wire =>
+        [wire.getPointAtLength(0), wire.getPointAtLength(wire.getTotalLength())]);
+    return [...root.querySelectorAll(':scope > g > .shape, :scope > .shape')].map(text => {
+        const [x, y] = middle(text);
+        const away = ([, end]) => Math.hypot(end.x - x, end.y - y);
+        const [start] = wires.sort((one, other) => away(one) - away(other))[0];
+        const of = inputs.findIndex(box => box.x <= start.x && start.x <= box.x + box.width);
+        return text.textContent + (['x', 'output'][of] ?? '');
+    });
+}"""
+
+
+@needs_chromium
+def test_the_order_of_inputs_is_visible(browser: Any, tmp_path: Path) -> None:
+    """By numbers at what makes something else of them in another order, and by names at a block. Those of the network
+    have their own names, whatever they are. Nine tensors from a block to another are one line."""
+    many = [f"o{number}" for number in range(9)]
+    taken = [f"many.{name}" for name in many]
+    spec = ORDERS.replace("MANY", f"[{', '.join(many)}]").replace("TAKEN", f"[{', '.join(taken)}]")
+    with Opened(browser, tmp_path / "x.html", cnndsl.loads(spec), depth=1) as opened:
+        found = [text for text in opened.page.evaluate(BESIDE) if X not in text]
+        ends = opened.page.locator(".end-text").all_text_contents()
+    assert sorted(found) == [*["1output"] * 3, *["2x"] * 3, "9 tensors", "poutput", "qx"]
+    assert [text.split()[0] for text in ends] == ["x", "output", "m1", "m2", "m3", "two", "input", "sum"]
+
+
+@needs_chromium
+def test_many_parallel_tensors_are_one_line(browser: Any, tmp_path: Path) -> None:
+    arms = "{for: i, in: $(range(500)), steps: [Conv2d: [4, 1]]}"
+    net = cnndsl.loads(f"input: [4, 8, 8]\nnetwork: [branch: [{arms}], Conv2d: [4, 1]]")
+    with Opened(browser, tmp_path / "x.html", net, depth=1) as opened:
+        counts = opened.page.locator(".picture .shape").all_text_contents()
+        assert [text for text in counts if "tensors" in text] == ["100 tensors"] * 5
+        assert opened.page.locator(".wire").count() == 5 + 5 + 1
+        cells = opened.page.locator("td.output")
+        assert cells.all_inner_texts()[:5] == ["100 tensors"] * 5
+        # While ELK works, the page says so.
+        choose = """select => {
+            select.value = [...select.options].at(-1).value;
+            select.dispatchEvent(new Event('change'));
+            return document.getElementById('busy').textContent;
+        }"""
+        said = opened.page.locator("#depth").evaluate(choose)
+        assert said == f"Arranging {6 + 502} boxes…"
+        opened.page.wait_for_selector("#busy:not(.seen)", state="attached")
+        assert opened.page.locator("#busy").is_hidden() and len(opened.in_step()) == 6 + 502
+
+
+@needs_chromium
+def test_groups_of_groups_count_steps(browser: Any, tmp_path: Path) -> None:
+    limits = cnndsl.Limits(times=20_000, steps=80_000)
+    net = cnndsl.loads("input: [8]\nnetwork: [{repeat: [ReLU], times: 20000}]", limits=limits)
+    with Opened(browser, tmp_path / "x.html", net) as opened:
+        kinds = opened.page.locator(".picture .module > .detail").all_text_contents()
+        assert kinds == ["10,000 steps"] * 2
+
+
+# --- what is seen --------------------------------------------------------------------------------
+
+
+@needs_chromium
+def test_the_selected_row_is_never_hidden(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    covered = """() => {
+        const [head, row, foot] = ['thead th', 'tbody [aria-selected="true"]', 'tfoot td'].map(
+            each => document.querySelector(each).getBoundingClientRect());
+        return row.top < head.bottom - 1 || row.bottom > foot.top + 1;
+    }"""
+    with Opened(browser, tmp_path / "x.html", resnet, depth=9) as opened:
+        opened.page.set_viewport_size({"width": 1400, "height": 300})
+        opened.press("ArrowDown")  # from the start, before anything has the focus
+        assert opened.selected() == ["conv1"] * 2
+        for key, times in (("ArrowDown", 14), ("ArrowUp", 12)):
+            opened.press(*[key] * times)
+            assert not opened.page.evaluate(covered)
+
+
+@needs_chromium
+def test_long_names_leave_room_for_shapes(browser: Any, tmp_path: Path) -> None:
+    names = [f"the_{which}_convolution_with_a_name_of_great_length_indeed" for which in ("first", "second")]
+    steps = ", ".join(f"{{name: {name}, Conv2d: [16, 1]}}" for name in names)
+    net = cnndsl.loads(f"input: [3, 32, 32]\nnetwork: [{steps}]\noutputs: [{', '.join(names)}]")
+    with Opened(browser, tmp_path / "x.html", net) as opened:
+        shapes = opened.page.locator("#panel dd").filter(has_text=X.join(["16", "32", "32"]))
+        assert shapes.count() == 2
+        lines = """all => all.map(each => {
+            const range = document.createRange();
+            range.selectNodeContents(each);
+            return new Set([...range.getClientRects()].map(({ y }) => y)).size;
+        })"""
+        assert shapes.evaluate_all(lines) == [1, 1]
+        table = opened.page.locator(".table")
+        assert table.evaluate("each => each.scrollWidth <= each.clientWidth")  # the costs are in the window
+        assert opened.page.locator("td.name").first.get_attribute("title") == names[0]
+
+
+@needs_chromium
+def test_a_dark_page_prints_light(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    colors = """() => {
+        const fill = document.querySelector('[data-path="layer4"] > .shape-of-box');
+        return [getComputedStyle(document.querySelector('.picture')).backgroundColor, getComputedStyle(fill).fill];
+    }"""
+    with Opened(browser, tmp_path / "x.html", resnet, depth=1) as opened:
+        page = opened.page
+        page.locator("#overlay").select_option("params")
+        light = page.evaluate(colors)
+        page.locator("#theme").click()
+        dark = page.evaluate(colors)
+        assert light[0] != dark[0] and light[1] != dark[1]
+        page.evaluate(f"addEventListener('beforeprint', () => {{ window.printed = ({colors})(); }})")
+        page.pdf()
+        assert page.evaluate("printed") == light
+        assert page.evaluate(colors) == dark
+        page.emulate_media(media="print")
+        adjusted = "bar => getComputedStyle(bar).printColorAdjust"
+        assert page.locator(".legend-bar").evaluate(adjusted) == "exact"
+
+
+@needs_chromium
+def test_an_unknown_link_says_so(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    with Opened(browser, tmp_path / "x.html", resnet, anchor="#layer9.0", depth=1) as opened:
+        notice = opened.page.locator("#notice")
+        assert notice.is_visible()
+        assert notice.inner_text() == "The address names layer9.0, which this network does not have."
+
+
+@needs_chromium
+def test_a_notebook_shows_the_page(browser: Any, tmp_path: Path, resnet: cnndsl.Network) -> None:
+    shown = tmp_path / "notebook.html"
+    shown.write_text(f"<!DOCTYPE html><body>{cnndsl.explore(resnet, depth=1)._repr_html_()}</body>", encoding="utf-8")
+    page = browser.new_page()
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.goto(shown.as_uri())
+    frame = page.frame_locator("iframe")
+    frame.locator('.picture [data-path="layer2"] > .shape-of-box').click()
+    frame.locator('.picture [data-path="layer2.0"]').wait_for(state="attached")
+    assert frame.locator('tbody [aria-selected="true"]').get_attribute("data-path") == "layer2"
+    assert said == []
+    page.close()
 
 
 # --- two networks --------------------------------------------------------------------------------

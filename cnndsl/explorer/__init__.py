@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 __all__ = ["Page", "explore"]
 
 
+#: The height of a page in a notebook, in pixels.
+_HEIGHT = 640
+
+
 class Page(Record, frozen=True):
-    """A page that shows a network. ``html`` is all of it."""
+    """A page that shows a network. ``html`` is all of it. Notebooks show it in a frame."""
 
     name: str
     html: str
@@ -33,6 +37,12 @@ class Page(Record, frozen=True):
         file = given_path(path)
         write_file(file, self.html.encode())
         return file
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        style = f"width: 100%; height: {_HEIGHT}px; border: 1px solid #d5dae0"
+        return f'<iframe title="{escape(self.name)}" srcdoc="{escape(self.html)}" style="{style}"></iframe>'
 
     def __repr__(self) -> str:
         return f"<Page {self.name}: {len(self.html):,} bytes; save(path) writes it>"

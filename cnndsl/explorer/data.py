@@ -47,7 +47,10 @@ def as_data(graph: Graph) -> dict[str, Any]:
     whole = sum(memory[operation] for operation in graph.root.operations)
     nodes = _Nodes(Places(graph.document.source), {**memory, graph.root: whole})
     root = nodes.module(graph.root)
-    nodes.found[root]["place"] = nodes.places.place(graph.document.network_span)
+    network = nodes.found[root]
+    network["place"] = nodes.places.place(graph.document.network_span)
+    if not graph.document.names_inputs:  # the name that it has in code is not written anywhere
+        network["inputs"] = [["input", sizes] for _, sizes in network["inputs"]]
     known, of = fields(graph)
     return {
         "name": one_line(graph.root.name),

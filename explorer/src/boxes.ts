@@ -2,7 +2,7 @@
 
 import type { Node } from "./data";
 import type { Place } from "./network";
-import { details, human, shape, shorten, sign } from "./words";
+import { details, exact, human, shape, shorten, sign } from "./words";
 
 export const BAND = 23;
 export const MODULE = 40;
@@ -54,11 +54,16 @@ export function moduleTexts(name: string, node: Node, nodes: Node[]): [string, s
 /** What a list of modules holds: `7 \u00d7 MBConv`. */
 function several(node: Node, nodes: Node[]): string | null {
   const children = node.children!;
-  if (node.group) return `${children.length} steps`;
+  if (node.group) return `${exact(steps(node, nodes))} steps`;
   const titles = new Set(children.map(([, number]) => nodes[number].title));
   const alike =
     node.title === "Sequential" && children.length > 1 && titles.size === 1 && nodes[children[0][1]].children;
   return alike ? `${children.length} \u00d7 ${[...titles][0]}` : null;
+}
+
+/** How many steps of the module are in a group, which may hold groups itself. */
+function steps(node: Node, nodes: Node[]): number {
+  return node.group ? node.children!.reduce((sum, [, number]) => sum + steps(nodes[number], nodes), 0) : 1;
 }
 
 export const layerTexts = (node: Node): [string, string] => [

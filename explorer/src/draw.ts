@@ -47,6 +47,7 @@ function inside(place: Place, scene: Scene, into: SVGElement, boxes: Map<Place, 
     into.append(drawWire(wire));
   }
   for (const placed of scene.placed) into.append(drawPlaced(place, placed, boxes));
+  for (const { text, x, y } of scene.labels) into.append(element("text", { class: "shape", x, y }, text));
 }
 
 function drawWire({ points, kind, arrow }: Wire): SVGElement {

@@ -10,13 +10,15 @@ import { Panel } from "./panel";
 import { printWhole, save } from "./save";
 import { Search } from "./search";
 import { Table } from "./table";
-import { human } from "./words";
+import { exact, human, shorten } from "./words";
 
 /** The most boxes that are drawn, and those that a page begins with at most. */
 const MOST = 2500;
 const FIRST = 30;
 /** And in a comparison, of all changes. */
 const FEW = 120;
+/** The most characters of an address in a message. */
+const LONGEST = 60;
 
 class Explorer implements Actions {
   private readonly networks: Network[];
@@ -28,6 +30,8 @@ class Explorer implements Actions {
   private readonly backwards: Record<string, string | null> = {};
   private selected: Place | null = null;
   private overlay: Overlay = "";
+  /** How many layouts are under way. */
+  private layouts = 0;
 
   constructor(
     private readonly data: PageData,
@@ -49,7 +53,7 @@ class Explorer implements Actions {
       (place) => this.select(place),
       (places) => this.panes.forEach((pane) => pane.highlight(places)),
     );
-    printWhole(this.panes);
+    printWhole(this.panes, () => this.paint());
     const partners = Object.entries(data.comparison?.partners ?? {});
     for (const [left] of partners) this.backwards[left] = null; // what has this path on the right is another operation
     for (const [left, right] of partners) if (right !== null) this.backwards[right] = left;
@@ -87,7 +91,9 @@ class Explorer implements Actions {
   /** The place that the page's address names. */
   private linked(): Place | null {
     const path = decoded(location.hash.slice(1));
-    return (path && this.networks.map((network) => network.find(path)).find((place) => place?.parent)) || null;
+    const place = this.networks.map((network) => network.find(path)).find((found) => found?.parent) ?? null;
+    if (path && !place) this.say(`The address names ${shorten(path, LONGEST)}, which this network does not have.`);
+    return place;
   }
 
   // What the picture, the table and the panel ask for
@@ -171,7 +177,7 @@ class Explorer implements Actions {
   }
 
   private refuse(): void {
-    this.say(`A picture has at most ${MOST.toLocaleString("en-US")} boxes. Fold something first.`);
+    this.say(`A picture has at most ${exact(MOST)} boxes. Fold something first.`);
   }
 
   private say(text: string): void {
@@ -183,12 +189,21 @@ class Explorer implements Actions {
 
   /** Draws again; what is `held` keeps its place on the screen. */
   private async redraw(...held: (Place | null)[]): Promise<void> {
+    this.wait(1);
     await Promise.all(
       this.panes.map((pane) => pane.redraw(held.find((place) => place?.network === pane.network) ?? null)),
-    );
+    ).finally(() => this.wait(-1));
     this.tables.forEach((table) => table.redraw());
     this.paint();
     this.mark(this.selected ? "picture" : undefined);
+  }
+
+  /** Says that a layout is under way, while there are any. */
+  private wait(more: number): void {
+    this.layouts += more;
+    const boxes = this.networks.reduce((sum, network) => sum + shown(network) - 1, 0);
+    byId("busy").textContent = this.layouts ? `Arranging ${exact(boxes)} boxes\u2026` : "";
+    byId("busy").classList.toggle("seen", this.layouts > 0);
   }
 
   private paint(): void {
@@ -236,11 +251,7 @@ class Explorer implements Actions {
       const boxes = Math.max(...this.networks.map((network) => network.count(depth)));
       const name = depth === deepest ? "all" : String(depth);
       select.append(
-        h(
-          "option",
-          { value: depth, disabled: boxes > MOST },
-          boxes > MOST ? `${name} (${boxes.toLocaleString("en-US")} boxes)` : name,
-        ),
+        h("option", { value: depth, disabled: boxes > MOST }, boxes > MOST ? `${name} (${exact(boxes)} boxes)` : name),
       );
     }
     select.addEventListener("change", () => {
@@ -268,8 +279,9 @@ class Explorer implements Actions {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       const target = event.target as HTMLElement;
       if (target.closest("input, select, dialog")) return;
-      if (this.anywhere(event.key) || (target.closest(".pane, tbody") && this.within(event, target)))
-        event.preventDefault();
+      // While nothing has the focus, as when the page has just opened, the first picture takes the keys.
+      const at = target === document.body ? this.panes[0].host : target;
+      if (this.anywhere(event.key) || (at.closest(".pane, tbody") && this.within(event, at))) event.preventDefault();
     });
   }
 

@@ -24,7 +24,7 @@ export class Panel {
     const { node } = place;
     this.host.replaceChildren(
       this.crumbs(place),
-      h("h2", {}, place.parent ? node.title : network.data.name),
+      h("h2", {}, ...breakable(place.parent ? node.title : network.data.name)),
       ...(place.parent ? [] : [h("p", { class: "description" }, network.data.description)]),
       ...this.change(place),
       ...list("Shapes", this.shapes(place)),
@@ -60,12 +60,16 @@ export class Panel {
   private crumbs(place: Place): HTMLElement {
     const way = [...place.ancestors()].reverse();
     const link = (at: Place) =>
-      h("button", { type: "button", class: "crumb", click: () => this.actions.select(at.parent ? at : null) }, at.name);
+      h(
+        "button",
+        { type: "button", class: "crumb", click: () => this.actions.select(at.parent ? at : null) },
+        ...breakable(at.name),
+      );
     return h(
       "nav",
       { class: "crumbs", "aria-label": "path" },
       ...way.flatMap((at) => [link(at), " / "]),
-      h("b", {}, place.name),
+      h("b", {}, ...breakable(place.name)),
     );
   }
 
@@ -147,10 +151,14 @@ function lines(source: Source, here: number): HTMLElement {
   return h("div", { class: "spec", tabindex: 0, role: "region", "aria-label": `text of ${source.name}` }, ...shown);
 }
 
+/** A name may go on in the next line after an underscore, a point or a dash. */
+const breakable = (name: string): (Node | string)[] =>
+  name.split(/(?<=[_.-])/).flatMap((part, index) => (index ? [h("wbr"), part] : [part]));
+
 function list(title: string, items: [string, string][], kind = ""): HTMLElement[] {
   if (!items.length) return [];
   return [
     h("h3", {}, title),
-    h("dl", { class: kind }, ...items.flatMap(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
+    h("dl", { class: kind }, ...items.flatMap(([key, value]) => [h("dt", {}, ...breakable(key)), h("dd", {}, value)])),
   ];
 }

@@ -57,9 +57,14 @@ export function save(pane: Pane): void {
   setTimeout(() => URL.revokeObjectURL(address), 10_000);
 }
 
-/** On paper, the whole picture is fitted to the page. */
-export function printWhole(panes: Pane[]): void {
+/** On paper, the whole picture is fitted to the page, and is light; `paint` colours it again. */
+export function printWhole(panes: Pane[], paint: () => void): void {
+  const page = document.documentElement;
+  let theme: string | undefined;
   addEventListener("beforeprint", () => {
+    theme = page.dataset.theme;
+    page.dataset.theme = "light";
+    paint();
     for (const { svg, drawing } of panes) {
       if (!drawing) continue;
       svg.setAttribute("viewBox", `${-MARGIN} ${-MARGIN} ${drawing.width + 2 * MARGIN} ${drawing.height + 2 * MARGIN}`);
@@ -67,6 +72,9 @@ export function printWhole(panes: Pane[]): void {
     }
   });
   addEventListener("afterprint", () => {
+    if (theme === undefined) delete page.dataset.theme;
+    else page.dataset.theme = theme;
+    paint();
     for (const { svg } of panes) {
       svg.removeAttribute("viewBox");
       svg.classList.remove("whole");

@@ -1,10 +1,14 @@
 // The table of what is open, a row for each box of the picture.
 
+import type { Node } from "./data";
 import { h } from "./html";
 import type { Network, Place } from "./network";
 import { share } from "./overlay";
 import type { Actions } from "./pane";
-import { details, human, shapes } from "./words";
+import { details, human, shape, shapes } from "./words";
+
+/** The most outputs that a cell's title lists. */
+const LISTED = 20;
 
 export class Table {
   private readonly body = h("tbody");
@@ -18,7 +22,7 @@ export class Table {
   ) {
     const heads: [string, string][] = [
       ["name", ""],
-      ["layer", ""],
+      ["layer", "layer"],
       ["output", ""],
       ["params", "number"],
       ["MACs", "number"],
@@ -60,7 +64,7 @@ export class Table {
     const { node } = place;
     const name = h(
       "td",
-      { class: "name" },
+      { class: "name", title: place.name },
       h("span", { class: "fold" }, place.isModule ? (place.open ? "\u25be" : "\u25b8") : ""),
       place.name,
     );
@@ -84,7 +88,7 @@ export class Table {
       },
       name,
       h("td", { class: "layer", title: details(node) }, h("b", {}, node.group ? "" : node.title), ` ${details(node)}`),
-      h("td", { class: "output" }, shapes(node.outputs.map(([, sizes]) => sizes))),
+      h("td", { class: "output", title: outputs(node) }, shapes(node.outputs.map(([, sizes]) => sizes))),
       cost("params"),
       cost("macs"),
     );
@@ -120,3 +124,11 @@ export class Table {
     if (focus) this.current?.focus({ preventScroll: true });
   }
 }
+
+/** What a cell has no room for: the outputs by their names. */
+const outputs = (node: Node): string =>
+  node.outputs
+    .slice(0, LISTED)
+    .map(([name, sizes]) => `${name} ${shape(sizes)}`.trim())
+    .concat(node.outputs.length > LISTED ? ["\u2026"] : [])
+    .join("\n");

@@ -37,8 +37,14 @@ export const exact = (value: number): string => value.toLocaleString("en-US");
 
 export const shape = (sizes: Shape): string => sizes.join("\u00d7");
 
-/** The shapes of several tensors, or how many there are. */
-export const shapes = (all: Shape[]): string => (all.length > 3 ? `${all.length} tensors` : all.map(shape).join(", "));
+/** The most characters of shapes in a cell of the table. */
+const WIDE = 22;
+
+/** The shapes of several tensors, or, if that is long, how many there are. */
+export function shapes(all: Shape[]): string {
+  const text = all.map(shape).join(", ");
+  return all.length > 1 && text.length > WIDE ? `${exact(all.length)} tensors` : text;
+}
 
 export function percent(share: number): string {
   if (share === 0) return "0 %";
