@@ -20,8 +20,7 @@ MARGIN, NO_MARGIN = 20.0, 3.0
 SHORTEST, LONGEST = 36, 14_400
 #: From a page that is too small to the next one to try.
 GROWTH = 1.1
-#: A page to try is no wider for its height, and no higher for its width. Its area is so many times less than that of the
-#: first, or more.
+#: A page to try: the longest side for its shortest, and how many times smaller or larger than the first it may be.
 OBLONG, SMALLER, LARGER = 5.0, 4, 1_000
 
 
