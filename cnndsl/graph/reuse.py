@@ -44,22 +44,30 @@ class Reusing:
 
     def reuse(self, step: spec.Reuse, name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
         named = self.context.names.find(step.target, site)
-        if named is None or (x is None and step.inputs is None):
-            return None
+        again = None
+        if named is not None and (x is not None or step.inputs is not None):
+            again = self._run(step, name, named, x, site)
+        out = again.output if again else None
+        if name is not None:
+            environment = named.environment if named else site.environment
+            site.scope.names[name] = Named(step, step.span, out, environment, again)
+        return out
+
+    def _run(
+        self, step: spec.Reuse, name: str | None, named: Named, x: Tensor | None, site: Site
+    ) -> Apply | Module | None:
+        """The item that the step adds to the site's body, None if it cannot run."""
         if named.item is None or isinstance(named.item, Inline):
             if named.tensor is not None:
                 _refuse(step.target, named, site)
             return None
         again = self._again(step, named.item, named, x, site)
-        if again is not None:
-            again = replace(again, called=name or "")
-            site.body.append(again)
-        else:
+        if again is None:
             site.scope.fail(named.item.name, named.item.kind, x)
-        out = again.output if again else None
-        if name is not None:
-            site.scope.names[name] = Named(step, step.span, out, named.environment, again)
-        return out
+            return None
+        again = replace(again, called=name or "")
+        site.body.append(again)
+        return again
 
     def _again(
         self, step: spec.Reuse, item: Apply | Module, named: Named, x: Tensor | None, site: Site
