@@ -252,7 +252,7 @@ def test_a_page_refuses_options_of_pictures(tmp_path: Path, capsys: pytest.Captu
     with pytest.raises(SystemExit) as ended:
         cli(["draw", "zoo:resnet18", "-o", str(tmp_path / "net.html"), "--dpi", "100"])
     assert ended.value.code == 2
-    assert "--dpi has no meaning for a page" in capsys.readouterr().err
+    assert "--dpi has no meaning for an HTML page" in capsys.readouterr().err
 
 
 def test_diff_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

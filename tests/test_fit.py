@@ -350,7 +350,7 @@ def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     (tmp_path / "folder.svg").mkdir()
     for force in ([], ["--force"]):
         assert run("zoo:resnet18", "-o", str(tmp_path / "folder.svg"), *force) == 2
-        assert "folder.svg is a folder\n" in capsys.readouterr().err
+        assert "folder.svg cannot be written: it is a folder" in capsys.readouterr().err
     assert run("zoo:resnet18", "-o", path, "--fit", "20x20mm") == 2
     assert re.search(r"does not fit 20x20mm.*\n.*help: `\d+x\d+mm` would do", capsys.readouterr().err)
     assert not Path(path).exists()

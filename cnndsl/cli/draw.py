@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence, Set
@@ -14,11 +13,10 @@ import click
 from click.core import ParameterSource
 
 from cnndsl.cli.common import PATH, exit_code, fail, limits_option, read_spec, spec_argument, spec_options, tell
-from cnndsl.cli.output import is_signed, sign
+from cnndsl.cli.pictures import check_files, force_option, write
 from cnndsl.limits import Limits
 from cnndsl.record import Record
 from cnndsl.terminal import say, show
-from cnndsl.writing import check_folder, write_file
 
 if TYPE_CHECKING:
     from cnndsl.graph.graph import Graph
@@ -47,7 +45,7 @@ CHART = Kind(
     (".mmd", ".md"),
     {"rankdir", "show_shapes", "fold", "color", "theme", "expand", "names", "verbose"},
 )
-PAGE = Kind("a page", (".html",), set())
+PAGE = Kind("an HTML page", (".html",), set())
 
 
 @click.command()
@@ -97,7 +95,7 @@ PAGE = Kind("a page", (".html",), set())
 )
 @click.option("--names", is_flag=True, help="Show the names of layers as in the state_dict.")
 @click.option("--verbose", is_flag=True, help="Show all arguments, also those that say little.")
-@click.option("--force", is_flag=True, help="Overwrite a file that cnndsl did not write.")
+@force_option
 @spec_options
 @limits_option
 @click.pass_context
@@ -131,16 +129,8 @@ def draw(
     _check_usage(context, kind)
     if options["dpi"] and path.suffix != ".png":
         raise click.UsageError(f"--dpi has no meaning for {path.suffix}: only a PNG has dots")
-    if path.is_dir():
-        fail(f"{path} is a folder", "name a file with -o")
-    try:
-        if os.path.lexists(path) and not force and not is_signed(path):
-            fail(f"{path} exists and was not written by cnndsl", "choose another name with -o, or use --force")
-        check_folder(path)
-        write_file(path, _drawn(kind, compilation.graph, path, options))
-    except OSError as error:
-        fail(f"{path} cannot be written: {error.strerror}")
-    say(path)
+    check_files(path, force=force)
+    write(path, _drawn(kind, compilation.graph, path, options))
 
 
 def _kind(path: Path, format: str | None, style: str) -> Kind:
@@ -170,8 +160,8 @@ def _drawn(kind: Kind, graph: Graph, path: Path, options: Mapping[str, Any]) -> 
         return _page(graph, options["depth"])
     if kind is CHART:
         chart = _chart(graph, options)
-        return sign(b"```mermaid\n" + chart + b"```\n" if path.suffix == ".md" else chart, path.suffix)
-    return sign(_picture(graph, path, options), path.suffix)
+        return b"```mermaid\n" + chart + b"```\n" if path.suffix == ".md" else chart
+    return _picture(graph, path, options)
 
 
 def _picture(graph: Graph, path: Path, options: Mapping[str, Any]) -> bytes:

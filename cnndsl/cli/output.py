@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import struct
@@ -70,7 +71,9 @@ def _write_manifest(folder: Path, digests: Mapping[str, list[str]]) -> None:
 
 def check_free(path: Path, force: bool = False) -> None:
     """Raises :class:`NotOurs` if a file of others would be lost, unless ``force``; OSError if there is no folder for
-    it. Called before a long computation whose result goes there."""
+    it, or if it is one. Called before a long computation whose result goes there."""
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     if not force and os.path.lexists(path) and not is_signed(path):
         raise NotOurs(path)
     check_folder(path)
