@@ -310,6 +310,28 @@ def test_streams() -> None:
     assert streams([]) == []
 
 
+#: A chain, and a tensor that is taken from its middle.
+FORKED = "input: [3, 8, 8]\nnetwork:\n" + "".join(f"  - {{name: c{n}, Conv2d: [{n + 70}, 1]}}\n" for n in range(60))
+FORKED += "  - {name: h1, MaxPool2d: 2}\n  - {from: c30}\n  - {name: h2, MaxPool2d: 3}\noutputs: [h1, h2]\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "page", "shapes"),
+    [
+        (FORKED, "120x80mm", {"129x8x8", "100x8x8"}),
+        (FORKED, "120x80mm", set[str]()),
+        ((ROOT / "archs/weights/mtcnn_pnet.yaml").read_text(), "132x76mm", {"2x1x1", "32x1x1"}),
+    ],
+    ids=["chain", "without shapes", "mtcnn_pnet"],
+)
+def test_different_tensors_leave_what_is_left_out_apart(text: str, page: str, shapes: set[str]) -> None:
+    drawn = geometry.read(cnndsl.loads(text).diagram(fit=page, show_shapes=bool(shapes)).svg())
+    (left_out,) = (each.owner for each in drawn.texts if each.content.endswith("more"))
+    assert len({tuple(line.pieces[0][:2]) for line in drawn.lines if line.ends[0] == left_out}) == 2
+    assert shapes <= {each.content.replace("\N{MULTIPLICATION SIGN}", "x") for each in drawn.texts}
+    assert geometry.faults(drawn, letters=6, margin=margin(page)) == []
+
+
 def test_branches_that_are_left_out_are_counted_as_branches() -> None:
     arms = ", ".join(f"[Conv2d: [{n + 4}, 1], ReLU]" for n in range(30))
     drawing = cnndsl.loads(f"input: [3, 8, 8]\nnetwork:\n  - branch: [{arms}]\n").diagram(fit="a4-landscape")

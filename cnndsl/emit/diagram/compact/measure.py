@@ -20,7 +20,8 @@ ARROW, EXIT, EXIT_PAD = 16.0, 14.0, 8.0
 
 class Measured:
     """What is written into the cells of a canvas (``lines``), beside the lines out of them for each set of tensors
-    (``labels``), at the ends of lines into them (``roles``), and beside brackets."""
+    (``labels``), at the ends of lines into them (``roles``), and beside brackets. ``bundles`` are the sets of tensors
+    that lines carry out of a cell."""
 
     def __init__(self, canvas: Canvas, options: Options) -> None:
         self.canvas, self.options = canvas, options
@@ -30,7 +31,11 @@ class Measured:
         self.lines = {cell: self._lines(cell) for cell in cells(canvas.stack)}
         self.labels: dict[Cell, dict[tuple[Tensor, ...], Line]] = {cell: {} for cell in self.lines}
         self.roles: dict[Cell, list[str]] = {cell: [] for cell in self.lines}
-        for link in links(canvas.stack):
+        self.bundles: dict[Cell, set[tuple[Tensor, ...]]] = {cell: set() for cell in self.lines}
+        between = links(canvas.stack)
+        for link in between:
+            self.bundles[link.tail].add(link.tensors)
+        for link in between:
             if link.role:
                 self.roles[link.head].append(link.role)
             if label := self._label(link.tail, link.tensors):
@@ -73,8 +78,8 @@ class Measured:
 
     def _label(self, cell: Cell, tensors: tuple[Tensor, ...]) -> Line | None:
         """What a line out of a cell carries: the names of outputs, if there are several, and the shape, if it is not
-        that of what goes in."""
-        if cell.kind == "rest":
+        that of what goes in. Out of what is left out, only lines that carry different tensors have it."""
+        if cell.kind == "rest" and len(self.bundles[cell]) == 1:
             return None
         names = _outputs(cell, tensors)
         made = self._made(cell, tensors[0]) if self.options.show_shapes and len(tensors) == 1 else []
@@ -101,7 +106,7 @@ class Measured:
         across = self._across(cell)
         labels = [*self.labels[cell].values()]
         along, beside = self.turned(max((line.width for line in labels), default=0), 1.25 * words.SMALL)
-        apart = len(labels) - 1 if cell.kind == "module" else 0
+        apart = len(self.bundles[cell]) - 1 if cell.kind in ("module", "rest") else 0
         pitch = beside + 10 if apart > 0 else 0.0
         deep, wide = self.turned(*self._box(cell))
         room = (along, apart * pitch / 2 + beside + 6) if labels else (0.0, 0.0)
