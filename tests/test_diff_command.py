@@ -213,6 +213,42 @@ def test_what_is_seen_from_outside(diff: Diff, tmp_path: Path, text: str, edit: 
     assert told(found)[0] == (wanted or "the networks are equal")
 
 
+SWAPPED = ("{p: [4, 8, 8], q: [4, 8, 8]}", "{q: [4, 8, 8], p: [4, 8, 8]}")
+
+
+@pytest.mark.parametrize(
+    ("edits", "wanted"),
+    [
+        ([], []),
+        ([("from: q", "from: p")], ["~ two: input: the input q → the input p"]),
+        ([("one, Conv2d: [4, 1]", "one, ReLU: ")], ["~ one: Conv2d(4, 1) → ReLU (-20 params)"]),
+        (
+            [("from: p", "from: r"), ("from: q", "from: p"), ("from: r", "from: q")],
+            ["~ bb: input: the input p → the input q", "~ two: input: the input q → the input p"],
+        ),
+    ],
+)
+def test_inputs_in_another_order(diff: Diff, tmp_path: Path, edits: list[tuple[str, str]], wanted: list[str]) -> None:
+    """The order is one change, and tensors are compared by the names of the inputs."""
+    text = TWO
+    (tmp_path / "a.yaml").write_text(text)
+    for old, new in (SWAPPED, *edits):
+        text = text.replace(old, new, 1)
+    (tmp_path / "b.yaml").write_text(text)
+    assert told(diff("a.yaml", "b.yaml")) == ["~ inputs: p, q → q, p", *wanted]
+
+
+def test_inputs_in_another_order_with_each_others_shapes(diff: Diff, tmp_path: Path) -> None:
+    """What follows from the shapes is told."""
+    steps = "from: p, {name: a, Conv2d: [4, 1]}, from: q, {name: b, Conv2d: [4, 1]}"
+    text = f"input: {{%s}}\nnetwork: [{steps}]\noutputs: [a, b]\n"
+    (tmp_path / "a.yaml").write_text(text % "p: [3, 8, 8], q: [1, 8, 8]")
+    (tmp_path / "b.yaml").write_text(text % "q: [3, 8, 8], p: [1, 8, 8]")
+    found = json.loads(diff("a.yaml", "b.yaml", "--format", "json").output)
+    assert [change["what"] for change in found["changes"]] == ["changed"] * 3
+    assert len(found["consequences"]) == 2
+
+
 def test_names_that_nobody_wrote_are_told_if_they_are_all(diff: Diff, tmp_path: Path) -> None:
     """Weights have other names then."""
     (tmp_path / "a.yaml").write_text("input: [4, 8, 8]\nnetwork: [Conv2d: [4, 1], ReLU]\n")

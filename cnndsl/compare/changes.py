@@ -139,8 +139,8 @@ class _Comparison:
     def __init__(self, left: Graph, right: Graph, alignment: Alignment) -> None:
         self.graphs = left, right
         self.alignment, self.partners = alignment, alignment.partners
-        self.left = Side(left, alignment.left, alignment)
-        self.right = Side(right, alignment.right, alignment)
+        self.left = Side(alignment.left, alignment)
+        self.right = Side(alignment.right, alignment)
         self.wiring = Wiring(self.left, self.right, alignment)
         self.definitions = _definitions(left), _definitions(right)
         self.causes: list[Change] = []
@@ -182,7 +182,7 @@ class _Comparison:
 
     def _follow(self, a: Part, b: Part) -> None:
         """Collects the consequences in two equal parts, which have none if their inputs have equal shapes."""
-        if _input_shapes(a) == _input_shapes(b):
+        if a in self.left.tree.parents and _input_shapes(a) == _input_shapes(b):
             return
         for one, other in zip(a.children, b.children):
             self._follow(one, other)
