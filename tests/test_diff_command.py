@@ -193,6 +193,8 @@ network:
         (THREE, ("", "outputs: [c2]"), "~ outputs: c3 → c2"),
         (THREE, ("[8, 16, 16]", "{img: [8, 16, 16]}"), "~ inputs: x → img"),
         (THREE, ("", "init: {Conv2d: zeros}"), "~ init Conv2d.weight: torch's default → zeros"),
+        (THREE, ("", "init: {Linear: zeros}"), ""),
+        (THREE, ("", "  - Linear: 3\ninit: {Linear: zeros}"), "~ init Linear.weight: torch's default → zeros"),
         (THREE, ("c3, Conv2d: [8, 3, 1, 1]", "c3, reuse: c2"), "~ c3: its own Conv2d → c2 again (-584 params)"),
         (THREE + "  - reuse: c1\n", ("reuse: c1", "reuse: c2"), "~ c2: c1 again → c2 again"),
         (TWO, ("[u, v]", "[v, u]"), "~ bb: outputs: u, v → v, u"),
