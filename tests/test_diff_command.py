@@ -193,6 +193,8 @@ network:
         (THREE, ("", "outputs: [c2]"), "~ outputs: c3 → c2"),
         (THREE, ("[8, 16, 16]", "{img: [8, 16, 16]}"), "~ inputs: x → img"),
         (THREE, ("", "init: {Conv2d: zeros}"), "~ init Conv2d.weight: torch's default → zeros"),
+        (THREE, ("", "init: {Linear: zeros}"), ""),
+        (THREE, ("", "  - Linear: 3\ninit: {Linear: zeros}"), "~ init Linear.weight: torch's default → zeros"),
         (THREE, ("c3, Conv2d: [8, 3, 1, 1]", "c3, reuse: c2"), "~ c3: its own Conv2d → c2 again (-584 params)"),
         (THREE + "  - reuse: c1\n", ("reuse: c1", "reuse: c2"), "~ c2: c1 again → c2 again"),
         (TWO, ("[u, v]", "[v, u]"), "~ bb: outputs: u, v → v, u"),
@@ -211,6 +213,42 @@ def test_what_is_seen_from_outside(diff: Diff, tmp_path: Path, text: str, edit: 
     found = diff("a.yaml", "b.yaml")
     assert found.exit_code == bool(wanted), found.output
     assert told(found)[0] == (wanted or "the networks are equal")
+
+
+SWAPPED = ("{p: [4, 8, 8], q: [4, 8, 8]}", "{q: [4, 8, 8], p: [4, 8, 8]}")
+
+
+@pytest.mark.parametrize(
+    ("edits", "wanted"),
+    [
+        ([], []),
+        ([("from: q", "from: p")], ["~ two: input: the input q → the input p"]),
+        ([("one, Conv2d: [4, 1]", "one, ReLU: ")], ["~ one: Conv2d(4, 1) → ReLU (-20 params)"]),
+        (
+            [("from: p", "from: r"), ("from: q", "from: p"), ("from: r", "from: q")],
+            ["~ bb: input: the input p → the input q", "~ two: input: the input q → the input p"],
+        ),
+    ],
+)
+def test_inputs_in_another_order(diff: Diff, tmp_path: Path, edits: list[tuple[str, str]], wanted: list[str]) -> None:
+    """The order is one change, and tensors are compared by the names of the inputs."""
+    text = TWO
+    (tmp_path / "a.yaml").write_text(text)
+    for old, new in (SWAPPED, *edits):
+        text = text.replace(old, new, 1)
+    (tmp_path / "b.yaml").write_text(text)
+    assert told(diff("a.yaml", "b.yaml")) == ["~ inputs: p, q → q, p", *wanted]
+
+
+def test_inputs_in_another_order_with_each_others_shapes(diff: Diff, tmp_path: Path) -> None:
+    """What follows from the shapes is told."""
+    steps = "from: p, {name: a, Conv2d: [4, 1]}, from: q, {name: b, Conv2d: [4, 1]}"
+    text = f"input: {{%s}}\nnetwork: [{steps}]\noutputs: [a, b]\n"
+    (tmp_path / "a.yaml").write_text(text % "p: [3, 8, 8], q: [1, 8, 8]")
+    (tmp_path / "b.yaml").write_text(text % "q: [3, 8, 8], p: [1, 8, 8]")
+    found = json.loads(diff("a.yaml", "b.yaml", "--format", "json").output)
+    assert [change["what"] for change in found["changes"]] == ["changed"] * 3
+    assert len(found["consequences"]) == 2
 
 
 def test_names_that_nobody_wrote_are_told_if_they_are_all(diff: Diff, tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Container, Hashable, Iterator, Mapping, Sequence
 from typing import Any
 
 from cnndsl.compare.align import Alignment
@@ -139,8 +139,8 @@ class _Comparison:
     def __init__(self, left: Graph, right: Graph, alignment: Alignment) -> None:
         self.graphs = left, right
         self.alignment, self.partners = alignment, alignment.partners
-        self.left = Side(left, alignment.left, alignment)
-        self.right = Side(right, alignment.right, alignment)
+        self.left = Side(alignment.left, alignment)
+        self.right = Side(alignment.right, alignment)
         self.wiring = Wiring(self.left, self.right, alignment)
         self.definitions = _definitions(left), _definitions(right)
         self.causes: list[Change] = []
@@ -154,7 +154,7 @@ class _Comparison:
         a, b = self.alignment.left.root, self.alignment.right.root
         names = ({"inputs": tuple(root.module.given)} for root in (a, b))
         outputs = self.wiring.returned(a, b, len(a.module.made) > 1 or len(b.module.made) > 1)
-        starts = _differing(*map(_starts, self.graphs))
+        starts = _differing(*(_starts(graph, a.kinds | b.kinds) for graph in self.graphs))
         for argument in (*_differing(_shapes(a), _shapes(b)), *_differing(*names), *outputs, *starts):
             self.causes.append(self._change("changed", (a,), (b,), (argument,)))
 
@@ -182,7 +182,7 @@ class _Comparison:
 
     def _follow(self, a: Part, b: Part) -> None:
         """Collects the consequences in two equal parts, which have none if their inputs have equal shapes."""
-        if _input_shapes(a) == _input_shapes(b):
+        if a in self.left.tree.parents and _input_shapes(a) == _input_shapes(b):
             return
         for one, other in zip(a.children, b.children):
             self._follow(one, other)
@@ -361,10 +361,11 @@ def _figures(part: Part) -> Hashable:
     return tuple(tensor.shape for tensor in part.operation.outputs), cost.params
 
 
-def _starts(graph: Graph) -> dict[str, str]:
-    """How weights start, by layer and tensor."""
+def _starts(graph: Graph, kinds: Container[str]) -> dict[str, str]:
+    """How weights of layers of some ``kinds`` start, by layer and tensor."""
     found = {}
     for init in graph.initializations:
-        given = ", ".join(f"{name}={literal(value)}" for name, value in init.arguments.items())
-        found[f"init {init.layer}.{init.tensor}"] = init.function + f"({given})" * bool(given)
+        if init.layer in kinds:
+            given = ", ".join(f"{name}={literal(value)}" for name, value in init.arguments.items())
+            found[f"init {init.layer}.{init.tensor}"] = init.function + f"({given})" * bool(given)
     return found

@@ -88,9 +88,11 @@ class Part(Record, frozen=True, eq=False):
 
 class Tree(Record, frozen=True):
     """The parts of a network, with the module around each, its place among that one's children, the part that makes
-    each tensor, and the first part of each path, which a ``reuse`` takes again."""
+    each tensor, and the first part of each path, which a ``reuse`` takes again. The ``inputs`` of two networks with the
+    same names are in the same order."""
 
     root: Part
+    inputs: Mapping[str, Tensor]
     parents: Mapping[Part, Part]
     places: Mapping[Part, int]
     makers: Mapping[Tensor, Part]
@@ -102,10 +104,14 @@ class Reader:
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
+        #: The names of the inputs by themselves, in the order in which they came first.
+        self._inputs: dict[frozenset[str], tuple[str, ...]] = {}
 
     def tree(self, graph: Graph) -> Tree:
         """The tree of a network."""
-        root = self._module(graph.root, ())
+        names = self._inputs.setdefault(frozenset(graph.inputs), tuple(graph.inputs))
+        inputs = {name: graph.inputs[name] for name in names}
+        root = self._module(graph.root, inputs, ())
         parents: dict[Part, Part] = {}
         places: dict[Part, int] = {}
         makers: dict[Tensor, Part] = {}
@@ -116,21 +122,23 @@ class Reader:
             places.update({child: place for place, child in enumerate(part.children)})
             if not part.is_module:
                 makers.update(dict.fromkeys(part.operation.outputs, part))
-        return Tree(root, parents, places, makers, firsts)
+        return Tree(root, inputs, parents, places, makers, firsts)
 
     def _number(self, key: Hashable) -> int:
         return self._numbers.setdefault(key, len(self._numbers))
 
-    def _module(self, module: Module, wires: Hashable) -> Part:
+    def _module(self, module: Module, given: Mapping[str, Tensor], wires: Hashable) -> Part:
         places: dict[Tensor, tuple[int, ...]] = {}
-        for index, tensor in enumerate(module.given.values()):
+        for index, tensor in enumerate(given.values()):
             places.setdefault(tensor, (-1, index))
         children = []
         firsts: dict[str, int] = {}
         for index, operation in enumerate(module.operations):
             taken = _taken(operation, places, index), index - firsts.setdefault(operation.path, index)
-            read = self._module(operation, taken) if isinstance(operation, Module) else self._leaf(operation, taken)
-            children.append(read)
+            if isinstance(operation, Module):
+                children.append(self._module(operation, operation.given, taken))
+            else:
+                children.append(self._leaf(operation, taken))
             places.update({tensor: (index, place) for place, tensor in enumerate(operation.outputs)})
         made = _wires(module.outputs, places, len(module.operations))
         content = self._number((_kind(module), tuple(child.key for child in children), made))

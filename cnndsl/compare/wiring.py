@@ -7,7 +7,7 @@ from typing import Any
 
 from cnndsl.compare.align import Alignment
 from cnndsl.compare.parts import COMMUTATIVE, Part, Tree
-from cnndsl.graph.graph import Graph, Tensor
+from cnndsl.graph.graph import Tensor
 from cnndsl.record import Record
 
 #: The most pairs of inputs of an addition, and the like, that are compared.
@@ -25,9 +25,9 @@ class Argument(Record, frozen=True):
 class Side:
     """One network, and where its tensors come from."""
 
-    def __init__(self, graph: Graph, tree: Tree, alignment: Alignment) -> None:
+    def __init__(self, tree: Tree, alignment: Alignment) -> None:
         self.tree, self.alignment = tree, alignment
-        self.inputs = {tensor: index for index, tensor in enumerate(graph.inputs.values())}
+        self.inputs = {tensor: index for index, tensor in enumerate(tree.inputs.values())}
         self.moved = {inner for part in alignment.moved for inner in part.everything()}
         self.wrappers = {wrap.module: wrap for wrap in (*alignment.wrapped, *alignment.unwrapped)}
 
@@ -48,6 +48,11 @@ class Side:
         while part is not None and part is not around and tensor in part.operation.outputs:
             yield part
             part = self.tree.parents[part]
+
+    def given(self, around: Part, tensor: Tensor) -> int:
+        """Which input of a module a tensor is, -1 if it is none."""
+        given = list((self.tree.inputs if around is self.tree.root else around.module.given).values())
+        return given.index(tensor) if tensor in given else -1
 
     def source(self, tensor: Tensor) -> tuple[Part | None, int]:
         """The steady part that a tensor comes from, and which of its outputs it is. Other parts in between do not
@@ -146,7 +151,7 @@ class Wiring:
 
     def _alike_inside(self, a: Part, b: Part, x: Tensor, y: Tensor, around: Part | None = None) -> bool:
         """Whether two tensors in matched modules are the same input of these, or come from the same place."""
-        return _given(a, x) == _given(b, y) != -1 or self._comes_from(x, y, around)
+        return self.left.given(a, x) == self.right.given(b, y) != -1 or self._comes_from(x, y, around)
 
     def _alike(self, a: Part, b: Part, ours: Sequence[Tensor], theirs: Sequence[Tensor]) -> bool:
         """Whether tensors that two parts take come from the same places."""
@@ -167,12 +172,6 @@ class Wiring:
         return (self.partners[maker] if maker else None, index) == self.right.source(y)
 
 
-def _given(around: Part, tensor: Tensor) -> int:
-    """Which input of a module a tensor is, -1 if it is none."""
-    given = list(around.module.given.values())
-    return given.index(tensor) if tensor in given else -1
-
-
 def _told(side: Side, part: Part, tensors: Sequence[Tensor]) -> str | None:
     """Where a tensor that a part takes comes from, in words; None if there is none. If it comes from a module beside
     the part, that is told, not the layer inside."""
@@ -183,7 +182,7 @@ def _source(side: Side, around: Part, tensor: Tensor) -> str:
     """Where a tensor comes from, as seen in a module."""
     found = list(side.producers(tensor))
     if not found:
-        names = [*side.tree.root.module.given]
+        names = [*side.tree.inputs]
         return f"the input {names[side.inputs.get(tensor, 0)]}" if len(names) > 1 else "the input"
     beside = [maker for maker in found if side.tree.parents[maker] is around]
     maker = (beside or found)[0]
