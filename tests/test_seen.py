@@ -334,12 +334,14 @@ def test_wrong_usage_of_pictures(run: Run, tmp_path: Path, monkeypatch: pytest.M
         ("predict", run.path, "x.png", "x.png", "--features", "0"): "for one PICTURE",
         ("predict", run.path, "x.png", "-o", "a.png"): "-o needs --features LAYER",
         ("predict", run.path, "x.png", "--features", "O"): "has no layer `O` whose output can be taken",
+        ("predict", run.path, "x.png", "--features", "zz"): "`cnndsl shapes RUN/spec.yaml` lists the layers",
         ("predict", run.path, "none.png", "--features", "0"): "none.png cannot be read",
         ("inspect", run.path, "1", "--filters", "a.png"): "`1` is not a convolution of `tiny`",
         ("inspect", run.path, "zz", "--filters", "a.png"): "such as `0`",
     }
     for command, expected in cases.items():
-        assert expected in cnndsl_(*command, code=2).stderr, command
+        refused = cnndsl_(*command, code=2)
+        assert expected in refused.stderr and not refused.stdout, command
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
 
 

@@ -90,11 +90,11 @@ def output_of(network: str, module: nn.Module, layer: str, run: Callable[[], obj
     if not caught or not isinstance(caught[0], Tensor):
         why = "gives several tensors" if caught else "is not run"
         raise RunError(
-            Code.LAYER, f"`{layer}` of `{network}` {why}", "name a layer in it: `cnndsl shapes SPEC` has all"
+            Code.LAYER, f"`{layer}` of `{network}` {why}", "name a layer in it: `cnndsl shapes RUN/spec.yaml` has all"
         )
     return caught[0][0]
 
 
 def _help(layer: str, known: Iterable[str]) -> str:
-    listed = "`cnndsl shapes SPEC` lists the layers; those that only join tensors are not modules"
+    listed = "`cnndsl shapes RUN/spec.yaml` lists the layers; those that only join tensors are not modules"
     return did_you_mean(layer, [*known]) or listed
