@@ -16,6 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 from PIL import Image
 from torch import nn
 from torch.nn import functional
@@ -635,8 +636,20 @@ def test_a_layer_whose_output_cannot_be_taken() -> None:
     }.items():
         with pytest.raises(RunError, match=expected):
             output_of("net", module, layer, lambda: module(torch.ones(1, 2)))
-    assert torch.equal(output_of("net", module, "0.inner", lambda: module(torch.ones(1, 2))), torch.ones(2))
+    maps, uses = output_of("net", module, "0.inner", lambda: module(torch.ones(1, 2)))
+    assert torch.equal(maps, torch.ones(2)) and uses == 1
     assert not module[0].inner._forward_hooks
+
+
+def test_of_a_reused_layer_the_first_use_is_drawn(tmp_path: Path) -> None:
+    steps = "  - {name: a, ReLU: {}}\n  - Conv2d: [2, 3]\n  - {name: again, reuse: a}"
+    run = train(SPEC.replace("epochs: 3", "epochs: 1").replace("  - ReLU", steps), tmp_path)
+    Image.new("L", (12, 12), 100).save(tmp_path / "x.png")
+    features = run.features(tmp_path / "x.png", "a", device="cpu")
+    assert features.uses == 2 and features.maps.shape == (6, 10, 10)
+    assert any("first of 2 uses" in text.get_text() for text in features.figure().findobj(Text))
+    with pytest.raises(RunError, match="a `reuse` has the name of the layer that it uses again"):
+        run.features(tmp_path / "x.png", "again", device="cpu")
 
 
 PIXELS = """\

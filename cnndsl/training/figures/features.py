@@ -32,6 +32,8 @@ def features(found: Features) -> Picture:
     :class:`RunError` for more than three dimensions."""
     maps = found.maps
     title, picture = f"{found.network}, layer {found.layer}", found.picture.name
+    if found.uses > 1:
+        title += f", first of {found.uses} uses"
     if maps.dim() < 2:
         return _bars(maps.flatten().numpy(), title, f"{maps.numel()} values for {picture}")
     if maps.dim() > 3:
