@@ -16,6 +16,7 @@ import pytest
 import torch
 from click.testing import CliRunner, Result
 from matplotlib.image import AxesImage
+from matplotlib.text import Text
 from PIL import Image
 from torch import nn
 from torch.nn import functional
@@ -249,6 +250,15 @@ def test_runs_in_one_picture_have_a_line_each(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
+def test_training_and_test_of_one_epoch_are_told_apart(tmp_path: Path) -> None:
+    picture = cnndsl.plot_runs(write_run(tmp_path, "_net", "0", {"seed": 0}, count=1))
+    for axes in picture.axes:
+        test, training = axes.get_lines()[:2]
+        assert test.get_markerfacecolor() == test.get_color() == training.get_color()
+        assert training.get_markerfacecolor() == "white"
+    assert picture.legends[0].get_texts()[-1].get_text() == "open dots: training"
+
+
 def test_runs_that_cannot_be_drawn_are_named(tmp_path: Path) -> None:
     begun = write_run(tmp_path, "net", "begun", count=0)
     with pytest.raises(RunError, match="none of these runs has finished an epoch"):
@@ -334,12 +344,14 @@ def test_wrong_usage_of_pictures(run: Run, tmp_path: Path, monkeypatch: pytest.M
         ("predict", run.path, "x.png", "x.png", "--features", "0"): "for one PICTURE",
         ("predict", run.path, "x.png", "-o", "a.png"): "-o needs --features LAYER",
         ("predict", run.path, "x.png", "--features", "O"): "has no layer `O` whose output can be taken",
+        ("predict", run.path, "x.png", "--features", "zz"): "`cnndsl shapes RUN/spec.yaml` lists the layers",
         ("predict", run.path, "none.png", "--features", "0"): "none.png cannot be read",
         ("inspect", run.path, "1", "--filters", "a.png"): "`1` is not a convolution of `tiny`",
         ("inspect", run.path, "zz", "--filters", "a.png"): "such as `0`",
     }
     for command, expected in cases.items():
-        assert expected in cnndsl_(*command, code=2).stderr, command
+        refused = cnndsl_(*command, code=2)
+        assert expected in refused.stderr and not refused.stdout, command
     assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
 
 
@@ -578,8 +590,17 @@ def test_feature_maps_are_those_of_the_first_layers(pets: Run, layer: str) -> No
         assert np.array_equal(np.stack(maps), features.maps.numpy())
         assert np.array_equal(picture, np.asarray(Image.open(file)))
     else:
-        (bars,) = figure.axes[0].patches
-        assert np.allclose(bars.get_data().values, expected, atol=1e-6)
+        (axes,) = figure.axes
+        shown = axes.patches[0].get_data().values if len(expected) > 64 else [bar.get_height() for bar in axes.patches]
+        assert np.allclose(shown, expected, atol=1e-6)
+
+
+def test_bars_of_a_short_vector_have_gaps_and_whole_numbers() -> None:
+    figure = Features("net", Path("x.png"), "fc", torch.zeros(1, 8, 8), torch.tensor([1.0, -2, 3, 4])).figure()
+    (axes,) = figure.axes
+    assert [bar.get_x() + bar.get_width() / 2 for bar in axes.patches] == pytest.approx(range(4))
+    assert all(bar.get_width() < 1 for bar in axes.patches)
+    assert all(tick == round(tick) for tick in axes.get_xticks())
 
 
 def test_feature_maps_are_bounded_and_reduced_by_means() -> None:
@@ -615,8 +636,20 @@ def test_a_layer_whose_output_cannot_be_taken() -> None:
     }.items():
         with pytest.raises(RunError, match=expected):
             output_of("net", module, layer, lambda: module(torch.ones(1, 2)))
-    assert torch.equal(output_of("net", module, "0.inner", lambda: module(torch.ones(1, 2))), torch.ones(2))
+    maps, uses = output_of("net", module, "0.inner", lambda: module(torch.ones(1, 2)))
+    assert torch.equal(maps, torch.ones(2)) and uses == 1
     assert not module[0].inner._forward_hooks
+
+
+def test_of_a_reused_layer_the_first_use_is_drawn(tmp_path: Path) -> None:
+    steps = "  - {name: a, ReLU: {}}\n  - Conv2d: [2, 3]\n  - {name: again, reuse: a}"
+    run = train(SPEC.replace("epochs: 3", "epochs: 1").replace("  - ReLU", steps), tmp_path)
+    Image.new("L", (12, 12), 100).save(tmp_path / "x.png")
+    features = run.features(tmp_path / "x.png", "a", device="cpu")
+    assert features.uses == 2 and features.maps.shape == (6, 10, 10)
+    assert any("first of 2 uses" in text.get_text() for text in features.figure().findobj(Text))
+    with pytest.raises(RunError, match="a `reuse` has the name of the layer that it uses again"):
+        run.features(tmp_path / "x.png", "again", device="cpu")
 
 
 PIXELS = """\

@@ -210,6 +210,7 @@ def test_predict_tells_of_a_picture_that_cannot_be_read_and_goes_on(pets: Path, 
     done = cnndsl_("predict", pets_run.path, bad, tmp_path / "none.png", good, "--top", 1, "--device", "cpu", code=2)
     assert f"error[CNN202]: {bad} cannot be read as a picture" in done.stderr
     assert f"{tmp_path / 'none.png'} cannot be read" in done.stderr
+    assert done.stderr.count("help: name the file of a picture") == 2 and "ImageFolder" not in done.stderr
     first, second, *rest = done.stdout.splitlines()
     assert first == str(good) and second.split()[0] in ("cat", "dog", "owl") and not rest
     told = json.loads(

@@ -86,12 +86,13 @@ def predict(
 
         predictor = Predictor(Trained.of(find_run(run), which), device)
         for picture in pictures:
-            results.append(_tried(predictor, picture))
+            result = _tried(predictor, picture)
+            if output and isinstance(result, Prediction):  # drawn first: what cannot be drawn leaves no half result
+                drawn = predictor.features(picture, features) if features is not None else _masked(result)
+                figure = drawn.figure().data(output.suffix)
+            results.append(result)
             if form == "text":
-                _show(results[-1], top)
-        if output and isinstance(result := results[0], Prediction):
-            drawn = predictor.features(result.path, features) if features is not None else _masked(result)
-            figure = drawn.figure().data(output.suffix)
+                _show(result, top)
     if form == "json":
         plain = [{"picture": str(picture), **_plain(result, top)} for picture, result in zip(pictures, results)]
         show(json_text(plain))

@@ -36,13 +36,15 @@ class Filters:
 @dataclass(frozen=True)
 class Features:
     """The output ``maps`` of ``layer`` for a ``picture``: ``(channels, H, W)``, or of other dimensions. ``seen`` is the
-    picture as the network saw it, uint8, ``(C, H, W)``."""
+    picture as the network saw it, uint8, ``(C, H, W)``. Of a layer with several ``uses`` it is the output of the first.
+    """
 
     network: str
     picture: Path
     layer: str
     seen: Tensor = field(repr=False)
     maps: Tensor = field(repr=False)
+    uses: int = 1
 
     def figure(self) -> Picture:
         """A grid of the channels, with the picture. Raises :class:`RunError` for more than three dimensions."""
@@ -68,9 +70,9 @@ def filters_of(network: str, module: nn.Module, layer: str | None = None) -> Fil
     return Filters(network, chosen, weight)
 
 
-def output_of(network: str, module: nn.Module, layer: str, run: Callable[[], object]) -> Tensor:
-    """What ``layer`` gives first when ``run`` runs the module, without the batch of one. Raises :class:`RunError` if it
-    is not a module, is not run, or gives several tensors."""
+def output_of(network: str, module: nn.Module, layer: str, run: Callable[[], object]) -> tuple[Tensor, int]:
+    """What ``layer`` gives first when ``run`` runs the module, without the batch of one, and how often it is run.
+    Raises :class:`RunError` if it is not a module, is not run, or gives several tensors."""
     found = dict(module.named_modules())
     if not layer or layer not in found:
         message = f"`{network}` has no layer `{shorten(layer)}` whose output can be taken"
@@ -90,11 +92,14 @@ def output_of(network: str, module: nn.Module, layer: str, run: Callable[[], obj
     if not caught or not isinstance(caught[0], Tensor):
         why = "gives several tensors" if caught else "is not run"
         raise RunError(
-            Code.LAYER, f"`{layer}` of `{network}` {why}", "name a layer in it: `cnndsl shapes SPEC` has all"
+            Code.LAYER, f"`{layer}` of `{network}` {why}", "name a layer in it: `cnndsl shapes RUN/spec.yaml` has all"
         )
-    return caught[0][0]
+    return caught[0][0], len(caught)
 
 
 def _help(layer: str, known: Iterable[str]) -> str:
-    listed = "`cnndsl shapes SPEC` lists the layers; those that only join tensors are not modules"
+    listed = (
+        "`cnndsl shapes RUN/spec.yaml` lists the layers; those that only join tensors are not modules, "
+        "and a `reuse` has the name of the layer that it uses again"
+    )
     return did_you_mean(layer, [*known]) or listed

@@ -81,8 +81,8 @@ class Predictor:
         picture, or a layer that does not exist."""
         image, name = self._image(picture), self.trained.name
         with explained(self.device, self.module):
-            maps = output_of(name, self.module, layer, lambda: self.module(image))
-        return Features(name, picture, layer, self._seen(image), maps)
+            maps, uses = output_of(name, self.module, layer, lambda: self.module(image))
+        return Features(name, picture, layer, self._seen(image), maps, uses)
 
     def _image(self, picture: Path) -> Tensor:
         return prepare_image(picture, self.trained.recipe, self.trained.shapes[0]).to(self.device)

@@ -65,7 +65,9 @@ def tensors(network: Network, state: Mapping[str, Tensor], layer: str | None = N
     chosen = [name for name in state if layer is None or f"{name}.".startswith(f"{layer}.")]
     if layer is not None and layer not in rows and not chosen:
         message = f"`{network.name}` has no layer `{shorten(layer)}`"
-        help = did_you_mean(layer, (*rows, *state)) or "`cnndsl inspect RUN` and `cnndsl shapes SPEC` list them"
+        help = (
+            did_you_mean(layer, (*rows, *state)) or "`cnndsl inspect RUN` and `cnndsl shapes RUN/spec.yaml` list them"
+        )
         raise RunError(Code.LAYER, message, help)
     return [_info(name, state[name], rows) for name in chosen]
 

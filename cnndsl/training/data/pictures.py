@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 #: Pillow's modes by the number of channels.
 MODES = {1: "L", 3: "RGB"}
+#: What to do about a picture in a folder that cannot be read.
+IN_A_FOLDER = "replace it or remove it; `skip_unreadable: true` of `ImageFolder` leaves out such pictures"
 
 
 @dataclass(frozen=True)
@@ -35,8 +37,7 @@ class Unreadable:
     path: str
     why: str
 
-    def error(self) -> RunError:
-        help = "replace it or remove it; `skip_unreadable: true` of `ImageFolder` leaves out such pictures"
+    def error(self, help: str = IN_A_FOLDER) -> RunError:
         return RunError(Code.SAMPLE, str(self), help)
 
     def __str__(self) -> str:
@@ -106,7 +107,7 @@ def prepare_image(path: Path, recipe: Recipe, input_shape: tuple[int, ...]) -> T
     check_pictures(shape)
     picture = decode(str(path), shape[0])
     if isinstance(picture, Unreadable):
-        raise picture.error()
+        raise picture.error("name the file of a picture, such as a PNG or a JPEG")
     if native:
         picture = Resize(natural_size(native)).apply(picture[None])[0]
     prepare = preparation(recipe, shape, training=False, size=natural_size(shape))

@@ -14,7 +14,7 @@ from cnndsl.training.progress import Epoch, best_of
 _COLOURS = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY, INK)
 #: The style and the colour of each run. The curves of trainings are drawn too if there are colours for all.
 LOOKS = [*product(("-", "--", ":"), _COLOURS)]
-_TRAINING = {"linestyle": "--", "linewidth": 0.8}
+_TRAINING = {"linestyle": "--", "linewidth": 0.8, "markerfacecolor": "white"}
 #: The characters in a row of the legend, those that a line and its margins take, and the inches of its height.
 _ROW, _SAMPLE, _HEIGHT = 92, 8, 0.17
 
@@ -36,7 +36,8 @@ class Curve:
 def comparison(runs: Sequence[Curve], title: str = "") -> Picture:
     """Loss and accuracy of at most ``len(LOOKS)`` runs."""
     few = len(runs) <= len(_COLOURS)
-    texts = [run.text for run in runs] + ["dashed: training"] * few
+    dots = all(len(run.epochs) == 1 for run in runs)
+    texts = [run.text for run in runs] + ["open dots: training" if dots else "dashed: training"] * few
     columns = max(1, min(len(texts), _ROW // (max(map(len, texts)) + _SAMPLE)))
     picture = Picture(6.8, 2.7 + _HEIGHT * -(-len(texts) // columns), title)
     for axes, (name, keys) in zip(picture.subplots(1, 2), PANELS.items()):
@@ -48,6 +49,6 @@ def comparison(runs: Sequence[Curve], title: str = "") -> Picture:
         shown = keys if few else keys[1:]
         scale(axes, name, [getattr(epoch, key) for run in runs for epoch in run.epochs for key in shown])
     if few:
-        handles += axes.plot([], [], color=INK, **_TRAINING)
+        handles += axes.plot([], [], color=INK, **_TRAINING | ({"marker": ".", "linestyle": ""} if dots else {}))
     legend(picture, handles, texts, loc="outside lower left", ncols=columns)
     return picture

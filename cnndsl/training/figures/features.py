@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 #: The most channels, and the most pixels of one in each direction.
 MOST, PIXELS = 127, 112
 WIDTH, SCALE = 0.6, 0.55
+#: The longest vector whose bars have gaps.
+APART = 64
 
 
 @drawn
@@ -29,6 +32,8 @@ def features(found: Features) -> Picture:
     :class:`RunError` for more than three dimensions."""
     maps = found.maps
     title, picture = f"{found.network}, layer {found.layer}", found.picture.name
+    if found.uses > 1:
+        title += f", first of {found.uses} uses"
     if maps.dim() < 2:
         return _bars(maps.flatten().numpy(), title, f"{maps.numel()} values for {picture}")
     if maps.dim() > 3:
@@ -77,7 +82,11 @@ def _framed(image: NDArray[np.uint8], form: float) -> NDArray[np.uint8]:
 def _bars(values: NDArray[np.float32], title: str, caption: str) -> Picture:
     picture = Picture(6.4, 2.4, title)
     axes = picture.subplots()
-    axes.stairs(values, np.arange(len(values) + 1) - 0.5, fill=True, color=BLUE)
+    if len(values) <= APART:
+        axes.bar(np.arange(len(values)), values, color=BLUE)
+    else:
+        axes.stairs(values, np.arange(len(values) + 1) - 0.5, fill=True, color=BLUE)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_title(cut(caption, 100), color=MUTED, size=8)
     axes.set(xlabel="feature", ylabel="value")
     axes.margins(x=0.01)
