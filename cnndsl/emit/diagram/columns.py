@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from heapq import heappop, heappush
 from itertools import pairwise
 from math import inf
+from operator import attrgetter
 
 from msgspec.structs import replace
 
+from cnndsl.emit.diagram.breaks import breaks
 from cnndsl.emit.diagram.picture import Picture, Point, Stroke, Wire
 from cnndsl.record import Record
 
@@ -92,24 +94,12 @@ def balanced(picture: Picture, places: Sequence[Cut], count: int) -> list[Cut]:
     best: list[Cut] = []
     for _ in range(24):
         middle = (low + high) / 2
-        found = _greedy(places, top, bottom, middle)
+        found = breaks(places, attrgetter("y"), top, bottom, middle)
         if found is None or len(found) >= count:
             low = middle
         else:
             best, high = found, middle
     return best
-
-
-def _greedy(places: Sequence[Cut], top: float, bottom: float, height: float) -> list[Cut] | None:
-    """The fewest cuts with which no column is higher than ``height``, or None if no cuts do that."""
-    found: list[Cut] = []
-    while bottom - top > height:
-        reached = [cut for cut in places if top < cut.y <= top + height]
-        if not reached:
-            return None
-        found.append(reached[-1])
-        top = reached[-1].y
-    return found
 
 
 def columns(picture: Picture, chosen: Sequence[Cut]) -> Picture:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import inf
+from operator import attrgetter
 
 from msgspec.structs import replace
 
+from cnndsl.emit.diagram.breaks import breaks
 from cnndsl.emit.diagram.volumes.layout import LINE, Layout, Point, Route, beside_of
 from cnndsl.emit.diagram.volumes.solids import Solid
 from cnndsl.record import Record
@@ -56,14 +58,7 @@ def _chosen(found: Layout, width: float) -> list[Cut] | None:
     solids = [*found.solids.values()]
     places = [cut for gap in _gaps(solids) if (cut := _cut(found.routes, *gap))]
     start, end = min(map(_left, solids)), max(map(_right, solids))
-    chosen: list[Cut] = []
-    while end - start > width:
-        reached = [cut for cut in places if start < cut.x <= start + width]
-        if not reached:
-            return None
-        chosen.append(reached[-1])
-        start = reached[-1].x
-    return chosen
+    return breaks(places, attrgetter("x"), start, end, width)
 
 
 def _gaps(solids: Sequence[Solid]) -> Iterator[tuple[float, float]]:
