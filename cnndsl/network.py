@@ -23,7 +23,7 @@ from cnndsl.limits import LIMITS, Limits
 from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
 from cnndsl.record import Record
-from cnndsl.spec.document import Document, Reading, Spec, Text, read_document
+from cnndsl.spec.document import OPTIONS, Document, Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence
 
 if TYPE_CHECKING:
@@ -59,19 +59,21 @@ def compile_spec(
     settings: Sequence[str] = (),
     batch: int = 1,
     limits: Limits = LIMITS,
+    options: tuple[str, str] = OPTIONS,
 ) -> Compilation:
     """Text -> steps -> graph.
 
     The spec's recipe, ``train``, is checked against the network, if it has one. ``params`` are
     Python values for the spec's parameters, ``given`` the same as ``name=value``
-    strings, and ``settings`` are ``a.b=value`` strings for any key. Raises :class:`SpecError` only if
-    there is no file to read, and :class:`RunError` if the layers of an installed package cannot be loaded.
+    strings, and ``settings`` are ``a.b=value`` strings for any key; ``options`` are what a command line
+    calls these two. Raises :class:`SpecError` only if there is no file to read, and :class:`RunError` if
+    the layers of an installed package cannot be loaded.
     """
     if not isinstance(limits, Limits):
         raise TypeError(f"`limits` must be a cnndsl.Limits, not {type(limits).__name__}")
     load_installed()
     with _no_collection(), sparing():
-        return _compile(read_document(spec, params, settings, given, limits), batch)
+        return _compile(read_document(spec, params, settings, given, limits, options), batch)
 
 
 def _compile(reading: Reading, batch: int) -> Compilation:

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 EQUAL, DIFFERENT = 0, 1
 PAGE = ".html"
 PICTURE = FilePath(".svg", ".png", ".pdf", ".dot", PAGE)
+#: What the options for each side are called.
+OPTIONS = ("-p", "--set"), ("-P", "--right-set")
 #: Parameters and settings for a side.
 _Options: TypeAlias = tuple[Sequence[str], Sequence[str]]
 #: Where a command line is kept that has a ``--``: what comes after it.
@@ -126,7 +128,7 @@ def diff(
     try:
         sides = _sides([str(spec) for spec in specs], context.meta.get(_PATHS), options)
         check_files(output, force=force)
-        compiled = [_compiled(side, limits) for side in sides]
+        compiled = [_compiled(side, names, limits) for side, names in zip(sides, OPTIONS)]
         left, right = map(sound, compiled)
         found = compare(left, right, _titles(sides, (left, right)), notes(*compiled))
         if weights is not None:
@@ -187,12 +189,12 @@ def _refuse_revision(specs: Sequence[str]) -> None:
         fail(f"{specs[0]} does not exist", help)
 
 
-def _compiled(side: Side, limits: Limits) -> Compilation:
-    """The network of a side. Ends the program if it has errors."""
+def _compiled(side: Side, options: tuple[str, str], limits: Limits) -> Compilation:
+    """The network of a side, whose ``options`` have these names. Ends the program if it has errors."""
     from cnndsl.network import compile_spec
 
     try:
-        compilation = compile_spec(side.spec, given=side.params, settings=side.settings, limits=limits)
+        compilation = compile_spec(side.spec, given=side.params, settings=side.settings, limits=limits, options=options)
     except SpecError as error:
         tell(error.diagnostics)
         sys.exit(USAGE)

@@ -196,6 +196,8 @@ class Kept(Record, frozen=True):
     files: Files
 
 
+#: What a command line calls parameters and settings.
+OPTIONS = "-p", "--set"
 #: A spec: the path of a file, ``zoo:NAME``, a text, or what is kept elsewhere.
 Spec: TypeAlias = str | os.PathLike[str] | Text | Kept
 
@@ -206,12 +208,13 @@ def read_document(
     settings: Sequence[str] = (),
     given: Sequence[str] = (),
     limits: Limits = LIMITS,
+    options: tuple[str, str] = OPTIONS,
 ) -> Reading:
     """Reads a spec.
 
     ``params`` are Python values for the document's parameters, ``given`` the same as
-    ``name=value`` strings, ``settings`` are ``a.b=value`` for any key. Raises :class:`SpecError` only if there is
-    no file, and TypeError for anything but a path or a :class:`Text`.
+    ``name=value`` strings, ``settings`` are ``a.b=value`` for any key, and ``options`` what a command line calls these
+    two. Raises :class:`SpecError` only if there is no file, and TypeError for anything but a path or a :class:`Text`.
     """
     files = spec.files if isinstance(spec, Kept) else DISK
     place = spec if isinstance(spec, Text) else spec.path if isinstance(spec, Kept) else _found(spec)
@@ -226,7 +229,7 @@ def read_document(
         return Reading(None, (*assembly.faults, *unreadable.diagnostics))
     faults = assembly.faults
     if isinstance(tree, Mapping):
-        tree = _set(tree, params or {}, settings, given, faults, "extends" not in assembly.missing)
+        tree = _set(tree, params or {}, settings, given, options, faults, "extends" not in assembly.missing)
     if isinstance(tree, Scalar) and tree.value is UNKNOWN:
         return Reading(None, tuple(faults))
     more, faulty = validate(tree)
@@ -264,6 +267,7 @@ def _set(
     params: MappingType[str, Any],
     settings: Sequence[str],
     given: Sequence[str],
+    options: tuple[str, str],
     faults: list[Diagnostic],
     whole: bool,
 ) -> Mapping:
@@ -271,17 +275,18 @@ def _set(
     if params or given:  # a contract describes the network with the spec's own parameters
         tree = without(tree, "expect")
     values: dict[str, Tree] = {}
+    param, setting = options
     for text in settings:
         try:
-            name, value = read_setting(text, "--set")
+            name, value = read_setting(text, setting)
             changed = override(tree, name.split("."), value)
             tree = changed if isinstance(changed, Mapping) else tree
         except Unreadable as unreadable:
             faults += unreadable.diagnostics
         except KeyError as error:
-            message = f"`--set {shorten(name)}` does not fit the spec: {error.args[0]}"
+            message = f"`{setting} {shorten(name)}` does not fit the spec: {error.args[0]}"
             faults.append(Diagnostic(Code.KEY, message, value.span))
-    reads = [partial(read_setting, text, "-p") for text in given]
+    reads = [partial(read_setting, text, param) for text in given]
     reads += [partial(from_python, name, value) for name, value in params.items()]
     for read_one in reads:
         try:
