@@ -1,0 +1,155 @@
+"""The steps of the spec that is being made. Frozen; two trees are equal if they would be written alike.
+
+Values are what YAML can hold (numbers, texts, None, tuples), an :class:`~cnndsl.emit.source.expr.Expr`, or a
+:class:`LayerValue`. The names in expressions are those of the language: ``input.channels``, parameters, loop names.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+from cnndsl.record import Record
+
+#: Arguments by name, in torch's order.
+Arguments: TypeAlias = tuple[tuple[str, Any], ...]
+
+
+class LayerValue(Record, frozen=True):
+    """A layer as a value: ``act: {LeakyReLU: {negative_slope: 0.1}}``."""
+
+    word: str
+    arguments: Arguments = ()
+
+
+class Call(Record, frozen=True):
+    """A layer or a block. ``given`` is the shape of the tensor that enters it, with the batch; it is not written, but
+    formulas may need it. ``options`` are further keys of the step: ``inline``, ``parametrization``. ``module`` is the
+    path in the whole network of the module that it calls, until a block is made of this module."""
+
+    word: str | LayerValue
+    arguments: Arguments = ()
+    name: Any = ""
+    inputs: tuple[Any, ...] = ()
+    options: Arguments = ()
+    given: tuple[int, ...] = ()
+    module: str = ""
+
+
+class Sequential(Record, frozen=True):
+    steps: Steps
+    name: Any = ""
+    given: tuple[int, ...] = ()
+
+
+class Arm(Record, frozen=True):
+    """A branch: steps, perhaps under a condition or in a loop."""
+
+    steps: Steps
+    when: Any = True
+    names: tuple[str, ...] = ()
+    over: Any = None
+
+
+class Branch(Record, frozen=True):
+    arms: tuple[Arm, ...]
+    merge: str = "concat"
+    dim: Any = 1
+    split: Any = False
+    name: Any = ""
+    given: tuple[int, ...] = ()
+
+
+class Residual(Record, frozen=True):
+    """``shortcut`` is a value (True, False, an expression) or steps."""
+
+    steps: Steps
+    shortcut: Any = True
+    name: Any = ""
+    given: tuple[int, ...] = ()
+
+
+class Dense(Record, frozen=True):
+    """``times`` rounds, or one for each element of ``over``, bound to ``names``."""
+
+    steps: Steps
+    times: Any = None
+    names: tuple[str, ...] = ()
+    over: Any = None
+    name: Any = ""
+    given: tuple[int, ...] = ()
+
+
+class Repeat(Record, frozen=True):
+    steps: Steps
+    times: Any = None
+    names: tuple[str, ...] = ()
+    over: Any = None
+    given: tuple[int, ...] = ()
+
+
+class From(Record, frozen=True):
+    """The tensor of an earlier step; "input" is the module's own."""
+
+    tensor: Any
+
+
+class Reuse(Record, frozen=True):
+    module: Any
+    inputs: tuple[Any, ...] = ()
+    name: Any = ""
+    given: tuple[int, ...] = ()
+
+
+class Named(Record, frozen=True):
+    """``{name: x}``."""
+
+    name: Any
+
+
+class Let(Record, frozen=True):
+    values: Arguments
+
+
+class When(Record, frozen=True):
+    """Steps under a condition."""
+
+    test: Any
+    steps: Steps
+    otherwise: Steps = ()
+    given: tuple[int, ...] = ()
+
+
+Step: TypeAlias = Call | Sequential | Branch | Residual | Dense | Repeat | From | Reuse | Named | Let | When
+Steps: TypeAlias = tuple[Step, ...]
+
+
+class Parameter(Record, frozen=True):
+    """A parameter of a block or of the spec; no default if ``required``."""
+
+    name: str
+    default: Any = None
+    required: bool = True
+
+
+class Block(Record, frozen=True):
+    """A definition. ``inputs`` and ``outputs`` are empty unless it takes or returns several tensors."""
+
+    name: str
+    parameters: tuple[Parameter, ...]
+    steps: Steps
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[Any, ...] = ()
+
+
+class Spec(Record, frozen=True):
+    """The whole document. ``comments`` are lines above it, ``rename`` what checkpoints call a tensor."""
+
+    name: str
+    description: str
+    inputs: tuple[tuple[str, tuple[int, ...]], ...]
+    params: Arguments
+    blocks: tuple[Block, ...]
+    steps: Steps
+    outputs: tuple[Any, ...] = ()
+    rename: tuple[tuple[str, str], ...] = ()
+    comments: tuple[str, ...] = ()
