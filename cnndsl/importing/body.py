@@ -12,12 +12,12 @@ from cnndsl.record import Record
 class Node(Record, frozen=True, eq=False):
     """One operation.
 
-    ``word`` is a layer of ours, a merge ("concat" with the argument ``dim``, "add", ...), "split" (argument ``sizes``; its
-    outputs are the parts), or "" for a module that is not a layer, which is ``child``. ``name`` is the path of the module
-    relative to the one around, "" if a function did it. ``arguments`` are torch's, by name, only those that are not the
-    default, inferred ones left out; a :class:`~cnndsl.emit.source.expr.Expr` among them is a formula over ``input.channels``, ``input.height``, ... of the
-    node's first input. An ``Upsample`` with ``like`` has the tensor that it names as its second input. ``reuse`` is true if an
-    earlier node made the module.
+    ``word`` is a layer of ours, a merge ("concat" with the argument ``dim``, "add", ...), "split" (argument
+    ``sizes``; its outputs are the parts), or "" for a module that is not a layer, which is ``child``. ``name`` is the
+    path of the module relative to the one around, "" if a function did it. ``arguments`` are torch's, by name, only
+    those that are not the default, inferred ones left out; a :class:`~cnndsl.emit.source.expr.Expr` among them is a
+    formula over ``input.channels``, ``input.height``, ... of the node's first input. An ``Upsample`` with ``like``
+    has the tensor that it names as its second input. ``reuse`` is true if an earlier node made the module.
     """
 
     word: str
@@ -31,8 +31,8 @@ class Node(Record, frozen=True, eq=False):
 
 
 class Body(Record, frozen=True, eq=False):
-    """One use of a module: its inputs and outputs by name, and its nodes in the order in which they ran. One output has
-    the name "". An output that is an input as it came is that tensor."""
+    """One use of a module: its inputs and outputs by name, and its nodes in the order in which they ran. One output
+    has the name "". An output that is an input as it came is that tensor."""
 
     module: Traced
     inputs: Mapping[str, Tensor]

@@ -16,8 +16,8 @@ class Place(Record, frozen=True):
 
 
 class Tensor(Record, frozen=True, eq=False):
-    """A tensor that was seen, compared by identity. ``shape`` has the batch; ``name`` is the variable that held it, ""
-    if none did."""
+    """A tensor that was seen, compared by identity. ``shape`` has the batch; ``name`` is the variable that held it,
+    "" if none did."""
 
     shape: tuple[int, ...]
     name: str = ""
@@ -61,8 +61,8 @@ class Operation(Record, frozen=True, eq=False):
     ``target`` is "module" if it calls a module inside, whose path relative to this one is ``module``, and else the
     function's canonical name: "torch.cat", "torch.nn.functional.relu", "torch.Tensor.view", "operator.add",
     "torchvision.ops.stochastic_depth.stochastic_depth". Tensors among the arguments are :class:`Tensor`, sizes that
-    were read :class:`Number`, own parameters :class:`Held`; tuples, lists and dicts of these are kept as they are, and
-    so are tensors made on the way (``torch.zeros``) which no :class:`Tensor` stands for: these are :class:`Made`.
+    were read :class:`Number`, own parameters :class:`Held`; tuples, lists and dicts of these are kept as they are,
+    and so are tensors made on the way (``torch.zeros``) which no :class:`Tensor` stands for: these are :class:`Made`.
     ``training`` holds the arguments that differ in training mode, with their values there.
     """
 
@@ -84,8 +84,9 @@ class Made(Record, frozen=True, eq=False):
 
 
 class Use(Record, frozen=True, eq=False):
-    """One run of a module's ``forward``. ``inputs`` are its tensors by the names of its arguments (``x``, ``features.0``
-    for tensors in a list), ``outputs`` what it returned: a :class:`Tensor`, or tuples, lists and dicts of them."""
+    """One run of a module's ``forward``. ``inputs`` are its tensors by the names of its arguments (``x``,
+    ``features.0`` for tensors in a list), ``outputs`` what it returned: a :class:`Tensor`, or tuples, lists and dicts
+    of them."""
 
     inputs: Mapping[str, Tensor]
     operations: tuple[Operation, ...]
@@ -94,9 +95,9 @@ class Use(Record, frozen=True, eq=False):
 
 class Traced(Record, frozen=True, eq=False):
     """A module with what it did. ``path`` is its first name in the whole network, "" for the network itself, and
-    ``paths`` all its names. ``arguments`` are those that its ``__init__`` was given, with defaults, as far as they are
-    known; ``children`` are the modules that it called, by the path relative to it. ``uses`` is empty if it is a layer
-    (``is_leaf``) or never ran."""
+    ``paths`` all its names. ``arguments`` are those that its ``__init__`` was given, with defaults, as far as they
+    are known; ``children`` are the modules that it called, by the path relative to it. ``uses`` is empty if it is a
+    layer (``is_leaf``) or never ran."""
 
     path: str
     paths: tuple[str, ...]
