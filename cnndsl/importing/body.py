@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnndsl.importing.recorded import Place, Tensor, Traced
+from cnndsl.importing.recorded import Place, Refusal, Tensor, Traced
 from cnndsl.record import Record
 
 
@@ -18,7 +18,8 @@ class Node(Record, frozen=True, eq=False):
     those that are not the default, inferred ones left out; a :class:`~cnndsl.emit.source.expr.Expr` among them is a
     formula over ``input.channels``, ``input.height``, ... of the node's first input. An ``Upsample`` with ``like``
     has the tensor that it names as its second input. ``options`` are further keys of the step: ``parametrization``,
-    a :class:`~cnndsl.importing.tree.LayerValue`. ``reuse`` is true if an earlier node made the module.
+    a :class:`~cnndsl.importing.tree.LayerValue`. ``reuse`` is true if an earlier node made the module. ``body`` is that
+    of this very use of the child.
     """
 
     word: str
@@ -30,6 +31,7 @@ class Node(Record, frozen=True, eq=False):
     child: Traced | None = None
     reuse: bool = False
     options: Mapping[str, Any] = {}
+    body: Body | None = None
 
 
 class Body(Record, frozen=True, eq=False):
@@ -42,27 +44,14 @@ class Body(Record, frozen=True, eq=False):
     outputs: Mapping[str, Tensor]
 
 
-class Refusal(Record, frozen=True):
-    """Something that no spec can say: ``what`` happens, where, and what to write instead. ``kind`` groups those that
-    have one cause: "attention", "recurrent", "layer", "operation", "batch", "size", "constant", "sharing", "name".
-    ``path`` is the module in which it happens."""
-
-    kind: str
-    what: str
-    place: Place | None = None
-    help: str = ""
-    path: str = ""
-
-
 class Lifted(Record, frozen=True, eq=False):
-    """All bodies of a network. ``bodies`` has those of each module that is not a layer, one for each use.
+    """A whole network in our words: the ``root``'s body, in whose nodes those of all other uses are.
 
-    ``rename`` is what the module calls tensors that have other names here: our name to its, whole or as patterns of
-    the language. ``unused`` are the paths of modules that never ran.
+    ``rename`` is what the module calls tensors that have other names here: patterns of the language, or whole names.
+    ``unused`` are the paths of modules that never ran. ``warnings`` are refusals that leave something out.
     """
 
-    root: Traced
-    bodies: Mapping[Traced, tuple[Body, ...]]
-    refusals: tuple[Refusal, ...] = ()
+    root: Body
     rename: Mapping[str, str] = {}
     unused: tuple[str, ...] = ()
+    warnings: tuple[Refusal, ...] = ()
