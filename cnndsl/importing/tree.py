@@ -1,7 +1,8 @@
 """The steps of the spec that is being made. Frozen; two trees are equal if they would be written alike.
 
-Values are what YAML can hold (numbers, texts, None, tuples), an :class:`~cnndsl.emit.source.expr.Expr`, or a
-:class:`LayerValue`. The names in expressions are those of the language: ``input.channels``, parameters, loop names.
+Values are what YAML can hold (numbers, texts, None, tuples), an :class:`~cnndsl.emit.source.expr.Expr`, a
+:class:`Template`, or a :class:`LayerValue`. The names in expressions are those of the language: ``input.channels``,
+parameters, loop names.
 """
 
 from __future__ import annotations
@@ -21,12 +22,19 @@ class LayerValue(Record, frozen=True):
     arguments: Arguments = ()
 
 
-class Call(Record, frozen=True):
-    """A layer or a block. ``given`` is the shape of the tensor that enters it, with the batch; it is not written, but
-    formulas may need it. ``options`` are further keys of the step: ``inline``, ``parametrization``. ``module`` is the
-    path in the whole network of the module that it calls, until a block is made of this module."""
+class Template(Record, frozen=True):
+    """A text with values in it: ``layer$i``. Its parts are texts and expressions."""
 
-    word: str | LayerValue
+    parts: tuple[Any, ...]
+
+
+class Call(Record, frozen=True):
+    """A layer or a block; ``word`` may be an expression that gives one. ``given`` is the shape of the tensor that
+    enters it, with the batch; it is not written, but formulas may need it. ``options`` are further keys of the step:
+    ``inline``, ``parametrization``. ``module`` is the path in the whole network of the module that it calls, until a
+    block is made of this module."""
+
+    word: Any
     arguments: Arguments = ()
     name: Any = ""
     inputs: tuple[Any, ...] = ()
