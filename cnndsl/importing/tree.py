@@ -7,8 +7,10 @@ parameters, loop names.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
+
+from msgspec.structs import replace
 
 from cnndsl.record import Record
 
@@ -152,6 +154,39 @@ def walk(steps: Steps) -> Iterator[Step]:
         yield step
         for inner in nested(step):
             yield from walk(inner)
+
+
+_StepOrArm = TypeVar("_StepOrArm", bound=Record)
+
+
+def with_values(
+    step: _StepOrArm, change: Callable[[Any], Any], inside: Callable[[Steps], Steps] | None = None
+) -> _StepOrArm:
+    """The step with each value changed; ``inside`` changes the lists of steps that it holds."""
+    inside = inside or (lambda steps: tuple(with_values(one, change) for one in steps))
+    changes: dict[str, Any] = {}
+    for name in step.__struct_fields__:
+        held = getattr(step, name)
+        if name == "arms":
+            changes[name] = tuple(with_values(arm, change, inside) for arm in held)
+        elif name in ("steps", "otherwise") or (name == "shortcut" and isinstance(held, tuple)):
+            changes[name] = inside(held)
+        elif name in ("arguments", "options", "values"):
+            changes[name] = tuple((key, change(one)) for key, one in held)
+        elif name not in ("given", "names") and not (name == "module" and isinstance(step, Call)):
+            changes[name] = change(held)
+    return replace(step, **changes)
+
+
+def bare(steps: Steps) -> Steps:
+    """The steps without what is not written, so that they are equal if they would be written alike."""
+    return tuple(_bare(step) for step in steps)
+
+
+def _bare(step: Step) -> Step:
+    made = with_values(step, lambda value: value, bare)
+    made = replace(made, given=()) if hasattr(made, "given") else made
+    return replace(made, module="") if isinstance(made, Call) else made
 
 
 class Parameter(Record, frozen=True):
