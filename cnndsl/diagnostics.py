@@ -31,7 +31,8 @@ _left: ContextVar[list[int] | None] = ContextVar("names left to be looked throug
 class Code(Enum):
     """Every kind of diagnostic: a stable code, and what it means.
 
-    Codes below 100 are errors in specs, codes from 100 are warnings, codes from 200 are errors of runs and plugins.
+    Codes below 100 are errors in specs, codes from 100 are warnings, codes from 200 are errors of runs, plugins and
+    imports.
     """
 
     FILE = ("CNN001", "a file cannot be read")
@@ -78,6 +79,7 @@ class Code(Enum):
     DOUBTFUL = ("CNN110", "weights that load but look wrong")
     FROZEN = ("CNN111", "a size that does not follow that of the input")
     ZERO = ("CNN112", "a parametrization that divides by the norm of zeros")
+    LEFT_OUT = ("CNN113", "a part of a module that its spec leaves out")
     DATA = ("CNN201", "a data set that cannot be found")
     SAMPLE = ("CNN202", "data that cannot be trained on")
     LOSS = ("CNN203", "a loss that is not finite")
@@ -91,6 +93,15 @@ class Code(Enum):
     PLUGIN = ("CNN211", "a plugin that is missing or cannot be loaded")
     WEIGHTS = ("CNN212", "weights that cannot be read, or do not fit the network")
     BROKEN = ("CNN213", "a training run that cannot continue")
+    TARGET = ("CNN214", "a module to import that cannot be found or built")
+    FORWARD = ("CNN215", "a module to import that does not run on its input")
+    OPERATION = ("CNN216", "an operation of a module that the language does not have")
+    VALUES = ("CNN217", "a module that reads the values of tensors")
+    SEQUENCE = ("CNN218", "a recurrent layer, or attention")
+    CONSTANT = ("CNN219", "a tensor of a module that comes from no input")
+    STATE = ("CNN220", "parameters or buffers that the module of a spec cannot have")
+    UNEQUAL = ("CNN221", "a spec that is not equal to the module it was made of")
+    MODEL_FILE = ("CNN222", "a model file of another tool that cannot be imported")
 
     def __init__(self, id: str, title: str) -> None:
         self.id = id
@@ -165,23 +176,37 @@ class Diagnostic(Record, frozen=True):
         return "\n".join(lines)
 
 
-class SpecError(Exception):
-    """A spec has errors; ``diagnostics`` holds all of them, sorted by place.
+class Faults(Exception):
+    """``diagnostics`` holds all faults of something, sorted by place."""
 
-    ``partial`` is the network's outermost module, as far as its shapes could be inferred.
-    """
-
-    def __init__(self, diagnostics: Iterable[Diagnostic], partial: object = None) -> None:
+    def __init__(self, diagnostics: Iterable[Diagnostic]) -> None:
         self.diagnostics = ordered(diagnostics)
-        self.partial = partial
         rendered = [diagnostic.render() for diagnostic in self.diagnostics[:MOST]]
         if len(self.diagnostics) > MOST:
             rendered.append(f"{len(self.diagnostics) - MOST} more are not shown")
         super().__init__("\n\n".join(rendered))
 
-    def __reduce__(self) -> tuple[type[SpecError], tuple[object, ...]]:
+    def __reduce__(self) -> tuple[type[Faults], tuple[object, ...]]:
         """What to copy and pickle: an exception is otherwise made again from its text."""
+        return type(self), (self.diagnostics,)
+
+
+class SpecError(Faults):
+    """A spec has errors.
+
+    ``partial`` is the network's outermost module, as far as its shapes could be inferred.
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], partial: object = None) -> None:
+        super().__init__(diagnostics)
+        self.partial = partial
+
+    def __reduce__(self) -> tuple[type[Faults], tuple[object, ...]]:
         return type(self), (self.diagnostics, self.partial)
+
+
+class ModuleError(Faults):
+    """A module cannot become a spec. Each diagnostic is at the line of Python that prevents it."""
 
 
 class RunError(Exception):

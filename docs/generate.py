@@ -52,7 +52,7 @@ def error_reference() -> str:
     head = (
         "# Errors and warnings\n\nGenerated from `cnndsl/explanations`; `cnndsl explain CODE` prints the same. "
         "Codes from CNN001 are errors of specs,\nfrom CNN100 warnings, "
-        "from CNN201 errors of runs and plugins.\n"
+        "from CNN201 errors of runs, plugins and imports.\n"
     )
     return "\n".join([head, *map(_page, Code)])
 

@@ -2,17 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeAlias
 
+from cnndsl.diagnostics import Code
 from cnndsl.record import Record
 
 
 class Place(Record, frozen=True):
-    """A line of somebody's Python file."""
+    """A line of somebody's Python file, with the bytes of it that an instruction covers, as ``co_positions`` counts
+    them. ``end`` is 0 if these are not known."""
 
     file: str
     line: int
+    start: int = 0
+    end: int = 0
+
+
+class Refusal(Record, frozen=True):
+    """Something that a spec cannot say, at the line of Python that does it. ``path`` and ``kind`` are the module in
+    which it happens and the name of its class. The message names the operation, and not the module: alike refusals at
+    one line are told once."""
+
+    code: Code
+    message: str
+    place: Place | None = None
+    help: str = ""
+    path: str = ""
+    kind: str = ""
+
+
+class Unspeakable(Exception):
+    """A module cannot become a spec: all that a stage has found."""
+
+    def __init__(self, refusals: Iterable[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        super().__init__("; ".join(refusal.message for refusal in self.refusals))
 
 
 class Tensor(Record, frozen=True, eq=False):
@@ -76,11 +101,15 @@ class Operation(Record, frozen=True, eq=False):
 
 
 class Made(Record, frozen=True, eq=False):
-    """A tensor that comes from no input: a constant, or one computed from parameters. ``how`` says what made it."""
+    """A tensor that comes from no input: a constant, or one computed from parameters. ``how`` is the name of the
+    function that made it, which took ``arguments``: :class:`Held`, other :class:`Made`, :class:`Number`, plain values.
+    """
 
     shape: tuple[int, ...]
     how: str
     place: Place
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = {}
 
 
 class Use(Record, frozen=True, eq=False):

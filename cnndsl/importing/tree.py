@@ -7,7 +7,7 @@ parameters, loop names.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias, TypeVar
 
 from msgspec.structs import replace
@@ -132,6 +132,28 @@ class When(Record, frozen=True):
 
 Step: TypeAlias = Call | Sequential | Branch | Residual | Dense | Repeat | From | Reuse | Named | Let | When
 Steps: TypeAlias = tuple[Step, ...]
+
+
+def nested(step: Step) -> tuple[Steps, ...]:
+    """The lists of steps inside a step."""
+    match step:
+        case Branch(arms=arms):
+            return tuple(arm.steps for arm in arms)
+        case Residual(steps=steps, shortcut=shortcut):
+            return (steps, shortcut) if isinstance(shortcut, tuple) else (steps,)
+        case When(steps=steps, otherwise=otherwise):
+            return steps, otherwise
+        case Sequential(steps=steps) | Dense(steps=steps) | Repeat(steps=steps):
+            return (steps,)
+    return ()
+
+
+def walk(steps: Steps) -> Iterator[Step]:
+    """Steps and those inside of them, in the order in which they are written."""
+    for step in steps:
+        yield step
+        for inner in nested(step):
+            yield from walk(inner)
 
 
 _StepOrArm = TypeVar("_StepOrArm", bound=Record)
