@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from cnndsl.emit.source.expr import Call, Expr, Lit, Op, Ref, operation, parts, with_parts
@@ -10,21 +11,25 @@ from cnndsl.importing.recorded import Arithmetic, Extent, Formula, Number, Tenso
 from cnndsl.layers.shape import size_name
 from cnndsl.spec.functions import FUNCTIONS
 
-def expression(number: Any, x: Tensor) -> Expr | int | float | None:
+#: What a tensor of the record is in the body; None if it is in another.
+Known = Callable[[Tensor], Tensor | None]
+
+
+def expression(number: Any, x: Tensor, known: Known) -> Expr | int | float | None:
     """A number as an expression over the sizes of ``x``; None if it depends on another tensor, or on the batch."""
     if not isinstance(number, Number):
         return number  # type: ignore[no-any-return]
-    found = _translated(number.formula, x)
+    found = _translated(number.formula, x, known)
     return found.value if isinstance(found, Lit) else found
 
 
-def _translated(formula: Formula, x: Tensor) -> Expr | None:
+def _translated(formula: Formula, x: Tensor, known: Known) -> Expr | None:
     match formula:
         case Extent(tensor=tensor, dim=dim):
             dim %= len(x.shape)
-            return Ref(f"input.{size_name(dim, len(x.shape))}") if tensor is x and dim else None
+            return Ref(f"input.{size_name(dim, len(x.shape))}") if known(tensor) is x and dim else None
         case Arithmetic(sign=sign, operands=operands):
-            made = [_translated(operand, x) for operand in operands]
+            made = [_translated(operand, x, known) for operand in operands]
             return None if None in made else _applied(sign, made)  # type: ignore[arg-type]
     return Lit(formula)
 

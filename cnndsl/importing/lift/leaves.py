@@ -35,8 +35,11 @@ def torch_classes() -> dict[type, str]:
     }
 
 
-def word_of(kind: type) -> str:
-    """The layer that a class is, "" if it is none: a class of the table, or one made from it that computes the same."""
+def word_of(kind: type, shape: tuple[int, ...] = ()) -> str:
+    """The layer that a class is, "" if it is none: a class of the table, or one made from it that computes the same on
+    an input of this shape."""
+    if issubclass(kind, nn.SyncBatchNorm):  # in one process
+        return f"BatchNorm{max(len(shape) - 2, 1)}d" if kind.forward is nn.SyncBatchNorm.forward else ""
     kind = kind.__mro__[1] if kind.__name__.startswith("Parametrized") else kind
     for base in kind.__mro__:
         if base in torch_classes():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from cnndsl.diagnostics import Code
@@ -27,8 +27,10 @@ class Unsaid(Exception):
 class Step:
     """Writes the nodes of one operation. A rule returns the tensor that it gives, or several as torch does."""
 
-    def __init__(self, operation: Operation, name: str) -> None:
+    def __init__(self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None]) -> None:
         self.operation = operation
+        #: What a tensor of the record is in the body; None if it is in another.
+        self.known = known
         #: The function, as a person calls it: ``torch.cat``, ``Tensor.view``.
         self.name = name
         self.nodes: list[Draft] = []
@@ -60,7 +62,7 @@ class Step:
         """A number, or several, as values of an argument: formulas over the sizes of ``x``."""
         if isinstance(given, (tuple, list)):
             return tuple(self.number(item, x) for item in given)
-        found = expression(given, x)
+        found = expression(given, x, self.known)
         if found is None and given is not None:
             raise Unsaid(
                 f"`{self.name}` takes a size of another tensor, {value(given)}",
@@ -143,7 +145,7 @@ class Step:
 
     def size(self, given: Any, x: Tensor) -> Any:
         """A size as it was written: a number, a formula over the sizes of ``x``, or None if it has none."""
-        return expression(given, x)
+        return expression(given, x, self.known)
 
     def negative(self, number: Any) -> Any:
         """A number with the other sign."""
