@@ -4,14 +4,13 @@ another name."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import groupby
-from typing import Any, cast
+from typing import cast
 
 from cnndsl.importing.alike import of_layers
 from cnndsl.importing.lines import OpenList, lines
 from cnndsl.importing.rolling.loops import Loops, Unlike
 from cnndsl.importing.rolling.names import Names
-from cnndsl.importing.rolling.runs import Item, Items, Run, folded, inside
+from cnndsl.importing.rolling.runs import Items, Run, folded, inside
 from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, walk
 from cnndsl.importing.writing import Writer
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import Call as Applied
 from cnndsl.emit.source.expr import Expr, Lit, Op, Ref, choice, hidden, operation
-from cnndsl.importing.alike import Defaults, Hole, alike, alike_values, filled
+from cnndsl.importing.alike import Defaults, Hole, alike, alike_values, filled, replaced
 from cnndsl.importing.rolling.columns import derived
 from cnndsl.importing.rolling.names import Names
 from cnndsl.importing.rolling.runs import Items, Run, inside
@@ -223,13 +223,10 @@ class Explaining:
 
 def _resolved(found: Mapping[str, Any]) -> dict[str, Any]:
     """What is found for variables, without variables that something is found for."""
-
-    def final(value: Any) -> Any:
-        while isinstance(value, Ref) and value.name in found:
-            value = found[value.name]
-        return value
-
-    return {name: final(value) for name, value in found.items()}
+    made = {**found}
+    while (further := {name: replaced(value, made) for name, value in made.items()}) != made:
+        made = further
+    return made
 
 
 def _expr(value: Any) -> Expr:
