@@ -42,9 +42,7 @@ def trace(
     return _traced(recorder, arguments or {})
 
 
-def _recorded(
-    module: nn.Module, inputs: Any, leaves: Collection[str], refusals: list[Refusal], device: str
-) -> Recorder:
+def _recorded(module: nn.Module, inputs: Any, leaves: Collection[str], refusals: list[Refusal], device: str) -> Recorder:
     with borrowed(module, on_meta if device == "meta" else cloned), torch.no_grad():
         module.eval()
         recorder = Recorder(Modules(module, leaves), refusals)
@@ -59,9 +57,7 @@ def _recorded(
         except Exception as error:
             if device == "meta":
                 raise
-            recorder.refuse(
-                Code.FORWARD, f"`forward` raises {type(error).__name__}: {error}", place_of_error(error.__traceback__)
-            )
+            recorder.refuse(Code.FORWARD, f"`forward` raises {type(error).__name__}: {error}", place_of_error(error.__traceback__))
             raise Unspeakable(refusals) from error
         return recorder
 

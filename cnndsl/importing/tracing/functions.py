@@ -36,7 +36,7 @@ def _names() -> dict[Any, str]:
 
 
 def canonical(function: Any) -> str:
-    """ "torch.Tensor.add", "torch.nn.functional.relu"; a property is named as a method: "torch.Tensor.shape"."""
+    """"torch.Tensor.add", "torch.nn.functional.relu"; a property is named as a method: "torch.Tensor.shape"."""
     owner = getattr(function, "__self__", None)
     if getattr(function, "__name__", "") in ("__get__", "__set__") and hasattr(owner, "__objclass__"):
         return f"torch.Tensor.{owner.__name__}"

@@ -81,9 +81,7 @@ class Recorder(TorchFunctionMode):
         known = self._known.get(id(tensor))
         if known is not None:
             if known.version != tensor._version:
-                self.stop(
-                    Code.OPERATION, "a tensor is read that was changed in place through another view of it", place
-                )
+                self.stop(Code.OPERATION, "a tensor is read that was changed in place through another view of it", place)
             return known.what
         held = self.holders.get(id(tensor))
         if held is not None:
@@ -160,9 +158,7 @@ class Recorder(TorchFunctionMode):
         arguments, keywords = sources or self.recorded((args, kwargs), place)
         return self._operation(name, (arguments, keywords), tensors, changed, result, place)
 
-    def _operation(
-        self, name: str, sources: Any, taken: list[Any], changed: list[Any], result: Any, place: Place
-    ) -> Any:
+    def _operation(self, name: str, sources: Any, taken: list[Any], changed: list[Any], result: Any, place: Place) -> Any:
         arguments, keywords = sources
         tracked = any(isinstance(self._what(tensor), Tensor) for tensor in taken)
         result = self._apart(result, taken, changed)
@@ -213,9 +209,7 @@ class Recorder(TorchFunctionMode):
         for tensor in tensors:
             what = self.what(tensor, place)
             if isinstance(what, Tensor) or (isinstance(what, Held) and what.is_parameter):
-                self.stop(
-                    Code.VALUES, _VALUES_MESSAGES.get(last(name), f"`{last(name)}` reads the values of a tensor"), place
-                )
+                self.stop(Code.VALUES, _VALUES_MESSAGES.get(last(name), f"`{last(name)}` reads the values of a tensor"), place)
             if tensor.is_meta:
                 raise NeedsValues(name)
 
@@ -249,9 +243,7 @@ class Recorder(TorchFunctionMode):
         with torch._C.DisableTorchFunction():
             return self._called(module, sources, result, changed, (args, kwargs), place)
 
-    def _called(
-        self, module: nn.Module, sources: Any, result: Any, changed: list[Any], given: Any, place: Place
-    ) -> Any:
+    def _called(self, module: nn.Module, sources: Any, result: Any, changed: list[Any], given: Any, place: Place) -> Any:
         caller = self._stack[-1]
         path = self.modules.relative(caller.module, module)
         self.called.setdefault(caller.module, {})[path] = module
