@@ -4,14 +4,13 @@ another name."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import cast
 
 from cnndsl.importing.alike import of_layers
 from cnndsl.importing.lines import OpenList, lines
 from cnndsl.importing.rolling.loops import Loops, Unlike
 from cnndsl.importing.rolling.names import Names
-from cnndsl.importing.rolling.runs import Items, Run, folded, inside
-from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, walk
+from cnndsl.importing.rolling.runs import Items, Run, folded
+from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, inside, walk
 from cnndsl.importing.writing import Writer
 
 #: What a line costs beyond its characters, and a loop beyond its lines.
@@ -37,7 +36,7 @@ class Rolling:
         """Items with a loop for each run, or its rounds one after another."""
         made: list[Step] = []
         for item in items:
-            made += self.run(item) if isinstance(item, Run) else cast(Steps, inside((item,), self.settled))
+            made += self.run(item) if isinstance(item, Run) else (inside(item, self.settled),)
         return tuple(made)
 
     def run(self, run: Run) -> Steps:
@@ -61,7 +60,7 @@ class Rolling:
         if count <= _FEW:
             return [*range(end - 1)]
         at = end - 1
-        while at and bare(cast(Steps, rounds[at - 1])) == bare(cast(Steps, rounds[end - 1])):
+        while at and bare(rounds[at - 1]) == bare(rounds[end - 1]):
             at -= 1
         return [start for start in {at, *((0, 1) if end >= count - 1 else ())} if start < end - 1]
 

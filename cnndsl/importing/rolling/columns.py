@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from cnndsl.emit.source.expr import Expr, Lit, Ref, operation
+from cnndsl.emit.source.expr import Expr, Lit, operation
 from cnndsl.importing.alike import Hole
+
+
+def ratios(hole: Hole) -> list[int]:
+    """How many times the channels of the input a hole's values are, [] if they are not."""
+    if hole.role != "argument" or not hole.given or not all(hole.given):
+        return []
+    pairs = [*zip(hole.values, (given[1] for given in hole.given))]
+    if not all(type(value) is int and value > 0 and value % channels == 0 for value, channels in pairs):
+        return []
+    return [value // channels for value, channels in pairs]
 
 
 def derived(hole: Hole, columns: Sequence[Hole]) -> Expr | None:
@@ -14,8 +24,6 @@ def derived(hole: Hole, columns: Sequence[Hole]) -> Expr | None:
     at least two different values to support it."""
     if hole.role != "argument" or not all(type(value) is int for value in hole.values):
         return None
-    if hole.given and all(given and given[1] == value for given, value in zip(hole.given, hole.values)):
-        return Ref("input.channels")
     for column in columns:
         if column.role in ("argument", "number") and all(type(value) is int for value in column.values):
             for formula in _formulas(hole.values, column):

@@ -10,17 +10,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import Call as Applied
 from cnndsl.emit.source.expr import Expr, Lit, Op, Ref, choice, hidden, operation
 from cnndsl.importing.alike import Defaults, Hole, alike, alike_values, filled, replaced
-from cnndsl.importing.rolling.columns import derived
+from cnndsl.importing.rolling.columns import derived, ratios
+from cnndsl.importing.rolling.counting import Counted, First, added, as_expr, counted, first, progress
 from cnndsl.importing.rolling.names import Names
-from cnndsl.importing.rolling.runs import Items, Run, inside
-from cnndsl.importing.tree import Arm, Branch, Dense, Named, Repeat, Step, Steps, Template
+from cnndsl.importing.rolling.runs import Items, Run
+from cnndsl.importing.tree import Arm, Branch, Dense, Named, Repeat, Step, Steps, Template, inside
 from cnndsl.record import Record
 
 
@@ -110,13 +111,10 @@ class Explaining:
 
     def loop(self) -> tuple[Step, tuple[Hole, ...]]:
         varying = [hole for hole in self._unlike(self.body.holes) if not self._is_kept(hole)]
-        counted = {hole.variable.name: starts for hole in varying if (starts := self._starts(hole)) is not None}
-        first = {hole.variable.name for hole in varying if self._differs_first(hole)}
-        if all(hole.variable.name in counted or hole.variable.name in first for hole in varying):
-            step = self._over_range(varying, counted)
-        else:
-            step = self._over_table(varying)
-        return step, tuple(self.outer)
+        counted = {hole.variable.name: form for hole in varying if (form := self._form(hole)) is not None}
+        if len(counted) == len(varying):
+            return self._over_range(varying, counted), tuple(self.outer)
+        return self._over_table(varying), tuple(self.outer)
 
     def _unlike(self, holes: Sequence[Hole]) -> Iterator[Hole]:
         """The holes without those that have the values of another, which are written as that."""
@@ -129,22 +127,26 @@ class Explaining:
                 seen[key] = hole
                 yield hole
 
-    # --- what a hole is --------------------------------------------------------------------------
-
-    def _rows(self, hole: Hole) -> list[tuple[Any, ...]]:
+    def _rows(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The values of each row."""
         made, at = [], 0
         for number in self.counts:
-            made.append(hole.values[at : at + number])
+            made.append(tuple(values[at : at + number]))
             at += number
         return made
 
     def _is_kept(self, hole: Hole) -> bool:
-        """Whether a hole has one value in each row; then it is a hole of the outer round."""
-        rows = self._rows(hole)
-        if not all(alike_values(value, row[0]) for row in rows for value in row):
+        """Whether a hole follows from one value in each row, which is a hole of the outer round then."""
+        rows = self._rows(hole.values)
+        if all(alike_values(value, row[0]) for row in rows for value in row):
+            self.found[hole.variable.name] = self._hole(hole, [row[0] for row in rows])
+            return True
+        factors = ratios(hole)
+        rows = self._rows(factors)
+        if not factors or not all(value == row[0] for row in rows for value in row):
             return False
-        self.found[hole.variable.name] = self._hole(hole, [row[0] for row in rows])
+        factor = self._hole(replace(hole, argument="factor"), [row[0] for row in rows])
+        self.found[hole.variable.name] = operation("*", as_expr(factor), Ref("input.channels"))
         return True
 
     def _hole(self, hole: Hole, values: Sequence[Any]) -> Any:
@@ -155,41 +157,42 @@ class Explaining:
         self.outer.append(made)
         return made.variable
 
-    def _starts(self, hole: Hole) -> list[int] | None:
-        """Where the numbers in names begin in each row, if they count up."""
-        if hole.role != "number":
-            return None
-        rows = self._rows(hole)
-        counts_up = all(value == row[0] + at for row in rows for at, value in enumerate(row))
-        return [row[0] for row in rows] if counts_up else None
-
-    def _differs_first(self, hole: Hole) -> bool:
-        """Whether all later rounds of all rows have the same value. One row alone is written as a list."""
-        later = [value for row in self._rows(hole) for value in row[1:]]
-        return len(self.counts) > 1 and all(alike_values(value, later[0]) for value in later)
+    def _form(self, hole: Hole) -> Counted | First | None:
+        """How a hole follows from the number of the round."""
+        rows = self._rows(hole.values)
+        if hole.role == "number":
+            return counted(rows)
+        if found := progress(hole.values):
+            return counted(self._rows(found.steps), found)
+        return first(rows) if len(rows) > 1 else None
 
     # --- loops -----------------------------------------------------------------------------------
 
-    def _over_range(self, varying: Sequence[Hole], counted: Mapping[str, list[int]]) -> Step:
+    def _over_range(self, varying: Sequence[Hole], forms: Mapping[str, Counted | First]) -> Step:
         """A loop that counts."""
         times = self._hole(Hole(self.loops.variable(), self.counts, "times"), self.counts)
         if not varying:
             return self._step(times=times)
-        begins = [starts[0] for starts in counted.values() if len({*starts}) == 1]
-        start = begins[0] if begins else 0
+        starts = [
+            form.starts[0]
+            for form in forms.values()
+            if isinstance(form, Counted) and form.progress is None and len({*form.starts}) == 1
+        ]
+        start = starts[0] if starts else 0
         index = Ref(self.loops.names.index(self.body.steps))
         for hole in varying:
-            if hole.variable.name in counted:
-                starts = [begin - start for begin in counted[hole.variable.name]]
-                self.found[hole.variable.name] = _sum(index, self._hole(hole, starts))
-            else:
-                rows = self._rows(hole)
-                rest = next(value for row in rows for value in row[1:])
-                one = self._hole(hole, [row[0] for row in rows])
-                test = Op("==", (index, Lit(start)))
-                self.found[hole.variable.name] = choice(test, _expr(one), _expr(rest))
-        end = (_sum(_expr(times), start),) if start == 0 else (Lit(start), _sum(_expr(times), start))
-        return self._step(names=(index.name,), over=Applied(Ref("range"), end))
+            self.found[hole.variable.name] = self._in_round(hole, forms[hole.variable.name], index, start)
+        end = added(as_expr(times), start)
+        return self._step(names=(index.name,), over=Applied(Ref("range"), (Lit(start), end) if start else (end,)))
+
+    def _in_round(self, hole: Hole, form: Counted | First, index: Ref, start: int) -> Expr:
+        """The value of a hole in the round with an index."""
+        if isinstance(form, First):
+            one = self._hole(hole, form.first)
+            return choice(Op("==", (index, Lit(start))), as_expr(one), as_expr(form.later))
+        before = replace(hole, role="number", argument="before") if form.progress else hole
+        number = added(index, self._hole(before, [begin - start for begin in form.starts]))
+        return form.progress.expr(number) if form.progress else number
 
     def _over_table(self, varying: Sequence[Hole]) -> Step:
         """A loop over a list of values, or a table of several columns."""
@@ -203,21 +206,17 @@ class Explaining:
         columns.sort(key=lambda hole: varying.index(hole) if hole.role != "number" else -1)
         names = self.loops.names.columns(columns, self.body.steps)
         self.found |= {hole.variable.name: Ref(name) for hole, name in zip(columns, names)}
-        rows = [*zip(*(self._rows(hole) for hole in columns))]
+        rows = [*zip(*(self._rows(hole.values) for hole in columns))]
         tables = [tuple(zip(*row)) if len(columns) > 1 else row[0] for row in rows]
         over = self._hole(Hole(self.loops.variable(), (), "over", argument=names[0]), tables)
         return self._step(names=tuple(names), over=over)
 
     def _step(self, **loop: Any) -> Step:
-        found = _resolved(self.found)
-        steps = filled(self.body.steps, found)
-        given = next((step.given for step in steps if getattr(step, "given", ())), ())
+        steps = filled(self.body.steps, _resolved(self.found))
+        given = next((given for step in steps if (given := getattr(step, "given", ()))), ())
         match steps:
-            case (
-                Branch(arms=(Arm(steps=()), Arm(steps=inner, when=True, over=None)), merge="concat", dim=1) as branch,
-            ):
-                if branch.split is False and not branch.name and inner:
-                    return Dense(inner, given=given, **loop)
+            case (Branch((Arm(()), Arm(inner, True, (), None)), "concat", 1, False, "", _),) if inner:
+                return Dense(inner, given=given, **loop)
         return Repeat(steps, given=given, **loop)
 
 
@@ -229,37 +228,25 @@ def _resolved(found: Mapping[str, Any]) -> dict[str, Any]:
     return made
 
 
-def _expr(value: Any) -> Expr:
-    return value if isinstance(value, Record) else Lit(value)  # type: ignore[return-value]
-
-
-def _sum(expr: Expr, number: Any) -> Expr:
-    if isinstance(number, int) and number < 0:
-        return operation("-", expr, Lit(-number))
-    return operation("+", expr, _expr(number))
-
-
 # --- runs inside of steps ------------------------------------------------------------------------
+
+_PLACEHOLDER = hidden("run")
 
 
 def _without_runs(items: Items) -> tuple[Steps, tuple[Run, ...]]:
     """Steps with a placeholder for each run, and the runs."""
     runs: list[Run] = []
 
-    def change(inner: Items) -> Items:
-        made = []
-        for item in inner:
-            if isinstance(item, Run):
-                runs.append(item)
-                made.append(Named(_PLACEHOLDER))
-            else:
-                made.extend(inside((item,), change))
-        return tuple(made)
+    def change(inner: Items) -> Steps:
+        return tuple(without(item) for item in inner)
 
-    return change(items), tuple(runs)  # type: ignore[return-value]
+    def without(item: Any) -> Step:
+        if not isinstance(item, Run):
+            return cast(Step, inside(item, change))
+        runs.append(item)
+        return Named(_PLACEHOLDER)
 
-
-_PLACEHOLDER = hidden("run")
+    return change(items), tuple(runs)
 
 
 def _with_loops(steps: Steps, loops: Iterator[Step]) -> Steps:
@@ -267,6 +254,6 @@ def _with_loops(steps: Steps, loops: Iterator[Step]) -> Steps:
     return tuple(
         next(loops)
         if isinstance(step, Named) and step.name == _PLACEHOLDER
-        else inside((step,), lambda inner: _with_loops(inner, loops))[0]  # type: ignore[arg-type]
+        else inside(step, lambda inner: _with_loops(inner, loops))
         for step in steps
     )

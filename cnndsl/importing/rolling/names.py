@@ -49,6 +49,8 @@ def _meaning(hole: Hole) -> str:
     if hole.role == "word":
         values = [value.word if isinstance(value, LayerValue) else value for value in hole.values]
         return "layer" if all(value in LAYERS for value in values) else "block"
+    if hole.argument in ("factor", "before"):
+        return hole.argument
     if hole.role == "argument":
         name = _WORDS.get(hole.argument, hole.argument)
         return f"{name}_" if unusable_variable(name) else name

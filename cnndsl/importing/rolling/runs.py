@@ -6,35 +6,25 @@ import re
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any, TypeAlias
 
-from cnndsl.importing.tree import Call, LayerValue, Let, Step, Steps, nested, with_values
+from cnndsl.importing.tree import Call, LayerValue, Let, Steps, inside, nested
 from cnndsl.record import Record
 
-
-class Run(Record, frozen=True):
-    """Steps of one form, again and again; one round is what may be one beside others of several. ``given`` is what
-    enters the first round."""
-
-    rounds: tuple[Items, ...]
-
-    @property
-    def given(self) -> tuple[int, ...]:
-        return next((step.given for step in self.rounds[0] if getattr(step, "given", ())), ())
-
-
 #: Steps with runs among them, also inside of each other.
-Item: TypeAlias = Step | Run
-Items: TypeAlias = tuple[Item, ...]
+Items: TypeAlias = tuple[Any, ...]
 #: What steps have in common that are of one form.
 Form: TypeAlias = Hashable
 
 
-def inside(items: Items, change: Callable[[Items], Items]) -> Items:
+class Run(Record, frozen=True):
+    """Steps of one form, again and again; one round is what may be one beside others of several."""
+
+    rounds: tuple[Items, ...]
+
+
+def within(items: Items, change: Callable[[Items], Items]) -> Items:
     """The same items with other lists of steps inside."""
     return tuple(
-        Run(tuple(map(change, item.rounds)))
-        if isinstance(item, Run)
-        else with_values(item, lambda value: value, change)
-        for item in items
+        Run(tuple(map(change, item.rounds))) if isinstance(item, Run) else inside(item, change) for item in items
     )
 
 
@@ -47,13 +37,13 @@ class Forms:
     def __init__(self) -> None:
         self.numbers: dict[Form, int] = {}
 
-    def of(self, item: Item) -> int:
+    def of(self, item: Any) -> int:
         return self.numbers.setdefault(self._form(item), len(self.numbers))
 
     def all(self, items: Items) -> tuple[int, ...]:
         return tuple(map(self.of, items))
 
-    def _form(self, item: Item) -> Form:
+    def _form(self, item: Any) -> Form:
         if isinstance(item, Run):
             return (Run, self.all(item.rounds[0]))
         own: tuple[Any, ...] = ()
@@ -97,7 +87,7 @@ def _runs(items: Items) -> Iterator[Run]:
 
 
 def _collapsed(items: Items, forms: Forms) -> Items:
-    items = inside(items, lambda inner: _collapsed(inner, forms))
+    items = within(items, lambda inner: _collapsed(inner, forms))
     period = 1
     while 2 * period <= len(items):
         made = _with_period(items, period, forms)
@@ -108,7 +98,7 @@ def _collapsed(items: Items, forms: Forms) -> Items:
 
 def _with_period(items: Items, period: int, forms: Forms) -> Items:
     numbers = forms.all(items)
-    made: list[Item] = []
+    made: list[Any] = []
     at = 0
     while at < len(items):
         end = at + period
@@ -127,13 +117,13 @@ def _with_period(items: Items, period: int, forms: Forms) -> Items:
 def _joined(rounds: Sequence[Items]) -> Run:
     """A run; runs of one form beside each other are one."""
     if all(len(items) == 1 and isinstance(items[0], Run) for items in rounds):
-        return Run(tuple(inner for (run,) in rounds for inner in run.rounds))  # type: ignore[union-attr]
+        return Run(tuple(inner for (run,) in rounds for inner in run.rounds))
     return Run(tuple(rounds))
 
 
 def _with_single(items: Items, rounds: Sequence[tuple[int, ...]], forms: Forms) -> Items:
     """The items with runs of one round where steps have the form of a round, which stay as they are themselves."""
-    items = inside(items, lambda inner: inner if forms.all(inner) in rounds else _with_single(inner, rounds, forms))
+    items = within(items, lambda inner: inner if forms.all(inner) in rounds else _with_single(inner, rounds, forms))
     for form in rounds:
         numbers, made, at = forms.all(items), [], 0
         while at < len(items):
