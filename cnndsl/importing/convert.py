@@ -11,18 +11,18 @@ import re
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from inspect import cleandoc
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.importing.blocks import Use, made
 from cnndsl.importing.body import Body, Lifted
-from cnndsl.importing.lift import lifted
+from cnndsl.importing.lift import lift
 from cnndsl.importing.recorded import Refusal
 from cnndsl.importing.rolling import rolled
 from cnndsl.importing.rolling.tables import with_tables
-from cnndsl.importing.structure import arranged, renames, structured
+from cnndsl.importing.structure import structured
 from cnndsl.importing.trace import trace
 from cnndsl.importing.tree import Arguments, Block, Call, Sequential, Spec, Step, Steps, inside
 from cnndsl.importing.writing import written
@@ -31,7 +31,8 @@ from cnndsl.spec.names import unusable, usable
 
 #: The longest first sentence of a docstring that becomes the description.
 _SENTENCE = 90
-_INPUTS = Mapping[str, tuple[int, ...]]
+_INPUTS: TypeAlias = Mapping[str, tuple[int, ...]]
+_ARGUMENTS: TypeAlias = Mapping[nn.Module, Mapping[str, Any]]
 
 
 class Converted(Record, frozen=True):
@@ -44,18 +45,24 @@ class Converted(Record, frozen=True):
 
 
 def convert(
-    module: nn.Module, inputs: _INPUTS, name: str = "", leaves: Sequence[str] = (), comments: Sequence[str] = ()
+    module: nn.Module,
+    inputs: _INPUTS,
+    name: str = "",
+    leaves: Sequence[str] = (),
+    arguments: _ARGUMENTS | None = None,
+    comments: Sequence[str] = (),
 ) -> Converted:
-    """A module as a spec. ``inputs`` are the shapes of one sample by the names of ``forward``'s arguments; ``comments``
-    are lines above the document. Raises :class:`~cnndsl.importing.recorded.Unspeakable`."""
-    network = lifted(trace(module, inputs, leaves))
+    """A module as a spec. ``inputs`` are the shapes of one sample by the names of ``forward``'s arguments, ``arguments``
+    what the ``__init__`` of modules was given, as far as it is known, and ``comments`` lines above the document. Raises
+    :class:`~cnndsl.importing.recorded.Unspeakable`."""
+    network = lift(trace(module, inputs, leaves, arguments))
     spec = replace(document(network, name), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
 
 
 def document(network: Lifted, name: str = "") -> Spec:
     """A whole network as a spec."""
-    root = arranged(network.root)
+    root = network.root
     classes = Classes(root)
     top = classes.tree(root)
     spec = Spec(
@@ -66,7 +73,7 @@ def document(network: Lifted, name: str = "") -> Spec:
         tuple(classes.blocks),
         top.steps,
         top.outputs,
-        tuple({**network.rename, **renames(root)}.items()),
+        tuple(network.rename.items()),
     )
     return with_tables(spec)
 
