@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import torch
 from msgspec.structs import replace
@@ -16,7 +16,7 @@ from cnndsl.graph.elaborate import elaborate
 from cnndsl.importing.proof.difference import Difference, first_difference
 from cnndsl.importing.proof.names import Misfit, check_settings, counterparts, named_tensors, perturbed
 from cnndsl.importing.proof.runs import Ran, Side, evaluated, trained
-from cnndsl.importing.proof.samples import Shape, candidates, drawn, tensors_in
+from cnndsl.importing.proof.samples import Shape, candidates, drawn
 from cnndsl.importing.recorded import Refusal, Unspeakable
 from cnndsl.network import Network, loads
 from cnndsl.spec.renaming import Renamer
@@ -53,22 +53,22 @@ class Unequal(Unspeakable):
         self.text = text
 
 
-def prove(text: str, module: nn.Module, arguments: Sequence[Any], *, left_out: Collection[str] = ()) -> Proof:
+def prove(text: str, module: nn.Module, inputs: Sequence[Shape], *, left_out: Collection[str] = ()) -> Proof:
     """Compares the network of a spec with a module: names, shapes and kinds of tensors; outputs in evaluation and all
     gradients at two sizes and with batches of one and two samples; outputs in training mode, and the statistics after
     it. All are equal bit for bit, or differ by rounding that vanishes in double precision.
 
-    ``arguments`` are what the module's ``forward`` takes, with the batch. The module may have more tensors below the
+    ``inputs`` are shapes that the module takes, without the batch. The module may have more tensors below the
     paths in ``left_out``. Constant weights and statistics are drawn, so that a zero hides nothing. The module stays as
     it is. Raises :class:`Unequal`.
     """
-    return _Prover(text, module, tuple(arguments), left_out).run()
+    return _Prover(text, module, left_out).run(inputs)
 
 
 class _Prover:
     """``theirs`` is the module with the tensors of the comparison; :meth:`_ours` is the spec's at any size."""
 
-    def __init__(self, text: str, module: nn.Module, arguments: tuple[Any, ...], left_out: Collection[str]) -> None:
+    def __init__(self, text: str, module: nn.Module, left_out: Collection[str]) -> None:
         self.text = text
         self.network = self._compiled()
         self.renamer = Renamer(self.network.graph.document.rename)
@@ -80,12 +80,11 @@ class _Prover:
         except Misfit as error:
             raise self._unequal(str(error)) from None
         called = {name: name for name in self.counterparts.names.values()}
-        self.theirs = Side(module, arguments, perturbed(module), called)
+        self.theirs = Side(module, perturbed(module), called)
         self.inexact: dict[str, float] = {}
         self.refused = ""
 
-    def run(self) -> Proof:
-        given = [tuple(tensor.shape[1:]) for tensor in tensors_in(self.theirs.arguments)]
+    def run(self, given: Sequence[Shape]) -> Proof:
         compared: list[tuple[Shape, ...]] = []
         for shapes in candidates(given):
             if self._agree(evaluated, shapes, len(compared) + 1):
@@ -125,7 +124,7 @@ class _Prover:
             own: self.theirs.tensors[names[own]] if own in names else tensor
             for own, tensor in named_tensors(module).items()
         }
-        return Side(module, tuple(tensors_in(self.theirs.arguments)), tensors, names)
+        return Side(module, tensors, names)
 
     # --- comparisons -----------------------------------------------------------------------------
 

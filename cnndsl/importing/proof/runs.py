@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from cnndsl.importing.proof.samples import refilled, tensors_in
+from cnndsl.importing.proof.samples import tensors_in
 
 
 def as_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -34,18 +34,16 @@ class Ran:
 @dataclass(frozen=True)
 class Side:
     """One of two networks. ``tensors`` take the place of its parameters and buffers, under its own names, and
-    ``called`` has the names that both sides share. ``arguments`` are what its ``forward`` takes: other inputs take the
-    place of the tensors in them."""
+    ``called`` has the names that both sides share."""
 
     module: nn.Module
-    arguments: tuple[Any, ...]
     tensors: Mapping[str, Tensor]
     called: Mapping[str, str]
 
     def as_type(self, dtype: torch.dtype) -> Side:
         """The same with all real numbers in another precision."""
         made = {name: as_type(tensor, dtype) for name, tensor in self.tensors.items()}
-        return Side(self.module, self.arguments, made, self.called)
+        return Side(self.module, made, self.called)
 
 
 def evaluated(side: Side, inputs: Sequence[Tensor]) -> Ran:
@@ -73,8 +71,7 @@ def trained(side: Side, inputs: Sequence[Tensor]) -> Ran:
 
 def run(side: Side, tensors: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
     """The outputs of a network. A layer in place changes no input."""
-    given = refilled(side.arguments, iter([tensor.clone() for tensor in inputs]))
-    return tensors_in(functional_call(side.module, dict(tensors), given))
+    return tensors_in(functional_call(side.module, dict(tensors), tuple(tensor.clone() for tensor in inputs)))
 
 
 def _copies(side: Side) -> dict[str, Tensor]:

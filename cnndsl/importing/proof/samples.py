@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -12,7 +12,7 @@ from torch import Tensor
 Shape = tuple[int, ...]
 #: The sizes that are tried first, by the number of dimensions: larger in one than in the other, so that these cannot
 #: change places; one that 32 does not divide, and larger ones for networks that cut off borders.
-SMALL = {
+SMALL: Mapping[int, Sequence[Shape]] = {
     1: [(1024,), (1536,), (2100,)],
     2: [(64, 80), (64, 96), (96, 112), (96, 128), (128, 160), (160, 224)],
     3: [(16, 24, 32), (32, 48, 64)],
@@ -27,7 +27,7 @@ def candidates(shapes: Sequence[Shape]) -> Iterator[tuple[Shape, ...]]:
 
     All inputs are scaled alike. Shapes that are not scaled to whole numbers are left out.
     """
-    given = next((shape[1:] for shape in shapes if len(shape) > 1), ())
+    given: Shape = next((shape[1:] for shape in shapes if len(shape) > 1), ())
     larger = tuple(size * (2 + axis) for axis, size in enumerate(given))
     wanted = [size for size in SMALL.get(len(given), []) if prod(size) <= GROWTH * prod(given)]
     found = (_scaled(shapes, given, size) for size in (*wanted, given, larger))
@@ -60,15 +60,3 @@ def tensors_in(value: Any) -> list[Tensor]:
     if isinstance(value, dict):
         return tensors_in([*value.values()])
     return [tensor for item in value for tensor in tensors_in(item)] if isinstance(value, (tuple, list)) else []
-
-
-def refilled(value: Any, tensors: Iterator[Tensor]) -> Any:
-    """What a module takes, with other tensors."""
-    if isinstance(value, Tensor):
-        return next(tensors)
-    if isinstance(value, dict):
-        return type(value)({key: refilled(item, tensors) for key, item in value.items()})
-    if isinstance(value, (tuple, list)):
-        items = [refilled(item, tensors) for item in value]
-        return type(value)(*items) if hasattr(value, "_fields") else type(value)(items)
-    return value
