@@ -10,6 +10,7 @@ from torch import nn
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Refusal, Tensor, Traced, Unspeakable
+from cnndsl.importing.tracing.arguments import attributes
 from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
 from cnndsl.importing.tracing.modules import Modules
 from cnndsl.importing.tracing.places import place_of_error
@@ -42,6 +43,16 @@ def trace(
     return _traced(recorder, arguments or {})
 
 
+def runs(module: nn.Module, inputs: Mapping[str, tuple[int, ...]]) -> Unspeakable | None:
+    """Why a module does not run with these inputs, None if it does or if something else prevents a spec."""
+    try:
+        trace(module, inputs)
+    except Unspeakable as failure:
+        if any(refusal.code is Code.FORWARD for refusal in failure.refusals):
+            return failure
+    return None
+
+
 def _recorded(module: nn.Module, inputs: Any, leaves: Collection[str], refusals: list[Refusal], device: str) -> Recorder:
     with borrowed(module, on_meta if device == "meta" else cloned), torch.no_grad():
         module.eval()
@@ -72,18 +83,10 @@ def _traced(recorder: Recorder, arguments: Mapping[nn.Module, Mapping[str, Any]]
                 paths=tuple(recorder.modules.paths[module]),
                 module=module,
                 is_leaf=module in recorder.modules.leaves,
-                arguments=arguments.get(module) or _attributes(module),
+                arguments=arguments.get(module) or attributes(module),
                 children={path: traced(child) for path, child in recorder.called.get(module, {}).items()},
                 uses=tuple(use for use in recorder.uses.get(module, []) if use is not None),
             )
         return done[module]
 
     return traced(recorder.modules.root)
-
-
-def _attributes(module: nn.Module) -> dict[str, Any]:
-    """The arguments of ``__init__`` that the module keeps as attributes of the same names."""
-    import inspect
-
-    names = list(inspect.signature(type(module).__init__).parameters)[1:]
-    return {name: vars(module)[name] for name in names if name in vars(module)}

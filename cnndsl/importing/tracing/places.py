@@ -47,7 +47,7 @@ def place_of_error(trace: TracebackType | None) -> Place | None:
     """Where an error was raised: the innermost line outside of torch and of this package."""
     found = None
     while trace:
-        if not trace.tb_frame.f_code.co_filename.startswith((_TORCH, _OURS)):
+        if not trace.tb_frame.f_code.co_filename.startswith((_TORCH, _OURS, "<frozen")):
             found = _place(trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno)
         trace = trace.tb_next
     return found
