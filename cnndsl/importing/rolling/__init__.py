@@ -1,0 +1,78 @@
+"""Runs of steps that are alike become loops where that is shorter. Nothing is computed otherwise, and no module gets
+another name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from cnndsl.importing.alike import of_layers
+from cnndsl.importing.lines import OpenList, lines
+from cnndsl.importing.rolling.loops import Loops, Unlike
+from cnndsl.importing.rolling.names import Names
+from cnndsl.importing.rolling.runs import Items, Run, folded
+from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, inside, walk
+from cnndsl.importing.writing import Writer
+
+#: What a line costs beyond its characters, and a loop beyond its lines.
+_LINE, _LOOP = 4, 10
+#: The most rounds for which all ways to part a run are tried.
+_FEW = 8
+
+
+def rolled(steps: Steps, blocks: Iterable[Block] = (), taken: Iterable[str] = ()) -> Steps:
+    """The steps with loops. ``blocks`` are those that the steps call, and ``taken`` names that mean something."""
+    return Rolling([*blocks], Names(taken)).settled(folded(steps))
+
+
+class Rolling:
+    def __init__(self, blocks: Sequence[Block], names: Names) -> None:
+        self.writer = Writer(blocks)
+        parameters = {
+            block.name: {one.name: one.default for one in block.parameters if not one.required} for block in blocks
+        }
+        self.loops = Loops(lambda word: parameters[word] if word in parameters else of_layers(word), names)
+
+    def settled(self, items: Items) -> Steps:
+        """Items with a loop for each run, or its rounds one after another."""
+        made: list[Step] = []
+        for item in items:
+            made += self.run(item) if isinstance(item, Run) else (inside(item, self.settled),)
+        return tuple(made)
+
+    def run(self, run: Run) -> Steps:
+        """The shortest way to write a run."""
+        rounds = run.rounds
+        if len(rounds) == 1:
+            return self.settled(rounds[0])
+        count = len(rounds)
+        best: list[Steps] = [()]
+        for end in range(1, count + 1):
+            ways = [best[end - 1] + self.settled(rounds[end - 1])]
+            for start in self.starts(rounds, end):
+                if loop := self.loop(Run(rounds[start:end])):
+                    ways.append(best[start] + loop)
+            best.append(min(ways, key=self.cost))
+        return best[-1]
+
+    def starts(self, rounds: Sequence[Items], end: int) -> list[int]:
+        """Where a loop may begin that ends before a round."""
+        count = len(rounds)
+        if count <= _FEW:
+            return [*range(end - 1)]
+        at = end - 1
+        while at and bare(rounds[at - 1]) == bare(rounds[end - 1]):
+            at -= 1
+        return [start for start in {at, *((0, 1) if end >= count - 1 else ())} if start < end - 1]
+
+    def loop(self, run: Run) -> Steps:
+        """The run as one loop, () if it cannot be."""
+        try:
+            return (self.loops.loop(run),)
+        except Unlike:
+            return ()
+
+    def cost(self, steps: Steps) -> int:
+        """How long steps are, written."""
+        written = lines(OpenList(map(self.writer.step, steps)))
+        loops = sum(isinstance(step, (Repeat, Dense)) for step in walk(steps))
+        return sum(len(line.strip()) + _LINE for line in written) + _LOOP * loops
