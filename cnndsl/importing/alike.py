@@ -47,6 +47,7 @@ from cnndsl.importing.tree import (
     Steps,
     Template,
     When,
+    walk,
     with_values,
 )
 from cnndsl.layers import LAYERS
@@ -56,7 +57,7 @@ from cnndsl.record import Record
 ABSENT: Final[Any] = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
 #: What a step that has no partner costs, and what differs in steps that are partners.
-_ALONE, _WORD, _NAME, _ARGUMENT, _WRAP = 10, 4, 6, 1, 3
+_ALONE, _WORD, _NAME, _ARGUMENT, _MISSING, _WRAP = 10, 4, 6, 1, 2, 3
 #: How many steps a residual may gain or lose when it is laid beside steps.
 _SLACK = 2
 
@@ -456,14 +457,12 @@ class _Columns:
 
     def merged(self, rows: _Rows) -> list[_Column]:
         """The columns of unlike rows: each row is laid beside those before it, the longest first."""
-        columns: list[list[Step | None]] = []
+        columns: list[list[Any]] = []
         for number in _largest_first(rows):
             columns = self.joined(columns, rows[number] or (), number, len(rows))
         return [tuple(column) for column in columns]
 
-    def joined(
-        self, columns: list[list[Step | None]], steps: Steps, number: int, count: int
-    ) -> list[list[Step | None]]:
+    def joined(self, columns: list[list[Any]], steps: Sequence[Any], number: int, count: int) -> list[list[Any]]:
         firsts = tuple(next(step for step in column if step is not None) for column in columns)
         made = []
         for lefts, rights in self.pairs(firsts, steps):
@@ -638,8 +637,9 @@ def _of_calls(a: Call, b: Call) -> int | None:
         return None
     if not alike_values(a.word, b.word):
         return _WORD if _family(a.word) == _family(b.word) else None
-    other = dict(b.arguments)
-    return _ARGUMENT * sum(not (name in other and alike_values(other[name], given)) for name, given in a.arguments)
+    one, other = dict(a.arguments), dict(b.arguments)
+    differing = sum(not alike_values(one[name], other[name]) for name in one.keys() & other.keys())
+    return _ARGUMENT * differing + _MISSING * len(one.keys() ^ other.keys())
 
 
 def _family(word: Any) -> str:
@@ -647,25 +647,14 @@ def _family(word: Any) -> str:
     return LAYERS[word].family if word in LAYERS else "block"
 
 
-def weight(steps: Steps) -> int:
+def weight(steps: Sequence[Any]) -> int:
     """How many steps there are, also inside of others."""
-    return sum(1 + sum(map(weight, inside(step))) for step in steps)
+    return sum(1 for _ in walk(tuple(steps)))
 
 
-def alone(step: Step) -> int:
+def alone(step: Any) -> int:
     """What a step without a partner costs."""
-    return _ALONE * weight((step,))
-
-
-def inside(step: Step) -> Iterator[Steps]:
-    """The lists of steps that a step holds."""
-    if isinstance(step, Branch):
-        yield from (arm.steps for arm in step.arms)
-        return
-    for name in ("steps", "shortcut", "otherwise"):
-        held = getattr(step, name, None)
-        if isinstance(held, tuple):
-            yield held
+    return _ALONE * weight(step.steps if isinstance(step, Arm) else (step,)) + _ALONE * isinstance(step, Arm)
 
 
 # --- what explains a hole ------------------------------------------------------------------------

@@ -152,11 +152,18 @@ _OF_ONE = (
 )  # fmt: skip
 _OF_TWO = (
     _Form(_no_constant, lambda k, a, b: a * b, lambda k, a, b: _op("*", a, b), 3),
-    _Form(lambda t, a, b: _factor(t, a * b), lambda k, a, b: k * a * b, lambda k, a, b: _op("*", _op("*", Lit(k), a), b), 4),
     _Form(
-        lambda t, a, b: _divisor(t, a * b), lambda k, a, b: a * b // k, lambda k, a, b: _op("//", _op("*", a, b), Lit(k)), 4
+        lambda t, a, b: _factor(t, a * b),
+        lambda k, a, b: k * a * b,
+        lambda k, a, b: _op("*", _op("*", Lit(k), a), b),
+        4,
     ),
-    _Form(lambda t, a, b: (1,) if b else (), lambda k, a, b: a // b, lambda k, a, b: _op("//", a, b), 3),
+    _Form(
+        lambda t, a, b: _divisor(t, a * b),
+        lambda k, a, b: a * b // k,
+        lambda k, a, b: _op("//", _op("*", a, b), Lit(k)),
+        4,
+    ),
     _Form(_no_constant, lambda k, a, b: a + b, lambda k, a, b: _op("+", a, b), 3),
     _Form(_no_constant, lambda k, a, b: a - b, lambda k, a, b: _op("-", a, b), 3),
     _Form(
@@ -166,7 +173,7 @@ _OF_TWO = (
         3,
     ),
     _Form(_rounding, lambda k, a, b: divisible(a * b), lambda k, a, b: _divisible(_op("*", a, b)), 3),
-)  # fmt: skip
+)
 
 
 def _numbers(wanted: Sequence[Any], known: Sequence[Known]) -> Iterator[Formula]:
@@ -278,4 +285,3 @@ def _with_literals(one: Known) -> Iterator[_Test]:
         if literal in (0, 1) and all(map(_is_number, one.values)):
             greater = tuple(value > literal for value in one.values)
             yield _Test(Formula(_op(">", one.expr, Lit(literal)), (one,)), greater, True)
-

@@ -12,9 +12,8 @@ from cnndsl.layers import LAYERS
 #: What arguments and layers are called as parameters, if that is not their own name.
 _CALLED = {
     "out_channels": "channels", "out_features": "features", "times": "depth", "over": "rows", "tensor": "source",
-    "activation": "act", "normalization": "norm", "pooling": "pool", "convolution": "conv", "when": "use",
+    "activation": "act", "normalization": "norm", "pooling": "pool", "convolution": "conv", "when": "use", "p": "drop",
 }  # fmt: skip
-_MIDDLE = ("inner", "hidden", "middle")
 
 
 def wanted(hole: Hole) -> str:
