@@ -225,7 +225,7 @@ class Interpreter:
 def check(body: Body) -> Block:
     """The block of a body, which computes the same."""
     block = structured(body)
-    given = [tuple(float(n + 3 * i) for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
+    given = [tuple(1.5 + n + 3 * i for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
     assert Interpreter(block, body).run(given) == ran(body, given)
     return block
 

@@ -16,16 +16,16 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 from torch import nn
 
-from cnndsl.importing.blocks import Use, made
+from cnndsl.importing.blocks import Made, Use, made
 from cnndsl.importing.body import Body, Lifted
 from cnndsl.importing.lift import lift
 from cnndsl.importing.recorded import Refusal
-from cnndsl.importing.rolling import rolled
+from cnndsl.importing.rolling import rolled, rolled_together
 from cnndsl.importing.rolling.tables import with_tables
 from cnndsl.importing.structure import structured
 from cnndsl.importing.trace import trace
 from cnndsl.importing.tree import Arguments, Block, Call, Sequential, Spec, Step, Steps, inside
-from cnndsl.importing.writing import written
+from cnndsl.importing.writing import length, written
 from cnndsl.record import Record
 from cnndsl.spec.names import unusable, usable
 
@@ -64,7 +64,7 @@ def document(network: Lifted, name: str = "") -> Spec:
     """A whole network as a spec."""
     root = network.root
     classes = Classes(root)
-    top = classes.tree(root)
+    top = classes.rolled(classes.tree(root))
     spec = Spec(
         name or _snake_case(root.module.kind),
         _description(root),
@@ -109,17 +109,40 @@ class Classes:
             self._make(uses)
 
     def _make(self, uses: Sequence[Body]) -> None:
-        """The block of a class, and the calls of its uses."""
-        trees = [Use(self.tree(body), body.module.arguments, _given(body)) for body in uses]
-        found = made(uses[0].module.kind, trees, self.blocks)
-        self.blocks += found.blocks
-        self.calls |= {body.module.path: call for body, call in zip(uses, found.calls, strict=True)}
+        """The block of a class, and the calls of its uses: the shorter of what comes of the steps as they are, and with
+        loops for what is longer in one use than in another."""
+        trees = [self.tree(body) for body in uses]
+        ways = [[tree.steps for tree in trees]]
+        if (looped := rolled_together(ways[0], self.blocks)) != ways[0]:
+            ways.append(looped)
+        best = min((self._made(uses, trees, steps) for steps in ways), key=lambda found: self._length(found))
+        self.blocks += best.blocks
+        self.calls |= {body.module.path: call for body, call in zip(uses, best.calls, strict=True)}
+
+    def _made(self, uses: Sequence[Body], trees: Sequence[Block], steps: Sequence[Steps]) -> Made:
+        found = made(
+            uses[0].module.kind,
+            [
+                Use(replace(tree, steps=own), body.module.arguments, _given(body))
+                for body, tree, own in zip(uses, trees, steps)
+            ],
+            self.blocks,
+        )
+        return replace(found, blocks=tuple(self.rolled(block) for block in found.blocks))
+
+    def rolled(self, block: Block) -> Block:
+        names = [parameter.name for parameter in block.parameters]
+        return replace(block, steps=rolled(block.steps, self.blocks, names))
+
+    def _length(self, found: Made) -> int:
+        """How long blocks and the calls of them are, written."""
+        calls = tuple(Call(word, arguments) for word, arguments in found.calls)
+        return length([*self.blocks, *found.blocks], found.blocks, calls)
 
     def tree(self, body: Body) -> Block:
         """One use of a module, with calls of the blocks that there are."""
         tree = structured(body)
-        steps = self._with_calls(tree.steps)
-        return replace(tree, steps=rolled(steps, self.blocks))
+        return replace(tree, steps=self._with_calls(tree.steps))
 
     def _with_calls(self, steps: Steps) -> Steps:
         return tuple(self._with_call(step) for step in steps)

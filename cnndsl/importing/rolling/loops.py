@@ -49,6 +49,15 @@ class Loops:
         (made,) = filled((step,), {hole.variable.name: hole.values[0] for hole in holes})
         return made
 
+    def together(self, runs: Mapping[int, Run]) -> dict[int, Step]:
+        """A loop of one form for each of several runs by their keys, none if they are unlike."""
+        try:
+            step, holes = self.explained([run.rounds for run in runs.values()])
+        except Unlike:
+            return {}
+        rows = ({hole.variable.name: hole.values[row] for hole in holes} for row in range(len(runs)))
+        return {key: filled((step,), row)[0] for key, row in zip(runs, rows)}
+
     def explained(self, rows: Sequence[Sequence[Items]]) -> tuple[Step, tuple[Hole, ...]]:
         """The loop of runs that are beside each other, and what differs between the runs."""
         body = self.merged([items for rounds in rows for items in rounds])
@@ -120,7 +129,7 @@ class Explaining:
         """The holes without those that have the values of another, which are written as that."""
         seen: dict[str, Hole] = {}
         for hole in sorted(holes, key=lambda hole: hole.role == "number"):
-            key = repr([(type(value).__name__, value) for value in hole.values])
+            key = repr((hole.role == "number", [(type(value).__name__, value) for value in hole.values]))
             if key in seen:
                 self.found[hole.variable.name] = seen[key].variable
             else:

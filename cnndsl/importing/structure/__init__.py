@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from cnndsl.importing.body import Body, Node
+from cnndsl.importing.structure.arrange import arranged
 from cnndsl.importing.structure.flow import flow_of
 from cnndsl.importing.structure.names import named
 from cnndsl.importing.structure.simplify import simplified
 from cnndsl.importing.structure.spell import spelled
 from cnndsl.importing.structure.weave import woven
 from cnndsl.importing.tree import Block
+
+__all__ = ["arranged", "structured"]
 
 
 def structured(body: Body) -> Block:

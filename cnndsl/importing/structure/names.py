@@ -11,7 +11,6 @@ from typing import TypeAlias
 from cnndsl.graph.scope import unusable_step
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
-from cnndsl.importing.structure.flow import is_merge
 from cnndsl.importing.structure.pieces import Pieces, Run, by_name, fetches, makes
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record

@@ -7,11 +7,11 @@ between belongs to this merge alone. What is not nested is written as it ran, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import Flow, Maker, carried, is_merge
 from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, ordered
-
 
 #: How deep sums with an identity may be in each other, and concats with one: those of a U-Net are written as skips.
 _DEEPEST = {"concat": 1}
