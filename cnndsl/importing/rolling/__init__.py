@@ -72,6 +72,16 @@ class _Rolling:
             best.append(min(ways, key=self.cost))
         return best[-1]
 
+    def starts(self, rounds: Sequence[Items], end: int) -> list[int]:
+        """Where a loop may begin that ends before a round."""
+        count = len(rounds)
+        if count <= _FEW:
+            return [*range(end - 1)]
+        at = end - 1
+        while at and bare(rounds[at - 1]) == bare(rounds[end - 1]):
+            at -= 1
+        return [start for start in {at, *((0, 1) if end >= count - 1 else ())} if start < end - 1]
+
     def ways(self, rounds: Sequence[Items]) -> Iterator[Steps]:
         """The rounds as one loop, and as loops in a loop, if they can be."""
         yield from self.loop(Run(tuple(rounds)))
