@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from cnndsl.importing.recorded import Place, Tensor, Traced
+from cnndsl.importing.recorded import Place, Refusal, Tensor, Traced
 from cnndsl.record import Record
 
 
@@ -17,7 +17,9 @@ class Node(Record, frozen=True, eq=False):
     path of the module relative to the one around, "" if a function did it. ``arguments`` are torch's, by name, only
     those that are not the default, inferred ones left out; a :class:`~cnndsl.emit.source.expr.Expr` among them is a
     formula over ``input.channels``, ``input.height``, ... of the node's first input. An ``Upsample`` with ``like``
-    has the tensor that it names as its second input. ``reuse`` is true if an earlier node made the module.
+    has the tensor that it names as its second input. ``options`` are further keys of the step: ``parametrization``,
+    a :class:`~cnndsl.importing.tree.LayerValue`. ``reuse`` is true if an earlier node made the module. ``body`` is that
+    of this very use of the child.
     """
 
     word: str
@@ -28,6 +30,8 @@ class Node(Record, frozen=True, eq=False):
     place: Place | None = None
     child: Traced | None = None
     reuse: bool = False
+    options: Mapping[str, Any] = {}
+    body: Body | None = None
 
 
 class Body(Record, frozen=True, eq=False):
@@ -38,3 +42,16 @@ class Body(Record, frozen=True, eq=False):
     inputs: Mapping[str, Tensor]
     nodes: tuple[Node, ...]
     outputs: Mapping[str, Tensor]
+
+
+class Lifted(Record, frozen=True, eq=False):
+    """A whole network in our words: the ``root``'s body, in whose nodes those of all other uses are.
+
+    ``rename`` is what the module calls tensors that have other names here: patterns of the language, or whole names.
+    ``unused`` are the paths of modules that never ran. ``warnings`` are refusals that leave something out.
+    """
+
+    root: Body
+    rename: Mapping[str, str] = {}
+    unused: tuple[str, ...] = ()
+    warnings: tuple[Refusal, ...] = ()

@@ -101,11 +101,15 @@ class Operation(Record, frozen=True, eq=False):
 
 
 class Made(Record, frozen=True, eq=False):
-    """A tensor that comes from no input: a constant, or one computed from parameters. ``how`` says what made it."""
+    """A tensor that comes from no input: a constant, or one computed from parameters. ``how`` is the name of the
+    function that made it, which took ``arguments``: :class:`Held`, other :class:`Made`, :class:`Number`, plain values.
+    """
 
     shape: tuple[int, ...]
     how: str
     place: Place
+    arguments: tuple[Any, ...] = ()
+    keywords: Mapping[str, Any] = {}
 
 
 class Use(Record, frozen=True, eq=False):

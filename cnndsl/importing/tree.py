@@ -1,12 +1,16 @@
 """The steps of the spec that is being made. Frozen; two trees are equal if they would be written alike.
 
-Values are what YAML can hold (numbers, texts, None, tuples), an :class:`~cnndsl.emit.source.expr.Expr`, or a
-:class:`LayerValue`. The names in expressions are those of the language: ``input.channels``, parameters, loop names.
+Values are what YAML can hold (numbers, texts, None, tuples), an :class:`~cnndsl.emit.source.expr.Expr`, a
+:class:`Template`, or a :class:`LayerValue`. The names in expressions are those of the language: ``input.channels``,
+parameters, loop names.
 """
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias, TypeVar
+
+from msgspec.structs import replace
 
 from cnndsl.record import Record
 
@@ -21,12 +25,19 @@ class LayerValue(Record, frozen=True):
     arguments: Arguments = ()
 
 
-class Call(Record, frozen=True):
-    """A layer or a block. ``given`` is the shape of the tensor that enters it, with the batch; it is not written, but
-    formulas may need it. ``options`` are further keys of the step: ``inline``, ``parametrization``. ``module`` is the
-    path in the whole network of the module that it calls, until a block is made of this module."""
+class Template(Record, frozen=True):
+    """A text with values in it: ``layer$i``. Its parts are texts and expressions."""
 
-    word: str | LayerValue
+    parts: tuple[Any, ...]
+
+
+class Call(Record, frozen=True):
+    """A layer or a block; ``word`` may be an expression that gives one. ``given`` is the shape of the tensor that
+    enters it, with the batch; it is not written, but formulas may need it. ``options`` are further keys of the step:
+    ``inline``, ``parametrization``. ``module`` is the path in the whole network of the module that it calls, until a
+    block is made of this module."""
+
+    word: Any
     arguments: Arguments = ()
     name: Any = ""
     inputs: tuple[Any, ...] = ()
@@ -121,6 +132,61 @@ class When(Record, frozen=True):
 
 Step: TypeAlias = Call | Sequential | Branch | Residual | Dense | Repeat | From | Reuse | Named | Let | When
 Steps: TypeAlias = tuple[Step, ...]
+
+
+def nested(step: Step) -> tuple[Steps, ...]:
+    """The lists of steps inside a step."""
+    match step:
+        case Branch(arms=arms):
+            return tuple(arm.steps for arm in arms)
+        case Residual(steps=steps, shortcut=shortcut):
+            return (steps, shortcut) if isinstance(shortcut, tuple) else (steps,)
+        case When(steps=steps, otherwise=otherwise):
+            return steps, otherwise
+        case Sequential(steps=steps) | Dense(steps=steps) | Repeat(steps=steps):
+            return (steps,)
+    return ()
+
+
+def walk(steps: Steps) -> Iterator[Step]:
+    """Steps and those inside of them, in the order in which they are written."""
+    for step in steps:
+        yield step
+        for inner in nested(step):
+            yield from walk(inner)
+
+
+_StepOrArm = TypeVar("_StepOrArm", bound=Record)
+
+
+def with_values(
+    step: _StepOrArm, change: Callable[[Any], Any], inside: Callable[[Steps], Steps] | None = None
+) -> _StepOrArm:
+    """The step with each value changed; ``inside`` changes the lists of steps that it holds."""
+    inside = inside or (lambda steps: tuple(with_values(one, change) for one in steps))
+    changes: dict[str, Any] = {}
+    for name in step.__struct_fields__:
+        held = getattr(step, name)
+        if name == "arms":
+            changes[name] = tuple(with_values(arm, change, inside) for arm in held)
+        elif name in ("steps", "otherwise") or (name == "shortcut" and isinstance(held, tuple)):
+            changes[name] = inside(held)
+        elif name in ("arguments", "options", "values"):
+            changes[name] = tuple((key, change(one)) for key, one in held)
+        elif name not in ("given", "names") and not (name == "module" and isinstance(step, Call)):
+            changes[name] = change(held)
+    return replace(step, **changes)
+
+
+def bare(steps: Steps) -> Steps:
+    """The steps without what is not written, so that they are equal if they would be written alike."""
+    return tuple(_bare(step) for step in steps)
+
+
+def _bare(step: Step) -> Step:
+    made = with_values(step, lambda value: value, bare)
+    made = replace(made, given=()) if hasattr(made, "given") else made
+    return replace(made, module="") if isinstance(made, Call) else made
 
 
 class Parameter(Record, frozen=True):

@@ -1,0 +1,54 @@
+"""The canonical names of torch's functions, and what is known of some of them."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+
+#: Where functions are looked up; the first that has a function names it.
+NAMESPACES = {
+    "torch.Tensor": torch.Tensor,
+    "torch.nn.functional": torch.nn.functional,
+    "torch": torch,
+    "torch.special": torch.special,
+    "torch.linalg": torch.linalg,
+    "torch.fft": torch.fft,
+}
+#: What reads the values of a tensor, or gives a shape that depends on them.
+VALUES = {
+    "item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "__complex__",
+    "__contains__", "equal", "allclose", "is_nonzero", "nonzero", "argwhere", "masked_select", "unique",
+    "unique_consecutive", "bincount", "__torch_function_values__",
+}  # fmt: skip
+
+
+@cache
+def _names() -> dict[Any, str]:
+    found: dict[Any, str] = {}
+    for prefix, namespace in NAMESPACES.items():
+        for name in dir(namespace):
+            value = getattr(namespace, name, None)
+            if callable(value) and not isinstance(value, type):
+                found.setdefault(value, f"{prefix}.{name}")
+    return found
+
+
+def canonical(function: Any) -> str:
+    """"torch.Tensor.add", "torch.nn.functional.relu"; a property is named as a method: "torch.Tensor.shape"."""
+    owner = getattr(function, "__self__", None)
+    if getattr(function, "__name__", "") in ("__get__", "__set__") and hasattr(owner, "__objclass__"):
+        return f"torch.Tensor.{owner.__name__}"
+    try:
+        known = _names().get(function)
+    except TypeError:
+        known = None
+    if known:
+        return known
+    module = getattr(function, "__module__", None) or "torch.Tensor"
+    return f"{module}.{getattr(function, '__name__', type(function).__name__)}"
+
+
+def last(name: str) -> str:
+    return name.rpartition(".")[2]
