@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import nn
 
-from cnndsl.diagnostics import Diagnostic, ModuleError, got
+from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, did_you_mean, got
 from cnndsl.importing.convert import convert
 from cnndsl.importing.guess import guess_input
 from cnndsl.importing.leaves import Kept, layers_of
@@ -86,16 +86,25 @@ def from_module(
 
 
 def _inputs(module: nn.Module, given: Sequence[int] | Mapping[str, Sequence[int]]) -> Inputs:
-    shapes = given if isinstance(given, Mapping) else {first_argument(module): given}
-    for shape in shapes.values():
-        if not shape or not all(isinstance(size, int) and size > 0 for size in shape):
+    shapes = [*given.items()] if isinstance(given, Mapping) else [("", given)]
+    for _, shape in shapes:
+        if not isinstance(shape, (tuple, list)) or not all(isinstance(size, int) and size > 0 for size in shape):
             raise TypeError(f"an input is a shape without the batch, as (3, 224, 224), not {got(shape)}")
-    return {name: tuple(shape) for name, shape in shapes.items()}
+    return named(module, [(name, tuple(shape)) for name, shape in shapes])
 
 
-def first_argument(module: nn.Module) -> str:
-    """The name of the first argument of ``forward``."""
-    return next(iter(signature(module.forward).parameters), "x")
+def named(module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Inputs:
+    """Shapes of inputs by the names of the arguments of ``forward``, in the order of these. Those without a name take
+    the next arguments. Raises :class:`RunError` for a name that ``forward`` does not have."""
+    taken = [name for name in signature(module.forward).parameters]
+    given = {name: shape for name, shape in shapes if name}
+    for name in given:
+        if name not in taken:
+            help = did_you_mean(name, taken) or f"it takes {', '.join(taken)}"
+            raise RunError(Code.TARGET, f"`forward` of `{type(module).__name__}` has no argument `{name}`", help)
+    free = (name for name in taken if name not in given)
+    given |= {next(free, f"input{number}"): shape for number, (name, shape) in enumerate(shapes) if not name}
+    return {name: given[name] for name in (*taken, *given) if name in given}
 
 
 @contextmanager
