@@ -198,7 +198,7 @@ class Interpreter:
         if module in self.children:
             body = self.children[module]
             results = Interpreter(structured(body), body).run(taken)
-            outputs = structured(body).outputs
+            outputs = [output.rpartition(".")[2] for output in structured(body).outputs]
             self.named |= {f"{name}.{output}": result for output, result in zip(outputs, results)}
             self.named[name] = results[-1]
             return results[-1]

@@ -8,7 +8,7 @@ document.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from inspect import cleandoc
 from typing import Any, TypeAlias
@@ -52,9 +52,12 @@ def convert(
     arguments: _ARGUMENTS | None = None,
     comments: Sequence[str] = (),
 ) -> Converted:
-    """A module as a spec. ``inputs`` are the shapes of one sample by the names of ``forward``'s arguments, ``arguments``
-    what the ``__init__`` of modules was given, as far as it is known, and ``comments`` lines above the document. Raises
-    :class:`~cnndsl.importing.recorded.Unspeakable`."""
+    """A module as a spec.
+
+    ``inputs`` are the shapes of one sample by the names of ``forward``'s arguments, ``arguments`` what the ``__init__``
+    of modules was given, as far as it is known, and ``comments`` lines above the document. Raises
+    :class:`~cnndsl.importing.recorded.Unspeakable`.
+    """
     network = lift(trace(module, inputs, leaves, arguments))
     spec = replace(document(network, name), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
@@ -93,9 +96,6 @@ def _description(root: Body) -> str:
 
 
 # --- classes -------------------------------------------------------------------------------------
-
-#: What the uses of one block have in common: their class, and how deep it is in itself if it contains itself.
-_Key: TypeAlias = Hashable
 
 
 class Classes:
@@ -174,11 +174,12 @@ def _is_list(body: Body) -> bool:
 
 
 def _innermost_first(root: Body) -> Iterator[list[Body]]:
-    """The uses of each class, those that are in others first."""
+    """The uses of each class, those that are in others first. Classes that contain each other are parted by how deep
+    they are."""
     bodies = [body for body in _bodies(root) if not _is_list(body)]
-    keys: dict[Body, _Key] = {body: type(body.module.module) for body in bodies}
+    keys: dict[Body, Any] = {body: type(body.module.module) for body in bodies}
     while True:
-        needs: dict[_Key, set[_Key]] = {key: set() for key in keys.values()}
+        needs: dict[Any, set[Any]] = {key: set() for key in keys.values()}
         for body in bodies:
             needs[keys[body]] |= {keys[inner] for inner in _bodies(body) if inner in keys}
         try:

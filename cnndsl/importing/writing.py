@@ -15,6 +15,7 @@ from typing import Any, cast
 from cnndsl.emit.source import expr
 from cnndsl.emit.source.expr import Expr, Ref, parts
 from cnndsl.fmt import format
+from cnndsl.fmt.layout import WIDTH
 from cnndsl.importing.lines import NOTHING, Commented, Open, OpenList, inline, lines
 from cnndsl.importing.tree import (
     Arguments,
@@ -65,7 +66,13 @@ def length(known: Iterable[Block], blocks: Iterable[Block], steps: Steps) -> int
         *(line for block in blocks for line in definition(writer, block)),
         *lines(OpenList(map(writer.step, steps))),
     ]
-    return sum(len(line.strip()) + _LINE for line in texts)
+    return sum(len(line.strip()) + _LINE * (1 + _breaks(line)) for line in texts)
+
+
+def _breaks(line: str) -> int:
+    """How many lines ``fmt`` adds for what does not fit into one: about one for each item of a list of lists, or each
+    argument."""
+    return 0 if len(line) <= WIDTH else line.count("], [") or line.count(", ")
 
 
 # --- values --------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from cnndsl.importing.structure.simplify import simplified
 from cnndsl.importing.structure.spell import spelled
 from cnndsl.importing.structure.weave import woven
 from cnndsl.importing.tree import Block
+from cnndsl.spec.steps import last_part
 
 __all__ = ["arranged", "structured"]
 
@@ -25,4 +26,6 @@ def structured(body: Body) -> Block:
 
 def _outputs_of(node: Node) -> tuple[str, ...]:
     """The names of a child's outputs if it has several."""
-    return tuple(structured(node.body).outputs) if node.body is not None and len(node.outputs) > 1 else ()
+    if node.body is None or len(node.outputs) < 2:
+        return ()
+    return tuple(last_part(name) for name in structured(node.body).outputs)

@@ -10,16 +10,21 @@ from msgspec.structs import replace
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import carried, is_merge
+from cnndsl.importing.structure.interface import rewired, with_inputs, with_plain_interfaces
 from cnndsl.layers import LAYERS, Layer
 
 
 def arranged(body: Body) -> Body:
-    """A whole network, or a module with all that is in it. The same modules have the same names."""
+    """A whole network with plain signatures. The same modules have the same names."""
+    return _arranged(with_plain_interfaces(body))
+
+
+def _arranged(body: Body) -> Body:
     nodes: list[Node] = []
     same: dict[Tensor, Tensor] = {}
     for node in body.nodes:
-        node = replace(node, inputs=tuple(same.get(tensor, tensor) for tensor in node.inputs))
-        inside = arranged(node.body) if node.body else None
+        node = with_inputs(node, same)
+        inside = _arranged(node.body) if node.body else None
         if inside is None:
             nodes.append(node)
             continue
@@ -34,8 +39,7 @@ def arranged(body: Body) -> Body:
             same |= results
         else:
             nodes.append(node)
-    outputs = {name: same.get(tensor, tensor) for name, tensor in body.outputs.items()}
-    return replace(body, nodes=tuple(nodes), outputs=outputs)
+    return rewired(body, nodes, same)
 
 
 def _with_merge_outside(node: Node) -> tuple[list[Node], Node]:
@@ -61,13 +65,13 @@ def _with_merge_outside(node: Node) -> tuple[list[Node], Node]:
 
 
 def _must_be_written_out(body: Body) -> bool:
-    """Whether a module is a ``Sequential`` that no ``sequential`` says: it takes or returns several tensors, or its
-    children do and are called by numbers, which only a chain has."""
-    if not _is_sequential(body):
-        return False
-    if len(body.inputs) > 1 or [*body.outputs] != [""]:
-        return True
-    return any(map(_is_no_link, body.nodes)) and any(node.name.isdigit() for node in body.nodes)
+    """Whether the module cannot be said as it is: a ``Sequential`` that takes or returns several tensors, or whose
+    children have numbers for names, which only those of a chain have."""
+    is_several = len(body.inputs) > 1 or [*body.outputs] != [""]
+    is_numbered = any(node.name.isdigit() for node in body.nodes)
+    if _is_sequential(body):
+        return is_several or (is_numbered and any(map(_is_no_link, body.nodes)))
+    return is_several and is_numbered
 
 
 def _is_sequential(body: Body) -> bool:

@@ -63,8 +63,8 @@ class Names(Record, frozen=True, eq=False):
 
 def named(body: Body, pieces: Pieces, outputs_of: OutputsOf) -> Names:
     if _is_chain(body, pieces):
-        modules = {node.name: "" if node.name.isdigit() else legal(node.name) for node in body.nodes}
-        return Names(modules, (), {node: modules[node.name] for node in body.nodes}, {})
+        modules = {node.name: "" if node.name.isdigit() else legal(node.name) for node in body.nodes if node.name}
+        return Names(modules, (), {node: modules[node.name] for node in body.nodes if node.name}, {})
     return _Namer(body, {*fetches(pieces)}, outputs_of).names(pieces)
 
 

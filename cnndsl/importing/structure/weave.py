@@ -63,12 +63,18 @@ class _Loom:
             waist = self.nested[node]
             return waist.outputs[-1] if isinstance(waist, Node) else waist
         missing = [*dict.fromkeys(t for t in carried(node) if t is not current and t not in self.ran)]
-        if len(missing) == 1:
+        if len(missing) == 1 and (is_merge(node) or len(carried(node)) == 1):
             return missing[0]
         if is_merge(node):
             starts = {self._start(tensor, current) for tensor in missing}
             return starts.pop() if len(starts) == 1 else current
-        return missing[0] if missing else node.inputs[0] if len(carried(node)) == 1 else current
+        if len(carried(node)) == 1:
+            return node.inputs[0]
+        return self._end(missing[0]) if missing else current
+
+    def _end(self, tensor: Tensor) -> Tensor:
+        """The tensor that is the current one after what makes a tensor: the last output."""
+        return _outputs(self.flow.maker(tensor))[-1]
 
     def _start(self, tensor: Tensor, current: Tensor) -> Tensor:
         """The earlier tensor that the steps to this one begin with."""
@@ -83,8 +89,8 @@ class _Loom:
         here = now
         for tensor in by_name(node):
             if tensor not in self.ran:
-                pieces += self.reach(tensor, here)
-                here = tensor
+                here, start = self._end(tensor), here
+                pieces += self.reach(here, start)
         if here is not now and len(carried(node)) == 1:
             pieces.append(Fetch(now))
         return (*pieces, Run(node))
