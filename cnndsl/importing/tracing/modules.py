@@ -12,6 +12,8 @@ MOST_PATHS = 100_000
 #: Methods that a subclass of a layer may override without computing anything else.
 HARMLESS = {"__init__", "__repr__", "extra_repr", "reset_parameters", "init_weights", "_init_weights"}
 
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
+
 
 class Modules:
     """All modules of a network by identity, with all their paths, the first one first."""
@@ -65,9 +67,6 @@ def is_layer(module: nn.Module) -> bool:
     if library.__module__.startswith("torchvision.") and module._modules:
         return False
     return all(_is_harmless(kind, library) for kind in own)
-
-
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
 def _is_library(kind: type) -> bool:
