@@ -1,0 +1,103 @@
+"""Drafts become nodes: every layer has its last name, and ``rename`` says what the module calls its parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from os.path import commonprefix
+from typing import Any
+
+from cnndsl.importing.body import Body, Node
+from cnndsl.importing.lift.draft import Draft, DraftBody
+from cnndsl.layers import LAYERS
+
+
+class Finisher:
+    """Names everything. ``renames`` are our names of tensors with those that the module has, where they differ."""
+
+    def __init__(self) -> None:
+        self.renames: dict[str, str] = {}
+        self.names: set[str] = set()
+
+    def finished(self, body: DraftBody, ours: str = "", theirs: str = "") -> Body:
+        """``ours`` and ``theirs`` are the body's paths, with a dot at their ends unless they are empty."""
+        taken = {node.name for node in body.nodes if node.name}
+        made: dict[Any, str] = {}
+        nodes = []
+        for node in body.nodes:
+            known = (*sorted(node.state.items()),) or (node.child if node.body else None)
+            reuse = known is not None and known in made
+            name = made[known] if reuse else _name(node, taken)
+            if known is not None:
+                made.setdefault(known, name)
+            taken.add(name)
+            if not reuse:
+                self._rename(node, f"{ours}{name}.", theirs)
+            inner = node.body and self.finished(node.body, f"{ours}{name}.", f"{theirs}{node.name}.")
+            nodes.append(_node(node, name, reuse, inner))
+        return Body(body.module, body.inputs, tuple(_unnamed(nodes)), body.outputs)
+
+    def _rename(self, node: Draft, ours: str, theirs: str) -> None:
+        for tensor, path in node.state.items():
+            self.names.add(ours + tensor)
+            if ours + tensor != theirs + path:
+                self.renames[ours + tensor] = theirs + path
+
+
+def _node(node: Draft, name: str, reuse: bool, inner: Body | None) -> Node:
+    return Node(
+        node.word, name, node.arguments, node.inputs, node.outputs, node.place, node.child if inner else None, reuse,
+        node.options, inner,
+    )  # fmt: skip
+
+
+def _unnamed(nodes: list[Node]) -> Iterable[Node]:
+    """Layers without parameters that are called several times have no name: they are as many layers."""
+    from collections import Counter
+
+    counts = Counter(node.name for node in nodes if not node.reuse)
+    for node in nodes:
+        if node.name and counts[node.name] > 1:
+            fields = {key: getattr(node, key) for key in node.__struct_fields__}
+            yield Node(**fields | {"name": ""})
+        else:
+            yield node
+
+
+def _name(node: Draft, taken: set[str]) -> str:
+    if node.name or not node.state:
+        return node.name
+    stem = _stem(node)
+    return stem if stem not in taken else next(name for n in range(1, 1000) if (name := f"{stem}{n}") not in taken)
+
+
+def _stem(node: Draft) -> str:
+    """What parameters of a module itself are called together: ``gamma``, ``fc`` for ``fc_weight`` and ``fc_bias``."""
+    paths = [*node.state.values()]
+    ends = all(path.endswith(tensor) for tensor, path in node.state.items())
+    if ends and (stems := {path.removesuffix(tensor).rstrip("._") for tensor, path in node.state.items()}):
+        stem = stems.pop()
+        return stem if stem and not stems else LAYERS[node.word].short_name
+    return commonprefix(paths).rstrip("._") if len(paths) > 1 and commonprefix(paths).rstrip("._") else paths[0]
+
+
+def condensed(renames: Mapping[str, str], names: set[str]) -> dict[str, str]:
+    """Renames of single tensors as patterns, where the ends of two names mean the same everywhere."""
+    found: dict[str, str] = {}
+    for ours, theirs in renames.items():
+        left, right = _ends(ours, theirs)
+        pattern = f".{left}"
+        alike = [name for name in names if f".{name}".endswith(pattern)]
+        prefix = [renames.get(name) == name.removesuffix(left) + right for name in alike]
+        if right and len(alike) > 1 and all(prefix):
+            found[f"**.{left}"] = f"**.{right}"
+        else:
+            found[ours] = theirs
+    return found
+
+
+def _ends(ours: str, theirs: str) -> tuple[str, str]:
+    """Two names without the segments that they begin with alike."""
+    left, right = ours.split("."), theirs.split(".")
+    while len(left) > 1 and len(right) > 1 and left[0] == right[0]:
+        left, right = left[1:], right[1:]
+    return ".".join(left), ".".join(right)

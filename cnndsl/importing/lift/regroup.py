@@ -1,0 +1,69 @@
+"""The same values in another shape, as ``Flatten``, ``Unflatten`` or ``Reshape``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any
+
+from cnndsl.importing.recorded import Tensor
+
+if TYPE_CHECKING:
+    from cnndsl.importing.lift.step import Step
+
+
+def regrouped(step: Step, x: Tensor, out: tuple[int, ...], sizes: Sequence[Any]) -> Tensor:
+    """``x`` in the shape ``out``. ``sizes`` are what its dimensions were written as: a number, a formula, or None for
+    one that follows from other tensors; empty if nothing was written."""
+    if out == x.shape:
+        return x
+    if (joined := flattened(x.shape, out)) is not None:
+        start, end = joined
+        return step.layer("Flatten", x, start_dim=start, end_dim=-1 if end == len(x.shape) - 1 else end)
+    said = [*sizes] if len(sizes) == len(out) else [*out]
+    if (at := divided(x.shape, out)) is not None:
+        dim, count = at
+        parts = _with_rest(said[dim : dim + count], out[dim : dim + count])
+        return step.layer("Unflatten", x, dim=dim, unflattened_size=parts)
+    return step.layer("Reshape", x, shape=_with_rest(said[1:], out[1:]))
+
+
+def flattened(x: Sequence[int], out: Sequence[int]) -> tuple[int, int] | None:
+    """The first and the last of the dimensions that are one in ``out``, if that is all that changes."""
+    count = len(x) - len(out) + 1
+    if count < 2:
+        return None
+    fitting = [
+        start
+        for start in range(1, len(out))
+        if (*x[:start], prod(x[start : start + count]), *x[start + count :]) == (*out,)
+    ]
+    return (fitting[0], fitting[0] + count - 1) if fitting else None
+
+
+def divided(x: Sequence[int], out: Sequence[int]) -> tuple[int, int] | None:
+    """The dimension that is several in ``out``, and how many, if that is all that changes."""
+    count = len(out) - len(x) + 1
+    if count < 2:
+        return None
+    fitting = [
+        dim
+        for dim in range(1, len(x))
+        if (*x[:dim], x[dim], *x[dim + 1 :]) == (*out[:dim], prod(out[dim : dim + count]), *out[dim + count :])
+    ]
+    if not fitting:
+        return None
+    return fitting[0], count
+
+
+def _with_rest(said: Sequence[Any], out: Sequence[int]) -> tuple[Any, ...]:
+    """Sizes of which one is -1, so that the others decide it: the one that was written so or has no formula, else one
+    that has a formula, else the largest."""
+    from cnndsl.emit.source.expr import Lit, Op, Ref
+
+    def freedom(at: int) -> tuple[bool, bool, int]:
+        size = said[at]
+        return size is None or size == -1, isinstance(size, (Op, Ref, Lit)), out[at]
+
+    rest = max(range(len(said)), key=freedom)
+    return tuple(-1 if at == rest else out[at] if size in (None, -1) else size for at, size in enumerate(said))

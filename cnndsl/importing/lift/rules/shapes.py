@@ -1,0 +1,222 @@
+"""Functions that rearrange values, and those that only make sure of something."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnndsl.emit.source.expr import Expr, Ref, operation, Lit
+from cnndsl.importing.lift.formulas import value
+from cnndsl.importing.lift.regroup import regrouped
+from cnndsl.importing.lift.rules.table import rule
+from cnndsl.importing.lift.step import Step, Unsaid
+from cnndsl.importing.recorded import Number, Tensor
+from cnndsl.layers.shape import size_name
+
+
+@rule("contiguous", "clone", "alias", "float", "requires_grad", "type_as", "cpu")
+def unchanged(step: Step, input: Any, *given: Any, **more: Any) -> Tensor:
+    return step.tensor(input)
+
+
+@rule("to", "type")
+def to(step: Step, input: Any, *given: Any, **more: Any) -> Tensor:
+    if odd := [one for one in (*given, *more.values()) if str(one) in ("torch.float16", "torch.bfloat16", "torch.float64")]:
+        raise Unsaid(f"`{step.name}` to {odd[0]}: a spec has one type", "train with `precision`")
+    return step.tensor(input)
+
+
+# --- other shapes of the same values -------------------------------------------------------------
+
+
+def _shaped(step: Step, input: Any, sizes: Sequence[Any]) -> Tensor:
+    """The same values in the shape that the operation gave, in which ``sizes`` tell what follows from what."""
+    x = step.tensor(input)
+    out = step.operation.results.shape
+    if not out or not x.shape or out[0] != x.shape[0]:
+        raise step.batch()
+    return regrouped(step, x, out, [step.size(size, x) for size in sizes])
+
+
+def _listed(sizes: tuple[Any, ...]) -> Sequence[Any]:
+    return sizes[0] if len(sizes) == 1 and isinstance(sizes[0], (tuple, list)) else sizes
+
+
+@rule("view", "reshape")
+def view(step: Step, input: Any, *sizes: Any, shape: Any = None) -> Tensor:
+    return _shaped(step, input, _listed(sizes) if shape is None else shape)
+
+
+@rule("flatten")
+def flatten(step: Step, input: Any, start_dim: int = 0, end_dim: int = -1) -> Tensor:
+    x = step.tensor(input)
+    start, end = start_dim % len(x.shape), end_dim % len(x.shape)
+    if start == end:
+        return x
+    last = end_dim if end != len(x.shape) - 1 else -1
+    return step.layer("Flatten", x, start_dim=step.dim(start_dim, x), end_dim=last)
+
+
+@rule("unflatten")
+def unflatten(step: Step, input: Any, dim: int, sizes: Any) -> Tensor:
+    x = step.tensor(input)
+    return step.layer("Unflatten", x, dim=step.dim(dim, x), unflattened_size=sizes)
+
+
+@rule("squeeze")
+def squeeze(step: Step, input: Any, *dims: Any, dim: Any = None) -> Tensor:
+    x = step.tensor(input)
+    if not dims and dim is None and 1 in x.shape[:1]:
+        raise step.batch()
+    return _shaped(step, x, [])
+
+
+@rule("unsqueeze")
+def unsqueeze(step: Step, input: Any, dim: int) -> Tensor:
+    x = step.tensor(input)
+    if dim % (len(x.shape) + 1) == 0:
+        raise step.batch()
+    return _shaped(step, x, [])
+
+
+@rule("permute")
+def permute(step: Step, input: Any, *dims: Any) -> Tensor:
+    x = step.tensor(input)
+    order = tuple(dim % len(x.shape) for dim in _listed(dims))
+    if order[0] != 0:
+        raise step.batch()
+    return x if order == tuple(range(len(order))) else step.layer("Permute", x, dims=order)
+
+
+@rule("transpose", "swapaxes", "swapdims")
+def transpose(step: Step, input: Any, dim0: int, dim1: int) -> Tensor:
+    x = step.tensor(input)
+    order = [*range(len(x.shape))]
+    first, second = step.dim(dim0, x), step.dim(dim1, x)
+    order[first], order[second] = order[second], order[first]
+    return permute(step, x, order)
+
+
+@rule("movedim", "moveaxis")
+def movedim(step: Step, input: Any, source: Any, destination: Any) -> Tensor:
+    x = step.tensor(input)
+    if not isinstance(source, int):
+        raise Unsaid(f"`{step.name}` of several dimensions is not a layer", "`permute` says the order")
+    order = [dim for dim in range(len(x.shape)) if dim != step.dim(source, x)]
+    order.insert(step.dim(destination, x), step.dim(source, x))
+    return permute(step, x, order)
+
+
+@rule("expand", "expand_as", "broadcast_to")
+def expand(step: Step, input: Any, *sizes: Any) -> Tensor:
+    """A merge broadcasts by itself; what else takes the tensor gets it in the new size."""
+    x = step.tensor(input)
+    out = step.operation.results.shape
+    if len(out) != len(x.shape):
+        raise Unsaid(f"`{step.name}` gives a tensor more dimensions", "give it them by `unsqueeze`")
+    return x if out == x.shape else step.pseudo("expand", x, shape=out)
+
+
+# --- parts ---------------------------------------------------------------------------------------
+
+
+@rule("unbind")
+def unbind(step: Step, input: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    x = step.tensor(input)
+    return tuple(_selected(step, x, step.dim(dim, x), index) for index in range(x.shape[step.dim(dim, x)]))
+
+
+@rule("select")
+def select(step: Step, input: Any, dim: int, index: int) -> Tensor:
+    x = step.tensor(input)
+    return _selected(step, x, step.dim(dim, x), index)
+
+
+@rule("narrow")
+def narrow(step: Step, input: Any, dim: int, start: int, length: Any) -> Tensor:
+    x = step.tensor(input)
+    return _part(step, x, step.dim(dim, x), start, start + length)
+
+
+@rule("getitem")
+def getitem(step: Step, input: Any, index: Any) -> Any:
+    """Slices, new axes, and single indices of a tensor; an element of what gave several."""
+    if isinstance(input, (tuple, list)):
+        return input[index]
+    x, dim = step.tensor(input), 0
+    for one in _whole(index if isinstance(index, tuple) else (index,), x):
+        if one is None:
+            x = _with_axis(step, x, dim)
+        elif isinstance(one, slice):
+            x = _sliced(step, x, dim, one)
+        elif isinstance(one, (int, Number)) and not isinstance(one, bool):
+            x, dim = _selected(step, x, step.dim(dim, x), value(one)), dim - 1
+        else:
+            raise Unsaid("indexing with a tensor or a list is not a layer")
+        dim += 1
+    return x
+
+
+def _whole(index: tuple[Any, ...], x: Tensor) -> tuple[Any, ...]:
+    """An index without its ellipsis."""
+    at = next((at for at, one in enumerate(index) if one is Ellipsis), None)
+    if at is None:
+        return index
+    taken = sum(one is not None and one is not Ellipsis for one in index)
+    return (*index[:at], *[slice(None)] * (len(x.shape) - taken), *index[at + 1 :])
+
+
+def _with_axis(step: Step, x: Tensor, dim: int) -> Tensor:
+    if dim == 0:
+        raise step.batch()
+    return regrouped(step, x, (*x.shape[:dim], 1, *x.shape[dim:]), [])
+
+
+def _sliced(step: Step, x: Tensor, dim: int, part: slice) -> Tensor:
+    if part.step not in (None, 1):
+        raise Unsaid(f"a slice with a step of {part.step} is not a layer")
+    size = x.shape[dim]
+    if range(size)[slice(value(part.start), value(part.stop))] == range(size):
+        return x
+    return _part(step, x, step.dim(dim, x), 0 if part.start is None else part.start, part.stop)
+
+
+def _part(step: Step, x: Tensor, dim: int, start: Any, stop: Any) -> Tensor:
+    """Negative ends count from the size, which may be another one when the network runs."""
+    size = x.shape[dim]
+    stop = None if stop is None or value(stop) >= size else _from_end(step, x, dim, stop)
+    arguments = {"start": _from_end(step, x, dim, start)} | ({} if stop is None else {"stop": stop})
+    return step.layer("Slice", x, **arguments, **({} if dim == 1 else {"dim": dim}))
+
+
+def _from_end(step: Step, x: Tensor, dim: int, end: Any) -> Expr | int | Number:
+    if isinstance(end, Number) or end >= 0:
+        return end  # type: ignore[no-any-return]
+    if dim == 1:
+        return x.shape[dim] + int(end)  # the channels are the same at every size
+    return operation("-", Ref(f"input.{size_name(dim, len(x.shape))}"), Lit(-end))
+
+
+def _selected(step: Step, x: Tensor, dim: int, index: int) -> Tensor:
+    """One index of a dimension, which it loses."""
+    index %= x.shape[dim]
+    part = _part(step, x, dim, index, index + 1) if x.shape[dim] > 1 else x
+    return regrouped(step, part, (*part.shape[:dim], *part.shape[dim + 1 :]), [])
+
+
+@rule("stack")
+def stack(step: Step, tensors: Sequence[Any], dim: int = 0) -> Tensor:
+    given = step.tensors(tensors)
+    at = dim % (len(given[0].shape) + 1)
+    if at == 0:
+        return step.pseudo("stack", *given, shape=(len(given), *given[0].shape))
+    return step.concat([_with_axis(step, x, at) for x in given], at)
+
+
+@rule("repeat", "tile")
+def repeat(step: Step, input: Any, *sizes: Any) -> Tensor:
+    x, times = step.tensor(input), [value(size) for size in _listed(sizes)]
+    if len(times) != len(x.shape) or times[0] != 1 or sum(size != 1 for size in times) > 1:
+        raise Unsaid(f"`{step.name}` of several dimensions is not a layer")
+    dim = next((dim for dim, size in enumerate(times) if size != 1), 1)
+    return step.concat([x] * times[dim], dim)

@@ -1,0 +1,151 @@
+"""Several nodes that are one: reshapes after each other, functions written out, tensors that a merge broadcasts itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.regroup import flattened
+from cnndsl.importing.lift.step import Unsaid
+from cnndsl.importing.recorded import Place, Tensor
+
+#: Merges that broadcast.
+BROADCASTING = ("add", "subtract", "multiply", "divide", "maximum", "minimum")
+_RESHAPES = ("Flatten", "Unflatten", "Reshape")
+
+
+def simplified(body: DraftBody, refuse: Callable[[Place | None, Unsaid], None]) -> DraftBody:
+    """The body without what is not a step of its own. What is left of no layer is refused."""
+    nodes = [*body.nodes]
+    while (changed := _changed(nodes, body)) is not None:
+        nodes = changed
+    for node in nodes:
+        if node.word.startswith("?"):
+            refuse(node.place, Unsaid(f"`{node.options['?']}` is not an operation of the language"))
+    return DraftBody(body.module, body.inputs, tuple(nodes), body.outputs)
+
+
+class Chains:
+    """Which node made a tensor, and how many take it."""
+
+    def __init__(self, nodes: Sequence[Draft], body: DraftBody) -> None:
+        self.made = {tensor: node for node in nodes for tensor in node.outputs}
+        self.takers = Counter(tensor for node in nodes for tensor in node.inputs) + Counter(body.outputs.values())
+
+    def before(self, node: Draft, *words: str) -> Draft | None:
+        """The unnamed node before this one, if it is one of these and nothing else takes what it gives."""
+        tensor = node.inputs[0]
+        found = self.made.get(tensor)
+        single = found is not None and found.word in words and not found.name and self.takers[tensor] == 1
+        return found if single else None
+
+
+def _changed(nodes: list[Draft], body: DraftBody) -> list[Draft] | None:
+    """The nodes after one change; None if there is nothing to change."""
+    chains = Chains(nodes, body)
+    for node in nodes:
+        for change in CHANGES:
+            found = change(node, chains)
+            if found is not None:
+                replaced, new = found
+                gone = {id(one) for one in replaced}
+                return [*_with(nodes, gone, node, new)]
+    return None
+
+
+def _with(nodes: list[Draft], gone: set[int], node: Draft, new: Draft | None) -> list[Draft]:
+    kept = []
+    for one in nodes:
+        if one is node and new is not None:
+            kept.append(new)
+        elif id(one) not in gone:
+            kept.append(one)
+    return kept
+
+
+#: The nodes that a change takes away, and the one that comes in place of the node it looked at.
+Change = tuple[Sequence[Draft], Draft | None]
+
+
+def _shuffle(node: Draft, chains: Chains) -> Change | None:
+    """``x.view(b, g, c // g, h, w).transpose(1, 2).reshape(b, c, h, w)``."""
+    if node.word != "Flatten" or (order := chains.before(node, "Permute")) is None:
+        return None
+    if (parts := chains.before(order, "Unflatten")) is None:
+        return None
+    x, apart = parts.inputs[0].shape, parts.outputs[0].shape
+    swapped = (0, 2, 1, *range(3, len(apart)))
+    if order.arguments["dims"] != swapped or node.outputs[0].shape != x or len(apart) != len(x) + 1 or len(x) < 3:
+        return None
+    said = {"groups": apart[1]}
+    return (parts, order), connected(node, {}, word="ChannelShuffle", arguments=said, inputs=parts.inputs)
+
+
+def _one_reshape(node: Draft, chains: Chains) -> Change | None:
+    """Two reshapes after each other that are one ``Flatten``, or nothing."""
+    if node.word not in _RESHAPES or node.name or (first := chains.before(node, *_RESHAPES)) is None:
+        return None
+    x, out = first.inputs[0], node.outputs[0]
+    joined = flattened(x.shape, out.shape)
+    if joined is not None:
+        start, end = joined
+        said = {} if start == 1 else {"start_dim": start}
+        said |= {} if end == len(x.shape) - 1 else {"end_dim": end}
+        return (first,), connected(node, {}, word="Flatten", arguments=said, inputs=(x,))
+    return _unflattened(node, first, x, out)
+
+
+def _unflattened(node: Draft, first: Draft, x: Tensor, out: Tensor) -> Change | None:
+    ones = len(out.shape) - len(x.shape)
+    if ones > 0 and out.shape == (*x.shape, *[1] * ones):
+        said: dict[str, Any] = {"dim": len(x.shape) - 1, "unflattened_size": (-1, *[1] * ones)}
+        return (first,), connected(node, {}, word="Unflatten", arguments=said, inputs=(x,))
+    return None
+
+
+def _layer_norm(node: Draft, chains: Chains) -> Change | None:
+    """Channels last, ``LayerNorm``, and channels first again."""
+    if node.word != "Permute" or node.name or node.arguments["dims"] != (0, 3, 1, 2):
+        return None
+    norm = chains.made.get(node.inputs[0])
+    if norm is None or norm.word != "LayerNorm" or chains.takers[node.inputs[0]] != 1 or "normalized_shape" in norm.arguments:
+        return None
+    last = chains.before(norm, "Permute")
+    if last is None or last.arguments["dims"] != (0, 2, 3, 1):
+        return None
+    return (last, norm), connected(norm, {}, word="LayerNorm2d", inputs=last.inputs, outputs=node.outputs)
+
+
+def _broadcast(node: Draft, chains: Chains) -> Change | None:
+    """A merge takes a tensor that was expanded for it as it was before."""
+    if node.word not in BROADCASTING:
+        return None
+    for tensor in node.inputs:
+        made = chains.made.get(tensor)
+        if made is not None and made.word == "?expand":
+            before = made.inputs[0]
+            others = [other.shape for other in node.inputs if other is not tensor]
+            if tensor.shape in others:
+                gone = (made,) if chains.takers[tensor] == 1 else ()
+                return gone, connected(node, {tensor: before}, outputs=node.outputs)
+    return None
+
+
+_SIXTH: Mapping[str, Any] = {"other": 6}
+
+
+def _hard_sigmoid(node: Draft, chains: Chains) -> Change | None:
+    """``relu6(x + 3) / 6``."""
+    if node.word != "?divide" or node.arguments["other"] != 6 or (bent := chains.before(node, "ReLU6")) is None:
+        return None
+    moved = chains.before(bent, "Add")
+    if moved is None or moved.arguments != {"other": 3}:
+        return None
+    return (moved, bent), connected(node, {}, word="Hardsigmoid", arguments={}, inputs=moved.inputs, options={})
+
+
+CHANGES: Sequence[Callable[[Draft, Chains], Change | None]] = (
+    _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid,
+)  # fmt: skip

@@ -1,0 +1,180 @@
+"""One operation as its rule sees it: what it may take, and how it says what the operation is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from cnndsl.diagnostics import Code
+from cnndsl.importing.lift.draft import Draft
+from cnndsl.importing.lift.formulas import evaluated, expression, value
+from cnndsl.importing.lift.leaves import written
+from cnndsl.importing.recorded import Arithmetic, Held, Made, Number, Operation, Tensor
+from cnndsl.layers import LAYERS, Refused, Shape
+
+#: Merges that torch broadcasts.
+COMMUTING = ("add", "multiply", "maximum", "minimum")
+
+
+class Unsaid(Exception):
+    """What an operation does is not in the language."""
+
+    def __init__(self, message: str, help: str = "", code: Code = Code.OPERATION) -> None:
+        super().__init__(message)
+        self.message, self.help, self.code = message, help, code
+
+
+class Step:
+    """Writes the nodes of one operation. A rule returns the tensor that it gives, or several as torch does."""
+
+    def __init__(self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None]) -> None:
+        self.operation = operation
+        #: What a tensor of the record is in the body; None if it is in another.
+        self.known = known
+        #: The function, as a person calls it: ``torch.cat``, ``Tensor.view``.
+        self.name = name
+        self.nodes: list[Draft] = []
+        self._read: set[str] = set()
+
+    # --- what it takes -----------------------------------------------------------------------------
+
+    def tensor(self, given: Any) -> Tensor:
+        """A tensor that comes from the input."""
+        if isinstance(given, Tensor):
+            return given
+        if isinstance(given, (Held, Made)):
+            raise self.constant(given)
+        raise Unsaid(f"`{self.name}` of {_kind(given)} is not an operation of the language")
+
+    def tensors(self, given: Iterable[Any]) -> list[Tensor]:
+        return [self.tensor(item) for item in given]
+
+    def constant(self, given: Held | Made) -> Unsaid:
+        """The refusal of a tensor that comes from no input."""
+        if isinstance(given, Held):
+            what = "parameter" if given.is_parameter else "buffer"
+            return Unsaid(
+                f"no layer uses a {what} of shape {list(given.shape)} as `{self.name}` does", "", Code.CONSTANT
+            )
+        return Unsaid(f"`{self.name}` takes a tensor made by `{short(given.how)}`, from no input", "", Code.CONSTANT)
+
+    def number(self, given: Any, x: Tensor) -> Any:
+        """A number, or several, as values of an argument: formulas over the sizes of ``x``."""
+        if isinstance(given, (tuple, list)):
+            return tuple(self.number(item, x) for item in given)
+        found = expression(given, x, self.known)
+        if found is None and given is not None:
+            raise Unsaid(
+                f"`{self.name}` takes a size of another tensor, {value(given)}",
+                "only `Upsample: {like: NAME}` reads the size of another tensor",
+            )
+        return found
+
+    def trains(self, name: str, given: Any) -> Any:
+        """An argument's value in training mode."""
+        self._read.add(name)
+        return self.operation.training.get(name, given)
+
+    # --- what it says ------------------------------------------------------------------------------
+
+    def layer(
+        self, word: str, x: Any, *, state: Mapping[str, Held | None] = {}, name: str = "", **arguments: Any
+    ) -> Tensor:
+        """A layer on a tensor. ``state`` are its parameters and buffers, those that are None left out."""
+        tensor = self.tensor(x)
+        said = written(word, {key: self.number(item, tensor) for key, item in arguments.items()})
+        shape = self.shape_of(word, said, tensor)
+        paths = {key: held.path for key, held in state.items() if held is not None}
+        return self._node(word, said, (tensor,), shape, state=paths, name=name)
+
+    def like(self, x: Any, other: Tensor, **arguments: Any) -> Tensor:
+        """An ``Upsample`` to the size of another tensor."""
+        tensor = self.tensor(x)
+        shape = (*tensor.shape[:2], *other.shape[2:])
+        return self._node("Upsample", written("Upsample", arguments), (tensor, other), shape)
+
+    def shape_of(self, word: str, said: Mapping[str, Any], x: Tensor) -> tuple[int, ...]:
+        """The shape that a layer gives. Refuses what the layer does not take."""
+        given = {key: evaluated(item, x.shape) for key, item in said.items()}
+        try:
+            return tuple(LAYERS[word].bind(given, Shape(x.shape)).output(Shape(x.shape)))
+        except Refused as fault:
+            help = f"{fault.help[:1].upper()}{fault.help[1:]}" if fault.help else ""
+            raise Unsaid(f"`{self.name}` as `{word}`: {fault.message}", help) from None
+
+    def merge(self, word: str, *given: Any) -> Tensor:
+        tensors = self.tensors(given)
+        ranks = {len(tensor.shape) for tensor in tensors}
+        if len(ranks) > 1:
+            shapes = " and ".join(str(list(tensor.shape)) for tensor in tensors)
+            raise Unsaid(f"`{self.name}` broadcasts tensors with unlike numbers of dimensions, {shapes}")
+        shape = tuple(max(sizes) for sizes in zip(*(tensor.shape for tensor in tensors)))
+        return self._node(word, {}, tuple(tensors), shape)
+
+    def concat(self, given: Sequence[Any], dim: int) -> Tensor:
+        tensors = self.tensors(given)
+        dim = self.dim(dim, tensors[0])
+        if len(tensors) == 1:
+            return tensors[0]
+        shape = [*tensors[0].shape]
+        shape[dim] = sum(tensor.shape[dim] for tensor in tensors)
+        return self._node("concat", {} if dim == 1 else {"dim": dim}, tuple(tensors), tuple(shape))
+
+    def split(self, x: Any, sizes: Sequence[int], dim: int) -> tuple[Tensor, ...]:
+        tensor = self.tensor(x)
+        dim = self.dim(dim, tensor)
+        if len(sizes) == 1:
+            return (tensor,)
+        shapes = [tuple(size if at == dim else n for at, n in enumerate(tensor.shape)) for size in sizes]
+        outputs = tuple(map(Tensor, shapes))
+        arguments = {"sizes": tuple(sizes)} | ({} if dim == 1 else {"dim": dim})
+        self.nodes.append(Draft("split", arguments, (tensor,), outputs, place=self.operation.place))
+        return outputs
+
+    def _node(
+        self, word: str, said: Mapping[str, Any], inputs: tuple[Tensor, ...], shape: tuple[int, ...], **more: Any
+    ) -> Tensor:
+        output = Tensor(shape)
+        self.nodes.append(Draft(word, said, inputs, (output,), place=self.operation.place, **more))
+        return output
+
+    def pseudo(self, word: str, *given: Any, shape: tuple[int, ...] = (), **arguments: Any) -> Tensor:
+        """A part of something that a later pass may know as a whole; refused if none does."""
+        tensors = tuple(self.tensors(given))
+        return self._node(f"?{word}", arguments, tensors, shape or tensors[0].shape, options={"?": self.name})
+
+    def size(self, given: Any, x: Tensor) -> Any:
+        """A size as it was written: a number, a formula over the sizes of ``x``, or None if it has none."""
+        return expression(given, x, self.known)
+
+    def negative(self, number: Any) -> Any:
+        """A number with the other sign."""
+        if isinstance(number, Number):
+            return Number(-number.value, Arithmetic("neg", (number.formula,)))
+        return -number
+
+    def merged(self, what: str) -> Unsaid:
+        return Unsaid(f"`{what}` of these tensors is not a layer")
+
+    def dim(self, dim: Any, x: Tensor) -> int:
+        """A dimension of a sample, counted from the batch."""
+        resolved = int(value(dim)) % len(x.shape)
+        if resolved == 0:
+            raise self.batch()
+        return resolved
+
+    def batch(self) -> Unsaid:
+        return Unsaid(f"`{self.name}` works on the batch", "a layer works on each sample by itself")
+
+
+def short(name: str) -> str:
+    """A function's name as people write it: ``F.relu``, ``torch.cat``, ``Tensor.view``, ``+``."""
+    signs = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "pow": "**", "matmul": "@", "getitem": "[...]"}
+    home, _, last = name.rpartition(".")
+    if home.endswith("operator"):
+        return signs.get(last.removeprefix("i"), signs.get(last, last))
+    return f"{ {'torch.nn.functional': 'F', 'torch.Tensor': 'Tensor'}.get(home, home) }.{last}".replace(" ", "")
+
+
+def _kind(given: Any) -> str:
+    return f"a {type(given).__name__}" if given is not None else "None"
