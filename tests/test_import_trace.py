@@ -201,6 +201,27 @@ def test_sizes_keep_their_meaning() -> None:
     assert view.arguments[2] == Number(2, Arithmetic("//", (Extent(x, 1), 2)))
 
 
+def test_plain_numbers_that_python_makes_of_sizes() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        n = len(x)
+        x = F.interpolate(x, size=(int(x.shape[2] * 1.5), int(x.size(3) / 2)))
+        return x.reshape(n, int(x.shape[1] * x.shape[2] / 2), -1)
+
+    up, reshape = traced(of(forward), (4, 6, 8)).uses[0].operations
+    assert up.keywords["size"][0].formula.sign == "int"
+    assert isinstance(reshape.arguments[1], Number)
+
+
+def test_a_size_that_cannot_be_followed_is_refused() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        size = int(math.sqrt(x.shape[2]) * 2)
+        return F.adaptive_avg_pool2d(x, size)  # lost
+
+    refusal = refused(of(forward), (4, 9, 9))
+    assert refusal.code is Code.OPERATION and refusal.place.line == line("lost")
+    assert refusal.message.startswith("the number 6 depends on the size of the input")
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -212,11 +233,11 @@ def test_sizes_keep_their_meaning() -> None:
         lambda x, n: F.unfold(x, n), lambda x, n: F.pixel_shuffle(x, n), lambda x, n: x.repeat(1, n, 1, 1),
         lambda x, n: torch.roll(x, n, 2), lambda x, n: x.chunk(n, 1)[0], lambda x, n: x.split(n, 1)[0],
         lambda x, n: torch.arange(n, device=x.device) + x.sum(), lambda x, n: x * n, lambda x, n: n - x,
-        lambda x, n: x / math.sqrt(n), lambda x, n: F.adaptive_max_pool2d(x, n), lambda x, n: F.layer_norm(x, x.shape[2:]),
+        lambda x, n: x / (n + 0.5), lambda x, n: F.adaptive_max_pool2d(x, n), lambda x, n: F.layer_norm(x, x.shape[2:]),
         lambda x, n: torch.full((n,), 1.0, device=x.device) + x.sum(), lambda x, n: x.as_strided((n, n), (n, 1)),
         lambda x, n: x.tile(n), lambda x, n: torch.ones(x.shape, device=x.device) + x, lambda x, n: x.flatten(1)[:, :n],
         lambda x, n: F.one_hot(x.long().clamp(0, 1), n), lambda x, n: x.sum(n - 1), lambda x, n: x.unsqueeze(n),
-        lambda x, n: F.conv2d(x, torch.ones(1, 4 // n, 1, 1, device=x.device), groups=n) if n == 1 else x,
+        lambda x, n: F.conv2d(x, torch.ones(n, 4 // n, 1, 1, device=x.device), groups=n).sum(),
         lambda x, n: torch.linspace(0, 1, n, device=x.device) + x.sum(), lambda x, n: torch.eye(n, device=x.device) @ x[0, 0, :n],
     ],
 )  # fmt: skip

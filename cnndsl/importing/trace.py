@@ -9,14 +9,13 @@ import torch
 from torch import nn
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Operation, Refusal, Tensor, Traced, Unspeakable, Use
-from cnndsl.importing.tracing.arguments import attributes
+from cnndsl.importing.recorded import Refusal, Tensor, Traced, Unspeakable
 from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
 from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.importing.tracing.modules import Modules
 from cnndsl.importing.tracing.places import place_of_error
 from cnndsl.importing.tracing.recorder import NeedsValues, Recorder
-from cnndsl.importing.tracing.runs import Unlike, with_training
+from cnndsl.importing.tracing.records import Tree
 from cnndsl.importing.tracing.watching import watching
 
 #: The batch of a run. Batch normalisation in training takes no batch of one.
@@ -36,25 +35,46 @@ def trace(
     ``__init__`` of modules was given. The module stays as it is. Raises :class:`Unspeakable`.
     """
     modules = Modules(module, leaves)
+    if modules.scripted:
+        raise Unspeakable(modules.scripted)
     try:
-        recorder = _run(modules, inputs, training=False, has_values=False)
+        run = _run(modules, inputs)
     except _Failed as failed:
-        recorder = _run_with_values(modules, inputs, failed)
-    if recorder.refusals:
-        raise Unspeakable(recorder.refusals)
-    trained: Recorder | Exception
+        run = _run_with_values(modules, inputs, failed)
+    if run.refusals:
+        raise Unspeakable(run.refusals)
+    tree = Tree(run, _resized(modules, inputs, run), _trained(modules, inputs, run), arguments or {})
+    traced = tree.traced(module)
+    if tree.refusals:
+        raise Unspeakable(tree.refusals)
+    return traced
+
+
+def _trained(modules: Modules, inputs: Inputs, run: Recorder) -> Recorder | Exception:
     try:
-        trained = _run(modules, inputs, training=True, has_values=recorder.has_values)
-    except (_Failed, Unspeakable) as failed_in_training:
-        trained = failed_in_training
-    return _Tree(recorder, trained, arguments or {}).traced(module)
+        return _run(modules, inputs, training=True, has_values=run.has_values)
+    except (_Failed, Unspeakable) as failed:
+        return failed
+
+
+def _resized(modules: Modules, inputs: Inputs, run: Recorder) -> Recorder | None:
+    """A run with another batch, and other heights and widths if the module takes them."""
+    for factors in ((2, 3), (2, 2), (1, 1)):
+        if run.has_values and factors != (1, 1):
+            continue  # takes too long
+        scaled = {name: (*shape[:1], *(s * f for s, f in zip(shape[1:], (*factors, 2)))) for name, shape in inputs.items()}
+        try:
+            return _run(modules, scaled, batch=BATCH + 1, has_values=run.has_values)
+        except (_Failed, Unspeakable):
+            continue
+    return None
 
 
 def failure(module: nn.Module, inputs: Inputs) -> str:
     """Why a module does not run with these inputs, "" if it does, or if something else prevents a spec."""
     modules = Modules(module)
     try:
-        _run(modules, inputs, training=False, has_values=False)
+        _run(modules, inputs)
     except _Failed as failed:
         if not failed.for_want_of_values:
             return failed.told.message
@@ -77,13 +97,15 @@ class _Failed(Exception):
         super().__init__(told.message)
 
 
-def _run(modules: Modules, inputs: Inputs, training: bool, has_values: bool) -> Recorder:
+def _run(
+    modules: Modules, inputs: Inputs, training: bool = False, has_values: bool = False, batch: int = BATCH
+) -> Recorder:
     refusals: list[Refusal] = []
     root = modules.root
     with borrowed(root, cloned if has_values else on_meta), torch.no_grad():
         root.train(training)
         recorder = Recorder(modules, refusals, has_values)
-        given = {name: _tensor((BATCH, *shape), has_values) for name, shape in inputs.items()}
+        given = {name: _tensor((batch, *shape), has_values) for name, shape in inputs.items()}
         for name, tensor in given.items():
             recorder.new(tensor, Tensor(tuple(tensor.shape), name.rpartition(".")[2]))
         args, kwargs = arranged(root, given)
@@ -105,7 +127,7 @@ def _raised(error: Exception) -> str:
 def _run_with_values(modules: Modules, inputs: Inputs, failed: _Failed) -> Recorder:
     """What cannot run without values may run with them; torch's errors are also better then."""
     try:
-        return _run(modules, inputs, training=False, has_values=True)
+        return _run(modules, inputs, has_values=True)
     except _Failed as again:
         raise Unspeakable([again.told]) from failed
 
@@ -114,74 +136,3 @@ def _tensor(shape: tuple[int, ...], has_values: bool) -> torch.Tensor:
     if not has_values:
         return torch.empty(shape, device="meta")
     return torch.rand(shape, generator=torch.Generator().manual_seed(0))
-
-
-class _Tree:
-    """Makes the records of a network's modules."""
-
-    def __init__(self, recorder: Recorder, trained: Recorder | Exception, arguments: Mapping[nn.Module, Any]) -> None:
-        self.recorder = recorder
-        self.trained = trained
-        self.arguments = arguments
-        self._done: dict[nn.Module, Traced] = {}
-
-    def traced(self, module: nn.Module) -> Traced:
-        if module not in self._done:
-            modules = self.recorder.modules
-            uses, training, notes = self._uses(module)
-            called = self.recorder.called.get(module, {})
-            self._done[module] = Traced(
-                path=modules.paths[module][0],
-                paths=tuple(modules.paths[module]),
-                module=module,
-                is_leaf=module in modules.leaves,
-                arguments=self.arguments.get(module) or attributes(module),
-                children={path: self.traced(child) for path, child in called.items()},
-                uses=uses,
-                training=training,
-                notes=notes,
-            )
-        return self._done[module]
-
-    def _uses(self, module: nn.Module) -> tuple[tuple[Use, ...], tuple[Use, ...], tuple[Refusal, ...]]:
-        """The uses in evaluation mode, those in training mode if they differ, and what is to be told of that."""
-        uses = _whole(self.recorder, module)
-        if isinstance(self.trained, Exception):
-            told = self._note(module, f"it does not run in training mode: {self.trained}", None)
-            return uses, (), (told,) if module is self.recorder.modules.root else ()
-        trained = _whole(self.trained, module)
-        alone = [operation for use in trained for operation in use.operations if self._only_trains(operation, module)]
-        notes = tuple(self._left_out(module, operation) for operation in alone)
-        try:
-            if len(uses) != len(trained):
-                raise Unlike(None)
-            kept = [_without(use, alone) for use in trained]
-            return tuple(with_training(one, two) for one, two in zip(uses, kept)), (), notes
-        except Unlike as unlike:
-            place = unlike.operation.place if unlike.operation else None
-            if not (alone and unlike.operation is None):
-                notes = (*notes, self._note(module, "`forward` does something else in training mode", place))
-            return uses, trained, notes
-
-    def _only_trains(self, operation: Operation, module: nn.Module) -> bool:
-        assert isinstance(self.trained, Recorder)
-        if operation.target != "module":
-            return False
-        return self.trained.called[module][operation.module] not in self.recorder.uses
-
-    def _left_out(self, module: nn.Module, operation: Operation) -> Refusal:
-        return self._note(module, f"`{operation.module}` runs only in training mode and is left out", operation)
-
-    def _note(self, module: nn.Module, message: str, where: Any) -> Refusal:
-        place = where.place if isinstance(where, Operation) else where
-        path = self.recorder.modules.paths[module][0]
-        return Refusal(Code.LEFT_OUT, message, place, "", path, type(module).__name__)
-
-
-def _whole(recorder: Recorder, module: nn.Module) -> tuple[Use, ...]:
-    return tuple(use for use in recorder.uses.get(module, ()) if use is not None)
-
-
-def _without(use: Use, left_out: list[Operation]) -> Use:
-    kept = tuple(operation for operation in use.operations if all(operation is not other for other in left_out))
-    return Use(use.inputs, kept, use.outputs)

@@ -16,7 +16,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from torch.overrides import TorchFunctionMode
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Extent, Held, Made, Operation, Place, Refusal, Tensor, Unspeakable, Use
+from cnndsl.importing.recorded import Extent, Held, Made, Number, Operation, Place, Refusal, Tensor, Unspeakable, Use
 from cnndsl.importing.tracing import numbers
 from cnndsl.importing.tracing.functions import canonical, last, needs_values, recorded_name
 from cnndsl.importing.tracing.memory import Changes
@@ -54,7 +54,8 @@ class Running:
 
 
 class Recorder(TorchFunctionMode):
-    """Records what a network does. ``uses`` has the runs of each module, in the order in which they began."""
+    """Records what a network does. ``uses`` has the runs of each module, in the order in which they began, ``called``
+    the modules that each module has called, ``lost`` the numbers of which Python has made plain ones."""
 
     def __init__(self, modules: Modules, refusals: list[Refusal], has_values: bool) -> None:
         super().__init__()
@@ -63,6 +64,7 @@ class Recorder(TorchFunctionMode):
         self.has_values = has_values
         self.uses: dict[nn.Module, list[Use | None]] = {}
         self.called: dict[nn.Module, dict[str, nn.Module]] = {}
+        self.lost: list[Number] = []
         self._holders = holders(modules.root)
         self._known: dict[int, Known] = {}
         self._changes = Changes()
@@ -244,9 +246,6 @@ class Recorder(TorchFunctionMode):
     def call(self, original: Any, module: nn.Module, args: Args, kwargs: Keywords) -> Any:
         if not self.is_watching and self._stack:
             return original(module, *args, **kwargs)
-        if isinstance(module, torch.jit.ScriptModule):
-            help = "import the Python class from which it was made"
-            self.stop(Code.OPERATION, "a module compiled by `torch.jit.script` cannot be looked into", None, help)
         if type(module) is torch.nn.utils.parametrize.ParametrizationList:
             with torch._C.DisableTorchFunction():
                 return self._parametrized(original, module, args, kwargs)
@@ -393,10 +392,14 @@ def _numel(tensor: Tensor) -> int:
     return numbers.product(_shape(tensor)) if tensor.shape else 1
 
 
+def _length(tensor: Tensor) -> int:
+    return numbers.made_plain(tensor.shape[0], Extent(tensor, 0))  # type: ignore[no-any-return]
+
+
 #: What gives sizes.
 SIZES: dict[str, Callable[..., Any]] = {
     "torch.Tensor.shape": _shape, "torch.Tensor.size": _size, "torch.Tensor.numel": _numel,
-    "torch.Tensor.nelement": _numel, "torch.numel": _numel,
+    "torch.Tensor.nelement": _numel, "torch.numel": _numel, "torch.Tensor.__len__": _length,
 }  # fmt: skip
 
 

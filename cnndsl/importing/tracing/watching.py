@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnndsl.importing.tracing import numbers
 from cnndsl.importing.tracing.recorder import Recorder
 
 
@@ -31,6 +32,7 @@ def watching(recorder: Recorder) -> Iterator[None]:
             _replace(stack, namespace, name, _whole(recorder, function))
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
+        stack.enter_context(numbers.telling(recorder.lost.append))
         stack.enter_context(recorder)
         yield
 
