@@ -1,0 +1,175 @@
+"""The names of steps: those of modules as they are, and names for tensors that something fetches."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
+from itertools import count
+from typing import TypeAlias
+
+from cnndsl.graph.scope import unusable_step
+from cnndsl.importing.body import Body, Node
+from cnndsl.importing.recorded import Tensor
+from cnndsl.importing.structure.pieces import Pieces, Run, by_name, fetches, makes
+from cnndsl.layers import LAYERS
+from cnndsl.record import Record
+from cnndsl.spec.names import MAX_NAME
+from cnndsl.spec.steps import last_part
+from cnndsl.spec.words import INPUT
+
+#: The names of a node's outputs if it has several.
+OutputsOf: TypeAlias = "Callable[[Node], tuple[str, ...]]"
+
+
+def legal(name: str, is_child: bool = True) -> str:
+    """The name of a module or tensor as the language takes it: ``3`` is ``m3``, ``in`` is ``in_``."""
+    if not unusable_step(name, is_child):
+        return name
+    first, *keys = name.split(".")
+    return ".".join((_legal(first), *map(_legal_key, keys)))
+
+
+def _legal(part: str) -> str:
+    cleaned = re.sub(r"\W", "_", part, flags=re.ASCII)[: MAX_NAME - 1]
+    cleaned = f"m{cleaned}" if not cleaned or cleaned[0].isdigit() or cleaned.startswith("__") else cleaned
+    return f"{cleaned}_" if unusable_step(cleaned, True) else cleaned
+
+
+def _legal_key(part: str) -> str:
+    return _legal(part) if unusable_step(f"x.{part}", True) else part
+
+
+def unique(name: str, taken: Collection[str]) -> str:
+    """A name that is not taken yet: ``x``, ``x2``, ``x3``."""
+    if name not in taken:
+        return name
+    stem = f"{name}_" if name[-1].isdigit() else name
+    return next(other for number in count(2) if (other := f"{stem}{number}") not in taken)
+
+
+class Names(Record, frozen=True, eq=False):
+    """``modules`` has the names of modules by those in Python, ``inputs`` those of several inputs, ``steps`` those that
+    steps of nodes have, and ``tensors`` those by which tensors are fetched. ``outputs`` are the names of several
+    outputs, and ``copies`` those tensors among them that get their name in a step of its own."""
+
+    modules: Mapping[str, str]
+    inputs: tuple[str, ...]
+    steps: Mapping[Node, str]
+    tensors: Mapping[Tensor, str]
+    outputs: tuple[str, ...] = ()
+    copies: tuple[tuple[Tensor, str], ...] = ()
+
+
+def named(body: Body, pieces: Pieces, outputs_of: OutputsOf) -> Names:
+    if _is_chain(body, pieces):
+        modules = {node.name: "" if node.name.isdigit() else legal(node.name) for node in body.nodes if node.name}
+        return Names(modules, (), {node: modules[node.name] for node in body.nodes if node.name}, {})
+    return _Namer(body, {*fetches(pieces)}, outputs_of).names(pieces)
+
+
+def _is_chain(body: Body, pieces: Pieces) -> bool:
+    """Whether the steps are an ``nn.Sequential``, in which unnamed modules are called by their index. A module without
+    weights that runs again under a number is written again there."""
+    if len(body.inputs) > 1 or [*body.outputs] != [""]:
+        return False
+    ran: set[str] = set()
+    for piece in pieces:
+        if not isinstance(piece, Run) or by_name(piece.node) or "." in piece.node.name:
+            return False
+        name = piece.node.name
+        if name and name in ran and not name.isdigit():
+            return False
+        ran.add(name)
+    return True
+
+
+class _Namer:
+    """Gives names in the order in which tensors are made. ``taken`` holds all that are given, ``wanted`` the tensors
+    that need one."""
+
+    def __init__(self, body: Body, fetched: set[Tensor], outputs_of: OutputsOf) -> None:
+        self.body = body
+        self.outputs_of = outputs_of
+        self.several = [*body.outputs] != [""]
+        self.wanted = fetched | ({*body.outputs.values()} if self.several else set())
+        self.modules = _modules(body)
+        self.taken = {INPUT, *self.modules.values(), *(h for name in self.modules.values() for h in _holders(name))}
+        self.steps: dict[Node, str] = {}
+        self.tensors: dict[Tensor, str] = {}
+        self.counts: Counter[str] = Counter()
+        #: What the tensors that are outputs should be called.
+        keys = body.outputs.items() if self.several else ()
+        self.keys = {tensor: key for key, tensor in keys if not unusable_step(key, False)}
+
+    def names(self, pieces: Pieces) -> Names:
+        inputs = self._inputs()
+        ran: set[str] = set()
+        for node in makes(pieces):
+            is_new = node.name not in ran or not node.name
+            ran.add(node.name)
+            if node.name and is_new:
+                self._step(node, self.modules[node.name])
+            elif self.wanted.intersection(node.outputs):
+                wished = next((tensor.name for tensor in node.outputs if tensor.name), "x1")
+                self._step(node, self._new(self.keys.get(node.outputs[0], wished)))
+            if is_new and node.word in LAYERS:
+                self._count(node)
+        outputs, copies = self._outputs() if self.several else ((), ())
+        return Names(self.modules, inputs, self.steps, self.tensors, outputs, copies)
+
+    def _inputs(self) -> tuple[str, ...]:
+        if len(self.body.inputs) == 1:
+            self.tensors |= dict.fromkeys(self.body.inputs.values(), INPUT)
+            return ()
+        for name, tensor in self.body.inputs.items():
+            self.tensors[tensor] = self._new(name)
+        return tuple(self.tensors.values())
+
+    def _step(self, node: Node, name: str) -> None:
+        self.steps[node] = name
+        outputs = self.outputs_of(node)
+        self.tensors |= zip(node.outputs, [f"{name}.{output}" for output in outputs] or [name])
+
+    def _count(self, node: Node) -> None:
+        """Names an unnamed layer if the language would call it as another step is called, by its kind and a count."""
+        kind = LAYERS[node.word].short_name
+        self.counts[kind] += 1
+        automatic = f"{kind}{self.counts[kind]}"
+        if node not in self.steps:
+            if automatic in self.taken:
+                self._step(node, self._new(node.outputs[0].name or kind))
+            self.taken.add(automatic)
+
+    def _new(self, wished: str) -> str:
+        cleaned = legal(wished.replace(".", "_"), is_child=True)
+        name = unique(cleaned[:1].lower() + cleaned[1:], self.taken)
+        self.taken.add(name)
+        return name
+
+    def _outputs(self) -> tuple[tuple[str, ...], tuple[tuple[Tensor, str], ...]]:
+        """The names of the outputs. The network's own keep their keys."""
+        names: list[str] = []
+        copies: list[tuple[Tensor, str]] = []
+        given = {*self.body.inputs.values()}
+        for key, tensor in self.body.outputs.items():
+            name = self.tensors[tensor]
+            is_kept = bool(self.body.module.path) or tensor not in self.keys or last_part(name) == key
+            if not is_kept or tensor in given or last_part(name) in map(last_part, names):
+                name = self._new(key)
+                copies.append((tensor, name))
+            names.append(name)
+        return tuple(names), tuple(copies)
+
+
+def _modules(body: Body) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for node in body.nodes:
+        if node.name and node.name not in names:
+            names[node.name] = unique(legal(node.name), names.values())
+    return names
+
+
+def _holders(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[:end]) for end in range(1, len(parts))]
