@@ -221,8 +221,6 @@ def _proved(proof: Proof) -> Iterator[str]:
     yield f"equal {how}: outputs and gradients for inputs of {compared}{training}"
     if len({shapes[0][2:] for shapes in proof.shapes}) == 1:
         yield "the module takes no other size"
-    if proof.spare:
-        yield f"without {len(proof.spare)} tensors that never run"
 
 
 def _sizes(shape: Sequence[int]) -> str:

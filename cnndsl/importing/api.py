@@ -15,7 +15,8 @@ from cnndsl.importing.convert import convert
 from cnndsl.importing.guess import guess_input
 from cnndsl.importing.leaves import Kept, layers_of
 from cnndsl.importing.proof import Proof, Unequal, prove
-from cnndsl.importing.recorded import Unspeakable
+from cnndsl.importing.proof.names import MOST, is_below
+from cnndsl.importing.recorded import Refusal, Unspeakable
 from cnndsl.importing.refusals import diagnostics_of
 from cnndsl.record import Record
 from cnndsl.spec.names import unusable
@@ -49,7 +50,19 @@ def import_module(
     with layers_of(module, leaves) as kept, _as_module_error():
         made = convert(module, inputs, name, sorted(kept.names), arguments)
         proof = prove(made.text, module, [*inputs.values()], left_out=made.unused) if compare else None
-    return Imported(made.text, inputs, tuple(diagnostics_of(made.warnings)), proof, kept)
+    warned = diagnostics_of((*made.warnings, *_left_out(module, made.unused)))
+    return Imported(made.text, inputs, tuple(warned), proof, kept)
+
+
+def _left_out(module: nn.Module, unused: Collection[str]) -> Iterator[Refusal]:
+    """One warning for the modules with tensors that never ran."""
+    names = [*module.state_dict()]
+    counts = {path: sum(is_below(name, [path]) for name in names) for path in unused}
+    paths = [f"`{path}`" for path, count in counts.items() if count]
+    if paths:
+        listed = ", ".join(paths[:MOST]) + (f" and {len(paths) - MOST} more" if len(paths) > MOST else "")
+        several = f"{listed} do not run in evaluation" if paths[1:] else f"{listed} does not run in evaluation"
+        yield Refusal(Code.LEFT_OUT, f"{several}: the spec leaves out {sum(counts.values())} tensors")
 
 
 def from_module(
