@@ -56,11 +56,8 @@ class Search(Struct):
 
     def explain(self, slot: Slot) -> None:
         new, own = (_NEW_TEST, _OWN_TEST) if slot.is_test else (_NEW, _OWN)
-        known = [*self.known(slot)]
-        best = simplest(slot.values, known)
         others = [Known(Ref(name), values, new) for name, values in self.candidates(slot)]
-        if (other := simplest(slot.values, [*known, *others])) and (best is None or other.cost < best.cost):
-            best = other
+        best = simplest(slot.values, [*self.known(slot), *others])
         if best is None or best.cost > own:
             slot.expr = variable = hidden("own", len(self.parameters))
             self.parameters[variable.name] = slot.values
