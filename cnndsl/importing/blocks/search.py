@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, field
 
-from cnndsl.emit.source.expr import Ref, free_names, hidden, weight
+from cnndsl.emit.source.expr import Lit, Ref, free_names, hidden, weight
 from cnndsl.importing.alike import ABSENT, Hole
 from cnndsl.importing.blocks.formulas import Known, simplest
 from cnndsl.importing.blocks.slots import Slot
@@ -55,6 +55,9 @@ class Search(Struct):
             self.explain(slot)
 
     def explain(self, slot: Slot) -> None:
+        if slot.constant is not ABSENT:
+            slot.expr = Lit(slot.constant)
+            return
         new, own = (_NEW_TEST, _OWN_TEST) if slot.is_test else (_NEW, _OWN)
         others = [Known(Ref(name), values, new) for name, values in self.candidates(slot)]
         best = simplest(slot.values, [*self.known(slot), *others])

@@ -9,7 +9,7 @@ from typing import Any
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from cnndsl.emit.source.expr import Expr, Ref, free_names, substitute
+from cnndsl.emit.source.expr import Expr, Lit, Ref, free_names, substitute
 from cnndsl.importing.alike import ABSENT, Alike, Hole, alike_values, filled, of_layers
 from cnndsl.importing.blocks.formulas import key
 from cnndsl.importing.blocks.names import free
@@ -94,7 +94,9 @@ class _Spelling(Struct):
         """The steps with what explains each hole, after the ``let`` that this needs."""
         self._keep_sizes()
         self._name()
-        found = {hole.variable.name: self._at(hole, slot.expr) for slot in self.search.slots for hole in slot.holes}
+        found = {
+            hole.variable.name: _data(self._at(hole, slot.expr)) for slot in self.search.slots for hole in slot.holes
+        }
         made = filled(steps, found)
         return (Let(tuple(self.lets.items())), *made) if self.lets else made
 
@@ -207,6 +209,11 @@ class _Spelling(Struct):
         defaults = [of_layers(hole.word).get(hole.argument, ABSENT) for hole in own if hole.role == "argument"]
         several = [default for default in defaults if sum(alike_values(value, default) for value in present) > 1]
         return (several[0] if several else ABSENT), any(hole.argument in _WIDTHS for hole in holes)
+
+
+def _data(expr: Expr) -> Any:
+    """A value as the trees have it."""
+    return expr.value if isinstance(expr, Lit) else expr
 
 
 def _nothing(value: Any) -> Any:
