@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -155,6 +154,8 @@ def _report(diagnostics: Sequence[Diagnostic], form: str) -> None:
 
 def _kept(draft: str) -> str:
     """The path of a temporary file with a text."""
+    import tempfile
+
     with tempfile.NamedTemporaryFile("w", prefix="cnndsl-", suffix=".yaml", delete=False, encoding="utf-8") as file:
         file.write(draft)
     return file.name
