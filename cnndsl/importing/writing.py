@@ -249,9 +249,9 @@ class Writer:
         """One argument: itself, unless it is a list that would spread over the arguments, or a mapping."""
         ((_, value),) = arguments
         is_mapping = isinstance(value, LayerValue) and bool(value.arguments)
-        if signature.whole or not (is_mapping or may_be_list(value, self.lists)):
-            return data(value)
-        return by_name(arguments)
+        if is_mapping or (may_be_list(value, self.lists) and not signature.whole):
+            return by_name(arguments)
+        return data(value)
 
 
 def _name(name: Any) -> dict[str, Any]:
