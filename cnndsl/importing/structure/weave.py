@@ -103,9 +103,9 @@ class _Loom:
 
 
 def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
-    """The tensors that are made on the way, in the order in which they were made, and at last the outputs. They are what
-    several steps take or one takes by name, what modules with several outputs make, and what a merge takes which is not
-    nested if another such merge is on the way to it."""
+    """The tensors that are made on the way, in the order in which they were made, and at last the outputs: what several
+    steps take or one takes by name, what modules with several outputs make, and what a merge takes which is not nested
+    if another such merge is on the way to it."""
     owner: dict[Maker, Node] = {}
     for merge in sorted(nested, key=lambda node: -flow.order[node]):
         for node in flow.between(nested[merge], merge):
