@@ -70,13 +70,21 @@ def _pattern(name: Any) -> str:
 def folded(rows: Sequence[Steps]) -> list[Items]:
     """The steps of each row with all runs in them, the shortest rounds first. Steps that are a run elsewhere, also in
     another row, are a run of one round, so that ``[A, A, B, A, B]`` is ``(A+ B)+``."""
-    forms = Forms()
-    made, before = [_collapsed(steps, forms) for steps in rows], None
-    while made != before:
+    forms, made, period = Forms(), list[Items](rows), 1
+    while 2 * period <= max(map(_longest, made), default=0):
         before = made
-        rounds = sorted({forms.all(run.rounds[0]) for items in made for run in runs_in(items)}, key=len)
-        made = [_collapsed(_with_single(items, rounds, forms), forms) for items in made]
+        made = [_with_period(items, period, forms) for items in made]
+        period = 1 if made != before else period + 1
+        if made != before:
+            rounds = sorted({forms.all(run.rounds[0]) for items in made for run in runs_in(items)}, key=len)
+            made = [_with_single(items, rounds, forms) for items in made]
     return made
+
+
+def _longest(items: Items) -> int:
+    """The length of the longest list in items."""
+    lists = (inner for item in items for inner in (item.rounds if isinstance(item, Run) else nested(item)))
+    return max(len(items), *map(_longest, lists), 0)
 
 
 def runs_in(items: Items) -> Iterator[Run]:
@@ -88,17 +96,9 @@ def runs_in(items: Items) -> Iterator[Run]:
             yield from runs_in(inner)
 
 
-def _collapsed(items: Items, forms: Forms) -> Items:
-    items = within(items, lambda inner: _collapsed(inner, forms))
-    period = 1
-    while 2 * period <= len(items):
-        made = _with_period(items, period, forms)
-        period = 1 if len(made) < len(items) else period + 1
-        items = made
-    return items
-
-
 def _with_period(items: Items, period: int, forms: Forms) -> Items:
+    """The items with a run for all rounds of so many items that are of one form."""
+    items = within(items, lambda inner: _with_period(inner, period, forms))
     numbers = forms.all(items)
     made: list[Any] = []
     at = 0
@@ -123,8 +123,8 @@ def _joined(rounds: Sequence[Items]) -> Run:
 
 
 def _with_single(items: Items, rounds: Sequence[tuple[int, ...]], forms: Forms) -> Items:
-    """The items with runs of one round where steps have the form of a round, which stay as they are themselves."""
-    items = within(items, lambda inner: inner if forms.all(inner) in rounds else _with_single(inner, rounds, forms))
+    """The items with runs of one round where steps have the form of a round. The rounds themselves stay as they are."""
+    items = tuple(_with_single_inside(item, rounds, forms) for item in items)
     for form in rounds:
         numbers, made, at = forms.all(items), [], 0
         while at < len(items):
@@ -133,6 +133,18 @@ def _with_single(items: Items, rounds: Sequence[tuple[int, ...]], forms: Forms) 
             at += len(form) if found else 1
         items = tuple(made)
     return items
+
+
+def _with_single_inside(item: Any, rounds: Sequence[tuple[int, ...]], forms: Forms) -> Any:
+    def change(inner: Items) -> Items:
+        is_round = isinstance(item, Run) and forms.all(inner) in rounds
+        return (
+            tuple(_with_single_inside(one, rounds, forms) for one in inner)
+            if is_round
+            else _with_single(inner, rounds, forms)
+        )
+
+    return within((item,), change)[0]
 
 
 class Together:
