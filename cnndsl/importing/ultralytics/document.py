@@ -124,8 +124,8 @@ def _in_model_file(errors: Sequence[Diagnostic], text: str, model: ModelFile, ne
 
 
 def _row_of(error: Diagnostic, starts: Sequence[int], network: Network) -> Row | None:
-    """The row whose step has the error, or calls the block that has it."""
-    called = re.search(r"called at (\d+):\d+$", error.trail[-1]) if error.trail else None
-    line = int(called[1]) if called else error.span.line if error.span else 0
+    """The row whose step has the error, or leads to it: the steps are the last lines that the trail names."""
+    called = [int(line) for place in error.trail for line in re.findall(r"\b(\d+):\d+", place)]
+    line = max([*called, error.span.line if error.span else 0])
     before = [row for start, (row, _) in zip(starts, network.steps) if start <= line]
     return before[-1] if before else None
