@@ -25,6 +25,7 @@ from cnndsl.spec.tree import Listing, Mapping, read
 
 #: Pixels of a side: what Ultralytics trains detectors and classifiers with.
 _SIDE, _CLASSIFIED_SIDE = 640, 224
+_UNDECODED = "# What decodes its outputs, such as the sigmoid of the scores, is not part of it."
 
 
 def text_of(model: ModelFile, faults: Faults) -> str:
@@ -57,7 +58,8 @@ def _head(model: ModelFile, network: Network, blocks: Sequence[Definition]) -> l
     name = re.sub(r"\W+", "_", model.name, flags=re.ASCII)
     params = _params(model, network, blocks)
     return [
-        f"# Imported from Ultralytics' {one_line(Path(model.source.name).name)} by `cnndsl import`.",
+        f"# Imported from the model file {one_line(Path(model.source.name).name)} by `cnndsl import`.",
+        *([_UNDECODED] if network.maps else []),
         *([] if unusable(name) else [f"name: {name}"]),
         f"input: [{model.channels}, {side}, {side}]",
         *(["params:", *(f"  {line}" for line in params)] if params else []),
