@@ -178,11 +178,11 @@ class _Walk:
         known = [one if one is ABSENT else _known(one, given) for one, given in zip(values, self.givens(place))]
         return self.hole(known, place, role, argument)
 
-    def text(self, values: Sequence[Any], parted: Sequence[Sequence[str | int]], place: _Place) -> Template:
+    def text(self, values: Sequence[Any], parted: Sequence[Sequence[str | int]], place: _Place) -> Any:
         """A text with holes for the numbers in it."""
         each = iter(parted)
         rows = [(ABSENT,) * len(parted[0]) if one is ABSENT else next(each) for one in values]
-        return Template(tuple(self.value(column, place, "number") for column in zip(*rows)))
+        return templated(self.value(column, place, "number") for column in zip(*rows))
 
     def template(self, values: Sequence[Any], place: _Place, role: str, argument: str) -> Any:
         """A text with values in it, which differ."""
