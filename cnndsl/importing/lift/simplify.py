@@ -23,7 +23,8 @@ def simplified(body: DraftBody, refuse: Callable[[Place | None, Unsaid], None]) 
         nodes = changed
     for node in nodes:
         if node.word.startswith("?"):
-            refuse(node.place, Unsaid(f"`{node.options['?']}` is not an operation of the language"))
+            why = node.arguments.get("why", "is not an operation of the language")
+            refuse(node.place, Unsaid(f"`{node.options['?']}` {why}", node.arguments.get("help", "")))
     return replaced(body, nodes, body.outputs)
 
 
@@ -32,6 +33,10 @@ class Chains:
 
     def __init__(self, nodes: Sequence[Draft], body: DraftBody) -> None:
         self.made = {tensor: node for node in nodes for tensor in node.outputs}
+        self.nodes_after: dict[Tensor, list[Draft]] = {}
+        for node in nodes:
+            for tensor in node.inputs:
+                self.nodes_after.setdefault(tensor, []).append(node)
         self.takers = Counter(tensor for node in nodes for tensor in node.inputs) + Counter(body.outputs.values())
 
     def before(self, node: Draft, *words: str) -> Draft | None:
@@ -67,6 +72,11 @@ def _with(nodes: list[Draft], gone: set[int], node: Draft, new: Draft | None) ->
 
 #: The nodes that a change takes away, and the one that comes in place of the node it looked at.
 Change = tuple[Sequence[Draft], Draft | None]
+
+
+def _unread(node: Draft, chains: Chains) -> Change | None:
+    """Nothing takes it, or only its size is asked for."""
+    return ((node,), None) if node.word.startswith("?") and not chains.takers[node.outputs[0]] else None
 
 
 def _shuffle(node: Draft, chains: Chains) -> Change | None:
@@ -138,9 +148,6 @@ def _broadcast(node: Draft, chains: Chains) -> Change | None:
     return None
 
 
-_SIXTH: Mapping[str, Any] = {"other": 6}
-
-
 def _hard_sigmoid(node: Draft, chains: Chains) -> Change | None:
     """``relu6(x + 3) / 6``."""
     if node.word != "?divide" or node.arguments["other"] != 6 or (bent := chains.before(node, "ReLU6")) is None:
@@ -151,6 +158,14 @@ def _hard_sigmoid(node: Draft, chains: Chains) -> Change | None:
     return (moved, bent), connected(node, {}, word="Hardsigmoid", arguments={}, inputs=moved.inputs, options={})
 
 
+def _expanded(node: Draft, chains: Chains) -> Change | None:
+    """One pixel in the size of another image, which no merge broadcasts."""
+    takers = chains.nodes_after.get(node.outputs[0], ())
+    if node.word != "?expand" or len(node.inputs) != 2 or any(taker.word in BROADCASTING for taker in takers):
+        return None
+    return (), connected(node, {}, word="Upsample", arguments={}, options={})
+
+
 CHANGES: Sequence[Callable[[Draft, Chains], Change | None]] = (
-    _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid,
+    _unread, _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid, _expanded,
 )  # fmt: skip

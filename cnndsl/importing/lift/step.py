@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from torch import nn
+
 from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.draft import Draft
-from cnndsl.importing.lift.formulas import evaluated, expression, value
+from cnndsl.importing.lift.formulas import evaluated, expression, extent_of, value
 from cnndsl.importing.lift.leaves import written
 from cnndsl.importing.recorded import Arithmetic, Held, Made, Number, Operation, Tensor
 from cnndsl.layers import LAYERS, Refused, Shape
@@ -28,13 +30,12 @@ class Step:
     """Writes the nodes of one operation. A rule returns the tensor that it gives, or several as torch does."""
 
     def __init__(
-        self,
-        operation: Operation,
-        name: str,
-        known: Callable[[Tensor], Tensor | None],
+        self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None], module: nn.Module,
         training: Mapping[str, Any] = {},
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.operation = operation
+        #: The module whose operation it is.
+        self.module = module
         #: What a tensor of the record is in the body; None if it is in another.
         self.known = known
         #: The function, as a person calls it: ``torch.cat``, ``Tensor.view``.
@@ -80,6 +81,16 @@ class Step:
             f"`{self.name}` takes the size of another tensor, {sizes}",
             "only `Upsample: {like: NAME}` reads the size of another tensor",
         )
+
+    def sizes_of(self, sizes: Sequence[Any], axes: int) -> Tensor | None:
+        """The tensor of this body whose spatial sizes these are."""
+        extents = [extent_of(size) for size in sizes]
+        found = [extent for extent in extents if extent is not None]
+        if len(found) == axes and [dim for _, dim in found] == [*range(2, axes + 2)]:
+            first = self.known(found[0][0])
+            if first is not None and len(first.shape) == axes + 2:
+                return first if all(self.known(tensor) is first for tensor, _ in found) else None
+        return None
 
     def trains(self, name: str, given: Any) -> Any:
         """An argument's value in training mode."""
