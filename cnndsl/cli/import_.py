@@ -24,7 +24,7 @@ from cnndsl.cli.common import (
 )
 from cnndsl.cli.completion import complete_target
 from cnndsl.cli.pictures import check_files, force_option
-from cnndsl.diagnostics import Diagnostic, ModuleError, RunError
+from cnndsl.diagnostics import Diagnostic, Faults, ModuleError, RunError
 from cnndsl.report_formats import FORMATS
 from cnndsl.spec.names import unusable
 from cnndsl.terminal import say, show, show_exactly
@@ -94,7 +94,7 @@ def import_(
     _check_free(output, weights, force)
     with ending(), _reporting(form):
         if target.endswith(MODEL_FILE):
-            written = _write({output: _model_file(target, arguments).encode()})
+            written = _write({output: _model_file(target, arguments, name or "").encode()})
         else:
             built, done, how = _module(target, arguments, inputs, name or "", leaves)
             files: dict[Path | None, bytes] = {weights: _saved(built.module, done)} if weights else {}
@@ -119,7 +119,7 @@ def _check_usage(
         raise click.UsageError(f"--format {form} prints to stdout: name a file for the spec with -o")
     if name is not None and (reason := unusable(name)):
         raise click.BadParameter(f"`{name}` {reason}", param_hint="--name")
-    given = {"--input": inputs, "--name": name, "--leaf": leaves, "--weights": weights}
+    given = {"--input": inputs, "--leaf": leaves, "--weights": weights}
     if target.endswith(MODEL_FILE) and (useless := [option for option, value in given.items() if value]):
         raise click.UsageError(f"{useless[0]} is for modules; {target} is a model file")
 
@@ -136,9 +136,9 @@ def _reporting(form: str) -> Iterator[None]:
     """Ends the program with the reasons why a module cannot be a spec, in the format that is asked for."""
     try:
         yield
-    except ModuleError as error:
+    except Faults as error:
         _report(error.diagnostics, form)
-        if error.draft:
+        if isinstance(error, ModuleError) and error.draft:
             say(f"the spec as far as it came, for a report: {_kept(error.draft)}", err=True)
         sys.exit(exit_code(error.diagnostics))
     except RunError as error:
@@ -165,14 +165,14 @@ def _kept(draft: str) -> str:
     return file.name
 
 
-def _model_file(target: str, arguments: Sequence[str]) -> str:
+def _model_file(target: str, arguments: Sequence[str], name: str) -> str:
     """The spec of a model file of Ultralytics, which is compiled but has no module to be compared with."""
     from cnndsl.importing.ultralytics import spec_text
 
     given = dict(argument.partition("=")[::2] for argument in arguments)
     if unknown := given.keys() - {"scale"}:
         raise click.BadParameter(f"a model file takes `scale`, not `{min(unknown)}`", param_hint="--arg")
-    return spec_text(target, given.get("scale"))
+    return spec_text(target, given.get("scale"), name)
 
 
 def _module(
