@@ -17,7 +17,7 @@ from torch import nn
 from tracing import Replay, flat, operations, state
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Tensor, Traced, Unspeakable
+from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Traced, Unspeakable
 from cnndsl.importing.trace import trace
 
 HERE = Path(__file__).name
@@ -671,10 +671,23 @@ def test_arguments_of_init() -> None:
     assert nn.Module.__init__.__module__ == "torch.nn.modules.module"
 
 
-def test_real_networks() -> None:
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small", "squeezenet1_1"])
+def test_networks_of_torchvision(name: str) -> None:
     import torchvision
 
-    for name, size in (("shufflenet_v2_x0_5", 64), ("mobilenet_v3_small", 64), ("squeezenet1_1", 64)):
-        module = torchvision.models.get_model(name, weights=None)
-        result = traced(module, (3, size, size))
-        assert all(isinstance(tensor, Tensor) for tensor in result.uses[0].inputs.values())
+    traced(torchvision.models.get_model(name, weights=None), (3, 64, 64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hrnet_w18_small", "dla34", "dpn68", "skresnet18", "resnest14d", "mixnet_s", "tf_efficientnet_b0", "selecsls42",
+        "rexnet_100", "ghostnet_050", "mobileone_s0", "dm_nfnet_f0", "res2net50_14w_8s", "cspresnet50", "densenet121",
+        "ese_vovnet19b_dw", "convmixer_768_32", "resnetblur18", "resnetv2_50", "starnet_s1", "nf_regnet_b0",
+    ],
+)  # fmt: skip
+def test_networks_of_timm(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    module = timm.create_model(name, pretrained=False)
+    traced(module, (3, 64, 64))
