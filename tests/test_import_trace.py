@@ -233,6 +233,25 @@ def test_a_size_that_cannot_be_followed_is_refused() -> None:
     assert refusal.message.startswith("the number 6 depends on the size of the input")
 
 
+def test_a_size_that_is_another_one_elsewhere_is_refused() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return F.adaptive_avg_pool2d(x, max(x.shape[2:]))  # the larger
+
+    assert refused(of(forward), (4, 9, 9)).place.line == line("the larger")
+
+
+def test_a_path_that_depends_on_the_size_is_told() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[2] > 12:
+            x = F.max_pool2d(x, 2)  # large
+        return x + 1
+
+    (note,) = traced(of(forward), (4, 9, 9)).notes
+    assert note.message == "`forward` does something else for inputs of another size" and note.place.line == line(
+        "large"
+    )
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -371,6 +390,7 @@ def test_leaves_by_name() -> None:
     assert result.children["1"].is_leaf and operations(result) == ["0", "1"]
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_hooks_and_norms_of_weights() -> None:
     seen = []
     watched = nn.Conv2d(3, 3, 1)
@@ -413,6 +433,7 @@ def test_a_parametrized_weight_that_a_function_takes() -> None:
 # Other ways to run code
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_checkpoints() -> None:
     from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
