@@ -611,6 +611,21 @@ def test_errors_of_the_module_itself() -> None:
     assert missing.code is Code.FORWARD and "'y'" in missing.message
 
 
+def test_names_of_inputs() -> None:
+    def forward(self: Any, *args: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
+        return torch.cat([*args, *more.values()])
+
+    def inputs(forward: Any, *names: str) -> list[str]:
+        return [*trace(of(forward), dict.fromkeys(names, (4,))).uses[0].inputs]
+
+    assert inputs(forward, "args.0", "args.1", "y") == ["args.0", "args.1", "y"]
+    assert inputs(forward, "args") == ["args.0"]
+    assert inputs(forward, "y", "z") == ["y", "z"]
+    assert inputs(lambda self, x, *, y: x + y, "x", "y") == ["x", "y"]
+    assert inputs(lambda self, x, y=None: x + 1, "anything") == ["x"]
+    assert inputs(lambda this, x, y: x + y, "y", "x") == ["x", "y"]
+
+
 def test_an_unknown_input() -> None:
     with pytest.raises(Unspeakable) as error:
         trace(of(lambda self, image, mask=None: image), {"image": (4,), "masc": (4,)})
