@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnndsl.emit.source.expr import Lit, Op
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
+from cnndsl.importing.lift.leaves import written
 from cnndsl.importing.lift.regroup import flattened
 from cnndsl.importing.lift.step import Unsaid
 from cnndsl.importing.recorded import Place, Tensor
@@ -148,6 +150,49 @@ def _broadcast(node: Draft, chains: Chains) -> Change | None:
     return None
 
 
+def _divided(node: Draft, chains: Chains) -> Change | None:
+    """A division by a number that is no part of anything."""
+    if node.word != "?divide" or _hard_sigmoid(node, chains) is not None:
+        return None
+    inverse = Op("/", (Lit(1), Lit(node.arguments["other"])))
+    return (), connected(node, {}, word="Multiply", arguments={"other": inverse}, options={})
+
+
+def _affine(node: Draft, chains: Chains) -> Change | None:
+    """``weight * x + bias`` for each channel."""
+    if node.word != "?shift" or node.arguments["dim"] != 1 or (scale := chains.before(node, "Scale")) is None:
+        return None
+    state = {**scale.state, "bias": node.arguments["bias"]}
+    return (scale,), connected(node, {}, word="Affine", arguments={}, inputs=scale.inputs, state=state, options={})
+
+
+def _channels_first(node: Draft, chains: Chains) -> Change | None:
+    """``LayerNorm2d`` written out: ``u = x.mean(1)``, ``s = (x - u).pow(2).mean(1)``, ``(x - u) / sqrt(s + eps)``, and
+    a weight and a bias for each channel."""
+    if node.word != "Affine" or (ratio := chains.before(node, "divide")) is None:
+        return None
+    centred, root = (chains.made.get(tensor) for tensor in ratio.inputs)
+    if centred is None or root is None or root.word != "?sqrt":
+        return None
+    if (eps := chains.before(root, "Add")) is None or (variance := chains.before(eps, "Mean")) is None:
+        return None
+    if (square := chains.before(variance, "multiply")) is None or (mean := chains.made.get(centred.inputs[-1])) is None:
+        return None
+    over = {"dim": 1, "keepdim": True}
+    is_mean = mean.word == "Mean" and mean.arguments == variance.arguments == over
+    again = chains.made.get(square.inputs[0])
+    if not is_mean or square.inputs[0] is not square.inputs[1] or again is None:
+        return None
+    wanted = (mean.inputs[0], mean.outputs[0])
+    if len(node.outputs[0].shape) != 4 or {centred.word, again.word} != {"subtract"}:
+        return None
+    if centred.inputs != wanted or again.inputs != wanted or not isinstance(eps.arguments["other"], float):
+        return None
+    said = written("LayerNorm2d", {"eps": eps.arguments["other"]})
+    gone = (ratio, centred, root, eps, variance, square, mean, again)
+    return gone, connected(node, {}, word="LayerNorm2d", arguments=said, inputs=mean.inputs)
+
+
 def _hard_sigmoid(node: Draft, chains: Chains) -> Change | None:
     """``relu6(x + 3) / 6``."""
     if node.word != "?divide" or node.arguments["other"] != 6 or (bent := chains.before(node, "ReLU6")) is None:
@@ -167,5 +212,6 @@ def _expanded(node: Draft, chains: Chains) -> Change | None:
 
 
 CHANGES: Sequence[Callable[[Draft, Chains], Change | None]] = (
-    _unread, _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid, _expanded,
+    _unread, _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid, _divided, _affine, _channels_first,
+    _expanded,
 )  # fmt: skip

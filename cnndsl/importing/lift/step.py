@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.draft import Draft
 from cnndsl.importing.lift.formulas import evaluated, expression, extent_of, value
-from cnndsl.importing.lift.leaves import written
+from cnndsl.importing.lift.leaves import shortest, written
 from cnndsl.importing.recorded import Arithmetic, Held, Made, Number, Operation, Tensor
 from cnndsl.layers import LAYERS, Refused, Shape
 
@@ -122,7 +123,16 @@ class Step:
         existing = {key: held for key, held in state.items() if held is not None}
         self._check_state(word, existing)
         paths = {key: held.path for key, held in existing.items()}
+        if word == "Scale" and (start := self._start(existing["weight"])) is not None:
+            said = written(word, {"init": start})
         return self._node(word, said, (tensor,), self.shape_of(word, said, tensor), state=paths)
+
+    def _start(self, held: Held) -> float | None:
+        """The value of a parameter all of whose values are equal, as they are before it is trained."""
+        tensor = operator.attrgetter(held.path)(self.module)
+        if tensor.is_meta or not bool((tensor == tensor.flatten()[0]).all()):
+            return None
+        return shortest(float(tensor.flatten()[0]))
 
     def _check_state(self, word: str, state: Mapping[str, Held]) -> None:
         """Refuses a buffer in place of a parameter, or the other way round."""
@@ -199,6 +209,14 @@ class Step:
         if isinstance(number, Number):
             return Number(-number.value, Arithmetic("neg", (number.formula,)))
         return -number
+
+    def inverse(self, number: Any) -> Any:
+        """``1 / number``."""
+        if isinstance(number, Number):
+            return Number(1 / number.value, Arithmetic("/", (1, number.formula)))
+        if not number:
+            raise Unsaid(f"`{self.name}` divides by 0")
+        return 1 / number
 
     def merged(self, what: str) -> Unsaid:
         return Unsaid(f"`{what}` of these tensors is not a layer")
