@@ -626,6 +626,11 @@ def test_names_of_inputs() -> None:
     assert inputs(lambda this, x, y: x + y, "y", "x") == ["x", "y"]
 
 
+def test_the_type_of_the_input_is_that_of_the_parameters() -> None:
+    assert operations(trace(nn.Sequential(nn.Linear(4, 4)).double(), {"x": (4,)})) == ["0"]
+    assert operations(trace(nn.Sequential(nn.Linear(4, 4)).to("meta"), {"x": (4,)})) == ["0"]
+
+
 def test_an_unknown_input() -> None:
     with pytest.raises(Unspeakable) as error:
         trace(of(lambda self, image, mask=None: image), {"image": (4,), "masc": (4,)})
