@@ -14,7 +14,8 @@ from cnndsl.importing.recorded import Refusal, Unspeakable
 
 def arranged(module: nn.Module, inputs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments. ``features.0`` is the first element of a list ``features``, ``features.low``
-    one of a dict, ``args.0`` the first of ``*args``; a single input may have any name. Raises :class:`Unspeakable` for an unknown name."""
+    one of a dict, ``args.0`` the first of ``*args``. A single input may have any name. Raises :class:`Unspeakable` for
+    an unknown name."""
     nested = _nested(inputs)
     parameters = inspect.signature(module.forward).parameters
     if len(nested) == 1 and not nested.keys() & parameters.keys():

@@ -33,7 +33,8 @@ class Known:
 
 
 class Running:
-    """A module's ``forward`` that has not ended. ``seen`` are the tensors that it was given or has made."""
+    """A module's ``forward`` that has not ended. ``seen`` are the tensors that it was given or has made, and those that
+    the modules which it called have made."""
 
     def __init__(self, module: nn.Module, inputs: Mapping[str, Tensor]) -> None:
         self.module = module
