@@ -227,6 +227,7 @@ WRONG = [
     (rows(FIRST, "[0, 1, CBLinear, [[4, 4]]]", "[1, 1, Conv, [8]]"), 5, 5, "CNN222", "only `CBFuse` takes", ""),
     (rows(FIRST, FIRST, "[[0, 1], 1, CBFuse, [[0]]]"), 5, 26, "CNN222", "tensor 0 of row 0, which is not a `CBL", ""),
     (rows(FIRST, FIRST, "[[0, 1], 1, CBFuse, [[0, 1]]]"), 5, 26, "CNN222", "`CBFuse` needs a list, a", "there is one"),
+    (rows(FIRST, head="[[[0], 1, Detect, [nc, anchors]]]", above="anchors: 3"), 4, 17, "CNN222", "has no `nc`", ""),
     (rows(FIRST, above="activation: ReLU6"), 1, 13, "CNN222", "`activation` expects a layer of torch", ""),
     (rows(FIRST, above="nc: many"), 1, 5, "CNN222", '`nc` expects a positive integer, got "many"', ""),
     (rows(FIRST, above="width_multiple: 0"), 1, 17, "CNN222", "`width_multiple` expects a positive number, got 0", ""),
@@ -247,6 +248,7 @@ WRONG = [
     (rows(FIRST, "[-1, 1, Conv, [8, 3, 2]]", "[[-1, 0], 1, Concat, [1]]"), 5, 5, "CNN032", "be concatenated", "equal"),
     (rows(FIRST, "[-1, 1, C2f, [8, True, 7]]"), 4, 5, "CNN030", "is not divisible by groups 7", ""),
     (rows("[-1, 1, Conv, [16]]", "[-1, 1, DWConv, [24]]"), 4, 5, "CNN030", "divisible by groups 16", "1, 2, 4, 8"),
+    (rows(FIRST, "[-1, 3, Conv, [8, 3, 1, 0, 7]]"), 4, 5, "CNN030", "is not divisible by groups 7", ""),
     (rows("[-1, 1, nn.Conv2d, [4, 8, 3]]"), 3, 5, "CNN031", "`in_channels` is 4, but", "write 3"),
 ]  # fmt: skip
 
