@@ -261,10 +261,15 @@ def test_a_loop_hides_no_name() -> None:
     assert isinstance(found, Repeat) and found.names == ("channels2",)
 
 
-def test_other_numbers_in_a_name_stay() -> None:
-    """The numbers of a name count on their own, whatever is equal to them by chance."""
-    steps = check(tuple(block(number, 2, name=f"b{number}") for number in (1, 2, 3, 4)))
+def test_a_number_in_a_name_is_no_other_value_by_chance() -> None:
+    steps = check(tuple(block(number, 2, name=f"b{number}") for number in (1, 2, 4, 8)))
     assert [names for names, _ in loops(steps)] == [("number", "channels")]
+
+
+def test_a_value_that_counts_is_the_number_in_the_name() -> None:
+    """RegNet: a stage knows its number."""
+    steps = check(tuple(block(number, 2, name=f"b{number}") for number in (1, 2, 3, 4)))
+    assert text(steps).startswith("  - repeat:\n      - {name: b$i, Block: [$i, 2]}\n    for: i\n")
 
 
 def test_what_is_not_shorter_stays() -> None:

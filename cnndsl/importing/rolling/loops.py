@@ -207,8 +207,8 @@ class Explaining:
     def _unlike(self, holes: Sequence[Hole]) -> Iterator[Hole]:
         """The holes without those that have the values of another, which are written as that."""
         seen: dict[str, Hole] = {}
-        for hole in sorted(holes, key=_is_value, reverse=True):
-            key = repr((hole.role == "number", [(type(value).__name__, value) for value in hole.values]))
+        for hole in sorted(holes, key=_is_value):
+            key = repr((_is_number(hole), [(type(value).__name__, value) for value in hole.values]))
             if key in seen:
                 self.found[hole.variable.name] = seen[key].variable
             else:
@@ -315,6 +315,12 @@ class Explaining:
 def _rises(values: Sequence[Any]) -> bool:
     """Whether numbers only grow."""
     return all(type(value) is int for value in values) and all(a < b for a, b in pairwise(values))
+
+
+def _is_number(hole: Hole) -> bool:
+    """Whether a hole is a number in a name, or counts like one."""
+    values = hole.values
+    return hole.role == "number" or (len(values) > 2 and values == (*range(1, len(values) + 1),))
 
 
 def _is_value(hole: Hole) -> bool:
