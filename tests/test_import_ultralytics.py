@@ -195,7 +195,7 @@ WRONG = [
     (rows(FIRST, "[-1, 1, C2PSA, [8]]"), 4, 13, "CNN218", "`C2PSA` computes attention", "`--leaf C2PSA`"),
     (rows("[-1, 1, AIFI, [8]]"), 3, 13, "CNN218", "`AIFI` computes attention", "`--leaf AIFI`"),
     (rows("[-1, 1, nn.MultiheadAttention, [8]]"), 3, 13, "CNN218", "computes attention", "`--leaf MultiheadAttention`"),
-    (rows("[-1, 1, C3k2, [8, False, 0.5, True]]"), 3, 35, "CNN222", "`attention` expects `False`", ""),
+    (rows("[-1, 1, C3k2, [8, False, 0.5, True]]"), 3, 35, "CNN218", "`attention` expects `False`", ""),
     (rows("[-1, 1, HGStem, [8, 8]]"), 3, 13, "CNN222", "`HGStem` of Ultralytics has no", "import the module"),
     (rows("[-1, 1, Head, [8, 8]]"), 3, 13, "CNN222", "`Head` of Ultralytics has no translation", "import the module"),
     (rows("[-1, 1, Conv, []]"), 3, 13, "CNN222", "`Conv` needs `channels`", ""),
@@ -281,6 +281,11 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 # --- the library, and files that are broken -------------------------------------------------------
+
+
+def test_the_library_is_laid_out_like_the_specs_that_it_is_copied_into() -> None:
+    text = Path(cnndsl.__file__).parent.joinpath("importing", "ultralytics", "blocks.yaml").read_text()
+    assert cnndsl.format(text) == text
 
 
 def test_the_tests_use_every_block_of_the_library(tmp_path: Path) -> None:
