@@ -14,9 +14,8 @@ from typing import Any
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor, Traced
 from cnndsl.importing.structure import structured
-from cnndsl.importing.tree import Block, Branch, Call, From, Named, Residual, Reuse, Steps
+from cnndsl.importing.tree import Block, Branch, Call, From, Named, Residual, Reuse, Spec, Steps
 from cnndsl.importing.writing import written
-from cnndsl.importing.tree import Spec
 
 Value = tuple[float, ...]
 MERGES: dict[str, Callable[[float, float], float]] = {
@@ -198,7 +197,7 @@ class Interpreter:
         if module in self.children:
             body = self.children[module]
             results = Interpreter(structured(body), body).run(taken)
-            outputs = structured(body).outputs
+            outputs = [output.rpartition(".")[2] for output in structured(body).outputs]
             self.named |= {f"{name}.{output}": result for output, result in zip(outputs, results)}
             self.named[name] = results[-1]
             return results[-1]
@@ -225,7 +224,7 @@ class Interpreter:
 def check(body: Body) -> Block:
     """The block of a body, which computes the same."""
     block = structured(body)
-    given = [tuple(float(n + 3 * i) for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
+    given = [tuple(1.5 + n + 3 * i for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
     assert Interpreter(block, body).run(given) == ran(body, given)
     return block
 

@@ -9,7 +9,7 @@ are under a condition, a single step may be a ``Repeat`` of one round, and steps
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from msgspec.structs import replace
@@ -47,6 +47,7 @@ from cnndsl.importing.tree import (
     Steps,
     Template,
     When,
+    walk,
     with_values,
 )
 from cnndsl.layers import LAYERS
@@ -56,7 +57,7 @@ from cnndsl.record import Record
 ABSENT: Final[Any] = type("Absent", (), {"__repr__": lambda self: "absent"})()
 
 #: What a step that has no partner costs, and what differs in steps that are partners.
-_ALONE, _WORD, _NAME, _ARGUMENT, _WRAP = 10, 4, 6, 1, 3
+_ALONE, _WORD, _NAME, _ARGUMENT, _MISSING, _WRAP = 10, 4, 6, 1, 2, 3
 #: How many steps a residual may gain or lose when it is laid beside steps.
 _SLACK = 2
 
@@ -67,8 +68,9 @@ Defaults: TypeAlias = Callable[[str], Mapping[str, Any]]
 class Hole(Record, frozen=True):
     """Where trees differ: ``variable`` is there in the merged tree, and ``values`` what each tree has.
 
-    ``role`` is "argument", "word" (the layer itself), "name", "tensor" (a name that ``from`` fetches), "when" (whether
-    there is a step), "times", "over" (what a loop runs over), "shortcut", or the field of a step. ``word`` is the layer
+    ``role`` is "argument", "word" (the layer itself), "name", "tensor" (a name that ``from`` fetches), "number" (one in
+    such a name), "when" (whether there is a step), "times", "over" (what a loop runs over), "shortcut", or the field of
+    a step. ``word`` is the layer
     or block, ``argument`` its argument, ``step`` the name of the step, and ``given`` what enters it in each tree, () if
     it does not have it.
     """
@@ -81,6 +83,12 @@ class Hole(Record, frozen=True):
     step: str = ""
     given: tuple[tuple[int, ...], ...] = ()
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all trees that have the step have one value, which may be that of another hole."""
+        present = [value for value in self.values if value is not ABSENT]
+        return all(alike_values(value, present[0]) for value in present)
+
 
 class Alike(Record, frozen=True):
     """The merged tree and its holes, in the order in which they are written."""
@@ -91,7 +99,7 @@ class Alike(Record, frozen=True):
     @property
     def cost(self) -> int:
         """How unlike the trees are: holes, and steps that some lack count double."""
-        return sum(2 if hole.role == "when" else 1 for hole in self.holes)
+        return sum(2 if hole.role == "when" else 1 for hole in self.holes if not hole.is_constant)
 
 
 def of_layers(word: str) -> Mapping[str, Any]:
@@ -148,9 +156,15 @@ class _Walk:
         present = [one for one in values if one is not ABSENT]
         first = present[0]
         if all(alike_values(one, first) for one in present):
+            # What a step that some rows lack has in common may be what the others have elsewhere.
+            partial = role == "argument" and type(first) is int and len(present) < len(values)
+            if partial and not alike_values(self.defaults(place.word).get(argument), first):
+                return self.hole(values, place, role, argument)
             return first
         if isinstance(first, Template):
             return self.template(values, place, role, argument)
+        if role in ("name", "tensor") and (parted := _numbered(present)):
+            return self.text(values, parted, place)
         if all(_matches(one, first) for one in present):
             inner = [() if one is ABSENT else parts(cast(Expr, one)) for one in values]
             made = (
@@ -161,6 +175,12 @@ class _Walk:
         known = [one if one is ABSENT else _known(one, given) for one, given in zip(values, self.givens(place))]
         return self.hole(known, place, role, argument)
 
+    def text(self, values: Sequence[Any], parted: Sequence[Sequence[str | int]], place: _Place) -> Template:
+        """A text with holes for the numbers in it."""
+        each = iter(parted)
+        rows = [(ABSENT,) * len(parted[0]) if one is ABSENT else next(each) for one in values]
+        return Template(tuple(self.value(column, place, "number") for column in zip(*rows)))
+
     def template(self, values: Sequence[Any], place: _Place, role: str, argument: str) -> Any:
         """A text with values in it, which differ."""
         present = [one for one in values if one is not ABSENT]
@@ -168,7 +188,7 @@ class _Walk:
         if not all(isinstance(one, Template) and len(one.parts) == count for one in present):
             raise _Unlike
         rows = [(ABSENT,) * count if one is ABSENT else one.parts for one in values]
-        return Template(tuple(self.value(column, place, role, argument) for column in zip(*rows)))
+        return templated(self.value(column, place, role, argument) for column in zip(*rows))
 
     def givens(self, place: _Place) -> Sequence[tuple[int, ...]]:
         return place.given or ((),) * self.count
@@ -188,10 +208,8 @@ class _Walk:
     def arguments(self, rows: Sequence[Arguments | None], words: Sequence[str], place: _Place) -> Arguments:
         """Arguments by name: one that a row does not have has its default there."""
         known = [None if row is None else dict(row) for row in rows]
-        names = list(dict.fromkeys(name for row in known if row is not None for name in row))
-        order = [*self.defaults(words[0])]
         made = []
-        for name in sorted(names, key=lambda name: order.index(name) if name in order else len(order)):
+        for name in _in_order(row for row in known if row is not None):
             values = [ABSENT if row is None else self.argument(row, name, word) for row, word in zip(known, words)]
             made.append((name, self.value(values, place, "argument", name)))
         return tuple(made)
@@ -228,7 +246,9 @@ class _Walk:
         """Steps that some rows lack, which may have others instead."""
         named = [step.name for column in steps for step in column if isinstance(step, _NAMED) and step.name]
         given = tuple(_given(steps, others, row) for row in range(self.count))
-        place = _Place(step=named[0] if named and isinstance(named[0], str) else "", given=given)
+        word = next((step.word for column in steps for step in column if isinstance(step, Call)), "")
+        name = named[0] if named and isinstance(named[0], str) else ""
+        place = _Place(word if isinstance(word, str) else "", name, given)
         test = self.hole([ABSENT if one is None else one for one in taken], place, "when")
         inner, otherwise = (tuple(self.step(column) for column in columns) for columns in (steps, others))
         return When(test, inner, otherwise, next(filter(None, given), ()))
@@ -358,6 +378,18 @@ _NAMED = (Call, Sequential, Branch, Residual, Dense, Reuse, Named)
 _ROLES = {"module": "tensor", "test": "when"}
 
 
+def _in_order(rows: Iterable[Iterable[str]]) -> list[str]:
+    """All names of several lists, each of which is in one order."""
+    made: list[str] = []
+    for row in rows:
+        at = 0
+        for name in row:
+            if name not in made:
+                made.insert(at, name)
+            at = made.index(name) + 1
+    return made
+
+
 def _field(step: Any, name: str) -> Any:
     return ABSENT if step is None else getattr(step, name)
 
@@ -393,6 +425,22 @@ def alike_values(one: Any, other: Any) -> bool:
     if _is_steps(one) and _is_steps(other):
         return len(one) == len(other) and all(map(alike_values, one, other))
     return type(one) is type(other) and same(one, other)
+
+
+def _numbered(texts: Sequence[Any]) -> list[list[str | int]]:
+    """The parts of texts that differ only in numbers; none for other values."""
+    parts = [re.split(r"(\d+)", text) if isinstance(text, str) else [] for text in texts]
+    if len({*map(len, parts)}) > 1 or not parts[0]:
+        return []
+    made: list[Sequence[str | int]] = []
+    for at, column in enumerate(zip(*parts)):
+        if len({*column}) == 1:
+            made.append(column)
+        elif at % 2 == 0 or any(str(int(number)) != number for number in column):
+            return []
+        else:
+            made.append([int(number) for number in column])
+    return [[part for part in row if part != ""] for row in zip(*made)]
 
 
 def _matches(one: Any, other: Any) -> bool:
@@ -456,14 +504,12 @@ class _Columns:
 
     def merged(self, rows: _Rows) -> list[_Column]:
         """The columns of unlike rows: each row is laid beside those before it, the longest first."""
-        columns: list[list[Step | None]] = []
+        columns: list[list[Any]] = []
         for number in _largest_first(rows):
             columns = self.joined(columns, rows[number] or (), number, len(rows))
         return [tuple(column) for column in columns]
 
-    def joined(
-        self, columns: list[list[Step | None]], steps: Steps, number: int, count: int
-    ) -> list[list[Step | None]]:
+    def joined(self, columns: list[list[Any]], steps: Sequence[Any], number: int, count: int) -> list[list[Any]]:
         firsts = tuple(next(step for step in column if step is not None) for column in columns)
         made = []
         for lefts, rights in self.pairs(firsts, steps):
@@ -637,35 +683,26 @@ def _of_calls(a: Call, b: Call) -> int | None:
     if len(a.inputs) != len(b.inputs) or not alike_values(a.options, b.options):
         return None
     if not alike_values(a.word, b.word):
-        return _WORD if _family(a.word) == _family(b.word) else None
-    other = dict(b.arguments)
-    return _ARGUMENT * sum(not (name in other and alike_values(other[name], given)) for name, given in a.arguments)
+        family, same_name = _family(a.word), a.name != "" and a.name == b.name
+        return _WORD if family == _family(b.word) and (family or same_name) else None
+    one, other = dict(a.arguments), dict(b.arguments)
+    differing = sum(not alike_values(one[name], other[name]) for name in one.keys() & other.keys())
+    return _ARGUMENT * differing + _MISSING * len(one.keys() ^ other.keys())
 
 
 def _family(word: Any) -> str:
-    """What a layer is for: words of one family may take each other's place. All blocks are of one."""
-    return LAYERS[word].family if word in LAYERS else "block"
+    """What a layer is for: words of one family may take each other's place. That of blocks is ""."""
+    return LAYERS[word].family if word in LAYERS else ""
 
 
-def weight(steps: Steps) -> int:
+def weight(steps: Sequence[Any]) -> int:
     """How many steps there are, also inside of others."""
-    return sum(1 + sum(map(weight, inside(step))) for step in steps)
+    return sum(1 for _ in walk(tuple(steps)))
 
 
-def alone(step: Step) -> int:
+def alone(step: Any) -> int:
     """What a step without a partner costs."""
-    return _ALONE * weight((step,))
-
-
-def inside(step: Step) -> Iterator[Steps]:
-    """The lists of steps that a step holds."""
-    if isinstance(step, Branch):
-        yield from (arm.steps for arm in step.arms)
-        return
-    for name in ("steps", "shortcut", "otherwise"):
-        held = getattr(step, name, None)
-        if isinstance(held, tuple):
-            yield held
+    return _ALONE * weight(step.steps if isinstance(step, Arm) else (step,)) + _ALONE * isinstance(step, Arm)
 
 
 # --- what explains a hole ------------------------------------------------------------------------
@@ -705,7 +742,9 @@ def templated(pieces: Iterator[Any]) -> Any:
     made: list[Any] = []
     for part in pieces:
         part = part.value if isinstance(part, Lit) else part
-        if not isinstance(part, Record) and made and isinstance(made[-1], str):
+        if isinstance(part, Template):
+            made += part.parts
+        elif not isinstance(part, Record) and made and isinstance(made[-1], str):
             made[-1] += str(part)
         else:
             made.append(part if isinstance(part, Record) else str(part))

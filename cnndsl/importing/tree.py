@@ -178,13 +178,18 @@ def with_values(
     return replace(step, **changes)
 
 
+def inside(step: _StepOrArm, change: Callable[[Steps], Steps]) -> _StepOrArm:
+    """The step with other lists of steps inside."""
+    return with_values(step, lambda value: value, change)
+
+
 def bare(steps: Steps) -> Steps:
     """The steps without what is not written, so that they are equal if they would be written alike."""
     return tuple(_bare(step) for step in steps)
 
 
 def _bare(step: Step) -> Step:
-    made = with_values(step, lambda value: value, bare)
+    made = inside(step, bare)
     made = replace(made, given=()) if hasattr(made, "given") else made
     return replace(made, module="") if isinstance(made, Call) else made
 

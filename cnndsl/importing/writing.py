@@ -1,8 +1,8 @@
 """A spec as text, as a person would write it.
 
 * A layer has its arguments by position if only the required ones are given, or just the probability ``p`` of a
-  dropout; a block also if they are its first three at most. Else they are written by name. ``ReLU`` without arguments
-  is bare.
+  dropout; a block also if they are its first three at most, or names that say what they are. Else they are written by
+  name. ``ReLU`` without arguments is bare.
 * A step that makes one module is on one line, with its name first. What holds steps is in several lines, unless they
   are as short as ``[[], [from: skip]]``.
 """
@@ -15,6 +15,7 @@ from typing import Any, cast
 from cnndsl.emit.source import expr
 from cnndsl.emit.source.expr import Expr, Ref, parts
 from cnndsl.fmt import format
+from cnndsl.fmt.layout import WIDTH
 from cnndsl.importing.lines import NOTHING, Commented, Open, OpenList, inline, lines
 from cnndsl.importing.tree import (
     Arguments,
@@ -45,6 +46,8 @@ from cnndsl.spec.notation import Unwritable
 
 #: The most arguments of a block that are written by position though not all of them are required.
 _POSITIONAL = 3
+#: What a line is worth in characters.
+_LINE = 4
 #: The longest list of steps that is written on one line.
 _SHORT = 60
 
@@ -53,6 +56,23 @@ def written(spec: Spec) -> str:
     """The text of a spec. Raises :class:`~cnndsl.spec.notation.Unwritable` for a value that has no notation."""
     comments = "".join(f"# {line}".rstrip() + "\n" for line in spec.comments)
     return format(comments + "".join(f"{line}\n" for line in lines(document(spec))))
+
+
+def length(known: Iterable[Block], blocks: Iterable[Block], steps: Steps) -> int:
+    """How long definitions and steps are if they are written: in characters, and some for each line. ``known`` are the
+    blocks that they call."""
+    writer = Writer(known)
+    texts = [
+        *(line for block in blocks for line in definition(writer, block)),
+        *lines(OpenList(map(writer.step, steps))),
+    ]
+    return sum(len(line.strip()) + _LINE * (1 + _breaks(line)) for line in texts)
+
+
+def _breaks(line: str) -> int:
+    """How many lines ``fmt`` adds for what does not fit into one: about one for each item of a list of lists, or each
+    argument."""
+    return 0 if len(line) <= WIDTH else line.count("], [") or line.count(", ")
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -102,13 +122,16 @@ def by_name(arguments: Arguments) -> dict[str, Any]:
 
 
 class Signature(Record, frozen=True):
-    """What a list of arguments fills, and how many of them are required. ``whole`` is true if a list is the one
-    argument."""
+    """What a list of arguments fills, and how many of them are required. ``spreads`` is true if a list alone would be
+    taken for several arguments, the first of which may be a list itself."""
 
     names: tuple[str, ...]
     required: int
     at_most: int
-    whole: bool
+    spreads: bool
+
+    def place(self, name: str) -> int:
+        return self.names.index(name) if name in self.names else len(self.names)
 
 
 def _of_layer(word: str) -> Signature | None:
@@ -117,13 +140,14 @@ def _of_layer(word: str) -> Signature | None:
         return None
     names = layer.positional()
     required = sum(layer.arguments[name].required for name in names)
-    return Signature(names, required, max(required, names[:1] == ("p",)), layer.takes_list())
+    spreads = len(names) > 1 and "array" in layer.arguments[names[0]].kind.schema(layer.dims or 0)["type"]
+    return Signature(names, required, max(required, names[:1] == ("p",)), spreads)
 
 
 def _of_block(block: Block) -> Signature:
     names = tuple(parameter.name for parameter in block.parameters)
     required = sum(parameter.required for parameter in block.parameters)
-    return Signature(names, required, max(required, _POSITIONAL), len(names) == 1)
+    return Signature(names, required, max(required, _POSITIONAL), len(names) > 1)
 
 
 class Writer:
@@ -210,22 +234,24 @@ class Writer:
         if not arguments:
             return NOTHING
         signature = self.signatures.get(word) or _of_layer(word)
-        names = tuple(name for name, _ in arguments)
-        count = len(names)
-        if signature is None or names != signature.names[:count] or not signature.required <= count:
+        if signature is None:
             return by_name(arguments)
-        if count > signature.at_most:
+        arguments = tuple(sorted(arguments, key=lambda pair: signature.place(pair[0])))
+        count = len(arguments)
+        fills = tuple(name for name, _ in arguments) == signature.names[:count]
+        named = all(isinstance(value, Ref) for _, value in arguments) and word in self.signatures
+        if not fills or count < signature.required or not (count <= signature.at_most or named):
             return by_name(arguments)
         if count > 1:
             return [data(value) for _, value in arguments]
         return self._alone(signature, arguments)
 
     def _alone(self, signature: Signature, arguments: Arguments) -> Any:
-        """One argument: itself, unless it is a list that would spread over the arguments."""
+        """One argument: itself, unless it is a list that would spread over the arguments, or a mapping."""
         ((_, value),) = arguments
-        if signature.whole or not may_be_list(value, self.lists):
-            return data(value)
-        return by_name(arguments)
+        is_mapping = isinstance(value, LayerValue) and bool(value.arguments)
+        spreads = signature.spreads and may_be_list(value, self.lists)
+        return by_name(arguments) if is_mapping or spreads else data(value)
 
 
 def _name(name: Any) -> dict[str, Any]:
@@ -264,6 +290,11 @@ def _params(spec: Spec) -> Open:
     }
     made = by_name(spec.params)
     return Open({name: Commented(value, columns[name]) if name in columns else value for name, value in made.items()})
+
+
+def definition(writer: Writer, block: Block) -> Iterator[str]:
+    """The lines of a block."""
+    return lines(Open({signature(block): _definition(writer, block)}))
 
 
 def _definition(writer: Writer, block: Block) -> Any:

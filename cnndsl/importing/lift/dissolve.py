@@ -10,8 +10,10 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 
-from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.recorded import Tensor
+
+DROPOUTS = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d")
 
 
 def dissolved(body: DraftBody) -> DraftBody:
@@ -23,13 +25,13 @@ def dissolved(body: DraftBody) -> DraftBody:
         found = [*_inside(node, body, renamed)]
         nodes += found
     outputs = {name: renamed.get(tensor, tensor) for name, tensor in body.outputs.items()}
-    return DraftBody(body.module, body.inputs, tuple(nodes), outputs)
+    return replaced(body, nodes, outputs)
 
 
 def _inside(node: Draft, around: DraftBody, renamed: dict[Tensor, Tensor]) -> Iterator[Draft]:
     inner = node.body
     is_numbered = isinstance(around.module.module, nn.Sequential) and node.name.rpartition(".")[2].isdigit()
-    if node.word == "Identity" and not is_numbered:
+    if not is_numbered and (node.word == "Identity" or (node.word in DROPOUTS and node.arguments.get("p") == 0)):
         renamed[node.outputs[0]] = node.inputs[0]
     elif inner is None or not _dissolves(inner, is_numbered):
         yield node

@@ -1,7 +1,7 @@
 """Modules that are layers: which layer of the table, with which arguments.
 
-torch keeps an argument of a constructor as an attribute of the same name, so reading a module is generic. ``READERS`` has
-the arguments that it keeps otherwise.
+torch keeps an argument of a constructor as an attribute of the same name, so reading a module is generic. ``READERS``
+has the arguments that it keeps otherwise.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -20,6 +19,7 @@ from cnndsl.importing.tree import LayerValue
 from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer
 from cnndsl.layers.kinds import PerAxis
 from cnndsl.layers.table import REQUIRED
+from cnndsl.plugins import OwnLayer
 
 
 @cache
@@ -33,6 +33,13 @@ def torch_classes() -> dict[type, str]:
         for word, layer in LAYERS.items()
         if not layer.defined_in and layer.package in homes
     }
+
+
+def own_layer(kind: type) -> str:
+    """The name of a class that is a layer of somebody's own, "" if it is none."""
+    entry = LAYERS.get(kind.__name__)
+    is_own = entry is not None and issubclass(entry, OwnLayer) and entry.rules.made is kind
+    return kind.__name__ if is_own else ""
 
 
 def word_of(kind: type, shape: tuple[int, ...] = ()) -> str:
@@ -94,7 +101,7 @@ def arguments_of(word: str, module: nn.Module) -> dict[str, Any]:
 def _bias(module: nn.Module, name: str) -> bool:
     """Whether it has a bias; also of a norm without any parameters, which then has the default."""
     if getattr(module, "affine", True) and getattr(module, "elementwise_affine", True):
-        return getattr(module, "bias", None) is not None
+        return module.bias is not None
     return True
 
 
@@ -107,12 +114,11 @@ def _normalized(module: nn.Module) -> dict[str, Any]:
 def _stride(module: nn.Module, name: str) -> Any:
     """None if it is the kernel's size, which is torch's default of a pooling."""
     stride, kernel = (_listed(getattr(module, key)) for key in ("stride", "kernel_size"))
-    equal = stride is None or kernel == stride or (kernel * len(stride) == stride * len(kernel))
-    return None if equal else module.stride
+    return None if stride is None or kernel * len(stride) == stride * len(kernel) else module.stride
 
 
-def _listed(value: Any) -> tuple[Any, ...] | None:
-    return None if value is None else tuple(value) if isinstance(value, (tuple, list)) else (value,)
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, (tuple, list)) else value if value is None else (value,)
 
 
 def _sizes(module: nn.Module, name: str) -> Any:
@@ -152,16 +158,15 @@ def parametrization_of(module: nn.Module) -> Parametrization | str | None:
 
 
 def _registered(module: nn.Module) -> Parametrization | str:
-    by_tensor = module.parametrizations
-    assert isinstance(by_tensor, nn.ModuleDict)
+    by_tensor: Any = module.parametrizations
     if [*by_tensor] != ["weight"] or len(by_tensor["weight"]) != 1:
         return "a parametrization of several tensors, or several of one"
     (made,) = by_tensor["weight"]
     if isinstance(made, parametrizations._WeightNorm):
         return Parametrization(_value("weight_norm", {"dim": made.dim if made.dim != -1 else None}), {})
     if isinstance(made, parametrizations._SpectralNorm):
-        values = {"n_power_iterations": made.n_power_iterations, "eps": made.eps, "dim": made.dim}
-        values["dim"] = None if made.dim == _outputs_dim(module) else made.dim
+        dim = None if made.dim == _outputs_dim(module) else made.dim
+        values = {"n_power_iterations": made.n_power_iterations, "eps": made.eps, "dim": dim}
         return Parametrization(_value("spectral_norm", values), {})
     return f"the parametrization `{type(made).__name__}`"
 
@@ -186,8 +191,3 @@ def _outputs_dim(module: nn.Module) -> int:
 def _value(name: str, values: Mapping[str, Any]) -> LayerValue:
     arguments = PARAMETRIZATIONS[name].arguments
     return LayerValue(name, tuple((key, value) for key, value in values.items() if value != arguments[key].default))
-
-
-def is_torchs(module: nn.Module) -> bool:
-    """Whether a module's class is torch's own."""
-    return type(module).__module__.split(".")[0] == torch.__name__

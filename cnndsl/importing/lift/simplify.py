@@ -1,4 +1,4 @@
-"""Several nodes that are one: reshapes after each other, functions written out, tensors that a merge broadcasts itself."""
+"""Several nodes that are one: reshapes after each other, functions written out, tensors that merges broadcast."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.lift.regroup import flattened
 from cnndsl.importing.lift.step import Unsaid
 from cnndsl.importing.recorded import Place, Tensor
@@ -24,7 +24,7 @@ def simplified(body: DraftBody, refuse: Callable[[Place | None, Unsaid], None]) 
     for node in nodes:
         if node.word.startswith("?"):
             refuse(node.place, Unsaid(f"`{node.options['?']}` is not an operation of the language"))
-    return DraftBody(body.module, body.inputs, tuple(nodes), body.outputs)
+    return replaced(body, nodes, body.outputs)
 
 
 class Chains:
@@ -110,7 +110,12 @@ def _layer_norm(node: Draft, chains: Chains) -> Change | None:
     if node.word != "Permute" or node.name or node.arguments["dims"] != (0, 3, 1, 2):
         return None
     norm = chains.made.get(node.inputs[0])
-    if norm is None or norm.word != "LayerNorm" or chains.takers[node.inputs[0]] != 1 or "normalized_shape" in norm.arguments:
+    if (
+        norm is None
+        or norm.word != "LayerNorm"
+        or chains.takers[node.inputs[0]] != 1
+        or "normalized_shape" in norm.arguments
+    ):
         return None
     last = chains.before(norm, "Permute")
     if last is None or last.arguments["dims"] != (0, 2, 3, 1):

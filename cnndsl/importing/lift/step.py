@@ -27,13 +27,21 @@ class Unsaid(Exception):
 class Step:
     """Writes the nodes of one operation. A rule returns the tensor that it gives, or several as torch does."""
 
-    def __init__(self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None]) -> None:
+    def __init__(
+        self,
+        operation: Operation,
+        name: str,
+        known: Callable[[Tensor], Tensor | None],
+        training: Mapping[str, Any] = {},
+    ) -> None:
         self.operation = operation
         #: What a tensor of the record is in the body; None if it is in another.
         self.known = known
         #: The function, as a person calls it: ``torch.cat``, ``Tensor.view``.
         self.name = name
         self.nodes: list[Draft] = []
+        #: The arguments that differ in training, and those of them that the rule has asked for.
+        self._training = training
         self._read: set[str] = set()
 
     # --- what it takes -----------------------------------------------------------------------------
@@ -53,9 +61,7 @@ class Step:
         """The refusal of a tensor that comes from no input."""
         if isinstance(given, Held):
             what = "parameter" if given.is_parameter else "buffer"
-            return Unsaid(
-                f"no layer uses a {what} of shape {list(given.shape)} as `{self.name}` does", "", Code.CONSTANT
-            )
+            return Unsaid(f"no layer uses a {what} as `{self.name}` does here", "", Code.CONSTANT)
         return Unsaid(f"`{self.name}` takes a tensor made by `{short(given.how)}`, from no input", "", Code.CONSTANT)
 
     def number(self, given: Any, x: Tensor) -> Any:
@@ -64,28 +70,58 @@ class Step:
             return tuple(self.number(item, x) for item in given)
         found = expression(given, x, self.known)
         if found is None and given is not None:
-            raise Unsaid(
-                f"`{self.name}` takes a size of another tensor, {value(given)}",
-                "only `Upsample: {like: NAME}` reads the size of another tensor",
-            )
+            raise self.other_size(value(given))
         return found
+
+    def other_size(self, size: Any) -> Unsaid:
+        """The refusal of a size that depends on another tensor than the layer's input."""
+        sizes = " x ".join(map(str, size)) if isinstance(size, tuple) else size
+        return Unsaid(
+            f"`{self.name}` takes the size of another tensor, {sizes}",
+            "only `Upsample: {like: NAME}` reads the size of another tensor",
+        )
 
     def trains(self, name: str, given: Any) -> Any:
         """An argument's value in training mode."""
         self._read.add(name)
-        return self.operation.training.get(name, given)
+        return self._training.get(name, given)
+
+    def drops(self, training: Any) -> bool:
+        """Whether a dropout does anything. One that drops values in evaluation is refused."""
+        if training:
+            help = "`training=self.training` does it in training only"
+            raise Unsaid(f"`{self.name}` drops values in evaluation too", help)
+        return bool(self.trains("training", training))
+
+    def check_training(self) -> None:
+        """Refuses what is done otherwise in training."""
+        if left := [name for name in self._training if name not in self._read]:
+            raise Unsaid(f"`{self.name}` has another `{left[0]}` in training")
 
     # --- what it says ------------------------------------------------------------------------------
 
-    def layer(
-        self, word: str, x: Any, *, state: Mapping[str, Held | None] = {}, name: str = "", **arguments: Any
-    ) -> Tensor:
-        """A layer on a tensor. ``state`` are its parameters and buffers, those that are None left out."""
+    def layer(self, word: str, x: Any, **arguments: Any) -> Tensor:
+        """A layer on a tensor."""
+        return self.held(word, x, {}, **arguments)
+
+    def held(self, word: str, x: Any, state: Mapping[str, Held | None], **arguments: Any) -> Tensor:
+        """A layer whose parameters and buffers are the module's own. Those that are None do not exist."""
         tensor = self.tensor(x)
         said = written(word, {key: self.number(item, tensor) for key, item in arguments.items()})
-        shape = self.shape_of(word, said, tensor)
-        paths = {key: held.path for key, held in state.items() if held is not None}
-        return self._node(word, said, (tensor,), shape, state=paths, name=name)
+        existing = {key: held for key, held in state.items() if held is not None}
+        self._check_state(word, existing)
+        paths = {key: held.path for key, held in existing.items()}
+        return self._node(word, said, (tensor,), self.shape_of(word, said, tensor), state=paths)
+
+    def _check_state(self, word: str, state: Mapping[str, Held]) -> None:
+        """Refuses a buffer in place of a parameter, or the other way round."""
+        for key, held in state.items():
+            learned = word != "FrozenBatchNorm2d" and not key.startswith("running_")
+            if held.is_parameter != learned:
+                raise self.constant(held)
+            if held.path.startswith("/"):
+                message = f"`{self.name}` takes a parameter of the module `{held.path[1:].rpartition('.')[0]}`"
+                raise Unsaid(message, "a layer has its own parameters", Code.STATE)
 
     def like(self, x: Any, other: Tensor, **arguments: Any) -> Tensor:
         """An ``Upsample`` to the size of another tensor."""

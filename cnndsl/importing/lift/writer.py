@@ -2,29 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from inspect import signature
+from typing import Any, Protocol
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.lift.draft import Draft, DraftBody
-from cnndsl.importing.lift.leaves import Parametrization, arguments_of, parametrization_of, word_of
-from cnndsl.importing.lift.rules import rule_of
+from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.dropping import Unknown, dropping
+from cnndsl.importing.lift.formulas import value
+from cnndsl.importing.lift.leaves import Parametrization, arguments_of, own_layer, parametrization_of, word_of, written
+from cnndsl.importing.lift.rules import Rule, rule_of
 from cnndsl.importing.lift.step import Step, Unsaid, short
-from cnndsl.importing.recorded import Operation, Tensor, Traced, Use
+from cnndsl.importing.recorded import Operation, Place, Tensor, Traced, Use
+from cnndsl.layers import LAYERS
 
 #: What is told of a torch module that is not in the table.
 _SEQUENCES = ("LSTM", "GRU", "RNN", "MultiheadAttention", "Transformer")
 
 
-class Writer:
-    """Writes one body. ``use_of`` gives the body of the next run of a module, ``refuse`` takes what cannot be said."""
+class Lifter(Protocol):
+    """What a writer needs of the network around its body."""
 
-    def __init__(
-        self, module: Traced, use_of: Callable[[Traced], DraftBody], refuse: Callable[[Traced, Operation, Unsaid], None]
-    ) -> None:
+    def next_use(self, module: Traced, wanted: frozenset[Tensor]) -> DraftBody:
+        """The body of a module's next run. ``wanted`` are tensors that the modules around take."""
+
+    def refuse(self, module: Traced, place: Place | None, fault: Unsaid) -> None:
+        """Takes what cannot be said."""
+
+    def is_elsewhere(self, child: Traced, around: Traced) -> bool:
+        """Whether a module with parameters was called by another module before."""
+
+    def understood(self, module: Traced) -> None:
+        """Takes that it is known what a module does in training."""
+
+
+class Writer:
+    """Writes the body of one use of a module."""
+
+    def __init__(self, module: Traced, lifter: Lifter, wanted: frozenset[Tensor]) -> None:
         self.module = module
-        self._use_of = use_of
-        self._refuse = refuse
+        self._lifter = lifter
+        #: Tensors that are taken here or around, and those that are taken around.
+        self._wanted = self._outer = wanted
         #: What each tensor of the record is here.
         self._known: dict[Tensor, Tensor] = {}
         #: Stand-ins for what could not be said, about which nothing more is told.
@@ -33,20 +52,48 @@ class Writer:
 
     def written(self, use: Use) -> DraftBody:
         self._known.update({tensor: tensor for tensor in use.inputs.values()})
+        taken = [(operation.arguments, operation.keywords) for operation in use.operations]
+        self._wanted |= {tensor for _, tensor in named((taken, use.outputs))}
         for operation in use.operations:
             self._operation(operation)
         outputs = {name: self._resolved(tensor) for name, tensor in named(use.outputs)}
-        return DraftBody(self.module, use.inputs, tuple(self._nodes), outputs)
+        leaked = self._leaked(use)
+        more = {f"{tensor.name or 'changed'}{index or ''}": self._known[tensor] for index, tensor in enumerate(leaked)}
+        called = self._called_so()
+        nodes = tuple(connected(node, called) for node in self._nodes)
+        given = {name: called.get(tensor, tensor) for name, tensor in (outputs | more).items()}
+        return DraftBody(self.module, use.inputs, nodes, given, leaked)
+
+    def _called_so(self) -> dict[Tensor, Tensor]:
+        """Our tensors with those of the record, which know the variables that held them."""
+        ours = {tensor for node in self._nodes for tensor in node.outputs}
+        found: dict[Tensor, Tensor] = {}
+        for recorded, made in self._known.items():
+            if made in ours and recorded.name:
+                found.setdefault(made, recorded)
+        return found
+
+    def _leaked(self, use: Use) -> tuple[Tensor, ...]:
+        """Tensors that modules around take and that it does not return: it changed its input in place, or kept one."""
+        mine = {*use.inputs.values(), *(tensor for _, tensor in named(use.outputs))}
+        inner = {tensor for _, tensor in named([operation.results for operation in use.operations])}
+        return tuple(
+            tensor for tensor in self._known if tensor in self._outer and tensor not in mine and tensor in inner
+        )
 
     def _operation(self, operation: Operation) -> None:
-        lost = [tensor for _, tensor in named((operation.arguments, operation.keywords)) if self._is_lost(tensor)]
-        if lost:
+        taken = [tensor for _, tensor in named((operation.arguments, operation.keywords))]
+        if any(map(self._is_lost, taken)):
             self._lose(operation)
             return
         try:
-            self._bind(operation, self._called(operation) if operation.target == "module" else self._function(operation))
+            if any(self._here(tensor) is None for tensor in taken):
+                raise Unsaid("a tensor is taken that another module made, and did not return", "return it there")
+            self._bind(
+                operation, self._called(operation) if operation.target == "module" else self._function(operation)
+            )
         except Unsaid as fault:
-            self._refuse(self.module, operation, fault)
+            self._lifter.refuse(self.module, operation.place, fault)
             self._lose(operation)
 
     def _is_lost(self, tensor: Tensor) -> bool:
@@ -57,14 +104,18 @@ class Writer:
 
     def _here(self, tensor: Tensor) -> Tensor | None:
         """A tensor of the record as it is in this body; None if it is another module's."""
-        return tensor if tensor in self._known.values() else self._known.get(tensor)
+        return self._known.get(tensor)
 
     def _resolved(self, value: Any) -> Any:
         """The tensors of a record as they are here."""
         if isinstance(value, Tensor):
             return self._known.get(value, value)
         if isinstance(value, (tuple, list)):
-            return type(value)(map(self._resolved, value)) if not hasattr(value, "_fields") else tuple(map(self._resolved, value))
+            return (
+                type(value)(map(self._resolved, value))
+                if not hasattr(value, "_fields")
+                else tuple(map(self._resolved, value))
+            )
         return {key: self._resolved(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     def _bind(self, operation: Operation, given: Any) -> None:
@@ -80,17 +131,20 @@ class Writer:
     # --- functions -------------------------------------------------------------------------------
 
     def _function(self, operation: Operation) -> Any:
-        step = Step(operation, short(operation.target), self._here)
-        rule = rule_of(operation.target)
+        name, rule = short(operation.target), rule_of(operation.target)
         if rule is None:
-            raise Unsaid(f"`{step.name}` is not an operation of the language")
+            raise Unsaid(f"`{name}` is not an operation of the language")
+        step = Step(operation, name, self._here, _in_training(operation, rule))
         arguments, keywords = self._resolved(operation.arguments), self._resolved(dict(operation.keywords))
+        if keywords.get("out", ...) is None:
+            del keywords["out"]
         try:
             given = rule(step, *arguments, **keywords)
         except TypeError as error:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise
             raise Unsaid(f"`{step.name}` with these arguments is not a layer") from None
+        step.check_training()
         self._nodes += step.nodes
         return given
 
@@ -104,19 +158,48 @@ class Writer:
                 "a module's steps see only its own layers: call it where it belongs", Code.STATE,
             )  # fmt: skip
         child = self.module.children[path]
+        if self._lifter.is_elsewhere(child, self.module):
+            raise Unsaid(
+                f"`{child.kind}` at `{child.path}` is called by two modules",
+                "`reuse` calls a layer again in the module that has it", Code.STATE,
+            )  # fmt: skip
         inputs = tuple(self._resolved(tensor) for _, tensor in named((operation.arguments, operation.keywords)))
         if child.is_leaf:
             return self._layer(operation, child, inputs)
-        return self._used(operation, self._use_of(child), inputs)
+        body = self._lifter.next_use(child, self._wanted)
+        if not body.nodes and len(inputs) == 1 and (*body.inputs.values(),) == (*body.outputs.values(),):
+            return self._dropping(operation, child, inputs[0])
+        return self._used(operation, body, inputs)
+
+    def _dropping(self, operation: Operation, child: Traced, x: Tensor) -> Any:
+        """A module that does nothing in evaluation."""
+        if not child.module.state_dict():
+            try:
+                word, said = dropping(child.module, len(x.shape))
+            except Unknown as fault:
+                raise Unsaid(f"`{child.kind}` {fault}") from None
+            self._lifter.understood(child)
+            if word:
+                return self._draft(operation, word, said, (x,), x.shape)
+        return self._draft(operation, "Identity", {}, (x,), x.shape)
+
+    def _draft(
+        self, operation: Operation, word: str, said: Mapping[str, Any], inputs: tuple[Tensor, ...],
+        shape: tuple[int, ...], **more: Any,
+    ) -> Tensor:  # fmt: skip
+        output = Tensor(shape)
+        self._nodes.append(Draft(word, said, inputs, (output,), operation.module, operation.place, **more))
+        return output
 
     def _layer(self, operation: Operation, child: Traced, inputs: tuple[Tensor, ...]) -> Any:
         kind = type(child.module)
-        word = word_of(kind, inputs[0].shape if inputs else ())
+        word = own_layer(kind) or word_of(kind, inputs[0].shape if inputs else ())
         if not word:
             raise _no_layer(kind)
         if len(inputs) != 1:
             raise Unsaid(f"`{kind.__name__}` of {len(inputs)} tensors is not a layer")
-        options, renames = {}, {}
+        options: dict[str, Any] = {}
+        renames: Mapping[str, str] = {}
         found = parametrization_of(child.module)
         if isinstance(found, str):
             raise Unsaid(f"`{kind.__name__}` has {found}, which the language does not have", "", Code.STATE)
@@ -124,29 +207,45 @@ class Writer:
             options, renames = {"parametrization": found.value}, found.renames
         step = Step(operation, f"nn.{kind.__name__}", self._here)
         state = {name: f"{operation.module}.{renames.get(name, name)}" for name in _tensors(child.module, renames)}
-        said = arguments_of(word, child.module)
+        said = own_arguments(word, child) if own_layer(kind) else arguments_of(word, child.module)
         shape = step.shape_of(word, said, inputs[0])
-        output = Tensor(shape)
-        self._nodes.append(
-            Draft(word, said, inputs, (output,), operation.module, operation.place, child, state=state, options=options)
-        )
-        return output
+        return self._draft(operation, word, said, inputs, shape, child=child, state=state, options=options)
 
     def _used(self, operation: Operation, body: DraftBody, inputs: tuple[Tensor, ...]) -> Any:
         """A use of a module that has a body. The tensors of its arguments are its inputs, in order."""
         if len(body.inputs) != len(inputs):
             raise Unsaid(f"`{body.module.kind}` is given the same tensor twice, or one that is not an argument")
         outputs = tuple(Tensor(tensor.shape) for tensor in body.outputs.values())
-        self._nodes.append(
-            Draft("", {}, inputs, outputs, operation.module, operation.place, body.module, body)
-        )
-        return _like(operation.results, iter(outputs))
+        self._nodes.append(Draft("", {}, inputs, outputs, operation.module, operation.place, body.module, body))
+        given = outputs[: len(outputs) - len(body.leaked)]
+        self._known.update(zip(body.leaked, outputs[len(given) :]))
+        return _like(operation.results, iter(given))
+
+
+def _in_training(operation: Operation, rule: Rule) -> dict[str, Any]:
+    """The arguments that differ in training, by the names of the rule."""
+    _, *names = signature(rule).parameters
+    found = {}
+    for key, trained in operation.training.items():
+        given = operation.keywords.get(key) if isinstance(key, str) else operation.arguments[key]
+        if value(given) != value(trained):
+            found[key if isinstance(key, str) else names[key]] = trained
+    return found
 
 
 def _tensors(module: Any, renames: Mapping[str, str]) -> list[str]:
     """The names of a layer's tensors as we have them."""
     ours = {theirs: name for name, theirs in renames.items()}
     return [ours.get(name, name) for name in module.state_dict()]
+
+
+def own_arguments(word: str, child: Traced) -> dict[str, Any]:
+    """Those of a class of somebody's own, as its ``__init__`` was given them."""
+    known = {name: given for name, given in child.arguments.items() if name in LAYERS[word].arguments}
+    for name, given in known.items():
+        if not isinstance(given, (int, float, str, tuple, list, type(None))):
+            raise Unsaid(f"the argument `{name}` of `{word}` is a `{type(given).__name__}`, which a spec cannot write")
+    return written(word, known)
 
 
 def _no_layer(kind: type) -> Unsaid:

@@ -11,7 +11,6 @@ from typing import TypeAlias
 from cnndsl.graph.scope import unusable_step
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
-from cnndsl.importing.structure.flow import is_merge
 from cnndsl.importing.structure.pieces import Pieces, Run, by_name, fetches, makes
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
@@ -24,7 +23,7 @@ OutputsOf: TypeAlias = "Callable[[Node], tuple[str, ...]]"
 
 
 def legal(name: str, is_child: bool = True) -> str:
-    """The name of a module or tensor as the language takes it: ``3`` is ``m3``, ``in`` is ``in_``."""
+    """The name of a module or tensor as the language takes it: ``3`` is ``item3``, ``in`` is ``in_``."""
     if not unusable_step(name, is_child):
         return name
     first, *keys = name.split(".")
@@ -32,8 +31,8 @@ def legal(name: str, is_child: bool = True) -> str:
 
 
 def _legal(part: str) -> str:
-    cleaned = re.sub(r"\W", "_", part, flags=re.ASCII)[: MAX_NAME - 1]
-    cleaned = f"m{cleaned}" if not cleaned or cleaned[0].isdigit() or cleaned.startswith("__") else cleaned
+    cleaned = re.sub(r"\W", "_", part, flags=re.ASCII)[: MAX_NAME - len("item")]
+    cleaned = f"item{cleaned}" if not cleaned or cleaned[0].isdigit() or cleaned.startswith("__") else cleaned
     return f"{cleaned}_" if unusable_step(cleaned, True) else cleaned
 
 
@@ -41,18 +40,26 @@ def _legal_key(part: str) -> str:
     return _legal(part) if unusable_step(f"x.{part}", True) else part
 
 
+def numbered(stem: str, taken: Collection[str], first: int = 1) -> str:
+    """The first of ``x1``, ``x2``, ``x3`` that is not taken yet."""
+    return next(name for number in count(first) if (name := f"{stem}{number}") not in taken)
+
+
 def unique(name: str, taken: Collection[str]) -> str:
     """A name that is not taken yet: ``x``, ``x2``, ``x3``."""
-    if name not in taken:
-        return name
-    stem = f"{name}_" if name[-1].isdigit() else name
-    return next(other for number in count(2) if (other := f"{stem}{number}") not in taken)
+    return name if name not in taken else numbered(f"{name}_" if name[-1].isdigit() else name, taken, 2)
+
+
+def _as_one(name: str) -> str:
+    """``features3`` for ``features.3``, ``box_head`` for ``box.head``."""
+    return re.sub(r"\.(?=\d)", "", name).replace(".", "_")
 
 
 class Names(Record, frozen=True, eq=False):
-    """``modules`` has the names of modules by those in Python, ``inputs`` those of several inputs, ``steps`` those that
-    steps of nodes have, and ``tensors`` those by which tensors are fetched. ``outputs`` are the names of several
-    outputs, and ``copies`` those tensors among them that get their name in a step of its own."""
+    """``modules`` has the names of modules by those in Python, "" for those that are called by their index. ``inputs``
+    are the names of several inputs, ``steps`` those of nodes as steps, and ``tensors`` those by which tensors are
+    fetched. ``outputs`` are the names of several outputs, and ``copies`` the tensors among them that get their name in
+    a step of its own. ``start`` is the name that the input gets so if a module is called ``input``."""
 
     modules: Mapping[str, str]
     inputs: tuple[str, ...]
@@ -60,12 +67,13 @@ class Names(Record, frozen=True, eq=False):
     tensors: Mapping[Tensor, str]
     outputs: tuple[str, ...] = ()
     copies: tuple[tuple[Tensor, str], ...] = ()
+    start: str = ""
 
 
 def named(body: Body, pieces: Pieces, outputs_of: OutputsOf) -> Names:
     if _is_chain(body, pieces):
-        modules = {node.name: "" if node.name.isdigit() else legal(node.name) for node in body.nodes}
-        return Names(modules, (), {node: modules[node.name] for node in body.nodes}, {})
+        modules = {node.name: "" if node.name.isdigit() else legal(node.name) for node in body.nodes if node.name}
+        return Names(modules, (), {node: modules[node.name] for node in body.nodes if node.name}, {})
     return _Namer(body, {*fetches(pieces)}, outputs_of).names(pieces)
 
 
@@ -99,6 +107,7 @@ class _Namer:
         self.steps: dict[Node, str] = {}
         self.tensors: dict[Tensor, str] = {}
         self.counts: Counter[str] = Counter()
+        self.start = ""
         #: What the tensors that are outputs should be called.
         keys = body.outputs.items() if self.several else ()
         self.keys = {tensor: key for key, tensor in keys if not unusable_step(key, False)}
@@ -112,19 +121,24 @@ class _Namer:
             if node.name and is_new:
                 self._step(node, self.modules[node.name])
             elif self.wanted.intersection(node.outputs):
-                wished = next((tensor.name for tensor in node.outputs if tensor.name), "x1")
+                wished = next((tensor.name for tensor in node.outputs if tensor.name), "")
                 self._step(node, self._new(self.keys.get(node.outputs[0], wished)))
             if is_new and node.word in LAYERS:
                 self._count(node)
         outputs, copies = self._outputs() if self.several else ((), ())
-        return Names(self.modules, inputs, self.steps, self.tensors, outputs, copies)
+        return Names(self.modules, inputs, self.steps, self.tensors, outputs, copies, self.start)
 
     def _inputs(self) -> tuple[str, ...]:
         if len(self.body.inputs) == 1:
-            self.tensors |= dict.fromkeys(self.body.inputs.values(), INPUT)
+            (tensor,) = self.body.inputs.values()
+            self.tensors[tensor] = INPUT
+            if INPUT in self.modules.values() and tensor in self.wanted:
+                self.tensors[tensor] = self.start = self._new("x")
             return ()
+        firsts = {name.partition(".")[0] for name in self.body.inputs}
+        is_one_dict = len(firsts) == 1 and not any(name.partition(".")[2][:1].isdigit() for name in self.body.inputs)
         for name, tensor in self.body.inputs.items():
-            self.tensors[tensor] = self._new(name)
+            self.tensors[tensor] = self._new(name.partition(".")[2] if is_one_dict else name)
         return tuple(self.tensors.values())
 
     def _step(self, node: Node, name: str) -> None:
@@ -143,8 +157,8 @@ class _Namer:
             self.taken.add(automatic)
 
     def _new(self, wished: str) -> str:
-        cleaned = legal(wished.replace(".", "_"), is_child=True)
-        name = unique(cleaned[:1].lower() + cleaned[1:], self.taken)
+        cleaned = legal(_as_one(wished), is_child=True)
+        name = unique(cleaned[:1].lower() + cleaned[1:], self.taken) if wished else numbered("x", self.taken)
         self.taken.add(name)
         return name
 

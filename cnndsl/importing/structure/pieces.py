@@ -7,9 +7,11 @@ from typing import TypeAlias
 
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor, Traced
-from cnndsl.importing.structure.flow import carried
+from cnndsl.importing.structure.flow import carried, is_merge
 from cnndsl.record import Record
 
+#: The most layers of a shortcut.
+_SHORT = 4
 #: Merges whose operands may change places.
 SYMMETRIC = ("add", "multiply", "maximum", "minimum")
 
@@ -37,6 +39,7 @@ class Join(Record, frozen=True, eq=False):
 Piece: TypeAlias = "Run | Fetch | Join"
 Pieces: TypeAlias = "tuple[Piece, ...]"
 
+
 def fetches(pieces: Pieces) -> Iterator[Tensor]:
     """The tensors that are fetched by name."""
     for piece in pieces:
@@ -51,7 +54,9 @@ def fetches(pieces: Pieces) -> Iterator[Tensor]:
 
 
 def by_name(node: Node) -> tuple[Tensor, ...]:
-    """The tensors that a node takes by name: all if it computes with several."""
+    """The tensors that a layer or a module takes by name: all if it computes with several."""
+    if is_merge(node):
+        return ()
     return node.inputs if len(carried(node)) > 1 else node.inputs[1:]
 
 
@@ -66,11 +71,21 @@ def makes(pieces: Pieces) -> Iterator[Node]:
 
 
 def is_residual(join: Join) -> bool:
-    """Whether a sum is written as a residual: both sides begin with the current tensor, and one is longer."""
+    """Whether a sum is written as a residual: both sides begin with the current tensor, one is short and one longer."""
     if join.node.word != "add" or len(join.arms) != 2 or len({tensor.shape for tensor in join.node.inputs}) > 1:
         return False
-    first, second = join.arms
-    return not any(isinstance(arm[0], Fetch) for arm in join.arms if arm) and layers(first) != layers(second)
+    shorter, longer = sorted(map(layers, join.arms))
+    return shorter < longer and shorter <= _SHORT and all(map(_starts_here, join.arms))
+
+
+def _starts_here(pieces: Pieces) -> bool:
+    """Whether something takes the current tensor."""
+    match pieces[:1]:
+        case [Run(node=node)]:
+            return len(carried(node)) == 1
+        case [Join(arms=arms)]:
+            return any(map(_starts_here, arms))
+    return not pieces
 
 
 def ordered(join: Join) -> Join:

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from msgspec.structs import replace
 
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
-from cnndsl.importing.structure.flow import flow_of
+from cnndsl.importing.structure.flow import Flow, flow_of
 
-#: Merges of many operands, which torch takes one after another.
-_LEFT = ("add", "multiply")
+#: Merges that are written as one if they are in each other.
+_FLAT = ("add", "multiply", "concat")
 
 
 def simplified(body: Body) -> Body:
-    for change in (_sliced, _joined, _flattened, _living):
+    for change in (_sliced, _joined, _continued, _flattened, _living):
         body = change(body)
     return body
 
@@ -41,7 +41,7 @@ def _slices(node: Node) -> Iterator[Node]:
     if node.word != "split":
         yield node
         return
-    dim = node.arguments.get("dim", 1)
+    dim = _dim(node)
     sizes = [tensor.shape[dim] for tensor in node.outputs]
     for end, size, tensor in zip(accumulate(sizes), sizes, node.outputs):
         stop = {} if end == node.inputs[0].shape[dim] else {"stop": end}
@@ -64,7 +64,7 @@ def _joined(body: Body) -> Body:
 
 def _without_cuts(concat: Node, makers: Mapping[Tensor, Node]) -> tuple[tuple[Tensor, ...], list[Node]]:
     """The operands of a concat with neighbouring parts as one, and the slices that are new."""
-    dim = concat.arguments.get("dim", 1)
+    dim = _dim(concat)
     runs: list[list[Tensor]] = []
     for tensor in concat.inputs:
         before = runs[-1][-1] if runs else None
@@ -96,8 +96,7 @@ def _follows(first: Node | None, second: Node | None, dim: int) -> bool:
     """Whether two slices of one tensor are neighbours."""
     if first is None or second is None or {first.word, second.word} != {"Slice"}:
         return False
-    along = {first.arguments.get("dim", 1), second.arguments.get("dim", 1)}
-    is_same = first.inputs[0] is second.inputs[0] and along == {dim}
+    is_same = first.inputs[0] is second.inputs[0] and {_dim(first), _dim(second)} == {dim}
     return is_same and first.arguments.get("stop") == second.arguments["start"]
 
 
@@ -115,30 +114,53 @@ def _without_single(body: Body) -> Body:
     return replace(body, nodes=tuple(nodes), outputs=outputs)
 
 
-def _flattened(body: Body) -> Body:
-    """``(a + b) + c`` as one sum of three, if all of them come from one tensor, or from nothing in common."""
+def _continued(body: Body) -> Body:
+    """Concats that go on with an earlier one take its result: a DenseNet's layers concatenate all features so far, and
+    what the next one adds was made of these."""
     flow = flow_of(body)
-    makers = dict(flow.makers)
-    gone: set[Node] = set()
+    earlier: list[tuple[Node, tuple[Tensor, ...]]] = []
+    nodes: list[Node] = []
     for node in body.nodes:
-        inner = makers.get(node.inputs[0]) if node.word in _LEFT else None
-        if inner is None or inner.word != node.word or not _is_one_of(flow.takers[flow.maker(inner.outputs[0])], node):
-            continue
-        if flow.waist[flow.maker(inner.outputs[0])] is not flow.waist[flow.maker(node.outputs[0])]:
-            continue
-        if inner.outputs[0] in body.outputs.values() or inner.outputs[0] in node.inputs[1:]:
-            continue
-        gone.add(inner)
-        makers[node.outputs[0]] = replace(node, inputs=(*inner.inputs, *node.inputs[1:]))
-    return replace(body, nodes=tuple(_current(body.nodes, makers, gone)))
+        if node.word == "concat":
+            operands = node.inputs
+            for concat, before in reversed(earlier):
+                rest = operands[len(before) :]
+                is_longer = operands[: len(before)] == before and _dim(concat) == _dim(node)
+                if is_longer and all(flow.is_behind(flow.maker(concat.outputs[0]), tensor) for tensor in rest):
+                    node = replace(node, inputs=(*concat.outputs, *rest))
+                    break
+            earlier.append((node, operands))
+        nodes.append(node)
+    return _without_single(replace(body, nodes=tuple(nodes)))
 
 
-def _is_one_of(takers: Iterable[Node], node: Node) -> bool:
-    return [*takers] == [node]
+def _dim(node: Node) -> int:
+    return int(node.arguments.get("dim", 1))
 
 
-def _current(nodes: Iterable[Node], makers: Mapping[Tensor, Node], gone: set[Node]) -> Iterator[Node]:
-    for node in nodes:
-        now = makers[node.outputs[0]] if node.outputs else node
-        if now not in gone:
-            yield now
+def _flattened(body: Body) -> Body:
+    """``(a + b) + c`` as one sum of three, and concats in concats as one, if all operands come from one tensor, or from
+    nothing in common. Nothing else may take the inner one."""
+    flow = flow_of(body)
+    made = {**flow.makers}
+    gone: set[Tensor] = set()
+    for node in body.nodes:
+        operands: list[Tensor] = []
+        for number, tensor in enumerate(made[node.outputs[0]].inputs if node.word in _FLAT else ()):
+            inner = made.get(tensor)
+            if inner and (number == 0 or node.word == "concat") and _is_part(flow, flow.makers[tensor], node):
+                gone.add(tensor)
+                operands += inner.inputs
+            else:
+                operands.append(tensor)
+        if operands:
+            made[node.outputs[0]] = replace(node, inputs=tuple(operands))
+    nodes = [made[node.outputs[0]] for node in body.nodes if node.outputs and node.outputs[0] not in gone]
+    return replace(body, nodes=tuple(nodes))
+
+
+def _is_part(flow: Flow, inner: Node, outer: Node) -> bool:
+    """Whether a merge only makes an operand of another one of its kind, and both come from one tensor."""
+    is_alone = flow.takers[inner] == (outer,) and outer.inputs.count(inner.outputs[0]) == 1
+    is_alike = inner.word == outer.word and _dim(inner) == _dim(outer) and flow.waist[inner] is flow.waist[outer]
+    return is_alone and is_alike and inner not in flow.results

@@ -7,11 +7,11 @@ between belongs to this merge alone. What is not nested is written as it ran, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import Flow, Maker, carried, is_merge
 from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, ordered
-
 
 #: How deep sums with an identity may be in each other, and concats with one: those of a U-Net are written as skips.
 _DEEPEST = {"concat": 1}
@@ -19,7 +19,7 @@ _DEEP = 2
 
 
 def woven(flow: Flow) -> Pieces:
-    """The pieces of a whole body. It ends with the last output."""
+    """The pieces of a whole body. They end with its output if it has one without a name."""
     nested = _nested(flow)
     loom = _Loom(flow, nested, {*flow.body.inputs.values()})
     now = next(iter(flow.body.inputs.values()))
@@ -28,7 +28,7 @@ def woven(flow: Flow) -> Pieces:
         if tensor not in loom.ran:
             pieces += loom.reach(tensor, now)
             now = tensor
-    last = [*flow.body.outputs.values()][-1]
+    last = flow.body.outputs.get("", now)
     return (*pieces, *(() if last is now else (Fetch(last),)))
 
 
@@ -63,12 +63,24 @@ class _Loom:
             waist = self.nested[node]
             return waist.outputs[-1] if isinstance(waist, Node) else waist
         missing = [*dict.fromkeys(t for t in carried(node) if t is not current and t not in self.ran)]
-        if len(missing) == 1:
+        if len(carried(node)) == 1:
+            return node.inputs[0]
+        if not is_merge(node):
+            return self._end(missing[0]) if missing else current
+        starts = {self._start(tensor, current) for tensor in missing}
+        is_operand = not starts.isdisjoint(node.inputs)
+        if len(missing) == 1 and (starts == {current} or (not is_operand and self._is_long(*missing))):
             return missing[0]
-        if is_merge(node):
-            starts = {self._start(tensor, current) for tensor in missing}
-            return starts.pop() if len(starts) == 1 else current
-        return missing[0] if missing else node.inputs[0] if len(carried(node)) == 1 else current
+        return starts.pop() if len(starts) == 1 and (len(missing) > 1 or is_operand) else current
+
+    def _is_long(self, tensor: Tensor) -> bool:
+        """Whether it takes more than one step to make a tensor of earlier ones."""
+        node = self.flow.makers[tensor]
+        return any(other not in self.ran for other in node.inputs)
+
+    def _end(self, tensor: Tensor) -> Tensor:
+        """The tensor that is the current one after what makes a tensor: the last output."""
+        return _outputs(self.flow.maker(tensor))[-1]
 
     def _start(self, tensor: Tensor, current: Tensor) -> Tensor:
         """The earlier tensor that the steps to this one begin with."""
@@ -83,16 +95,17 @@ class _Loom:
         here = now
         for tensor in by_name(node):
             if tensor not in self.ran:
-                pieces += self.reach(tensor, here)
-                here = tensor
+                here, start = self._end(tensor), here
+                pieces += self.reach(here, start)
         if here is not now and len(carried(node)) == 1:
             pieces.append(Fetch(now))
         return (*pieces, Run(node))
 
 
 def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
-    """The tensors that are made on the way, in the order in which they were made: those that several steps take, and
-    those that a merge takes which is not nested if another such merge is on the way to them. At last the outputs."""
+    """The tensors that are made on the way, in the order in which they were made, and at last the outputs: what several
+    steps take or one takes by name, what modules with several outputs make, and what a merge takes which is not nested
+    if another such merge is on the way to it."""
     owner: dict[Maker, Node] = {}
     for merge in sorted(nested, key=lambda node: -flow.order[node]):
         for node in flow.between(nested[merge], merge):
@@ -105,8 +118,10 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
         sources = (nested[maker],) if maker in nested else flow.sources(maker)
         is_crossing = (is_merge(maker) and maker not in nested) or not crossing.isdisjoint(sources)
         takers = {owner.get(node, node) for node in flow.takers[maker]}
-        is_operand = any(len(carried(node)) > 1 and node not in nested for node in takers)
-        if len(takers) != 1 or maker in results or (is_crossing and is_operand):
+        is_named = any(by_name(node) for node in takers)
+        is_operand = any(is_merge(node) and node not in nested for node in takers)
+        is_one = len(takers) == len(maker.outputs) == 1
+        if not is_one or maker in results or is_named or (is_crossing and is_operand):
             yield maker.outputs[-1]
         elif is_crossing:
             crossing.add(maker)
@@ -119,7 +134,7 @@ def _nested(flow: Flow) -> dict[Node, Maker]:
     nested: dict[Node, Maker] = {}
     for node in flow.body.nodes:
         waist = flow.waist[node]
-        if is_merge(node) and waist is not None and node not in skips:
+        if is_merge(node) and waist is not None and len(_outputs(waist)) == 1 and node not in skips:
             inside = flow.between(waist, node)
             if _is_closed(flow, node, inside) and _is_plain(flow, node, waist, inside, nested):
                 nested[node] = waist

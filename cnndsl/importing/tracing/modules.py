@@ -6,11 +6,17 @@ from collections.abc import Collection, Iterator
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
+
+from cnndsl.diagnostics import Code
+from cnndsl.importing.recorded import Refusal
 
 #: The most paths that are collected: a module that is shared on many levels has exponentially many.
 MOST_PATHS = 100_000
 #: Methods that a subclass of a layer may override without computing anything else.
 HARMLESS = {"__init__", "__repr__", "extra_repr", "reset_parameters", "init_weights", "_init_weights"}
+
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
 class Modules:
@@ -22,6 +28,7 @@ class Modules:
         for module, path in _walk(root):
             self.paths.setdefault(module, []).append(path)
         self.leaves = {module for module in self.paths if type(module).__name__ in leaves or is_layer(module)}
+        self.refused = [refusal for m, paths in self.paths.items() for refusal in _refused(m, paths[0])]
         self._relative: dict[tuple[nn.Module, nn.Module], str] = {}
 
     def relative(self, caller: nn.Module, module: nn.Module) -> str:
@@ -38,6 +45,17 @@ class Modules:
                 if path.startswith(prefix) and path != above:
                     return path.removeprefix(prefix)
         return "/" + self.paths[module][0]
+
+
+def _refused(module: nn.Module, path: str) -> Iterator[Refusal]:
+    """Why a module cannot be run, or cannot be looked into while it runs."""
+    if isinstance(module, torch.jit.ScriptModule):
+        message = "a module compiled by `torch.jit.script` or `torch.jit.trace` cannot be looked into"
+        yield Refusal(Code.OPERATION, message, None, "import the Python class from which it was made", path)
+    if any(is_lazy(parameter) for parameter in module.parameters(recurse=False)):
+        message = f"the parameters of `{type(module).__name__}` have no shapes yet"
+        help = "call the network once with an input, in a function that makes it and is the target of the import"
+        yield Refusal(Code.FORWARD, message, None, help, path, type(module).__name__)
 
 
 def _walk(root: nn.Module) -> Iterator[tuple[nn.Module, str]]:
@@ -65,9 +83,6 @@ def is_layer(module: nn.Module) -> bool:
     if library.__module__.startswith("torchvision.") and module._modules:
         return False
     return all(_is_harmless(kind, library) for kind in own)
-
-
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
 def _is_library(kind: type) -> bool:

@@ -4,22 +4,108 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
-from cnndsl.importing.recorded import Arithmetic, Formula, Number
+from cnndsl.importing.recorded import Arithmetic, Extent, Formula, Number
+
+#: What the signs of formulas mean.
+SIGNS: dict[str, Callable[..., Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "neg": operator.neg, "ceil": math.ceil, "floor": math.floor, "int": int, "round": round,
+}  # fmt: skip
+#: Told of each number of which Python makes a plain one, whatever its class says: ``int(x)``, ``len(x)``.
+_told: list[Callable[[Number], None]] = []
 
 
-class Whole(int):
+@contextmanager
+def telling(listener: Callable[[Number], None]) -> Iterator[None]:
+    _told.append(listener)
+    try:
+        yield
+    finally:
+        _told.remove(listener)
+
+
+def made_plain(value: Any, formula: Formula) -> Any:
+    for listener in _told:
+        listener(Number(value, formula))
+    return value
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case Whole():
+            return int.__int__(value)
+        case Real():
+            return float.__float__(value)
+    return value
+
+
+def _computed(value: Any, sign: str, *operands: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return value
+    formula = Arithmetic(sign, tuple(map(formula_of, operands)))
+    return whole(value, formula) if isinstance(value, int) else _real(value, formula)
+
+
+def _binary(sign: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
+    def method(self: Any, other: Any) -> Any:
+        if not isinstance(other, (int, float)):
+            return NotImplemented
+        left, right = (other, self) if reflected else (self, other)
+        return _computed(SIGNS[sign](_plain(left), _plain(right)), sign, left, right)
+
+    return method
+
+
+def _unary(sign: str) -> Callable[[Any], Any]:
+    return lambda self: _computed(SIGNS[sign](_plain(self)), sign, self)
+
+
+class _Computing:
+    """Operators that keep the formula."""
+
+    formula: Formula
+
+    __add__ = _binary("+")
+    __radd__ = _binary("+", reflected=True)
+    __sub__ = _binary("-")
+    __rsub__ = _binary("-", reflected=True)
+    __mul__ = _binary("*")
+    __rmul__ = _binary("*", reflected=True)
+    __truediv__ = _binary("/")
+    __rtruediv__ = _binary("/", reflected=True)
+    __floordiv__ = _binary("//")
+    __rfloordiv__ = _binary("//", reflected=True)
+    __mod__ = _binary("%")
+    __rmod__ = _binary("%", reflected=True)
+    __neg__ = _unary("neg")
+    __ceil__ = _unary("ceil")
+    __floor__ = _unary("floor")
+    __trunc__ = _unary("int")
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return _computed(round(_plain(self)), "round", self) if digits is None else round(_plain(self), digits)
+
+    def __int__(self) -> int:
+        return made_plain(int(_plain(self)), Arithmetic("int", (self.formula,)))  # type: ignore[no-any-return]
+
+    def __float__(self) -> float:
+        return made_plain(float(_plain(self)), self.formula)  # type: ignore[no-any-return]
+
+
+class Whole(_Computing, int):  # type: ignore[misc]  # int declares more overloads
     """An int with its formula."""
 
-    formula: Formula
 
-
-class Real(float):
+class Real(_Computing, float):  # type: ignore[misc]
     """A float with its formula."""
-
-    formula: Formula
 
 
 def whole(value: int, formula: Formula) -> Whole:
@@ -28,67 +114,30 @@ def whole(value: int, formula: Formula) -> Whole:
     return number
 
 
+def _real(value: float, formula: Formula) -> Real:
+    number = Real(value)
+    number.formula = formula
+    return number
+
+
 def formula_of(value: Any) -> Formula:
-    """Raises AttributeError for what is not a number."""
-    return value.formula if isinstance(value, (Whole, Real)) else value  # type: ignore[no-any-return]
+    return value.formula if isinstance(value, (Whole, Real)) else value
+
+
+def evaluated(formula: Formula, size: Callable[[Extent], int]) -> int | float:
+    match formula:
+        case Extent():
+            return size(formula)
+        case Arithmetic(sign, operands):
+            return SIGNS[sign](*(evaluated(operand, size) for operand in operands))  # type: ignore[no-any-return]
+    return formula
 
 
 def number(value: Whole | Real) -> Number:
     """As data, with a plain value."""
-    plain = int.__int__(value) if isinstance(value, int) else float.__float__(value)
-    return Number(plain, value.formula)
+    return Number(_plain(value), value.formula)
 
 
 def product(numbers: tuple[int, ...]) -> int:
     """Of at least one number."""
-    result = numbers[0]
-    for factor in numbers[1:]:
-        result = result * factor
-    return result
-
-
-def _computed(value: Any, sign: str, *operands: Any) -> Any:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    result = Whole(value) if isinstance(value, int) else Real(value)
-    result.formula = Arithmetic(sign, tuple(map(formula_of, operands)))
-    return result
-
-
-def _plain(value: Any) -> Any:
-    return number(value).value if isinstance(value, (Whole, Real)) else value
-
-
-def _binary(sign: str, function: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Any, Any], Any]:
-    def method(self: Any, other: Any) -> Any:
-        if not isinstance(other, (int, float)):
-            return NotImplemented
-        left, right = (other, self) if reflected else (self, other)
-        return _computed(function(_plain(left), _plain(right)), sign, left, right)
-
-    return method
-
-
-def _unary(sign: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda self: _computed(function(_plain(self)), sign, self)
-
-
-def _rounded(self: Any, digits: int | None = None) -> Any:
-    return _computed(round(_plain(self)), "round", self) if digits is None else round(_plain(self), digits)
-
-
-def _complete(kind: type) -> None:
-    """Gives a class the operators. ``int()`` and ``float()`` make plain numbers whatever a class does."""
-    for sign, name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv"), ("//", "floordiv"), ("%", "mod")):
-        setattr(kind, f"__{name}__", _binary(sign, getattr(operator, name), reflected=False))
-        setattr(kind, f"__r{name}__", _binary(sign, getattr(operator, name), reflected=True))
-    kind.__neg__ = _unary("neg", operator.neg)  # type: ignore[attr-defined]
-    kind.__ceil__ = _unary("ceil", math.ceil)  # type: ignore[attr-defined]
-    kind.__floor__ = _unary("floor", math.floor)  # type: ignore[attr-defined]
-    kind.__trunc__ = _unary("int", int)  # type: ignore[attr-defined]
-    kind.__round__ = _rounded  # type: ignore[attr-defined]
-    kind.__pos__ = lambda self: self  # type: ignore[attr-defined]
-
-
-_complete(Whole)
-_complete(Real)
+    return reduce(operator.mul, numbers)

@@ -1,10 +1,10 @@
 """What each function of torch and method of tensors is in our language, by its name.
 
-A rule is a function with torch's arguments and defaults after its ``step``, so Python binds a call to it. It returns the
-tensor that the call gives.
+A rule is a function with torch's arguments and defaults after its ``step``, so Python binds a call to it. It returns
+the tensor that the call gives.
 """
 
 from cnndsl.importing.lift.rules import activations, arithmetic, layers, reductions, refused, shapes  # noqa: F401
-from cnndsl.importing.lift.rules.table import rule_of
+from cnndsl.importing.lift.rules.table import Rule, rule_of
 
-__all__ = ["rule_of"]
+__all__ = ["Rule", "rule_of"]

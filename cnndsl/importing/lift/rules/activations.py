@@ -23,7 +23,7 @@ def _plain(word: str) -> Rule:
     return said
 
 
-def _in_place(step: Step, word: str, inplace: bool) -> dict[str, bool]:
+def _in_place(step: Step, word: str, inplace: bool) -> dict[str, Any]:
     """The argument of a layer that has one. ``F.relu_`` and ``x.relu_()`` are in place too."""
     from cnndsl.layers import LAYERS
 
@@ -37,9 +37,7 @@ for _name, _word in PLAIN.items():
 
 @rule("leaky_relu")
 def leaky_relu(step: Step, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    return step.layer(
-        "LeakyReLU", input, negative_slope=negative_slope, **_in_place(step, "LeakyReLU", inplace)
-    )
+    return step.layer("LeakyReLU", input, negative_slope=negative_slope, **_in_place(step, "LeakyReLU", inplace))
 
 
 @rule("elu")
@@ -65,7 +63,7 @@ def rrelu(
 def prelu(step: Step, input: Any, weight: Any) -> Tensor:
     if not isinstance(weight, Held) or len(weight.shape) != 1:
         raise step.constant(weight)
-    return step.layer("PReLU", input, state={"weight": weight}, num_parameters=weight.shape[0])
+    return step.held("PReLU", input, {"weight": weight}, num_parameters=weight.shape[0])
 
 
 @rule("gelu")
@@ -131,7 +129,7 @@ for _name, _word in (("softmax", "Softmax"), ("softmin", "Softmin"), ("log_softm
 
 def _dropping(word: str) -> Rule:
     def said(step: Step, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        if not step.trains("training", training) or (p := step.trains("p", p)) == 0:
+        if not step.drops(training) or (p := step.trains("p", p)) == 0:
             return step.tensor(input)
         return step.layer(word, input, p=p, inplace=inplace)
 
@@ -147,7 +145,7 @@ for _name, _word in (
 
 @rule("stochastic_depth")
 def stochastic_depth(step: Step, input: Any, p: float, mode: str, training: bool = True) -> Tensor:
-    if not step.trains("training", training) or p == 0:
+    if not step.drops(training) or p == 0:
         return step.tensor(input)
     return step.layer("StochasticDepth", input, p=p, mode=mode)
 
@@ -157,7 +155,7 @@ def _blocks(word: str) -> Rule:
         step: Step, input: Any, p: float, block_size: int, inplace: bool = False, eps: float = 1e-6,
         training: bool = True,
     ) -> Tensor:  # fmt: skip
-        if not step.trains("training", training) or p == 0:
+        if not step.drops(training) or p == 0:
             return step.tensor(input)
         return step.layer(word, input, p=p, block_size=block_size, inplace=inplace, eps=eps)
 

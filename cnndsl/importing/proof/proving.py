@@ -1,0 +1,207 @@
+"""Compares a spec with the module that it was made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import torch
+from msgspec.structs import replace
+from torch import Tensor, nn
+
+from cnndsl.diagnostics import Code, SpecError, cause
+from cnndsl.emit.module import own_layers
+from cnndsl.graph.elaborate import elaborate
+from cnndsl.importing.proof.difference import Difference, first_difference
+from cnndsl.importing.proof.names import Misfit, check_settings, counterparts, named_tensors, perturbed
+from cnndsl.importing.proof.runs import Ran, Side, evaluated, trained
+from cnndsl.importing.proof.samples import Shape, candidates, drawn
+from cnndsl.importing.recorded import Refusal, Unspeakable
+from cnndsl.network import Network, loads
+from cnndsl.spec.renaming import Renamer
+from cnndsl.spec.values import ListValue, Literal
+
+#: How many sizes are compared, and the largest batch.
+SIZES = 2
+#: The largest relative difference in double precision that is only rounding, as of sums in another order. The rounding
+#: of one operation is 1e-16 there; a fault of a network is as large as in single precision.
+ROUNDING = 1e-9
+#: A way to run a network.
+Way: TypeAlias = Callable[[Side, Sequence[Tensor]], Ran]
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What was compared. ``shapes`` are those of the inputs, with the batch, in each comparison. ``inexact`` are the
+    values that are equal but for rounding, as gradients are that torch adds up in another order, each with its relative
+    difference in double precision. ``names`` are the module's names of the spec's tensors, and ``spare`` its tensors
+    that the spec leaves out. ``training`` is false if the module does not run in training mode."""
+
+    network: Network = field(repr=False)
+    shapes: tuple[tuple[Shape, ...], ...]
+    inexact: dict[str, float]
+    names: Mapping[str, str] = field(repr=False)
+    spare: tuple[str, ...]
+    training: bool
+
+
+class Unequal(Unspeakable):
+    """A spec is not equal to its module. ``text`` is the spec, for a report: it is not one to use."""
+
+    def __init__(self, refusal: Refusal, text: str) -> None:
+        super().__init__([refusal])
+        self.text = text
+
+
+def prove(text: str, module: nn.Module, inputs: Mapping[str, Shape], *, left_out: Collection[str] = ()) -> Proof:
+    """Compares the network of a spec with a module: names, shapes and kinds of tensors; outputs in evaluation and all
+    gradients at two sizes and with batches of one and two samples; outputs in training mode, and the statistics after
+    it. All are equal bit for bit, or differ by rounding that vanishes in double precision.
+
+    ``inputs`` are shapes that the module takes, without the batch, by the names of its arguments. The module may have
+    more tensors below the paths in ``left_out``. Constant weights and statistics are drawn, so that a zero hides
+    nothing. The module stays as it is. Raises :class:`Unequal`.
+    """
+    return _Prover(text, module, tuple(inputs), left_out).run([*inputs.values()])
+
+
+class _Prover:
+    """``theirs`` is the module with the tensors of the comparison; :meth:`_ours` is the spec's at any size."""
+
+    def __init__(self, text: str, module: nn.Module, inputs: Sequence[str], left_out: Collection[str]) -> None:
+        self.text = text
+        self.network = self._compiled()
+        self.renamer = Renamer(self.network.graph.document.rename)
+        with torch.device("meta"):
+            ours = self.network.module()
+        try:
+            self.counterparts = counterparts(ours, module, self.renamer, left_out)
+            check_settings(ours, module, self.renamer)
+        except Misfit as error:
+            raise self._unequal(str(error)) from None
+        # Drawing weights that are replaced takes time. Only layers of users may have tensors that nobody replaces.
+        self.device = torch.device("cpu" if own_layers(self.network.graph) else "meta")
+        called = {name: name for name in self.counterparts.names.values()}
+        self.theirs = Side(module, perturbed(module), called, inputs)
+        self.inexact: dict[str, float] = {}
+        self.refused = ""
+
+    def run(self, given: Sequence[Shape]) -> Proof:
+        compared: list[tuple[Shape, ...]] = []
+        for shapes in candidates(given):
+            if self._agree(evaluated, shapes, len(compared) + 1):
+                compared.append(shapes)
+            if len(compared) == SIZES:
+                break
+        if not compared:
+            raise self._unequal(f"the module does not run on {_said(given)}: {self.refused}")
+        if len(compared) < SIZES and self._agree(evaluated, compared[0], SIZES):
+            compared.append(compared[0])
+        training = self._agree(trained, compared[-1], SIZES)
+        batches = (tuple((batch, *shape) for shape in shapes) for batch, shapes in enumerate(compared, 1))
+        names, spare = self.counterparts.names, self.counterparts.spare
+        return Proof(self.network, tuple(batches), self.inexact, names, spare, training)
+
+    # --- the network of the spec -----------------------------------------------------------------
+
+    def _compiled(self) -> Network:
+        try:
+            return loads(self.text)
+        except SpecError as error:
+            raise self._unequal(f"it does not compile: {error.diagnostics[0]}") from error
+
+    def _ours(self, shapes: Sequence[Shape]) -> Side:
+        """The network of the spec at these sizes of its inputs. Raises :class:`SpecError`."""
+        document = self.network.graph.document
+        inputs = {
+            name: ListValue(tuple(Literal(size, value.span) for size in shape), value.span)
+            for (name, value), shape in zip(document.inputs.items(), shapes, strict=True)
+        }
+        elaboration = elaborate(replace(document, inputs=inputs))
+        if elaboration.graph is None:
+            raise SpecError(elaboration.faults)
+        names = self.counterparts.names
+        with self.device:
+            module = Network(elaboration.graph).module()
+        tensors = {
+            own: self.theirs.tensors[names[own]] if own in names else tensor
+            for own, tensor in named_tensors(module).items()
+        }
+        return Side(module, tensors, names)
+
+    # --- comparisons -----------------------------------------------------------------------------
+
+    def _agree(self, way: Way, shapes: Sequence[Shape], batch: int) -> bool:
+        """Compares the two networks in one way. False if the module itself does not take such inputs. Raises
+        :class:`Unequal`."""
+        inputs = drawn(shapes, batch)
+        try:
+            wanted = way(self.theirs, inputs)
+        except Exception as error:
+            self.refused = cause(error)
+            return False
+        if any(len(output) != batch for output in wanted.outputs if output.dim()):
+            self.refused = "an output has another batch than the input"  # as after `view(-1, 400)`
+            return False
+        where = f"on {_said([tuple(tensor.shape) for tensor in inputs])}{' in training' if way is trained else ''}"
+        try:
+            ours = self._ours(shapes)
+            found = way(ours, inputs)
+        except SpecError as error:
+            raise self._unequal(f"{where} it does not compile: {error.diagnostics[0]}") from error
+        except Exception as error:
+            raise self._unequal(f"{where} it does not run: {cause(error)}") from error
+        if way is evaluated and len(found.outputs) != len(wanted.outputs):
+            raise self._unequal(f"it has {len(found.outputs)} outputs, and the module {len(wanted.outputs)}")
+        if differing := differences(found, wanted):
+            self._check_rounding(way, ours, inputs, where, differing)
+        return True
+
+    def _check_rounding(
+        self, way: Way, ours: Side, inputs: list[Tensor], where: str, differing: Collection[str]
+    ) -> None:
+        """Raises :class:`Unequal` if what differs still does so in double precision."""
+        double = [tensor.double() for tensor in inputs]
+        found, wanted = (way(side.as_type(torch.float64), double) for side in (ours, self.theirs))
+        errors = differences(found, wanted)
+        for name in differing:
+            if errors.get(name, 0.0) > ROUNDING:
+                what = first_difference(ours, self.theirs, inputs, self.renamer, way is trained)
+                raise self._unequal(f"{where} {name} differs; {what.message}", what)
+            self.inexact[name] = max(errors.get(name, 0.0), self.inexact.get(name, 0.0))
+
+    def _unequal(self, message: str, what: Difference | None = None) -> Unequal:
+        what = what or Difference("")
+        refusal = Refusal(Code.UNEQUAL, f"the spec is not equal to the module: {message}", what.place)
+        return Unequal(replace(refusal, path=what.path, kind=what.kind), self.text)
+
+
+def differences(found: Ran, wanted: Ran) -> dict[str, float]:
+    """What is not equal bit for bit in two runs, with its relative distance; infinite for other shapes or if only one
+    run has it. In training a module may also return what an auxiliary head gives: there each output of the spec is one
+    of the module's."""
+    errors = {}
+    same = len(found.outputs) == len(wanted.outputs)
+    for number, output in enumerate(found.outputs):
+        others = [wanted.outputs[number]] if same else wanted.outputs
+        errors[f"output {number}"] = min((_distance(output, other) for other in others), default=torch.inf)
+    errors |= {name: _distance(found.others.get(name), other) for name, other in wanted.others.items()}
+    return {name: error for name, error in errors.items() if error != 0}
+
+
+def _distance(found: Tensor | None, wanted: Tensor | None) -> float:
+    """The norm of the difference relative to that of ``wanted``; a gradient that is None is 0."""
+    if found is None or wanted is None:
+        rest = wanted if found is None else found
+        return torch.inf if rest is not None and bool(rest.any()) else 0.0
+    if found.shape != wanted.shape:
+        return torch.inf
+    if torch.equal(found, wanted):
+        return 0.0
+    distance = float((found - wanted).double().norm() / wanted.double().norm().clamp(min=1e-300))
+    return distance if distance == distance else torch.inf
+
+
+def _said(shapes: Sequence[Shape]) -> str:
+    return ", ".join(str(list(shape)) for shape in shapes)

@@ -1,0 +1,122 @@
+"""Runs a network on tensors of our choice, and leaves it, its weights and all random states as they were."""
+
+from __future__ import annotations
+
+import random
+import warnings
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from cnndsl.importing.proof.samples import tensors_in
+from cnndsl.importing.tracing.inputs import arranged
+
+
+def as_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a network made of its inputs: outputs in their order, and gradients or statistics by what they are called. A
+    gradient may be None."""
+
+    outputs: Sequence[Tensor]
+    others: Mapping[str, Tensor | None]
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two networks. ``tensors`` take the place of its parameters and buffers, under its own names, and
+    ``called`` has the names that both sides share. ``inputs`` are paths in the arguments of ``forward``, as for
+    :func:`~cnndsl.importing.trace.trace`; without any, inputs are given one after the other."""
+
+    module: nn.Module
+    tensors: Mapping[str, Tensor]
+    called: Mapping[str, str]
+    inputs: Sequence[str] = ()
+
+    def as_type(self, dtype: torch.dtype) -> Side:
+        """The same with all real numbers in another precision."""
+        made = {name: as_type(tensor, dtype) for name, tensor in self.tensors.items()}
+        return Side(self.module, made, self.called, self.inputs)
+
+
+def evaluated(side: Side, inputs: Sequence[Tensor]) -> Ran:
+    """Outputs in evaluation, and the gradients of all parameters and inputs for a fixed random linear function of the
+    outputs."""
+    tensors, given = _copies(side), [tensor.clone().requires_grad_() for tensor in inputs]
+    with undisturbed(side.module):
+        side.module.eval()
+        outputs = run(side, tensors, given)
+    _function_of(outputs).backward()  # type: ignore[no-untyped-call]
+    gradients = {f"the gradient of input {number}": tensor.grad for number, tensor in enumerate(given)}
+    gradients |= {f"the gradient of `{name}`": tensors[own].grad for own, name in side.called.items()}
+    return Ran([output.detach() for output in outputs], gradients)
+
+
+@torch.no_grad()
+def trained(side: Side, inputs: Sequence[Tensor]) -> Ran:
+    """Outputs in training mode, and the buffers after it."""
+    tensors = _copies(side)
+    with undisturbed(side.module), _Draws():  # type: ignore[no-untyped-call]
+        side.module.train()
+        outputs = run(side, tensors, inputs)
+    return Ran(outputs, {f"`{name}` after it": tensors[own] for own, name in side.called.items()})
+
+
+def run(side: Side, tensors: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
+    """The outputs of a network. A layer in place changes no input."""
+    copies = [tensor.clone() for tensor in inputs]
+    given = arranged(side.module, dict(zip(side.inputs, copies))) if side.inputs else (tuple(copies), {})
+    return tensors_in(functional_call(side.module, dict(tensors), *given))
+
+
+def _copies(side: Side) -> dict[str, Tensor]:
+    """Its parameters without gradients, those too that the module freezes, and copies of its buffers, which change."""
+    parameters = dict(side.module.named_parameters())
+    return {
+        name: tensor.detach().requires_grad_() if name in parameters else tensor.clone()
+        for name, tensor in side.tensors.items()
+    }
+
+
+def _function_of(outputs: Sequence[Tensor]) -> Tensor:
+    generator = torch.Generator().manual_seed(1)
+    weights = [torch.randn(output.shape, generator=generator, dtype=output.dtype) for output in outputs]
+    return sum((output * weight).sum() for output, weight in zip(outputs, weights))  # type: ignore[return-value]
+
+
+@contextmanager
+def undisturbed(module: nn.Module) -> Iterator[None]:
+    """The modes of a module and all random states are inside what they were, and afterwards too."""
+    modes = {part: part.training for part in module.modules()}
+    state = random.getstate()
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.manual_seed(0)
+        random.seed(0)
+        try:
+            yield
+        finally:
+            random.setstate(state)
+            for part, training in modes.items():
+                part.training = training
+
+
+class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """What is drawn depends on the shape and the arguments of the drawing, not on what was drawn before: networks that
+    draw the same in another order are equal."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            said = [tuple(value.shape) if isinstance(value, Tensor) else value for value in args]
+            torch.manual_seed(zlib.crc32(f"{func} {said}".encode()))
+        return func(*args, **(kwargs or {}))

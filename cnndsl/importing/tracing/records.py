@@ -1,0 +1,118 @@
+"""What runs of a network have recorded, as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from cnndsl.diagnostics import Code
+from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, Use
+from cnndsl.importing.tracing.arguments import attributes
+from cnndsl.importing.tracing.run import Run
+from cnndsl.importing.tracing.runs import Unlike, with_sizes, with_training
+
+
+class Tree:
+    """Makes the records of a network's modules, of a run in evaluation mode and of others that it is compared with:
+    at another size, and in training mode."""
+
+    def __init__(
+        self,
+        run: Run,
+        resized: Run | None,
+        trained: Run | Exception,
+        arguments: Mapping[nn.Module, Mapping[str, Any]],
+    ) -> None:
+        self.refusals: list[Refusal] = []
+        self.run = run
+        self.resized = resized
+        self.trained = trained
+        self.arguments = arguments
+        self._lost = list(zip(run.lost, resized.lost)) if resized and len(run.lost) == len(resized.lost) else []
+        self._done: dict[nn.Module, Traced] = {}
+
+    def traced(self, module: nn.Module) -> Traced:
+        if module not in self._done:
+            modules = self.run.modules
+            sized, of_size = self._sized(module)
+            uses, training, of_training = self._compared(module, sized)
+            called = self.run.called.get(module, {})
+            self._done[module] = Traced(
+                path=modules.paths[module][0],
+                paths=tuple(modules.paths[module]),
+                module=module,
+                is_leaf=module in modules.leaves,
+                arguments=self.arguments.get(module) or attributes(module),
+                children={path: self.traced(child) for path, child in called.items()},
+                uses=uses,
+                training=training,
+                notes=(*of_size, *of_training),
+            )
+        return self._done[module]
+
+    def _sized(self, module: nn.Module) -> tuple[tuple[Use, ...], tuple[Refusal, ...]]:
+        """The uses in evaluation mode, with formulas for all sizes, and what is to be told of that."""
+        uses = self.run.whole_uses(module)
+        if self.resized is None:
+            return uses, ()
+
+        def tell(value: Any, place: Place) -> None:
+            message = f"the number {value:.4g} depends on the size of the input in a way that cannot be followed"
+            help = "compute it from `x.shape` with `+`, `-`, `*`, `/`, `//`, `%`, `math.ceil`, `math.floor` or `round`"
+            self.refusals.append(self._refusal(Code.OPERATION, module, message, place, help))
+
+        try:
+            pairs = _pairs(uses, self.resized.whole_uses(module))
+            return tuple(with_sizes(one, two, self._lost, tell) for one, two in pairs), ()
+        except Unlike as unlike:
+            return uses, (self._other_path(module, "for inputs of another size", unlike),)
+
+    def _compared(
+        self, module: nn.Module, uses: tuple[Use, ...]
+    ) -> tuple[tuple[Use, ...], tuple[Use, ...], tuple[Refusal, ...]]:
+        """The uses, with what is other in training mode, those in training mode if they do other operations, and what
+        is to be told of that."""
+        if isinstance(self.trained, Exception):
+            told = self._refusal(Code.LEFT_OUT, module, f"it does not run in training mode: {self.trained}", None)
+            return uses, (), (told,) if module is self.run.modules.root else ()
+        trained = self.trained.whole_uses(module)
+        alone = [operation for use in trained for operation in use.operations if self._only_trains(operation, module)]
+        notes = tuple(self._left_out(module, operation) for operation in alone)
+        try:
+            pairs = _pairs(uses, tuple(_without(use, alone) for use in trained))
+            return tuple(with_training(one, two) for one, two in pairs), (), notes
+        except Unlike as unlike:
+            if not alone or unlike.operation is not None:
+                notes = (*notes, self._other_path(module, "in training mode", unlike))
+            return uses, trained, notes
+
+    def _only_trains(self, operation: Operation, module: nn.Module) -> bool:
+        assert isinstance(self.trained, Run)
+        if operation.target != "module":
+            return False
+        return self.trained.called[module][operation.module] not in self.run.uses
+
+    def _left_out(self, module: nn.Module, operation: Operation) -> Refusal:
+        message = f"`{operation.module}` runs only in training mode and is left out"
+        return self._refusal(Code.LEFT_OUT, module, message, operation.place)
+
+    def _other_path(self, module: nn.Module, when: str, unlike: Unlike) -> Refusal:
+        place = unlike.operation.place if unlike.operation else None
+        return self._refusal(Code.LEFT_OUT, module, f"`forward` does something else {when}", place)
+
+    def _refusal(self, code: Code, module: nn.Module, message: str, place: Place | None, help: str = "") -> Refusal:
+        return Refusal(code, message, place, help, self.run.modules.paths[module][0], type(module).__name__)
+
+
+def _without(use: Use, left_out: list[Operation]) -> Use:
+    kept = tuple(operation for operation in use.operations if all(operation is not other for other in left_out))
+    return Use(use.inputs, kept, use.outputs)
+
+
+def _pairs(uses: tuple[Use, ...], others: tuple[Use, ...]) -> list[tuple[Use, Use]]:
+    """Raises :class:`Unlike` if a module runs more often in the one than in the other."""
+    if len(uses) != len(others):
+        raise Unlike
+    return list(zip(uses, others))
