@@ -165,6 +165,12 @@ def test_the_number_of_a_module_that_does_not_repeat_itself(tmp_path: Path) -> N
     assert "model.0.1.bn.bias" in cnndsl.loads(plain).module().state_dict()
 
 
+def test_a_kernel_of_two_sizes_is_padded_on_both_sides(tmp_path: Path) -> None:
+    text = spec_text(written(tmp_path, rows("[-1, 1, Conv, [8, [3, 5]]]", "[-1, 1, Conv, [8, [5, 1], 1, null, 1, 2]]")))
+    assert cnndsl.loads(text).graph.outputs["output"].shape == (1, 8, 640, 640)
+    assert "Conv: {channels: 8, kernel_size: [3, 5], padding: [1, 2]}" in text
+
+
 def test_nothing_in_the_file_is_executed(tmp_path: Path) -> None:
     mark = tmp_path / "made"
     call = f"__import__('pathlib').Path('{mark}').touch()"
