@@ -16,7 +16,6 @@ from cnndsl.graph import graph
 from cnndsl.importing.alike import ABSENT, alike, filled
 from cnndsl.importing.blocks import Made, Use, made
 from cnndsl.importing.blocks.formulas import Known, simplest
-from cnndsl.importing.parameters import Changed, with_parameters
 from cnndsl.importing.tree import (
     Arm,
     Block,
@@ -409,41 +408,6 @@ def formula(wanted: Sequence[Any], **known: tuple[Any, ...]) -> str | None:
 )
 def test_formulas(wanted: tuple[Any, ...], known: dict[str, tuple[Any, ...]], expected: str | None) -> None:
     assert formula(wanted, **known) == expected
-
-
-# --- the document --------------------------------------------------------------------------------
-
-
-def document(classes: int, dropout: float = 0.2) -> Spec:
-    head = Block("Head", (), (layer("Dropout", p=dropout), layer("Linear", "fc", out_features=classes)))
-    steps = (
-        layer("Linear", "early", out_features=4 * classes),
-        layer("Linear", "last", out_features=1000),
-        Call("Head"),
-    )
-    return Spec("a", "", (("x", (64,)),), (), (head,), steps)
-
-
-def test_what_changes_with_an_argument_is_the_parameter() -> None:
-    changes = [
-        Changed("num_classes", 1000, 1001, document(1001)),
-        Changed("dropout", 0.2, 0.3, document(1000, 0.3)),
-        Changed("nothing", 1, 2, document(1000)),
-    ]
-    spec = with_parameters(document(1000), changes)
-    assert spec.params == (("num_classes", 1000), ("dropout", 0.2))
-    shown = written(spec)
-    assert (
-        "early, Linear: $(4 * num_classes)" in shown
-        and "last, Linear: 1000" in shown
-        and "fc, Linear: $num_classes" in shown
-    )
-    assert wiring(spec) == wiring(document(1000))
-
-
-def test_an_argument_that_changes_the_structure_is_left_alone() -> None:
-    other = Spec("a", "", (("x", (64,)),), (), (), (layer("Linear", "fc", out_features=1001),))
-    assert with_parameters(document(1000), [Changed("num_classes", 1000, 1001, other)]) == document(1000)
 
 
 # --- trees ---------------------------------------------------------------------------------------
