@@ -201,6 +201,35 @@ def test_a_class_is_one_block(kind: str, uses: list[Use], shown: str, parts: lis
     check(uses, found)
 
 
+CHANNELS = st.sampled_from([3, 8, 12, 16, 24])
+FAMILIES = st.one_of(
+    st.lists(st.builds(basic, CHANNELS, CHANNELS, st.sampled_from([1, 2])), min_size=2, max_size=5),
+    st.lists(
+        st.builds(
+            conv_norm,
+            CHANNELS,
+            CHANNELS,
+            st.sampled_from([1, 3, 5]),
+            st.sampled_from([1, 2]),
+            act=st.sampled_from(["", "ReLU", "Hardswish"]),
+        ),
+        min_size=2,
+        max_size=5,
+    ),
+    st.lists(
+        st.builds(inverted, CHANNELS, st.integers(1, 4), st.sampled_from([3, 5]), st.sampled_from([1, 2]), CHANNELS),
+        min_size=2,
+        max_size=5,
+    ),
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(FAMILIES)
+def test_calls_do_what_random_uses_do(uses: list[Use]) -> None:
+    check(uses, made("Block", uses, ()))
+
+
 # --- blocks --------------------------------------------------------------------------------------
 
 
@@ -461,7 +490,7 @@ def plain(steps: Steps) -> Steps:
     return bare(tuple(made))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(TREES, min_size=2, max_size=4), st.booleans())
 def test_holes_filled_give_each_tree(trees: list[Steps], lenient: bool) -> None:
     found = alike(trees, lenient)
@@ -494,7 +523,7 @@ def test_numbers_in_names_are_holes(names: tuple[str, str], written_as: tuple[An
     assert [filled(found.steps, {h.variable.name: h.values[1] for h in found.holes})] == [(From(names[1]),)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(TREES)
 def test_equal_trees_have_no_hole(tree: Steps) -> None:
     found = alike((tree, tree, tree))

@@ -8,7 +8,7 @@ are under a condition, a single step may be a ``Repeat`` of one round, and steps
 
 from cnndsl.importing.alike.filling import filled, replaced
 from cnndsl.importing.alike.hole import Alike, Defaults, Hole, of_layers
-from cnndsl.importing.alike.values import ABSENT, alike_values, input_sizes, templated
+from cnndsl.importing.alike.values import ABSENT, alike_values, input_sizes
 from cnndsl.importing.alike.walk import alike
 
 __all__ = [
@@ -22,5 +22,4 @@ __all__ = [
     "input_sizes",
     "of_layers",
     "replaced",
-    "templated",
 ]

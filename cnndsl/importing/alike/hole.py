@@ -50,11 +50,6 @@ class Alike(Record, frozen=True):
     steps: Steps
     holes: tuple[Hole, ...]
 
-    @property
-    def cost(self) -> int:
-        """How unlike the trees are: holes, and steps that some lack count double."""
-        return sum(2 if hole.role == "when" else 1 for hole in self.holes if not hole.is_constant)
-
 
 def of_layers(word: str) -> Mapping[str, Any]:
     """The defaults of a layer's arguments; none for other words."""
