@@ -198,7 +198,7 @@ class Interpreter:
         if module in self.children:
             body = self.children[module]
             results = Interpreter(structured(body), body).run(taken)
-            outputs = structured(body).outputs
+            outputs = [output.rpartition(".")[2] for output in structured(body).outputs]
             self.named |= {f"{name}.{output}": result for output, result in zip(outputs, results)}
             self.named[name] = results[-1]
             return results[-1]
@@ -225,7 +225,7 @@ class Interpreter:
 def check(body: Body) -> Block:
     """The block of a body, which computes the same."""
     block = structured(body)
-    given = [tuple(float(n + 3 * i) for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
+    given = [tuple(1.5 + n + 3 * i for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
     assert Interpreter(block, body).run(given) == ran(body, given)
     return block
 

@@ -9,7 +9,7 @@ are under a condition, a single step may be a ``Repeat`` of one round, and steps
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias, cast
 
 from msgspec.structs import replace
@@ -189,10 +189,8 @@ class _Walk:
     def arguments(self, rows: Sequence[Arguments | None], words: Sequence[str], place: _Place) -> Arguments:
         """Arguments by name: one that a row does not have has its default there."""
         known = [None if row is None else dict(row) for row in rows]
-        names = list(dict.fromkeys(name for row in known if row is not None for name in row))
-        order = [*self.defaults(words[0])]
         made = []
-        for name in sorted(names, key=lambda name: order.index(name) if name in order else len(order)):
+        for name in _in_order(row for row in known if row is not None):
             values = [ABSENT if row is None else self.argument(row, name, word) for row, word in zip(known, words)]
             made.append((name, self.value(values, place, "argument", name)))
         return tuple(made)
@@ -229,7 +227,9 @@ class _Walk:
         """Steps that some rows lack, which may have others instead."""
         named = [step.name for column in steps for step in column if isinstance(step, _NAMED) and step.name]
         given = tuple(_given(steps, others, row) for row in range(self.count))
-        place = _Place(step=named[0] if named and isinstance(named[0], str) else "", given=given)
+        word = next((step.word for column in steps for step in column if isinstance(step, Call)), "")
+        name = named[0] if named and isinstance(named[0], str) else ""
+        place = _Place(word if isinstance(word, str) else "", name, given)
         test = self.hole([ABSENT if one is None else one for one in taken], place, "when")
         inner, otherwise = (tuple(self.step(column) for column in columns) for columns in (steps, others))
         return When(test, inner, otherwise, next(filter(None, given), ()))
@@ -357,6 +357,18 @@ setattr(_Walk, "from", _from)
 
 _NAMED = (Call, Sequential, Branch, Residual, Dense, Reuse, Named)
 _ROLES = {"module": "tensor", "test": "when"}
+
+
+def _in_order(rows: Iterable[Iterable[str]]) -> list[str]:
+    """All names of several lists, each of which is in one order."""
+    made: list[str] = []
+    for row in rows:
+        at = 0
+        for name in row:
+            if name not in made:
+                made.insert(at, name)
+            at = made.index(name) + 1
+    return made
 
 
 def _field(step: Any, name: str) -> Any:
@@ -636,15 +648,16 @@ def _of_calls(a: Call, b: Call) -> int | None:
     if len(a.inputs) != len(b.inputs) or not alike_values(a.options, b.options):
         return None
     if not alike_values(a.word, b.word):
-        return _WORD if _family(a.word) == _family(b.word) else None
+        family, same_name = _family(a.word), a.name != "" and a.name == b.name
+        return _WORD if family == _family(b.word) and (family or same_name) else None
     one, other = dict(a.arguments), dict(b.arguments)
     differing = sum(not alike_values(one[name], other[name]) for name in one.keys() & other.keys())
     return _ARGUMENT * differing + _MISSING * len(one.keys() ^ other.keys())
 
 
 def _family(word: Any) -> str:
-    """What a layer is for: words of one family may take each other's place. All blocks are of one."""
-    return LAYERS[word].family if word in LAYERS else "block"
+    """What a layer is for: words of one family may take each other's place. That of blocks is ""."""
+    return LAYERS[word].family if word in LAYERS else ""
 
 
 def weight(steps: Sequence[Any]) -> int:

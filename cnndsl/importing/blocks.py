@@ -18,6 +18,8 @@ __all__ = ["Made", "Use", "defaults_of", "made"]
 
 #: What a definition costs besides its steps, and a parameter.
 _DEFINITION, _PARAMETER = 6, 2
+#: How much longer one block may be than two.
+_SLACK = 12
 
 
 class Made(Record, frozen=True):
@@ -97,7 +99,7 @@ def _joined(groups: list[_Group], uses: Sequence[Use], defaults: Defaults) -> li
             (one, other, both) for one, other in combinations(groups, 2) if (both := _both(one, other, uses, defaults))
         ]
         gains = [one.length + other.length - both.length for one, other, both in found]
-        if not gains or max(gains) < 0:
+        if not gains or max(gains) < -_SLACK:
             break
         one, other, both = found[gains.index(max(gains))]
         groups = [both if group is one else group for group in groups if group is not other]

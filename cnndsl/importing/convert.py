@@ -8,7 +8,7 @@ document.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from graphlib import CycleError, TopologicalSorter
 from inspect import cleandoc
 from typing import Any, TypeAlias
@@ -16,16 +16,16 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 from torch import nn
 
-from cnndsl.importing.blocks import Use, made
+from cnndsl.importing.blocks import Made, Use, made
 from cnndsl.importing.body import Body, Lifted
 from cnndsl.importing.lift import lift
 from cnndsl.importing.recorded import Refusal
-from cnndsl.importing.rolling import rolled
+from cnndsl.importing.rolling import rolled, rolled_together
 from cnndsl.importing.rolling.tables import with_tables
 from cnndsl.importing.structure import structured
 from cnndsl.importing.trace import trace
 from cnndsl.importing.tree import Arguments, Block, Call, Sequential, Spec, Step, Steps, inside
-from cnndsl.importing.writing import written
+from cnndsl.importing.writing import length, written
 from cnndsl.record import Record
 from cnndsl.spec.names import unusable, usable
 
@@ -52,9 +52,12 @@ def convert(
     arguments: _ARGUMENTS | None = None,
     comments: Sequence[str] = (),
 ) -> Converted:
-    """A module as a spec. ``inputs`` are the shapes of one sample by the names of ``forward``'s arguments, ``arguments``
-    what the ``__init__`` of modules was given, as far as it is known, and ``comments`` lines above the document. Raises
-    :class:`~cnndsl.importing.recorded.Unspeakable`."""
+    """A module as a spec.
+
+    ``inputs`` are the shapes of one sample by the names of ``forward``'s arguments, ``arguments`` what the ``__init__``
+    of modules was given, as far as it is known, and ``comments`` lines above the document. Raises
+    :class:`~cnndsl.importing.recorded.Unspeakable`.
+    """
     network = lift(trace(module, inputs, leaves, arguments))
     spec = replace(document(network, name), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
@@ -64,7 +67,7 @@ def document(network: Lifted, name: str = "") -> Spec:
     """A whole network as a spec."""
     root = network.root
     classes = Classes(root)
-    top = classes.tree(root)
+    top = classes.rolled(classes.tree(root))
     spec = Spec(
         name or _snake_case(root.module.kind),
         _description(root),
@@ -94,9 +97,6 @@ def _description(root: Body) -> str:
 
 # --- classes -------------------------------------------------------------------------------------
 
-#: What the uses of one block have in common: their class, and how deep it is in itself if it contains itself.
-_Key: TypeAlias = Hashable
-
 
 class Classes:
     """The blocks of a network, and the calls that its bodies become."""
@@ -109,17 +109,40 @@ class Classes:
             self._make(uses)
 
     def _make(self, uses: Sequence[Body]) -> None:
-        """The block of a class, and the calls of its uses."""
-        trees = [Use(self.tree(body), body.module.arguments, _given(body)) for body in uses]
-        found = made(uses[0].module.kind, trees, self.blocks)
-        self.blocks += found.blocks
-        self.calls |= {body.module.path: call for body, call in zip(uses, found.calls, strict=True)}
+        """The block of a class, and the calls of its uses: the shorter of what comes of the steps as they are, and with
+        loops for what is longer in one use than in another."""
+        trees = [self.tree(body) for body in uses]
+        ways = [[tree.steps for tree in trees]]
+        if (looped := rolled_together(ways[0], self.blocks)) != ways[0]:
+            ways.append(looped)
+        best = min((self._made(uses, trees, steps) for steps in ways), key=lambda found: self._length(found))
+        self.blocks += best.blocks
+        self.calls |= {body.module.path: call for body, call in zip(uses, best.calls, strict=True)}
+
+    def _made(self, uses: Sequence[Body], trees: Sequence[Block], steps: Sequence[Steps]) -> Made:
+        found = made(
+            uses[0].module.kind,
+            [
+                Use(replace(tree, steps=own), body.module.arguments, _given(body))
+                for body, tree, own in zip(uses, trees, steps)
+            ],
+            self.blocks,
+        )
+        return replace(found, blocks=tuple(self.rolled(block) for block in found.blocks))
+
+    def rolled(self, block: Block) -> Block:
+        names = [parameter.name for parameter in block.parameters]
+        return replace(block, steps=rolled(block.steps, self.blocks, names))
+
+    def _length(self, found: Made) -> int:
+        """How long blocks and the calls of them are, written."""
+        calls = tuple(Call(word, arguments) for word, arguments in found.calls)
+        return length([*self.blocks, *found.blocks], found.blocks, calls)
 
     def tree(self, body: Body) -> Block:
         """One use of a module, with calls of the blocks that there are."""
         tree = structured(body)
-        steps = self._with_calls(tree.steps)
-        return replace(tree, steps=rolled(steps, self.blocks))
+        return replace(tree, steps=self._with_calls(tree.steps))
 
     def _with_calls(self, steps: Steps) -> Steps:
         return tuple(self._with_call(step) for step in steps)
@@ -151,11 +174,12 @@ def _is_list(body: Body) -> bool:
 
 
 def _innermost_first(root: Body) -> Iterator[list[Body]]:
-    """The uses of each class, those that are in others first."""
+    """The uses of each class, those that are in others first. Classes that contain each other are parted by how deep
+    they are."""
     bodies = [body for body in _bodies(root) if not _is_list(body)]
-    keys: dict[Body, _Key] = {body: type(body.module.module) for body in bodies}
+    keys: dict[Body, Any] = {body: type(body.module.module) for body in bodies}
     while True:
-        needs: dict[_Key, set[_Key]] = {key: set() for key in keys.values()}
+        needs: dict[Any, set[Any]] = {key: set() for key in keys.values()}
         for body in bodies:
             needs[keys[body]] |= {keys[inner] for inner in _bodies(body) if inner in keys}
         try:

@@ -192,12 +192,11 @@ class _Search(Struct):
     def rename(self) -> None:
         """Gives their names to the parameters that ``__init__`` does not know, and to formulas in a ``let``."""
         named = [slot for slot in self.slots if slot in self.kept or _is_own(slot.expr)]
-        names = [_wanted(slot) for slot in named]
+        outer = [slot for slot in self.slots if _wanted(slot) == "channels"][-1:]
         taken, found = {*self.parameters, *self.taken}, dict[str, str]()
-        for number, (slot, name) in enumerate(zip(named, names)):
-            if name == "channels" and name in names[number + 1 :]:
-                name = "inner"
-            made = free(name, taken)
+        for slot in named:
+            name = _wanted(slot)
+            made = free("inner" if name == "channels" and slot not in outer else name, taken)
             taken.add(made)
             old = hidden("kept", self.kept.index(slot)) if slot in self.kept else cast(Ref, slot.expr)
             found[old.name] = made
@@ -224,7 +223,7 @@ class _Search(Struct):
             for hole in slot.holes
         )
         plain = [value for value in present if not (isinstance(value, LayerValue) and value.arguments)]
-        if None in present:
+        if None in present and (most not in plain or 3 * max(counts) <= 2 * len(present)):
             return Parameter(name, None, False)
         if most in plain and not wide and 2 * max(counts) > len(present):
             return Parameter(name, most, False)
@@ -319,11 +318,10 @@ def _plain(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in arguments.items():
         if _is_plain(value):
             yield _tidy(name), _data(value)
-    for value in arguments.values():
-        fields = getattr(value, "__dict__", {}) if not isinstance(value, type) and not callable(value) else {}
-        for name, inner in fields.items():
-            if name not in arguments and not name.startswith("_") and _is_plain(inner):
-                yield _tidy(name), _data(inner)
+        elif isinstance(value, Mapping) or not (isinstance(value, type) or callable(value)):
+            inner = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
+            fields = ((str(key), one) for key, one in inner.items())
+            yield from ((_tidy(key), _data(one)) for key, one in fields if key not in arguments and _is_plain(one))
 
 
 def _is_plain(value: Any) -> bool:

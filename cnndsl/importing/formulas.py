@@ -18,6 +18,8 @@ from cnndsl.spec.functions import divisible
 
 #: The largest factor or divisor of a formula, and its largest denominator.
 _LARGEST, _DENOMINATOR = 64, 8
+#: Factors and divisors that people write; others are less likely.
+_USUAL = (1, 2, 3, 4, 6, 8, 16, 32)
 
 
 class Known(Record, frozen=True):
@@ -33,10 +35,11 @@ class Formula(Record, frozen=True):
 
     expr: Expr
     of: tuple[Known, ...]
+    odd: int = 0
 
     @property
     def cost(self) -> int:
-        return weight(self.expr) + sum(known.cost for known in self.of)
+        return weight(self.expr) + sum(known.cost for known in self.of) + 2 * self.odd
 
 
 def simplest(target: Sequence[Any], known: Sequence[Known]) -> Formula | None:
@@ -89,13 +92,14 @@ class _Form(Record, frozen=True):
     """A kind of formula over some variables and a constant ``k``.
 
     ``guess`` gives the constants that may give a result for the variables, from one use, ``compute`` the value, and
-    ``write`` the expression. It takes ``support`` different uses to believe it.
+    ``write`` the expression. It takes ``support`` different uses, and ``results`` different values, to believe it.
     """
 
     guess: Callable[..., Iterable[Any]]
     compute: Callable[..., Any]
     write: Callable[..., Expr]
     support: int
+    results: int = 2
 
 
 def _factor(t: int, a: int) -> Iterable[int]:
@@ -148,6 +152,7 @@ _OF_ONE = (
         lambda k, a: divisible(a // k),
         lambda k, a: _divisible(_op("//", a, Lit(k))),
         3,
+        3,
     ),
 )  # fmt: skip
 _OF_TWO = (
@@ -164,28 +169,32 @@ _OF_TWO = (
         lambda k, a, b: _op("//", _op("*", a, b), Lit(k)),
         4,
     ),
-    _Form(_no_constant, lambda k, a, b: a + b, lambda k, a, b: _op("+", a, b), 3),
-    _Form(_no_constant, lambda k, a, b: a - b, lambda k, a, b: _op("-", a, b), 3),
+    _Form(_no_constant, lambda k, a, b: a + b, lambda k, a, b: _op("+", a, b), 3, 3),
+    _Form(_no_constant, lambda k, a, b: a - b, lambda k, a, b: _op("-", a, b), 3, 3),
     _Form(
         lambda t, a, b: _divisor(t // b, a) if b and t % b == 0 else (),
         lambda k, a, b: b * (a // k),
         lambda k, a, b: _op("*", b, _op("//", a, Lit(k))),
         3,
     ),
-    _Form(_rounding, lambda k, a, b: divisible(a * b), lambda k, a, b: _divisible(_op("*", a, b)), 3),
+    _Form(_rounding, lambda k, a, b: divisible(a * b), lambda k, a, b: _divisible(_op("*", a, b)), 3, 3),
 )
 
 
 def _numbers(wanted: Sequence[Any], known: Sequence[Known]) -> Iterator[Formula]:
-    if not all(map(_is_number, wanted)):
+    if not all(map(_is_whole, wanted)):
         return
-    numbers = [one for one in known if all(map(_is_number, one.values)) and _different(one.values) > 1]
+    numbers = [one for one in known if all(map(_is_whole, one.values)) and _different(one.values) > 1]
     for form in _OF_ONE:
         for one in numbers:
             yield from _solved(form, wanted, one)
     for form in _OF_TWO:
         for pair in permutations(numbers, 2):
             yield from _solved(form, wanted, *pair)
+
+
+def _is_whole(value: Any) -> bool:
+    return type(value) is int
 
 
 def _is_number(value: Any) -> bool:
@@ -195,13 +204,18 @@ def _is_number(value: Any) -> bool:
 def _solved(form: _Form, wanted: Sequence[Any], *of: Known) -> Iterator[Formula]:
     """The form with the first constant that holds in all uses."""
     rows = [*zip(*(one.values for one in of))]
-    if not all(type(number) is int for row in rows for number in row) or len({*rows}) < form.support:
+    if len({*rows}) < form.support or len({*wanted}) < form.results:
         return
     largest = max(range(len(rows)), key=lambda row: wanted[row])
     for constant in form.guess(wanted[largest], *rows[largest]):
         if all(same(_computed(form, constant, row), value) for row, value in zip(rows, wanted)):
-            yield Formula(form.write(constant, *(one.expr for one in of)), of)
+            yield Formula(form.write(constant, *(one.expr for one in of)), of, _oddity(constant))
             return
+
+
+def _oddity(constant: Any) -> int:
+    """How unlikely it is that a person writes a number."""
+    return sum(number not in _USUAL for number in (constant.numerator, constant.denominator))
 
 
 def _computed(form: _Form, constant: Any, row: Sequence[int]) -> Any:

@@ -23,8 +23,8 @@ def wanted(hole: Hole) -> str:
     if hole.role == "word":
         family = LAYERS[hole.word].family if hole.word in LAYERS else "block"
         return _CALLED.get(family, family)
-    if hole.role == "when" and hole.step:
-        return identifier(hole.step)
+    if hole.role == "when" and (hole.step or hole.word):
+        return identifier(hole.step or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", hole.word).lower())
     return _CALLED.get(hole.role, hole.role)
 
 

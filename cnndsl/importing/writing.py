@@ -15,6 +15,7 @@ from typing import Any, cast
 from cnndsl.emit.source import expr
 from cnndsl.emit.source.expr import Expr, Ref, parts
 from cnndsl.fmt import format
+from cnndsl.fmt.layout import WIDTH
 from cnndsl.importing.lines import NOTHING, Commented, Open, OpenList, inline, lines
 from cnndsl.importing.tree import (
     Arguments,
@@ -45,6 +46,8 @@ from cnndsl.spec.notation import Unwritable
 
 #: The most arguments of a block that are written by position though not all of them are required.
 _POSITIONAL = 3
+#: What a line is worth in characters.
+_LINE = 4
 #: The longest list of steps that is written on one line.
 _SHORT = 60
 
@@ -53,6 +56,23 @@ def written(spec: Spec) -> str:
     """The text of a spec. Raises :class:`~cnndsl.spec.notation.Unwritable` for a value that has no notation."""
     comments = "".join(f"# {line}".rstrip() + "\n" for line in spec.comments)
     return format(comments + "".join(f"{line}\n" for line in lines(document(spec))))
+
+
+def length(known: Iterable[Block], blocks: Iterable[Block], steps: Steps) -> int:
+    """How long definitions and steps are if they are written: in characters, and some for each line. ``known`` are the
+    blocks that they call."""
+    writer = Writer(known)
+    texts = [
+        *(line for block in blocks for line in definition(writer, block)),
+        *lines(OpenList(map(writer.step, steps))),
+    ]
+    return sum(len(line.strip()) + _LINE * (1 + _breaks(line)) for line in texts)
+
+
+def _breaks(line: str) -> int:
+    """How many lines ``fmt`` adds for what does not fit into one: about one for each item of a list of lists, or each
+    argument."""
+    return 0 if len(line) <= WIDTH else line.count("], [") or line.count(", ")
 
 
 # --- values --------------------------------------------------------------------------------------
@@ -109,6 +129,9 @@ class Signature(Record, frozen=True):
     required: int
     at_most: int
     whole: bool
+
+    def place(self, name: str) -> int:
+        return self.names.index(name) if name in self.names else len(self.names)
 
 
 def _of_layer(word: str) -> Signature | None:
@@ -210,11 +233,12 @@ class Writer:
         if not arguments:
             return NOTHING
         signature = self.signatures.get(word) or _of_layer(word)
-        names = tuple(name for name, _ in arguments)
-        count = len(names)
-        if signature is None or names != signature.names[:count] or not signature.required <= count:
+        if signature is None:
             return by_name(arguments)
-        if count > signature.at_most:
+        arguments = tuple(sorted(arguments, key=lambda pair: signature.place(pair[0])))
+        count = len(arguments)
+        fills = tuple(name for name, _ in arguments) == signature.names[:count]
+        if not fills or not signature.required <= count <= signature.at_most:
             return by_name(arguments)
         if count > 1:
             return [data(value) for _, value in arguments]
@@ -264,6 +288,11 @@ def _params(spec: Spec) -> Open:
     }
     made = by_name(spec.params)
     return Open({name: Commented(value, columns[name]) if name in columns else value for name, value in made.items()})
+
+
+def definition(writer: Writer, block: Block) -> Iterator[str]:
+    """The lines of a block."""
+    return lines(Open({signature(block): _definition(writer, block)}))
 
 
 def _definition(writer: Writer, block: Block) -> Any:

@@ -94,7 +94,7 @@ def arguments_of(word: str, module: nn.Module) -> dict[str, Any]:
 def _bias(module: nn.Module, name: str) -> bool:
     """Whether it has a bias; also of a norm without any parameters, which then has the default."""
     if getattr(module, "affine", True) and getattr(module, "elementwise_affine", True):
-        return getattr(module, "bias", None) is not None
+        return module.bias is not None
     return True
 
 

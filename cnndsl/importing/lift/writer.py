@@ -85,6 +85,8 @@ class Writer:
         if rule is None:
             raise Unsaid(f"`{step.name}` is not an operation of the language")
         arguments, keywords = self._resolved(operation.arguments), self._resolved(dict(operation.keywords))
+        if keywords.get("out", ...) is None:
+            del keywords["out"]
         try:
             given = rule(step, *arguments, **keywords)
         except TypeError as error:

@@ -3,30 +3,49 @@ another name."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 
 from cnndsl.importing.alike import of_layers
-from cnndsl.importing.lines import OpenList, lines
-from cnndsl.importing.rolling.loops import Loops, Unlike
+from cnndsl.importing.rolling.loops import Loops, Unlike, is_table
 from cnndsl.importing.rolling.names import Names
-from cnndsl.importing.rolling.runs import Items, Run, folded
-from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, inside, walk
-from cnndsl.importing.writing import Writer
+from cnndsl.importing.rolling.runs import Items, Run, Together, folded
+from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, inside, nested, walk
+from cnndsl.importing.writing import length
 
-#: What a line costs beyond its characters, and a loop beyond its lines.
-_LINE, _LOOP = 4, 10
+#: What a loop and a name of it cost beyond their lines.
+_LOOP, _NAME = 12, 12
 #: The most rounds for which all ways to part a run are tried.
 _FEW = 8
+#: The most rounds that are never loops in a loop.
+_NESTED = 4
 
 
 def rolled(steps: Steps, blocks: Iterable[Block] = (), taken: Iterable[str] = ()) -> Steps:
     """The steps with loops. ``blocks`` are those that the steps call, and ``taken`` names that mean something."""
-    return Rolling([*blocks], Names(taken)).settled(folded(steps))
+    (items,) = folded([steps])
+    return _Rolling([*blocks], Names(taken)).settled(items)
 
 
-class Rolling:
+def rolled_together(uses: Sequence[Steps], blocks: Iterable[Block] = (), taken: Iterable[str] = ()) -> list[Steps]:
+    """The uses of a class with a loop for each run that is longer in one use than in another: the same loop in each use
+    over other values, so that they are of one form."""
+    loops = _Rolling([*blocks], Names(taken)).loops
+    runs = Together(uses)
+    uneven = {
+        place: column for place, column in runs.columns.items() if len({len(run.rounds) for run in column.values()}) > 1
+    }
+    found = {place: made for place, column in uneven.items() if (made := loops.together(column))}
+    return [runs.steps(row, found) for row in range(len(uses))]
+
+
+def _is_uneven(runs: Iterable[Run]) -> bool:
+    return len({len(run.rounds) for run in runs}) > 1
+
+
+class _Rolling:
     def __init__(self, blocks: Sequence[Block], names: Names) -> None:
-        self.writer = Writer(blocks)
+        self.blocks = blocks
         parameters = {
             block.name: {one.name: one.default for one in block.parameters if not one.required} for block in blocks
         }
@@ -49,8 +68,7 @@ class Rolling:
         for end in range(1, count + 1):
             ways = [best[end - 1] + self.settled(rounds[end - 1])]
             for start in self.starts(rounds, end):
-                if loop := self.loop(Run(rounds[start:end])):
-                    ways.append(best[start] + loop)
+                ways += [best[start] + loop for loop in self.ways(rounds[start:end])]
             best.append(min(ways, key=self.cost))
         return best[-1]
 
@@ -64,15 +82,21 @@ class Rolling:
             at -= 1
         return [start for start in {at, *((0, 1) if end >= count - 1 else ())} if start < end - 1]
 
-    def loop(self, run: Run) -> Steps:
-        """The run as one loop, () if it cannot be."""
-        try:
-            return (self.loops.loop(run),)
-        except Unlike:
-            return ()
+    def ways(self, rounds: Sequence[Items]) -> Iterator[Steps]:
+        """The rounds as one loop, and as loops in a loop, if they can be."""
+        yield from self.loop(Run(tuple(rounds)))
+        for run in self.loops.groupings(rounds) if len(rounds) > _NESTED else ():
+            for made in self.loop(run):
+                (body,) = nested(made[0])
+                if not any(map(is_table, walk(body))):  # a table of tables is harder to read than a long one
+                    yield made
+
+    def loop(self, run: Run) -> Iterator[Steps]:
+        """The run as one loop, if it can be."""
+        with suppress(Unlike):
+            yield (self.loops.loop(run),)
 
     def cost(self, steps: Steps) -> int:
         """How long steps are, written."""
-        written = lines(OpenList(map(self.writer.step, steps)))
-        loops = sum(isinstance(step, (Repeat, Dense)) for step in walk(steps))
-        return sum(len(line.strip()) + _LINE for line in written) + _LOOP * loops
+        loops = (_LOOP + _NAME * len(step.names) for step in walk(steps) if isinstance(step, Repeat | Dense))
+        return length(self.blocks, (), steps) + sum(loops)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count
+from itertools import count, groupby, islice
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -46,8 +46,33 @@ class Loops:
     def loop(self, run: Run) -> Step:
         """A run that is in no other as a step. Raises :class:`Unlike`."""
         step, holes = self.explained([run.rounds])
+        if is_table(step) and len(run.rounds) < 3:
+            raise Unlike
         (made,) = filled((step,), {hole.variable.name: hole.values[0] for hole in holes})
         return made
+
+    def together(self, runs: Mapping[int, Run]) -> dict[int, Step]:
+        """A loop of one form for each of several runs by their keys, none if they are unlike, or if it would need a
+        table."""
+        try:
+            step, holes = self.explained([run.rounds for run in runs.values()])
+        except Unlike:
+            return {}
+        if is_table(step):
+            return {}
+        rows = ({hole.variable.name: hole.values[row] for hole in holes} for row in range(len(runs)))
+        return {key: filled((step,), row)[0] for key, row in zip(runs, rows)}
+
+    def groupings(self, rounds: Sequence[Items]) -> Iterator[Run]:
+        """Runs of runs: rounds beside each other that have one value somewhere are an inner run."""
+        try:
+            holes = self.merged(rounds).holes
+        except Unlike:
+            return
+        lengths = {tuple(len([*group]) for _, group in groupby(map(repr, hole.values))) for hole in holes}
+        for groups in sorted(lengths):
+            if 1 < len(groups) < len(rounds):
+                yield Run(tuple((Run(inner),) for inner in parted(rounds, groups)))
 
     def explained(self, rows: Sequence[Sequence[Items]]) -> tuple[Step, tuple[Hole, ...]]:
         """The loop of runs that are beside each other, and what differs between the runs."""
@@ -98,6 +123,17 @@ class Loops:
                 yield replace(hole, variable=self.variable(), values=tuple(map(int, column)), role="number")
 
 
+def parted(values: Sequence[Any], lengths: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+    """Parts of these lengths."""
+    each = iter(values)
+    return (tuple(islice(each, length)) for length in lengths)
+
+
+def is_table(step: Step) -> bool:
+    """Whether a loop has several names."""
+    return isinstance(step, Repeat | Dense) and len(step.names) > 1
+
+
 # --- one loop ------------------------------------------------------------------------------------
 
 
@@ -120,7 +156,7 @@ class Explaining:
         """The holes without those that have the values of another, which are written as that."""
         seen: dict[str, Hole] = {}
         for hole in sorted(holes, key=lambda hole: hole.role == "number"):
-            key = repr([(type(value).__name__, value) for value in hole.values])
+            key = repr((hole.role == "number", [(type(value).__name__, value) for value in hole.values]))
             if key in seen:
                 self.found[hole.variable.name] = seen[key].variable
             else:
@@ -129,11 +165,7 @@ class Explaining:
 
     def _rows(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The values of each row."""
-        made, at = [], 0
-        for number in self.counts:
-            made.append(tuple(values[at : at + number]))
-            at += number
-        return made
+        return [*parted(values, self.counts)]
 
     def _is_kept(self, hole: Hole) -> bool:
         """Whether a hole follows from one value in each row, which is a hole of the outer round then."""
@@ -208,7 +240,7 @@ class Explaining:
         self.found |= {hole.variable.name: Ref(name) for hole, name in zip(columns, names)}
         rows = [*zip(*(self._rows(hole.values) for hole in columns))]
         tables = [tuple(zip(*row)) if len(columns) > 1 else row[0] for row in rows]
-        over = self._hole(Hole(self.loops.variable(), (), "over", argument=names[0]), tables)
+        over = self._hole(Hole(self.loops.variable(), (), "over", argument=names[0] if len(names) == 1 else ""), tables)
         return self._step(names=tuple(names), over=over)
 
     def _step(self, **loop: Any) -> Step:

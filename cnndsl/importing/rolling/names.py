@@ -45,7 +45,7 @@ def _unused(name: str, taken: set[str]) -> str:
 
 def _meaning(hole: Hole) -> str:
     if hole.role == "over":
-        return "row" if hole.argument == "number" else "rows" if not hole.argument else f"{hole.argument}_list"
+        return "rows" if hole.argument == "" else _plural(hole.argument)
     if hole.role == "word":
         values = [value.word if isinstance(value, LayerValue) else value for value in hole.values]
         return "layer" if all(value in LAYERS for value in values) else "block"
@@ -55,6 +55,10 @@ def _meaning(hole: Hole) -> str:
         name = _WORDS.get(hole.argument, hole.argument)
         return f"{name}_" if unusable_variable(name) else name
     return _ROLES.get(hole.role, "value")
+
+
+def _plural(name: str) -> str:
+    return f"all_{name}" if name.endswith("s") else f"{name}s"
 
 
 def names_in(steps: Steps) -> frozenset[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from typing import Any, TypeAlias
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias, cast
 
-from cnndsl.importing.tree import Call, LayerValue, Let, Steps, inside, nested
+from cnndsl.importing.tree import Call, LayerValue, Let, Step, Steps, inside, nested
 from cnndsl.record import Record
 
 #: Steps with runs among them, also inside of each other.
@@ -66,24 +67,25 @@ def _pattern(name: Any) -> str:
 # --- runs ----------------------------------------------------------------------------------------
 
 
-def folded(steps: Steps) -> Items:
-    """The steps with all runs in them, the shortest rounds first. Steps that are a run elsewhere are a run of one
-    round, so that ``[A, A, B, A, B]`` is ``(A+ B)+``."""
+def folded(rows: Sequence[Steps]) -> list[Items]:
+    """The steps of each row with all runs in them, the shortest rounds first. Steps that are a run elsewhere, also in
+    another row, are a run of one round, so that ``[A, A, B, A, B]`` is ``(A+ B)+``."""
     forms = Forms()
-    items, before = _collapsed(steps, forms), None
-    while items != before:
-        before = items
-        rounds = {forms.all(run.rounds[0]) for run in _runs(items)}
-        items = _collapsed(_with_single(items, sorted(rounds, key=len), forms), forms)
-    return items
+    made, before = [_collapsed(steps, forms) for steps in rows], None
+    while made != before:
+        before = made
+        rounds = sorted({forms.all(run.rounds[0]) for items in made for run in runs_in(items)}, key=len)
+        made = [_collapsed(_with_single(items, rounds, forms), forms) for items in made]
+    return made
 
 
-def _runs(items: Items) -> Iterator[Run]:
+def runs_in(items: Items) -> Iterator[Run]:
+    """All runs, each before those inside of it."""
     for item in items:
         if isinstance(item, Run):
             yield item
         for inner in item.rounds if isinstance(item, Run) else nested(item):
-            yield from _runs(inner)
+            yield from runs_in(inner)
 
 
 def _collapsed(items: Items, forms: Forms) -> Items:
@@ -105,8 +107,7 @@ def _with_period(items: Items, period: int, forms: Forms) -> Items:
         while numbers[end : end + period] == numbers[at : at + period]:
             end += period
         if end > at + period:
-            rounds = tuple(items[start : start + period] for start in range(at, end, period))
-            made.append(_joined(rounds))
+            made.append(_joined([items[start : start + period] for start in range(at, end, period)]))
             at = end
         else:
             made.append(items[at])
@@ -132,3 +133,36 @@ def _with_single(items: Items, rounds: Sequence[tuple[int, ...]], forms: Forms) 
             at += len(form) if found else 1
         items = tuple(made)
     return items
+
+
+class Together:
+    """The runs of several rows, those of one form side by side: ``columns`` has for each the rows that have it."""
+
+    def __init__(self, rows: Sequence[Steps]) -> None:
+        self.rows = folded(rows)
+        self.columns: dict[tuple[Form, int], dict[int, Run]] = {}
+        self.places: dict[int, tuple[Form, int]] = {}
+        forms = Forms()
+        for row, items in enumerate(self.rows):
+            seen: Counter[int] = Counter()
+            for run in runs_in(items):
+                form = forms.of(run)
+                self.places[id(run)] = place = (form, seen[form])
+                self.columns.setdefault(place, {})[row] = run
+                seen[form] += 1
+
+    def steps(self, row: int, loops: Mapping[tuple[Form, int], Mapping[int, Step]]) -> Steps:
+        """The steps of a row with these loops; the rounds of other runs are one after another."""
+
+        def change(items: Items) -> Steps:
+            made: list[Step] = []
+            for item in items:
+                if not isinstance(item, Run):
+                    made.append(cast(Step, inside(item, change)))
+                elif loop := loops.get(self.places[id(item)]):
+                    made.append(loop[row])
+                else:
+                    made += (step for items in item.rounds for step in change(items))
+            return tuple(made)
+
+        return change(self.rows[row])

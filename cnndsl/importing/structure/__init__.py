@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from cnndsl.importing.body import Body, Node
+from cnndsl.importing.structure.arrange import arranged
 from cnndsl.importing.structure.flow import flow_of
 from cnndsl.importing.structure.names import named
 from cnndsl.importing.structure.simplify import simplified
 from cnndsl.importing.structure.spell import spelled
 from cnndsl.importing.structure.weave import woven
 from cnndsl.importing.tree import Block
+from cnndsl.spec.steps import last_part
+
+__all__ = ["arranged", "structured"]
 
 
 def structured(body: Body) -> Block:
@@ -22,4 +26,6 @@ def structured(body: Body) -> Block:
 
 def _outputs_of(node: Node) -> tuple[str, ...]:
     """The names of a child's outputs if it has several."""
-    return tuple(structured(node.body).outputs) if node.body is not None and len(node.outputs) > 1 else ()
+    if node.body is None or len(node.outputs) < 2:
+        return ()
+    return tuple(last_part(name) for name in structured(node.body).outputs)

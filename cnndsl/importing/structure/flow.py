@@ -41,6 +41,13 @@ class Flow(Record, frozen=True, eq=False):
         """What made the tensors that a node computes with."""
         return tuple(self.maker(tensor) for tensor in carried(maker)) if isinstance(maker, Node) else ()
 
+    def is_behind(self, maker: Maker, tensor: Tensor) -> bool:
+        """Whether every path to a tensor goes through a maker."""
+        found: Maker | None = self.maker(tensor)
+        while found is not None and found is not maker:
+            found = self.waist[found]
+        return found is maker
+
     @property
     def results(self) -> frozenset[Maker]:
         """What makes the outputs."""
@@ -60,7 +67,8 @@ class Flow(Record, frozen=True, eq=False):
 
 def flow_of(body: Body) -> Flow:
     makers = {tensor: node for node in body.nodes for tensor in node.outputs}
-    order: dict[Maker, int] = {maker: number for number, maker in enumerate((*body.inputs.values(), *body.nodes))}
+    everything: tuple[Maker, ...] = (*body.inputs.values(), *body.nodes)
+    order = {maker: number for number, maker in enumerate(everything)}
     takers: dict[Maker, dict[Node, None]] = {maker: {} for maker in order}
     waist: dict[Maker, Maker | None] = dict.fromkeys(body.inputs.values())
     depth: dict[Maker | None, int] = {None: 0, **dict.fromkeys(body.inputs.values(), 1)}

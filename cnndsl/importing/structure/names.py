@@ -11,7 +11,6 @@ from typing import TypeAlias
 from cnndsl.graph.scope import unusable_step
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
-from cnndsl.importing.structure.flow import is_merge
 from cnndsl.importing.structure.pieces import Pieces, Run, by_name, fetches, makes
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
@@ -64,8 +63,8 @@ class Names(Record, frozen=True, eq=False):
 
 def named(body: Body, pieces: Pieces, outputs_of: OutputsOf) -> Names:
     if _is_chain(body, pieces):
-        modules = {node.name: "" if node.name.isdigit() else legal(node.name) for node in body.nodes}
-        return Names(modules, (), {node: modules[node.name] for node in body.nodes}, {})
+        modules = {node.name: "" if node.name.isdigit() else legal(node.name) for node in body.nodes if node.name}
+        return Names(modules, (), {node: modules[node.name] for node in body.nodes if node.name}, {})
     return _Namer(body, {*fetches(pieces)}, outputs_of).names(pieces)
 
 

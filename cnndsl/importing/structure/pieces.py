@@ -37,6 +37,7 @@ class Join(Record, frozen=True, eq=False):
 Piece: TypeAlias = "Run | Fetch | Join"
 Pieces: TypeAlias = "tuple[Piece, ...]"
 
+
 def fetches(pieces: Pieces) -> Iterator[Tensor]:
     """The tensors that are fetched by name."""
     for piece in pieces:

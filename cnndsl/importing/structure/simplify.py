@@ -16,7 +16,7 @@ _LEFT = ("add", "multiply")
 
 
 def simplified(body: Body) -> Body:
-    for change in (_sliced, _joined, _flattened, _living):
+    for change in (_sliced, _joined, _continued, _flattened, _living):
         body = change(body)
     return body
 
@@ -41,7 +41,7 @@ def _slices(node: Node) -> Iterator[Node]:
     if node.word != "split":
         yield node
         return
-    dim = node.arguments.get("dim", 1)
+    dim = _dim(node)
     sizes = [tensor.shape[dim] for tensor in node.outputs]
     for end, size, tensor in zip(accumulate(sizes), sizes, node.outputs):
         stop = {} if end == node.inputs[0].shape[dim] else {"stop": end}
@@ -64,7 +64,7 @@ def _joined(body: Body) -> Body:
 
 def _without_cuts(concat: Node, makers: Mapping[Tensor, Node]) -> tuple[tuple[Tensor, ...], list[Node]]:
     """The operands of a concat with neighbouring parts as one, and the slices that are new."""
-    dim = concat.arguments.get("dim", 1)
+    dim = _dim(concat)
     runs: list[list[Tensor]] = []
     for tensor in concat.inputs:
         before = runs[-1][-1] if runs else None
@@ -96,8 +96,7 @@ def _follows(first: Node | None, second: Node | None, dim: int) -> bool:
     """Whether two slices of one tensor are neighbours."""
     if first is None or second is None or {first.word, second.word} != {"Slice"}:
         return False
-    along = {first.arguments.get("dim", 1), second.arguments.get("dim", 1)}
-    is_same = first.inputs[0] is second.inputs[0] and along == {dim}
+    is_same = first.inputs[0] is second.inputs[0] and {_dim(first), _dim(second)} == {dim}
     return is_same and first.arguments.get("stop") == second.arguments["start"]
 
 
@@ -113,6 +112,30 @@ def _without_single(body: Body) -> Body:
             nodes.append(node)
     outputs = {name: same.get(tensor, tensor) for name, tensor in body.outputs.items()}
     return replace(body, nodes=tuple(nodes), outputs=outputs)
+
+
+def _continued(body: Body) -> Body:
+    """Concats that go on with an earlier one take its result: a DenseNet's layers concatenate all features so far, and
+    what the next one adds was made of these."""
+    flow = flow_of(body)
+    earlier: list[tuple[Node, tuple[Tensor, ...]]] = []
+    nodes: list[Node] = []
+    for node in body.nodes:
+        if node.word == "concat":
+            operands = node.inputs
+            for concat, before in reversed(earlier):
+                rest = operands[len(before) :]
+                is_longer = operands[: len(before)] == before and _dim(concat) == _dim(node)
+                if is_longer and all(flow.is_behind(flow.maker(concat.outputs[0]), tensor) for tensor in rest):
+                    node = replace(node, inputs=(*concat.outputs, *rest))
+                    break
+            earlier.append((node, operands))
+        nodes.append(node)
+    return _without_single(replace(body, nodes=tuple(nodes)))
+
+
+def _dim(node: Node) -> int:
+    return int(node.arguments.get("dim", 1))
 
 
 def _flattened(body: Body) -> Body:

@@ -9,7 +9,6 @@ from cnndsl.importing.tree import Arm, Branch, Call, From, Named, Residual, Reus
 from cnndsl.layers import LAYERS
 
 
-
 def spelled(pieces: Pieces, names: Names) -> Steps:
     speller = _Speller(names)
     copies = (step for tensor, name in names.copies for step in (From(names.tensors[tensor]), Named(name)))

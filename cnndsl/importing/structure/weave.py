@@ -7,11 +7,11 @@ between belongs to this merge alone. What is not nested is written as it ran, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import Flow, Maker, carried, is_merge
 from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, ordered
-
 
 #: How deep sums with an identity may be in each other, and concats with one: those of a U-Net are written as skips.
 _DEEPEST = {"concat": 1}
@@ -63,12 +63,18 @@ class _Loom:
             waist = self.nested[node]
             return waist.outputs[-1] if isinstance(waist, Node) else waist
         missing = [*dict.fromkeys(t for t in carried(node) if t is not current and t not in self.ran)]
-        if len(missing) == 1:
+        if len(missing) == 1 and (is_merge(node) or len(carried(node)) == 1):
             return missing[0]
         if is_merge(node):
             starts = {self._start(tensor, current) for tensor in missing}
             return starts.pop() if len(starts) == 1 else current
-        return missing[0] if missing else node.inputs[0] if len(carried(node)) == 1 else current
+        if len(carried(node)) == 1:
+            return node.inputs[0]
+        return self._end(missing[0]) if missing else current
+
+    def _end(self, tensor: Tensor) -> Tensor:
+        """The tensor that is the current one after what makes a tensor: the last output."""
+        return _outputs(self.flow.maker(tensor))[-1]
 
     def _start(self, tensor: Tensor, current: Tensor) -> Tensor:
         """The earlier tensor that the steps to this one begin with."""
@@ -83,8 +89,8 @@ class _Loom:
         here = now
         for tensor in by_name(node):
             if tensor not in self.ran:
-                pieces += self.reach(tensor, here)
-                here = tensor
+                here, start = self._end(tensor), here
+                pieces += self.reach(here, start)
         if here is not now and len(carried(node)) == 1:
             pieces.append(Fetch(now))
         return (*pieces, Run(node))
