@@ -15,6 +15,10 @@ A spec's recipe trains it, and the run gives the trained module::
     run = cnndsl.train("archs/lenet.yaml", epochs=3)
     cnndsl.load_run(run.path).module()
 
+A module that exists already becomes a spec::
+
+    cnndsl.loads(cnndsl.from_module(torchvision.models.resnet18(), input=(3, 224, 224)))
+
 ``@cnndsl.layer`` makes a layer of your own class.
 """
 
@@ -25,10 +29,11 @@ from cnndsl.version import __version__
 
 if TYPE_CHECKING:
     from cnndsl.compare.compare import diff
-    from cnndsl.diagnostics import Diagnostic, RunError, SpecError
+    from cnndsl.diagnostics import Diagnostic, ModuleError, RunError, SpecError
     from cnndsl.explanations import explain
     from cnndsl.explorer import explore
     from cnndsl.fmt import format
+    from cnndsl.importing.api import from_module
     from cnndsl.limits import Limits
     from cnndsl.network import Network, check, load, loads
     from cnndsl.plugins import layer
@@ -44,10 +49,11 @@ if TYPE_CHECKING:
 #: and the command line must be able to catch Ctrl-C while it is imported.
 _HOMES = {
     "cnndsl.compare.compare": ("diff",),
-    "cnndsl.diagnostics": ("Diagnostic", "RunError", "SpecError"),
+    "cnndsl.diagnostics": ("Diagnostic", "ModuleError", "RunError", "SpecError"),
     "cnndsl.explanations": ("explain",),
     "cnndsl.explorer": ("explore",),
     "cnndsl.fmt": ("format",),
+    "cnndsl.importing.api": ("from_module",),
     "cnndsl.limits": ("Limits",),
     "cnndsl.network": ("Network", "check", "load", "loads"),
     "cnndsl.plugins": ("layer",),
@@ -64,6 +70,7 @@ _HOME = {name: home for home, names in _HOMES.items() for name in names}
 __all__ = [
     "Diagnostic",
     "Limits",
+    "ModuleError",
     "Network",
     "Run",
     "RunError",
@@ -75,6 +82,7 @@ __all__ = [
     "explain",
     "explore",
     "format",
+    "from_module",
     "layer",
     "load",
     "load_run",

@@ -206,7 +206,17 @@ class SpecError(Faults):
 
 
 class ModuleError(Faults):
-    """A module cannot become a spec. Each diagnostic is at the line of Python that prevents it."""
+    """A module cannot become a spec. Each diagnostic is at the line of Python that prevents it.
+
+    ``draft`` is a spec that was made but is not equal to the module, for a report.
+    """
+
+    def __init__(self, diagnostics: Iterable[Diagnostic], draft: str = "") -> None:
+        super().__init__(diagnostics)
+        self.draft = draft
+
+    def __reduce__(self) -> tuple[type[Faults], tuple[object, ...]]:
+        return type(self), (self.diagnostics, self.draft)
 
 
 class RunError(Exception):

@@ -28,6 +28,7 @@ VERBS = {
     "explain": ("explain.explain", "Explain the error or warning CODE, or list all codes."),
     "export": ("export.export", "Export the network of RUN for programs without cnndsl."),
     "fmt": ("fmt.fmt", "Format SPECs and keep their comments."),
+    "import": ("import_.import_", "Write the spec of TARGET, a module of PyTorch."),
     "inspect": ("inspect.inspect", "Show the tensors of the network of RUN with their statistics."),
     "layers": ("layers.layers", "List the layers, or show the page of layer NAME."),
     "new": ("zoo.new", "Write NAME.yaml, a spec to start from."),

@@ -34,7 +34,9 @@ OK, ERRORS, USAGE = 0, 1, 2
 #: not look for cycles as rarely as the others.
 COLLECTING = (700, 10, 10)
 #: Errors of files or usage, not of a file's content.
-_OF_FILES = {Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN}
+_OF_FILES = {
+    Code.FILE, Code.WRITE, Code.BUSY, Code.DATA, Code.DEVICE, Code.CHECKPOINT, Code.LAYER, Code.PLUGIN, Code.TARGET
+}  # fmt: skip
 
 
 def format_option(*forms: str, help: str) -> Callable[[F], F]:

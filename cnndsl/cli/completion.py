@@ -12,7 +12,7 @@ import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, split_arg_string
 
 from cnndsl.limits import LIMITS
-from cnndsl.zoo import PREFIX, family, specs
+from cnndsl.zoo import PREFIX, family, source, specs
 
 Items: TypeAlias = list[CompletionItem]
 Complete: TypeAlias = Callable[[click.Context, click.Parameter, str], Items]
@@ -68,6 +68,14 @@ def complete_weights(context: click.Context, parameter: click.Parameter, begun: 
     """The names that most of torchvision's models have. Only torchvision knows which do, and loading it takes
     seconds."""
     known = [f"torchvision:{name}" for name in ("DEFAULT", "IMAGENET1K_V1", "IMAGENET1K_V2")]
+    return [*(CompletionItem(name) for name in known if begun and name.startswith(begun)), _FILE]
+
+
+@_quietly
+def complete_target(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
+    """The networks of torchvision and timm that are in the zoo too, and files. Only the packages know all of theirs, and
+    loading them takes seconds."""
+    known = (f"{source(name)}:{path.stem}" for name, path in specs().items() if source(name) in ("torchvision", "timm"))
     return [*(CompletionItem(name) for name in known if begun and name.startswith(begun)), _FILE]
 
 

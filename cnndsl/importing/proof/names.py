@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from cnndsl.spec.renaming import Renamer
 
 #: How many names a message lists.
-MOST = 8
+MOST = 3
 #: The settings of layers that only training shows, or that other numbers may hide.
 HIDDEN = ("eps", "momentum", "p", "track_running_stats")
 

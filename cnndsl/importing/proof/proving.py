@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -35,12 +35,13 @@ Way: TypeAlias = Callable[[Side, Sequence[Tensor]], Ran]
 class Proof:
     """What was compared. ``shapes`` are those of the inputs, with the batch, in each comparison. ``inexact`` are the
     values that are equal but for rounding, as gradients are that torch adds up in another order, each with its relative
-    difference in double precision. ``spare`` are tensors of the module that the spec leaves out. ``training`` is false
-    if the module does not run in training mode."""
+    difference in double precision. ``names`` are the module's names of the spec's tensors, and ``spare`` its tensors
+    that the spec leaves out. ``training`` is false if the module does not run in training mode."""
 
     network: Network
     shapes: tuple[tuple[Shape, ...], ...]
     inexact: dict[str, float]
+    names: Mapping[str, str]
     spare: tuple[str, ...]
     training: bool
 
@@ -97,7 +98,8 @@ class _Prover:
             compared.append(compared[0])
         training = self._agree(trained, compared[-1], SIZES)
         batches = (tuple((batch, *shape) for shape in shapes) for batch, shapes in enumerate(compared, 1))
-        return Proof(self.network, tuple(batches), self.inexact, self.counterparts.spare, training)
+        names, spare = self.counterparts.names, self.counterparts.spare
+        return Proof(self.network, tuple(batches), self.inexact, names, spare, training)
 
     # --- the network of the spec -----------------------------------------------------------------
 

@@ -1,0 +1,270 @@
+"""``cnndsl import``: a module of PyTorch, or a model file of Ultralytics, becomes a spec."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cnndsl.cli.common import (
+    PATH,
+    FilePath,
+    ending,
+    exit_code,
+    fail,
+    format_option,
+    plugin_option,
+    tell,
+)
+from cnndsl.cli.completion import complete_target
+from cnndsl.cli.pictures import check_files, force_option
+from cnndsl.diagnostics import Diagnostic, ModuleError, RunError
+from cnndsl.report_formats import FORMATS
+from cnndsl.spec.names import unusable, usable
+from cnndsl.terminal import say, show, show_exactly
+from cnndsl.writing import write_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cnndsl.importing.api import Imported
+    from cnndsl.importing.proof import Proof
+    from cnndsl.importing.target import Built
+
+#: What a TARGET that is a model file of Ultralytics ends in.
+MODEL_FILE = (".yaml", ".yml")
+Shape = tuple[int, ...]
+
+
+def _shapes(context: click.Context, option: click.Parameter, texts: Sequence[str]) -> list[tuple[str, Shape]]:
+    """Of ``--input``: each name, perhaps "", with its shape."""
+    found = []
+    for text in texts:
+        name, _, sizes = text.rpartition("=")
+        if not re.fullmatch(r"[1-9]\d*([,x][1-9]\d*)*", sizes):
+            raise click.BadParameter(f"{text} is not a shape: write `3,224,224`, or `name=3,224,224`")
+        found.append((name, tuple(map(int, re.split("[,x]", sizes)))))
+    return found
+
+
+@click.command("import")
+@click.argument("target", shell_complete=complete_target)
+@click.option("-o", "--output", type=PATH, metavar="FILE", help="File to write. Default: the text goes to stdout.")
+@click.option("--arg", "arguments", multiple=True, metavar="NAME=VALUE", help="Argument of TARGET; repeatable.")
+@click.option(
+    "--input",
+    "inputs",
+    multiple=True,
+    callback=_shapes,
+    metavar="[NAME=]C,H,W",
+    help="Shape of an input, without the batch; repeatable. Default: usual shapes are tried.",
+)
+@click.option("--name", metavar="NAME", help="Name of the network. Default: that of TARGET.")
+@click.option(
+    "--leaf", "leaves", multiple=True, metavar="CLASS", help="Class to keep as a layer of your own; repeatable."
+)
+@click.option(
+    "--weights", type=FilePath(".safetensors"), metavar="FILE", help="Also write the weights, as safetensors."
+)
+@format_option("text", *FORMATS, help="text for people, the others for programs. Only with -o.")
+@force_option
+@plugin_option
+def import_(
+    target: str,
+    output: Path | None,
+    arguments: Sequence[str],
+    inputs: Sequence[tuple[str, Shape]],
+    name: str | None,
+    leaves: Sequence[str],
+    weights: Path | None,
+    form: str,
+    force: bool,
+) -> None:
+    """Write the spec of TARGET, a module of PyTorch.
+
+    TARGET is package.module:Name, net.py:Name, torchvision:NAME or timm:NAME; Name is a class, a function or a
+    module. Its code is run, because you name it: a spec never runs code. The spec is written only if its network is
+    equal to the module: tensors, outputs and gradients, bit for bit.
+
+    TARGET may also be a model file of Ultralytics, such as yolov8n.yaml.
+    """
+    _check_usage(target, output, inputs, name, leaves, weights, form)
+    _check_free(output, weights, force)
+    with ending(), _reporting(form):
+        if target.endswith(MODEL_FILE):
+            text, state = _model_file(target, arguments), b""
+        else:
+            text, state = _module(target, arguments, inputs, name or "", leaves, weights is not None)
+        _write(text, output, state, weights)
+    if form != "text":
+        show(FORMATS[form]([]))
+
+
+def _check_usage(
+    target: str,
+    output: Path | None,
+    inputs: Sequence[Any],
+    name: str | None,
+    leaves: Sequence[str],
+    weights: Path | None,
+    form: str,
+) -> None:
+    if form != "text" and output is None:
+        raise click.UsageError(f"--format {form} prints to stdout: name a file for the spec with -o")
+    if name is not None and (reason := unusable(name)):
+        raise click.BadParameter(f"`{name}` {reason}", param_hint="--name")
+    given = {"--input": inputs, "--name": name, "--leaf": leaves, "--weights": weights}
+    if target.endswith(MODEL_FILE) and (useless := [option for option, value in given.items() if value]):
+        raise click.UsageError(f"{useless[0]} is for modules; {target} is a model file")
+
+
+def _check_free(output: Path | None, weights: Path | None, force: bool) -> None:
+    """A spec that exists may have been edited, and is never replaced without ``--force``."""
+    if output is not None and os.path.lexists(output) and not force:
+        fail(f"{output} exists already", "choose another name, or use --force")
+    check_files(output, weights, force=force or output is None or not os.path.lexists(output))
+
+
+@contextmanager
+def _reporting(form: str) -> Iterator[None]:
+    """Ends the program with the reasons why a module cannot be a spec, in the format that is asked for."""
+    try:
+        yield
+    except ModuleError as error:
+        _report(error.diagnostics, form)
+        if error.draft:
+            say(f"the spec as far as it came, for a report: {_kept(error.draft)}", err=True)
+        sys.exit(exit_code(error.diagnostics))
+    except RunError as error:
+        if form != "text":
+            show(FORMATS[form]([error.diagnostic]))
+        raise
+
+
+def _report(diagnostics: Sequence[Diagnostic], form: str) -> None:
+    if form != "text":
+        show(FORMATS[form](diagnostics))
+        return
+    tell(diagnostics)
+    codes = sorted({diagnostic.code.id for diagnostic in diagnostics})
+    say(f"more: cnndsl explain {codes[0]}" + "".join(f", {code}" for code in codes[1:5]), err=True)
+
+
+def _kept(draft: str) -> str:
+    """The path of a temporary file with a text."""
+    with tempfile.NamedTemporaryFile("w", prefix="cnndsl-", suffix=".yaml", delete=False, encoding="utf-8") as file:
+        file.write(draft)
+    return file.name
+
+
+def _model_file(target: str, arguments: Sequence[str]) -> str:
+    """The spec of a model file of Ultralytics, which is compiled but has no module to be compared with."""
+    from cnndsl.importing.ultralytics import spec_text
+
+    given = dict(argument.partition("=")[::2] for argument in arguments)
+    if unknown := given.keys() - {"scale"}:
+        raise click.BadParameter(f"a model file takes `scale`, not `{min(unknown)}`", param_hint="--arg")
+    return spec_text(target, given.get("scale"))
+
+
+def _module(
+    target: str,
+    arguments: Sequence[str],
+    shapes: Sequence[tuple[str, Shape]],
+    name: str,
+    leaves: Sequence[str],
+    with_weights: bool,
+) -> tuple[str, bytes]:
+    """The spec of a module, and its weights as a file."""
+    from cnndsl.training.interrupt import importing
+
+    with importing():  # torch
+        from cnndsl.importing.api import import_module, named
+        from cnndsl.importing.guess import guess_input
+        from cnndsl.importing.target import argument, build, find
+    found = find(target)
+    built = build(found, dict(map(argument, arguments)))
+    inputs, how = (named(built.module, shapes), "") if shapes else guess_input(built.module, found.sizes)
+    done = import_module(built.module, inputs, name=name or _name(built), leaves=leaves, arguments=built.arguments)
+    _tell(target, done, how)
+    return done.text, _saved(built.module, done) if with_weights else b""
+
+
+def _name(built: Built) -> str:
+    """The name of a function, such as ``resnet18``; that of a class is made of it."""
+    name = built.target.name
+    return "" if isinstance(built.target.made_by, type) or unusable(name) else name
+
+
+def _tell(target: str, done: Imported, how: str) -> None:
+    """What was done, on stderr."""
+    shapes = ", ".join(f"{name} {_sizes(shape)}" for name, shape in done.inputs.items())
+    say(f"{target}: input {shapes}{f' ({how})' if how else ''}", err=True)
+    tell(done.warnings)
+    for line in _proved(done.proof) if done.proof else ():
+        say(line, err=True)
+    if done.kept.added:
+        say(
+            "The spec needs a plugin. Save this as my_layers.py, and give every command `--plugin my_layers`:", err=True
+        )
+        for line in done.kept.plugin.splitlines():
+            say(f"    {line}".rstrip(), err=True)
+
+
+def _proved(proof: Proof) -> Iterator[str]:
+    compared = " and ".join(", ".join(map(_sizes, shapes)) for shapes in proof.shapes)
+    how = (
+        "bit for bit"
+        if not proof.inexact
+        else f"but for rounding, {max(proof.inexact.values()):.0e} in double precision"
+    )
+    yield f"equal {how}: outputs and gradients for inputs of {compared}" + (
+        ", outputs and statistics in training" if proof.training else ""
+    )
+    if len({shapes[0][2:] for shapes in proof.shapes}) == 1:
+        yield "the module takes no other size"
+    if proof.spare:
+        yield f"without {len(proof.spare)} tensors that never run"
+
+
+def _sizes(shape: Sequence[int]) -> str:
+    return "x".join(map(str, shape))
+
+
+def _saved(module: Any, done: Imported) -> bytes:
+    """The weights of a module under the names of the spec's, as safetensors."""
+    from safetensors.torch import save
+
+    from cnndsl.cli.output import SIGNATURE
+
+    assert done.proof is not None
+    state = module.state_dict()
+    tensors = {name: state[other].contiguous() for name, other in done.proof.names.items()}
+    return save(tensors, {"generator": SIGNATURE.decode()})
+
+
+def _write(text: str, output: Path | None, state: bytes, weights: Path | None) -> None:
+    """Writes both files or none; a spec without a file goes to stdout."""
+    written: list[Path] = []
+    try:
+        for path, data in ((weights, state), (output, text.encode())):
+            if path is not None:
+                write_file(path, data)
+                written.append(path)
+    except OSError as error:
+        for path in written:
+            with suppress(OSError):
+                path.unlink()
+        fail(f"{error.filename} cannot be written: {error.strerror}")
+    for path in reversed(written):
+        lines = f": {len(text.splitlines())} lines" if path == output else ""
+        say(f"{path}{lines}", err=True)
+    if output is None:
+        show_exactly(text)

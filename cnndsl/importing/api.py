@@ -1,0 +1,117 @@
+"""From a module to a proved spec."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from inspect import signature
+from typing import Any
+
+from torch import nn
+
+from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, did_you_mean, got
+from cnndsl.importing.convert import convert
+from cnndsl.importing.guess import guess_input
+from cnndsl.importing.leaves import Kept, layers_of
+from cnndsl.importing.proof import Proof, Unequal, prove
+from cnndsl.importing.recorded import Unspeakable
+from cnndsl.importing.refusals import diagnostics_of
+from cnndsl.record import Record
+from cnndsl.spec.names import unusable
+
+#: Shapes without the batch, by the names of the arguments of ``forward``.
+Inputs = Mapping[str, tuple[int, ...]]
+
+
+class Imported(Record, frozen=True, eq=False):
+    """The text of a spec, and how it was found. ``warnings`` tell what it leaves out; there is no ``proof`` if none was
+    asked for. ``kept`` are the classes that are layers of your own."""
+
+    text: str
+    inputs: Inputs
+    warnings: tuple[Diagnostic, ...]
+    proof: Proof | None
+    kept: Kept
+
+
+def import_module(
+    module: nn.Module,
+    inputs: Inputs,
+    *,
+    name: str = "",
+    leaves: Collection[str] = (),
+    arguments: Mapping[nn.Module, Mapping[str, Any]] | None = None,
+    compare: bool = True,
+) -> Imported:
+    """Makes the spec of a module and proves it. ``arguments`` are those that the ``__init__`` of each module in it was
+    given, as far as they are known. Raises :class:`ModuleError`, and :class:`RunError` for unknown ``leaves``."""
+    with layers_of(module, leaves) as kept, _as_module_error():
+        made = convert(module, inputs, name, sorted(kept.names), arguments)
+        proof = prove(made.text, module, [*inputs.values()], left_out=made.unused) if compare else None
+    return Imported(made.text, inputs, tuple(diagnostics_of(made.warnings)), proof, kept)
+
+
+def from_module(
+    module: nn.Module,
+    input: Sequence[int] | Mapping[str, Sequence[int]] | None = None,
+    *,
+    name: str | None = None,
+    leaves: Collection[str] = (),
+    prove: bool = True,
+) -> str:
+    """The text of a spec whose network is equal to a module; :func:`cnndsl.loads` compiles it.
+
+    ``input`` is the shape of one sample, without the batch, or several by the names of the arguments of ``forward``;
+    without it, usual shapes are tried. ``name`` is the name of the network, ``leaves`` are names of classes that stay as
+    they are: layers of your own, which ``cnndsl.layer`` adds to the layer table before the spec is compiled. With
+    ``prove`` the two networks are compared: tensors, outputs, gradients, and what training changes. The module stays as
+    it is.
+
+    Raises :class:`ModuleError` with all reasons why the module cannot be a spec, :class:`RunError` if no input is found
+    or no module is of a class in ``leaves``. What the spec leaves out is told by a ``UserWarning``.
+
+    >>> text = cnndsl.from_module(torchvision.models.resnet18(), input=(3, 224, 224))
+    >>> net = cnndsl.loads(text)
+    """
+    if not isinstance(module, nn.Module):
+        raise TypeError(f"a module must be an `nn.Module`, not {got(module)}")
+    if name is not None and (reason := unusable(name)):
+        raise ValueError(f"the name `{name}` {reason}")
+    inputs = guess_input(module)[0] if input is None else _inputs(module, input)
+    found = import_module(module, inputs, name=name or "", leaves=leaves, compare=prove)
+    for warning in found.warnings:
+        warnings.warn(warning.render(), stacklevel=2)
+    return found.text
+
+
+def _inputs(module: nn.Module, given: Sequence[int] | Mapping[str, Sequence[int]]) -> Inputs:
+    shapes = [*given.items()] if isinstance(given, Mapping) else [("", given)]
+    for _, shape in shapes:
+        if not isinstance(shape, (tuple, list)) or not all(isinstance(size, int) and size > 0 for size in shape):
+            raise TypeError(f"an input is a shape without the batch, as (3, 224, 224), not {got(shape)}")
+    return named(module, [(name, tuple(shape)) for name, shape in shapes])
+
+
+def named(module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Inputs:
+    """Shapes of inputs by the names of the arguments of ``forward``, in the order of these. Those without a name take
+    the next arguments. Raises :class:`RunError` for a name that ``forward`` does not have."""
+    taken = [name for name in signature(module.forward).parameters]
+    given = {name: shape for name, shape in shapes if name}
+    for name in given:
+        if name not in taken:
+            help = did_you_mean(name, taken) or f"it takes {', '.join(taken)}"
+            raise RunError(Code.TARGET, f"`forward` of `{type(module).__name__}` has no argument `{name}`", help)
+    free = (name for name in taken if name not in given)
+    given |= {next(free, f"input{number}"): shape for number, (name, shape) in enumerate(shapes) if not name}
+    return {name: given[name] for name in (*taken, *given) if name in given}
+
+
+@contextmanager
+def _as_module_error() -> Iterator[None]:
+    try:
+        yield
+    except Unequal as error:
+        raise ModuleError(diagnostics_of(error.refusals), error.text) from error
+    except Unspeakable as error:
+        raise ModuleError(diagnostics_of(error.refusals)) from error
