@@ -73,8 +73,8 @@ def complete_weights(context: click.Context, parameter: click.Parameter, begun: 
 
 @_quietly
 def complete_target(context: click.Context, parameter: click.Parameter, begun: str) -> Items:
-    """The networks of torchvision and timm that are in the zoo too, and files. Only the packages know all of theirs, and
-    loading them takes seconds."""
+    """The networks of torchvision and timm that are in the zoo too, and files. Only the packages know all of theirs,
+    and loading them takes seconds."""
     known = (f"{source(name)}:{path.stem}" for name, path in specs().items() if source(name) in ("torchvision", "timm"))
     return [*(CompletionItem(name) for name in known if begun and name.startswith(begun)), _FILE]
 

@@ -6,7 +6,7 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,13 +27,11 @@ from cnndsl.cli.completion import complete_target
 from cnndsl.cli.pictures import check_files, force_option
 from cnndsl.diagnostics import Diagnostic, ModuleError, RunError
 from cnndsl.report_formats import FORMATS
-from cnndsl.spec.names import unusable, usable
+from cnndsl.spec.names import unusable
 from cnndsl.terminal import say, show, show_exactly
 from cnndsl.writing import write_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from cnndsl.importing.api import Imported
     from cnndsl.importing.proof import Proof
     from cnndsl.importing.target import Built
@@ -67,9 +65,7 @@ def _shapes(context: click.Context, option: click.Parameter, texts: Sequence[str
     help="Shape of an input, without the batch; repeatable. Default: usual shapes are tried.",
 )
 @click.option("--name", metavar="NAME", help="Name of the network. Default: that of TARGET.")
-@click.option(
-    "--leaf", "leaves", multiple=True, metavar="CLASS", help="Class to keep as a layer of your own; repeatable."
-)
+@click.option("--leaf", "leaves", multiple=True, metavar="CLASS", help="Class to keep as an own layer; repeatable.")
 @click.option(
     "--weights", type=FilePath(".safetensors"), metavar="FILE", help="Also write the weights, as safetensors."
 )
@@ -205,29 +201,24 @@ def _name(built: Built) -> str:
 
 def _tell(target: str, done: Imported, how: str) -> None:
     """What was done, on stderr."""
-    shapes = ", ".join(f"{name} {_sizes(shape)}" for name, shape in done.inputs.items())
+    several = len(done.inputs) > 1
+    shapes = ", ".join(f"{name} {_sizes(shape)}" if several else _sizes(shape) for name, shape in done.inputs.items())
     say(f"{target}: input {shapes}{f' ({how})' if how else ''}", err=True)
     tell(done.warnings)
     for line in _proved(done.proof) if done.proof else ():
         say(line, err=True)
     if done.kept.added:
-        say(
-            "The spec needs a plugin. Save this as my_layers.py, and give every command `--plugin my_layers`:", err=True
-        )
+        say("the spec needs a plugin: save this as my_layers.py, and give every command `--plugin my_layers`", err=True)
         for line in done.kept.plugin.splitlines():
             say(f"    {line}".rstrip(), err=True)
 
 
 def _proved(proof: Proof) -> Iterator[str]:
     compared = " and ".join(", ".join(map(_sizes, shapes)) for shapes in proof.shapes)
-    how = (
-        "bit for bit"
-        if not proof.inexact
-        else f"but for rounding, {max(proof.inexact.values()):.0e} in double precision"
-    )
-    yield f"equal {how}: outputs and gradients for inputs of {compared}" + (
-        ", outputs and statistics in training" if proof.training else ""
-    )
+    error = max(proof.inexact.values(), default=0.0)
+    how = f"but for rounding, {error:.0e} in double precision" if proof.inexact else "bit for bit"
+    training = "; outputs and statistics in training" if proof.training else ""
+    yield f"equal {how}: outputs and gradients for inputs of {compared}{training}"
     if len({shapes[0][2:] for shapes in proof.shapes}) == 1:
         yield "the module takes no other size"
     if proof.spare:

@@ -63,10 +63,10 @@ def from_module(
     """The text of a spec whose network is equal to a module; :func:`cnndsl.loads` compiles it.
 
     ``input`` is the shape of one sample, without the batch, or several by the names of the arguments of ``forward``;
-    without it, usual shapes are tried. ``name`` is the name of the network, ``leaves`` are names of classes that stay as
-    they are: layers of your own, which ``cnndsl.layer`` adds to the layer table before the spec is compiled. With
-    ``prove`` the two networks are compared: tensors, outputs, gradients, and what training changes. The module stays as
-    it is.
+    without it, usual shapes are tried. ``name`` is the name of the network, ``leaves`` are names of classes that stay
+    as they are: layers of your own, which ``cnndsl.layer`` adds to the layer table before the spec is compiled. With
+    ``prove`` the two networks are compared: tensors, outputs, gradients, and what training changes. The module stays
+    as it is.
 
     Raises :class:`ModuleError` with all reasons why the module cannot be a spec, :class:`RunError` if no input is found
     or no module is of a class in ``leaves``. What the spec leaves out is told by a ``UserWarning``.
@@ -96,7 +96,7 @@ def _inputs(module: nn.Module, given: Sequence[int] | Mapping[str, Sequence[int]
 def named(module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Inputs:
     """Shapes of inputs by the names of the arguments of ``forward``, in the order of these. Those without a name take
     the next arguments. Raises :class:`RunError` for a name that ``forward`` does not have."""
-    taken = [name for name in signature(module.forward).parameters]
+    taken = list(signature(module.forward).parameters)
     given = {name: shape for name, shape in shapes if name}
     for name in given:
         if name not in taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,9 +66,7 @@ def _add(kind: type[nn.Module]) -> None:
 
 
 def _home(kind: type[nn.Module]) -> str:
-    """The module that a class is imported from. A file that was named as a TARGET has its own name in other programs."""
-    import sys
-
+    """The module that a class is imported from. A file that was a TARGET has another name in other programs."""
     home = sys.modules[kind.__module__]
     file = getattr(home, "__file__", None)
     return Path(file).stem if file and home.__name__.startswith("_imported_") else home.__name__

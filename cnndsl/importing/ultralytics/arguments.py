@@ -14,7 +14,7 @@ _OTHERS = {
     "C2fCIB": ("channels", "shortcut", "lk", "_groups", "expansion"),
     "C3Ghost": ("channels", "_shortcut", "_groups", "expansion"),
     "C3k2": ("channels", "c3k", "expansion", "_attention", "groups", "shortcut"),
-    "RepConv": ("channels", "kernel_size", "stride", "padding", "groups", "_dilation", "act", "bn"),
+    "RepConv": ("_in_channels", "out_channels", "kernel_size", "stride", "padding", "groups", "_dilation", "act", "bn"),
     "ResNetLayer": ("_in_channels", "width", "stride", "first", "repeats", "expansion"),
     "Detect": ("classes",),
     "DetectEndToEnd": ("classes",),
@@ -129,7 +129,7 @@ def _ignored(values: Values, value: Any) -> Any:
     return OMITTED
 
 
-_COUNTS = ("groups", "dilation", "pools", "inner", "hidden", "repeats", "width", "masks", "angles")
+_COUNTS = ("groups", "dilation", "pools", "inner", "hidden", "repeats", "width", "out_channels", "masks", "angles")
 _KINDS: dict[str, Callable[[Values, Any], Any]] = {
     **dict.fromkeys(_COUNTS, _count),
     **dict.fromkeys(("channels", "protos"), _channels),

@@ -78,7 +78,7 @@ def _scale_params(model: ModelFile, network: Network) -> list[str]:
 
 
 def _blocks(network: Network, blocks: Sequence[Definition]) -> list[str]:
-    return ["", "blocks:", "\n\n".join(block.with_maps(network.maps or 1) for block in blocks)] if blocks else []
+    return ["", "blocks:", "\n\n".join(block.copied(network.maps or 1, network.norm) for block in blocks)] if blocks else []
 
 
 def _network(network: Network) -> list[str]:

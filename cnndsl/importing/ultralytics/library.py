@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -13,8 +13,9 @@ from cnndsl.spec.signature import parse_signature
 
 _WORD = re.compile(r"\b[A-Z]\w*\b")
 _COMMENT = re.compile(r"(^|\s)#.*")
-#: The number of maps in the library, which a copy changes.
+#: What a copy may change: the number of maps, and the normalisation.
 _MAPS = 3
+NORM = {"eps": 0.001, "momentum": 0.03}
 
 
 class Definition(Record, frozen=True):
@@ -26,13 +27,19 @@ class Definition(Record, frozen=True):
     calls: frozenset[str]
     text: str
 
-    def with_maps(self, count: int) -> str:
-        """Its lines, for a head of ``count`` maps."""
-        return self.text.replace(_inputs(_MAPS), _inputs(count)).replace(f"range({_MAPS})", f"range({count})")
+    def copied(self, maps: int, norm: Mapping[str, float]) -> str:
+        """Its lines, for a head of so many maps and with these arguments of the normalisation."""
+        text = self.text.replace(_inputs(_MAPS), _inputs(maps)).replace(f"range({_MAPS})", f"range({maps})")
+        return text.replace(_norm(NORM), _norm(norm))
 
 
 def _inputs(count: int) -> str:
     return f"[{', '.join(f'p{index}' for index in range(count))}]"
+
+
+def _norm(arguments: Mapping[str, float]) -> str:
+    inside = ", ".join(f"{name}: {value}" for name, value in arguments.items())
+    return f"BatchNorm2d: {{{inside}}}" if inside else "BatchNorm2d: "
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code, did_you_mean, shorten
 from cnndsl.importing.ultralytics.arguments import Values, arguments_of, written
-from cnndsl.importing.ultralytics.library import library
+from cnndsl.importing.ultralytics.library import NORM, library
 from cnndsl.importing.ultralytics.model_file import Faults, ModelFile, Row, shown, value_of
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
@@ -43,6 +43,7 @@ class Network(Record, frozen=True, eq=False):
     maps: int
     values: Values
     uses_large: bool
+    norm: dict[str, float]
 
 
 def network_of(model: ModelFile) -> Network:
@@ -67,6 +68,8 @@ class _Builder:
         self.current = -1
         self.modern = self.uses_large = False
         self.named = _fetched(model.rows)
+        # Ultralytics sets the arguments of the normalisation in all of its networks but its classifiers.
+        self.norm = {} if model.rows and model.rows[-1].module == "Classify" else NORM
 
     def network(self) -> Network:
         outputs = [f"model.{index}.{name}".rstrip(".") for index, names in self.outputs.items() for name in names]
@@ -74,7 +77,13 @@ class _Builder:
         if outputs and last not in self.outputs:
             outputs.append(f"model.{last}")
         return Network(
-            tuple(self.steps), tuple(outputs), frozenset(self.blocks), self.maps, self.values, self.uses_large
+            steps=tuple(self.steps),
+            outputs=tuple(outputs),
+            blocks=frozenset(self.blocks),
+            maps=self.maps,
+            values=self.values,
+            uses_large=self.uses_large,
+            norm=self.norm,
         )
 
     def add(self, row: Row) -> None:
@@ -117,10 +126,10 @@ class _Builder:
 
     def _module(self, row: Row) -> None:
         call = self._call(row)
-        if len(row.sources) > 1 or row.several:
-            self.faults.add(f"`{row.module}` takes one tensor, and not a list", row.span, "write one number for `from`")
         if call is None:
             return
+        if row.several:
+            self.faults.add(f"`{row.module}` takes one tensor, and not a list", row.span, "write one number for `from`")
         for step in self._fetch(row.sources[0]):
             self._step(row, step)
         name = {"name": self._name(row.index)}
@@ -183,8 +192,8 @@ class _Builder:
             help = did_you_mean(word, LAYERS)
             self.faults.add(f"`nn.{shorten(word)}` is not a layer of the language", row.place, help)
             return None
-        if word == "BatchNorm2d":  # Ultralytics gives it the channels of its input, and sets these in all of them
-            return {word: {"eps": 0.001, "momentum": 0.03}}
+        if word == "BatchNorm2d":  # Ultralytics gives it the channels of its input
+            return {word: self.norm or ()}
         names = [name for name, argument in layer.arguments.items() if not argument.keyword]
         if word == "ConvTranspose2d":  # its channels are those of its input, and scaled
             names.remove("in_channels")
