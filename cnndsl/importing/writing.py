@@ -1,8 +1,8 @@
 """A spec as text, as a person would write it.
 
 * A layer has its arguments by position if only the required ones are given, or just the probability ``p`` of a
-  dropout; a block also if they are its first three at most. Else they are written by name. ``ReLU`` without arguments
-  is bare.
+  dropout; a block also if they are its first three at most, or names that say what they are. Else they are written by
+  name. ``ReLU`` without arguments is bare.
 * A step that makes one module is on one line, with its name first. What holds steps is in several lines, unless they
   are as short as ``[[], [from: skip]]``.
 """
@@ -238,7 +238,8 @@ class Writer:
         arguments = tuple(sorted(arguments, key=lambda pair: signature.place(pair[0])))
         count = len(arguments)
         fills = tuple(name for name, _ in arguments) == signature.names[:count]
-        if not fills or not signature.required <= count <= signature.at_most:
+        named = all(isinstance(value, Ref) for _, value in arguments) and word in self.signatures
+        if not fills or count < signature.required or not (count <= signature.at_most or named):
             return by_name(arguments)
         if count > 1:
             return [data(value) for _, value in arguments]

@@ -13,8 +13,8 @@ from cnndsl.importing.rolling.runs import Items, Run, Together, folded
 from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, inside, nested, walk
 from cnndsl.importing.writing import length
 
-#: What a loop and a name of it cost beyond their lines.
-_LOOP, _NAME = 12, 12
+#: What a loop and a name of it cost beyond their lines, and what is beside a loop that might be in it.
+_LOOP, _NAME, _PART = 12, 12, 40
 #: The most rounds for which all ways to part a run are tried.
 _FEW = 8
 #: The most rounds that are never loops in a loop.
@@ -59,18 +59,16 @@ class _Rolling:
         return tuple(made)
 
     def run(self, run: Run) -> Steps:
-        """The shortest way to write a run."""
+        """The shortest way to write a run: as one loop, or as parts one after another."""
         rounds = run.rounds
-        if len(rounds) == 1:
-            return self.settled(rounds[0])
-        count = len(rounds)
-        best: list[Steps] = [()]
-        for end in range(1, count + 1):
-            ways = [best[end - 1] + self.settled(rounds[end - 1])]
-            for start in self.starts(rounds, end):
-                ways += [best[start] + loop for loop in self.ways(rounds[start:end])]
-            best.append(min(ways, key=self.cost))
-        return best[-1]
+        best: list[tuple[int, Steps]] = [(0, ())]
+        for end in range(1, len(rounds) + 1):
+            alone = self.settled(rounds[end - 1])
+            ways = [(best[end - 1], alone)]
+            ways += ((best[start], loop) for start in self.starts(rounds, end) for loop in self.ways(rounds[start:end]))
+            costs = [(cost + self.cost(steps) + _PART, before + steps) for (cost, before), steps in ways]
+            best.append(min(costs, key=lambda way: way[0]))
+        return best[-1][1]
 
     def starts(self, rounds: Sequence[Items], end: int) -> list[int]:
         """Where a loop may begin that ends before a round."""

@@ -97,30 +97,36 @@ class Loops:
         return hidden("loop", next(self.numbers))
 
     def _own(self, steps: Steps, holes: Sequence[Hole]) -> tuple[Steps, list[Hole]]:
-        """Holes with variables that no other hole has; a name has holes for the numbers in it."""
+        """Holes with variables that no other hole has; a text has holes for the numbers in it."""
         found: dict[str, Any] = {}
         made: list[Hole] = []
         for hole in holes:
-            is_name = hole.role in ("name", "tensor")
-            parts = tuple(self._numbered(hole)) if is_name else (replace(hole, variable=self.variable()),)
-            made += (part for part in parts if isinstance(part, Hole))
-            values = tuple(part.variable if isinstance(part, Hole) else part for part in parts)
-            found[hole.variable.name] = Template(values) if is_name else values[0]
-        return filled(steps, found), made
-
-    def _numbered(self, hole: Hole) -> Iterator[str | Hole]:
-        """The texts of a name, and a hole for each number that differs. Raises :class:`Unlike`."""
-        texts = [re.split(r"(\d+)", value) if isinstance(value, str) else [] for value in hole.values]
-        if len({*map(len, texts)}) > 1 or not texts[0]:
-            raise Unlike
-        for at, column in enumerate(zip(*texts)):
-            if len({*column}) == 1:
-                if column[0]:
-                    yield column[0]
-            elif at % 2 == 0 or any(str(int(number)) != number for number in column):
+            if parts := self._numbered(hole):
+                made += (part for part in parts if isinstance(part, Hole))
+                texts = (part.variable if isinstance(part, Hole) else part for part in parts)
+                found[hole.variable.name] = Template(tuple(texts))
+            elif hole.role in ("name", "tensor"):
                 raise Unlike
             else:
-                yield replace(hole, variable=self.variable(), values=tuple(map(int, column)), role="number")
+                made.append(replace(hole, variable=self.variable()))
+                found[hole.variable.name] = made[-1].variable
+        return filled(steps, found), made
+
+    def _numbered(self, hole: Hole) -> list[str | Hole]:
+        """The parts of texts that differ only in numbers, with a hole for each number; none for other values."""
+        texts = [re.split(r"(\d+)", value) if isinstance(value, str) else [] for value in hole.values]
+        if len({*map(len, texts)}) > 1 or not texts[0]:
+            return []
+        parts: list[str | Hole] = []
+        for at, column in enumerate(zip(*texts)):
+            if len({*column}) == 1:
+                parts.append(column[0])
+            elif at % 2 == 0 or any(str(int(number)) != number for number in column):
+                return []
+            else:
+                values = tuple(map(int, column))
+                parts.append(replace(hole, variable=self.variable(), values=values, role="number"))
+        return [part for part in parts if part != ""]
 
 
 def parted(values: Sequence[Any], lengths: Sequence[int]) -> Iterator[tuple[Any, ...]]:

@@ -123,8 +123,8 @@ def _joined(rounds: Sequence[Items]) -> Run:
 
 
 def _with_single(items: Items, rounds: Sequence[tuple[int, ...]], forms: Forms) -> Items:
-    """The items with runs of one round where steps have the form of a round, which stay as they are themselves."""
-    items = within(items, lambda inner: inner if forms.all(inner) in rounds else _with_single(inner, rounds, forms))
+    """The items with runs of one round where steps have the form of a round. The rounds themselves stay as they are."""
+    items = tuple(_with_single_inside(item, rounds, forms) for item in items)
     for form in rounds:
         numbers, made, at = forms.all(items), [], 0
         while at < len(items):
@@ -133,6 +133,18 @@ def _with_single(items: Items, rounds: Sequence[tuple[int, ...]], forms: Forms) 
             at += len(form) if found else 1
         items = tuple(made)
     return items
+
+
+def _with_single_inside(item: Any, rounds: Sequence[tuple[int, ...]], forms: Forms) -> Any:
+    def change(inner: Items) -> Items:
+        is_round = isinstance(item, Run) and forms.all(inner) in rounds
+        return (
+            tuple(_with_single_inside(one, rounds, forms) for one in inner)
+            if is_round
+            else _with_single(inner, rounds, forms)
+        )
+
+    return within((item,), change)[0]
 
 
 class Together:
