@@ -220,8 +220,46 @@ def _made(layer: type[Layer], arguments: dict[str, Any]) -> nn.Module:
 def _seen(module: nn.Module) -> dict[str, Any]:
     """What torch keeps of the arguments, 3 for (3, 3), and the shapes of all tensors."""
     kept = {name: _one(value) for name, value in vars(module).items() if not name.startswith("_")}
+    if kept.get("stride", ...) is None:  # the classes that keep None take the kernel's size then
+        kept["stride"] = kept["kernel_size"]
     return kept | {name: tensor.shape for name, tensor in module.state_dict().items()}
 
 
 def _one(value: Any) -> Any:
     return value[0] if isinstance(value, tuple) and len({*value}) == 1 else value
+
+
+# --- networks ------------------------------------------------------------------------------------
+
+#: One of each family of torchvision, at a small size.
+TORCHVISION = [
+    "alexnet", "vgg11_bn", "resnet18", "resnext50_32x4d", "squeezenet1_1", "densenet121", "googlenet", "inception_v3",
+    "mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf",
+    "convnext_tiny",
+]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", TORCHVISION)
+def test_a_network_of_torchvision(name: str) -> None:
+    import torchvision
+
+    module = torchvision.models.get_model(name, weights=None)
+    size = 75 if name == "inception_v3" else 64
+    compare(module, (3, size, size), whole=name not in ("googlenet", "inception_v3"), others=[(3, size + 32, size)])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["deeplabv3_resnet50", "fcn_resnet50", "lraspp_mobilenet_v3_large"])
+def test_a_segmentation(name: str) -> None:
+    import torchvision
+
+    module = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=5)
+    compare(module, (3, 64, 64), others=[(3, 96, 64)])
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["resnet18d", "resnet50_gn", "mobilenetv3_small_050", "ghostnet_050", "hrnet_w18_small", "convnext_atto", "convnextv2_atto", "res2net50_14w_8s", "skresnet18", "tf_efficientnet_lite0", "resnest14d", "regnetx_002", "repvgg_a0", "dla34", "cspresnet50", "selecsls42", "ese_vovnet19b_slim", "starnet_s1", "mixnet_s", "xception41"])
+def test_a_network_of_timm(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    compare(timm.create_model(name), (3, 64, 64), others=[(3, 96, 64)])

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import Counter
 
-from cnndsl.diagnostics import Code
+from torch import nn
+
 from cnndsl.importing.body import Lifted
 from cnndsl.importing.lift.dissolve import dissolved
 from cnndsl.importing.lift.draft import DraftBody
@@ -17,18 +18,19 @@ from cnndsl.importing.lift.finish import Finisher, condensed
 from cnndsl.importing.lift.simplify import simplified
 from cnndsl.importing.lift.step import Unsaid
 from cnndsl.importing.lift.writer import Writer
-from cnndsl.importing.recorded import Operation, Refusal, Traced, Unspeakable
+from cnndsl.importing.recorded import Place, Refusal, Tensor, Traced, Unspeakable
+from cnndsl.weights.naming import is_counter
 
 
 def lift(traced: Traced) -> Lifted:
     """A network in our words. Raises :class:`Unspeakable` with all that cannot be said."""
     lifter = _Lifter()
-    body = lifter.next_use(traced)
+    body = lifter.next_use(traced, frozenset())
     if lifter.refusals:
         raise Unspeakable(lifter.refusals)
     finisher = Finisher()
     root = finisher.finished(body)
-    return Lifted(root, condensed(finisher.renames, finisher.names), _unused(traced))
+    return Lifted(root, condensed(finisher.renames, finisher.names), _unused(traced.module, finisher))
 
 
 class _Lifter:
@@ -38,34 +40,30 @@ class _Lifter:
         #: The one module around each module with parameters.
         self._around: dict[Traced, Traced] = {}
 
-    def next_use(self, module: Traced) -> DraftBody:
+    def next_use(self, module: Traced, wanted: frozenset[Tensor]) -> DraftBody:
         """The body of a module's next run. Runs are recorded in the order in which they were."""
         use = module.uses[self._runs[module]]
         self._runs[module] += 1
-        body = dissolved(Writer(module, self.next_use, self._refuse).written(use))
-        return simplified(body, lambda place, fault: self._told(module, place, fault))
+        body = dissolved(Writer(module, self, wanted).written(use))
+        return simplified(body, lambda place, fault: self.refuse(module, place, fault))
 
-    def _refuse(self, module: Traced, operation: Operation, fault: Unsaid) -> None:
-        self._told(module, operation.place, fault)
+    def refuse(self, module: Traced, place: Place | None, fault: Unsaid) -> None:
+        self.refusals.append(Refusal(fault.code, fault.message, place, fault.help, module.path, module.kind))
 
-    def _told(self, module: Traced, place: object, fault: Unsaid) -> None:
-        self.refusals.append(Refusal(fault.code, fault.message, place, fault.help, module.path, module.kind))  # type: ignore[arg-type]
+    def is_elsewhere(self, child: Traced, around: Traced) -> bool:
+        """A module without parameters may be called everywhere: it is as many layers."""
+        return bool(child.module.state_dict()) and self._around.setdefault(child, around) is not around
 
 
-def _unused(traced: Traced) -> tuple[str, ...]:
-    """The outermost modules that never ran."""
-    ran: set[str] = set()
-
-    def visit(module: Traced) -> None:
-        ran.update(module.paths)
-        for child in module.children.values():
-            visit(child)
-
-    visit(traced)
-    unused: list[str] = []
-    for path, module in traced.module.named_modules():
-        inside = any(path.startswith(f"{other}.") for other in unused)
-        holds = any(name == path or name.startswith(f"{path}.") for name in ran)
-        if path and not inside and not holds:
-            unused.append(path)
-    return tuple(unused)
+def _unused(module: nn.Module, finisher: Finisher) -> tuple[str, ...]:
+    """The outermost modules whose tensors no layer has, and single tensors that none has."""
+    used = {finisher.renames.get(name, name) for name in finisher.names}
+    left = [name for name in module.state_dict() if name not in used and not is_counter(name)]
+    idle = [
+        path
+        for path, inside in module.named_modules()
+        if path and inside.state_dict() and not any(name.startswith(f"{path}.") for name in used)
+    ]
+    outermost = [path for path in idle if not any(path.startswith(f"{other}.") for other in idle)]
+    single = [name for name in left if not any(name.startswith(f"{path}.") for path in outermost)]
+    return (*outermost, *single)

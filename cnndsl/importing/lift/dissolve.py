@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 
 from torch import nn
 
-from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.recorded import Tensor
 
 
@@ -23,7 +23,7 @@ def dissolved(body: DraftBody) -> DraftBody:
         found = [*_inside(node, body, renamed)]
         nodes += found
     outputs = {name: renamed.get(tensor, tensor) for name, tensor in body.outputs.items()}
-    return DraftBody(body.module, body.inputs, tuple(nodes), outputs)
+    return replaced(body, nodes, outputs)
 
 
 def _inside(node: Draft, around: DraftBody, renamed: dict[Tensor, Tensor]) -> Iterator[Draft]:

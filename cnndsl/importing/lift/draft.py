@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnndsl.importing.recorded import Place, Tensor, Traced
@@ -27,10 +27,14 @@ class Draft(Record, frozen=True, eq=False):
 
 
 class DraftBody(Record, frozen=True, eq=False):
+    """A :class:`~cnndsl.importing.body.Body` to be. ``leaked`` are the last of its outputs: tensors that it did not
+    return, but that the module around takes, by the record's tensors."""
+
     module: Traced
     inputs: Mapping[str, Tensor]
     nodes: tuple[Draft, ...]
     outputs: Mapping[str, Tensor]
+    leaked: tuple[Tensor, ...] = ()
 
 
 def connected(draft: Draft, tensors: Mapping[Tensor, Tensor], **changes: Any) -> Draft:
@@ -39,3 +43,8 @@ def connected(draft: Draft, tensors: Mapping[Tensor, Tensor], **changes: Any) ->
     fields["inputs"] = tuple(tensors.get(tensor, tensor) for tensor in draft.inputs)
     fields["outputs"] = tuple(tensors.get(tensor, tensor) for tensor in draft.outputs)
     return Draft(**fields | changes)
+
+
+def replaced(body: DraftBody, nodes: Iterable[Draft], outputs: Mapping[str, Tensor]) -> DraftBody:
+    """The same body with other nodes."""
+    return DraftBody(body.module, body.inputs, tuple(nodes), outputs, body.leaked)

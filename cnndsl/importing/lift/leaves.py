@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -20,6 +19,7 @@ from cnndsl.importing.tree import LayerValue
 from cnndsl.layers import LAYERS, PARAMETRIZATIONS, Layer
 from cnndsl.layers.kinds import PerAxis
 from cnndsl.layers.table import REQUIRED
+from cnndsl.plugins import OwnLayer
 
 
 @cache
@@ -33,6 +33,13 @@ def torch_classes() -> dict[type, str]:
         for word, layer in LAYERS.items()
         if not layer.defined_in and layer.package in homes
     }
+
+
+def own_layer(kind: type) -> str:
+    """The name of a class that is a layer of somebody's own, "" if it is none."""
+    entry = LAYERS.get(kind.__name__)
+    is_own = entry is not None and issubclass(entry, OwnLayer) and entry.rules.made is kind
+    return kind.__name__ if is_own else ""
 
 
 def word_of(kind: type, shape: tuple[int, ...] = ()) -> str:
@@ -107,12 +114,11 @@ def _normalized(module: nn.Module) -> dict[str, Any]:
 def _stride(module: nn.Module, name: str) -> Any:
     """None if it is the kernel's size, which is torch's default of a pooling."""
     stride, kernel = (_listed(getattr(module, key)) for key in ("stride", "kernel_size"))
-    equal = stride is None or kernel == stride or (kernel * len(stride) == stride * len(kernel))
-    return None if equal else module.stride
+    return None if stride is None or kernel * len(stride) == stride * len(kernel) else module.stride
 
 
-def _listed(value: Any) -> tuple[Any, ...] | None:
-    return None if value is None else tuple(value) if isinstance(value, (tuple, list)) else (value,)
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, (tuple, list)) else value if value is None else (value,)
 
 
 def _sizes(module: nn.Module, name: str) -> Any:
@@ -186,8 +192,3 @@ def _outputs_dim(module: nn.Module) -> int:
 def _value(name: str, values: Mapping[str, Any]) -> LayerValue:
     arguments = PARAMETRIZATIONS[name].arguments
     return LayerValue(name, tuple((key, value) for key, value in values.items() if value != arguments[key].default))
-
-
-def is_torchs(module: nn.Module) -> bool:
-    """Whether a module's class is torch's own."""
-    return type(module).__module__.split(".")[0] == torch.__name__

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.lift.regroup import flattened
 from cnndsl.importing.lift.step import Unsaid
 from cnndsl.importing.recorded import Place, Tensor
@@ -24,7 +24,7 @@ def simplified(body: DraftBody, refuse: Callable[[Place | None, Unsaid], None]) 
     for node in nodes:
         if node.word.startswith("?"):
             refuse(node.place, Unsaid(f"`{node.options['?']}` is not an operation of the language"))
-    return DraftBody(body.module, body.inputs, tuple(nodes), body.outputs)
+    return replaced(body, nodes, body.outputs)
 
 
 class Chains:

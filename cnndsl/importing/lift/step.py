@@ -85,7 +85,18 @@ class Step:
         said = written(word, {key: self.number(item, tensor) for key, item in arguments.items()})
         shape = self.shape_of(word, said, tensor)
         paths = {key: held.path for key, held in state.items() if held is not None}
+        self._check_state(word, {key: held for key, held in state.items() if held is not None})
         return self._node(word, said, (tensor,), shape, state=paths, name=name)
+
+    def _check_state(self, word: str, state: Mapping[str, Held]) -> None:
+        """Refuses a buffer in place of a parameter, or the other way round."""
+        for key, held in state.items():
+            learned = word != "FrozenBatchNorm2d" and not key.startswith("running_")
+            if held.is_parameter != learned:
+                raise self.constant(held)
+            if held.path.startswith("/"):
+                message = f"`{self.name}` takes a parameter of the module `{held.path[1:].rpartition('.')[0]}`"
+                raise Unsaid(message, "a layer has its own parameters", Code.STATE)
 
     def like(self, x: Any, other: Tensor, **arguments: Any) -> Tensor:
         """An ``Upsample`` to the size of another tensor."""

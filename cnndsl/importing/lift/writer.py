@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
 
 from cnndsl.diagnostics import Code
+from cnndsl.importing.lift.dropping import Unknown, dropping
 from cnndsl.importing.lift.draft import Draft, DraftBody
-from cnndsl.importing.lift.leaves import Parametrization, arguments_of, parametrization_of, word_of
+from cnndsl.importing.lift.leaves import Parametrization, arguments_of, own_layer, parametrization_of, word_of, written
 from cnndsl.importing.lift.rules import rule_of
 from cnndsl.importing.lift.step import Step, Unsaid, short
-from cnndsl.importing.recorded import Operation, Tensor, Traced, Use
+from cnndsl.importing.recorded import Operation, Place, Tensor, Traced, Use
+from cnndsl.layers import LAYERS
 
 #: What is told of a torch module that is not in the table.
 _SEQUENCES = ("LSTM", "GRU", "RNN", "MultiheadAttention", "Transformer")
 
 
-class Writer:
-    """Writes one body. ``use_of`` gives the body of the next run of a module, ``refuse`` takes what cannot be said."""
+class Lifter(Protocol):
+    """What a writer needs of the network around its body."""
 
-    def __init__(
-        self, module: Traced, use_of: Callable[[Traced], DraftBody], refuse: Callable[[Traced, Operation, Unsaid], None]
-    ) -> None:
+    def next_use(self, module: Traced, wanted: frozenset[Tensor]) -> DraftBody:
+        """The body of a module's next run. ``wanted`` are tensors that the modules around take."""
+
+    def refuse(self, module: Traced, place: Place | None, fault: Unsaid) -> None:
+        """Takes what cannot be said."""
+
+    def is_elsewhere(self, child: Traced, around: Traced) -> bool:
+        """Whether a module with parameters was called by another module before."""
+
+
+class Writer:
+    """Writes the body of one use of a module."""
+
+    def __init__(self, module: Traced, lifter: Lifter, wanted: frozenset[Tensor]) -> None:
         self.module = module
-        self._use_of = use_of
-        self._refuse = refuse
+        self._lifter = lifter
+        #: Tensors that are taken here or around, and those that are taken around.
+        self._wanted = self._outer = wanted
         #: What each tensor of the record is here.
         self._known: dict[Tensor, Tensor] = {}
         #: Stand-ins for what could not be said, about which nothing more is told.
@@ -33,20 +47,32 @@ class Writer:
 
     def written(self, use: Use) -> DraftBody:
         self._known.update({tensor: tensor for tensor in use.inputs.values()})
+        taken = [(operation.arguments, operation.keywords) for operation in use.operations]
+        self._wanted |= {tensor for _, tensor in named((taken, use.outputs))}
         for operation in use.operations:
             self._operation(operation)
         outputs = {name: self._resolved(tensor) for name, tensor in named(use.outputs)}
-        return DraftBody(self.module, use.inputs, tuple(self._nodes), outputs)
+        leaked = self._leaked(use)
+        more = {f"{tensor.name or 'changed'}{index or ''}": self._known[tensor] for index, tensor in enumerate(leaked)}
+        return DraftBody(self.module, use.inputs, tuple(self._nodes), outputs | more, leaked)
+
+    def _leaked(self, use: Use) -> tuple[Tensor, ...]:
+        """Tensors that modules around take and that it does not return: it changed its input in place, or kept one."""
+        mine = {*use.inputs.values(), *(tensor for _, tensor in named(use.outputs))}
+        inner = {tensor for _, tensor in named([operation.results for operation in use.operations])}
+        return tuple(tensor for tensor in self._known if tensor in self._outer and tensor not in mine and tensor in inner)
 
     def _operation(self, operation: Operation) -> None:
-        lost = [tensor for _, tensor in named((operation.arguments, operation.keywords)) if self._is_lost(tensor)]
-        if lost:
+        taken = [tensor for _, tensor in named((operation.arguments, operation.keywords))]
+        if any(map(self._is_lost, taken)):
             self._lose(operation)
             return
         try:
+            if any(self._here(tensor) is None for tensor in taken):
+                raise Unsaid("a tensor is taken that another module made, and did not return", "return it there")
             self._bind(operation, self._called(operation) if operation.target == "module" else self._function(operation))
         except Unsaid as fault:
-            self._refuse(self.module, operation, fault)
+            self._lifter.refuse(self.module, operation.place, fault)
             self._lose(operation)
 
     def _is_lost(self, tensor: Tensor) -> bool:
@@ -57,7 +83,7 @@ class Writer:
 
     def _here(self, tensor: Tensor) -> Tensor | None:
         """A tensor of the record as it is in this body; None if it is another module's."""
-        return tensor if tensor in self._known.values() else self._known.get(tensor)
+        return self._known.get(tensor)
 
     def _resolved(self, value: Any) -> Any:
         """The tensors of a record as they are here."""
@@ -106,14 +132,41 @@ class Writer:
                 "a module's steps see only its own layers: call it where it belongs", Code.STATE,
             )  # fmt: skip
         child = self.module.children[path]
+        if self._lifter.is_elsewhere(child, self.module):
+            raise Unsaid(
+                f"`{child.kind}` at `{child.path}` is called by two modules",
+                "`reuse` calls a layer again in the module that has it", Code.STATE,
+            )  # fmt: skip
         inputs = tuple(self._resolved(tensor) for _, tensor in named((operation.arguments, operation.keywords)))
         if child.is_leaf:
             return self._layer(operation, child, inputs)
-        return self._used(operation, self._use_of(child), inputs)
+        body = self._lifter.next_use(child, self._wanted)
+        if not body.nodes and len(inputs) == len(body.outputs) == 1:
+            return self._dropping(operation, child, inputs[0])
+        return self._used(operation, body, inputs)
+
+    def _dropping(self, operation: Operation, child: Traced, x: Tensor) -> Any:
+        """A module that does nothing in evaluation."""
+        if not child.module.state_dict():
+            try:
+                word, said = dropping(child.module, len(x.shape))
+            except Unknown as fault:
+                raise Unsaid(f"`{child.kind}` {fault}") from None
+            if word:
+                return self._draft(operation, word, said, (x,), x.shape)
+        return self._draft(operation, "Identity", {}, (x,), x.shape)
+
+    def _draft(
+        self, operation: Operation, word: str, said: Mapping[str, Any], inputs: tuple[Tensor, ...],
+        shape: tuple[int, ...], **more: Any,
+    ) -> Tensor:  # fmt: skip
+        output = Tensor(shape)
+        self._nodes.append(Draft(word, said, inputs, (output,), operation.module, operation.place, **more))
+        return output
 
     def _layer(self, operation: Operation, child: Traced, inputs: tuple[Tensor, ...]) -> Any:
         kind = type(child.module)
-        word = word_of(kind, inputs[0].shape if inputs else ())
+        word = own_layer(kind) or word_of(kind, inputs[0].shape if inputs else ())
         if not word:
             raise _no_layer(kind)
         if len(inputs) != 1:
@@ -126,13 +179,9 @@ class Writer:
             options, renames = {"parametrization": found.value}, found.renames
         step = Step(operation, f"nn.{kind.__name__}", self._here)
         state = {name: f"{operation.module}.{renames.get(name, name)}" for name in _tensors(child.module, renames)}
-        said = arguments_of(word, child.module)
+        said = own_arguments(word, child) if own_layer(kind) else arguments_of(word, child.module)
         shape = step.shape_of(word, said, inputs[0])
-        output = Tensor(shape)
-        self._nodes.append(
-            Draft(word, said, inputs, (output,), operation.module, operation.place, child, state=state, options=options)
-        )
-        return output
+        return self._draft(operation, word, said, inputs, shape, child=child, state=state, options=options)
 
     def _used(self, operation: Operation, body: DraftBody, inputs: tuple[Tensor, ...]) -> Any:
         """A use of a module that has a body. The tensors of its arguments are its inputs, in order."""
@@ -142,13 +191,24 @@ class Writer:
         self._nodes.append(
             Draft("", {}, inputs, outputs, operation.module, operation.place, body.module, body)
         )
-        return _like(operation.results, iter(outputs))
+        given = outputs[: len(outputs) - len(body.leaked)]
+        self._known.update(zip(body.leaked, outputs[len(given) :]))
+        return _like(operation.results, iter(given))
 
 
 def _tensors(module: Any, renames: Mapping[str, str]) -> list[str]:
     """The names of a layer's tensors as we have them."""
     ours = {theirs: name for name, theirs in renames.items()}
     return [ours.get(name, name) for name in module.state_dict()]
+
+
+def own_arguments(word: str, child: Traced) -> dict[str, Any]:
+    """Those of a class of somebody's own, as its ``__init__`` was given them."""
+    known = {name: value for name, value in child.arguments.items() if name in LAYERS[word].arguments}
+    for name, value in known.items():
+        if not isinstance(value, (int, float, str, tuple, list, type(None))):
+            raise Unsaid(f"the argument `{name}` of `{word}` is a `{type(value).__name__}`, which a spec cannot write")
+    return written(word, known)
 
 
 def _no_layer(kind: type) -> Unsaid:
