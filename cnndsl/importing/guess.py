@@ -9,11 +9,12 @@ from typing import Any
 from torch import nn
 
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.importing.recorded import Unspeakable
-from cnndsl.importing.trace import runs
+from cnndsl.importing.trace import failure
 
 #: Heights and widths that networks are made for, the usual ones first.
 SIZES = (224, 32, 28, 299, 64, 96, 128, 227, 256, 512)
+#: Of the three sides of a volume, which takes more memory.
+SIZES_3D = (32, 16, 64, 28, 96, 112, 128)
 #: The dims of an image that a convolution takes.
 DIMS = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3, nn.ConvTranspose1d: 1, nn.ConvTranspose2d: 2, nn.ConvTranspose3d: 3}
 
@@ -22,20 +23,19 @@ def guess_input(module: nn.Module, sizes: tuple[int, ...] = ()) -> tuple[dict[st
     """Shapes without the batch, by the names of the arguments of ``forward``, and how they were found. Raises
     :class:`RunError`."""
     names = _required(module)
-    failed: Unspeakable | None = None
-    tried = []
+    failed: list[str] = []
     for shape, why in _shapes(module, sizes):
-        tried.append(shape)
         inputs = {name: shape for name in names}
-        failure = runs(module, inputs)
-        if failure is None:
+        message = failure(module, inputs)
+        if not message:
             return inputs, why
-        failed = failed or failure
+        failed.append(f"with {_text(shape)}: {message}")
     help = "give the shape of the input: `--input 3,224,224`"
-    if failed is None:
-        raise RunError(Code.FORWARD, "no input can be guessed: there is neither a convolution nor a linear layer", help)
-    note = f"with {_text(tried[0])}: {failed.refusals[-1].message}"
-    raise RunError(Code.FORWARD, f"no input can be guessed: the module runs with none of {len(tried)} shapes", help, [note])
+    if not failed:
+        message = "no input can be guessed: there is neither a convolution nor a linear layer"
+        raise RunError(Code.FORWARD, message, help)
+    message = f"no input can be guessed: the module runs with none of {len(failed)} shapes"
+    raise RunError(Code.FORWARD, message, help, failed[:1])
 
 
 def _required(module: nn.Module) -> list[str]:
@@ -55,8 +55,9 @@ def _shapes(module: nn.Module, sizes: tuple[int, ...]) -> Iterator[tuple[tuple[i
     first = next((m for m in module.modules() if type(m) in DIMS), None)
     if first is not None:
         channels, dims = first.in_channels, DIMS[type(first)]
-        for size in dict.fromkeys((*sizes[:1], *SIZES)):
-            shape = sizes if size == sizes[:1] and len(sizes) == dims else (size,) * dims
+        likely = [sizes] if len(sizes) == dims else []
+        usual = [(size,) * dims for size in (SIZES if dims < 3 else SIZES_3D)]
+        for shape in dict.fromkeys([*likely, *usual]):
             yield (channels, *shape), f"{channels} channels from the first convolution, a usual size"
         return
     linear = next((m for m in module.modules() if isinstance(m, nn.Linear)), None)

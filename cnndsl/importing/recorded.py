@@ -126,7 +126,8 @@ class Traced(Record, frozen=True, eq=False):
     """A module with what it did. ``path`` is its first name in the whole network, "" for the network itself, and
     ``paths`` all its names. ``arguments`` are those that its ``__init__`` was given, with defaults, as far as they
     are known; ``children`` are the modules that it called, by the path relative to it. ``uses`` is empty if it is a
-    layer (``is_leaf``) or never ran."""
+    layer (``is_leaf``) or never ran. ``training`` are its uses in training mode if these do other operations, and
+    ``notes`` warn of what is left out for that reason."""
 
     path: str
     paths: tuple[str, ...]
@@ -135,6 +136,8 @@ class Traced(Record, frozen=True, eq=False):
     arguments: Mapping[str, Any]
     children: Mapping[str, Traced]
     uses: tuple[Use, ...]
+    training: tuple[Use, ...] = ()
+    notes: tuple[Refusal, ...] = ()
 
     @property
     def kind(self) -> str:

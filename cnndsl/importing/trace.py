@@ -10,83 +10,129 @@ from torch import nn
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Refusal, Tensor, Traced, Unspeakable
-from cnndsl.importing.tracing.arguments import attributes
 from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
+from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.importing.tracing.modules import Modules
 from cnndsl.importing.tracing.places import place_of_error
-from cnndsl.importing.tracing.recorder import NeedsValues, Recorder, watching
+from cnndsl.importing.tracing.recorder import NeedsValues, Recorder
+from cnndsl.importing.tracing.records import Tree
+from cnndsl.importing.tracing.watching import watching
 
 #: The batch of a run. Batch normalisation in training takes no batch of one.
 BATCH = 2
 
+Inputs = Mapping[str, tuple[int, ...]]
+
 
 def trace(
     module: nn.Module,
-    inputs: Mapping[str, tuple[int, ...]],
+    inputs: Inputs,
     leaves: Collection[str] = (),
     arguments: Mapping[nn.Module, Mapping[str, Any]] | None = None,
 ) -> Traced:
-    """Runs a module in evaluation mode on inputs of these shapes, without the batch, by the names of its arguments.
-    ``leaves`` are names of classes that are not looked into, ``arguments`` what the ``__init__`` of modules was given.
-    The module stays as it is. Raises :class:`Unspeakable`.
+    """Runs a module in evaluation mode on inputs of these shapes, without the batch, by the names of its arguments;
+    ``features.0`` is in a list. ``leaves`` are names of classes that are not looked into, ``arguments`` what the
+    ``__init__`` of modules was given. The module stays as it is. Raises :class:`Unspeakable`.
     """
-    refusals: list[Refusal] = []
+    modules = Modules(module, leaves)
+    if modules.scripted:
+        raise Unspeakable(modules.scripted)
     try:
-        recorder = _recorded(module, inputs, leaves, refusals, "meta")
-    except Unspeakable:
-        raise
-    except Exception:
-        refusals.clear()
-        recorder = _recorded(module, inputs, leaves, refusals, "cpu")
-    if refusals:
-        raise Unspeakable(refusals)
-    return _traced(recorder, arguments or {})
+        run = _run(modules, inputs)
+    except _Failed as failed:
+        run = _run_with_values(modules, inputs, failed)
+    if run.refusals:
+        raise Unspeakable(run.refusals)
+    tree = Tree(run, _resized(modules, inputs, run), _trained(modules, inputs, run), arguments or {})
+    traced = tree.traced(module)
+    if tree.refusals:
+        raise Unspeakable(tree.refusals)
+    return traced
 
 
-def runs(module: nn.Module, inputs: Mapping[str, tuple[int, ...]]) -> Unspeakable | None:
-    """Why a module does not run with these inputs, None if it does or if something else prevents a spec."""
+def _trained(modules: Modules, inputs: Inputs, run: Recorder) -> Recorder | Exception:
     try:
-        trace(module, inputs)
-    except Unspeakable as failure:
-        if any(refusal.code is Code.FORWARD for refusal in failure.refusals):
-            return failure
+        return _run(modules, inputs, training=True, has_values=run.has_values)
+    except (_Failed, Unspeakable) as failed:
+        return failed
+
+
+def _resized(modules: Modules, inputs: Inputs, run: Recorder) -> Recorder | None:
+    """A run with another batch, and other heights and widths if the module takes them."""
+    for factors in ((2, 3), (2, 2), (1, 1)):
+        if run.has_values and factors != (1, 1):
+            continue  # takes too long
+        scaled = {name: (*shape[:1], *(s * f for s, f in zip(shape[1:], (*factors, 2)))) for name, shape in inputs.items()}
+        try:
+            return _run(modules, scaled, batch=BATCH + 1, has_values=run.has_values)
+        except (_Failed, Unspeakable):
+            continue
     return None
 
 
-def _recorded(module: nn.Module, inputs: Any, leaves: Collection[str], refusals: list[Refusal], device: str) -> Recorder:
-    with borrowed(module, on_meta if device == "meta" else cloned), torch.no_grad():
-        module.eval()
-        recorder = Recorder(Modules(module, leaves), refusals)
-        tensors = {name: torch.zeros((BATCH, *shape), device=device) for name, shape in inputs.items()}
-        for name, tensor in tensors.items():
-            recorder.new(tensor, Tensor(tuple(tensor.shape), name))
+def failure(module: nn.Module, inputs: Inputs) -> str:
+    """Why a module does not run with these inputs, "" if it does, or if something else prevents a spec."""
+    modules = Modules(module)
+    try:
+        _run(modules, inputs)
+    except _Failed as failed:
+        if not failed.for_want_of_values:
+            return failed.told.message
+        try:
+            _run_with_values(modules, inputs, failed)
+        except Unspeakable as unspeakable:
+            return next((r.message for r in unspeakable.refusals if r.code is Code.FORWARD), "")
+    except Unspeakable:
+        return ""
+    return ""
+
+
+class _Failed(Exception):
+    """The module's own code, or torch, has raised an error."""
+
+    def __init__(self, told: Refusal, error: Exception) -> None:
+        self.told = told
+        # Some of torch's functions do not run without values.
+        self.for_want_of_values = isinstance(error, (NeedsValues, NotImplementedError)) or "meta" in str(error)
+        super().__init__(told.message)
+
+
+def _run(
+    modules: Modules, inputs: Inputs, training: bool = False, has_values: bool = False, batch: int = BATCH
+) -> Recorder:
+    refusals: list[Refusal] = []
+    root = modules.root
+    with borrowed(root, cloned if has_values else on_meta), torch.no_grad():
+        root.train(training)
+        recorder = Recorder(modules, refusals, has_values)
+        given = {name: _tensor((batch, *shape), has_values) for name, shape in inputs.items()}
+        for name, tensor in given.items():
+            recorder.new(tensor, Tensor(tuple(tensor.shape), name.rpartition(".")[2]))
+        args, kwargs = arranged(root, given)
         try:
             with watching(recorder):
-                module(*tensors.values())
-        except (Unspeakable, NeedsValues):
+                root(*args, **kwargs)
+        except Unspeakable:
             raise
         except Exception as error:
-            if device == "meta":
-                raise
-            recorder.refuse(Code.FORWARD, f"`forward` raises {type(error).__name__}: {error}", place_of_error(error.__traceback__))
-            raise Unspeakable(refusals) from error
-        return recorder
+            recorder.refuse(Code.FORWARD, _raised(error), place_of_error(error.__traceback__))
+            raise _Failed(refusals.pop(), error) from error
+    return recorder
 
 
-def _traced(recorder: Recorder, arguments: Mapping[nn.Module, Mapping[str, Any]]) -> Traced:
-    done: dict[nn.Module, Traced] = {}
+def _raised(error: Exception) -> str:
+    return f"`forward` raises {type(error).__name__}: {error}"
 
-    def traced(module: nn.Module) -> Traced:
-        if module not in done:
-            done[module] = Traced(
-                path=recorder.modules.paths[module][0],
-                paths=tuple(recorder.modules.paths[module]),
-                module=module,
-                is_leaf=module in recorder.modules.leaves,
-                arguments=arguments.get(module) or attributes(module),
-                children={path: traced(child) for path, child in recorder.called.get(module, {}).items()},
-                uses=tuple(use for use in recorder.uses.get(module, []) if use is not None),
-            )
-        return done[module]
 
-    return traced(recorder.modules.root)
+def _run_with_values(modules: Modules, inputs: Inputs, failed: _Failed) -> Recorder:
+    """What cannot run without values may run with them; torch's errors are also better then."""
+    try:
+        return _run(modules, inputs, has_values=True)
+    except _Failed as again:
+        raise Unspeakable([again.told]) from failed
+
+
+def _tensor(shape: tuple[int, ...], has_values: bool) -> torch.Tensor:
+    if not has_values:
+        return torch.empty(shape, device="meta")
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0))

@@ -20,8 +20,14 @@ NAMESPACES = {
 VALUES = {
     "item", "tolist", "numpy", "__array__", "__bool__", "__int__", "__float__", "__index__", "__complex__",
     "__contains__", "equal", "allclose", "is_nonzero", "nonzero", "argwhere", "masked_select", "unique",
-    "unique_consecutive", "bincount", "__torch_function_values__",
+    "unique_consecutive", "bincount",
 }  # fmt: skip
+#: Operators for which torch has no function of the same name. It calls the first ones with their operands exchanged.
+REFLECTED = {
+    "__rsub__": "sub", "__rdiv__": "truediv", "__rtruediv__": "truediv", "__rpow__": "pow", "__rmatmul__": "matmul",
+    "__rfloordiv__": "floordiv", "__rmod__": "mod",
+}  # fmt: skip
+OPERATORS = {"__getitem__": "getitem", "__setitem__": "setitem"}
 
 
 @cache
@@ -52,3 +58,19 @@ def canonical(function: Any) -> str:
 
 def last(name: str) -> str:
     return name.rpartition(".")[2]
+
+
+def needs_values(name: str, args: tuple[Any, ...]) -> bool:
+    method = last(name)
+    if method == "__getitem__":
+        keys = args[1] if isinstance(args[1], tuple) else (args[1],)
+        return any(isinstance(key, torch.Tensor) and key.dtype in (torch.bool, torch.uint8) for key in keys)
+    return method in VALUES or (name == "torch.where" and len(args) == 1)
+
+
+def recorded_name(name: str, arguments: tuple[Any, ...]) -> tuple[str, tuple[Any, ...]]:
+    """The name and arguments with which a call is recorded."""
+    method = last(name)
+    if method in REFLECTED:
+        return f"operator.{REFLECTED[method]}", (arguments[1], arguments[0])
+    return (f"operator.{OPERATORS[method]}" if method in OPERATORS else name), arguments

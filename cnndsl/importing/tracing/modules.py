@@ -7,10 +7,15 @@ from collections.abc import Collection, Iterator
 import torch
 from torch import nn
 
+from cnndsl.diagnostics import Code
+from cnndsl.importing.recorded import Refusal
+
 #: The most paths that are collected: a module that is shared on many levels has exponentially many.
 MOST_PATHS = 100_000
 #: Methods that a subclass of a layer may override without computing anything else.
 HARMLESS = {"__init__", "__repr__", "extra_repr", "reset_parameters", "init_weights", "_init_weights"}
+
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
 class Modules:
@@ -22,6 +27,7 @@ class Modules:
         for module, path in _walk(root):
             self.paths.setdefault(module, []).append(path)
         self.leaves = {module for module in self.paths if type(module).__name__ in leaves or is_layer(module)}
+        self.scripted = [_scripted(paths[0]) for m, paths in self.paths.items() if isinstance(m, torch.jit.ScriptModule)]
         self._relative: dict[tuple[nn.Module, nn.Module], str] = {}
 
     def relative(self, caller: nn.Module, module: nn.Module) -> str:
@@ -38,6 +44,11 @@ class Modules:
                 if path.startswith(prefix) and path != above:
                     return path.removeprefix(prefix)
         return "/" + self.paths[module][0]
+
+
+def _scripted(path: str) -> Refusal:
+    message = "a module compiled by `torch.jit.script` or `torch.jit.trace` cannot be looked into"
+    return Refusal(Code.OPERATION, message, None, "import the Python class from which it was made", path, "ScriptModule")
 
 
 def _walk(root: nn.Module) -> Iterator[tuple[nn.Module, str]]:
@@ -65,9 +76,6 @@ def is_layer(module: nn.Module) -> bool:
     if library.__module__.startswith("torchvision.") and module._modules:
         return False
     return all(_is_harmless(kind, library) for kind in own)
-
-
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.ParameterList, nn.ParameterDict)
 
 
 def _is_library(kind: type) -> bool:

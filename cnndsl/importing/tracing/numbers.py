@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from cnndsl.importing.recorded import Arithmetic, Formula, Number
@@ -20,6 +21,25 @@ class Real(float):
     """A float with its formula."""
 
     formula: Formula
+
+
+#: Told of each number of which Python makes a plain one, whatever its class says: ``int(x)``, ``len(x)``.
+_told: list[Callable[[Number], None]] = []
+
+
+@contextmanager
+def telling(listener: Callable[[Number], None]) -> Iterator[None]:
+    _told.append(listener)
+    try:
+        yield
+    finally:
+        _told.remove(listener)
+
+
+def made_plain(value: Any, formula: Formula) -> Any:
+    for listener in _told:
+        listener(Number(value, formula))
+    return value
 
 
 def whole(value: int, formula: Formula) -> Whole:
@@ -78,7 +98,7 @@ def _rounded(self: Any, digits: int | None = None) -> Any:
 
 
 def _complete(kind: type) -> None:
-    """Gives a class the operators. ``int()`` and ``float()`` make plain numbers whatever a class does."""
+    """Gives a class the operators."""
     for sign, name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv"), ("//", "floordiv"), ("%", "mod")):
         setattr(kind, f"__{name}__", _binary(sign, getattr(operator, name), reflected=False))
         setattr(kind, f"__r{name}__", _binary(sign, getattr(operator, name), reflected=True))
@@ -87,6 +107,8 @@ def _complete(kind: type) -> None:
     kind.__floor__ = _unary("floor", math.floor)  # type: ignore[attr-defined]
     kind.__trunc__ = _unary("int", int)  # type: ignore[attr-defined]
     kind.__round__ = _rounded  # type: ignore[attr-defined]
+    kind.__int__ = lambda self: made_plain(int(_plain(self)), Arithmetic("int", (self.formula,)))  # type: ignore[attr-defined]
+    kind.__float__ = lambda self: made_plain(float(_plain(self)), self.formula)  # type: ignore[attr-defined]
     kind.__pos__ = lambda self: self  # type: ignore[attr-defined]
 
 

@@ -51,3 +51,9 @@ def place_of_error(trace: TracebackType | None) -> Place | None:
             found = _place(trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno)
         trace = trace.tb_next
     return found
+
+
+def place_of_code(function: object) -> Place | None:
+    """Where a function is defined, if it is somebody's."""
+    code = getattr(function, "__code__", None)
+    return Place(code.co_filename, code.co_firstlineno) if isinstance(code, CodeType) else None

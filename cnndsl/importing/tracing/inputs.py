@@ -1,0 +1,52 @@
+"""Inputs of a network as arguments of its ``forward``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from cnndsl.diagnostics import Code, did_you_mean
+from cnndsl.importing.recorded import Refusal, Unspeakable
+
+
+def arranged(module: nn.Module, inputs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Positional and keyword arguments. ``features.0`` is the first element of a list ``features``, ``features.low``
+    one of a dict; a single input may have any name. Raises :class:`Unspeakable` for an unknown name."""
+    nested = _nested(inputs)
+    parameters = inspect.signature(module.forward).parameters
+    positional = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if len(nested) == 1 and not nested.keys() & parameters.keys():
+        return tuple(nested.values()), {}
+    args = []
+    for name in positional:
+        if name not in nested:
+            break
+        args.append(nested.pop(name))
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    for name in nested:
+        if name not in parameters and not takes_any:
+            help = did_you_mean(name, list(parameters)) or f"it takes {', '.join(f'`{known}`' for known in parameters)}"
+            raise Unspeakable([Refusal(Code.FORWARD, f"`forward` has no argument `{name}`", None, help)])
+    return tuple(args), nested
+
+
+def _nested(inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Paths become dicts, and dicts whose keys are 0, 1, 2 lists."""
+    tree: dict[str, Any] = {}
+    for path, value in inputs.items():
+        *above, last = path.split(".")
+        place = tree
+        for name in above:
+            place = place.setdefault(name, {})
+        place[last] = value
+    return {name: _listed(value) for name, value in tree.items()}
+
+
+def _listed(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    items = {name: _listed(item) for name, item in value.items()}
+    return list(items.values()) if [*items] == [str(i) for i in range(len(items))] else items

@@ -1,0 +1,114 @@
+"""What runs of a network have recorded, as one record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+
+from cnndsl.diagnostics import Code
+from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, Use
+from cnndsl.importing.tracing.arguments import attributes
+from cnndsl.importing.tracing.recorder import Recorder
+from cnndsl.importing.tracing.runs import Unlike, with_sizes, with_training
+
+
+class Tree:
+    """Makes the records of a network's modules, of a run in evaluation mode and of others that it is compared with:
+    at another size, and in training mode."""
+
+    def __init__(
+        self,
+        run: Recorder,
+        resized: Recorder | None,
+        trained: Recorder | Exception,
+        arguments: Mapping[nn.Module, Mapping[str, Any]],
+    ) -> None:
+        self.refusals: list[Refusal] = []
+        self.run = run
+        self.resized = resized
+        self.trained = trained
+        self.arguments = arguments
+        self._lost = list(zip(run.lost, resized.lost)) if resized and len(run.lost) == len(resized.lost) else []
+        self._done: dict[nn.Module, Traced] = {}
+
+    def traced(self, module: nn.Module) -> Traced:
+        if module not in self._done:
+            modules = self.run.modules
+            uses, training, notes = self._uses(module)
+            called = self.run.called.get(module, {})
+            self._done[module] = Traced(
+                path=modules.paths[module][0],
+                paths=tuple(modules.paths[module]),
+                module=module,
+                is_leaf=module in modules.leaves,
+                arguments=self.arguments.get(module) or attributes(module),
+                children={path: self.traced(child) for path, child in called.items()},
+                uses=uses,
+                training=training,
+                notes=notes,
+            )
+        return self._done[module]
+
+    def _uses(self, module: nn.Module) -> tuple[tuple[Use, ...], tuple[Use, ...], tuple[Refusal, ...]]:
+        """The uses in evaluation mode, those in training mode if they differ, and what is to be told of that."""
+        uses = self._sized(module)
+        if isinstance(self.trained, Exception):
+            told = self._note(module, f"it does not run in training mode: {self.trained}", None)
+            return uses, (), (told,) if module is self.run.modules.root else ()
+        trained = _whole(self.trained, module)
+        alone = [operation for use in trained for operation in use.operations if self._only_trains(operation, module)]
+        notes = tuple(self._left_out(module, operation) for operation in alone)
+        try:
+            if len(uses) != len(trained):
+                raise Unlike(None)
+            kept = [_without(use, alone) for use in trained]
+            return tuple(with_training(one, two) for one, two in zip(uses, kept)), (), notes
+        except Unlike as unlike:
+            place = unlike.operation.place if unlike.operation else None
+            if not (alone and unlike.operation is None):
+                notes = (*notes, self._note(module, "`forward` does something else in training mode", place))
+            return uses, trained, notes
+
+    def _sized(self, module: nn.Module) -> tuple[Use, ...]:
+        """The uses in evaluation mode, with formulas for all sizes."""
+        uses = _whole(self.run, module)
+        if self.resized is None:
+            return uses
+        others = _whole(self.resized, module)
+
+        def tell(value: Any, place: Place) -> None:
+            message = f"the number {value:.4g} depends on the size of the input in a way that cannot be followed"
+            help = "compute it from `x.shape` with `+`, `-`, `*`, `/`, `//`, `%`, `math.ceil`, `math.floor` or `round`"
+            self.refusals.append(self._refusal(Code.OPERATION, module, message, place, help))
+
+        try:
+            return tuple(with_sizes(one, two, self._lost, tell) for one, two in zip(uses, others, strict=True))
+        except (Unlike, ValueError):
+            return uses  # it takes another path at that size
+
+    def _only_trains(self, operation: Operation, module: nn.Module) -> bool:
+        assert isinstance(self.trained, Recorder)
+        if operation.target != "module":
+            return False
+        return self.trained.called[module][operation.module] not in self.run.uses
+
+    def _left_out(self, module: nn.Module, operation: Operation) -> Refusal:
+        return self._note(module, f"`{operation.module}` runs only in training mode and is left out", operation)
+
+    def _note(self, module: nn.Module, message: str, where: Any) -> Refusal:
+        place = where.place if isinstance(where, Operation) else where
+        return self._refusal(Code.LEFT_OUT, module, message, place)
+
+    def _refusal(self, code: Code, module: nn.Module, message: str, place: Place | None, help: str = "") -> Refusal:
+        return Refusal(code, message, place, help, self.run.modules.paths[module][0], type(module).__name__)
+
+
+def _whole(recorder: Recorder, module: nn.Module) -> tuple[Use, ...]:
+    return tuple(use for use in recorder.uses.get(module, ()) if use is not None)
+
+
+def _without(use: Use, left_out: list[Operation]) -> Use:
+    kept = tuple(operation for operation in use.operations if all(operation is not other for other in left_out))
+    return Use(use.inputs, kept, use.outputs)
