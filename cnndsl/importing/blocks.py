@@ -18,15 +18,17 @@ __all__ = ["Made", "Use", "defaults_of", "made"]
 
 #: What a definition costs besides its steps, and a parameter.
 _DEFINITION, _PARAMETER = 6, 2
-#: How much longer one block may be than two.
-_SLACK = 12
+#: How much longer one block may be than two, if its steps are at most that share of the steps of both.
+_SLACK, _SHARE = 12, 0.75
 
 
 class Made(Record, frozen=True):
-    """New blocks, and for each use the block that it calls and its arguments."""
+    """New blocks, and for each use the block that it calls and its arguments. ``length`` is how much text these are, in
+    words."""
 
     blocks: tuple[Block, ...]
     calls: tuple[tuple[str, Arguments], ...]
+    length: int = 0
 
 
 class _Group(Record, frozen=True):
@@ -55,7 +57,8 @@ def made(kind: str, uses: Sequence[Use], blocks: Sequence[Block]) -> Made:
             block = replace(group.result.block, name=name)
             new.append(block)
         calls |= {use: (block.name, call) for use, call in zip(group.uses, group.result.calls)}
-    return Made(tuple(new), tuple(calls[number] for number in range(len(uses))))
+    in_order = tuple(calls[number] for number in range(len(uses)))
+    return Made(tuple(new), in_order, sum(group.length for group in groups))
 
 
 def defaults_of(blocks: Sequence[Block]) -> Defaults:
@@ -98,12 +101,18 @@ def _joined(groups: list[_Group], uses: Sequence[Use], defaults: Defaults) -> li
         found = [
             (one, other, both) for one, other in combinations(groups, 2) if (both := _both(one, other, uses, defaults))
         ]
-        gains = [one.length + other.length - both.length for one, other, both in found]
-        if not gains or max(gains) < -_SLACK:
+        gains = [_gain(*each) for each in found]
+        if not gains or max(gains) < 0:
             break
         one, other, both = found[gains.index(max(gains))]
         groups = [both if group is one else group for group in groups if group is not other]
     return groups
+
+
+def _gain(one: _Group, other: _Group, both: _Group) -> int:
+    """How much shorter the text becomes; some more if two blocks would mostly say the same."""
+    apart, together = (sum(length(group.result.block.steps) for group in groups) for groups in ((one, other), (both,)))
+    return one.length + other.length - both.length + (_SLACK if together <= _SHARE * apart else 0)
 
 
 def _both(one: _Group, other: _Group, uses: Sequence[Use], defaults: Defaults) -> _Group | None:

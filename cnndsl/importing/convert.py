@@ -22,7 +22,7 @@ from cnndsl.importing.lift import lift
 from cnndsl.importing.recorded import Refusal
 from cnndsl.importing.rolling import rolled, rolled_together
 from cnndsl.importing.rolling.tables import with_tables
-from cnndsl.importing.structure import structured
+from cnndsl.importing.structure import arranged, structured
 from cnndsl.importing.trace import trace
 from cnndsl.importing.tree import Arguments, Block, Call, Sequential, Spec, Step, Steps, inside
 from cnndsl.importing.writing import length, written
@@ -58,7 +58,7 @@ def convert(
     of modules was given, as far as it is known, and ``comments`` lines above the document. Raises
     :class:`~cnndsl.importing.recorded.Unspeakable`.
     """
-    network = lift(trace(module, inputs, leaves, arguments))
+    network = arranged(lift(trace(module, inputs, leaves, arguments)))
     spec = replace(document(network, name), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
 

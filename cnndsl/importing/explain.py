@@ -13,7 +13,7 @@ from typing import Any, cast
 from msgspec import Struct, field
 
 from cnndsl.emit.source.expr import NONE, Expr, Op, Ref, free_names, hidden, substitute, weight
-from cnndsl.importing.alike import ABSENT, Alike, Hole, alike_values, filled, input_sizes
+from cnndsl.importing.alike import ABSENT, Alike, Hole, alike_values, filled, input_sizes, of_layers
 from cnndsl.importing.formulas import Known, simplest
 from cnndsl.importing.names import free, wanted
 from cnndsl.importing.tree import Arguments, Block, Call, LayerValue, Let, Parameter, Steps, When, walk, with_values
@@ -126,13 +126,17 @@ class _Search(Struct):
             self.kept.append(slot)
 
     def is_kept(self, slot: _Slot) -> bool:
-        """Whether a formula is written once, in a ``let``: it is used several times, and not of the tensor there."""
-        assert slot.expr is not None
-        return (
-            len(slot.holes) > 1
-            and weight(slot.expr) > 1
-            and not any("input" in n.split(".") for n in free_names(slot.expr))
-        )
+        """Whether a formula is written in a ``let``: it is used several times, or of a size that is not there. That of
+        the tensor at its place is not."""
+        names = free_names(cast(Expr, slot.expr))
+        if weight(cast(Expr, slot.expr)) == 1 or any(name.startswith("input.") for name in names):
+            return False
+        sizes = [(size, values) for size, values in self.sizes() if hidden("given", size).name in names]
+        return len(slot.holes) > 1 or not all(_has(hole, *size) for hole in slot.holes for size in sizes)
+
+    def sizes(self, spatial: bool = True) -> list[tuple[str, tuple[Any, ...]]]:
+        """The sizes of the block's input in each use."""
+        return [*_sizes([use.given for use in self.uses], spatial)]
 
     def candidates(self, slot: _Slot) -> Iterator[tuple[str, tuple[Any, ...]]]:
         """Arguments of ``__init__`` that are not parameters yet, first the one that has the slot's own name."""
@@ -147,7 +151,7 @@ class _Search(Struct):
             yield Known(Ref(name), values)
         yield from (Known(hidden("kept", number), kept.values) for number, kept in enumerate(self.kept))
         spatial = any(hole.argument in _SPATIAL_ARGUMENTS for hole in slot.holes)
-        for size, values in _sizes([use.given for use in self.uses], spatial):
+        for size, values in self.sizes(spatial):
             kept = 0 if all(_has(hole, size, values) for hole in slot.holes) else _KEPT
             yield Known(hidden("given", size), values, kept + _extra(size))
         if len({hole.given for hole in slot.holes}) == 1:
@@ -225,9 +229,21 @@ class _Search(Struct):
         plain = [value for value in present if not (isinstance(value, LayerValue) and value.arguments)]
         if None in present and (most not in plain or 3 * max(counts) <= 2 * len(present)):
             return Parameter(name, None, False)
+        if (usual := self.usual(name, present)) is not ABSENT:
+            return Parameter(name, usual, False)
         if most in plain and not wide and 2 * max(counts) > len(present):
             return Parameter(name, most, False)
         return Parameter(name) if len(present) == len(values) else Parameter(name, _nothing(most), False)
+
+    def usual(self, name: str, present: Sequence[Any]) -> Any:
+        """torch's own default of the argument that a parameter is, if several uses have it; else ABSENT."""
+        for slot in self.slots:
+            if slot.expr == Ref(name):
+                for hole in slot.holes:
+                    default = of_layers(hole.word).get(hole.argument, ABSENT)
+                    if hole.role == "argument" and sum(alike_values(value, default) for value in present) > 1:
+                        return default
+        return ABSENT
 
     # --- the steps -------------------------------------------------------------------------------
 
@@ -254,7 +270,7 @@ class _Search(Struct):
             if " " not in name:
                 continue
             size = name.split()[1]
-            values = dict(_sizes([use.given for use in self.uses]))[size]
+            values = dict(self.sizes())[size]
             if _has(hole, size, values):
                 names[name] = Ref(size)
             else:

@@ -128,6 +128,10 @@ def _op(sign: str, *operands: Expr) -> Expr:
     return Op(sign, operands)
 
 
+def _max(least: int, of: Expr) -> Expr:
+    return Call(Ref("max"), (Lit(least), of))
+
+
 def _divisible(of: Expr) -> Expr:
     return Call(Ref("divisible"), (of,))
 
@@ -141,12 +145,11 @@ _OF_ONE = (
         lambda k, a: k.numerator * a // k.denominator,
         lambda k, a: _op("//", _op("*", Lit(k.numerator), a), Lit(k.denominator)),
         3,
+        3,
     ),
-    _Form(lambda t, a: (t - a,) if t > a else (), lambda k, a: a + k, lambda k, a: _op("+", a, Lit(k)), 3),
-    _Form(lambda t, a: (a - t,) if a > t else (), lambda k, a: a - k, lambda k, a: _op("-", a, Lit(k)), 3),
-    _Form(
-        _divisor, lambda k, a: max(1, a // k), lambda k, a: Call(Ref("max"), (Lit(1), _op("//", a, Lit(k)))), 3
-    ),
+    _Form(lambda t, a: (t - a,) if t > a else (), lambda k, a: a + k, lambda k, a: _op("+", a, Lit(k)), 3, 3),
+    _Form(lambda t, a: (a - t,) if a > t else (), lambda k, a: a - k, lambda k, a: _op("-", a, Lit(k)), 3, 3),
+    _Form(_divisor, lambda k, a: max(1, a // k), lambda k, a: _max(1, _op("//", a, Lit(k))), 3, 3),
     _Form(
         lambda t, a: (2, 3, 4, 6, 8, 16) if t % 8 == 0 else (),
         lambda k, a: divisible(a // k),
@@ -154,7 +157,7 @@ _OF_ONE = (
         3,
         3,
     ),
-)  # fmt: skip
+)
 _OF_TWO = (
     _Form(_no_constant, lambda k, a, b: a * b, lambda k, a, b: _op("*", a, b), 3),
     _Form(
@@ -256,10 +259,11 @@ def _conditions(wanted: Sequence[bool], known: Sequence[Known]) -> Iterator[Form
 
 
 def _believable(goal: Sequence[bool], *tests: _Test) -> bool:
-    """Whether enough different uses support tests. A number that a variable is compared with must be one that people
-    write, or the variable must have only two values, in more than two uses."""
+    """Whether enough different uses support tests. A comparison with a number takes three; it must be one that people
+    write, or the variable must have only two values."""
     for test in tests:
-        if test.literal and not _is_usual(test) and (_different(test.formula.of[0].values) > 2 or len(goal) < 3):
+        few = _different(test.formula.of[0].values) == 2
+        if test.literal and (len(goal) < 3 or not (few or _is_usual(test))):
             return False
     if len(tests) == 1 and len(tests[0].formula.of) == 1:
         return True
@@ -289,13 +293,15 @@ def _tests(known: Sequence[Known]) -> Iterator[_Test]:
 
 
 def _with_literals(one: Known) -> Iterator[_Test]:
-    """Comparisons with values that the variable has."""
+    """Comparisons with values that the variable has. People write those with 1, 0 and None."""
     plain = [value for value in one.values if value is None or _is_number(value)]
     for literal in dict.fromkeys(plain):
         equal = tuple(alike_values(value, literal) for value in one.values)
-        signs = ("is", "is not") if literal is None else ("==", "!=")
-        yield _Test(Formula(_op(signs[0], one.expr, Lit(literal)), (one,)), equal, True)
-        yield _Test(Formula(_op(signs[1], one.expr, Lit(literal)), (one,)), tuple(not e for e in equal), True)
+        for holds, sign in ((True, "is" if literal is None else "=="), (False, "is not" if literal is None else "!=")):
+            yield _Test(_compared(sign, one, literal), tuple(e is holds for e in equal), True)
         if literal in (0, 1) and all(map(_is_number, one.values)):
-            greater = tuple(value > literal for value in one.values)
-            yield _Test(Formula(_op(">", one.expr, Lit(literal)), (one,)), greater, True)
+            yield _Test(_compared(">", one, literal), tuple(value > literal for value in one.values), True)
+
+
+def _compared(sign: str, one: Known, literal: Any) -> Formula:
+    return Formula(_op(sign, one.expr, Lit(literal)), (one,), literal not in (0, 1, None))

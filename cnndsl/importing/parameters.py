@@ -12,7 +12,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import Expr, Ref
-from cnndsl.importing.alike import Alike, alike, filled
+from cnndsl.importing.alike import Alike, alike, alike_values, filled
 from cnndsl.importing.formulas import Known, simplest
 from cnndsl.importing.tree import Block, Sequential, Spec, Steps, walk
 from cnndsl.record import Record
@@ -29,21 +29,30 @@ class Changed(Record, frozen=True):
 
 def with_parameters(spec: Spec, changes: Sequence[Changed]) -> Spec:
     """The spec with a parameter for each argument that explains all that it changes."""
-    for changed in changes:
-        spec = _with(spec, changed) or spec
+    taken = _names(spec)
+    left = [one for one in changes if one.name not in taken and _is_like(spec, one.other)]
+    while left:
+        found = alike((_tree(spec), *(_tree(one.other) for one in left)))
+        if found is None:
+            return spec
+        formulas, unclear = _formulas(found, left)
+        if not unclear:
+            return _filled(spec, found, formulas, left)
+        left = [one for one in left if one not in unclear]
     return spec
 
 
-def _with(spec: Spec, changed: Changed) -> Spec | None:
-    found = alike((_tree(spec), _tree(changed.other)))
-    if found is None or not found.holes or changed.name in _names(spec):
-        return None
-    formulas = _formulas(found, changed)
-    if formulas is None:
-        return None
+def _is_like(spec: Spec, other: Spec) -> bool:
+    """Whether only values differ, and some do."""
+    found = alike((_tree(spec), _tree(other)))
+    return found is not None and bool(found.holes)
+
+
+def _filled(spec: Spec, found: Alike, formulas: Mapping[str, Expr], changes: Sequence[Changed]) -> Spec:
     *bodies, steps = (step.steps for step in filled(found.steps, formulas) if isinstance(step, Sequential))
-    blocks = tuple(replace(block, steps=body) for block, body in zip(spec.blocks, bodies))
-    return replace(spec, params=(*spec.params, (changed.name, changed.value)), blocks=blocks, steps=steps)
+    blocks = tuple(replace(block, steps=body) for block, body in zip(spec.blocks, bodies, strict=True))
+    params = tuple((one.name, one.value) for one in changes)
+    return replace(spec, params=(*params, *spec.params), blocks=blocks, steps=steps)
 
 
 def _tree(spec: Spec) -> Steps:
@@ -56,16 +65,23 @@ def _head(block: Block) -> str:
     return f"{block.name} {block.parameters} {block.inputs} {block.outputs}"
 
 
-def _formulas(found: Alike, changed: Changed) -> Mapping[str, Expr] | None:
-    """What is written for each hole, None if one has no formula."""
-    known = [Known(Ref(changed.name), (changed.value, changed.other_value))]
+def _formulas(found: Alike, changes: Sequence[Changed]) -> tuple[dict[str, Expr], list[Changed]]:
+    """What is written for each hole, and the arguments that change something in another way."""
+    known = []
+    for number, one in enumerate(changes):
+        values = [one.value] * (1 + len(changes))
+        values[1 + number] = one.other_value
+        known.append(Known(Ref(one.name), tuple(values)))
     made: dict[str, Expr] = {}
+    unclear: list[Changed] = []
     for hole in found.holes:
         formula = simplest(hole.values, known)
         if formula is None:
-            return None
-        made[hole.variable.name] = formula.expr
-    return made
+            base, *others = hole.values
+            unclear += [one for one, value in zip(changes, others) if not alike_values(value, base)]
+        else:
+            made[hole.variable.name] = formula.expr
+    return made, unclear
 
 
 def _names(spec: Spec) -> set[str]:

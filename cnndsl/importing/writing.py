@@ -246,11 +246,12 @@ class Writer:
         return self._alone(signature, arguments)
 
     def _alone(self, signature: Signature, arguments: Arguments) -> Any:
-        """One argument: itself, unless it is a list that would spread over the arguments."""
+        """One argument: itself, unless it is a list that would spread over the arguments, or a mapping."""
         ((_, value),) = arguments
-        if signature.whole or not may_be_list(value, self.lists):
-            return data(value)
-        return by_name(arguments)
+        is_mapping = isinstance(value, LayerValue) and bool(value.arguments)
+        if is_mapping or (may_be_list(value, self.lists) and not signature.whole):
+            return by_name(arguments)
+        return data(value)
 
 
 def _name(name: Any) -> dict[str, Any]:

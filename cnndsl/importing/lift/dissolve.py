@@ -14,6 +14,9 @@ from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.recorded import Tensor
 
 
+DROPOUTS = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d")
+
+
 def dissolved(body: DraftBody) -> DraftBody:
     """The body with what it calls written into it, if that is no block. The bodies inside are done already."""
     nodes: list[Draft] = []
@@ -29,7 +32,7 @@ def dissolved(body: DraftBody) -> DraftBody:
 def _inside(node: Draft, around: DraftBody, renamed: dict[Tensor, Tensor]) -> Iterator[Draft]:
     inner = node.body
     is_numbered = isinstance(around.module.module, nn.Sequential) and node.name.rpartition(".")[2].isdigit()
-    if node.word == "Identity" and not is_numbered:
+    if not is_numbered and (node.word == "Identity" or (node.word in DROPOUTS and node.arguments.get("p") == 0)):
         renamed[node.outputs[0]] = node.inputs[0]
     elif inner is None or not _dissolves(inner, is_numbered):
         yield node

@@ -27,13 +27,17 @@ class Unsaid(Exception):
 class Step:
     """Writes the nodes of one operation. A rule returns the tensor that it gives, or several as torch does."""
 
-    def __init__(self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None]) -> None:
+    def __init__(
+        self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None], training: Mapping[str, Any] = {}
+    ) -> None:
         self.operation = operation
         #: What a tensor of the record is in the body; None if it is in another.
         self.known = known
         #: The function, as a person calls it: ``torch.cat``, ``Tensor.view``.
         self.name = name
         self.nodes: list[Draft] = []
+        #: The arguments that differ in training, and those of them that the rule has asked for.
+        self._training = training
         self._read: set[str] = set()
 
     # --- what it takes -----------------------------------------------------------------------------
@@ -53,9 +57,7 @@ class Step:
         """The refusal of a tensor that comes from no input."""
         if isinstance(given, Held):
             what = "parameter" if given.is_parameter else "buffer"
-            return Unsaid(
-                f"no layer uses a {what} of shape {list(given.shape)} as `{self.name}` does", "", Code.CONSTANT
-            )
+            return Unsaid(f"no layer uses a {what} as `{self.name}` does here", "", Code.CONSTANT)
         return Unsaid(f"`{self.name}` takes a tensor made by `{short(given.how)}`, from no input", "", Code.CONSTANT)
 
     def number(self, given: Any, x: Tensor) -> Any:
@@ -73,7 +75,19 @@ class Step:
     def trains(self, name: str, given: Any) -> Any:
         """An argument's value in training mode."""
         self._read.add(name)
-        return self.operation.training.get(name, given)
+        return self._training.get(name, given)
+
+    def drops(self, training: Any) -> bool:
+        """Whether a dropout does anything. One that drops values in evaluation is refused."""
+        if training:
+            help = "`training=self.training` does it in training only"
+            raise Unsaid(f"`{self.name}` drops values in evaluation too", help)
+        return bool(self.trains("training", training))
+
+    def check_training(self) -> None:
+        """Refuses what is done otherwise in training."""
+        if left := [name for name in self._training if name not in self._read]:
+            raise Unsaid(f"`{self.name}` has another `{left[0]}` in training")
 
     # --- what it says ------------------------------------------------------------------------------
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from inspect import signature
 from typing import Any, Protocol
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.dropping import Unknown, dropping
-from cnndsl.importing.lift.draft import Draft, DraftBody
+from cnndsl.importing.lift.draft import Draft, DraftBody, connected
 from cnndsl.importing.lift.leaves import Parametrization, arguments_of, own_layer, parametrization_of, word_of, written
-from cnndsl.importing.lift.rules import rule_of
+from cnndsl.importing.lift.rules import Rule, rule_of
 from cnndsl.importing.lift.step import Step, Unsaid, short
 from cnndsl.importing.recorded import Operation, Place, Tensor, Traced, Use
 from cnndsl.layers import LAYERS
@@ -54,7 +55,19 @@ class Writer:
         outputs = {name: self._resolved(tensor) for name, tensor in named(use.outputs)}
         leaked = self._leaked(use)
         more = {f"{tensor.name or 'changed'}{index or ''}": self._known[tensor] for index, tensor in enumerate(leaked)}
-        return DraftBody(self.module, use.inputs, tuple(self._nodes), outputs | more, leaked)
+        called = self._called_so()
+        nodes = tuple(connected(node, called) for node in self._nodes)
+        given = {name: called.get(tensor, tensor) for name, tensor in (outputs | more).items()}
+        return DraftBody(self.module, use.inputs, nodes, given, leaked)
+
+    def _called_so(self) -> dict[Tensor, Tensor]:
+        """Our tensors with those of the record, which know the variables that held them."""
+        ours = {tensor for node in self._nodes for tensor in node.outputs}
+        found: dict[Tensor, Tensor] = {}
+        for recorded, made in self._known.items():
+            if made in ours and recorded.name:
+                found.setdefault(made, recorded)
+        return found
 
     def _leaked(self, use: Use) -> tuple[Tensor, ...]:
         """Tensors that modules around take and that it does not return: it changed its input in place, or kept one."""
@@ -106,10 +119,10 @@ class Writer:
     # --- functions -------------------------------------------------------------------------------
 
     def _function(self, operation: Operation) -> Any:
-        step = Step(operation, short(operation.target), self._here)
-        rule = rule_of(operation.target)
+        name, rule = short(operation.target), rule_of(operation.target)
         if rule is None:
-            raise Unsaid(f"`{step.name}` is not an operation of the language")
+            raise Unsaid(f"`{name}` is not an operation of the language")
+        step = Step(operation, name, self._here, _in_training(operation, rule))
         arguments, keywords = self._resolved(operation.arguments), self._resolved(dict(operation.keywords))
         if keywords.get("out", ...) is None:
             del keywords["out"]
@@ -119,6 +132,7 @@ class Writer:
             if error.__traceback__ is None or error.__traceback__.tb_next is not None:
                 raise
             raise Unsaid(f"`{step.name}` with these arguments is not a layer") from None
+        step.check_training()
         self._nodes += step.nodes
         return given
 
@@ -141,7 +155,7 @@ class Writer:
         if child.is_leaf:
             return self._layer(operation, child, inputs)
         body = self._lifter.next_use(child, self._wanted)
-        if not body.nodes and len(inputs) == len(body.outputs) == 1:
+        if not body.nodes and len(inputs) == 1 and (*body.inputs.values(),) == (*body.outputs.values(),):
             return self._dropping(operation, child, inputs[0])
         return self._used(operation, body, inputs)
 
@@ -194,6 +208,12 @@ class Writer:
         given = outputs[: len(outputs) - len(body.leaked)]
         self._known.update(zip(body.leaked, outputs[len(given) :]))
         return _like(operation.results, iter(given))
+
+
+def _in_training(operation: Operation, rule: Rule) -> dict[str, Any]:
+    """The arguments that differ in training, by the names of the rule."""
+    _, *names = signature(rule).parameters
+    return {key if isinstance(key, str) else names[key]: value for key, value in operation.training.items()}
 
 
 def _tensors(module: Any, renames: Mapping[str, str]) -> list[str]:

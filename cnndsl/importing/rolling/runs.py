@@ -70,13 +70,21 @@ def _pattern(name: Any) -> str:
 def folded(rows: Sequence[Steps]) -> list[Items]:
     """The steps of each row with all runs in them, the shortest rounds first. Steps that are a run elsewhere, also in
     another row, are a run of one round, so that ``[A, A, B, A, B]`` is ``(A+ B)+``."""
-    forms = Forms()
-    made, before = [_collapsed(steps, forms) for steps in rows], None
-    while made != before:
+    forms, made, period = Forms(), list[Items](rows), 1
+    while 2 * period <= max(map(_longest, made), default=0):
         before = made
-        rounds = sorted({forms.all(run.rounds[0]) for items in made for run in runs_in(items)}, key=len)
-        made = [_collapsed(_with_single(items, rounds, forms), forms) for items in made]
+        made = [_with_period(items, period, forms) for items in made]
+        period = 1 if made != before else period + 1
+        if made != before:
+            rounds = sorted({forms.all(run.rounds[0]) for items in made for run in runs_in(items)}, key=len)
+            made = [_with_single(items, rounds, forms) for items in made]
     return made
+
+
+def _longest(items: Items) -> int:
+    """The length of the longest list in items."""
+    lists = (inner for item in items for inner in (item.rounds if isinstance(item, Run) else nested(item)))
+    return max(len(items), *map(_longest, lists), 0)
 
 
 def runs_in(items: Items) -> Iterator[Run]:
@@ -88,17 +96,9 @@ def runs_in(items: Items) -> Iterator[Run]:
             yield from runs_in(inner)
 
 
-def _collapsed(items: Items, forms: Forms) -> Items:
-    items = within(items, lambda inner: _collapsed(inner, forms))
-    period = 1
-    while 2 * period <= len(items):
-        made = _with_period(items, period, forms)
-        period = 1 if len(made) < len(items) else period + 1
-        items = made
-    return items
-
-
 def _with_period(items: Items, period: int, forms: Forms) -> Items:
+    """The items with a run for all rounds of so many items that are of one form."""
+    items = within(items, lambda inner: _with_period(inner, period, forms))
     numbers = forms.all(items)
     made: list[Any] = []
     at = 0

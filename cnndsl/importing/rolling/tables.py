@@ -11,7 +11,7 @@ from cnndsl.importing.tree import Arguments, Dense, Repeat, Spec, Step, Steps, i
 from cnndsl.importing.writing import data
 
 #: The longest list that stays in its loop.
-_SHORT = 60
+_SHORT = 90
 
 
 def with_tables(spec: Spec) -> Spec:

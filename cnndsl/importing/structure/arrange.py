@@ -14,7 +14,7 @@ from cnndsl.importing.structure.interface import rewired, with_inputs, with_plai
 from cnndsl.layers import LAYERS, Layer
 
 
-def arranged(body: Body) -> Body:
+def rearranged(body: Body) -> Body:
     """A whole network with plain signatures. The same modules have the same names."""
     return _arranged(with_plain_interfaces(body))
 

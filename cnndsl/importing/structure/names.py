@@ -40,18 +40,26 @@ def _legal_key(part: str) -> str:
     return _legal(part) if unusable_step(f"x.{part}", True) else part
 
 
+def numbered(stem: str, taken: Collection[str], first: int = 1) -> str:
+    """The first of ``x1``, ``x2``, ``x3`` that is not taken yet."""
+    return next(name for number in count(first) if (name := f"{stem}{number}") not in taken)
+
+
 def unique(name: str, taken: Collection[str]) -> str:
     """A name that is not taken yet: ``x``, ``x2``, ``x3``."""
-    if name not in taken:
-        return name
-    stem = f"{name}_" if name[-1].isdigit() else name
-    return next(other for number in count(2) if (other := f"{stem}{number}") not in taken)
+    return name if name not in taken else numbered(f"{name}_" if name[-1].isdigit() else name, taken, 2)
+
+
+def _as_one(name: str) -> str:
+    """``features3`` for ``features.3``, ``box_head`` for ``box.head``."""
+    return re.sub(r"\.(?=\d)", "", name).replace(".", "_")
 
 
 class Names(Record, frozen=True, eq=False):
-    """``modules`` has the names of modules by those in Python, ``inputs`` those of several inputs, ``steps`` those that
-    steps of nodes have, and ``tensors`` those by which tensors are fetched. ``outputs`` are the names of several
-    outputs, and ``copies`` those tensors among them that get their name in a step of its own."""
+    """``modules`` has the names of modules by those in Python, "" for those that are called by their index. ``inputs``
+    are the names of several inputs, ``steps`` those that steps of nodes have, and ``tensors`` those by which tensors are
+    fetched. ``outputs`` are the names of several outputs, and ``copies`` those tensors among them that get their name in
+    a step of its own."""
 
     modules: Mapping[str, str]
     inputs: tuple[str, ...]
@@ -111,7 +119,7 @@ class _Namer:
             if node.name and is_new:
                 self._step(node, self.modules[node.name])
             elif self.wanted.intersection(node.outputs):
-                wished = next((tensor.name for tensor in node.outputs if tensor.name), "x1")
+                wished = next((tensor.name for tensor in node.outputs if tensor.name), "")
                 self._step(node, self._new(self.keys.get(node.outputs[0], wished)))
             if is_new and node.word in LAYERS:
                 self._count(node)
@@ -122,8 +130,10 @@ class _Namer:
         if len(self.body.inputs) == 1:
             self.tensors |= dict.fromkeys(self.body.inputs.values(), INPUT)
             return ()
+        firsts = {name.partition(".")[0] for name in self.body.inputs}
+        is_one_dict = len(firsts) == 1 and not any(name.partition(".")[2][:1].isdigit() for name in self.body.inputs)
         for name, tensor in self.body.inputs.items():
-            self.tensors[tensor] = self._new(name)
+            self.tensors[tensor] = self._new(name.partition(".")[2] if is_one_dict else name)
         return tuple(self.tensors.values())
 
     def _step(self, node: Node, name: str) -> None:
@@ -142,8 +152,8 @@ class _Namer:
             self.taken.add(automatic)
 
     def _new(self, wished: str) -> str:
-        cleaned = legal(wished.replace(".", "_"), is_child=True)
-        name = unique(cleaned[:1].lower() + cleaned[1:], self.taken)
+        cleaned = legal(_as_one(wished), is_child=True)
+        name = unique(cleaned[:1].lower() + cleaned[1:], self.taken) if wished else numbered("x", self.taken)
         self.taken.add(name)
         return name
 

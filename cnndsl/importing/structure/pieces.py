@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor, Traced
-from cnndsl.importing.structure.flow import carried
+from cnndsl.importing.structure.flow import carried, is_merge
 from cnndsl.record import Record
 
 #: Merges whose operands may change places.
@@ -52,7 +52,9 @@ def fetches(pieces: Pieces) -> Iterator[Tensor]:
 
 
 def by_name(node: Node) -> tuple[Tensor, ...]:
-    """The tensors that a node takes by name: all if it computes with several."""
+    """The tensors that a layer or a module takes by name: all if it computes with several."""
+    if is_merge(node):
+        return ()
     return node.inputs if len(carried(node)) > 1 else node.inputs[1:]
 
 
@@ -71,7 +73,17 @@ def is_residual(join: Join) -> bool:
     if join.node.word != "add" or len(join.arms) != 2 or len({tensor.shape for tensor in join.node.inputs}) > 1:
         return False
     first, second = join.arms
-    return not any(isinstance(arm[0], Fetch) for arm in join.arms if arm) and layers(first) != layers(second)
+    return all(map(_starts_here, join.arms)) and layers(first) != layers(second)
+
+
+def _starts_here(pieces: Pieces) -> bool:
+    """Whether something takes the current tensor."""
+    match pieces[:1]:
+        case [Run(node=node)]:
+            return len(carried(node)) == 1
+        case [Join(arms=arms)]:
+            return any(map(_starts_here, arms))
+    return not pieces
 
 
 def ordered(join: Join) -> Join:

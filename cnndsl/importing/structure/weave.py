@@ -63,14 +63,15 @@ class _Loom:
             waist = self.nested[node]
             return waist.outputs[-1] if isinstance(waist, Node) else waist
         missing = [*dict.fromkeys(t for t in carried(node) if t is not current and t not in self.ran)]
-        if len(missing) == 1 and (is_merge(node) or len(carried(node)) == 1):
-            return missing[0]
-        if is_merge(node):
-            starts = {self._start(tensor, current) for tensor in missing}
-            return starts.pop() if len(starts) == 1 else current
         if len(carried(node)) == 1:
             return node.inputs[0]
-        return self._end(missing[0]) if missing else current
+        if not is_merge(node):
+            return self._end(missing[0]) if missing else current
+        starts = {self._start(tensor, current) for tensor in missing}
+        if starts == {current} and len(missing) == 1:
+            return missing[0]
+        is_shared = len(starts) == 1 and (len(missing) > 1 or not starts.isdisjoint(node.inputs))
+        return starts.pop() if is_shared else current
 
     def _end(self, tensor: Tensor) -> Tensor:
         """The tensor that is the current one after what makes a tensor: the last output."""
@@ -97,8 +98,9 @@ class _Loom:
 
 
 def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
-    """The tensors that are made on the way, in the order in which they were made: those that several steps take, and
-    those that a merge takes which is not nested if another such merge is on the way to them. At last the outputs."""
+    """The tensors that are made on the way, in the order in which they were made: those that several steps take or that
+    one takes by name, and those that a merge takes which is not nested if another such merge is on the way to them. At
+    last the outputs."""
     owner: dict[Maker, Node] = {}
     for merge in sorted(nested, key=lambda node: -flow.order[node]):
         for node in flow.between(nested[merge], merge):
@@ -111,8 +113,9 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
         sources = (nested[maker],) if maker in nested else flow.sources(maker)
         is_crossing = (is_merge(maker) and maker not in nested) or not crossing.isdisjoint(sources)
         takers = {owner.get(node, node) for node in flow.takers[maker]}
-        is_operand = any(len(carried(node)) > 1 and node not in nested for node in takers)
-        if len(takers) != 1 or maker in results or (is_crossing and is_operand):
+        is_named = any(by_name(node) for node in takers)
+        is_operand = any(is_merge(node) and node not in nested for node in takers)
+        if len(takers) != 1 or maker in results or is_named or (is_crossing and is_operand):
             yield maker.outputs[-1]
         elif is_crossing:
             crossing.add(maker)
@@ -125,7 +128,7 @@ def _nested(flow: Flow) -> dict[Node, Maker]:
     nested: dict[Node, Maker] = {}
     for node in flow.body.nodes:
         waist = flow.waist[node]
-        if is_merge(node) and waist is not None and node not in skips:
+        if is_merge(node) and waist is not None and len(_outputs(waist)) == 1 and node not in skips:
             inside = flow.between(waist, node)
             if _is_closed(flow, node, inside) and _is_plain(flow, node, waist, inside, nested):
                 nested[node] = waist

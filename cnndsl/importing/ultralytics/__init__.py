@@ -1,8 +1,8 @@
-"""A model file of Ultralytics (YOLOv3 to YOLO11, and what others write in their notation) becomes a spec.
+"""A model file of Ultralytics (YOLOv3 to YOLOv9, and others in their notation) becomes a spec.
 
-``model_file`` reads the YAML, ``rows`` makes a step of each row, with the values that ``arguments`` reads and the
-blocks of ``library``, and ``document`` writes the spec. Nothing in the file is executed, and nothing of Ultralytics is
-needed or copied.
+``reader`` and ``row_reader`` read the YAML. ``rows`` makes steps of the rows, ``calls`` of their modules, with the
+values that ``arguments`` reads and the blocks of ``library``. ``document`` writes the spec. Nothing in the file is
+executed, and nothing of Ultralytics is needed or copied.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cnndsl.importing.ultralytics.document import text_of
-from cnndsl.importing.ultralytics.model_file import read_model_file
+from cnndsl.importing.ultralytics.reader import read_model_file
 
 __all__ = ["spec_text"]
 
@@ -22,4 +22,4 @@ def spec_text(path: str | Path, scale: str | None = None) -> str:
     does; ``scale`` overrules the letter. Raises :class:`~cnndsl.diagnostics.SpecError` with everything that cannot be
     imported, each at its line and column.
     """
-    return text_of(read_model_file(Path(path), scale))
+    return text_of(*read_model_file(Path(path), scale))

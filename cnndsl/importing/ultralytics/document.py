@@ -5,85 +5,42 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import Diagnostic, Note, SpecError
 from cnndsl.fmt import format
+from cnndsl.importing.ultralytics.calls import LARGE
 from cnndsl.importing.ultralytics.library import Definition, with_inner
-from cnndsl.importing.ultralytics.model_file import ModelFile, Row
-from cnndsl.importing.ultralytics.rows import LARGE, Network, network_of
+from cnndsl.importing.ultralytics.model_file import Faults, ModelFile, Row
+from cnndsl.importing.ultralytics.rows import Network, network_of
 from cnndsl.network import compile_spec
+from cnndsl.printable import one_line
 from cnndsl.source import Source, Span
 from cnndsl.spec.document import Text
+from cnndsl.spec.names import unusable
 from cnndsl.spec.tree import Listing, Mapping, read
 
 #: Pixels of a side: what Ultralytics trains detectors and classifiers with.
 _SIDE, _CLASSIFIED_SIDE = 640, 224
 
 
-def text_of(model: ModelFile) -> str:
-    """The spec, which has been compiled. Raises :class:`SpecError` at the rows of the model file."""
-    network = network_of(model)
+def text_of(model: ModelFile, faults: Faults) -> str:
+    """The spec, which has been compiled. Raises :class:`SpecError` with ``faults`` and all others, each at its place in
+    the model file."""
+    network = network_of(model, faults)
     blocks = with_inner(network.blocks)
-    text = format("\n".join([*_head(model, network, blocks), *_blocks(network, blocks), *_network(network)]) + "\n")
+    copies = "\n\n".join(block.copied(network.maps, network.norm) for block in blocks)
+    parts = [*_head(model, network, blocks), *(["", "blocks:", copies] if blocks else []), *_network(network)]
+    text = format("\n".join(parts) + "\n")
     if errors := compile_spec(Text(text)).errors:
         raise SpecError(_in_model_file(errors, text, model, network))
     return text
 
 
-def _head(model: ModelFile, network: Network, blocks: Sequence[Definition]) -> list[str]:
-    side = _CLASSIFIED_SIDE if "Classify" in network.blocks else _SIDE
-    return [
-        f"# Made by `cnndsl import` from Ultralytics' {json.dumps(model.source.name)[1:-1].rpartition('/')[2]}.",
-        f"name: {re.sub(r'[^A-Za-z0-9_]+', '_', model.name)}",
-        f"input: [{model.channels}, {side}, {side}]",
-        "params:",
-        *_params(model, network, blocks),
-    ]
-
-
-def _params(model: ModelFile, network: Network, blocks: Sequence[Definition]) -> list[str]:
-    lines = [f"  nc: {model.classes}"] if any("$nc" in flow(step) or "nc + 5" in flow(step) for _, step in network.steps) else []
-    values = network.values
-    if values.widths or values.depths or network.uses_large:
-        lines += _scale_params(model, network)
-    if any("=activation" in block.text for block in blocks):
-        lines.append(f"  activation: {model.activation}")
-    if any("$reg_max" in flow(step) for _, step in network.steps):
-        lines.append(f"  reg_max: {model.bins}")
-    limited = "min({0}, max_channels)" if any(most for *_, most in model.scales.values()) else "{0}"
-    lines += [f'  c{count}: "$(ceil({limited.format(count)} * width / 8) * 8)"' for count in sorted(values.widths)]
-    return lines + [f'  n{count}: "$(max(round({count} * depth), 1))"' for count in sorted(values.depths)]
-
-
-def _scale_params(model: ModelFile, network: Network) -> list[str]:
-    values = network.values
-    if not model.scales:
-        depth, width = [f"  depth: {model.depth}"], [f"  width: {model.width}"]
-        return (depth if values.depths else []) + (width if values.widths else [])
-    rows = [f"    - {json.dumps(row)}  # {name}" for name, row in model.scales.items()]
-    chosen = " else ".join(f'scales[{index}] if scale == "{name}"' for index, name in enumerate(model.scales))
-    large = " or ".join(f'scale == "{name}"' for name in model.scales if name in LARGE)
-    return [
-        f"  scale: {model.scale}",
-        "  scales:  # depth, width, the most channels",
-        *rows,
-        f"  size: '$({chosen} else [])'",
-        *(["  depth: $(size[0])"] if values.depths else []),
-        *(["  width: $(size[1])", "  max_channels: $(size[2])"] if values.widths else []),
-        *([f"  large: '$({large})'"] if network.uses_large else []),
-    ]
-
-
-def _blocks(network: Network, blocks: Sequence[Definition]) -> list[str]:
-    return ["", "blocks:", "\n\n".join(block.copied(network.maps or 1, network.norm) for block in blocks)] if blocks else []
-
-
-def _network(network: Network) -> list[str]:
-    steps = [f"  - {flow(step)}" for _, step in network.steps]
-    return ["", "network:", *steps, *([f"\noutputs: {flow([*network.outputs])}"] if network.outputs else [])]
+# --- writing -------------------------------------------------------------------------------------
 
 
 def flow(value: Any) -> str:
@@ -95,19 +52,73 @@ def flow(value: Any) -> str:
     return "" if value == () else json.dumps(value)
 
 
-def _in_model_file(
-    errors: Sequence[Diagnostic], text: str, model: ModelFile, network: Network
-) -> list[Diagnostic]:
+def _head(model: ModelFile, network: Network, blocks: Sequence[Definition]) -> list[str]:
+    side = _CLASSIFIED_SIDE if "Classify" in network.blocks else _SIDE
+    name = re.sub(r"\W+", "_", model.name, flags=re.ASCII)
+    params = _params(model, network, blocks)
+    return [
+        f"# Imported from Ultralytics' {one_line(Path(model.source.name).name)} by `cnndsl import`.",
+        *([] if unusable(name) else [f"name: {name}"]),
+        f"input: [{model.channels}, {side}, {side}]",
+        *(["params:", *(f"  {line}" for line in params)] if params else []),
+    ]
+
+
+def _params(model: ModelFile, network: Network, blocks: Sequence[Definition]) -> list[str]:
+    values = network.values
+    used = {word for _, step in network.steps for word in re.findall(r"\w+", flow(step))}
+    limited = "min({0}, max_channels)" if model.scales else "{0}"
+    return [
+        *([f"nc: {model.classes}"] if "nc" in used else []),
+        *(_scales(model, network) if model.scales else _multiples(model, network)),
+        *([f"activation: {model.activation}"] if any("=activation" in block.text for block in blocks) else []),
+        *([f"reg_max: {model.bins}"] if "reg_max" in used else []),
+        *(f'c{count}: "$(ceil({limited.format(count)} * width / 8) * 8)"' for count in sorted(values.widths)),
+        *(f'n{count}: "$(max(round({count} * depth), 1))"' for count in sorted(values.depths)),
+    ]
+
+
+def _multiples(model: ModelFile, network: Network) -> list[str]:
+    depth = [f"depth: {model.depth}"] if network.values.depths else []
+    return [*depth, *([f"width: {model.width}"] if network.values.widths else [])]
+
+
+def _scales(model: ModelFile, network: Network) -> list[str]:
+    """One list for each scale, the choice of one, and its numbers."""
+    values = network.values
+    if not (values.depths or values.widths or network.uses_large):
+        return []
+    chosen = " else ".join(f'{name} if scale == "{name}"' for name in model.scales)
+    large = " or ".join(f'scale == "{name}"' for name in model.scales if name in LARGE)
+    return [
+        f"scale: {model.scale}",
+        "# The scales: depth, width, the most channels.",
+        *(f"{name}: {json.dumps(scale)}" for name, scale in model.scales.items()),
+        f"size: $({chosen} else [])",
+        *(["depth: $(size[0])"] if values.depths else []),
+        *(["width: $(size[1])", "max_channels: $(size[2])"] if values.widths else []),
+        *([f"large: $({large})"] if network.uses_large else []),
+    ]
+
+
+def _network(network: Network) -> list[str]:
+    steps = [f"  - {flow(step)}{f' # {row.comment}' if row.comment else ''}" for row, step in network.steps]
+    return ["", "network:", *steps, *(["", f"outputs: {flow([*network.outputs])}"] if network.outputs else [])]
+
+
+# --- errors of the spec --------------------------------------------------------------------------
+
+
+def _in_model_file(errors: Sequence[Diagnostic], text: str, model: ModelFile, network: Network) -> list[Diagnostic]:
     """Errors of the spec, at the rows that they come from."""
     tree, _ = read(Source("<spec>", text))
-    assert isinstance(tree, Mapping) and isinstance(listing := tree.get("network"), Listing)
-    starts = [item.span.line for item in listing.items]
+    steps = tree.get("network") if isinstance(tree, Mapping) else None
+    starts = [item.span.line for item in steps.items] if isinstance(steps, Listing) else []
 
     def moved(error: Diagnostic) -> Diagnostic:
         row = _row_of(error, starts, network)
         place = row.span.first_line if row else Span(model.source, 0, 0)
-        notes = tuple(Note(note.message) for note in error.notes)
-        return replace(error, span=place, notes=notes, trail=error.trail if row else ())
+        return replace(error, span=place, notes=tuple(Note(note.message) for note in error.notes), trail=())
 
     return [moved(error) for error in errors]
 
@@ -116,5 +127,5 @@ def _row_of(error: Diagnostic, starts: Sequence[int], network: Network) -> Row |
     """The row whose step has the error, or calls the block that has it."""
     called = re.search(r"called at (\d+):\d+$", error.trail[-1]) if error.trail else None
     line = int(called[1]) if called else error.span.line if error.span else 0
-    before = [index for index, start in enumerate(starts) if start <= line]
-    return network.steps[before[-1]][0] if before else None
+    before = [row for start, (row, _) in zip(starts, network.steps) if start <= line]
+    return before[-1] if before else None

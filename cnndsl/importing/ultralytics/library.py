@@ -11,20 +11,24 @@ from cnndsl.record import Record
 from cnndsl.source import Source, Span
 from cnndsl.spec.signature import parse_signature
 
+_SIGNATURE = re.compile(r"^  ([A-Z].*):$", re.MULTILINE)
+_OUTPUTS = re.compile(r"^    outputs: \[(.*)\]$", re.MULTILINE)
+_COMMENT = re.compile(r"^ *#.*$", re.MULTILINE)
 _WORD = re.compile(r"\b[A-Z]\w*\b")
-_COMMENT = re.compile(r"(^|\s)#.*")
 #: What a copy may change: the number of maps, and the normalisation.
 _MAPS = 3
 NORM = {"eps": 0.001, "momentum": 0.03}
 
 
 class Definition(Record, frozen=True):
-    """A block: its parameters in order, those without a default, the other blocks that it calls, and its lines."""
+    """A block: its parameters in order, those without a default, the names of its outputs (one without a name is ""),
+    all words in it that may be blocks, and its lines."""
 
     name: str
     parameters: tuple[str, ...]
     required: frozenset[str]
-    calls: frozenset[str]
+    outputs: tuple[str, ...]
+    words: frozenset[str]
     text: str
 
     def copied(self, maps: int, norm: Mapping[str, float]) -> str:
@@ -33,8 +37,8 @@ class Definition(Record, frozen=True):
         return text.replace(_norm(NORM), _norm(norm))
 
 
-def _inputs(count: int) -> str:
-    return f"[{', '.join(f'p{index}' for index in range(count))}]"
+def _inputs(maps: int) -> str:
+    return f"[{', '.join(f'p{index}' for index in range(maps))}]"
 
 
 def _norm(arguments: Mapping[str, float]) -> str:
@@ -44,18 +48,24 @@ def _norm(arguments: Mapping[str, float]) -> str:
 
 @cache
 def library() -> dict[str, Definition]:
+    """All blocks by name. Blank lines separate them, and each has its comment above it."""
     text = Path(__file__).with_name("blocks.yaml").read_text(encoding="utf-8")
-    parts = text.partition("\nblocks:\n")[2].rstrip().split("\n\n")
-    signatures = {part: re.search(r"^  ([A-Z].*?):(  #.*)?$", part, re.M) for part in parts}
-    names = {found[1].partition("(")[0] for found in signatures.values() if found}
-    return {item.name: item for item in (_definition(part, found[1], names) for part, found in signatures.items() if found)}
+    found = map(_definition, text.partition("\nblocks:\n")[2].rstrip().split("\n\n"))
+    return {definition.name: definition for definition in found}
 
 
-def _definition(text: str, signature: str, names: set[str]) -> Definition:
+def _definition(text: str) -> Definition:
+    signature = _SIGNATURE.findall(text)[0]
     name, parameters = parse_signature(signature, Span(Source("blocks.yaml", signature), 0, len(signature)))
-    calls = {word for line in text.split("\n") for word in _WORD.findall(_COMMENT.sub("", line))}
-    required = frozenset(parameter.name for parameter in parameters if parameter.default is None)
-    return Definition(name, tuple(one.name for one in parameters), required, frozenset(calls & names - {name}), text)
+    outputs = _OUTPUTS.search(text)
+    return Definition(
+        name=name,
+        parameters=tuple(parameter.name for parameter in parameters),
+        required=frozenset(parameter.name for parameter in parameters if parameter.default is None),
+        outputs=tuple(outputs[1].split(", ")) if outputs else ("",),
+        words=frozenset(_WORD.findall(_COMMENT.sub("", text))),
+        text=text,
+    )
 
 
 def with_inner(names: Iterable[str]) -> list[Definition]:
@@ -63,7 +73,8 @@ def with_inner(names: Iterable[str]) -> list[Definition]:
     found: set[str] = set()
     pending = [*names]
     while pending:
-        if (name := pending.pop()) not in found:
+        name = pending.pop()
+        if name in library() and name not in found:
             found.add(name)
-            pending += library()[name].calls
+            pending += library()[name].words
     return [definition for name, definition in library().items() if name in found]

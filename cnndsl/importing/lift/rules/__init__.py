@@ -5,6 +5,6 @@ tensor that the call gives.
 """
 
 from cnndsl.importing.lift.rules import activations, arithmetic, layers, reductions, refused, shapes  # noqa: F401
-from cnndsl.importing.lift.rules.table import rule_of
+from cnndsl.importing.lift.rules.table import Rule, rule_of
 
-__all__ = ["rule_of"]
+__all__ = ["Rule", "rule_of"]

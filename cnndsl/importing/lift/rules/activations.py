@@ -131,7 +131,7 @@ for _name, _word in (("softmax", "Softmax"), ("softmin", "Softmin"), ("log_softm
 
 def _dropping(word: str) -> Rule:
     def said(step: Step, input: Any, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
-        if not step.trains("training", training) or (p := step.trains("p", p)) == 0:
+        if not step.drops(training) or (p := step.trains("p", p)) == 0:
             return step.tensor(input)
         return step.layer(word, input, p=p, inplace=inplace)
 
@@ -147,7 +147,7 @@ for _name, _word in (
 
 @rule("stochastic_depth")
 def stochastic_depth(step: Step, input: Any, p: float, mode: str, training: bool = True) -> Tensor:
-    if not step.trains("training", training) or p == 0:
+    if not step.drops(training) or p == 0:
         return step.tensor(input)
     return step.layer("StochasticDepth", input, p=p, mode=mode)
 
@@ -157,7 +157,7 @@ def _blocks(word: str) -> Rule:
         step: Step, input: Any, p: float, block_size: int, inplace: bool = False, eps: float = 1e-6,
         training: bool = True,
     ) -> Tensor:  # fmt: skip
-        if not step.trains("training", training) or p == 0:
+        if not step.drops(training) or p == 0:
             return step.tensor(input)
         return step.layer(word, input, p=p, block_size=block_size, inplace=inplace, eps=eps)
 
