@@ -15,7 +15,7 @@ from cnndsl.emit.source.expr import Ref, text
 from cnndsl.graph import graph
 from cnndsl.importing.alike import ABSENT, alike, filled
 from cnndsl.importing.blocks import Made, Use, made
-from cnndsl.importing.formulas import Known, simplest
+from cnndsl.importing.blocks.formulas import Known, simplest
 from cnndsl.importing.parameters import Changed, with_parameters
 from cnndsl.importing.tree import (
     Arm,

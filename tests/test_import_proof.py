@@ -74,7 +74,7 @@ class Net(nn.Module):
 
 
 def proved(text: str = SPEC, module: nn.Module | None = None, **options: object) -> Proof:
-    return prove(text, module or Net(), [(3, 32, 32)], **options)
+    return prove(text, module or Net(), {"x": (3, 32, 32)}, **options)
 
 
 def fault(text: str, module: nn.Module | None = None) -> str:
@@ -279,7 +279,21 @@ def test_a_shared_layer_is_one_tensor() -> None:
 def test_a_network_that_fixes_its_size_is_compared_at_it() -> None:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
     text = "input: [1, 28, 28]\nnetwork: [Conv2d: {out_channels: 4, kernel_size: 3}, ReLU, Flatten, Linear: 10]\n"
-    assert prove(text, module, [(1, 28, 28)]).shapes == (((1, 1, 28, 28),), ((2, 1, 28, 28),))
+    assert prove(text, module, {"input": (1, 28, 28)}).shapes == (((1, 1, 28, 28),), ((2, 1, 28, 28),))
+
+
+def test_a_size_that_changes_the_batch_is_none_that_a_network_takes() -> None:
+    class Viewing(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.fc = nn.Conv2d(3, 16, 5), nn.Linear(400, 10)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(self.conv(x).view(-1, 400))
+
+    conv = "{name: conv, Conv2d: {out_channels: 16, kernel_size: 5}}"
+    text = f"input: [3, 9, 9]\nnetwork: [{conv}, Flatten, {{name: fc, Linear: 10}}]\n"
+    assert prove(text, Viewing(), {"x": (3, 9, 9)}).shapes == (((1, 3, 9, 9),), ((2, 3, 9, 9),))
 
 
 @pytest.mark.parametrize(
@@ -325,5 +339,5 @@ def test_specs_of_torchvisions_networks(name: str) -> None:
     text = Path(__file__).parent.parent.joinpath("archs", "torchvision", f"{name}.yaml").read_text()
     if "extends" in text or "use:" in text:
         text = cnndsl.load(f"zoo:{name}").graph.document.resolved()
-    proof = prove(text, theirs(name, "cpu"), [(3, 224, 224)])
+    proof = prove(text, theirs(name, "cpu"), {"x": (3, 224, 224)})
     assert proof.inexact == {} and proof.training

@@ -238,7 +238,8 @@ def test_a_size_that_cannot_be_followed_is_refused() -> None:
         lambda x, n: x.tile(n), lambda x, n: torch.ones(x.shape, device=x.device) + x, lambda x, n: x.flatten(1)[:, :n],
         lambda x, n: F.one_hot(x.long().clamp(0, 1), n), lambda x, n: x.sum(n - 1), lambda x, n: x.unsqueeze(n),
         lambda x, n: F.conv2d(x, torch.ones(n, 4 // n, 1, 1, device=x.device), groups=n).sum(),
-        lambda x, n: torch.linspace(0, 1, n, device=x.device) + x.sum(), lambda x, n: torch.eye(n, device=x.device) @ x[0, 0, :n],
+        lambda x, n: torch.linspace(0, 1, n, device=x.device) + x.sum(),
+        lambda x, n: torch.eye(n, device=x.device) @ x[0, 0, :n],
     ],
 )  # fmt: skip
 def test_sizes_are_taken_wherever_torch_takes_a_size(use: Any) -> None:
@@ -508,7 +509,9 @@ def test_nothing_of_the_module_changes() -> None:
         self.last = x
         return self.layers(x) + random.random() + torch.rand(1, device=x.device)
 
-    module = of(forward, layers=nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.utils.spectral_norm(nn.Conv2d(3, 3, 1))))
+    module = of(
+        forward, layers=nn.Sequential(nn.Conv2d(3, 3, 1), nn.BatchNorm2d(3), nn.utils.spectral_norm(nn.Conv2d(3, 3, 1)))
+    )
     module.register_buffer("buffer", torch.zeros(1))
     module.train()
     module.layers[1].eval()
@@ -532,7 +535,7 @@ def test_nothing_of_the_module_changes() -> None:
         lambda x: x if x.sum() > 0 else -x, lambda x: x * x.max().item(), lambda x: x[x > 0], lambda x: x.nonzero(),
         lambda x: x[int(x.sum()) :], lambda x: x * x.tolist()[0][0], lambda x: torch.where(x > 0), lambda x: x.unique(),
         lambda x: torch.masked_select(x, x > 0), lambda x: x * float(x.mean()), lambda x: x.detach().numpy(),
-        lambda x: [1, 2][x.sum().long()], lambda x: x if torch.equal(x, x) else x,
+        lambda x: [1, 2][x.sum().long()], lambda x: x + 1 if torch.equal(x, x) else x,
     ],
 )  # fmt: skip
 def test_values_of_tensors_are_refused(use: Any) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -125,7 +124,7 @@ def _check_free(output: Path | None, weights: Path | None, force: bool) -> None:
     """A spec that exists may have been edited, and is never replaced without ``--force``."""
     if output is not None and os.path.lexists(output) and not force:
         fail(f"{output} exists already", "choose another name, or use --force")
-    check_files(output, weights, force=force or output is None or not os.path.lexists(output))
+    check_files(output, weights, force=force)
 
 
 @contextmanager
@@ -155,6 +154,8 @@ def _report(diagnostics: Sequence[Diagnostic], form: str) -> None:
 
 def _kept(draft: str) -> str:
     """The path of a temporary file with a text."""
+    import tempfile
+
     with tempfile.NamedTemporaryFile("w", prefix="cnndsl-", suffix=".yaml", delete=False, encoding="utf-8") as file:
         file.write(draft)
     return file.name
@@ -207,9 +208,11 @@ def _tell(target: str, done: Imported, how: str) -> None:
     tell(done.warnings)
     for line in _proved(done.proof) if done.proof else ():
         say(line, err=True)
+    if done.kept.plugins:
+        say(f"the spec needs {' and '.join(f'`--plugin {name}`' for name in done.kept.plugins)}", err=True)
     if done.kept.added:
         say("the spec needs a plugin: save this as my_layers.py, and give every command `--plugin my_layers`", err=True)
-        for line in done.kept.plugin.splitlines():
+        for line in done.kept.file.splitlines():
             say(f"    {line}".rstrip(), err=True)
 
 
@@ -221,8 +224,6 @@ def _proved(proof: Proof) -> Iterator[str]:
     yield f"equal {how}: outputs and gradients for inputs of {compared}{training}"
     if len({shapes[0][2:] for shapes in proof.shapes}) == 1:
         yield "the module takes no other size"
-    if proof.spare:
-        yield f"without {len(proof.spare)} tensors that never run"
 
 
 def _sizes(shape: Sequence[int]) -> str:

@@ -10,12 +10,13 @@ from typing import Any
 
 from torch import nn
 
-from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, did_you_mean, got
+from cnndsl.diagnostics import Code, Diagnostic, ModuleError, got
 from cnndsl.importing.convert import convert
 from cnndsl.importing.guess import guess_input
 from cnndsl.importing.leaves import Kept, layers_of
 from cnndsl.importing.proof import Proof, Unequal, prove
-from cnndsl.importing.recorded import Unspeakable
+from cnndsl.importing.proof.names import MOST, is_below
+from cnndsl.importing.recorded import Refusal, Unspeakable
 from cnndsl.importing.refusals import diagnostics_of
 from cnndsl.record import Record
 from cnndsl.spec.names import unusable
@@ -48,8 +49,20 @@ def import_module(
     given, as far as they are known. Raises :class:`ModuleError`, and :class:`RunError` for unknown ``leaves``."""
     with layers_of(module, leaves) as kept, _as_module_error():
         made = convert(module, inputs, name, sorted(kept.names), arguments)
-        proof = prove(made.text, module, [*inputs.values()], left_out=made.unused) if compare else None
-    return Imported(made.text, inputs, tuple(diagnostics_of(made.warnings)), proof, kept)
+        proof = prove(made.text, module, inputs, left_out=made.unused) if compare else None
+    warned = diagnostics_of((*made.warnings, *_left_out(module, made.unused)))
+    return Imported(made.text, inputs, tuple(warned), proof, kept)
+
+
+def _left_out(module: nn.Module, unused: Collection[str]) -> Iterator[Refusal]:
+    """One warning for the modules with tensors that never ran."""
+    names = [*module.state_dict()]
+    counts = {path: sum(is_below(name, [path]) for name in names) for path in unused}
+    paths = [f"`{path}`" for path, count in counts.items() if count]
+    if paths:
+        listed = ", ".join(paths[:MOST]) + (f" and {len(paths) - MOST} more" if len(paths) > MOST else "")
+        several = f"{listed} do not run in evaluation" if paths[1:] else f"{listed} does not run in evaluation"
+        yield Refusal(Code.LEFT_OUT, f"{several}: the spec leaves out {sum(counts.values())} tensors")
 
 
 def from_module(
@@ -88,23 +101,25 @@ def from_module(
 def _inputs(module: nn.Module, given: Sequence[int] | Mapping[str, Sequence[int]]) -> Inputs:
     shapes = [*given.items()] if isinstance(given, Mapping) else [("", given)]
     for _, shape in shapes:
-        if not isinstance(shape, (tuple, list)) or not all(isinstance(size, int) and size > 0 for size in shape):
+        if not (isinstance(shape, (tuple, list)) and shape and all(map(_is_size, shape))):
             raise TypeError(f"an input is a shape without the batch, as (3, 224, 224), not {got(shape)}")
     return named(module, [(name, tuple(shape)) for name, shape in shapes])
 
 
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and value > 0
+
+
 def named(module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Inputs:
     """Shapes of inputs by the names of the arguments of ``forward``, in the order of these. Those without a name take
-    the next arguments. Raises :class:`RunError` for a name that ``forward`` does not have."""
+    the next arguments."""
     taken = list(signature(module.forward).parameters)
     given = {name: shape for name, shape in shapes if name}
-    for name in given:
-        if name not in taken:
-            help = did_you_mean(name, taken) or f"it takes {', '.join(taken)}"
-            raise RunError(Code.TARGET, f"`forward` of `{type(module).__name__}` has no argument `{name}`", help)
-    free = (name for name in taken if name not in given)
+    tops = {name.partition(".")[0] for name in given}
+    free = iter([name for name in taken if name not in tops])
     given |= {next(free, f"input{number}"): shape for number, (name, shape) in enumerate(shapes) if not name}
-    return {name: given[name] for name in (*taken, *given) if name in given}
+    order = {name: place for place, name in enumerate(taken)}
+    return dict(sorted(given.items(), key=lambda item: order.get(item[0].partition(".")[0], len(order))))
 
 
 @contextmanager

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from torch import nn
 
@@ -25,7 +24,7 @@ def guess_input(module: nn.Module, sizes: tuple[int, ...] = ()) -> tuple[dict[st
     names = _required(module)
     failed: list[str] = []
     for shape, why in _shapes(module, sizes):
-        inputs = {name: shape for name in names}
+        inputs = dict.fromkeys(names, shape)
         message = failure(module, inputs)
         if not message:
             return inputs, why
@@ -41,7 +40,9 @@ def guess_input(module: nn.Module, sizes: tuple[int, ...] = ()) -> tuple[dict[st
 def _required(module: nn.Module) -> list[str]:
     """The arguments of ``forward`` without a default; the first if all have one."""
     parameters = [
-        p for p in inspect.signature(module.forward).parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        p
+        for p in inspect.signature(module.forward).parameters.values()
+        if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
     ]
     required = [p.name for p in parameters if p.default is p.empty]
     return required or [p.name for p in parameters[:1]] or ["input"]
@@ -52,20 +53,21 @@ def _shapes(module: nn.Module, sizes: tuple[int, ...]) -> Iterator[tuple[tuple[i
     known = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None)
     if isinstance(known, Mapping) and known.get("input_size"):
         yield tuple(known["input_size"]), "from its `default_cfg`"
-    first = next((m for m in module.modules() if type(m) in DIMS), None)
+    first = next((layer for layer in module.modules() if type(layer) in DIMS), None)
     if first is not None:
-        channels, dims = first.in_channels, DIMS[type(first)]
+        channels, dims = int(first.in_channels), DIMS[type(first)]  # type: ignore[arg-type]
         likely = [sizes] if len(sizes) == dims else []
         usual = [(size,) * dims for size in (SIZES if dims < 3 else SIZES_3D)]
         for shape in dict.fromkeys([*likely, *usual]):
             yield (channels, *shape), f"{channels} channels from the first convolution, a usual size"
         return
-    linear = next((m for m in module.modules() if isinstance(m, nn.Linear)), None)
+    linear = next((layer for layer in module.modules() if isinstance(layer, nn.Linear)), None)
     if linear is not None:
-        yield (linear.in_features,), "from the first linear layer"
+        features = linear.in_features
+        yield (features,), "from the first linear layer"
         for side in (28, 32):
             for channels in (1, 3):
-                if channels * side * side == linear.in_features:
+                if channels * side * side == features:
                     yield (channels, side, side), "from the first linear layer, as an image"
 
 

@@ -16,14 +16,16 @@ from cnndsl.record import Record
 
 
 class Kept(Record, frozen=True):
-    """``names`` are the classes of a module that are layers of their own, and ``added`` those that no plugin has."""
+    """The classes of a module that are layers of their own: those of ``plugins``, modules of Python that have them in
+    the layer table, and ``added``, which none has."""
 
     names: frozenset[str] = frozenset()
+    plugins: tuple[str, ...] = ()
     added: tuple[type[nn.Module], ...] = ()
 
     @property
-    def plugin(self) -> str:
-        """A Python file that makes layers of the added classes; "" if there are none."""
+    def file(self) -> str:
+        """A file of Python that makes layers of the added classes; "" if there are none."""
         if not self.added:
             return ""
         imports = [f"from {_home(kind)} import {kind.__name__}" for kind in self.added]
@@ -40,13 +42,14 @@ def layers_of(module: nn.Module, leaves: Collection[str]) -> Iterator[Kept]:
         if name not in kinds:
             help = did_you_mean(name, kinds) or f"there are {', '.join(sorted(kinds))}"
             raise RunError(Code.TARGET, f"no module inside is of a class `{name}`", help)
-    own = {name for name, kind in kinds.items() if _is_own(kind)}
+    own = [name for name, kind in kinds.items() if _is_own(kind)]
+    plugins = dict.fromkeys(_home(kinds[name]) for name in own)
     added = tuple(kinds[name] for name in dict.fromkeys(leaves) if name not in own)
     before = dict(LAYERS)
     try:
         for kind in added:
             _add(kind)
-        yield Kept(frozenset({*own, *leaves}), added)
+        yield Kept(frozenset({*own, *leaves}), tuple(plugins), added)
     finally:
         LAYERS.clear()
         LAYERS.update(before)

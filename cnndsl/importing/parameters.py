@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import Expr, Ref
 from cnndsl.importing.alike import Alike, alike, alike_values, filled
-from cnndsl.importing.formulas import Known, simplest
+from cnndsl.importing.blocks.formulas import Known, simplest
 from cnndsl.importing.tree import Block, Sequential, Spec, Steps, walk
 from cnndsl.record import Record
 

@@ -19,8 +19,6 @@ from cnndsl.diagnostics import Code, RunError, did_you_mean
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from cnndsl.importing.tracing.arguments import Arguments
 
 #: What ``--arg`` can name: a class or function, ``torch.nn:SiLU``.
@@ -69,7 +67,7 @@ def build(target: Target, arguments: Mapping[str, Any] | None = None, device: st
     given = {**target.fixed, **(arguments or {})}
     if isinstance(target.made_by, nn.Module):
         if given:
-            raise RunError(Code.TARGET, f"`{target.text}` is a module that is made already; it takes no arguments")
+            raise RunError(Code.TARGET, f"`{target.text}` is a module, which takes no arguments")
         return Built(target.made_by, {}, target)
     _check_arguments(target, given)
     with kept_arguments() as kept, warnings.catch_warnings():
@@ -128,7 +126,7 @@ def _module(text: str, source: str) -> ModuleType:
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)  # as for `python -m`
-    with _running(f"`{source}`", "the module must be importable, or be in the current folder"):
+    with _running(f"`{source}`", source):
         return importlib.import_module(source)
 
 
@@ -256,8 +254,8 @@ def _package(text: str, name: str) -> Any:
 
 
 @contextmanager
-def _running(what: str, help: str = "") -> Iterator[None]:
-    """Tells what somebody's code raises, with its line."""
+def _running(what: str, module: str = "") -> Iterator[None]:
+    """Tells what somebody's code raises, with its line; ``module`` is what it imports."""
     try:
         yield
     except RunError:
@@ -265,8 +263,10 @@ def _running(what: str, help: str = "") -> Iterator[None]:
     except (Exception, SystemExit) as error:
         from cnndsl.importing.tracing.places import place_of_error
 
-        if isinstance(error, ModuleNotFoundError) and error.name and f"`{error.name}`" == what:
-            raise RunError(Code.TARGET, f"there is no module {what}", help) from error
+        missing = error.name if isinstance(error, ModuleNotFoundError) else None
+        if missing and f"{module}.".startswith(f"{missing}."):
+            help = "it must be importable, or be in the current folder"
+            raise RunError(Code.TARGET, f"there is no module `{missing}`", help) from error
         place = place_of_error(error.__traceback__)
         at = [f"at {place.file}:{place.line}"] if place else []
         raise RunError(Code.TARGET, f"{what} raises {type(error).__name__}: {error}", "", at) from error
@@ -299,5 +299,5 @@ def _first_of(value: Any) -> str:
     from torch import nn
 
     if isinstance(value, (tuple, list)) and any(isinstance(item, nn.Module) for item in value):
-        return "write a function that gives the one module"
+        return "write a function that gives one module"
     return ""

@@ -62,7 +62,9 @@ def _resized(modules: Modules, inputs: Inputs, run: Recorder) -> Recorder | None
     for factors in ((2, 3), (2, 2), (1, 1)):
         if run.has_values and factors != (1, 1):
             continue  # takes too long
-        scaled = {name: (*shape[:1], *(s * f for s, f in zip(shape[1:], (*factors, 2)))) for name, shape in inputs.items()}
+        scaled = {
+            name: (*shape[:1], *(s * f for s, f in zip(shape[1:], (*factors, 2)))) for name, shape in inputs.items()
+        }
         try:
             return _run(modules, scaled, batch=BATCH + 1, has_values=run.has_values)
         except (_Failed, Unspeakable):

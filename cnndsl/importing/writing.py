@@ -122,13 +122,13 @@ def by_name(arguments: Arguments) -> dict[str, Any]:
 
 
 class Signature(Record, frozen=True):
-    """What a list of arguments fills, and how many of them are required. ``whole`` is true if a list is the one
-    argument."""
+    """What a list of arguments fills, and how many of them are required. ``spreads`` is true if a list alone would be
+    taken for several arguments, the first of which may be a list itself."""
 
     names: tuple[str, ...]
     required: int
     at_most: int
-    whole: bool
+    spreads: bool
 
     def place(self, name: str) -> int:
         return self.names.index(name) if name in self.names else len(self.names)
@@ -140,13 +140,14 @@ def _of_layer(word: str) -> Signature | None:
         return None
     names = layer.positional()
     required = sum(layer.arguments[name].required for name in names)
-    return Signature(names, required, max(required, names[:1] == ("p",)), layer.takes_list())
+    spreads = len(names) > 1 and "array" in layer.arguments[names[0]].kind.schema(layer.dims or 0)["type"]
+    return Signature(names, required, max(required, names[:1] == ("p",)), spreads)
 
 
 def _of_block(block: Block) -> Signature:
     names = tuple(parameter.name for parameter in block.parameters)
     required = sum(parameter.required for parameter in block.parameters)
-    return Signature(names, required, max(required, _POSITIONAL), len(names) == 1)
+    return Signature(names, required, max(required, _POSITIONAL), len(names) > 1)
 
 
 class Writer:
@@ -249,9 +250,8 @@ class Writer:
         """One argument: itself, unless it is a list that would spread over the arguments, or a mapping."""
         ((_, value),) = arguments
         is_mapping = isinstance(value, LayerValue) and bool(value.arguments)
-        if is_mapping or (may_be_list(value, self.lists) and not signature.whole):
-            return by_name(arguments)
-        return data(value)
+        spreads = signature.spreads and may_be_list(value, self.lists)
+        return by_name(arguments) if is_mapping or spreads else data(value)
 
 
 def _name(name: Any) -> dict[str, Any]:

@@ -30,7 +30,8 @@ def lift(traced: Traced) -> Lifted:
         raise Unspeakable(lifter.refusals)
     finisher = Finisher()
     root = finisher.finished(body)
-    return Lifted(root, condensed(finisher.renames, finisher.names), _unused(traced.module, finisher))
+    rename = condensed(finisher.renames, finisher.names)
+    return Lifted(root, rename, _unused(traced.module, finisher), lifter.notes(traced))
 
 
 class _Lifter:
@@ -39,6 +40,7 @@ class _Lifter:
         self._runs: Counter[Traced] = Counter()
         #: The one module around each module with parameters.
         self._around: dict[Traced, Traced] = {}
+        self._understood: set[Traced] = set()
 
     def next_use(self, module: Traced, wanted: frozenset[Tensor]) -> DraftBody:
         """The body of a module's next run. Runs are recorded in the order in which they were."""
@@ -53,6 +55,21 @@ class _Lifter:
     def is_elsewhere(self, child: Traced, around: Traced) -> bool:
         """A module without parameters may be called everywhere: it is as many layers."""
         return bool(child.module.state_dict()) and self._around.setdefault(child, around) is not around
+
+    def understood(self, module: Traced) -> None:
+        self._understood.add(module)
+
+    def notes(self, root: Traced) -> tuple[Refusal, ...]:
+        """What is left out of modules that do something else in training."""
+        found = {root: None} | _inside(root)
+        return tuple(note for module in found if module not in self._understood for note in module.notes)
+
+
+def _inside(module: Traced) -> dict[Traced, None]:
+    found: dict[Traced, None] = {}
+    for child in module.children.values():
+        found |= {child: None} | _inside(child)
+    return found
 
 
 def _unused(module: nn.Module, finisher: Finisher) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.dropping import Unknown, dropping
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.leaves import Parametrization, arguments_of, own_layer, parametrization_of, word_of, written
 from cnndsl.importing.lift.rules import Rule, rule_of
 from cnndsl.importing.lift.step import Step, Unsaid, short
@@ -30,6 +31,9 @@ class Lifter(Protocol):
 
     def is_elsewhere(self, child: Traced, around: Traced) -> bool:
         """Whether a module with parameters was called by another module before."""
+
+    def understood(self, module: Traced) -> None:
+        """Takes that it is known what a module does in training."""
 
 
 class Writer:
@@ -166,6 +170,7 @@ class Writer:
                 word, said = dropping(child.module, len(x.shape))
             except Unknown as fault:
                 raise Unsaid(f"`{child.kind}` {fault}") from None
+            self._lifter.understood(child)
             if word:
                 return self._draft(operation, word, said, (x,), x.shape)
         return self._draft(operation, "Identity", {}, (x,), x.shape)
@@ -213,7 +218,12 @@ class Writer:
 def _in_training(operation: Operation, rule: Rule) -> dict[str, Any]:
     """The arguments that differ in training, by the names of the rule."""
     _, *names = signature(rule).parameters
-    return {key if isinstance(key, str) else names[key]: value for key, value in operation.training.items()}
+    found = {}
+    for key, trained in operation.training.items():
+        given = operation.keywords.get(key) if isinstance(key, str) else operation.arguments[key]
+        if value(given) != value(trained):
+            found[key if isinstance(key, str) else names[key]] = trained
+    return found
 
 
 def _tensors(module: Any, renames: Mapping[str, str]) -> list[str]:

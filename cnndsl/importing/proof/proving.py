@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import torch
@@ -38,10 +38,10 @@ class Proof:
     difference in double precision. ``names`` are the module's names of the spec's tensors, and ``spare`` its tensors
     that the spec leaves out. ``training`` is false if the module does not run in training mode."""
 
-    network: Network
+    network: Network = field(repr=False)
     shapes: tuple[tuple[Shape, ...], ...]
     inexact: dict[str, float]
-    names: Mapping[str, str]
+    names: Mapping[str, str] = field(repr=False)
     spare: tuple[str, ...]
     training: bool
 
@@ -54,22 +54,22 @@ class Unequal(Unspeakable):
         self.text = text
 
 
-def prove(text: str, module: nn.Module, inputs: Sequence[Shape], *, left_out: Collection[str] = ()) -> Proof:
+def prove(text: str, module: nn.Module, inputs: Mapping[str, Shape], *, left_out: Collection[str] = ()) -> Proof:
     """Compares the network of a spec with a module: names, shapes and kinds of tensors; outputs in evaluation and all
     gradients at two sizes and with batches of one and two samples; outputs in training mode, and the statistics after
     it. All are equal bit for bit, or differ by rounding that vanishes in double precision.
 
-    ``inputs`` are shapes that the module takes, without the batch. The module may have more tensors below the
-    paths in ``left_out``. Constant weights and statistics are drawn, so that a zero hides nothing. The module stays as
-    it is. Raises :class:`Unequal`.
+    ``inputs`` are shapes that the module takes, without the batch, by the names of its arguments. The module may have
+    more tensors below the paths in ``left_out``. Constant weights and statistics are drawn, so that a zero hides
+    nothing. The module stays as it is. Raises :class:`Unequal`.
     """
-    return _Prover(text, module, left_out).run(inputs)
+    return _Prover(text, module, tuple(inputs), left_out).run([*inputs.values()])
 
 
 class _Prover:
     """``theirs`` is the module with the tensors of the comparison; :meth:`_ours` is the spec's at any size."""
 
-    def __init__(self, text: str, module: nn.Module, left_out: Collection[str]) -> None:
+    def __init__(self, text: str, module: nn.Module, inputs: Sequence[str], left_out: Collection[str]) -> None:
         self.text = text
         self.network = self._compiled()
         self.renamer = Renamer(self.network.graph.document.rename)
@@ -80,8 +80,10 @@ class _Prover:
             check_settings(ours, module, self.renamer)
         except Misfit as error:
             raise self._unequal(str(error)) from None
+        # Drawing weights that are replaced takes time. Only layers of users may have tensors that nobody replaces.
+        self.device = torch.device("cpu" if own_layers(self.network.graph) else "meta")
         called = {name: name for name in self.counterparts.names.values()}
-        self.theirs = Side(module, perturbed(module), called)
+        self.theirs = Side(module, perturbed(module), called, inputs)
         self.inexact: dict[str, float] = {}
         self.refused = ""
 
@@ -119,8 +121,8 @@ class _Prover:
         elaboration = elaborate(replace(document, inputs=inputs))
         if elaboration.graph is None:
             raise SpecError(elaboration.faults)
-        names, device = self.counterparts.names, torch.device("cpu" if own_layers(elaboration.graph) else "meta")
-        with device:  # where layers of ours need no time to draw weights
+        names = self.counterparts.names
+        with self.device:
             module = Network(elaboration.graph).module()
         tensors = {
             own: self.theirs.tensors[names[own]] if own in names else tensor
@@ -138,6 +140,9 @@ class _Prover:
             wanted = way(self.theirs, inputs)
         except Exception as error:
             self.refused = cause(error)
+            return False
+        if any(len(output) != batch for output in wanted.outputs if output.dim()):
+            self.refused = "an output has another batch than the input"  # as after `view(-1, 400)`
             return False
         where = f"on {_said([tuple(tensor.shape) for tensor in inputs])}{' in training' if way is trained else ''}"
         try:

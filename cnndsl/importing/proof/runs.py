@@ -16,6 +16,7 @@ from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnndsl.importing.proof.samples import tensors_in
+from cnndsl.importing.tracing.inputs import arranged
 
 
 def as_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -34,16 +35,18 @@ class Ran:
 @dataclass(frozen=True)
 class Side:
     """One of two networks. ``tensors`` take the place of its parameters and buffers, under its own names, and
-    ``called`` has the names that both sides share."""
+    ``called`` has the names that both sides share. ``inputs`` are paths in the arguments of ``forward``, as for
+    :func:`~cnndsl.importing.trace.trace`; without any, inputs are given one after the other."""
 
     module: nn.Module
     tensors: Mapping[str, Tensor]
     called: Mapping[str, str]
+    inputs: Sequence[str] = ()
 
     def as_type(self, dtype: torch.dtype) -> Side:
         """The same with all real numbers in another precision."""
         made = {name: as_type(tensor, dtype) for name, tensor in self.tensors.items()}
-        return Side(self.module, made, self.called)
+        return Side(self.module, made, self.called, self.inputs)
 
 
 def evaluated(side: Side, inputs: Sequence[Tensor]) -> Ran:
@@ -71,7 +74,9 @@ def trained(side: Side, inputs: Sequence[Tensor]) -> Ran:
 
 def run(side: Side, tensors: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
     """The outputs of a network. A layer in place changes no input."""
-    return tensors_in(functional_call(side.module, dict(tensors), tuple(tensor.clone() for tensor in inputs)))
+    copies = [tensor.clone() for tensor in inputs]
+    given = arranged(side.module, dict(zip(side.inputs, copies))) if side.inputs else (tuple(copies), {})
+    return tensors_in(functional_call(side.module, dict(tensors), *given))
 
 
 def _copies(side: Side) -> dict[str, Tensor]:

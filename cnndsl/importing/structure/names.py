@@ -57,8 +57,8 @@ def _as_one(name: str) -> str:
 
 class Names(Record, frozen=True, eq=False):
     """``modules`` has the names of modules by those in Python, "" for those that are called by their index. ``inputs``
-    are the names of several inputs, ``steps`` those that steps of nodes have, and ``tensors`` those by which tensors are
-    fetched. ``outputs`` are the names of several outputs, and ``copies`` those tensors among them that get their name in
+    are the names of several inputs, ``steps`` those of nodes as steps, and ``tensors`` those by which tensors are
+    fetched. ``outputs`` are the names of several outputs, and ``copies`` the tensors among them that get their name in
     a step of its own."""
 
     modules: Mapping[str, str]

@@ -10,6 +10,8 @@ from cnndsl.importing.recorded import Tensor, Traced
 from cnndsl.importing.structure.flow import carried, is_merge
 from cnndsl.record import Record
 
+#: The most layers of a shortcut.
+_SHORT = 4
 #: Merges whose operands may change places.
 SYMMETRIC = ("add", "multiply", "maximum", "minimum")
 
@@ -69,11 +71,11 @@ def makes(pieces: Pieces) -> Iterator[Node]:
 
 
 def is_residual(join: Join) -> bool:
-    """Whether a sum is written as a residual: both sides begin with the current tensor, and one is longer."""
+    """Whether a sum is written as a residual: both sides begin with the current tensor, one is short and one longer."""
     if join.node.word != "add" or len(join.arms) != 2 or len({tensor.shape for tensor in join.node.inputs}) > 1:
         return False
-    first, second = join.arms
-    return all(map(_starts_here, join.arms)) and layers(first) != layers(second)
+    shorter, longer = sorted(map(layers, join.arms))
+    return shorter < longer and shorter <= _SHORT and all(map(_starts_here, join.arms))
 
 
 def _starts_here(pieces: Pieces) -> bool:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 from msgspec.structs import replace
 
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
-from cnndsl.importing.structure.flow import flow_of
+from cnndsl.importing.structure.flow import Flow, flow_of
 
-#: Merges of many operands, which torch takes one after another.
-_LEFT = ("add", "multiply")
+#: Merges that are written as one if they are in each other.
+_FLAT = ("add", "multiply", "concat")
 
 
 def simplified(body: Body) -> Body:
@@ -139,29 +139,28 @@ def _dim(node: Node) -> int:
 
 
 def _flattened(body: Body) -> Body:
-    """``(a + b) + c`` as one sum of three, if all of them come from one tensor, or from nothing in common."""
+    """``(a + b) + c`` as one sum of three, and concats in concats as one, if all operands come from one tensor, or from
+    nothing in common. Nothing else may take the inner one."""
     flow = flow_of(body)
-    makers = dict(flow.makers)
-    gone: set[Node] = set()
+    made = {**flow.makers}
+    gone: set[Tensor] = set()
     for node in body.nodes:
-        inner = makers.get(node.inputs[0]) if node.word in _LEFT else None
-        if inner is None or inner.word != node.word or not _is_one_of(flow.takers[flow.maker(inner.outputs[0])], node):
-            continue
-        if flow.waist[flow.maker(inner.outputs[0])] is not flow.waist[flow.maker(node.outputs[0])]:
-            continue
-        if inner.outputs[0] in body.outputs.values() or inner.outputs[0] in node.inputs[1:]:
-            continue
-        gone.add(inner)
-        makers[node.outputs[0]] = replace(node, inputs=(*inner.inputs, *node.inputs[1:]))
-    return replace(body, nodes=tuple(_current(body.nodes, makers, gone)))
+        operands: list[Tensor] = []
+        for number, tensor in enumerate(made[node.outputs[0]].inputs if node.word in _FLAT else ()):
+            inner = made.get(tensor)
+            if inner and (number == 0 or node.word == "concat") and _is_part(flow, flow.makers[tensor], node):
+                gone.add(tensor)
+                operands += inner.inputs
+            else:
+                operands.append(tensor)
+        if operands:
+            made[node.outputs[0]] = replace(node, inputs=tuple(operands))
+    nodes = [made[node.outputs[0]] for node in body.nodes if node.outputs and node.outputs[0] not in gone]
+    return replace(body, nodes=tuple(nodes))
 
 
-def _is_one_of(takers: Iterable[Node], node: Node) -> bool:
-    return [*takers] == [node]
-
-
-def _current(nodes: Iterable[Node], makers: Mapping[Tensor, Node], gone: set[Node]) -> Iterator[Node]:
-    for node in nodes:
-        now = makers[node.outputs[0]] if node.outputs else node
-        if now not in gone:
-            yield now
+def _is_part(flow: Flow, inner: Node, outer: Node) -> bool:
+    """Whether a merge only makes an operand of another one of its kind, and both come from one tensor."""
+    is_alone = flow.takers[inner] == (outer,) and outer.inputs.count(inner.outputs[0]) == 1
+    is_alike = inner.word == outer.word and _dim(inner) == _dim(outer) and flow.waist[inner] is flow.waist[outer]
+    return is_alone and is_alike and inner not in flow.results

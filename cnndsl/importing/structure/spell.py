@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from cnndsl.importing.body import Node
+from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.names import Names
 from cnndsl.importing.structure.pieces import Fetch, Join, Pieces, Run, by_name, is_residual
 from cnndsl.importing.tree import Arm, Branch, Call, From, Named, Residual, Reuse, Step, Steps
@@ -11,19 +14,30 @@ from cnndsl.layers import LAYERS
 
 def spelled(pieces: Pieces, names: Names) -> Steps:
     speller = _Speller(names)
-    copies = (step for tensor, name in names.copies for step in (From(names.tensors[tensor]), Named(name)))
-    return (*speller.steps(pieces), *copies)
+    steps = speller.steps(pieces)
+    left = ((tensor, name) for tensor, name in names.copies if tensor not in speller.copied)
+    return (*steps, *(step for tensor, name in left for step in (From(names.tensors[tensor]), Named(name))))
 
 
 class _Speller:
-    """Writes the pieces of one body in order. ``ran`` has the modules that have run."""
+    """Writes the pieces of one body in order. ``ran`` has the modules that have run, ``copied`` the outputs that have
+    got a name of their own."""
 
     def __init__(self, names: Names) -> None:
         self.names = names
         self.ran: set[str] = set()
+        self.copied: set[Tensor] = set()
 
     def steps(self, pieces: Pieces) -> Steps:
-        return tuple(self._step(piece) for piece in pieces)
+        return tuple(step for piece in pieces for step in (self._step(piece), *self._copies(piece)))
+
+    def _copies(self, piece: Run | Fetch | Join) -> Iterator[Step]:
+        """The names of outputs that a step has just made."""
+        now = piece.tensor if isinstance(piece, Fetch) else piece.node.outputs[-1]
+        for tensor, name in self.names.copies if now not in self.copied else ():
+            if tensor is now:
+                yield Named(name)
+        self.copied.add(now)
 
     def _step(self, piece: Run | Fetch | Join) -> Step:
         match piece:

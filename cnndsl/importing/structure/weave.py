@@ -68,10 +68,15 @@ class _Loom:
         if not is_merge(node):
             return self._end(missing[0]) if missing else current
         starts = {self._start(tensor, current) for tensor in missing}
-        if starts == {current} and len(missing) == 1:
+        is_operand = not starts.isdisjoint(node.inputs)
+        if len(missing) == 1 and (starts == {current} or (not is_operand and self._is_long(*missing))):
             return missing[0]
-        is_shared = len(starts) == 1 and (len(missing) > 1 or not starts.isdisjoint(node.inputs))
-        return starts.pop() if is_shared else current
+        return starts.pop() if len(starts) == 1 and (len(missing) > 1 or is_operand) else current
+
+    def _is_long(self, tensor: Tensor) -> bool:
+        """Whether it takes more than one step to make a tensor of earlier ones."""
+        node = self.flow.makers[tensor]
+        return any(other not in self.ran for other in node.inputs)
 
     def _end(self, tensor: Tensor) -> Tensor:
         """The tensor that is the current one after what makes a tensor: the last output."""
@@ -98,9 +103,9 @@ class _Loom:
 
 
 def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
-    """The tensors that are made on the way, in the order in which they were made: those that several steps take or that
-    one takes by name, and those that a merge takes which is not nested if another such merge is on the way to them. At
-    last the outputs."""
+    """The tensors that are made on the way, in the order in which they were made, and at last the outputs: what several
+    steps take or one takes by name, what modules with several outputs make, and what a merge takes which is not nested
+    if another such merge is on the way to it."""
     owner: dict[Maker, Node] = {}
     for merge in sorted(nested, key=lambda node: -flow.order[node]):
         for node in flow.between(nested[merge], merge):
@@ -115,7 +120,8 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
         takers = {owner.get(node, node) for node in flow.takers[maker]}
         is_named = any(by_name(node) for node in takers)
         is_operand = any(is_merge(node) and node not in nested for node in takers)
-        if len(takers) != 1 or maker in results or is_named or (is_crossing and is_operand):
+        is_one = len(takers) == len(maker.outputs) == 1
+        if not is_one or maker in results or is_named or (is_crossing and is_operand):
             yield maker.outputs[-1]
         elif is_crossing:
             crossing.add(maker)

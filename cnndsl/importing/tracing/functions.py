@@ -42,10 +42,10 @@ def _names() -> dict[Any, str]:
 
 
 def canonical(function: Any) -> str:
-    """"torch.Tensor.add", "torch.nn.functional.relu"; a property is named as a method: "torch.Tensor.shape"."""
+    """ "torch.Tensor.add", "torch.nn.functional.relu"; a property is named as a method: "torch.Tensor.shape"."""
     owner = getattr(function, "__self__", None)
     if getattr(function, "__name__", "") in ("__get__", "__set__") and hasattr(owner, "__objclass__"):
-        return f"torch.Tensor.{owner.__name__}"
+        return f"torch.Tensor.{owner.__name__}"  # type: ignore[union-attr]
     try:
         known = _names().get(function)
     except TypeError:

@@ -26,7 +26,7 @@ class Changes:
 
 
 def _memory(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
+    return int(tensor.untyped_storage()._cdata)
 
 
 def _overlap(tensor: torch.Tensor, changed: torch.Tensor, except_in: torch.Tensor | None) -> bool:

@@ -27,7 +27,9 @@ class Modules:
         for module, path in _walk(root):
             self.paths.setdefault(module, []).append(path)
         self.leaves = {module for module in self.paths if type(module).__name__ in leaves or is_layer(module)}
-        self.scripted = [_scripted(paths[0]) for m, paths in self.paths.items() if isinstance(m, torch.jit.ScriptModule)]
+        self.scripted = [
+            _scripted(paths[0]) for m, paths in self.paths.items() if isinstance(m, torch.jit.ScriptModule)
+        ]
         self._relative: dict[tuple[nn.Module, nn.Module], str] = {}
 
     def relative(self, caller: nn.Module, module: nn.Module) -> str:
@@ -48,7 +50,9 @@ class Modules:
 
 def _scripted(path: str) -> Refusal:
     message = "a module compiled by `torch.jit.script` or `torch.jit.trace` cannot be looked into"
-    return Refusal(Code.OPERATION, message, None, "import the Python class from which it was made", path, "ScriptModule")
+    return Refusal(
+        Code.OPERATION, message, None, "import the Python class from which it was made", path, "ScriptModule"
+    )
 
 
 def _walk(root: nn.Module) -> Iterator[tuple[nn.Module, str]]:

@@ -6,22 +6,10 @@ import math
 import operator
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import reduce
 from typing import Any
 
 from cnndsl.importing.recorded import Arithmetic, Formula, Number
-
-
-class Whole(int):
-    """An int with its formula."""
-
-    formula: Formula
-
-
-class Real(float):
-    """A float with its formula."""
-
-    formula: Formula
-
 
 #: Told of each number of which Python makes a plain one, whatever its class says: ``int(x)``, ``len(x)``.
 _told: list[Callable[[Number], None]] = []
@@ -42,44 +30,23 @@ def made_plain(value: Any, formula: Formula) -> Any:
     return value
 
 
-def whole(value: int, formula: Formula) -> Whole:
-    number = Whole(value)
-    number.formula = formula
-    return number
-
-
-def formula_of(value: Any) -> Formula:
-    """Raises AttributeError for what is not a number."""
-    return value.formula if isinstance(value, (Whole, Real)) else value  # type: ignore[no-any-return]
-
-
-def number(value: Whole | Real) -> Number:
-    """As data, with a plain value."""
-    plain = int.__int__(value) if isinstance(value, int) else float.__float__(value)
-    return Number(plain, value.formula)
-
-
-def product(numbers: tuple[int, ...]) -> int:
-    """Of at least one number."""
-    result = numbers[0]
-    for factor in numbers[1:]:
-        result = result * factor
-    return result
+def _plain(value: Any) -> Any:
+    match value:
+        case Whole():
+            return int.__int__(value)
+        case Real():
+            return float.__float__(value)
+    return value
 
 
 def _computed(value: Any, sign: str, *operands: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return value
-    result = Whole(value) if isinstance(value, int) else Real(value)
-    result.formula = Arithmetic(sign, tuple(map(formula_of, operands)))
-    return result
+    formula = Arithmetic(sign, tuple(map(formula_of, operands)))
+    return whole(value, formula) if isinstance(value, int) else _real(value, formula)
 
 
-def _plain(value: Any) -> Any:
-    return number(value).value if isinstance(value, (Whole, Real)) else value
-
-
-def _binary(sign: str, function: Callable[[Any, Any], Any], reflected: bool) -> Callable[[Any, Any], Any]:
+def _binary(sign: str, function: Callable[[Any, Any], Any], reflected: bool = False) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if not isinstance(other, (int, float)):
             return NotImplemented
@@ -93,24 +60,70 @@ def _unary(sign: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda self: _computed(function(_plain(self)), sign, self)
 
 
-def _rounded(self: Any, digits: int | None = None) -> Any:
-    return _computed(round(_plain(self)), "round", self) if digits is None else round(_plain(self), digits)
+class _Computing:
+    """Operators that keep the formula."""
+
+    formula: Formula
+
+    __add__ = _binary("+", operator.add)
+    __radd__ = _binary("+", operator.add, reflected=True)
+    __sub__ = _binary("-", operator.sub)
+    __rsub__ = _binary("-", operator.sub, reflected=True)
+    __mul__ = _binary("*", operator.mul)
+    __rmul__ = _binary("*", operator.mul, reflected=True)
+    __truediv__ = _binary("/", operator.truediv)
+    __rtruediv__ = _binary("/", operator.truediv, reflected=True)
+    __floordiv__ = _binary("//", operator.floordiv)
+    __rfloordiv__ = _binary("//", operator.floordiv, reflected=True)
+    __mod__ = _binary("%", operator.mod)
+    __rmod__ = _binary("%", operator.mod, reflected=True)
+    __neg__ = _unary("neg", operator.neg)
+    __ceil__ = _unary("ceil", math.ceil)
+    __floor__ = _unary("floor", math.floor)
+    __trunc__ = _unary("int", int)
+
+    def __pos__(self) -> Any:
+        return self
+
+    def __round__(self, digits: int | None = None) -> Any:
+        return _computed(round(_plain(self)), "round", self) if digits is None else round(_plain(self), digits)
+
+    def __int__(self) -> int:
+        return made_plain(int(_plain(self)), Arithmetic("int", (self.formula,)))  # type: ignore[no-any-return]
+
+    def __float__(self) -> float:
+        return made_plain(float(_plain(self)), self.formula)  # type: ignore[no-any-return]
 
 
-def _complete(kind: type) -> None:
-    """Gives a class the operators."""
-    for sign, name in (("+", "add"), ("-", "sub"), ("*", "mul"), ("/", "truediv"), ("//", "floordiv"), ("%", "mod")):
-        setattr(kind, f"__{name}__", _binary(sign, getattr(operator, name), reflected=False))
-        setattr(kind, f"__r{name}__", _binary(sign, getattr(operator, name), reflected=True))
-    kind.__neg__ = _unary("neg", operator.neg)  # type: ignore[attr-defined]
-    kind.__ceil__ = _unary("ceil", math.ceil)  # type: ignore[attr-defined]
-    kind.__floor__ = _unary("floor", math.floor)  # type: ignore[attr-defined]
-    kind.__trunc__ = _unary("int", int)  # type: ignore[attr-defined]
-    kind.__round__ = _rounded  # type: ignore[attr-defined]
-    kind.__int__ = lambda self: made_plain(int(_plain(self)), Arithmetic("int", (self.formula,)))  # type: ignore[attr-defined]
-    kind.__float__ = lambda self: made_plain(float(_plain(self)), self.formula)  # type: ignore[attr-defined]
-    kind.__pos__ = lambda self: self  # type: ignore[attr-defined]
+class Whole(_Computing, int):  # type: ignore[misc]  # int declares more overloads
+    """An int with its formula."""
 
 
-_complete(Whole)
-_complete(Real)
+class Real(_Computing, float):  # type: ignore[misc]
+    """A float with its formula."""
+
+
+def whole(value: int, formula: Formula) -> Whole:
+    number = Whole(value)
+    number.formula = formula
+    return number
+
+
+def _real(value: float, formula: Formula) -> Real:
+    number = Real(value)
+    number.formula = formula
+    return number
+
+
+def formula_of(value: Any) -> Formula:
+    return value.formula if isinstance(value, (Whole, Real)) else value
+
+
+def number(value: Whole | Real) -> Number:
+    """As data, with a plain value."""
+    return Number(_plain(value), value.formula)
+
+
+def product(numbers: tuple[int, ...]) -> int:
+    """Of at least one number."""
+    return reduce(operator.mul, numbers)

@@ -154,10 +154,10 @@ class Recorder(TorchFunctionMode):
     def _name_tensors(self, frame: FrameType) -> None:
         """Tensors are called after the variables that hold them."""
         for name, value in frame.f_locals.items():
-            if type(value) is torch.Tensor and (known := self._known.get(id(value))):
-                if isinstance(known.what, Tensor) and not known.what.name and known.version == value._version:
-                    # The variable is only seen at the next operation, when others already hold the record.
-                    msgspec.structs.force_setattr(known.what, "name", name)
+            known = self._known.get(id(value)) if type(value) is torch.Tensor else None
+            if known and isinstance(known.what, Tensor) and not known.what.name and known.version == value._version:
+                # The variable is only seen at the next operation, when others already hold the record.
+                msgspec.structs.force_setattr(known.what, "name", name)
 
     # Functions
 
@@ -272,7 +272,7 @@ class Recorder(TorchFunctionMode):
                 self.new(tensor, Tensor(tuple(tensor.shape)))
             elif isinstance(known.what, Tensor):
                 caller.seen.add(known.what)
-        self._add(Operation("module", path, *sources, self.recorded(result, place), place))
+        self._add(Operation("module", path, sources[0], sources[1], self.recorded(result, place), place))
         return result
 
     def _layer(self, original: Any, module: nn.Module, args: Args, kwargs: Keywords) -> tuple[Any, list[torch.Tensor]]:

@@ -74,7 +74,9 @@ def _differs(a: Any, b: Any) -> Any:
 
 
 def _arguments(operation: Operation) -> dict[str | int, Any]:
-    return {**dict(enumerate(operation.arguments)), **operation.keywords}
+    found: dict[str | int, Any] = dict(enumerate(operation.arguments))
+    found.update(operation.keywords.items())
+    return found
 
 
 def _paired(use: Use, other: Use, compared: Callable[[Operation, Operation, _Pair], Operation]) -> Use:

@@ -64,7 +64,10 @@ def _torchvision(modules: Any) -> Iterator[tuple[Any, str, FunctionType]]:
         return
     functions = {name: value for name, value in vars(ops).items() if isinstance(value, FunctionType)}
     files = {kind.__module__ for module in modules for kind in type(module).__mro__}
-    namespaces = [ops, *(sys.modules[file] for file in files | {f.__module__ for f in functions.values()} if file in sys.modules)]
+    namespaces = [
+        ops,
+        *(sys.modules[file] for file in files | {f.__module__ for f in functions.values()} if file in sys.modules),
+    ]
     for namespace in namespaces:
         for name, function in functions.items():
             if vars(namespace).get(name) is function:

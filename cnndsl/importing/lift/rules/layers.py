@@ -83,7 +83,7 @@ def batch_norm(
     state = _affine(step, weight, bias)
     if running_mean is not None:
         state |= {"running_mean": _held(step, running_mean), "running_var": _held(step, running_var)}
-        if not trains and (weight is None or not weight.is_parameter):
+        if not trains:
             return _frozen(step, x, state, eps)
     return step.layer(
         f"BatchNorm{max(len(x.shape) - 2, 1)}d", x, state=state, eps=eps, momentum=step.trains("momentum", momentum),

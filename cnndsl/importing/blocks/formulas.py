@@ -11,6 +11,8 @@ from fractions import Fraction
 from itertools import chain, combinations, permutations
 from typing import Any
 
+from msgspec.structs import replace
+
 from cnndsl.emit.source.expr import NONE, Call, Expr, Index, Lit, Op, Ref, same, weight
 from cnndsl.importing.alike import ABSENT, alike_values
 from cnndsl.record import Record
@@ -23,11 +25,13 @@ _USUAL = (1, 2, 3, 4, 6, 8, 16, 32)
 
 
 class Known(Record, frozen=True):
-    """A variable with its value in each use, ABSENT if it has none there. ``cost`` is added to that of a formula."""
+    """A variable with its value in each use, ABSENT if it has none there. ``cost`` is added to that of a formula.
+    ``second`` ones are on the right side of a comparison."""
 
     expr: Expr
     values: tuple[Any, ...]
     cost: int = 0
+    second: bool = False
 
 
 class Formula(Record, frozen=True):
@@ -58,7 +62,7 @@ def simplest(target: Sequence[Any], known: Sequence[Known]) -> Formula | None:
 
 
 def _restricted(known: Known, rows: Sequence[int]) -> Known:
-    return Known(known.expr, tuple(known.values[row] for row in rows), known.cost)
+    return replace(known, values=tuple(known.values[row] for row in rows))
 
 
 def _elements(known: Iterable[Known]) -> Iterator[Known]:
@@ -285,7 +289,8 @@ def _tests(known: Sequence[Known]) -> Iterator[_Test]:
             yield _Test(Formula(Op("not", (one.expr,)), (one,)), tuple(not value for value in one.values), False)
         else:
             yield from _with_literals(one)
-    for one, other in combinations(known, 2):
+    for pair in combinations(known, 2):
+        one, other = sorted(pair, key=lambda each: each.second)
         if all(map(_is_number, (*one.values, *other.values))):
             equal = tuple(a == b for a, b in zip(one.values, other.values))
             yield _Test(Formula(_op("==", one.expr, other.expr), (one, other)), equal, False)

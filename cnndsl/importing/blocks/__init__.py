@@ -9,8 +9,10 @@ from typing import Any
 from msgspec.structs import replace
 
 from cnndsl.importing.alike import Defaults, alike, of_layers
-from cnndsl.importing.explain import Explained, Use, explained, length
-from cnndsl.importing.names import block_name
+from cnndsl.importing.blocks.length import length
+from cnndsl.importing.blocks.names import block_name
+from cnndsl.importing.blocks.spelling import Explained, explained
+from cnndsl.importing.blocks.use import Use
 from cnndsl.importing.tree import Arguments, Block, bare
 from cnndsl.record import Record
 
@@ -92,7 +94,7 @@ def _group(numbers: tuple[int, ...], uses: Sequence[Use], defaults: Defaults) ->
     if any(_ends(use) != _ends(chosen[0]) for use in chosen):
         return None
     found = alike([use.tree.steps for use in chosen], True, defaults)
-    return None if found is None else _Group(numbers, explained("", found, chosen))
+    return None if found is None else _Group(numbers, explained(found, chosen))
 
 
 def _joined(groups: list[_Group], uses: Sequence[Use], defaults: Defaults) -> list[_Group]:

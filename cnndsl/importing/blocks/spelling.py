@@ -1,0 +1,188 @@
+"""Explained slots as the text of a block: its parameters, its ``let``, and what is written for each hole."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+
+from cnndsl.emit.source.expr import Expr, Ref, free_names, substitute
+from cnndsl.importing.alike import ABSENT, Alike, Hole, alike_values, filled, of_layers
+from cnndsl.importing.blocks.names import free
+from cnndsl.importing.blocks.search import Search, given, has, kept, sizes_in
+from cnndsl.importing.blocks.slots import Slot, slots_of, with_optional_layers
+from cnndsl.importing.blocks.use import Column, Use
+from cnndsl.importing.tree import Arguments, Block, LayerValue, Let, Parameter, Steps, walk
+from cnndsl.record import Record
+
+#: Arguments that say how wide a layer is: what most uses give is no default.
+_WIDTHS = ("out_channels", "out_features")
+#: What sizes of the input are called in a ``let``.
+_SIZES = {"input.channels": "width", "input.features": "width"}
+
+
+class Explained(Record, frozen=True):
+    """A block, and the arguments of each use."""
+
+    block: Block
+    calls: tuple[Arguments, ...]
+
+
+def explained(found: Alike, uses: Sequence[Use]) -> Explained:
+    """The block of uses whose trees are ``found``, without a name yet, and how each use calls it."""
+    slots = slots_of(found.holes)
+    steps = with_optional_layers(found.steps, slots)
+    search = Search(uses, slots, {name for step in walk(steps) for name in _bound(step)})
+    search.run()
+    spelling = _Spelling(search)
+    steps = spelling.spelled(steps)
+    parameters = spelling.signature()
+    calls = tuple(_call(parameters, search.parameters, row) for row in range(len(uses)))
+    tree = uses[0].tree
+    return Explained(Block("", parameters, steps, tree.inputs, tree.outputs), calls)
+
+
+def _bound(step: Any) -> tuple[str, ...]:
+    """The names that a step binds."""
+    return tuple(name for name, _ in step.values) if isinstance(step, Let) else getattr(step, "names", ())
+
+
+def _call(parameters: Sequence[Parameter], values: Mapping[str, Column], row: int) -> Arguments:
+    """The arguments of a use: those that are not the default."""
+    given = [(parameter, values[parameter.name][row]) for parameter in parameters]
+    return tuple(
+        (parameter.name, value)
+        for parameter, value in given
+        if value is not ABSENT and (parameter.required or not alike_values(value, parameter.default))
+    )
+
+
+class _Spelling(Struct):
+    """``lets`` are the formulas that are written once, by name."""
+
+    search: Search
+    lets: dict[str, Expr] = field(default_factory=dict)
+
+    def spelled(self, steps: Steps) -> Steps:
+        """The steps with what explains each hole, after the ``let`` that this needs."""
+        self._keep_sizes()
+        self._name()
+        found = {hole.variable.name: self._at(hole, slot.expr) for slot in self.search.slots for hole in slot.holes}
+        made = filled(steps, found)
+        return (Let(tuple(self.lets.items())), *made) if self.lets else made
+
+    # --- what is kept ----------------------------------------------------------------------------
+
+    def _keep_sizes(self) -> None:
+        """Sizes that some place needs which does not have them. A formula of these alone that is used once needs no
+        ``let`` of its own."""
+        sizes = self.search.sizes
+        for slot in self.search.slots:
+            if slot not in self.search.kept:
+                for size in sizes_in(free_names(slot.expr)):
+                    if not all(has(hole, size, sizes[size]) for hole in slot.holes):
+                        self.lets.setdefault(self._size_name(size), Ref(size))
+        for number, slot in enumerate(self.search.kept):
+            names = {self._size_name(size) for size in sizes_in(free_names(slot.expr))}
+            if len(slot.holes) == 1 and names and names <= {*self.lets}:
+                self._put(kept(number), slot.expr)
+
+    def _size_name(self, size: str) -> str:
+        return free(_SIZES.get(size, size.removeprefix("input.")), {*self.search.parameters, *self.search.taken})
+
+    def _put(self, variable: Ref, expr: Expr) -> None:
+        """Writes an expression where a variable is."""
+        for slot in self.search.slots:
+            slot.expr = substitute(slot.expr, {variable.name: expr})
+
+    # --- names -----------------------------------------------------------------------------------
+
+    def _name(self) -> None:
+        """Gives their names to the parameters that ``__init__`` does not know, and to the formulas in a ``let``."""
+        search = self.search
+        outer = [slot for slot in search.slots if slot.wanted == "channels"][-1:]
+        taken = {*search.parameters, *search.taken, *self.lets}
+        for slot in search.slots:
+            numbers = [number for number, one in enumerate(search.kept) if one is slot]
+            is_own = isinstance(slot.expr, Ref) and slot.expr.name.startswith("own ")
+            if not is_own and not (numbers and self._is_let(slot)):
+                continue
+            name = free("inner" if slot.wanted == "channels" and slot not in outer else slot.wanted, taken)
+            taken.add(name)
+            if is_own:
+                self._rename(slot.expr, name)
+            else:
+                self.lets[name] = self._in_let(slot.expr)
+                slot.expr = Ref(name)
+                self._put(kept(numbers[0]), Ref(name))
+
+    def _is_let(self, slot: Slot) -> bool:
+        sizes = sizes_in(free_names(slot.expr))
+        return len(slot.holes) > 1 or not {self._size_name(size) for size in sizes} <= {*self.lets}
+
+    def _rename(self, variable: Any, name: str) -> None:
+        parameters = self.search.parameters
+        renamed = {name if old == variable.name else old: values for old, values in parameters.items()}
+        parameters.clear()
+        parameters.update(renamed)
+        self._put(variable, Ref(name))
+        self.lets = {old: substitute(expr, {variable.name: Ref(name)}) for old, expr in self.lets.items()}
+
+    # --- values ----------------------------------------------------------------------------------
+
+    def _in_let(self, expr: Expr) -> Expr:
+        """A formula at the beginning of the block."""
+        return self._with_sizes(expr, lambda size: True)
+
+    def _at(self, hole: Hole, expr: Expr) -> Expr:
+        """A formula where a hole is."""
+        return self._with_sizes(expr, lambda size: has(hole, size, self.search.sizes[size]))
+
+    def _with_sizes(self, expr: Expr, there: Any) -> Expr:
+        """A formula with the sizes of the block's input: those that are kept, or those of the tensor there."""
+        names: dict[str, Expr] = {}
+        for size in sizes_in(free_names(expr)):
+            name = self._size_name(size)
+            assert name in self.lets or there(size)
+            names[given(size).name] = Ref(name if name in self.lets else size)
+        return substitute(expr, names)
+
+    # --- parameters ------------------------------------------------------------------------------
+
+    def signature(self) -> tuple[Parameter, ...]:
+        """The parameters in the order of ``__init__``, then the others; those with a default at the end."""
+        names = [name for name in self.search.arguments if name in self.search.parameters]
+        names += [name for name in self.search.parameters if name not in names]
+        return tuple(sorted(map(self._parameter, names), key=lambda parameter: not parameter.required))
+
+    def _parameter(self, name: str) -> Parameter:
+        """A parameter. Its default is None if some uses have no layer there, torch's own, or what most uses give."""
+        values = self.search.parameters[name]
+        present = [value for value in values if value is not ABSENT]
+        counts = [sum(alike_values(value, other) for other in present) for value in present]
+        most = present[max(range(len(present)), key=counts.__getitem__)]
+        share = max(counts) / len(present)
+        plain = not (isinstance(most, LayerValue) and most.arguments)
+        if None in present and not (plain and share > 2 / 3):
+            return Parameter(name, None, False)
+        usual, is_wide = self._usual(name, present)
+        if usual is not ABSENT:
+            return Parameter(name, usual, False)
+        if plain and not is_wide and share > 1 / 2:
+            return Parameter(name, most, False)
+        return Parameter(name) if len(present) == len(values) else Parameter(name, _nothing(most), False)
+
+    def _usual(self, name: str, present: Sequence[Any]) -> tuple[Any, bool]:
+        """torch's own default of the argument that a parameter is, if several uses have it, else ABSENT; and whether
+        the parameter says how wide a layer is."""
+        holes = [hole for slot in self.search.slots if name in free_names(slot.expr) for hole in slot.holes]
+        own = [hole for slot in self.search.slots if slot.expr == Ref(name) for hole in slot.holes]
+        defaults = [of_layers(hole.word).get(hole.argument, ABSENT) for hole in own if hole.role == "argument"]
+        several = [default for default in defaults if sum(alike_values(value, default) for value in present) > 1]
+        return (several[0] if several else ABSENT), any(hole.argument in _WIDTHS for hole in holes)
+
+
+def _nothing(value: Any) -> Any:
+    """What a parameter is where nobody reads it."""
+    return type(value)(0) if isinstance(value, (int, float)) else None
