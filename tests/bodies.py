@@ -14,9 +14,8 @@ from typing import Any
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor, Traced
 from cnndsl.importing.structure import structured
-from cnndsl.importing.tree import Block, Branch, Call, From, Named, Residual, Reuse, Steps
+from cnndsl.importing.tree import Block, Branch, Call, From, Named, Residual, Reuse, Spec, Steps
 from cnndsl.importing.writing import written
-from cnndsl.importing.tree import Spec
 
 Value = tuple[float, ...]
 MERGES: dict[str, Callable[[float, float], float]] = {

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from emitting import torch_class
-from layer_matrix import cases, one_of_each, ran
+from layer_matrix import cases, one_of_each
 from lifted import compare, lifted, words
 from torch import Tensor, nn
 
@@ -159,7 +159,8 @@ FORMS: list[tuple[str, Callable[..., Any], str]] = [
     ("pad around", lambda x: F.pad(x, (1, 1, 1, 1), mode="circular"), "CircularPad2d"),
     ("pad to a multiple of 4", lambda x: F.pad(x, (0, (4 - x.shape[-1] % 4) % 4)), "ZeroPad1d"),
     ("interpolate", lambda x: F.interpolate(x, scale_factor=2), "Upsample"),
-    ("interpolate bilinear", lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True), "Upsample"),
+    ("interpolate corners", lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=True),
+     "Upsample"),
     ("interpolate to a tensor", lambda x: F.interpolate(F.max_pool2d(x, 2), size=x.shape[-2:]), "MaxPool2d Upsample"),
     ("interpolate to a height and width", lambda x: F.interpolate(F.max_pool2d(x, 2), size=(x.size(2), x.size(3)),
      mode="bilinear", align_corners=False), "MaxPool2d Upsample"),
@@ -259,7 +260,283 @@ def test_a_segmentation(name: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["resnet18d", "resnet50_gn", "mobilenetv3_small_050", "ghostnet_050", "hrnet_w18_small", "convnext_atto", "convnextv2_atto", "res2net50_14w_8s", "skresnet18", "tf_efficientnet_lite0", "resnest14d", "regnetx_002", "repvgg_a0", "dla34", "cspresnet50", "selecsls42", "ese_vovnet19b_slim", "starnet_s1", "mixnet_s", "xception41"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "resnet18d",
+        "resnet50_gn",
+        "mobilenetv3_small_050",
+        "ghostnet_050",
+        "hrnet_w18_small",
+        "convnext_atto",
+        "convnextv2_atto",
+        "res2net50_14w_8s",
+        "skresnet18",
+        "tf_efficientnet_lite0",
+        "resnest14d",
+        "regnetx_002",
+        "repvgg_a0",
+        "dla34",
+        "cspresnet50",
+        "selecsls42",
+        "ese_vovnet19b_slim",
+        "starnet_s1",
+        "mixnet_s",
+        "xception41",
+    ],
+)
 def test_a_network_of_timm(name: str) -> None:
     timm = pytest.importorskip("timm")
     compare(timm.create_model(name), (3, 64, 64), others=[(3, 96, 64)])
+
+
+# --- classes -------------------------------------------------------------------------------------
+
+
+class LayerScale(nn.Module):
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.gamma = nn.Parameter(torch.rand(dim))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gamma.view(1, -1, 1, 1)
+
+
+class NormAct(nn.BatchNorm2d):
+    """As in timm: it is a batch normalisation, and holds an activation."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__(channels)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, self.momentum, self.eps
+        )
+        return self.act(x)
+
+
+class SameConv(nn.Conv2d):
+    """As TensorFlow pads."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        sides: list[int] = []
+        for size, kernel, stride in zip(x.shape[:1:-1], self.kernel_size[::-1], self.stride[::-1]):
+            needed = max((-(-size // stride) - 1) * stride + kernel - size, 0)
+            sides += [needed // 2, needed - needed // 2]
+        return F.conv2d(F.pad(x, sides), self.weight, self.bias, self.stride)
+
+
+class Swish(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return F.silu(x)
+
+
+class Same(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x
+
+
+class Residual(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+        self.norm = NormAct(8)
+        self.same = Same()
+        self.act = Swish()
+        self.scale = LayerScale(8)
+        self.shift = nn.Parameter(torch.rand(8, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.shift * self.scale(self.act(self.same(self.norm(self.conv(x)))))
+
+
+def test_classes_that_hold_their_parameters_are_layers_of_the_module_around() -> None:
+    found = compare(Residual(), IMAGE)
+    names = [(node.word, node.name) for node in found.root.nodes]
+    assert names == [
+        ("Conv2d", "conv"), ("BatchNorm2d", "norm"), ("ReLU", ""), ("SiLU", "act"), ("Scale", "scale"),
+        ("Scale", "shift"), ("add", ""),
+    ]  # fmt: skip
+    assert found.rename == {"scale.weight": "scale.gamma", "shift.weight": "shift"}
+
+
+def test_names_that_are_alike_everywhere_are_one_pattern() -> None:
+    found = compare(nn.Sequential(Residual(), Residual()), IMAGE)
+    assert found.rename == {"**.scale.weight": "**.scale.gamma", "**.shift.weight": "**.shift"}
+
+
+def test_a_chain_keeps_the_numbers_of_its_layers() -> None:
+    """A class of two layers is a block there, and an identity is a layer."""
+    found = compare(nn.Sequential(Same(), Swish(), NormAct(8), LayerScale(8), nn.Conv2d(8, 4, 1)), IMAGE)
+    assert [(node.word, node.name) for node in found.root.nodes] == [
+        ("Identity", "0"), ("SiLU", "1"), ("", "2"), ("Scale", "3"), ("Conv2d", "4"),
+    ]  # fmt: skip
+    assert found.rename["2.bn.weight"] == "2.weight"
+
+
+def test_padding_that_follows_from_the_size_is_a_formula() -> None:
+    from cnndsl.emit.source.expr import text
+
+    found = compare(nn.Sequential(SameConv(8, 4, 3, stride=2)), IMAGE, others=[(8, 7, 9)])
+    pad, conv = found.root.nodes[0].body.nodes
+    assert (conv.word, conv.arguments) == ("Conv2d", {"out_channels": 4, "kernel_size": 3, "stride": 2})
+    left, right, *_ = map(text, pad.arguments["padding"])
+    assert "input.width" in left and "input.width" in right
+
+
+class Several(nn.Module):
+    """Functions with weights of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv_weight, self.conv_bias = nn.Parameter(torch.rand(4, 8, 3, 3)), nn.Parameter(torch.rand(4))
+        self.w = nn.Parameter(torch.rand(5, 4))
+        self.slope = nn.Parameter(torch.rand(4))
+        self.norm = nn.Linear(4, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.prelu(F.conv2d(x, self.conv_weight, self.conv_bias, padding=1), self.slope)
+        return F.linear(F.layer_norm(x.mean((2, 3)), (4,), self.norm.bias, None), self.w)
+
+
+def test_functions_with_own_parameters_are_layers_called_after_them() -> None:
+    found = compare(Several(), IMAGE, whole=False)
+    assert [(node.word, node.name) for node in found.root.nodes if node.name] == [
+        ("Conv2d", "conv"), ("PReLU", "slope"), ("LayerNorm", "norm.bias"), ("Linear", "w"),
+    ]  # fmt: skip
+    assert found.unused == ("norm.weight",)
+
+
+class Kept(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(8, 8, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x * 2
+        y = self.body(x)
+        return x + y
+
+
+def test_what_a_module_changes_in_place_is_changed_for_the_one_around() -> None:
+    compare(Kept(), IMAGE)
+
+
+class Shared(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.act = nn.Conv2d(8, 8, 1), nn.ReLU()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.act(self.conv(self.act(self.conv(x))))
+
+
+def test_a_layer_that_runs_twice_is_reused_if_it_has_parameters() -> None:
+    found = compare(Shared(), IMAGE)
+    nodes = [(node.word, node.name, node.reuse) for node in found.root.nodes]
+    assert nodes == [("Conv2d", "conv", False), ("ReLU", "", False), ("Conv2d", "conv", True), ("ReLU", "", False)]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("norm", [
+    nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm, nn.utils.weight_norm,
+    nn.utils.spectral_norm, lambda layer: nn.utils.weight_norm(layer, dim=None),
+    lambda layer: nn.utils.parametrizations.spectral_norm(layer, n_power_iterations=2, eps=1e-6),
+])  # fmt: skip
+def test_a_parametrization(norm: Callable[..., nn.Module]) -> None:
+    found = compare(nn.Sequential(norm(nn.Conv2d(8, 4, 3)), nn.Flatten(), norm(nn.Linear(64, 3))), IMAGE)
+    assert all(node.options["parametrization"] for node in found.root.nodes if node.word != "Flatten")
+
+
+# --- dropout -------------------------------------------------------------------------------------
+
+
+class DropPath(nn.Module):
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0:
+            return x
+        kept = x.new_empty(x.shape[0], *[1] * (x.dim() - 1)).bernoulli_(1 - self.rate)
+        return x * kept / (1 - self.rate)
+
+
+class Drops(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.path, self.none = nn.Conv2d(8, 8, 1), DropPath(0.25), DropPath(0.0)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x + self.none(self.path(self.conv(x)))
+        return F.dropout2d(F.dropout(x, 0.3, self.training), p=0.4, training=self.training, inplace=True)
+
+
+def test_what_is_dropped_in_training_is_a_layer() -> None:
+    found = compare(Drops(), IMAGE)
+    assert [(node.word, dict(node.arguments)) for node in found.root.nodes][1:] == [
+        ("StochasticDepth", {"p": 0.25, "mode": "row"}), ("add", {}), ("Dropout", {"p": 0.3}),
+        ("Dropout2d", {"p": 0.4, "inplace": True}),
+    ]  # fmt: skip
+    assert not found.warnings
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+#: Functions that no spec can say, and a part of the message.
+REFUSED: list[tuple[Callable[..., Any], str]] = [
+    (lambda x: x.mean(), "works on the batch"),
+    (lambda x: torch.cat([x, x], 0), "works on the batch"),
+    (lambda x: x.permute(1, 0, 2, 3), "works on the batch"),
+    (lambda x: x.view(-1, 6, 6), "works on the batch"),
+    (lambda x: x / 3, "`Tensor.div`"),
+    (lambda x: 1 / x, "a number divided by a tensor"),
+    (lambda x: x**3, "with the exponent 3"),
+    (lambda x: x.exp(), "`Tensor.exp` is not an operation of the language"),
+    (lambda x: x.detach() + x, "stops gradients"),
+    (lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "as attention does"),
+    (lambda x: F.scaled_dot_product_attention(x, x, x), "as attention does"),
+    (lambda x: x[:, ::2], "a slice with a step of 2"),
+    (lambda x: x * torch.ones(8, 1, 1), "from no input"),
+    (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", antialias=True), "antialias"),
+    (lambda x: F.dropout(x, 0.5), "drops values in evaluation too"),
+    (
+        lambda x: F.max_pool2d(x, 2).flatten(2).view(x.shape[0], 8, x.shape[2] // 2, x.shape[3] // 2),
+        "the size of another tensor",
+    ),
+]
+
+
+@pytest.mark.parametrize(("function", "message"), REFUSED, ids=[message for _, message in REFUSED])
+def test_a_refusal(function: Callable[..., Any], message: str) -> None:
+    with pytest.raises(Unspeakable) as refused:
+        lifted(Does(function).eval(), IMAGE)
+    (refusal,) = refused.value.refusals
+    assert message in refusal.message
+    assert refusal.place is not None and refusal.place.file == __file__
+
+
+def test_all_refusals_are_told_at_once() -> None:
+    with pytest.raises(Unspeakable) as refused:
+        lifted(Does(lambda x: (x.exp() + x.log(), x.sin())).eval(), IMAGE)
+    assert [refusal.message.split("`")[1] for refusal in refused.value.refusals] == [
+        "Tensor.exp",
+        "Tensor.log",
+        "Tensor.sin",
+    ]
+
+
+def test_a_module_of_two_modules_is_refused() -> None:
+    class Two(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            conv = nn.Conv2d(8, 8, 1)
+            self.a, self.b = nn.Sequential(conv, nn.ReLU()), nn.Sequential(conv, nn.Tanh())
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.a(x) + self.b(x)
+
+    with pytest.raises(Unspeakable, match="called by two modules"):
+        lifted(Two().eval(), IMAGE)

@@ -105,6 +105,12 @@ def test_a_file_imports_its_neighbours(folder: Path) -> None:
     assert "net" not in sys.modules
 
 
+def test_what_a_file_prints_is_not_output(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "loud.py").write_text("print('loaded')\n" + NET.format(imports=""))
+    find("loud.py:Net")
+    assert capsys.readouterr() == ("", "loaded\n")
+
+
 def test_a_file_without_a_name(folder: Path) -> None:
     message, help = fails(lambda: find("net.py"))
     assert message == "`net.py` defines 2 classes of modules"
@@ -154,7 +160,8 @@ def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
         ("net.py:Part", {}, "`net.py:Part` needs a value for `width`", "write --arg width=VALUE"),
         ("net.py:broken", {}, "`net.py:broken` raises ValueError: no luck", ""),
         ("net.py:Net", {"width": "wide"}, "`net.py:Net` raises TypeError: ", ""),
-        ("net.py:pair", {}, "`net.py:pair` gives a `tuple`, not an `nn.Module`", "write a function that gives one module"),
+        ("net.py:pair", {}, "`net.py:pair` gives a `tuple`, not an `nn.Module`",
+         "write a function that gives one module"),
         ("net.py:Holder.net", {"width": 1}, "`net.py:Holder.net` is a module, which takes no arguments", ""),
     ],
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sys
 from collections import OrderedDict, namedtuple
 from dataclasses import dataclass
 from pathlib import Path
@@ -167,6 +168,16 @@ def test_iteration_and_unpacking() -> None:
     result = traced(of(forward), (3, 4, 4))
     assert "torch.Tensor.unbind" in operations(result)
     assert [*result.uses[0].outputs] == ["a", "rows", "others"]
+
+
+def test_a_constant_that_is_filled_in_place() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        y = torch.zeros(len(x), 4, x.size(2), x.size(3))
+        y[:, 1:] = x
+        return F.relu(y) + 1
+
+    result = traced(of(forward), (3, 5, 5))
+    assert operations(result)[0] == "operator.setitem"
 
 
 def test_constants_and_own_parameters() -> None:
@@ -439,7 +450,8 @@ def test_scripted_functions_are_one_operation_and_scripted_modules_refused() -> 
 
     result = trace(of(lambda self, x: swish(x) + 1), {"x": (4,)})
     assert operations(result) == ["torch.jit.swish", "torch.Tensor.add"]
-    assert "torch.jit.script" in refused(nn.Sequential(torch.jit.script(nn.Linear(4, 4))), (4,)).message
+    with pytest.raises(Unspeakable, match=r"torch.jit.script"):
+        trace(nn.Sequential(torch.jit.script(nn.Linear(4, 4))), {"x": (4,)})
 
 
 def test_graph_modules() -> None:
@@ -583,6 +595,35 @@ def test_an_unknown_input() -> None:
         trace(of(lambda self, image, mask=None: image), {"image": (4,), "masc": (4,)})
     (refusal,) = error.value.refusals
     assert refusal.message == "`forward` has no argument `masc`" and refusal.help == "did you mean `mask`?"
+
+
+def test_a_network_that_overrides_call_is_refused() -> None:
+    class Net(nn.Module):
+        def __call__(self, x: torch.Tensor) -> torch.Tensor:  # own call
+            return super().__call__(x) * 2
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x + 1
+
+    assert refused(Net(), (4,)).place.line == line("own call")
+    assert operations(traced(nn.Sequential(Net()), (4,))) == ["0", "torch.Tensor.mul"]
+
+
+def test_modules_that_cannot_run_yet() -> None:
+    with pytest.raises(Unspeakable) as error:
+        trace(nn.Sequential(nn.ReLU(), nn.LazyLinear(3)), {"x": (4,)})
+    (refusal,) = {refusal.message: refusal for refusal in error.value.refusals}.values()
+    assert refusal.code is Code.FORWARD and refusal.path == "1" and "`LazyLinear`" in refusal.message
+
+
+def test_what_a_module_prints_is_not_heard(capsys: pytest.CaptureFixture[str]) -> None:
+    trace(of(lambda self, x: (print("here"), x + 1)[1]), {"x": (4,)})
+    assert capsys.readouterr() == ("", "")
+
+
+def test_code_that_leaves_is_told() -> None:
+    refusal = refused(of(lambda self, x: sys.exit(3)), (4,))
+    assert refusal.message == "`forward` raises SystemExit: 3"
 
 
 def test_recursion_is_refused() -> None:

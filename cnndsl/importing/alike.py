@@ -68,8 +68,9 @@ Defaults: TypeAlias = Callable[[str], Mapping[str, Any]]
 class Hole(Record, frozen=True):
     """Where trees differ: ``variable`` is there in the merged tree, and ``values`` what each tree has.
 
-    ``role`` is "argument", "word" (the layer itself), "name", "tensor" (a name that ``from`` fetches), "when" (whether
-    there is a step), "times", "over" (what a loop runs over), "shortcut", or the field of a step. ``word`` is the layer
+    ``role`` is "argument", "word" (the layer itself), "name", "tensor" (a name that ``from`` fetches), "number" (one in
+    such a name), "when" (whether there is a step), "times", "over" (what a loop runs over), "shortcut", or the field of
+    a step. ``word`` is the layer
     or block, ``argument`` its argument, ``step`` the name of the step, and ``given`` what enters it in each tree, () if
     it does not have it.
     """
@@ -82,6 +83,12 @@ class Hole(Record, frozen=True):
     step: str = ""
     given: tuple[tuple[int, ...], ...] = ()
 
+    @property
+    def is_constant(self) -> bool:
+        """Whether all trees that have the step have one value, which may be that of another hole."""
+        present = [value for value in self.values if value is not ABSENT]
+        return all(alike_values(value, present[0]) for value in present)
+
 
 class Alike(Record, frozen=True):
     """The merged tree and its holes, in the order in which they are written."""
@@ -92,7 +99,7 @@ class Alike(Record, frozen=True):
     @property
     def cost(self) -> int:
         """How unlike the trees are: holes, and steps that some lack count double."""
-        return sum(2 if hole.role == "when" else 1 for hole in self.holes)
+        return sum(2 if hole.role == "when" else 1 for hole in self.holes if not hole.is_constant)
 
 
 def of_layers(word: str) -> Mapping[str, Any]:
@@ -149,9 +156,17 @@ class _Walk:
         present = [one for one in values if one is not ABSENT]
         first = present[0]
         if all(alike_values(one, first) for one in present):
-            return first
+            # What a step that some rows lack has in common may be what the others have elsewhere.
+            is_own = role == "argument" and type(first) is int and len(present) < len(values)
+            return (
+                self.hole(values, place, role, argument)
+                if is_own and not self.is_usual(first, place, argument)
+                else first
+            )
         if isinstance(first, Template):
             return self.template(values, place, role, argument)
+        if role in ("name", "tensor") and (parted := _numbered(present)):
+            return self.text(values, parted, place)
         if all(_matches(one, first) for one in present):
             inner = [() if one is ABSENT else parts(cast(Expr, one)) for one in values]
             made = (
@@ -162,6 +177,12 @@ class _Walk:
         known = [one if one is ABSENT else _known(one, given) for one, given in zip(values, self.givens(place))]
         return self.hole(known, place, role, argument)
 
+    def text(self, values: Sequence[Any], parted: Sequence[Sequence[str | int]], place: _Place) -> Template:
+        """A text with holes for the numbers in it."""
+        each = iter(parted)
+        rows = [(ABSENT,) * len(parted[0]) if one is ABSENT else next(each) for one in values]
+        return Template(tuple(self.value(column, place, "number") for column in zip(*rows)))
+
     def template(self, values: Sequence[Any], place: _Place, role: str, argument: str) -> Any:
         """A text with values in it, which differ."""
         present = [one for one in values if one is not ABSENT]
@@ -169,7 +190,7 @@ class _Walk:
         if not all(isinstance(one, Template) and len(one.parts) == count for one in present):
             raise _Unlike
         rows = [(ABSENT,) * count if one is ABSENT else one.parts for one in values]
-        return Template(tuple(self.value(column, place, role, argument) for column in zip(*rows)))
+        return templated(self.value(column, place, role, argument) for column in zip(*rows))
 
     def givens(self, place: _Place) -> Sequence[tuple[int, ...]]:
         return place.given or ((),) * self.count
@@ -406,6 +427,22 @@ def alike_values(one: Any, other: Any) -> bool:
     if _is_steps(one) and _is_steps(other):
         return len(one) == len(other) and all(map(alike_values, one, other))
     return type(one) is type(other) and same(one, other)
+
+
+def _numbered(texts: Sequence[Any]) -> list[list[str | int]]:
+    """The parts of texts that differ only in numbers; none for other values."""
+    parts = [re.split(r"(\d+)", text) if isinstance(text, str) else [] for text in texts]
+    if len({*map(len, parts)}) > 1 or not parts[0]:
+        return []
+    made: list[Sequence[str | int]] = []
+    for at, column in enumerate(zip(*parts)):
+        if len({*column}) == 1:
+            made.append(column)
+        elif at % 2 == 0 or any(str(int(number)) != number for number in column):
+            return []
+        else:
+            made.append([int(number) for number in column])
+    return [[part for part in row if part != ""] for row in zip(*made)]
 
 
 def _matches(one: Any, other: Any) -> bool:
@@ -707,7 +744,9 @@ def templated(pieces: Iterator[Any]) -> Any:
     made: list[Any] = []
     for part in pieces:
         part = part.value if isinstance(part, Lit) else part
-        if not isinstance(part, Record) and made and isinstance(made[-1], str):
+        if isinstance(part, Template):
+            made += part.parts
+        elif not isinstance(part, Record) and made and isinstance(made[-1], str):
             made[-1] += str(part)
         else:
             made.append(part if isinstance(part, Record) else str(part))

@@ -10,7 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -255,9 +255,10 @@ def _package(text: str, name: str) -> Any:
 
 @contextmanager
 def _running(what: str, module: str = "") -> Iterator[None]:
-    """Tells what somebody's code raises, with its line; ``module`` is what it imports."""
+    """Tells what somebody's code raises, with its line; ``module`` is what it imports. What it prints is no spec."""
     try:
-        yield
+        with redirect_stdout(sys.stderr):
+            yield
     except RunError:
         raise
     except (Exception, SystemExit) as error:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import io
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
@@ -11,11 +14,13 @@ from torch import nn
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Refusal, Tensor, Traced, Unspeakable
 from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
+from cnndsl.importing.tracing.effects import NeedsValues
 from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.importing.tracing.modules import Modules
-from cnndsl.importing.tracing.places import place_of_error
-from cnndsl.importing.tracing.recorder import NeedsValues, Recorder
+from cnndsl.importing.tracing.nested import same_tensors
+from cnndsl.importing.tracing.places import place_of_code, place_of_error
 from cnndsl.importing.tracing.records import Tree
+from cnndsl.importing.tracing.run import Run
 from cnndsl.importing.tracing.watching import watching
 
 #: The batch of a run. Batch normalisation in training takes no batch of one.
@@ -35,8 +40,8 @@ def trace(
     ``__init__`` of modules was given. The module stays as it is. Raises :class:`Unspeakable`.
     """
     modules = Modules(module, leaves)
-    if modules.scripted:
-        raise Unspeakable(modules.scripted)
+    if modules.refused:
+        raise Unspeakable(modules.refused)
     try:
         run = _run(modules, inputs)
     except _Failed as failed:
@@ -50,14 +55,14 @@ def trace(
     return traced
 
 
-def _trained(modules: Modules, inputs: Inputs, run: Recorder) -> Recorder | Exception:
+def _trained(modules: Modules, inputs: Inputs, run: Run) -> Run | Exception:
     try:
         return _run(modules, inputs, training=True, has_values=run.has_values)
     except (_Failed, Unspeakable) as failed:
         return failed
 
 
-def _resized(modules: Modules, inputs: Inputs, run: Recorder) -> Recorder | None:
+def _resized(modules: Modules, inputs: Inputs, run: Run) -> Run | None:
     """A run with another batch, and other heights and widths if the module takes them."""
     for factors in ((2, 3), (2, 2), (1, 1)):
         if run.has_values and factors != (1, 1):
@@ -92,41 +97,49 @@ def failure(module: nn.Module, inputs: Inputs) -> str:
 class _Failed(Exception):
     """The module's own code, or torch, has raised an error."""
 
-    def __init__(self, told: Refusal, error: Exception) -> None:
+    def __init__(self, told: Refusal, error: BaseException) -> None:
         self.told = told
         # Some of torch's functions do not run without values.
         self.for_want_of_values = isinstance(error, (NeedsValues, NotImplementedError)) or "meta" in str(error)
         super().__init__(told.message)
 
 
-def _run(
-    modules: Modules, inputs: Inputs, training: bool = False, has_values: bool = False, batch: int = BATCH
-) -> Recorder:
-    refusals: list[Refusal] = []
+def _run(modules: Modules, inputs: Inputs, training: bool = False, has_values: bool = False, batch: int = BATCH) -> Run:
     root = modules.root
     with borrowed(root, cloned if has_values else on_meta), torch.no_grad():
         root.train(training)
-        recorder = Recorder(modules, refusals, has_values)
+        run = Run(modules, has_values)
         given = {name: _tensor((batch, *shape), has_values) for name, shape in inputs.items()}
         for name, tensor in given.items():
-            recorder.new(tensor, Tensor(tuple(tensor.shape), name.rpartition(".")[2]))
+            run.new(tensor, Tensor(tuple(tensor.shape), name.rpartition(".")[2]))
         args, kwargs = arranged(root, given)
         try:
-            with watching(recorder):
-                root(*args, **kwargs)
+            with _unheard(), watching(run):
+                result = root(*args, **kwargs)
         except Unspeakable:
             raise
-        except Exception as error:
-            recorder.refuse(Code.FORWARD, _raised(error), place_of_error(error.__traceback__))
-            raise _Failed(refusals.pop(), error) from error
-    return recorder
+        except (Exception, SystemExit) as error:
+            run.refuse(Code.FORWARD, _raised(error), place_of_error(error.__traceback__))
+            raise _Failed(run.refusals.pop(), error) from error
+    if not same_tensors(result, run.returned):
+        help = "write what it does in `forward`"
+        run.refuse(Code.OPERATION, "`__call__` does more than `forward`", place_of_code(type(root).__call__), help)
+    return run
 
 
-def _raised(error: Exception) -> str:
+@contextmanager
+def _unheard() -> Iterator[None]:
+    """What a module prints is not the spec, and it prints that in each run."""
+    with redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _raised(error: BaseException) -> str:
     return f"`forward` raises {type(error).__name__}: {error}"
 
 
-def _run_with_values(modules: Modules, inputs: Inputs, failed: _Failed) -> Recorder:
+def _run_with_values(modules: Modules, inputs: Inputs, failed: _Failed) -> Run:
     """What cannot run without values may run with them; torch's errors are also better then."""
     try:
         return _run(modules, inputs, has_values=True)

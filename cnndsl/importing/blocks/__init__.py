@@ -21,7 +21,7 @@ __all__ = ["Made", "Use", "defaults_of", "made"]
 #: What a definition costs besides its steps, and a parameter.
 _DEFINITION, _PARAMETER = 6, 2
 #: How much longer one block may be than two, if its steps are at most that share of the steps of both.
-_SLACK, _SHARE = 12, 0.75
+_SLACK, _SHARE = 25, 0.85
 
 
 class Made(Record, frozen=True):
@@ -82,7 +82,12 @@ def _same(uses: Sequence[Use], defaults: Defaults) -> list[_Group]:
                 break
         else:
             groups.append([number])
-    return [found for group in groups if (found := _group(tuple(group), uses, defaults))]
+    made: list[_Group] = []
+    for numbers in groups:
+        whole = _group(tuple(numbers), uses, defaults)
+        each = [whole] if whole else [_group((number,), uses, defaults) for number in numbers]
+        made += [group for group in each if group]
+    return made
 
 
 def _ends(use: Use) -> tuple[Any, ...]:
@@ -98,27 +103,33 @@ def _group(numbers: tuple[int, ...], uses: Sequence[Use], defaults: Defaults) ->
 
 
 def _joined(groups: list[_Group], uses: Sequence[Use], defaults: Defaults) -> list[_Group]:
-    """Groups put together as long as this makes the text shorter."""
-    while len(groups) > 1:
-        found = [
-            (one, other, both) for one, other in combinations(groups, 2) if (both := _both(one, other, uses, defaults))
-        ]
-        gains = [_gain(*each) for each in found]
-        if not gains or max(gains) < 0:
+    """Groups put together as long as this makes the text shorter: all at once, or else two at a time."""
+    if len(groups) > 1 and (both := _both(groups, uses, defaults)) and _gain(groups, both) >= 0:
+        return [both]
+    known: dict[tuple[int, ...], _Group | None] = {}
+    while len(groups) > 2:
+        best, most = None, -1
+        for one, other in combinations(groups, 2):
+            numbers = (*one.uses, *other.uses)
+            if numbers not in known:
+                known[numbers] = _both((one, other), uses, defaults)
+            if (both := known[numbers]) and (gain := _gain((one, other), both)) > most:
+                best, most = (one, other, both), gain
+        if best is None:
             break
-        one, other, both = found[gains.index(max(gains))]
-        groups = [both if group is one else group for group in groups if group is not other]
+        groups = [best[2] if group is best[0] else group for group in groups if group is not best[1]]
     return groups
 
 
-def _gain(one: _Group, other: _Group, both: _Group) -> int:
+def _gain(apart: Sequence[_Group], both: _Group) -> int:
     """How much shorter the text becomes; some more if two blocks would mostly say the same."""
-    apart, together = (sum(length(group.result.block.steps) for group in groups) for groups in ((one, other), (both,)))
-    return one.length + other.length - both.length + (_SLACK if together <= _SHARE * apart else 0)
+    steps = sum(length(group.result.block.steps) for group in apart)
+    slack = _SLACK if length(both.result.block.steps) <= _SHARE * steps else 0
+    return sum(group.length for group in apart) - both.length + slack * (len(apart) - 1)
 
 
-def _both(one: _Group, other: _Group, uses: Sequence[Use], defaults: Defaults) -> _Group | None:
-    return _group(tuple(sorted((*one.uses, *other.uses))), uses, defaults)
+def _both(groups: Sequence[_Group], uses: Sequence[Use], defaults: Defaults) -> _Group | None:
+    return _group(tuple(sorted(number for group in groups for number in group.uses)), uses, defaults)
 
 
 def _found(block: Block, blocks: Sequence[Block]) -> Block | None:

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import chain, combinations, permutations
-from typing import Any
+from itertools import combinations, permutations
+from typing import Any, TypeAlias
 
-from msgspec.structs import replace
-
-from cnndsl.emit.source.expr import NONE, Call, Expr, Index, Lit, Op, Ref, same, weight
-from cnndsl.importing.alike import ABSENT, alike_values
+from cnndsl.emit.source.expr import Call, Expr, Index, Lit, Op, Ref, weight
+from cnndsl.importing.alike import ABSENT
 from cnndsl.record import Record
 from cnndsl.spec.functions import divisible
 
@@ -35,58 +33,72 @@ class Known(Record, frozen=True):
 
 
 class Formula(Record, frozen=True):
-    """What explains a value, and the variables in it."""
+    """What explains a value; the lower its cost, the simpler."""
 
     expr: Expr
-    of: tuple[Known, ...]
-    odd: int = 0
-
-    @property
-    def cost(self) -> int:
-        return weight(self.expr) + sum(known.cost for known in self.of) + 2 * self.odd
+    cost: int
 
 
 def simplest(target: Sequence[Any], known: Sequence[Known]) -> Formula | None:
-    """The simplest formula that gives ``target`` in all uses that have it, None if there is none."""
+    """The simplest formula that gives ``target`` in all uses that have it, None if there is none. Equal uses may be
+    left out, since they support nothing."""
     rows = [row for row, value in enumerate(target) if value is not ABSENT]
-    here = [*_elements(_restricted(one, rows) for one in known)]
-    here = [one for one in here if ABSENT not in one.values]
-    wanted = [target[row] for row in rows]
-    if _different(wanted) < 2:
+    wanted = tuple(target[row] for row in rows)
+    if len({*map(key, wanted)}) < 2:
         return None
+    variables = [*_variables(known, rows)]
+    kinds: tuple[_Kind, ...] = (_equal,)
     if all(isinstance(value, bool) for value in wanted):
-        found = _conditions(wanted, here)
-    else:
-        found = chain(_equal(wanted, here), _numbers(wanted, here))
-    return min(found, key=lambda formula: formula.cost, default=None)
+        kinds = (_comparisons, _junctions)
+    elif all(map(_is_whole, wanted)):
+        kinds = (_equal, _of_one, _of_two)
+    best: Formula | None = None
+    for kind in kinds:
+        if best is None or best.cost > _LEAST[kind]:
+            best = min((*([best] if best else ()), *kind(wanted, variables)), key=lambda one: one.cost, default=None)
+    return best
 
 
-def _restricted(known: Known, rows: Sequence[int]) -> Known:
-    return replace(known, values=tuple(known.values[row] for row in rows))
+def key(value: Any) -> Any:
+    """What is equal for values that are written alike: 1 is not 1.0, and not True."""
+    return tuple(map(key, value)) if isinstance(value, tuple) else (type(value), value)
 
 
-def _elements(known: Iterable[Known]) -> Iterator[Known]:
-    """The variables, and the elements of those that are lists of one length."""
+class _Variable(Record, frozen=True):
+    """A variable in the uses that count. ``different`` is how many values it has."""
+
+    expr: Expr
+    values: tuple[Any, ...]
+    cost: int
+    second: bool
+    different: int
+
+
+def _variables(known: Iterable[Known], rows: Sequence[int]) -> Iterator[_Variable]:
+    """The variables that these uses have, with more than one value, and the elements of those that are lists of one
+    length."""
     for one in known:
-        yield one
-        if all(isinstance(value, tuple) for value in one.values) and len({*map(len, one.values)}) == 1:
-            for at in range(len(one.values[0])):
-                yield Known(Index(one.expr, Lit(at)), tuple(value[at] for value in one.values), one.cost)
+        values = tuple(one.values[row] for row in rows)
+        if ABSENT in values or (different := len({*map(key, values)})) < 2:
+            continue
+        yield _Variable(one.expr, values, one.cost, one.second, different)
+        if all(isinstance(value, tuple) for value in values) and len({*map(len, values)}) == 1:
+            columns = (Known(Index(one.expr, Lit(at)), column, one.cost) for at, column in enumerate(zip(*values)))
+            yield from _variables(columns, range(len(rows)))
 
 
-def _different(values: Sequence[Any]) -> int:
-    """How many different values there are."""
-    found: list[Any] = []
-    for value in values:
-        if not any(alike_values(value, one) for one in found):
-            found.append(value)
-    return len(found)
+#: Finds formulas of one kind.
+_Kind: TypeAlias = Callable[[tuple[Any, ...], Sequence[_Variable]], Iterator[Formula]]
 
 
-def _equal(wanted: Sequence[Any], known: Sequence[Known]) -> Iterator[Formula]:
-    for one in known:
-        if all(map(alike_values, one.values, wanted)):
-            yield Formula(one.expr, (one,))
+def _formula(expr: Expr, of: Iterable[_Variable], odd: int = 0) -> Formula:
+    return Formula(expr, weight(expr) + sum(one.cost for one in of) + 2 * odd)
+
+
+def _equal(wanted: tuple[Any, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
+    for one in variables:
+        if key(one.values) == key(wanted):
+            yield _formula(one.expr, (one,))
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -188,15 +200,15 @@ _OF_TWO = (
 )
 
 
-def _numbers(wanted: Sequence[Any], known: Sequence[Known]) -> Iterator[Formula]:
-    if not all(map(_is_whole, wanted)):
-        return
-    numbers = [one for one in known if all(map(_is_whole, one.values)) and _different(one.values) > 1]
+def _of_one(wanted: tuple[Any, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
     for form in _OF_ONE:
-        for one in numbers:
+        for one in filter(_is_whole_in, variables):
             yield from _solved(form, wanted, one)
-    for form in _OF_TWO:
-        for pair in permutations(numbers, 2):
+
+
+def _of_two(wanted: tuple[Any, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
+    for pair in permutations(filter(_is_whole_in, variables), 2):
+        for form in _OF_TWO:
             yield from _solved(form, wanted, *pair)
 
 
@@ -208,15 +220,19 @@ def _is_number(value: Any) -> bool:
     return type(value) is int or type(value) is float
 
 
-def _solved(form: _Form, wanted: Sequence[Any], *of: Known) -> Iterator[Formula]:
+def _is_whole_in(variable: _Variable) -> bool:
+    return all(map(_is_whole, variable.values))
+
+
+def _solved(form: _Form, wanted: Sequence[int], *of: _Variable) -> Iterator[Formula]:
     """The form with the first constant that holds in all uses."""
     rows = [*zip(*(one.values for one in of))]
-    if len({*rows}) < form.support or len({*wanted}) < form.results:
-        return
+    # The largest value narrows the constants down most, and the others are only looked at if it gives any.
     largest = max(range(len(rows)), key=lambda row: wanted[row])
     for constant in form.guess(wanted[largest], *rows[largest]):
-        if all(same(_computed(form, constant, row), value) for row, value in zip(rows, wanted)):
-            yield Formula(form.write(constant, *(one.expr for one in of)), of, _oddity(constant))
+        if all(_computed(form, constant, row) == value for row, value in zip(rows, wanted)):
+            if len({*rows}) >= form.support and len({*wanted}) >= form.results:
+                yield _formula(form.write(constant, *(one.expr for one in of)), of, _oddity(constant))
             return
 
 
@@ -236,77 +252,74 @@ def _computed(form: _Form, constant: Any, row: Sequence[int]) -> Any:
 
 
 class _Test(Record, frozen=True):
-    """A comparison, and in which uses it holds. ``literal`` if it is with a number."""
+    """A comparison, and in which uses it holds. ``odd`` if it is with a number that people seldom write."""
 
-    formula: Formula
+    expr: Expr
+    of: tuple[_Variable, ...]
     holds: tuple[bool, ...]
-    literal: bool
+    with_number: bool = False
+    odd: bool = False
 
 
-def _conditions(wanted: Sequence[bool], known: Sequence[Known]) -> Iterator[Formula]:
-    """A comparison, or two joined by ``and`` or ``or``."""
-    tests = [*_tests(known)]
-    goal = tuple(wanted)
-    for test in tests:
-        if test.holds == goal and _believable(goal, test):
-            yield test.formula
+def _comparisons(wanted: tuple[bool, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
+    for test in _tests(variables):
+        if test.holds == wanted and _believable(wanted, test):
+            yield _formula(test.expr, test.of, test.odd)
+
+
+def _junctions(wanted: tuple[bool, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
+    """Two comparisons joined by ``and`` or ``or``."""
+    tests = [*_tests(variables)]
     # The operands of `or` hold only where the result does, and those of `and` wherever it does.
-    below = [test for test in tests if all(b for a, b in zip(test.holds, goal) if a) and any(test.holds)]
-    above = [test for test in tests if all(a for a, b in zip(test.holds, goal) if b) and not all(test.holds)]
-    for sign, choices in (("or", below), ("and", above)):
-        junction = any if sign == "or" else all
+    below = [test for test in tests if all(b for a, b in zip(test.holds, wanted) if a) and any(test.holds)]
+    above = [test for test in tests if all(a for a, b in zip(test.holds, wanted) if b) and not all(test.holds)]
+    for sign, choices, junction in (("or", below, any), ("and", above, all)):
         for one, other in combinations(choices, 2):
             both = tuple(map(junction, zip(one.holds, other.holds)))
-            if both == goal and _believable(goal, one, other):
-                variables = tuple(dict.fromkeys((*one.formula.of, *other.formula.of)))
-                yield Formula(Op(sign, (one.formula.expr, other.formula.expr)), variables)
+            if both == wanted and _believable(wanted, one, other):
+                variables_of = dict.fromkeys((*one.of, *other.of))
+                yield _formula(Op(sign, (one.expr, other.expr)), variables_of, one.odd + other.odd)
 
 
-def _believable(goal: Sequence[bool], *tests: _Test) -> bool:
+def _believable(wanted: tuple[bool, ...], *tests: _Test) -> bool:
     """Whether enough different uses support tests. A comparison with a number takes three; it must be one that people
     write, or the variable must have only two values."""
     for test in tests:
-        few = _different(test.formula.of[0].values) == 2
-        if test.literal and (len(goal) < 3 or not (few or _is_usual(test))):
+        if test.with_number and (len(wanted) < 3 or (test.odd and test.of[0].different > 2)):
             return False
-    if len(tests) == 1 and len(tests[0].formula.of) == 1:
-        return True
-    variables = [known for test in tests for known in test.formula.of]
-    return len({*zip(goal, *(map(repr, known.values) for known in variables))}) > len(tests) + 1
+    variables = [one for test in tests for one in test.of]
+    return len(variables) == 1 or len({*zip(wanted, *(one.values for one in variables))}) > len(tests) + 1
 
 
-def _is_usual(test: _Test) -> bool:
-    expr = test.formula.expr
-    return isinstance(expr, Op) and expr.operands[1] in (Lit(1), Lit(0), NONE)
-
-
-def _tests(known: Sequence[Known]) -> Iterator[_Test]:
-    for one in known:
-        if _different(one.values) < 2:
-            continue
+def _tests(variables: Sequence[_Variable]) -> Iterator[_Test]:
+    for one in variables:
         if all(isinstance(value, bool) for value in one.values):
-            yield _Test(Formula(one.expr, (one,)), one.values, False)
-            yield _Test(Formula(Op("not", (one.expr,)), (one,)), tuple(not value for value in one.values), False)
+            yield _Test(one.expr, (one,), one.values)
+            yield _Test(Op("not", (one.expr,)), (one,), tuple(not value for value in one.values))
         else:
             yield from _with_literals(one)
-    for pair in combinations(known, 2):
+    numbers = [one for one in variables if all(map(_is_number, one.values))]
+    for pair in combinations(numbers, 2):
         one, other = sorted(pair, key=lambda each: each.second)
-        if all(map(_is_number, (*one.values, *other.values))):
-            equal = tuple(a == b for a, b in zip(one.values, other.values))
-            yield _Test(Formula(_op("==", one.expr, other.expr), (one, other)), equal, False)
-            yield _Test(Formula(_op("!=", one.expr, other.expr), (one, other)), tuple(not e for e in equal), False)
+        equal = tuple(a == b for a, b in zip(one.values, other.values))
+        if len({*equal}) == 2:
+            yield _Test(_op("==", one.expr, other.expr), (one, other), equal)
+            yield _Test(_op("!=", one.expr, other.expr), (one, other), tuple(not e for e in equal))
 
 
-def _with_literals(one: Known) -> Iterator[_Test]:
+def _with_literals(one: _Variable) -> Iterator[_Test]:
     """Comparisons with values that the variable has. People write those with 1, 0 and None."""
     plain = [value for value in one.values if value is None or _is_number(value)]
     for literal in dict.fromkeys(plain):
-        equal = tuple(alike_values(value, literal) for value in one.values)
+        equal = tuple(key(value) == key(literal) for value in one.values)
+        odd = literal not in (0, 1, None)
         for holds, sign in ((True, "is" if literal is None else "=="), (False, "is not" if literal is None else "!=")):
-            yield _Test(_compared(sign, one, literal), tuple(e is holds for e in equal), True)
+            test = _op(sign, one.expr, Lit(literal))
+            yield _Test(test, (one,), tuple(e is holds for e in equal), literal is not None, odd)
         if literal in (0, 1) and all(map(_is_number, one.values)):
-            yield _Test(_compared(">", one, literal), tuple(value > literal for value in one.values), True)
+            greater = tuple(value > literal for value in one.values)
+            yield _Test(_op(">", one.expr, Lit(literal)), (one,), greater, True)
 
 
-def _compared(sign: str, one: Known, literal: Any) -> Formula:
-    return Formula(_op(sign, one.expr, Lit(literal)), (one,), literal not in (0, 1, None))
+#: The least that a formula of each kind costs: kinds that cost more than what is found already are not tried.
+_LEAST: dict[_Kind, int] = {_equal: 0, _of_one: 2, _of_two: 3, _comparisons: 0, _junctions: 3}

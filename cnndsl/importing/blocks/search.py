@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct, field
 
-from cnndsl.emit.source.expr import Ref, free_names, hidden, weight
+from cnndsl.emit.source.expr import Lit, Ref, free_names, hidden, weight
 from cnndsl.importing.alike import ABSENT, Hole
 from cnndsl.importing.blocks.formulas import Known, simplest
 from cnndsl.importing.blocks.slots import Slot
@@ -55,12 +55,12 @@ class Search(Struct):
             self.explain(slot)
 
     def explain(self, slot: Slot) -> None:
+        if slot.constant is not ABSENT:
+            slot.expr = Lit(slot.constant)
+            return
         new, own = (_NEW_TEST, _OWN_TEST) if slot.is_test else (_NEW, _OWN)
-        known = [*self.known(slot)]
-        best = simplest(slot.values, known)
         others = [Known(Ref(name), values, new) for name, values in self.candidates(slot)]
-        if (other := simplest(slot.values, [*known, *others])) and (best is None or other.cost < best.cost):
-            best = other
+        best = simplest(slot.values, [*self.known(slot), *others])
         if best is None or best.cost > own:
             slot.expr = variable = hidden("own", len(self.parameters))
             self.parameters[variable.name] = slot.values

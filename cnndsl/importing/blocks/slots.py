@@ -32,15 +32,22 @@ class Slot(Struct, eq=False):
         return all(isinstance(value, bool) for value in self.values if value is not ABSENT)
 
     @property
+    def constant(self) -> Any:
+        """The one value of all uses that have it, ABSENT if they have several."""
+        first, *others = (value for value in self.values if value is not ABSENT)
+        return first if all(alike_values(value, first) for value in others) else ABSENT
+
+    @property
     def wanted(self) -> str:
         """What a parameter for it is called."""
         return "keeps" if any(hole.role == "shortcut" for hole in self.holes) else wanted(self.holes[0])
 
 
 def slots_of(holes: Sequence[Hole]) -> list[Slot]:
-    """Holes by their values: those that agree wherever both are."""
+    """Holes by their values: those that agree wherever both are. A hole of one value belongs to the slot of the same
+    argument elsewhere that has this value there, or has a slot of its own."""
     slots: list[Slot] = []
-    for hole in holes:
+    for hole in sorted(holes, key=lambda hole: hole.is_constant):
         for slot in slots:
             if _agree(slot, hole):
                 slot.holes.append(hole)
@@ -56,6 +63,9 @@ def _agree(slot: Slot, hole: Hole) -> bool:
     both = [(a, b) for a, b in zip(slot.values, hole.values) if a is not ABSENT and b is not ABSENT]
     if not both or not all(alike_values(a, b) for a, b in both):
         return False
+    if hole.is_constant:
+        covered = all(a is not ABSENT for a, b in zip(slot.values, hole.values) if b is not ABSENT)
+        return covered and any(hole.argument == other.argument for other in slot.holes)
     full = all((a is ABSENT) == (b is ABSENT) for a, b in zip(slot.values, hole.values))
     return full or any(not alike_values(a, both[0][0]) for a, _ in both)
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
-from cnndsl.emit.source.expr import Expr, Ref, free_names, substitute
+from cnndsl.emit.source.expr import Expr, Lit, Ref, free_names, substitute
 from cnndsl.importing.alike import ABSENT, Alike, Hole, alike_values, filled, of_layers
+from cnndsl.importing.blocks.formulas import key
 from cnndsl.importing.blocks.names import free
 from cnndsl.importing.blocks.search import Search, given, has, kept, sizes_in
 from cnndsl.importing.blocks.slots import Slot, slots_of, with_optional_layers
-from cnndsl.importing.blocks.use import Column, Use
+from cnndsl.importing.blocks.use import Column, Use, plain
 from cnndsl.importing.tree import Arguments, Block, LayerValue, Let, Parameter, Steps, walk
 from cnndsl.record import Record
 
@@ -31,16 +34,38 @@ class Explained(Record, frozen=True):
 
 def explained(found: Alike, uses: Sequence[Use]) -> Explained:
     """The block of uses whose trees are ``found``, without a name yet, and how each use calls it."""
-    slots = slots_of(found.holes)
+    rows = _rows(found.holes, uses)
+    firsts = [*dict.fromkeys(rows)]
+    slots = slots_of([_of_rows(hole, firsts) for hole in found.holes])
     steps = with_optional_layers(found.steps, slots)
-    search = Search(uses, slots, {name for step in walk(steps) for name in _bound(step)})
+    search = Search([uses[row] for row in firsts], slots, {name for step in walk(steps) for name in _bound(step)})
     search.run()
-    spelling = _Spelling(search)
+    spelling = _Spelling(search, [rows.count(row) for row in firsts])
     steps = spelling.spelled(steps)
     parameters = spelling.signature()
-    calls = tuple(_call(parameters, search.parameters, row) for row in range(len(uses)))
+    each = {row: _call(parameters, search.parameters, place) for place, row in enumerate(firsts)}
+    calls = tuple(each[row] for row in rows)
     tree = uses[0].tree
     return Explained(Block("", parameters, steps, tree.inputs, tree.outputs), calls)
+
+
+def _rows(holes: Sequence[Hole], uses: Sequence[Use]) -> list[int]:
+    """For each use the first one that is equal to it in all that formulas look at."""
+    known = [dict(plain(use.arguments)) for use in uses]
+    firsts: dict[Any, int] = {}
+    rows = []
+    for row, use in enumerate(uses):
+        values = (
+            tuple((hole.values[row], hole.given and hole.given[row]) for hole in holes),
+            tuple(known[row].items()),
+        )
+        rows.append(firsts.setdefault(key((*values, use.given)), row))
+    return rows
+
+
+def _of_rows(hole: Hole, rows: Sequence[int]) -> Hole:
+    given = tuple(hole.given[row] for row in rows) if hole.given else ()
+    return replace(hole, values=tuple(hole.values[row] for row in rows), given=given)
 
 
 def _bound(step: Any) -> tuple[str, ...]:
@@ -59,16 +84,19 @@ def _call(parameters: Sequence[Parameter], values: Mapping[str, Column], row: in
 
 
 class _Spelling(Struct):
-    """``lets`` are the formulas that are written once, by name."""
+    """``lets`` are the formulas that are written once, by name; ``counts`` says how many uses are equal to each."""
 
     search: Search
+    counts: Sequence[int]
     lets: dict[str, Expr] = field(default_factory=dict)
 
     def spelled(self, steps: Steps) -> Steps:
         """The steps with what explains each hole, after the ``let`` that this needs."""
         self._keep_sizes()
         self._name()
-        found = {hole.variable.name: self._at(hole, slot.expr) for slot in self.search.slots for hole in slot.holes}
+        found = {
+            hole.variable.name: _data(self._at(hole, slot.expr)) for slot in self.search.slots for hole in slot.holes
+        }
         made = filled(steps, found)
         return (Let(tuple(self.lets.items())), *made) if self.lets else made
 
@@ -159,19 +187,19 @@ class _Spelling(Struct):
     def _parameter(self, name: str) -> Parameter:
         """A parameter. Its default is None if some uses have no layer there, torch's own, or what most uses give."""
         values = self.search.parameters[name]
-        present = [value for value in values if value is not ABSENT]
-        counts = [sum(alike_values(value, other) for other in present) for value in present]
-        most = present[max(range(len(present)), key=counts.__getitem__)]
-        share = max(counts) / len(present)
-        plain = not (isinstance(most, LayerValue) and most.arguments)
-        if None in present and not (plain and share > 2 / 3):
+        present = [value for value, count in zip(values, self.counts) if value is not ABSENT for _ in range(count)]
+        often = Counter(map(key, present))
+        most = max(present, key=lambda value: often[key(value)])
+        share = often[key(most)] / len(present)
+        is_plain = not (isinstance(most, LayerValue) and most.arguments)
+        if None in present and not (is_plain and share > 2 / 3):
             return Parameter(name, None, False)
         usual, is_wide = self._usual(name, present)
         if usual is not ABSENT:
             return Parameter(name, usual, False)
-        if plain and not is_wide and share > 1 / 2:
+        if is_plain and not is_wide and share > 1 / 2:
             return Parameter(name, most, False)
-        return Parameter(name) if len(present) == len(values) else Parameter(name, _nothing(most), False)
+        return Parameter(name) if ABSENT not in values else Parameter(name, _nothing(most), False)
 
     def _usual(self, name: str, present: Sequence[Any]) -> tuple[Any, bool]:
         """torch's own default of the argument that a parameter is, if several uses have it, else ABSENT; and whether
@@ -181,6 +209,11 @@ class _Spelling(Struct):
         defaults = [of_layers(hole.word).get(hole.argument, ABSENT) for hole in own if hole.role == "argument"]
         several = [default for default in defaults if sum(alike_values(value, default) for value in present) > 1]
         return (several[0] if several else ABSENT), any(hole.argument in _WIDTHS for hole in holes)
+
+
+def _data(expr: Expr) -> Any:
+    """A value as the trees have it."""
+    return expr.value if isinstance(expr, Lit) else expr
 
 
 def _nothing(value: Any) -> Any:

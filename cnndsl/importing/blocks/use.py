@@ -37,13 +37,13 @@ def sizes(given: Sequence[tuple[int, ...]], spatial: bool = True) -> Iterator[tu
 
 def varying(uses: Sequence[Use]) -> dict[str, Column]:
     """The arguments of ``__init__`` that all uses have and that differ, also the fields of objects among them."""
-    rows = [dict(_plain(use.arguments)) for use in uses]
+    rows = [dict(plain(use.arguments)) for use in uses]
     names = [name for name in rows[0] if all(name in row for row in rows)]
     columns = {name: tuple(row[name] for row in rows) for name in names}
     return {name: column for name, column in columns.items() if not all(alike_values(v, column[0]) for v in column)}
 
 
-def _plain(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def plain(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Arguments that the language has: numbers, None, lists; of an object or a dict, those in it."""
     for name, value in arguments.items():
         if _is_plain(value):

@@ -1,8 +1,8 @@
 """What a module did, in the words of the language: layers, merges, splits, and uses of modules inside.
 
-``rules`` say what functions are, ``leaves`` which layers modules are, ``held`` what is done with parameters that a module
-holds itself. ``dissolve`` writes classes that are no blocks into the module around, ``simplify`` joins what is one layer,
-and ``finish`` names everything.
+``rules`` say what functions are, ``leaves`` which layers modules are, ``held`` what is done with parameters that a
+module holds itself. ``dissolve`` writes classes that are no blocks into the module around, ``simplify`` joins what is
+one layer, and ``finish`` names everything.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ from torch import nn
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.recorded import Tensor
 
-
 DROPOUTS = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d")
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from os.path import commonprefix
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cnndsl.importing.body import Body, Node
@@ -32,7 +32,7 @@ class Finisher:
             taken.add(name)
             if not reuse:
                 self._rename(node, f"{ours}{name}.", theirs)
-            inner = node.body and self.finished(node.body, f"{ours}{name}.", f"{theirs}{node.name}.")
+            inner = self.finished(node.body, f"{ours}{name}.", f"{theirs}{node.name}.") if node.body else None
             nodes.append(_node(node, name, reuse, inner))
         return Body(body.module, body.inputs, tuple(_unnamed(nodes)), body.outputs)
 
@@ -52,8 +52,6 @@ def _node(node: Draft, name: str, reuse: bool, inner: Body | None) -> Node:
 
 def _unnamed(nodes: list[Node]) -> Iterable[Node]:
     """Layers without parameters that are called several times have no name: they are as many layers."""
-    from collections import Counter
-
     counts = Counter(node.name for node in nodes if not node.reuse)
     for node in nodes:
         if node.name and counts[node.name] > 1:
@@ -77,27 +75,39 @@ def _stem(node: Draft) -> str:
     if ends and (stems := {path.removesuffix(tensor).rstrip("._") for tensor, path in node.state.items()}):
         stem = stems.pop()
         return stem if stem and not stems else LAYERS[node.word].short_name
-    return commonprefix(paths).rstrip("._") if len(paths) > 1 and commonprefix(paths).rstrip("._") else paths[0]
+    return paths[0]
 
 
 def condensed(renames: Mapping[str, str], names: set[str]) -> dict[str, str]:
     """Renames of single tensors as patterns, where the ends of two names mean the same everywhere."""
     found: dict[str, str] = {}
-    for ours, theirs in renames.items():
-        left, right = _ends(ours, theirs)
-        pattern = f".{left}"
-        alike = [name for name in names if f".{name}".endswith(pattern)]
-        prefix = [renames.get(name) == name.removesuffix(left) + right for name in alike]
-        if right and len(alike) > 1 and all(prefix):
-            found[f"**.{left}"] = f"**.{right}"
-        else:
-            found[ours] = theirs
+    done: set[str] = set()
+    for ours in renames:
+        if ours not in done:
+            pattern = next((pair for pair in _ends(ours, renames[ours]) if _holds(*pair, renames, names)), None)
+            alike = _alike(pattern[0], names) if pattern else []
+            if pattern and len(alike) > 1:
+                found[f"**.{pattern[0]}"] = f"**.{pattern[1]}"
+                done.update(alike)
+            else:
+                found[ours] = renames[ours]
     return found
 
 
-def _ends(ours: str, theirs: str) -> tuple[str, str]:
-    """Two names without the segments that they begin with alike."""
+def _ends(ours: str, theirs: str) -> Iterator[tuple[str, str]]:
+    """The ends of two names in which they differ, the shortest first."""
     left, right = ours.split("."), theirs.split(".")
-    while len(left) > 1 and len(right) > 1 and left[0] == right[0]:
-        left, right = left[1:], right[1:]
-    return ".".join(left), ".".join(right)
+    shared = 0
+    while shared < min(len(left), len(right)) - 1 and left[shared] == right[shared]:
+        shared += 1
+    for start in range(shared, -1, -1):
+        yield ".".join(left[start:]), ".".join(right[start:])
+
+
+def _alike(end: str, names: set[str]) -> list[str]:
+    return [name for name in names if f".{name}".endswith(f".{end}")]
+
+
+def _holds(left: str, right: str, renames: Mapping[str, str], names: set[str]) -> bool:
+    """Whether all names that end so are called so."""
+    return all(renames.get(name) == name.removesuffix(left) + right for name in _alike(left, names))

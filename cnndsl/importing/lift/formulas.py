@@ -20,7 +20,19 @@ def expression(number: Any, x: Tensor, known: Known) -> Expr | int | float | Non
     if not isinstance(number, Number):
         return number  # type: ignore[no-any-return]
     found = _translated(number.formula, x, known)
+    if found is None and _is_fixed(number.formula):
+        return number.value
     return found.value if isinstance(found, Lit) else found
+
+
+def _is_fixed(formula: Formula) -> bool:
+    """Whether it depends on channels alone, which are the same at every size of the input."""
+    match formula:
+        case Extent(tensor=tensor, dim=dim):
+            return dim % len(tensor.shape) == 1 and len(tensor.shape) > 2
+        case Arithmetic(operands=operands):
+            return all(map(_is_fixed, operands))
+    return True
 
 
 def _translated(formula: Formula, x: Tensor, known: Known) -> Expr | None:

@@ -9,7 +9,19 @@ from cnndsl.importing.lift.step import Step
 from cnndsl.importing.recorded import Held, Made, Tensor
 
 #: Functions that give a parameter another shape, and leave its values as they are.
-_SHAPES = ("view", "reshape", "unsqueeze", "squeeze", "getitem", "expand", "expand_as", "flatten", "to", "type_as", "contiguous")
+_SHAPES = (
+    "view",
+    "reshape",
+    "unsqueeze",
+    "squeeze",
+    "getitem",
+    "expand",
+    "expand_as",
+    "flatten",
+    "to",
+    "type_as",
+    "contiguous",
+)
 
 
 def held_as(given: Any) -> tuple[Held, tuple[int, ...]] | None:
@@ -40,12 +52,12 @@ def channelwise(step: Step, input: Any, factor: Held | Made) -> Tensor:
         raise step.constant(factor)
     state = {"weight": found[0]}
     if dim == 1:
-        return step.layer("Scale", x, state=state)
+        return step.held("Scale", x, state)
     rank = len(x.shape)
     if dim != rank - 1:
         raise step.constant(factor)
     first = step.layer("Permute", x, dims=(0, rank - 1, *range(1, rank - 1)))
-    return step.layer("Permute", step.layer("Scale", first, state=state), dims=(0, *range(2, rank), 1))
+    return step.layer("Permute", step.held("Scale", first, state), dims=(0, *range(2, rank), 1))
 
 
 def affine(step: Step, shift: Any, factor: Any, input: Any) -> Tensor:
@@ -58,4 +70,4 @@ def affine(step: Step, shift: Any, factor: Any, input: Any) -> Tensor:
         if found is None or not found[0].is_parameter or _along(found[1], x) != 1:
             raise step.constant(one) if isinstance(one, (Held, Made)) else step.merged(step.name)
     (weight, _), (bias, _) = (found for found in pair if found is not None)
-    return step.layer("Affine", x, state={"weight": weight, "bias": bias})
+    return step.held("Affine", x, {"weight": weight, "bias": bias})

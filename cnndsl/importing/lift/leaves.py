@@ -1,7 +1,7 @@
 """Modules that are layers: which layer of the table, with which arguments.
 
-torch keeps an argument of a constructor as an attribute of the same name, so reading a module is generic. ``READERS`` has
-the arguments that it keeps otherwise.
+torch keeps an argument of a constructor as an attribute of the same name, so reading a module is generic. ``READERS``
+has the arguments that it keeps otherwise.
 """
 
 from __future__ import annotations
@@ -158,16 +158,15 @@ def parametrization_of(module: nn.Module) -> Parametrization | str | None:
 
 
 def _registered(module: nn.Module) -> Parametrization | str:
-    by_tensor = module.parametrizations
-    assert isinstance(by_tensor, nn.ModuleDict)
+    by_tensor: Any = module.parametrizations
     if [*by_tensor] != ["weight"] or len(by_tensor["weight"]) != 1:
         return "a parametrization of several tensors, or several of one"
     (made,) = by_tensor["weight"]
     if isinstance(made, parametrizations._WeightNorm):
         return Parametrization(_value("weight_norm", {"dim": made.dim if made.dim != -1 else None}), {})
     if isinstance(made, parametrizations._SpectralNorm):
-        values = {"n_power_iterations": made.n_power_iterations, "eps": made.eps, "dim": made.dim}
-        values["dim"] = None if made.dim == _outputs_dim(module) else made.dim
+        dim = None if made.dim == _outputs_dim(module) else made.dim
+        values = {"n_power_iterations": made.n_power_iterations, "eps": made.eps, "dim": dim}
         return Parametrization(_value("spectral_norm", values), {})
     return f"the parametrization `{type(made).__name__}`"
 

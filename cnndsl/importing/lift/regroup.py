@@ -7,6 +7,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from cnndsl.importing.recorded import Tensor
+from cnndsl.record import Record
 
 if TYPE_CHECKING:
     from cnndsl.importing.lift.step import Step
@@ -23,9 +24,9 @@ def regrouped(step: Step, x: Tensor, out: tuple[int, ...], sizes: Sequence[Any])
     said = [*sizes] if len(sizes) == len(out) else [*out]
     if (at := divided(x.shape, out)) is not None:
         dim, count = at
-        parts = _with_rest(said[dim : dim + count], out[dim : dim + count])
+        parts = _with_rest(step, said[dim : dim + count], out[dim : dim + count])
         return step.layer("Unflatten", x, dim=dim, unflattened_size=parts)
-    return step.layer("Reshape", x, shape=_with_rest(said[1:], out[1:]))
+    return step.layer("Reshape", x, shape=_with_rest(step, said[1:], out[1:]))
 
 
 def flattened(x: Sequence[int], out: Sequence[int]) -> tuple[int, int] | None:
@@ -56,14 +57,14 @@ def divided(x: Sequence[int], out: Sequence[int]) -> tuple[int, int] | None:
     return fitting[0], count
 
 
-def _with_rest(said: Sequence[Any], out: Sequence[int]) -> tuple[Any, ...]:
+def _with_rest(step: Step, said: Sequence[Any], out: Sequence[int]) -> tuple[Any, ...]:
     """Sizes of which one is -1, so that the others decide it: the one that was written so or has no formula, else one
     that has a formula, else the largest."""
-    from cnndsl.emit.source.expr import Lit, Op, Ref
 
     def freedom(at: int) -> tuple[bool, bool, int]:
-        size = said[at]
-        return size is None or size == -1, isinstance(size, (Op, Ref, Lit)), out[at]
+        return said[at] in (None, -1), isinstance(said[at], Record), out[at]
 
+    if sum(size in (None, -1) for size in said) > 1:
+        raise step.other_size(out)
     rest = max(range(len(said)), key=freedom)
-    return tuple(-1 if at == rest else out[at] if size in (None, -1) else size for at, size in enumerate(said))
+    return tuple(-1 if at == rest else size for at, size in enumerate(said))

@@ -1,4 +1,4 @@
-"""Several nodes that are one: reshapes after each other, functions written out, tensors that a merge broadcasts itself."""
+"""Several nodes that are one: reshapes after each other, functions written out, tensors that merges broadcast."""
 
 from __future__ import annotations
 
@@ -110,7 +110,12 @@ def _layer_norm(node: Draft, chains: Chains) -> Change | None:
     if node.word != "Permute" or node.name or node.arguments["dims"] != (0, 3, 1, 2):
         return None
     norm = chains.made.get(node.inputs[0])
-    if norm is None or norm.word != "LayerNorm" or chains.takers[node.inputs[0]] != 1 or "normalized_shape" in norm.arguments:
+    if (
+        norm is None
+        or norm.word != "LayerNorm"
+        or chains.takers[node.inputs[0]] != 1
+        or "normalized_shape" in norm.arguments
+    ):
         return None
     last = chains.before(norm, "Permute")
     if last is None or last.arguments["dims"] != (0, 2, 3, 1):

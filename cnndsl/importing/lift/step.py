@@ -28,7 +28,11 @@ class Step:
     """Writes the nodes of one operation. A rule returns the tensor that it gives, or several as torch does."""
 
     def __init__(
-        self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None], training: Mapping[str, Any] = {}
+        self,
+        operation: Operation,
+        name: str,
+        known: Callable[[Tensor], Tensor | None],
+        training: Mapping[str, Any] = {},
     ) -> None:
         self.operation = operation
         #: What a tensor of the record is in the body; None if it is in another.
@@ -66,11 +70,16 @@ class Step:
             return tuple(self.number(item, x) for item in given)
         found = expression(given, x, self.known)
         if found is None and given is not None:
-            raise Unsaid(
-                f"`{self.name}` takes a size of another tensor, {value(given)}",
-                "only `Upsample: {like: NAME}` reads the size of another tensor",
-            )
+            raise self.other_size(value(given))
         return found
+
+    def other_size(self, size: Any) -> Unsaid:
+        """The refusal of a size that depends on another tensor than the layer's input."""
+        sizes = " x ".join(map(str, size)) if isinstance(size, tuple) else size
+        return Unsaid(
+            f"`{self.name}` takes the size of another tensor, {sizes}",
+            "only `Upsample: {like: NAME}` reads the size of another tensor",
+        )
 
     def trains(self, name: str, given: Any) -> Any:
         """An argument's value in training mode."""
@@ -91,16 +100,18 @@ class Step:
 
     # --- what it says ------------------------------------------------------------------------------
 
-    def layer(
-        self, word: str, x: Any, *, state: Mapping[str, Held | None] = {}, name: str = "", **arguments: Any
-    ) -> Tensor:
-        """A layer on a tensor. ``state`` are its parameters and buffers, those that are None left out."""
+    def layer(self, word: str, x: Any, **arguments: Any) -> Tensor:
+        """A layer on a tensor."""
+        return self.held(word, x, {}, **arguments)
+
+    def held(self, word: str, x: Any, state: Mapping[str, Held | None], **arguments: Any) -> Tensor:
+        """A layer whose parameters and buffers are the module's own. Those that are None do not exist."""
         tensor = self.tensor(x)
         said = written(word, {key: self.number(item, tensor) for key, item in arguments.items()})
-        shape = self.shape_of(word, said, tensor)
-        paths = {key: held.path for key, held in state.items() if held is not None}
-        self._check_state(word, {key: held for key, held in state.items() if held is not None})
-        return self._node(word, said, (tensor,), shape, state=paths, name=name)
+        existing = {key: held for key, held in state.items() if held is not None}
+        self._check_state(word, existing)
+        paths = {key: held.path for key, held in existing.items()}
+        return self._node(word, said, (tensor,), self.shape_of(word, said, tensor), state=paths)
 
     def _check_state(self, word: str, state: Mapping[str, Held]) -> None:
         """Refuses a buffer in place of a parameter, or the other way round."""

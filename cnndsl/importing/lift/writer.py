@@ -7,8 +7,8 @@ from inspect import signature
 from typing import Any, Protocol
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.lift.dropping import Unknown, dropping
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected
+from cnndsl.importing.lift.dropping import Unknown, dropping
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.leaves import Parametrization, arguments_of, own_layer, parametrization_of, word_of, written
 from cnndsl.importing.lift.rules import Rule, rule_of
@@ -77,7 +77,9 @@ class Writer:
         """Tensors that modules around take and that it does not return: it changed its input in place, or kept one."""
         mine = {*use.inputs.values(), *(tensor for _, tensor in named(use.outputs))}
         inner = {tensor for _, tensor in named([operation.results for operation in use.operations])}
-        return tuple(tensor for tensor in self._known if tensor in self._outer and tensor not in mine and tensor in inner)
+        return tuple(
+            tensor for tensor in self._known if tensor in self._outer and tensor not in mine and tensor in inner
+        )
 
     def _operation(self, operation: Operation) -> None:
         taken = [tensor for _, tensor in named((operation.arguments, operation.keywords))]
@@ -87,7 +89,9 @@ class Writer:
         try:
             if any(self._here(tensor) is None for tensor in taken):
                 raise Unsaid("a tensor is taken that another module made, and did not return", "return it there")
-            self._bind(operation, self._called(operation) if operation.target == "module" else self._function(operation))
+            self._bind(
+                operation, self._called(operation) if operation.target == "module" else self._function(operation)
+            )
         except Unsaid as fault:
             self._lifter.refuse(self.module, operation.place, fault)
             self._lose(operation)
@@ -107,7 +111,11 @@ class Writer:
         if isinstance(value, Tensor):
             return self._known.get(value, value)
         if isinstance(value, (tuple, list)):
-            return type(value)(map(self._resolved, value)) if not hasattr(value, "_fields") else tuple(map(self._resolved, value))
+            return (
+                type(value)(map(self._resolved, value))
+                if not hasattr(value, "_fields")
+                else tuple(map(self._resolved, value))
+            )
         return {key: self._resolved(item) for key, item in value.items()} if isinstance(value, dict) else value
 
     def _bind(self, operation: Operation, given: Any) -> None:
@@ -190,7 +198,8 @@ class Writer:
             raise _no_layer(kind)
         if len(inputs) != 1:
             raise Unsaid(f"`{kind.__name__}` of {len(inputs)} tensors is not a layer")
-        options, renames = {}, {}
+        options: dict[str, Any] = {}
+        renames: Mapping[str, str] = {}
         found = parametrization_of(child.module)
         if isinstance(found, str):
             raise Unsaid(f"`{kind.__name__}` has {found}, which the language does not have", "", Code.STATE)
@@ -207,9 +216,7 @@ class Writer:
         if len(body.inputs) != len(inputs):
             raise Unsaid(f"`{body.module.kind}` is given the same tensor twice, or one that is not an argument")
         outputs = tuple(Tensor(tensor.shape) for tensor in body.outputs.values())
-        self._nodes.append(
-            Draft("", {}, inputs, outputs, operation.module, operation.place, body.module, body)
-        )
+        self._nodes.append(Draft("", {}, inputs, outputs, operation.module, operation.place, body.module, body))
         given = outputs[: len(outputs) - len(body.leaked)]
         self._known.update(zip(body.leaked, outputs[len(given) :]))
         return _like(operation.results, iter(given))
@@ -234,10 +241,10 @@ def _tensors(module: Any, renames: Mapping[str, str]) -> list[str]:
 
 def own_arguments(word: str, child: Traced) -> dict[str, Any]:
     """Those of a class of somebody's own, as its ``__init__`` was given them."""
-    known = {name: value for name, value in child.arguments.items() if name in LAYERS[word].arguments}
-    for name, value in known.items():
-        if not isinstance(value, (int, float, str, tuple, list, type(None))):
-            raise Unsaid(f"the argument `{name}` of `{word}` is a `{type(value).__name__}`, which a spec cannot write")
+    known = {name: given for name, given in child.arguments.items() if name in LAYERS[word].arguments}
+    for name, given in known.items():
+        if not isinstance(given, (int, float, str, tuple, list, type(None))):
+            raise Unsaid(f"the argument `{name}` of `{word}` is a `{type(given).__name__}`, which a spec cannot write")
     return written(word, known)
 
 

@@ -23,7 +23,7 @@ OutputsOf: TypeAlias = "Callable[[Node], tuple[str, ...]]"
 
 
 def legal(name: str, is_child: bool = True) -> str:
-    """The name of a module or tensor as the language takes it: ``3`` is ``m3``, ``in`` is ``in_``."""
+    """The name of a module or tensor as the language takes it: ``3`` is ``item3``, ``in`` is ``in_``."""
     if not unusable_step(name, is_child):
         return name
     first, *keys = name.split(".")
@@ -31,8 +31,8 @@ def legal(name: str, is_child: bool = True) -> str:
 
 
 def _legal(part: str) -> str:
-    cleaned = re.sub(r"\W", "_", part, flags=re.ASCII)[: MAX_NAME - 1]
-    cleaned = f"m{cleaned}" if not cleaned or cleaned[0].isdigit() or cleaned.startswith("__") else cleaned
+    cleaned = re.sub(r"\W", "_", part, flags=re.ASCII)[: MAX_NAME - len("item")]
+    cleaned = f"item{cleaned}" if not cleaned or cleaned[0].isdigit() or cleaned.startswith("__") else cleaned
     return f"{cleaned}_" if unusable_step(cleaned, True) else cleaned
 
 
@@ -59,7 +59,7 @@ class Names(Record, frozen=True, eq=False):
     """``modules`` has the names of modules by those in Python, "" for those that are called by their index. ``inputs``
     are the names of several inputs, ``steps`` those of nodes as steps, and ``tensors`` those by which tensors are
     fetched. ``outputs`` are the names of several outputs, and ``copies`` the tensors among them that get their name in
-    a step of its own."""
+    a step of its own. ``start`` is the name that the input gets so if a module is called ``input``."""
 
     modules: Mapping[str, str]
     inputs: tuple[str, ...]
@@ -67,6 +67,7 @@ class Names(Record, frozen=True, eq=False):
     tensors: Mapping[Tensor, str]
     outputs: tuple[str, ...] = ()
     copies: tuple[tuple[Tensor, str], ...] = ()
+    start: str = ""
 
 
 def named(body: Body, pieces: Pieces, outputs_of: OutputsOf) -> Names:
@@ -106,6 +107,7 @@ class _Namer:
         self.steps: dict[Node, str] = {}
         self.tensors: dict[Tensor, str] = {}
         self.counts: Counter[str] = Counter()
+        self.start = ""
         #: What the tensors that are outputs should be called.
         keys = body.outputs.items() if self.several else ()
         self.keys = {tensor: key for key, tensor in keys if not unusable_step(key, False)}
@@ -124,11 +126,14 @@ class _Namer:
             if is_new and node.word in LAYERS:
                 self._count(node)
         outputs, copies = self._outputs() if self.several else ((), ())
-        return Names(self.modules, inputs, self.steps, self.tensors, outputs, copies)
+        return Names(self.modules, inputs, self.steps, self.tensors, outputs, copies, self.start)
 
     def _inputs(self) -> tuple[str, ...]:
         if len(self.body.inputs) == 1:
-            self.tensors |= dict.fromkeys(self.body.inputs.values(), INPUT)
+            (tensor,) = self.body.inputs.values()
+            self.tensors[tensor] = INPUT
+            if INPUT in self.modules.values() and tensor in self.wanted:
+                self.tensors[tensor] = self.start = self._new("x")
             return ()
         firsts = {name.partition(".")[0] for name in self.body.inputs}
         is_one_dict = len(firsts) == 1 and not any(name.partition(".")[2][:1].isdigit() for name in self.body.inputs)

@@ -16,7 +16,8 @@ def spelled(pieces: Pieces, names: Names) -> Steps:
     speller = _Speller(names)
     steps = speller.steps(pieces)
     left = ((tensor, name) for tensor, name in names.copies if tensor not in speller.copied)
-    return (*steps, *(step for tensor, name in left for step in (From(names.tensors[tensor]), Named(name))))
+    start = (Named(names.start),) if names.start else ()
+    return (*start, *steps, *(step for tensor, name in left for step in (From(names.tensors[tensor]), Named(name))))
 
 
 class _Speller:

@@ -19,7 +19,7 @@ _DEEP = 2
 
 
 def woven(flow: Flow) -> Pieces:
-    """The pieces of a whole body. It ends with the last output."""
+    """The pieces of a whole body. They end with its output if it has one without a name."""
     nested = _nested(flow)
     loom = _Loom(flow, nested, {*flow.body.inputs.values()})
     now = next(iter(flow.body.inputs.values()))
@@ -28,7 +28,7 @@ def woven(flow: Flow) -> Pieces:
         if tensor not in loom.ran:
             pieces += loom.reach(tensor, now)
             now = tensor
-    last = [*flow.body.outputs.values()][-1]
+    last = flow.body.outputs.get("", now)
     return (*pieces, *(() if last is now else (Fetch(last),)))
 
 

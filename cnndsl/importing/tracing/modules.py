@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Refusal
@@ -27,9 +28,7 @@ class Modules:
         for module, path in _walk(root):
             self.paths.setdefault(module, []).append(path)
         self.leaves = {module for module in self.paths if type(module).__name__ in leaves or is_layer(module)}
-        self.scripted = [
-            _scripted(paths[0]) for m, paths in self.paths.items() if isinstance(m, torch.jit.ScriptModule)
-        ]
+        self.refused = [refusal for m, paths in self.paths.items() for refusal in _refused(m, paths[0])]
         self._relative: dict[tuple[nn.Module, nn.Module], str] = {}
 
     def relative(self, caller: nn.Module, module: nn.Module) -> str:
@@ -48,11 +47,15 @@ class Modules:
         return "/" + self.paths[module][0]
 
 
-def _scripted(path: str) -> Refusal:
-    message = "a module compiled by `torch.jit.script` or `torch.jit.trace` cannot be looked into"
-    return Refusal(
-        Code.OPERATION, message, None, "import the Python class from which it was made", path, "ScriptModule"
-    )
+def _refused(module: nn.Module, path: str) -> Iterator[Refusal]:
+    """Why a module cannot be run, or cannot be looked into while it runs."""
+    if isinstance(module, torch.jit.ScriptModule):
+        message = "a module compiled by `torch.jit.script` or `torch.jit.trace` cannot be looked into"
+        yield Refusal(Code.OPERATION, message, None, "import the Python class from which it was made", path)
+    if any(is_lazy(parameter) for parameter in module.parameters(recurse=False)):
+        message = f"the parameters of `{type(module).__name__}` have no shapes yet"
+        help = "call the network once with an input, in a function that makes it and is the target of the import"
+        yield Refusal(Code.FORWARD, message, None, help, path, type(module).__name__)
 
 
 def _walk(root: nn.Module) -> Iterator[tuple[nn.Module, str]]:

@@ -54,3 +54,9 @@ def _remade(value: Any, items: dict[Any, Any]) -> Any:
     if is_dataclass(value) or hasattr(value, "_fields"):
         return type(value)(**items)
     return type(value)(items.values())
+
+
+def same_tensors(one: Any, other: Any) -> bool:
+    """Whether two values hold the same tensors in the same order."""
+    first, second = tensors(one), tensors(other)
+    return len(first) == len(second) and all(a is b for a, b in zip(first, second))

@@ -10,7 +10,7 @@ from torch import nn
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, Use
 from cnndsl.importing.tracing.arguments import attributes
-from cnndsl.importing.tracing.recorder import Recorder
+from cnndsl.importing.tracing.run import Run
 from cnndsl.importing.tracing.runs import Unlike, with_sizes, with_training
 
 
@@ -20,9 +20,9 @@ class Tree:
 
     def __init__(
         self,
-        run: Recorder,
-        resized: Recorder | None,
-        trained: Recorder | Exception,
+        run: Run,
+        resized: Run | None,
+        trained: Run | Exception,
         arguments: Mapping[nn.Module, Mapping[str, Any]],
     ) -> None:
         self.refusals: list[Refusal] = []
@@ -57,7 +57,7 @@ class Tree:
         if isinstance(self.trained, Exception):
             told = self._note(module, f"it does not run in training mode: {self.trained}", None)
             return uses, (), (told,) if module is self.run.modules.root else ()
-        trained = _whole(self.trained, module)
+        trained = self.trained.whole_uses(module)
         alone = [operation for use in trained for operation in use.operations if self._only_trains(operation, module)]
         notes = tuple(self._left_out(module, operation) for operation in alone)
         try:
@@ -73,10 +73,10 @@ class Tree:
 
     def _sized(self, module: nn.Module) -> tuple[Use, ...]:
         """The uses in evaluation mode, with formulas for all sizes."""
-        uses = _whole(self.run, module)
+        uses = self.run.whole_uses(module)
         if self.resized is None:
             return uses
-        others = _whole(self.resized, module)
+        others = self.resized.whole_uses(module)
 
         def tell(value: Any, place: Place) -> None:
             message = f"the number {value:.4g} depends on the size of the input in a way that cannot be followed"
@@ -89,7 +89,7 @@ class Tree:
             return uses  # it takes another path at that size
 
     def _only_trains(self, operation: Operation, module: nn.Module) -> bool:
-        assert isinstance(self.trained, Recorder)
+        assert isinstance(self.trained, Run)
         if operation.target != "module":
             return False
         return self.trained.called[module][operation.module] not in self.run.uses
@@ -103,10 +103,6 @@ class Tree:
 
     def _refusal(self, code: Code, module: nn.Module, message: str, place: Place | None, help: str = "") -> Refusal:
         return Refusal(code, message, place, help, self.run.modules.paths[module][0], type(module).__name__)
-
-
-def _whole(recorder: Recorder, module: nn.Module) -> tuple[Use, ...]:
-    return tuple(use for use in recorder.uses.get(module, ()) if use is not None)
 
 
 def _without(use: Use, left_out: list[Operation]) -> Use:

@@ -105,6 +105,7 @@ class _Pair:
 
     def __init__(self) -> None:
         self._same: dict[Tensor, Tensor] = {}
+        self._constants: dict[Made, Made] = {}
 
     def merged(self, a: Any, b: Any, unequal: Callable[[Any, Any], Any]) -> Any:
         """The first of two values, with what ``unequal`` says in place of parts that differ. Raises Unlike for
@@ -115,7 +116,7 @@ class _Pair:
                     raise Unlike
                 return a
             case Made(), Made():
-                return a if a.how == b.how else unequal(a, b)
+                return self._made(a, b, unequal) if a.how == b.how else unequal(a, b)
             case Number(), Number():
                 return a if a.value == b.value else unequal(a, b)
             case slice(), slice():
@@ -127,6 +128,14 @@ class _Pair:
             case (Tensor(), _) | (_, Tensor()):
                 raise Unlike
         return a if _equal(a, b) else unequal(a, b)
+
+    def _made(self, a: Made, b: Made, unequal: Callable[[Any, Any], Any]) -> Made:
+        if a not in self._constants:
+            arguments = self.merged(a.arguments, b.arguments, unequal)
+            keywords = self.merged(dict(a.keywords), dict(b.keywords), unequal)
+            same = arguments == a.arguments and keywords == a.keywords
+            self._constants[a] = a if same else replace(a, arguments=arguments, keywords=keywords)
+        return self._constants[a]
 
 
 def _equal(a: Any, b: Any) -> bool:

@@ -1,4 +1,4 @@
-"""Leads calls to a recorder, for the time of a run."""
+"""Leads calls to those who record them, for the time of a run."""
 
 from __future__ import annotations
 
@@ -13,27 +13,29 @@ import torch
 from torch import nn
 
 from cnndsl.importing.tracing import numbers
-from cnndsl.importing.tracing.recorder import Recorder
+from cnndsl.importing.tracing.function_calls import Functions
+from cnndsl.importing.tracing.module_calls import Calls
+from cnndsl.importing.tracing.run import Run
 
 
 @contextmanager
-def watching(recorder: Recorder) -> Iterator[None]:
+def watching(run: Run) -> Iterator[None]:
     """Torch tells a mode of calls of its functions. Calls of modules, of compiled functions, and of those of
     torchvision, of which it does not tell, are changed."""
-    original = nn.Module.__call__
+    functions, calls, original = Functions(run), Calls(run), nn.Module.__call__
 
     def call(module: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
-        return recorder.call(original, module, args, kwargs)
+        return calls.call(original, module, args, kwargs)
 
     with ExitStack() as stack:
         _replace(stack, nn.Module, "__call__", call)
-        _replace(stack, torch.jit.ScriptFunction, "__call__", _script(recorder, torch.jit.ScriptFunction.__call__))
-        for namespace, name, function in _torchvision(recorder.modules.paths):
-            _replace(stack, namespace, name, _whole(recorder, function))
+        _replace(stack, torch.jit.ScriptFunction, "__call__", _script(functions, torch.jit.ScriptFunction.__call__))
+        for namespace, name, function in _torchvision(run.modules.paths):
+            _replace(stack, namespace, name, _whole(functions, function))
         if "torch._dynamo" in sys.modules:
             stack.enter_context(torch.compiler.set_stance("force_eager"))
-        stack.enter_context(numbers.telling(recorder.lost.append))
-        stack.enter_context(recorder)
+        stack.enter_context(numbers.telling(run.lost.append))
+        stack.enter_context(functions)
         yield
 
 
@@ -42,17 +44,17 @@ def _replace(stack: ExitStack, namespace: Any, name: str, value: Any) -> None:
     setattr(namespace, name, value)
 
 
-def _script(recorder: Recorder, original: Any) -> Callable[..., Any]:
+def _script(functions: Functions, original: Any) -> Callable[..., Any]:
     def call(function: Any, /, *args: Any, **kwargs: Any) -> Any:
-        return recorder.whole(original, f"torch.jit.{function.name}", (function, *args), kwargs)
+        return functions.whole(original, f"torch.jit.{function.name}", (function, *args), kwargs)
 
     return call
 
 
-def _whole(recorder: Recorder, function: FunctionType) -> Callable[..., Any]:
+def _whole(functions: Functions, function: FunctionType) -> Callable[..., Any]:
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        return recorder.whole(function, f"{function.__module__}.{function.__name__}", args, kwargs)
+        return functions.whole(function, f"{function.__module__}.{function.__name__}", args, kwargs)
 
     return call
 

@@ -15,11 +15,11 @@ from cnndsl.importing.ultralytics.reader import read_model_file
 __all__ = ["spec_text"]
 
 
-def spec_text(path: str | Path, scale: str | None = None) -> str:
+def spec_text(path: str | Path, scale: str | None = None, name: str = "") -> str:
     """The spec of a model file, laid out by ``fmt``.
 
     ``yolov8s.yaml`` is read from ``yolov8.yaml`` with the scale ``s`` if there is no file of that name, as Ultralytics
-    does; ``scale`` overrules the letter. Raises :class:`~cnndsl.diagnostics.SpecError` with everything that cannot be
-    imported, each at its line and column.
+    does; ``scale`` overrules the letter. The spec is called ``name``, or like the file. Raises
+    :class:`~cnndsl.diagnostics.SpecError` with everything that cannot be imported, each at its line and column.
     """
-    return text_of(*read_model_file(Path(path), scale))
+    return text_of(*read_model_file(Path(path), scale, name))

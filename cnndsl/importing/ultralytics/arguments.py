@@ -94,11 +94,11 @@ def _channels(values: Values, value: Any) -> Any:
 
 
 def _classes(values: Values, value: Any) -> Any:
-    if value != "nc":
-        return _count(values, value)
-    if values.model.classes is None:
-        raise _Unfit("a number, since the file has no `nc`")
-    return "$nc"
+    if value == "nc" and values.model.classes:
+        return "$nc"
+    if is_count(value):
+        return value
+    raise _Unfit("a positive integer" if value == "nc" else "`nc` or a positive integer")
 
 
 def _points(values: Values, value: Any) -> Any:

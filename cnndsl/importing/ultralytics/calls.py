@@ -50,9 +50,9 @@ class Calls:
         """The block and its call."""
         if row.number != 1:
             self.faults.add(f"`{row.module}` is a head, of which there is one", row.span, "write 1 for the number")
-        anchors = self.model.anchors if row.module == "Detect" and len(row.arguments) == 2 else None
-        name = "AnchorDetect" if anchors else self._head_block(row)
-        given = {"outputs": f"$({anchors} * (nc + 5))"} if anchors else self._head_arguments(row, name)
+        has_anchors = row.module == "Detect" and len(row.arguments) == 2 and self.model.anchors is not None
+        name = "AnchorDetect" if has_anchors else self._head_block(row)
+        given = self._anchored(row) if has_anchors else self._head_arguments(row)
         self.blocks.add(name)
         return name, written(library()[name], given)
 
@@ -64,7 +64,13 @@ class Calls:
             self.faults.add(f"`{row.module}` with `end2end` has no translation", row.place, help)
         return "DetectEndToEnd"
 
-    def _head_arguments(self, row: Row, name: str) -> dict[str, Any]:
+    def _anchored(self, row: Row) -> dict[str, Any]:
+        """For each anchor a box, whether something is there, and the classes."""
+        if self.model.classes is None:
+            self.faults.add("the model file has no `nc`", row.place)
+        return {"outputs": f"$({self.model.anchors} * (nc + 5))"}
+
+    def _head_arguments(self, row: Row) -> dict[str, Any]:
         given = arguments_of(row, library()[HEADS[row.module]], self.values, self.faults)
         if row.module == "Pose" and len(row.arguments) < 2 and self.model.points:
             given["points"] = self.model.points

@@ -25,6 +25,7 @@ from cnndsl.spec.tree import Listing, Mapping, read
 
 #: Pixels of a side: what Ultralytics trains detectors and classifiers with.
 _SIDE, _CLASSIFIED_SIDE = 640, 224
+_UNDECODED = "# What decodes its outputs, such as the sigmoid of the scores, is not part of it."
 
 
 def text_of(model: ModelFile, faults: Faults) -> str:
@@ -57,7 +58,8 @@ def _head(model: ModelFile, network: Network, blocks: Sequence[Definition]) -> l
     name = re.sub(r"\W+", "_", model.name, flags=re.ASCII)
     params = _params(model, network, blocks)
     return [
-        f"# Imported from Ultralytics' {one_line(Path(model.source.name).name)} by `cnndsl import`.",
+        f"# Imported from the model file {one_line(Path(model.source.name).name)} by `cnndsl import`.",
+        *([_UNDECODED] if network.maps else []),
         *([] if unusable(name) else [f"name: {name}"]),
         f"input: [{model.channels}, {side}, {side}]",
         *(["params:", *(f"  {line}" for line in params)] if params else []),
@@ -124,8 +126,8 @@ def _in_model_file(errors: Sequence[Diagnostic], text: str, model: ModelFile, ne
 
 
 def _row_of(error: Diagnostic, starts: Sequence[int], network: Network) -> Row | None:
-    """The row whose step has the error, or calls the block that has it."""
-    called = re.search(r"called at (\d+):\d+$", error.trail[-1]) if error.trail else None
-    line = int(called[1]) if called else error.span.line if error.span else 0
+    """The row whose step has the error, or leads to it: the steps are the last lines that the trail names."""
+    called = [int(line) for place in error.trail for line in re.findall(r"\b(\d+):\d+", place)]
+    line = max([*called, error.span.line if error.span else 0])
     before = [row for start, (row, _) in zip(starts, network.steps) if start <= line]
     return before[-1] if before else None

@@ -36,7 +36,6 @@ class ModelFile(Record, frozen=True, eq=False):
     ``depth`` and ``width`` are the multiples of a file without scales. ``anchors`` counts those of each place, and
     ``points`` the numbers that describe a skeleton."""
 
-    name: str
     source: Source
     rows: tuple[Row, ...]
     scales: dict[str, Scale]
@@ -50,6 +49,7 @@ class ModelFile(Record, frozen=True, eq=False):
     anchors: int | None
     points: int | None
     end_to_end: bool
+    name: str = ""
 
 
 class Faults:

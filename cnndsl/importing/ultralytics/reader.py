@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from cnndsl.diagnostics import Diagnostic, SpecError, did_you_mean, shorten
 from cnndsl.importing.ultralytics.model_file import (
     Faults,
@@ -25,7 +27,7 @@ from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, plain, 
 
 #: The keys that decide on the network, and others that model files have.
 _KEYS = (
-    "nc", "scale", "scales", "depth_multiple", "width_multiple", "activation", "kpt_shape", "reg_max", "end2end",
+    "nc", "scales", "scale", "depth_multiple", "width_multiple", "activation", "kpt_shape", "reg_max", "end2end",
     "anchors", "ch", "channels", "backbone", "head",
 )  # fmt: skip
 _OTHERS = ("names", "task", "path", "yaml_file", "text_model", "stride")
@@ -36,7 +38,7 @@ _LETTER = re.compile(r"(yolo(?:e-)?v?\d+)([nslmx])(?![a-z])")
 _TAKEN = re.compile(r"nc|scale|size|depth|width|max_channels|large|activation|reg_max|[cn]\d+")
 
 
-def read_model_file(path: Path, scale: str | None) -> tuple[ModelFile, Faults]:
+def read_model_file(path: Path, scale: str | None, name: str) -> tuple[ModelFile, Faults]:
     """Raises :class:`SpecError` if there is no file, or no mapping in it."""
     letter = _LETTER.search(path.stem)
     whole = path.with_name(path.name.replace(letter[0], letter[1], 1)) if letter else path
@@ -50,7 +52,9 @@ def read_model_file(path: Path, scale: str | None) -> tuple[ModelFile, Faults]:
     except Unreadable as unreadable:
         raise SpecError(unreadable.diagnostics) from None
     reader = _Reader(source, tree, unread)
-    return reader.model(path.stem, scale, letter[2] if letter else ""), reader.faults
+    model = reader.model(scale, letter[2] if letter else "")
+    called = path.stem if letter or not model.scale else _with_letter(path.stem, model.scale)
+    return replace(model, name=name or called), reader.faults
 
 
 class _Reader:
@@ -63,16 +67,19 @@ class _Reader:
         if not isinstance(tree, Mapping):
             self.faults.misfit("a model file", "keys", tree, _EXAMPLE)
             raise SpecError(self.faults.found)
+        if {"input", "network"} <= tree.keys.keys():
+            help = "model files of Ultralytics have `backbone` and `head`"
+            self.faults.add("the file is a spec already", tree.keys["network"].span, help)
+            raise SpecError(self.faults.found)
         self.tree = tree
         self.start = tree.span.part(0, 0)
 
-    def model(self, stem: str, asked: str | None, letter: str) -> ModelFile:
+    def model(self, asked: str | None, letter: str) -> ModelFile:
         self._check_keys()
         scales = self._scales()
         scale = self._scale(scales, asked, letter)
         skeleton = self._value("kpt_shape", lambda value: are_counts(value, 2), "two positive integers")
         return ModelFile(
-            name=stem if letter or not scale else _with_letter(stem, scale),
             source=self.source,
             rows=tuple(row for index, tree in enumerate(self._rows()) if (row := read_row(index, tree, self.faults))),
             scales=scales,
@@ -159,7 +166,7 @@ class _Reader:
                 found += tree.items
             elif not (isinstance(tree, Scalar) and tree.value is None):
                 self.faults.misfit(f"`{key}`", "a list of rows", tree, SHAPE)
-        if not found:
+        if not found and {"backbone", "head"} <= self.tree.keys.keys():
             self.faults.add("the model file has no rows", self.start, SHAPE)
         return found
 

@@ -115,8 +115,8 @@ class _Builder:
         chosen = value_of(row.arguments[0]) if row.arguments else None
         if not isinstance(chosen, list) or len(chosen) != len(sources):
             place = row.arguments[0].span if row.arguments else row.place
-            expected = f"a list of {len(sources)} numbers, one for each tensor but the last"
-            self.faults.add(f"`CBFuse` needs {expected}", place)
+            several = f"there are {len(sources)} of these" if len(sources) != 1 else "there is one"
+            self.faults.add("`CBFuse` needs a list, a number for each tensor but the last", place, several)
             return
         branches = [self._part(row, source, at, target) for source, at in zip(sources, chosen)]
         self._merge(row, [*branches, self._fetch(target)], merge="add")

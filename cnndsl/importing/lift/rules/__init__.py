@@ -1,7 +1,7 @@
 """What each function of torch and method of tensors is in our language, by its name.
 
-A rule is a function with torch's arguments and defaults after its ``step``, so Python binds a call to it. It returns the
-tensor that the call gives.
+A rule is a function with torch's arguments and defaults after its ``step``, so Python binds a call to it. It returns
+the tensor that the call gives.
 """
 
 from cnndsl.importing.lift.rules import activations, arithmetic, layers, reductions, refused, shapes  # noqa: F401

@@ -23,7 +23,7 @@ def _plain(word: str) -> Rule:
     return said
 
 
-def _in_place(step: Step, word: str, inplace: bool) -> dict[str, bool]:
+def _in_place(step: Step, word: str, inplace: bool) -> dict[str, Any]:
     """The argument of a layer that has one. ``F.relu_`` and ``x.relu_()`` are in place too."""
     from cnndsl.layers import LAYERS
 
@@ -37,9 +37,7 @@ for _name, _word in PLAIN.items():
 
 @rule("leaky_relu")
 def leaky_relu(step: Step, input: Any, negative_slope: float = 0.01, inplace: bool = False) -> Tensor:
-    return step.layer(
-        "LeakyReLU", input, negative_slope=negative_slope, **_in_place(step, "LeakyReLU", inplace)
-    )
+    return step.layer("LeakyReLU", input, negative_slope=negative_slope, **_in_place(step, "LeakyReLU", inplace))
 
 
 @rule("elu")
@@ -65,7 +63,7 @@ def rrelu(
 def prelu(step: Step, input: Any, weight: Any) -> Tensor:
     if not isinstance(weight, Held) or len(weight.shape) != 1:
         raise step.constant(weight)
-    return step.layer("PReLU", input, state={"weight": weight}, num_parameters=weight.shape[0])
+    return step.held("PReLU", input, {"weight": weight}, num_parameters=weight.shape[0])
 
 
 @rule("gelu")

@@ -33,8 +33,8 @@ def _convolution(dims: int) -> Rule:
     ) -> Tensor:  # fmt: skip
         state = {"weight": _held(step, weight), "bias": _optional(step, bias)}
         out, _, *kernel = state["weight"].shape  # type: ignore[union-attr]
-        return step.layer(
-            f"Conv{dims}d", input, state=state, out_channels=out, kernel_size=kernel, stride=stride, padding=padding,
+        return step.held(
+            f"Conv{dims}d", input, state, out_channels=out, kernel_size=kernel, stride=stride, padding=padding,
             dilation=dilation, groups=groups, bias=bias is not None,
         )  # fmt: skip
 
@@ -48,8 +48,8 @@ def _transposed(dims: int) -> Rule:
     ) -> Tensor:  # fmt: skip
         state = {"weight": _held(step, weight), "bias": _optional(step, bias)}
         _, out, *kernel = state["weight"].shape  # type: ignore[union-attr]
-        return step.layer(
-            f"ConvTranspose{dims}d", input, state=state, out_channels=out * groups, kernel_size=kernel, stride=stride,
+        return step.held(
+            f"ConvTranspose{dims}d", input, state, out_channels=out * groups, kernel_size=kernel, stride=stride,
             padding=padding, output_padding=output_padding, groups=groups, bias=bias is not None, dilation=dilation,
         )  # fmt: skip
 
@@ -64,7 +64,7 @@ for _dims in (1, 2, 3):
 @rule("linear")
 def linear(step: Step, input: Any, weight: Any, bias: Any = None) -> Tensor:
     state = {"weight": _held(step, weight), "bias": _optional(step, bias)}
-    return step.layer("Linear", input, state=state, out_features=weight.shape[0], bias=bias is not None)
+    return step.held("Linear", input, state, out_features=weight.shape[0], bias=bias is not None)
 
 
 def _affine(step: Step, weight: Any, bias: Any) -> dict[str, Held | None]:
@@ -85,8 +85,8 @@ def batch_norm(
         state |= {"running_mean": _held(step, running_mean), "running_var": _held(step, running_var)}
         if not trains:
             return _frozen(step, x, state, eps)
-    return step.layer(
-        f"BatchNorm{max(len(x.shape) - 2, 1)}d", x, state=state, eps=eps, momentum=step.trains("momentum", momentum),
+    return step.held(
+            f"BatchNorm{max(len(x.shape) - 2, 1)}d", x, state, eps=eps, momentum=step.trains("momentum", momentum),
         affine=weight is not None, track_running_stats=running_mean is not None,
         bias=bias is not None or weight is None,
     )  # fmt: skip
@@ -96,7 +96,7 @@ def _frozen(step: Step, x: Tensor, state: dict[str, Held | None], eps: float) ->
     held = [held for held in state.values() if held is not None]
     if len(x.shape) != 4 or len(held) != 4 or any(one.is_parameter for one in held):
         raise Unsaid(f"`{step.name}` keeps its statistics in training, but its scale and shift are learned")
-    return step.layer("FrozenBatchNorm2d", x, state=state, eps=eps)
+    return step.held("FrozenBatchNorm2d", x, state, eps=eps)
 
 
 @rule("instance_norm")
@@ -109,8 +109,8 @@ def instance_norm(
     state = _affine(step, weight, bias)
     if running_mean is not None:
         state |= {"running_mean": _held(step, running_mean), "running_var": _held(step, running_var)}
-    return step.layer(
-        f"InstanceNorm{len(x.shape) - 2}d", x, state=state, eps=eps, momentum=momentum, affine=weight is not None,
+    return step.held(
+            f"InstanceNorm{len(x.shape) - 2}d", x, state, eps=eps, momentum=momentum, affine=weight is not None,
         track_running_stats=running_mean is not None, bias=bias is not None or weight is None,
     )  # fmt: skip
 
@@ -119,8 +119,7 @@ def instance_norm(
 def group_norm(
     step: Step, input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5
 ) -> Tensor:
-    return step.layer(
-        "GroupNorm", input, state=_affine(step, weight, bias), num_groups=num_groups, eps=eps,
+    return step.held("GroupNorm", input, _affine(step, weight, bias), num_groups=num_groups, eps=eps,
         affine=weight is not None, bias=bias is not None or weight is None,
     )  # fmt: skip
 
@@ -131,20 +130,17 @@ def layer_norm(
 ) -> Tensor:
     shape = value(normalized_shape)
     several = {"normalized_shape": shape} if isinstance(shape, tuple) and len(shape) > 1 else {}
-    return step.layer(
-        "LayerNorm", input, state=_affine(step, weight, bias), eps=eps, elementwise_affine=weight is not None,
+    return step.held("LayerNorm", input, _affine(step, weight, bias), eps=eps, elementwise_affine=weight is not None,
         bias=bias is not None or weight is None, **several,
     )  # fmt: skip
 
 
 @rule("rms_norm")
-def rms_norm(
-    step: Step, input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None
-) -> Tensor:
+def rms_norm(step: Step, input: Any, normalized_shape: Any, weight: Any = None, eps: float | None = None) -> Tensor:
     shape = value(normalized_shape)
     several = {"normalized_shape": shape} if isinstance(shape, tuple) and len(shape) > 1 else {}
     state = {"weight": _optional(step, weight)}
-    return step.layer("RMSNorm", input, state=state, eps=eps, elementwise_affine=weight is not None, **several)
+    return step.held("RMSNorm", input, state, eps=eps, elementwise_affine=weight is not None, **several)
 
 
 @rule("local_response_norm")
@@ -264,7 +260,9 @@ def interpolate(
     sizes = (*size,) if isinstance(size, (tuple, list)) else (size,) * axes
     if (other := _sizes_of(step, sizes, axes)) is not None:
         return step.like(x, other, **how)
-    return step.layer("Upsample", x, size=sizes if len({*map(value, sizes)}) > 1 or _computed(sizes) else sizes[0], **how)
+    return step.layer(
+        "Upsample", x, size=sizes if len({*map(value, sizes)}) > 1 or _computed(sizes) else sizes[0], **how
+    )
 
 
 def _computed(sizes: tuple[Any, ...]) -> bool:

@@ -51,7 +51,14 @@ def minimum_along(step: Step, input: Any, other: Any = None, keepdim: bool = Fal
 
 @rule("norm", "vector_norm")
 def norm(
-    step: Step, input: Any, p: Any = "fro", dim: Any = None, keepdim: bool = False, *, ord: Any = None, dtype: Any = None
+    step: Step,
+    input: Any,
+    p: Any = "fro",
+    dim: Any = None,
+    keepdim: bool = False,
+    *,
+    ord: Any = None,
+    dtype: Any = None,
 ) -> Tensor:
     x = step.tensor(input)
     order = 2.0 if (given := p if ord is None else ord) in ("fro", None) else given

@@ -10,7 +10,15 @@ from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step, Unsaid
 
 #: What is attention, or may be.
-ATTENTION = ("scaled_dot_product_attention", "multi_head_attention_forward", "matmul", "rmatmul", "bmm", "baddbmm", "einsum")
+ATTENTION = (
+    "scaled_dot_product_attention",
+    "multi_head_attention_forward",
+    "matmul",
+    "rmatmul",
+    "bmm",
+    "baddbmm",
+    "einsum",
+)
 RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell")
 #: What needs values of tensors.
 VALUES = ("item", "tolist", "nonzero", "masked_select", "argmax", "argsort", "topk", "unique")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cnndsl.emit.source.expr import Expr, Ref, operation, Lit
+from cnndsl.emit.source.expr import Expr, Lit, Ref, operation
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.regroup import regrouped
 from cnndsl.importing.lift.rules.table import rule
@@ -21,7 +21,9 @@ def unchanged(step: Step, input: Any, *given: Any, **more: Any) -> Tensor:
 
 @rule("to", "type")
 def to(step: Step, input: Any, *given: Any, **more: Any) -> Tensor:
-    if odd := [one for one in (*given, *more.values()) if str(one) in ("torch.float16", "torch.bfloat16", "torch.float64")]:
+    if odd := [
+        one for one in (*given, *more.values()) if str(one) in ("torch.float16", "torch.bfloat16", "torch.float64")
+    ]:
         raise Unsaid(f"`{step.name}` to {odd[0]}: a spec has one type", "train with `precision`")
     return step.tensor(input)
 
