@@ -157,12 +157,10 @@ class _Walk:
         first = present[0]
         if all(alike_values(one, first) for one in present):
             # What a step that some rows lack has in common may be what the others have elsewhere.
-            is_own = role == "argument" and type(first) is int and len(present) < len(values)
-            return (
-                self.hole(values, place, role, argument)
-                if is_own and not self.is_usual(first, place, argument)
-                else first
-            )
+            partial = role == "argument" and type(first) is int and len(present) < len(values)
+            if partial and not alike_values(self.defaults(place.word).get(argument), first):
+                return self.hole(values, place, role, argument)
+            return first
         if isinstance(first, Template):
             return self.template(values, place, role, argument)
         if role in ("name", "tensor") and (parted := _numbered(present)):

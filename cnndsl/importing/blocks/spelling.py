@@ -94,9 +94,8 @@ class _Spelling(Struct):
         """The steps with what explains each hole, after the ``let`` that this needs."""
         self._keep_sizes()
         self._name()
-        found = {
-            hole.variable.name: _data(self._at(hole, slot.expr)) for slot in self.search.slots for hole in slot.holes
-        }
+        slots = self.search.slots
+        found = {hole.variable.name: _data(self._at(hole, slot.expr)) for slot in slots for hole in slot.holes}
         made = filled(steps, found)
         return (Let(tuple(self.lets.items())), *made) if self.lets else made
 
