@@ -65,6 +65,7 @@ COMMANDS = {
     "draw": ["draw", "net.yaml", "-o", "net.svg"],
     "explain": ["explain", "CNN030"],
     "fmt": ["fmt", "net.yaml"],
+    "import": ["import", "model.yaml"],
     "layers": ["layers"],
     "layer": ["layers", "Conv2d"],
     "new": ["new", "mine"],
@@ -82,6 +83,7 @@ FILES = {
     "wider.yaml": NET.replace("[8, 3]", "[16, 3]"),
     "wrong.yaml": NET.replace("ReLU", "ReLUU"),
     "wide.yaml": f"{NET.replace('[8,', '[$width,')}params: {{width: 8}}\n",
+    "model.yaml": "nc: 2\nbackbone:\n  - [-1, 1, Conv, [16, 3, 2]]\nhead:\n  - [-1, 1, Conv, [16, 3]]\n",
     "recipe.yaml": f"{NET}train: {{dataset: FashionMNIST, optimizer: {{SGD: 0.1}}, epochs: 1, batch_size: 8}}\n",
 }
 #: Verbs that compute tensors.

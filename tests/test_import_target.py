@@ -230,6 +230,17 @@ class Fixed(nn.Module):
         return self.fc(self.conv(image).flatten(1))
 
 
+class LateStem(nn.Module):
+    """Declares its first convolution last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.stem = nn.Conv2d(8, 8, 3), nn.Conv2d(1, 8, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.body(self.stem(image))
+
+
 class Double(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -249,6 +260,7 @@ class Double(nn.Module):
         (nn.Sequential(nn.Flatten(), nn.Linear(784, 2)), {"input": (784,)}),
         (Fixed(28), {"image": (1, 28, 28)}),
         (Fixed(227, 3), {"image": (3, 227, 227)}),
+        (LateStem(), {"image": (1, 224, 224)}),
         (Double(), {"left": (3, 224, 224), "right": (3, 224, 224)}),
         (nn.Sequential(nn.ConvTranspose2d(8, 4, 2)), {"input": (8, 224, 224)}),
     ],
@@ -261,8 +273,11 @@ def test_what_cannot_be_guessed() -> None:
     with pytest.raises(RunError) as error:
         guess_input(Fixed(57))
     diagnostic = error.value.diagnostic
-    assert diagnostic.code is Code.FORWARD and "10 shapes" in diagnostic.message and "--input" in diagnostic.help
-    assert diagnostic.notes[0].message.startswith("with 1,224,224: `forward` raises RuntimeError: ")
+    assert diagnostic.code is Code.FORWARD and "20 shapes" in diagnostic.message and "--input" in diagnostic.help
+    assert diagnostic.notes[0].message.startswith(
+        "with 1,224,224: `forward` raises RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x98568 and 6050x3)"
+    )
+    assert f", at {__file__}:" in diagnostic.notes[0].message
     with pytest.raises(RunError, match="neither a convolution nor a linear layer"):
         guess_input(nn.ReLU())
 

@@ -17,7 +17,7 @@ from torch import nn
 from tracing import Replay, flat, operations, state
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Tensor, Traced, Unspeakable
+from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Traced, Unspeakable
 from cnndsl.importing.trace import trace
 
 HERE = Path(__file__).name
@@ -233,6 +233,25 @@ def test_a_size_that_cannot_be_followed_is_refused() -> None:
     assert refusal.message.startswith("the number 6 depends on the size of the input")
 
 
+def test_a_size_that_is_another_one_elsewhere_is_refused() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return F.adaptive_avg_pool2d(x, max(x.shape[2:]))  # the larger
+
+    assert refused(of(forward), (4, 9, 9)).place.line == line("the larger")
+
+
+def test_a_path_that_depends_on_the_size_is_told() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[2] > 12:
+            x = F.max_pool2d(x, 2)  # large
+        return x + 1
+
+    (note,) = traced(of(forward), (4, 9, 9)).notes
+    assert note.message == "`forward` does something else for inputs of another size" and note.place.line == line(
+        "large"
+    )
+
+
 @pytest.mark.parametrize(
     "use",
     [
@@ -371,6 +390,7 @@ def test_leaves_by_name() -> None:
     assert result.children["1"].is_leaf and operations(result) == ["0", "1"]
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_hooks_and_norms_of_weights() -> None:
     seen = []
     watched = nn.Conv2d(3, 3, 1)
@@ -413,6 +433,7 @@ def test_a_parametrized_weight_that_a_function_takes() -> None:
 # Other ways to run code
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_checkpoints() -> None:
     from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
@@ -671,10 +692,23 @@ def test_arguments_of_init() -> None:
     assert nn.Module.__init__.__module__ == "torch.nn.modules.module"
 
 
-def test_real_networks() -> None:
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small", "squeezenet1_1"])
+def test_networks_of_torchvision(name: str) -> None:
     import torchvision
 
-    for name, size in (("shufflenet_v2_x0_5", 64), ("mobilenet_v3_small", 64), ("squeezenet1_1", 64)):
-        module = torchvision.models.get_model(name, weights=None)
-        result = traced(module, (3, size, size))
-        assert all(isinstance(tensor, Tensor) for tensor in result.uses[0].inputs.values())
+    traced(torchvision.models.get_model(name, weights=None), (3, 64, 64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hrnet_w18_small", "dla34", "dpn68", "skresnet18", "resnest14d", "mixnet_s", "tf_efficientnet_b0", "selecsls42",
+        "rexnet_100", "ghostnet_050", "mobileone_s0", "dm_nfnet_f0", "res2net50_14w_8s", "cspresnet50", "densenet121",
+        "ese_vovnet19b_dw", "convmixer_768_32", "resnetblur18", "resnetv2_50", "starnet_s1", "nf_regnet_b0",
+    ],
+)  # fmt: skip
+def test_networks_of_timm(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    module = timm.create_model(name, pretrained=False)
+    traced(module, (3, 64, 64))

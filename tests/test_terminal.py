@@ -34,6 +34,18 @@ train:
 """
 WIDE = TINY.replace("out_channels: 2", "out_channels: $width") + "params: {width: 2}\n"
 WRONG = TINY.replace("kernel_size: 3", "kernel_size: 9")
+#: Networks to import, one of which reads values.
+PYTHON = """\
+from torch import nn
+
+class Net(nn.Sequential):
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 2))
+
+class Odd(Net):
+    def forward(self, x):
+        return super().forward(x if x.sum() > 0 else -x)  # 卷积
+"""
 #: Trains until it is stopped.
 LONG = TINY.replace("size: 40", "size: 40000").replace("epochs: 2", "epochs: 90")
 
@@ -98,6 +110,8 @@ COMMANDS = [
     Command("eval run --confusion picture.png", "was not written by cnndsl", 2, silent=True),
     Command("predict run picture.png --device cpu", "picture.png"),
     Command("predict run picture.png --device cpu --features 0", "picture-0.png"),
+    Command("import net.py:Net --input 1,8,8", "Conv2d"),
+    Command("import net.py:Odd --input 1,8,8", "error[CNN217]", 1, silent=True),
     Command("inspect run", "0.weight"),
     Command("inspect run 0 --filters filters.png", "filters.png"),
     Command("export run --format safetensors", "tiny.safetensors"),
@@ -122,6 +136,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("terminal")
     for name, text in {"tiny": TINY, "wide": WIDE, "wrong": WRONG, "long": LONG}.items():
         (folder / f"{name}.yaml").write_text(text)
+    (folder / "net.py").write_text(PYTHON, encoding="utf-8")
     Image.new("L", (8, 8), 200).save(folder / "picture.png")
     assert streamed(["train", "tiny.yaml", "--device", "cpu"], folder).code == 0
     (run,) = folder.glob("runs/tiny/*")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from cnndsl.cli.common import (
 )
 from cnndsl.cli.completion import complete_target
 from cnndsl.cli.pictures import check_files, force_option
-from cnndsl.diagnostics import Diagnostic, ModuleError, RunError
+from cnndsl.diagnostics import Diagnostic, Faults, ModuleError, RunError
 from cnndsl.report_formats import FORMATS
 from cnndsl.spec.names import unusable
 from cnndsl.terminal import say, show, show_exactly
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 #: What a TARGET that is a model file of Ultralytics ends in.
 MODEL_FILE = (".yaml", ".yml")
+#: What a file of weights ends in.
+WEIGHTS = ".safetensors"
 Shape = tuple[int, ...]
 
 
@@ -65,9 +67,7 @@ def _shapes(context: click.Context, option: click.Parameter, texts: Sequence[str
 )
 @click.option("--name", metavar="NAME", help="Name of the network. Default: that of TARGET.")
 @click.option("--leaf", "leaves", multiple=True, metavar="CLASS", help="Class to keep as an own layer; repeatable.")
-@click.option(
-    "--weights", type=FilePath(".safetensors"), metavar="FILE", help="Also write the weights, as safetensors."
-)
+@click.option("--weights", type=FilePath(WEIGHTS), metavar="FILE", help="Also write the weights, as safetensors.")
 @format_option("text", *FORMATS, help="text for people, the others for programs. Only with -o.")
 @force_option
 @plugin_option
@@ -94,10 +94,14 @@ def import_(
     _check_free(output, weights, force)
     with ending(), _reporting(form):
         if target.endswith(MODEL_FILE):
-            text, state = _model_file(target, arguments), b""
+            written = _write({output: _model_file(target, arguments, name or "").encode()})
         else:
-            text, state = _module(target, arguments, inputs, name or "", leaves, weights is not None)
-        _write(text, output, state, weights)
+            built, done, how = _module(target, arguments, inputs, name or "", leaves)
+            files: dict[Path | None, bytes] = {weights: _saved(built.module, done)} if weights else {}
+            written = _write({**files, output: done.text.encode()})
+            _tell(target, done, how)
+    for line in written:
+        say(line, err=True)
     if form != "text":
         show(FORMATS[form]([]))
 
@@ -115,7 +119,7 @@ def _check_usage(
         raise click.UsageError(f"--format {form} prints to stdout: name a file for the spec with -o")
     if name is not None and (reason := unusable(name)):
         raise click.BadParameter(f"`{name}` {reason}", param_hint="--name")
-    given = {"--input": inputs, "--name": name, "--leaf": leaves, "--weights": weights}
+    given = {"--input": inputs, "--leaf": leaves, "--weights": weights}
     if target.endswith(MODEL_FILE) and (useless := [option for option, value in given.items() if value]):
         raise click.UsageError(f"{useless[0]} is for modules; {target} is a model file")
 
@@ -132,9 +136,9 @@ def _reporting(form: str) -> Iterator[None]:
     """Ends the program with the reasons why a module cannot be a spec, in the format that is asked for."""
     try:
         yield
-    except ModuleError as error:
+    except Faults as error:
         _report(error.diagnostics, form)
-        if error.draft:
+        if isinstance(error, ModuleError) and error.draft:
             say(f"the spec as far as it came, for a report: {_kept(error.draft)}", err=True)
         sys.exit(exit_code(error.diagnostics))
     except RunError as error:
@@ -161,14 +165,14 @@ def _kept(draft: str) -> str:
     return file.name
 
 
-def _model_file(target: str, arguments: Sequence[str]) -> str:
+def _model_file(target: str, arguments: Sequence[str], name: str) -> str:
     """The spec of a model file of Ultralytics, which is compiled but has no module to be compared with."""
     from cnndsl.importing.ultralytics import spec_text
 
     given = dict(argument.partition("=")[::2] for argument in arguments)
     if unknown := given.keys() - {"scale"}:
         raise click.BadParameter(f"a model file takes `scale`, not `{min(unknown)}`", param_hint="--arg")
-    return spec_text(target, given.get("scale"))
+    return spec_text(target, given.get("scale"), name)
 
 
 def _module(
@@ -177,9 +181,8 @@ def _module(
     shapes: Sequence[tuple[str, Shape]],
     name: str,
     leaves: Sequence[str],
-    with_weights: bool,
-) -> tuple[str, bytes]:
-    """The spec of a module, and its weights as a file."""
+) -> tuple[Built, Imported, str]:
+    """A module and its spec, and how its input was guessed, if it was."""
     from cnndsl.training.interrupt import importing
 
     with importing():  # torch
@@ -190,8 +193,7 @@ def _module(
     built = build(found, dict(map(argument, arguments)))
     inputs, how = (named(built.module, shapes), "") if shapes else guess_input(built.module, found.sizes)
     done = import_module(built.module, inputs, name=name or _name(built), leaves=leaves, arguments=built.arguments)
-    _tell(target, done, how)
-    return done.text, _saved(built.module, done) if with_weights else b""
+    return built, done, how
 
 
 def _name(built: Built) -> str:
@@ -242,21 +244,18 @@ def _saved(module: Any, done: Imported) -> bytes:
     return save(tensors, {"generator": SIGNATURE.decode()})
 
 
-def _write(text: str, output: Path | None, state: bytes, weights: Path | None) -> None:
-    """Writes both files or none; a spec without a file goes to stdout."""
-    written: list[Path] = []
+def _write(files: Mapping[Path | None, bytes]) -> list[str]:
+    """Writes all files or none. A spec without a path goes to stdout. Returns a line for each file."""
+    told: dict[Path, str] = {}
     try:
-        for path, data in ((weights, state), (output, text.encode())):
+        for path, data in files.items():
             if path is not None:
                 write_file(path, data)
-                written.append(path)
+                told[path] = str(path) if path.suffix == WEIGHTS else f"{path}: {len(data.splitlines())} lines"
     except OSError as error:
-        for path in written:
-            with suppress(OSError):
-                path.unlink()
+        for path in told:
+            path.unlink(missing_ok=True)
         fail(f"{error.filename} cannot be written: {error.strerror}")
-    for path in reversed(written):
-        lines = f": {len(text.splitlines())} lines" if path == output else ""
-        say(f"{path}{lines}", err=True)
-    if output is None:
-        show_exactly(text)
+    if None in files:
+        show_exactly(files[None].decode())
+    return [*told.values()]
