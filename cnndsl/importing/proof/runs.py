@@ -18,6 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from cnndsl.importing.proof.names import named_tensors
 from cnndsl.importing.proof.samples import tensors_in
 from cnndsl.importing.tracing.inputs import arranged
+from cnndsl.weights.fit import is_shaped_alike
 
 
 def as_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -80,7 +81,9 @@ def run(side: Side, tensors: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> 
     given = arranged(side.module, dict(zip(side.inputs, copies))) if side.inputs else (tuple(copies), {})
     shapes = {name: tensor.shape for name, tensor in named_tensors(side.module).items()}
     shaped = {
-        name: tensor if tensor.shape == shapes[name] else tensor.reshape(shapes[name])
+        name: tensor.reshape(shapes[name])
+        if tensor.shape != shapes[name] and is_shaped_alike(tensor.shape, shapes[name])
+        else tensor
         for name, tensor in tensors.items()
     }
     return tensors_in(functional_call(side.module, shaped, *given))
