@@ -604,3 +604,25 @@ def test_a_module_of_two_modules_is_refused() -> None:
 
     with pytest.raises(Unspeakable, match="called by two modules"):
         lifted(Two().eval(), IMAGE)
+
+
+def test_a_module_that_is_called_elsewhere_is_refused() -> None:
+    class Caller(nn.Module):
+        def __init__(self, others: list[nn.Module]) -> None:
+            super().__init__()
+            self.others = others  # not its own: no `nn.ModuleList`
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.others[0](x)
+
+    class Around(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU())
+            self.caller = Caller([self.conv])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.caller(x)
+
+    with pytest.raises(Unspeakable, match="calls the module `conv`, which is not inside of it"):
+        lifted(Around().eval(), IMAGE)
