@@ -128,7 +128,7 @@ class Run:
 
     def _stray(self, tensor: Tensor, place: Place) -> None:
         message = "a tensor is read that is neither given to this module nor made in it"
-        help = "pass it as an argument of `forward`; a tensor changed in place by another module counts as made there"
+        help = "pass it as an argument of `forward`"
         self.refuse(Code.OPERATION, message, place, help)
         self.stack[-1].seen.add(tensor)  # told once
 
