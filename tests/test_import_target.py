@@ -133,6 +133,7 @@ def test_a_file_without_a_name(folder: Path) -> None:
         ("net.py:text", "`net.py:text` is a `str`, not a class, a function or a module", ""),
         ("tracer_none.x:Net", "there is no module `tracer_none`", "it must be importable, or be in the current folder"),
         ("torch.nn:Conv2", "`torch.nn` has no `Conv2`", "did you mean `Conv2d`?"),
+        ("x" * 300 + "/y.py:Net", f"there is no file `{'x' * 300}/y.py`", ""),
         ("a b", "`a b` is not a target", "write `package.module:Net`, `net.py:Net`, `timm:NAME` or `torchvision:NAME`"),
         ("", "`` is not a target", "write `package.module:Net`, `net.py:Net`, `timm:NAME` or `torchvision:NAME`"),
         ("torchvision:resnet19", "torchvision has no model `resnet19`", "did you mean `resnet18`?"),
@@ -207,6 +208,7 @@ def test_torchvision_without_weights() -> None:
     built = build(target, {"num_classes": 7}, "meta")
     assert built.module.fc.out_features == 7 and built.module.fc.weight.is_meta
     assert built.arguments[built.module]["num_classes"] == 7
+    assert build(find("torchvision:regnet_x_400mf"), {}, "meta").module  # computes with tensors when it is made
     assert find("torchvision:inception_v3").sizes == (299,)
     assert find("torchvision:fcn_resnet50").fixed == {"weights": None, "weights_backbone": None}
     assert build(find("torchvision:ops.StochasticDepth"), {"p": 0.5, "mode": "row"}).module.p == 0.5
@@ -230,6 +232,17 @@ class Fixed(nn.Module):
         return self.fc(self.conv(image).flatten(1))
 
 
+class LateStem(nn.Module):
+    """Declares its first convolution last."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.stem = nn.Conv2d(8, 8, 3), nn.Conv2d(1, 8, 3)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        return self.body(self.stem(image))
+
+
 class Double(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -249,6 +262,7 @@ class Double(nn.Module):
         (nn.Sequential(nn.Flatten(), nn.Linear(784, 2)), {"input": (784,)}),
         (Fixed(28), {"image": (1, 28, 28)}),
         (Fixed(227, 3), {"image": (3, 227, 227)}),
+        (LateStem(), {"image": (1, 224, 224)}),
         (Double(), {"left": (3, 224, 224), "right": (3, 224, 224)}),
         (nn.Sequential(nn.ConvTranspose2d(8, 4, 2)), {"input": (8, 224, 224)}),
     ],
@@ -261,8 +275,11 @@ def test_what_cannot_be_guessed() -> None:
     with pytest.raises(RunError) as error:
         guess_input(Fixed(57))
     diagnostic = error.value.diagnostic
-    assert diagnostic.code is Code.FORWARD and "10 shapes" in diagnostic.message and "--input" in diagnostic.help
-    assert diagnostic.notes[0].message.startswith("with 1,224,224: `forward` raises RuntimeError: ")
+    assert diagnostic.code is Code.FORWARD and "20 shapes" in diagnostic.message and "--input" in diagnostic.help
+    assert diagnostic.notes[0].message.startswith(
+        "with 1,224,224: `forward` raises RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x98568 and 6050x3)"
+    )
+    assert f", at {__file__}:" in diagnostic.notes[0].message
     with pytest.raises(RunError, match="neither a convolution nor a linear layer"):
         guess_input(nn.ReLU())
 

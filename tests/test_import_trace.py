@@ -17,7 +17,7 @@ from torch import nn
 from tracing import Replay, flat, operations, state
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Tensor, Traced, Unspeakable
+from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Traced, Unspeakable
 from cnndsl.importing.trace import trace
 
 HERE = Path(__file__).name
@@ -149,13 +149,22 @@ def test_a_change_through_another_view_is_refused() -> None:
     assert refusal.code is Code.OPERATION and refusal.place.line == line("read after a change")
 
 
-def test_a_change_in_place_by_another_module_is_refused() -> None:
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        y = self.block(x)
-        return x + y  # changed inside
+def test_tensors_that_another_module_changes_or_keeps() -> None:
+    class Keeping(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.kept = torch.tanh(x)
+            return self.kept * 2
 
-    module = of(forward, block=nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 3, 1)))
-    assert refused(module, (3, 4, 4)).place.line == line("changed inside")
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        y = self.block(x)  # begins with a ReLU that changes x
+        z = self.keeping(y)
+        return x + y + z + self.keeping.kept
+
+    block = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 3, 1))
+    result = traced(of(forward, block=block, keeping=Keeping()), (3, 4, 4))
+    _, _, add, _, last = result.uses[0].operations
+    assert add.arguments[0] is result.children["block"].uses[0].operations[0].results
+    assert last.arguments[1] is result.children["keeping"].uses[0].operations[0].results
 
 
 def test_iteration_and_unpacking() -> None:
@@ -220,7 +229,7 @@ def test_plain_numbers_that_python_makes_of_sizes() -> None:
 
     up, reshape = traced(of(forward), (4, 6, 8)).uses[0].operations
     assert up.keywords["size"][0].formula.sign == "int"
-    assert isinstance(reshape.arguments[1], Number)
+    assert isinstance(reshape.arguments[1], Number) and not reshape.training
 
 
 def test_a_size_that_cannot_be_followed_is_refused() -> None:
@@ -231,6 +240,25 @@ def test_a_size_that_cannot_be_followed_is_refused() -> None:
     refusal = refused(of(forward), (4, 9, 9))
     assert refusal.code is Code.OPERATION and refusal.place.line == line("lost")
     assert refusal.message.startswith("the number 6 depends on the size of the input")
+
+
+def test_a_size_that_is_another_one_elsewhere_is_refused() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        return F.adaptive_avg_pool2d(x, max(x.shape[2:]))  # the larger
+
+    assert refused(of(forward), (4, 9, 9)).place.line == line("the larger")
+
+
+def test_a_path_that_depends_on_the_size_is_told() -> None:
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[2] > 12:
+            x = F.max_pool2d(x, 2)  # large
+        return x + 1
+
+    (note,) = traced(of(forward), (4, 9, 9)).notes
+    assert note.message == "`forward` does something else for inputs of another size" and note.place.line == line(
+        "large"
+    )
 
 
 @pytest.mark.parametrize(
@@ -371,6 +399,7 @@ def test_leaves_by_name() -> None:
     assert result.children["1"].is_leaf and operations(result) == ["0", "1"]
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_hooks_and_norms_of_weights() -> None:
     seen = []
     watched = nn.Conv2d(3, 3, 1)
@@ -413,6 +442,7 @@ def test_a_parametrized_weight_that_a_function_takes() -> None:
 # Other ways to run code
 
 
+@pytest.mark.filterwarnings("ignore")
 def test_checkpoints() -> None:
     from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
@@ -590,6 +620,26 @@ def test_errors_of_the_module_itself() -> None:
     assert missing.code is Code.FORWARD and "'y'" in missing.message
 
 
+def test_names_of_inputs() -> None:
+    def forward(self: Any, *args: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
+        return torch.cat([*args, *more.values()])
+
+    def inputs(forward: Any, *names: str) -> list[str]:
+        return [*trace(of(forward), dict.fromkeys(names, (4,))).uses[0].inputs]
+
+    assert inputs(forward, "args.0", "args.1", "y") == ["args.0", "args.1", "y"]
+    assert inputs(forward, "args") == ["args.0"]
+    assert inputs(forward, "y", "z") == ["y", "z"]
+    assert inputs(lambda self, x, *, y: x + y, "x", "y") == ["x", "y"]
+    assert inputs(lambda self, x, y=None: x + 1, "anything") == ["x"]
+    assert inputs(lambda this, x, y: x + y, "y", "x") == ["x", "y"]
+
+
+def test_the_type_of_the_input_is_that_of_the_parameters() -> None:
+    assert operations(trace(nn.Sequential(nn.Linear(4, 4)).double(), {"x": (4,)})) == ["0"]
+    assert operations(trace(nn.Sequential(nn.Linear(4, 4)).to("meta"), {"x": (4,)})) == ["0"]
+
+
 def test_an_unknown_input() -> None:
     with pytest.raises(Unspeakable) as error:
         trace(of(lambda self, image, mask=None: image), {"image": (4,), "masc": (4,)})
@@ -671,10 +721,23 @@ def test_arguments_of_init() -> None:
     assert nn.Module.__init__.__module__ == "torch.nn.modules.module"
 
 
-def test_real_networks() -> None:
+@pytest.mark.parametrize("name", ["shufflenet_v2_x0_5", "mobilenet_v3_small", "squeezenet1_1"])
+def test_networks_of_torchvision(name: str) -> None:
     import torchvision
 
-    for name, size in (("shufflenet_v2_x0_5", 64), ("mobilenet_v3_small", 64), ("squeezenet1_1", 64)):
-        module = torchvision.models.get_model(name, weights=None)
-        result = traced(module, (3, size, size))
-        assert all(isinstance(tensor, Tensor) for tensor in result.uses[0].inputs.values())
+    traced(torchvision.models.get_model(name, weights=None), (3, 64, 64))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hrnet_w18_small", "dla34", "dpn68", "skresnet18", "resnest14d", "mixnet_s", "tf_efficientnet_b0", "selecsls42",
+        "rexnet_100", "ghostnet_050", "mobileone_s0", "dm_nfnet_f0", "res2net50_14w_8s", "cspresnet50", "densenet121",
+        "ese_vovnet19b_dw", "convmixer_768_32", "resnetblur18", "resnetv2_50", "starnet_s1", "nf_regnet_b0",
+    ],
+)  # fmt: skip
+def test_networks_of_timm(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    module = timm.create_model(name, pretrained=False)
+    traced(module, (3, 64, 64))

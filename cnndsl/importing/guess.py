@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch import nn
 
 from cnndsl.diagnostics import Code, RunError
-from cnndsl.importing.trace import failure
+from cnndsl.importing.recorded import Unspeakable
+from cnndsl.importing.trace import failure, trace
 
 #: Heights and widths that networks are made for, the usual ones first.
 SIZES = (224, 32, 28, 299, 64, 96, 128, 227, 256, 512)
 #: Of the three sides of a volume, which takes more memory.
 SIZES_3D = (32, 16, 64, 28, 96, 112, 128)
+#: The channels of images.
+IMAGES = (3, 1)
 #: The dims of an image that a convolution takes.
 DIMS = {nn.Conv1d: 1, nn.Conv2d: 2, nn.Conv3d: 3, nn.ConvTranspose1d: 1, nn.ConvTranspose2d: 2, nn.ConvTranspose3d: 3}
 
@@ -22,19 +26,30 @@ def guess_input(module: nn.Module, sizes: tuple[int, ...] = ()) -> tuple[dict[st
     """Shapes without the batch, by the names of the arguments of ``forward``, and how they were found. Raises
     :class:`RunError`."""
     names = _required(module)
-    failed: list[str] = []
+    failed: list[tuple[int, ...]] = []
     for shape, why in _shapes(module, sizes):
         inputs = dict.fromkeys(names, shape)
-        message = failure(module, inputs)
-        if not message:
+        if not failure(module, inputs):
             return inputs, why
-        failed.append(f"with {_text(shape)}: {message}")
+        failed.append(shape)
     help = "give the shape of the input: `--input 3,224,224`"
     if not failed:
         message = "no input can be guessed: there is neither a convolution nor a linear layer"
         raise RunError(Code.FORWARD, message, help)
     message = f"no input can be guessed: the module runs with none of {len(failed)} shapes"
-    raise RunError(Code.FORWARD, message, help, failed[:1])
+    raise RunError(Code.FORWARD, message, help, [_reason(module, dict.fromkeys(names, failed[0]), failed[0])])
+
+
+def _reason(module: nn.Module, inputs: Mapping[str, tuple[int, ...]], shape: tuple[int, ...]) -> str:
+    """Why the likeliest shape does not fit, in the words of torch on real tensors."""
+    said = f"with {','.join(map(str, shape))}"
+    try:
+        trace(module, inputs)
+    except Unspeakable as unspeakable:
+        refusal = unspeakable.refusals[-1]
+        at = f", at {refusal.place.file}:{refusal.place.line}" if refusal.place else ""
+        return f"{said}: {refusal.message}{at}"
+    return said
 
 
 def _required(module: nn.Module) -> list[str]:
@@ -53,23 +68,26 @@ def _shapes(module: nn.Module, sizes: tuple[int, ...]) -> Iterator[tuple[tuple[i
     known = getattr(module, "default_cfg", None) or getattr(module, "pretrained_cfg", None)
     if isinstance(known, Mapping) and known.get("input_size"):
         yield tuple(known["input_size"]), "from its `default_cfg`"
-    first = next((layer for layer in module.modules() if type(layer) in DIMS), None)
-    if first is not None:
-        channels, dims = int(first.in_channels), DIMS[type(first)]  # type: ignore[arg-type]
-        likely = [sizes] if len(sizes) == dims else []
-        usual = [(size,) * dims for size in (SIZES if dims < 3 else SIZES_3D)]
-        for shape in dict.fromkeys([*likely, *usual]):
-            yield (channels, *shape), f"{channels} channels from the first convolution, a usual size"
+    layers = list(module.modules())
+    convolutions = [(layer, dims) for layer in layers for kind, dims in DIMS.items() if isinstance(layer, kind)]
+    if convolutions:
+        yield from _images(*convolutions[0], sizes)
         return
-    linear = next((layer for layer in module.modules() if isinstance(layer, nn.Linear)), None)
+    linear = next((layer for layer in layers if isinstance(layer, nn.Linear)), None)
     if linear is not None:
         features = linear.in_features
         yield (features,), "from the first linear layer"
         for side in (28, 32):
-            for channels in (1, 3):
+            for channels in IMAGES:
                 if channels * side * side == features:
                     yield (channels, side, side), "from the first linear layer, as an image"
 
 
-def _text(shape: tuple[int, ...]) -> str:
-    return ",".join(map(str, shape))
+def _images(layer: Any, dims: int, sizes: tuple[int, ...]) -> Iterator[tuple[tuple[int, ...], str]]:
+    """Images with the channels of the first convolution, and then with those of images, if another one runs first."""
+    likely = [sizes] if len(sizes) == dims else []
+    usual = [(size,) * dims for size in (SIZES if dims < 3 else SIZES_3D)]
+    for channels in dict.fromkeys((layer.in_channels, *IMAGES)):
+        why = "from the first convolution" if channels == layer.in_channels else "as images have"
+        for shape in dict.fromkeys([*likely, *usual]):
+            yield (channels, *shape), f"{channels} {'channel' if channels == 1 else 'channels'} {why}, a usual size"

@@ -51,7 +51,66 @@ def _applied(sign: str, operands: list[Expr]) -> Expr:
         return operands[0]
     if sign in FUNCTIONS:
         return Call(Ref(sign), tuple(operands))
+    if sign in ("+", "-", "neg") or (sign == "*" and any(map(_is_whole, operands))):
+        return _written(_rounded(_terms(Op(sign, tuple(operands)))))
     return operation(sign, *operands)
+
+
+# --- sums ----------------------------------------------------------------------------------------
+
+#: The summands of a sum with their factors; a number is a factor of 1.
+Terms = dict[Expr, int]
+_ONE = Lit(1)
+
+
+def _is_whole(expr: Expr) -> bool:
+    return isinstance(expr, Lit) and type(expr.value) is int
+
+
+def _terms(expr: Expr, factor: int = 1) -> Terms:
+    """The summands of an expression, each once."""
+    match expr:
+        case Lit(value=int() as number):
+            return {_ONE: factor * number}
+        case Op(sign="neg", operands=(operand,)):
+            return _terms(operand, -factor)
+        case Op(sign="+" | "-" as sign, operands=(first, *others)):
+            found = _terms(first, factor)
+            for other in others:
+                for term, count in _terms(other, factor if sign == "+" else -factor).items():
+                    found[term] = found.get(term, 0) + count
+            return {term: count for term, count in found.items() if count}
+        case Op(sign="*", operands=(Lit(value=int() as number), other) | (other, Lit(value=int() as number))):
+            return _terms(other, factor * number)
+    return {expr: factor}
+
+
+def _rounded(terms: Terms) -> Terms:
+    """What is missing to a multiple, ``n * ceil(x / n) - x``, is ``-x % n``, and the larger half of a number,
+    ``x - x // 2``, is ``(x + 1) // 2``."""
+    for term, count in terms.items():
+        left = {other: number for other, number in terms.items() if other is not term}
+        match term:
+            case Op(sign="//", operands=(x, Lit(value=2))) if count == -1 and left == _terms(x):
+                return {operation("//", _written({**left, _ONE: left.get(_ONE, 0) + 1}), Lit(2)): 1}
+            case Call(callee=Ref(name="ceil"), arguments=(Op(sign="/", operands=(x, Lit(value=int() as n))),)):
+                if count == n and terms.get(x, 0) == -1:
+                    del left[x]
+                    return {operation("%", Op("neg", (x,)), Lit(n)): 1} | left
+    return terms
+
+
+def _written(terms: Terms) -> Expr:
+    """A sum, what is added first and numbers last."""
+    ordered = sorted(terms.items(), key=lambda item: (item[0] == _ONE, item[1] < 0))
+    made: Expr | None = None
+    for term, count in ordered:
+        part = Lit(abs(count)) if term == _ONE else operation("*", term, Lit(abs(count)))
+        if made is None:
+            made = operation("neg", part) if count < 0 else part
+        else:
+            made = operation("+" if count > 0 else "-", made, part)
+    return Lit(0) if made is None else made
 
 
 def value(number: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.importing.lift.rules.table import last_name
@@ -45,19 +46,10 @@ def _along(shape: tuple[int, ...], x: Tensor) -> int | None:
 
 
 def channelwise(step: Step, input: Any, factor: Held | Made) -> Tensor:
-    """The product with one parameter for each channel, a ``Scale``. Channels that are last change places for it."""
+    """The product with one parameter for each channel, a ``Scale``."""
     x = step.tensor(input)
-    found = held_as(factor)
-    if found is None or not found[0].is_parameter or not (dim := _along(found[1], x)):
-        raise step.constant(factor)
-    state = {"weight": found[0]}
-    if dim == 1:
-        return step.held("Scale", x, state)
-    rank = len(x.shape)
-    if dim != rank - 1:
-        raise step.constant(factor)
-    first = step.layer("Permute", x, dims=(0, rank - 1, *range(1, rank - 1)))
-    return step.layer("Permute", step.held("Scale", first, state), dims=(0, *range(2, rank), 1))
+    weight, dim = _parameter(step, factor, x)
+    return _on_channels(step, "Scale", x, dim, {"weight": weight})
 
 
 def affine(step: Step, shift: Any, factor: Any, input: Any) -> Tensor:
@@ -65,9 +57,33 @@ def affine(step: Step, shift: Any, factor: Any, input: Any) -> Tensor:
     if isinstance(factor, Tensor):
         factor, input = input, factor
     x = step.tensor(input)
-    pair = [held_as(one) for one in (factor, shift)]
-    for found, one in zip(pair, (factor, shift)):
-        if found is None or not found[0].is_parameter or _along(found[1], x) != 1:
-            raise step.constant(one) if isinstance(one, (Held, Made)) else step.merged(step.name)
-    (weight, _), (bias, _) = (found for found in pair if found is not None)
-    return step.held("Affine", x, {"weight": weight, "bias": bias})
+    (weight, dim), (bias, other) = _parameter(step, factor, x), _parameter(step, shift, x)
+    if dim != other:
+        raise step.constant(shift)
+    return _on_channels(step, "Affine", x, dim, {"weight": weight, "bias": bias})
+
+
+def shifted(step: Step, input: Any, shift: Held | Made) -> Tensor:
+    """The sum with one parameter for each channel, which is a part of an ``Affine``."""
+    x = step.tensor(input)
+    bias, dim = _parameter(step, shift, x)
+    why = "adds a parameter, which no layer does that does not multiply by one too"
+    return step.pseudo("shift", x, why=why, dim=dim, bias=bias.path)
+
+
+def _parameter(step: Step, given: Any, x: Tensor) -> tuple[Held, int]:
+    """A parameter with one value for each index of a dimension of ``x``, the first after the batch or the last."""
+    found = held_as(given)
+    dim = found and _along(found[1], x)
+    if found is None or not found[0].is_parameter or dim not in (1, len(x.shape) - 1):
+        raise step.constant(given) if isinstance(given, (Held, Made)) else step.merged(step.name)
+    return found[0], dim
+
+
+def _on_channels(step: Step, word: str, x: Tensor, dim: int, state: Mapping[str, Held]) -> Tensor:
+    """A layer with parameters for each channel. Channels that are last change places for it."""
+    if dim == 1:
+        return step.held(word, x, state)
+    rank = len(x.shape)
+    first = step.layer("Permute", x, dims=(0, rank - 1, *range(1, rank - 1)))
+    return step.layer("Permute", step.held(word, first, state), dims=(0, *range(2, rank), 1))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from itertools import count
 from typing import TypeAlias
 
 from cnndsl.graph.scope import unusable_step
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
+from cnndsl.importing.structure.flow import is_merge
 from cnndsl.importing.structure.pieces import Pieces, Run, by_name, fetches, makes
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
@@ -40,14 +41,12 @@ def _legal_key(part: str) -> str:
     return _legal(part) if unusable_step(f"x.{part}", True) else part
 
 
-def numbered(stem: str, taken: Collection[str], first: int = 1) -> str:
-    """The first of ``x1``, ``x2``, ``x3`` that is not taken yet."""
-    return next(name for number in count(first) if (name := f"{stem}{number}") not in taken)
-
-
 def unique(name: str, taken: Collection[str]) -> str:
     """A name that is not taken yet: ``x``, ``x2``, ``x3``."""
-    return name if name not in taken else numbered(f"{name}_" if name[-1].isdigit() else name, taken, 2)
+    if name not in taken:
+        return name
+    stem = f"{name}_" if name[-1].isdigit() else name
+    return next(other for number in count(2) if (other := f"{stem}{number}") not in taken)
 
 
 def _as_one(name: str) -> str:
@@ -106,6 +105,7 @@ class _Namer:
         self.taken = {INPUT, *self.modules.values(), *(h for name in self.modules.values() for h in _holders(name))}
         self.steps: dict[Node, str] = {}
         self.tensors: dict[Tensor, str] = {}
+        self.makers = {tensor: node for node in body.nodes for tensor in node.outputs}
         self.counts: Counter[str] = Counter()
         self.start = ""
         #: What the tensors that are outputs should be called.
@@ -114,19 +114,50 @@ class _Namer:
 
     def names(self, pieces: Pieces) -> Names:
         inputs = self._inputs()
+        nodes = [*makes(pieces)]
+        wishes = self._wishes(nodes)
         ran: set[str] = set()
-        for node in makes(pieces):
+        for node in nodes:
             is_new = node.name not in ran or not node.name
             ran.add(node.name)
             if node.name and is_new:
                 self._step(node, self.modules[node.name])
-            elif self.wanted.intersection(node.outputs):
-                wished = next((tensor.name for tensor in node.outputs if tensor.name), "")
-                self._step(node, self._new(self.keys.get(node.outputs[0], wished)))
+            elif node in wishes:
+                self._step(node, self._new(wishes[node]))
             if is_new and node.word in LAYERS:
                 self._count(node)
         outputs, copies = self._outputs() if self.several else ((), ())
         return Names(self.modules, inputs, self.steps, self.tensors, outputs, copies, self.start)
+
+    def _wishes(self, nodes: Sequence[Node]) -> dict[Node, str]:
+        """What steps without a module's name should be called: as the variable, with a number if others are too. If
+        possible it is that of the module before, ``sp1`` after ``convs.1``."""
+        groups: dict[str, list[Node]] = {}
+        wishes: dict[Node, str] = {}
+        ran: set[str] = set()
+        for node in nodes:
+            is_named = bool(node.name) and node.name not in ran
+            ran.add(node.name)
+            if is_named or self.wanted.isdisjoint(node.outputs):
+                continue
+            if node.outputs[0] in self.keys:
+                wishes[node] = self.keys[node.outputs[0]]
+            else:
+                groups.setdefault(next((tensor.name for tensor in node.outputs if tensor.name), ""), []).append(node)
+        for stem, alike in groups.items():
+            numbers = [""] if len(alike) == 1 and stem else self._numbers(alike)
+            wishes |= {node: f"{stem or 'x'}{number}" for node, number in zip(alike, numbers)}
+        return wishes
+
+    def _numbers(self, nodes: Sequence[Node]) -> Sequence[str]:
+        found = [self._number(node) for node in nodes]
+        return found if all(found) and len({*found}) == len(found) else [*map(str, range(1, len(found) + 1))]
+
+    def _number(self, node: Node) -> str:
+        """The number at the end of the name of the last module before a function."""
+        while not node.name and not is_merge(node) and node.inputs[0] in self.makers:
+            node = self.makers[node.inputs[0]]
+        return re.sub(r".*?(\d*)$", r"\1", node.name)
 
     def _inputs(self) -> tuple[str, ...]:
         if len(self.body.inputs) == 1:
@@ -158,7 +189,7 @@ class _Namer:
 
     def _new(self, wished: str) -> str:
         cleaned = legal(_as_one(wished), is_child=True)
-        name = unique(cleaned[:1].lower() + cleaned[1:], self.taken) if wished else numbered("x", self.taken)
+        name = unique(cleaned[:1].lower() + cleaned[1:], self.taken)
         self.taken.add(name)
         return name
 

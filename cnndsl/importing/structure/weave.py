@@ -69,7 +69,8 @@ class _Loom:
             return self._end(missing[0]) if missing else current
         starts = {self._start(tensor, current) for tensor in missing}
         is_operand = not starts.isdisjoint(node.inputs)
-        if len(missing) == 1 and (starts == {current} or (not is_operand and self._is_long(*missing))):
+        is_apart = not is_operand and current not in node.inputs
+        if len(missing) == 1 and (starts == {current} or (is_apart and self._is_long(*missing))):
             return missing[0]
         return starts.pop() if len(starts) == 1 and (len(missing) > 1 or is_operand) else current
 

@@ -108,6 +108,8 @@ class Calls:
             outputs = self.run.recorded(result, self.run.place())
             changed = [tensor for tensor, version in zip(taken, versions) if tensor._version != version]
         self.run.stack.pop()
+        if self.run.stack:
+            self.run.stack[-1].seen |= running.seen
         uses[index] = Use(running.inputs, tuple(running.operations), outputs)
         return result, changed
 
@@ -132,13 +134,13 @@ class Calls:
 
 def bound(module: nn.Module, args: Args, kwargs: Keywords) -> list[tuple[str, Any]]:
     """Values by the names of the arguments of ``forward``; those of ``*args`` are ``args.0`` and on."""
-    names = _positional(getattr(module.forward, "__func__", module.forward))
+    function = getattr(module.forward, "__func__", None)  # the same for all modules of a class
+    names = _positional(function)[1:] if function else _positional(module.forward)
     named = [(names[i] if i < len(names) else f"args.{i - len(names)}", value) for i, value in enumerate(args)]
     return [*named, *kwargs.items()]
 
 
 @cache
-def _positional(forward: Any) -> list[str]:
-    parameters = list(inspect.signature(forward).parameters.values())
-    names = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    return names[1:] if inspect.isfunction(forward) and names[:1] == ["self"] else names
+def _positional(function: Callable[..., Any]) -> list[str]:
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

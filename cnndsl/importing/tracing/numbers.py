@@ -9,8 +9,13 @@ from contextlib import contextmanager
 from functools import reduce
 from typing import Any
 
-from cnndsl.importing.recorded import Arithmetic, Formula, Number
+from cnndsl.importing.recorded import Arithmetic, Extent, Formula, Number
 
+#: What the signs of formulas mean.
+SIGNS: dict[str, Callable[..., Any]] = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.truediv, "//": operator.floordiv,
+    "%": operator.mod, "neg": operator.neg, "ceil": math.ceil, "floor": math.floor, "int": int, "round": round,
+}  # fmt: skip
 #: Told of each number of which Python makes a plain one, whatever its class says: ``int(x)``, ``len(x)``.
 _told: list[Callable[[Number], None]] = []
 
@@ -46,18 +51,18 @@ def _computed(value: Any, sign: str, *operands: Any) -> Any:
     return whole(value, formula) if isinstance(value, int) else _real(value, formula)
 
 
-def _binary(sign: str, function: Callable[[Any, Any], Any], reflected: bool = False) -> Callable[[Any, Any], Any]:
+def _binary(sign: str, reflected: bool = False) -> Callable[[Any, Any], Any]:
     def method(self: Any, other: Any) -> Any:
         if not isinstance(other, (int, float)):
             return NotImplemented
         left, right = (other, self) if reflected else (self, other)
-        return _computed(function(_plain(left), _plain(right)), sign, left, right)
+        return _computed(SIGNS[sign](_plain(left), _plain(right)), sign, left, right)
 
     return method
 
 
-def _unary(sign: str, function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    return lambda self: _computed(function(_plain(self)), sign, self)
+def _unary(sign: str) -> Callable[[Any], Any]:
+    return lambda self: _computed(SIGNS[sign](_plain(self)), sign, self)
 
 
 class _Computing:
@@ -65,22 +70,22 @@ class _Computing:
 
     formula: Formula
 
-    __add__ = _binary("+", operator.add)
-    __radd__ = _binary("+", operator.add, reflected=True)
-    __sub__ = _binary("-", operator.sub)
-    __rsub__ = _binary("-", operator.sub, reflected=True)
-    __mul__ = _binary("*", operator.mul)
-    __rmul__ = _binary("*", operator.mul, reflected=True)
-    __truediv__ = _binary("/", operator.truediv)
-    __rtruediv__ = _binary("/", operator.truediv, reflected=True)
-    __floordiv__ = _binary("//", operator.floordiv)
-    __rfloordiv__ = _binary("//", operator.floordiv, reflected=True)
-    __mod__ = _binary("%", operator.mod)
-    __rmod__ = _binary("%", operator.mod, reflected=True)
-    __neg__ = _unary("neg", operator.neg)
-    __ceil__ = _unary("ceil", math.ceil)
-    __floor__ = _unary("floor", math.floor)
-    __trunc__ = _unary("int", int)
+    __add__ = _binary("+")
+    __radd__ = _binary("+", reflected=True)
+    __sub__ = _binary("-")
+    __rsub__ = _binary("-", reflected=True)
+    __mul__ = _binary("*")
+    __rmul__ = _binary("*", reflected=True)
+    __truediv__ = _binary("/")
+    __rtruediv__ = _binary("/", reflected=True)
+    __floordiv__ = _binary("//")
+    __rfloordiv__ = _binary("//", reflected=True)
+    __mod__ = _binary("%")
+    __rmod__ = _binary("%", reflected=True)
+    __neg__ = _unary("neg")
+    __ceil__ = _unary("ceil")
+    __floor__ = _unary("floor")
+    __trunc__ = _unary("int")
 
     def __pos__(self) -> Any:
         return self
@@ -117,6 +122,15 @@ def _real(value: float, formula: Formula) -> Real:
 
 def formula_of(value: Any) -> Formula:
     return value.formula if isinstance(value, (Whole, Real)) else value
+
+
+def evaluated(formula: Formula, size: Callable[[Extent], int]) -> int | float:
+    match formula:
+        case Extent():
+            return size(formula)
+        case Arithmetic(sign, operands):
+            return SIGNS[sign](*(evaluated(operand, size) for operand in operands))  # type: ignore[no-any-return]
+    return formula
 
 
 def number(value: Whole | Real) -> Number:

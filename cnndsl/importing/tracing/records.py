@@ -36,7 +36,8 @@ class Tree:
     def traced(self, module: nn.Module) -> Traced:
         if module not in self._done:
             modules = self.run.modules
-            uses, training, notes = self._uses(module)
+            sized, of_size = self._sized(module)
+            uses, training, of_training = self._compared(module, sized)
             called = self.run.called.get(module, {})
             self._done[module] = Traced(
                 path=modules.paths[module][0],
@@ -47,36 +48,15 @@ class Tree:
                 children={path: self.traced(child) for path, child in called.items()},
                 uses=uses,
                 training=training,
-                notes=notes,
+                notes=(*of_size, *of_training),
             )
         return self._done[module]
 
-    def _uses(self, module: nn.Module) -> tuple[tuple[Use, ...], tuple[Use, ...], tuple[Refusal, ...]]:
-        """The uses in evaluation mode, those in training mode if they differ, and what is to be told of that."""
-        uses = self._sized(module)
-        if isinstance(self.trained, Exception):
-            told = self._note(module, f"it does not run in training mode: {self.trained}", None)
-            return uses, (), (told,) if module is self.run.modules.root else ()
-        trained = self.trained.whole_uses(module)
-        alone = [operation for use in trained for operation in use.operations if self._only_trains(operation, module)]
-        notes = tuple(self._left_out(module, operation) for operation in alone)
-        try:
-            if len(uses) != len(trained):
-                raise Unlike(None)
-            kept = [_without(use, alone) for use in trained]
-            return tuple(with_training(one, two) for one, two in zip(uses, kept)), (), notes
-        except Unlike as unlike:
-            place = unlike.operation.place if unlike.operation else None
-            if not (alone and unlike.operation is None):
-                notes = (*notes, self._note(module, "`forward` does something else in training mode", place))
-            return uses, trained, notes
-
-    def _sized(self, module: nn.Module) -> tuple[Use, ...]:
-        """The uses in evaluation mode, with formulas for all sizes."""
+    def _sized(self, module: nn.Module) -> tuple[tuple[Use, ...], tuple[Refusal, ...]]:
+        """The uses in evaluation mode, with formulas for all sizes, and what is to be told of that."""
         uses = self.run.whole_uses(module)
         if self.resized is None:
-            return uses
-        others = self.resized.whole_uses(module)
+            return uses, ()
 
         def tell(value: Any, place: Place) -> None:
             message = f"the number {value:.4g} depends on the size of the input in a way that cannot be followed"
@@ -84,9 +64,29 @@ class Tree:
             self.refusals.append(self._refusal(Code.OPERATION, module, message, place, help))
 
         try:
-            return tuple(with_sizes(one, two, self._lost, tell) for one, two in zip(uses, others, strict=True))
-        except (Unlike, ValueError):
-            return uses  # it takes another path at that size
+            pairs = _pairs(uses, self.resized.whole_uses(module))
+            return tuple(with_sizes(one, two, self._lost, tell) for one, two in pairs), ()
+        except Unlike as unlike:
+            return uses, (self._other_path(module, "for inputs of another size", unlike),)
+
+    def _compared(
+        self, module: nn.Module, uses: tuple[Use, ...]
+    ) -> tuple[tuple[Use, ...], tuple[Use, ...], tuple[Refusal, ...]]:
+        """The uses, with what is other in training mode, those in training mode if they do other operations, and what
+        is to be told of that."""
+        if isinstance(self.trained, Exception):
+            told = self._refusal(Code.LEFT_OUT, module, f"it does not run in training mode: {self.trained}", None)
+            return uses, (), (told,) if module is self.run.modules.root else ()
+        trained = self.trained.whole_uses(module)
+        alone = [operation for use in trained for operation in use.operations if self._only_trains(operation, module)]
+        notes = tuple(self._left_out(module, operation) for operation in alone)
+        try:
+            pairs = _pairs(uses, tuple(_without(use, alone) for use in trained))
+            return tuple(with_training(one, two) for one, two in pairs), (), notes
+        except Unlike as unlike:
+            if not alone or unlike.operation is not None:
+                notes = (*notes, self._other_path(module, "in training mode", unlike))
+            return uses, trained, notes
 
     def _only_trains(self, operation: Operation, module: nn.Module) -> bool:
         assert isinstance(self.trained, Run)
@@ -95,11 +95,12 @@ class Tree:
         return self.trained.called[module][operation.module] not in self.run.uses
 
     def _left_out(self, module: nn.Module, operation: Operation) -> Refusal:
-        return self._note(module, f"`{operation.module}` runs only in training mode and is left out", operation)
+        message = f"`{operation.module}` runs only in training mode and is left out"
+        return self._refusal(Code.LEFT_OUT, module, message, operation.place)
 
-    def _note(self, module: nn.Module, message: str, where: Any) -> Refusal:
-        place = where.place if isinstance(where, Operation) else where
-        return self._refusal(Code.LEFT_OUT, module, message, place)
+    def _other_path(self, module: nn.Module, when: str, unlike: Unlike) -> Refusal:
+        place = unlike.operation.place if unlike.operation else None
+        return self._refusal(Code.LEFT_OUT, module, f"`forward` does something else {when}", place)
 
     def _refusal(self, code: Code, module: nn.Module, message: str, place: Place | None, help: str = "") -> Refusal:
         return Refusal(code, message, place, help, self.run.modules.paths[module][0], type(module).__name__)
@@ -108,3 +109,10 @@ class Tree:
 def _without(use: Use, left_out: list[Operation]) -> Use:
     kept = tuple(operation for operation in use.operations if all(operation is not other for other in left_out))
     return Use(use.inputs, kept, use.outputs)
+
+
+def _pairs(uses: tuple[Use, ...], others: tuple[Use, ...]) -> list[tuple[Use, Use]]:
+    """Raises :class:`Unlike` if a module runs more often in the one than in the other."""
+    if len(uses) != len(others):
+        raise Unlike
+    return list(zip(uses, others))

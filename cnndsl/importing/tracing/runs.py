@@ -7,7 +7,8 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from cnndsl.importing.recorded import Made, Number, Operation, Place, Tensor, Use
+from cnndsl.importing.recorded import Formula, Made, Number, Operation, Place, Tensor, Use
+from cnndsl.importing.tracing import numbers
 
 
 class Unlike(Exception):
@@ -48,6 +49,8 @@ def with_sizes(use: Use, other: Use, lost: Sequence[tuple[Number, Number]], tell
     def compared(one: Operation, two: Operation, pair: _Pair) -> Operation:
         def found(a: Any, b: Any) -> Any:
             if isinstance(a, Number) and isinstance(b, Number):
+                if not pair.agrees(a.formula, b.value):
+                    tell(a.value, one.place)
                 return a
             if not _is_number(a) or not _is_number(b):
                 raise Unlike(one)
@@ -119,6 +122,8 @@ class _Pair:
                 return self._made(a, b, unequal) if a.how == b.how else unequal(a, b)
             case Number(), Number():
                 return a if a.value == b.value else unequal(a, b)
+            case Number(), int() | float():
+                return a if a.value == b else unequal(a, b)
             case slice(), slice():
                 return slice(*(self.merged(getattr(a, x), getattr(b, x), unequal) for x in ("start", "stop", "step")))
             case (tuple(), tuple()) | (list(), list()) if len(a) == len(b):
@@ -128,6 +133,13 @@ class _Pair:
             case (Tensor(), _) | (_, Tensor()):
                 raise Unlike
         return a if _equal(a, b) else unequal(a, b)
+
+    def agrees(self, formula: Formula, value: int | float) -> bool:
+        """Whether a formula has this value in the other run, as far as its tensors are known there."""
+        try:
+            return numbers.evaluated(formula, lambda extent: self._same[extent.tensor].shape[extent.dim]) == value
+        except KeyError:
+            return True
 
     def _made(self, a: Made, b: Made, unequal: Callable[[Any, Any], Any]) -> Made:
         if a not in self._constants:
