@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import cnndsl
-from cnndsl.emit.source.expr import Ref, text
+from cnndsl.emit.source.expr import Lit, Op, Ref, text
 from cnndsl.graph import graph
 from cnndsl.importing.alike import ABSENT, alike, filled
 from cnndsl.importing.blocks import Made, Use, made
@@ -31,6 +31,7 @@ from cnndsl.importing.tree import (
     Reuse,
     Sequential,
     Spec,
+    Step,
     Steps,
     When,
     bare,
@@ -204,7 +205,7 @@ def test_a_class_is_one_block(kind: str, uses: list[Use], shown: str, parts: lis
 # --- blocks --------------------------------------------------------------------------------------
 
 
-def chain(channels: int, *steps: Call, arguments: Any = None) -> Use:
+def chain(channels: int, *steps: Step, arguments: Any = None) -> Use:
     """A use whose steps are in a chain."""
     return Use(Block("Chain", (), steps), arguments or {}, size(channels))
 
@@ -312,6 +313,39 @@ def test_rounds_are_a_parameter() -> None:
     found = made("Chain", uses, ())
     assert [call[1] for call in found.calls] == [(("depth", times),) for times in (2, 5, 3, 1)]
     check(uses, found)
+
+
+def test_what_optional_steps_have_in_common_is_the_parameter_of_the_others() -> None:
+    """Only uses of stride 2 have the second convolution, whose stride is 2."""
+    strided = layer("Conv2d", "more", size(16), out_channels=16, kernel_size=2, stride=2)
+    uses = [chain(16, conv(16, 16, stride=stride), *([strided] if stride == 2 else [])) for stride in (1, 2, 1, 2)]
+    uses += [chain(8, conv(8, 16))]
+    found = made("Chain", uses, ())
+    when = found.blocks[0].steps[-1]
+    assert isinstance(when, When) and isinstance(when.steps[0], Call)
+    assert dict(when.steps[0].arguments)["stride"] == Ref("stride")
+
+
+def test_formulas_in_a_list_differ_in_numbers() -> None:
+    def pad(number: int) -> Use:
+        size_of = Op("-", (Lit(number), Op("%", (Ref("input.height"), Lit(2)))))
+        return chain(16, Call("ZeroPad2d", (("padding", (1, size_of, 0, 0)),), given=size(16)))
+
+    uses = [pad(2), pad(5), pad(9)]
+    found = made("Chain", uses, ())
+    assert parameters_of(found) == ["padding"] and found.calls[1] == ("Chain", (("padding", 5),))
+    check(uses, found)
+
+
+def test_conditions_compare_only_numbers_of_channels() -> None:
+    """The kernel is as large as the input has channels wherever the step is missing."""
+    rows = [(3, 3, 16), (64, 3, 32), (32, 3, 24), (16, 3, 64), (128, 1, 48)]
+    uses = []
+    for channels, kernel, out in rows:
+        first = layer("Conv2d", "", size(channels), out_channels=out, kernel_size=kernel, padding=kernel // 2)
+        uses.append(chain(channels, first, *([layer("MaxPool2d", "pool", kernel_size=2)] if channels != 3 else [])))
+    found = made("Chain", uses, ())
+    assert "pool" in parameters_of(found)
 
 
 def test_uses_that_are_too_unlike_are_two_blocks() -> None:
@@ -473,6 +507,27 @@ def test_holes_filled_give_each_tree(trees: list[Steps], lenient: bool) -> None:
     for row, tree in enumerate(trees):
         values = {hole.variable.name: hole.values[row] for hole in found.holes if hole.values[row] is not ABSENT}
         assert repr(plain(filled(found.steps, values))) == repr(plain(tree))
+
+
+@pytest.mark.parametrize(
+    ("names", "written_as"),
+    [
+        (("block1_0", "block2_0"), ("block", (1, 2), "_0")),
+        (("a1b2", "a2b3"), ("a", (1, 2), "b", (2, 3))),
+        (("one", "two"), None),
+        (("a01", "a02"), None),
+    ],
+)
+def test_numbers_in_names_are_holes(names: tuple[str, str], written_as: tuple[Any, ...] | None) -> None:
+    found = alike([(From(name),) for name in names], lenient=False)
+    if written_as is None:
+        assert found is None or [hole.values for hole in found.holes] == [names]
+        return
+    assert found is not None and isinstance(found.steps[0], From)
+    values = iter([hole.values for hole in found.holes])
+    parts = found.steps[0].tensor.parts
+    assert tuple(part if isinstance(part, str) else next(values) for part in parts) == written_as
+    assert [filled(found.steps, {h.variable.name: h.values[1] for h in found.holes})] == [(From(names[1]),)]
 
 
 @settings(max_examples=50, deadline=None)

@@ -172,14 +172,17 @@ class _Walk:
                 for at in range(len(parts(first)))
             )
             return with_parts(first, made)
+        if _are_lists_of_formulas(present):
+            rows = [(ABSENT,) * len(first) if one is ABSENT else one for one in values]
+            return tuple(self.value(column, place, role, argument) for column in zip(*rows))
         known = [one if one is ABSENT else _known(one, given) for one, given in zip(values, self.givens(place))]
         return self.hole(known, place, role, argument)
 
-    def text(self, values: Sequence[Any], parted: Sequence[Sequence[str | int]], place: _Place) -> Template:
+    def text(self, values: Sequence[Any], parted: Sequence[Sequence[str | int]], place: _Place) -> Any:
         """A text with holes for the numbers in it."""
         each = iter(parted)
         rows = [(ABSENT,) * len(parted[0]) if one is ABSENT else next(each) for one in values]
-        return Template(tuple(self.value(column, place, "number") for column in zip(*rows)))
+        return templated(self.value(column, place, "number") for column in zip(*rows))
 
     def template(self, values: Sequence[Any], place: _Place, role: str, argument: str) -> Any:
         """A text with values in it, which differ."""
@@ -457,8 +460,17 @@ def _matches(one: Any, other: Any) -> bool:
     return plain and len(parts(cast(Expr, one))) == len(parts(other)) > 0
 
 
+def _are_lists_of_formulas(values: Sequence[Any]) -> bool:
+    """Whether values are lists of one length with formulas in them, which may differ in parts."""
+    if not all(isinstance(one, tuple) for one in values) or len({*map(len, values)}) > 1:
+        return False
+    return any(isinstance(item, Record) and not isinstance(item, LayerValue) for one in values for item in one)
+
+
 def _known(one: Any, given: tuple[int, ...]) -> Any:
     """A value as data. Raises :class:`_Unlike` for an expression over more than the input's sizes."""
+    if isinstance(one, tuple):
+        return tuple(_known(item, given) for item in one)
     if not isinstance(one, Record) or isinstance(one, LayerValue | Reference):
         return one
     if isinstance(one, Template):
