@@ -13,10 +13,6 @@ from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import Flow, Maker, carried, is_merge
 from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, ordered
 
-#: How deep sums with an identity may be in each other, and concats with one: those of a U-Net are written as skips.
-_DEEPEST = {"concat": 1}
-_DEEP = 2
-
 
 def woven(flow: Flow) -> Pieces:
     """The pieces of a whole body. They end with its output if it has one without a name."""
@@ -168,14 +164,20 @@ def _outputs(maker: Maker) -> tuple[Tensor, ...]:
 
 
 def _long_skips(flow: Flow) -> frozenset[Node]:
-    """The merges with an identity that are too deep in each other to be written so: the skips of a U-Net."""
-    depth: dict[Node, int] = {}
-    found: set[Node] = set()
+    """The merges of a tensor with what other sizes make of it, if they are in each other: the skips of a U-Net."""
+    inside = {node: flow.between(waist, node) for node, waist in _identities(flow)}
+    skips = {node for node, others in inside.items() if any(_size(other) != _size(node) for other in others)}
+    return frozenset(node for node in skips for other in skips if node in inside[other] or other in inside[node])
+
+
+def _identities(flow: Flow) -> Iterator[tuple[Node, Maker]]:
+    """The merges that take the very tensor that all of their operands are made of."""
     for node in flow.body.nodes:
         waist = flow.waist[node]
-        if is_merge(node) and waist in flow.sources(node) and waist is not None:
-            inside = [other for other in flow.between(waist, node) if other in depth and other.word == node.word]
-            depth[node] = 1 + max((depth[other] for other in inside), default=0)
-            if depth[node] > _DEEPEST.get(node.word, _DEEP):
-                found |= {node, *inside}
-    return frozenset(found)
+        if is_merge(node) and waist is not None and waist in flow.sources(node):
+            yield node, waist
+
+
+def _size(node: Node) -> tuple[int, ...]:
+    """Height and width of what a node makes."""
+    return node.outputs[-1].shape[2:]
