@@ -102,6 +102,7 @@ class Code(Enum):
     STATE = ("CNN220", "parameters or buffers that the module of a spec cannot have")
     UNEQUAL = ("CNN221", "a spec that is not equal to the module it was made of")
     MODEL_FILE = ("CNN222", "a model file of another tool that cannot be imported")
+    UNFINISHED = ("CNN223", "an import that failed by a fault of cnndsl")
 
     def __init__(self, id: str, title: str) -> None:
         self.id = id

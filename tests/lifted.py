@@ -83,7 +83,7 @@ class Interpreter:
     def _layer(self, node: Node, x: Tensor, path: str) -> nn.Module:
         if path not in self.layers:
             layer = LAYERS[node.word].bind(_values(node.arguments, x), Shape(x.shape))
-            made = torch_layer(_parametrized(layer, node.options))
+            made = torch_layer(_parametrized(layer, node.options)).to(x.dtype)
             state = {name: self._tensor(f"{path}.{name}", tensor) for name, tensor in made.state_dict().items()}
             made.load_state_dict(state)
             self.layers[path] = made.train(self.module.training)
@@ -122,19 +122,30 @@ def _value(value: Any, x: Tensor) -> Any:
     return eval(text(value), {"input": type("Input", (), sizes), **FUNCTIONS})  # type: ignore[arg-type]
 
 
-def compare(module: nn.Module, *shapes: tuple[int, ...], whole: bool = True, others: list[Any] | None = None) -> Lifted:
+def compare(
+    module: nn.Module,
+    *shapes: tuple[int, ...],
+    whole: bool = True,
+    others: list[Any] | None = None,
+    rounding: bool = False,
+) -> Lifted:
     """A module and its body give the same, bit by bit, on samples of these shapes and of ``others``, in batches of two
-    and of three. All of its tensors are used if it is ``whole``."""
+    and of three. All of its tensors are used if it is ``whole``. With ``rounding``, they are
+    only as equal as double precision is."""
     module.eval()
     found = lifted(module, *shapes)
     for batch, sizes in ((2, shapes), (3, others or shapes)):
         interpreter = Interpreter(found, module)
-        inputs = [torch.randn(batch, *shape) for shape in sizes]
+        kind = torch.float64 if rounding else torch.float32
+        inputs = [torch.randn(batch, *shape, dtype=kind) for shape in sizes]
         with torch.no_grad():
             made = interpreter(*(x.clone() for x in inputs))
             wanted = module(*(x.clone() for x in inputs))
         for (name, value), expected in zip(made.items(), _leaves(wanted), strict=True):
-            torch.testing.assert_close(value, expected, rtol=0, atol=0, msg=lambda text, name=name: f"{name}: {text}")
+            close = 1e-12 if rounding else 0
+            torch.testing.assert_close(
+                value, expected, rtol=close, atol=close, msg=lambda text, name=name: f"{name}: {text}"
+            )
         assert not whole or not interpreter.unused(), interpreter.unused()
     return found
 

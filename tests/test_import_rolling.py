@@ -27,6 +27,7 @@ from cnndsl.importing.tree import (
     Step,
     Steps,
     Template,
+    When,
     inside,
     walk,
     with_values,
@@ -56,6 +57,8 @@ def unrolled(steps: Steps, names: dict[str, Any] | None = None) -> Steps:
     for step in steps:
         if isinstance(step, Repeat | Dense):
             made += loop(step, names)
+        elif isinstance(step, When):
+            made += unrolled(step.steps if value(step.test, names) else step.otherwise, names)
         else:
             own = names | {"input": SimpleNamespace(channels=getattr(step, "given", (0, 0))[1:2])}
             made.append(with_values(step, lambda one, own=own: value(one, own), lambda inner: unrolled(inner, names)))
@@ -191,6 +194,37 @@ def test_dense_is_found() -> None:
     )
 
 
+def test_what_the_last_round_lacks_is_under_a_condition() -> None:
+    """DenseNet: the last stage has no transition."""
+    stages = [Call("Stage", (("channels", 8), ("depth", depth)), f"stage{depth // 2}") for depth in (2, 4, 6, 8)]
+    downs = [block(8, 2, f"down{number}") for number in (1, 2, 3)]
+    steps = check((stages[0], downs[0], stages[1], downs[1], stages[2], downs[2], stages[3]))
+    assert (
+        text(steps)
+        == """\
+  - repeat:
+      - {name: stage$number, Stage: [8, $depth]}
+      - {name: down$number, Block: [8, 2], when: $(number < 4)}
+    for: [number, depth]
+    in: [[1, 2], [2, 4], [3, 6], [4, 8]]
+"""
+    )
+
+
+def test_a_condition_without_numbers_is_on_what_grows() -> None:
+    steps = check((block(8), POOL, block(16), POOL, block(32), POOL, block(64)))
+    assert (
+        text(steps)
+        == """\
+  - repeat:
+      - Block: $channels
+      - {MaxPool2d: 2, when: $(channels < 64)}
+    for: channels
+    in: [8, 16, 32, 64]
+"""
+    )
+
+
 @pytest.mark.parametrize(("rate", "count"), [(0.2, 16), (0.1, 18), (0.5, 24), (0.3, 40)])
 def test_a_rate_that_grows_is_a_formula_of_the_same_bits(rate: float, count: int) -> None:
     rates = [rate * step / count for step in range(count)]
@@ -227,10 +261,15 @@ def test_a_loop_hides_no_name() -> None:
     assert isinstance(found, Repeat) and found.names == ("channels2",)
 
 
-def test_other_numbers_in_a_name_stay() -> None:
-    """The numbers of a name count on their own, whatever is equal to them by chance."""
-    steps = check(tuple(block(number, 2, name=f"b{number}") for number in (1, 2, 3, 4)))
+def test_a_number_in_a_name_is_no_other_value_by_chance() -> None:
+    steps = check(tuple(block(number, 2, name=f"b{number}") for number in (1, 2, 4, 8)))
     assert [names for names, _ in loops(steps)] == [("number", "channels")]
+
+
+def test_a_value_that_counts_is_the_number_in_the_name() -> None:
+    """RegNet: a stage knows its number."""
+    steps = check(tuple(block(number, 2, name=f"b{number}") for number in (1, 2, 3, 4)))
+    assert text(steps).startswith("  - repeat:\n      - {name: b$i, Block: [$i, 2]}\n    for: i\n")
 
 
 def test_what_is_not_shorter_stays() -> None:

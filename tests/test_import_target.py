@@ -133,6 +133,7 @@ def test_a_file_without_a_name(folder: Path) -> None:
         ("net.py:text", "`net.py:text` is a `str`, not a class, a function or a module", ""),
         ("tracer_none.x:Net", "there is no module `tracer_none`", "it must be importable, or be in the current folder"),
         ("torch.nn:Conv2", "`torch.nn` has no `Conv2`", "did you mean `Conv2d`?"),
+        ("x" * 300 + "/y.py:Net", f"there is no file `{'x' * 300}/y.py`", ""),
         ("a b", "`a b` is not a target", "write `package.module:Net`, `net.py:Net`, `timm:NAME` or `torchvision:NAME`"),
         ("", "`` is not a target", "write `package.module:Net`, `net.py:Net`, `timm:NAME` or `torchvision:NAME`"),
         ("torchvision:resnet19", "torchvision has no model `resnet19`", "did you mean `resnet18`?"),
@@ -207,6 +208,7 @@ def test_torchvision_without_weights() -> None:
     built = build(target, {"num_classes": 7}, "meta")
     assert built.module.fc.out_features == 7 and built.module.fc.weight.is_meta
     assert built.arguments[built.module]["num_classes"] == 7
+    assert build(find("torchvision:regnet_x_400mf"), {}, "meta").module  # computes with tensors when it is made
     assert find("torchvision:inception_v3").sizes == (299,)
     assert find("torchvision:fcn_resnet50").fixed == {"weights": None, "weights_backbone": None}
     assert build(find("torchvision:ops.StochasticDepth"), {"p": 0.5, "mode": "row"}).module.p == 0.5

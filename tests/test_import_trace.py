@@ -149,13 +149,22 @@ def test_a_change_through_another_view_is_refused() -> None:
     assert refusal.code is Code.OPERATION and refusal.place.line == line("read after a change")
 
 
-def test_a_change_in_place_by_another_module_is_refused() -> None:
-    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
-        y = self.block(x)
-        return x + y  # changed inside
+def test_tensors_that_another_module_changes_or_keeps() -> None:
+    class Keeping(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.kept = torch.tanh(x)
+            return self.kept * 2
 
-    module = of(forward, block=nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 3, 1)))
-    assert refused(module, (3, 4, 4)).place.line == line("changed inside")
+    def forward(self: Any, x: torch.Tensor) -> torch.Tensor:
+        y = self.block(x)  # begins with a ReLU that changes x
+        z = self.keeping(y)
+        return x + y + z + self.keeping.kept
+
+    block = nn.Sequential(nn.ReLU(inplace=True), nn.Conv2d(3, 3, 1))
+    result = traced(of(forward, block=block, keeping=Keeping()), (3, 4, 4))
+    _, _, add, _, last = result.uses[0].operations
+    assert add.arguments[0] is result.children["block"].uses[0].operations[0].results
+    assert last.arguments[1] is result.children["keeping"].uses[0].operations[0].results
 
 
 def test_iteration_and_unpacking() -> None:
@@ -220,7 +229,7 @@ def test_plain_numbers_that_python_makes_of_sizes() -> None:
 
     up, reshape = traced(of(forward), (4, 6, 8)).uses[0].operations
     assert up.keywords["size"][0].formula.sign == "int"
-    assert isinstance(reshape.arguments[1], Number)
+    assert isinstance(reshape.arguments[1], Number) and not reshape.training
 
 
 def test_a_size_that_cannot_be_followed_is_refused() -> None:
@@ -609,6 +618,26 @@ def test_errors_of_the_module_itself() -> None:
     assert "mat1 and mat2 shapes cannot be multiplied (2x12 and 5x4)" in refusal.message
     missing = refused(of(lambda self, x, y: x + y), (4,))
     assert missing.code is Code.FORWARD and "'y'" in missing.message
+
+
+def test_names_of_inputs() -> None:
+    def forward(self: Any, *args: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
+        return torch.cat([*args, *more.values()])
+
+    def inputs(forward: Any, *names: str) -> list[str]:
+        return [*trace(of(forward), dict.fromkeys(names, (4,))).uses[0].inputs]
+
+    assert inputs(forward, "args.0", "args.1", "y") == ["args.0", "args.1", "y"]
+    assert inputs(forward, "args") == ["args.0"]
+    assert inputs(forward, "y", "z") == ["y", "z"]
+    assert inputs(lambda self, x, *, y: x + y, "x", "y") == ["x", "y"]
+    assert inputs(lambda self, x, y=None: x + 1, "anything") == ["x"]
+    assert inputs(lambda this, x, y: x + y, "y", "x") == ["x", "y"]
+
+
+def test_the_type_of_the_input_is_that_of_the_parameters() -> None:
+    assert operations(trace(nn.Sequential(nn.Linear(4, 4)).double(), {"x": (4,)})) == ["0"]
+    assert operations(trace(nn.Sequential(nn.Linear(4, 4)).to("meta"), {"x": (4,)})) == ["0"]
 
 
 def test_an_unknown_input() -> None:

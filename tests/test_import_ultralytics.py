@@ -165,6 +165,12 @@ def test_the_number_of_a_module_that_does_not_repeat_itself(tmp_path: Path) -> N
     assert "model.0.1.bn.bias" in cnndsl.loads(plain).module().state_dict()
 
 
+def test_a_kernel_of_two_sizes_is_padded_on_both_sides(tmp_path: Path) -> None:
+    text = spec_text(written(tmp_path, rows("[-1, 1, Conv, [8, [3, 5]]]", "[-1, 1, Conv, [8, [5, 1], 1, null, 1, 2]]")))
+    assert cnndsl.loads(text).graph.outputs["output"].shape == (1, 8, 640, 640)
+    assert "Conv: {channels: 8, kernel_size: [3, 5], padding: [1, 2]}" in text
+
+
 def test_nothing_in_the_file_is_executed(tmp_path: Path) -> None:
     mark = tmp_path / "made"
     call = f"__import__('pathlib').Path('{mark}').touch()"
@@ -195,7 +201,7 @@ WRONG = [
     (rows(FIRST, "[-1, 1, C2PSA, [8]]"), 4, 13, "CNN218", "`C2PSA` computes attention", "`--leaf C2PSA`"),
     (rows("[-1, 1, AIFI, [8]]"), 3, 13, "CNN218", "`AIFI` computes attention", "`--leaf AIFI`"),
     (rows("[-1, 1, nn.MultiheadAttention, [8]]"), 3, 13, "CNN218", "computes attention", "`--leaf MultiheadAttention`"),
-    (rows("[-1, 1, C3k2, [8, False, 0.5, True]]"), 3, 35, "CNN222", "`attention` expects `False`", ""),
+    (rows("[-1, 1, C3k2, [8, False, 0.5, True]]"), 3, 35, "CNN218", "`attention` expects `False`", ""),
     (rows("[-1, 1, HGStem, [8, 8]]"), 3, 13, "CNN222", "`HGStem` of Ultralytics has no", "import the module"),
     (rows("[-1, 1, Head, [8, 8]]"), 3, 13, "CNN222", "`Head` of Ultralytics has no translation", "import the module"),
     (rows("[-1, 1, Conv, []]"), 3, 13, "CNN222", "`Conv` needs `channels`", ""),
@@ -281,6 +287,11 @@ def test_no_file(tmp_path: Path) -> None:
 
 
 # --- the library, and files that are broken -------------------------------------------------------
+
+
+def test_the_library_is_laid_out_like_the_specs_that_it_is_copied_into() -> None:
+    text = Path(cnndsl.__file__).parent.joinpath("importing", "ultralytics", "blocks.yaml").read_text()
+    assert cnndsl.format(text) == text
 
 
 def test_the_tests_use_every_block_of_the_library(tmp_path: Path) -> None:

@@ -27,57 +27,58 @@ class Replay:
     def __init__(self, traced: Traced) -> None:
         self.root = traced
         self.runs: dict[int, int] = {}
+        self.values: dict[Tensor, Any] = {}
 
     def __call__(self, *inputs: torch.Tensor) -> Any:
-        return self.module(self.root, list(inputs), {})
+        return self.module(self.root, list(inputs))
 
-    def module(self, traced: Traced, inputs: list[Any], outer: dict[Tensor, Any]) -> Any:
+    def module(self, traced: Traced, inputs: list[Any]) -> Any:
         index = self.runs.get(id(traced), 0)
         self.runs[id(traced)] = index + 1
         use = traced.uses[index]
-        values = {**outer, **dict(zip(use.inputs.values(), inputs, strict=True))}
+        self.values.update(zip(use.inputs.values(), inputs, strict=True))
         for operation in use.operations:
-            self.run(traced, operation, values)
-        return self.value(traced, use.outputs, values)
+            self.run(traced, operation)
+        return self.value(traced, use.outputs)
 
-    def run(self, traced: Traced, operation: Operation, values: dict[Tensor, Any]) -> None:
-        arguments = self.value(traced, operation.arguments, values)
-        keywords = self.value(traced, dict(operation.keywords), values)
+    def run(self, traced: Traced, operation: Operation) -> None:
+        arguments = self.value(traced, operation.arguments)
+        keywords = self.value(traced, dict(operation.keywords))
         if operation.target == "module":
-            result = self.called(traced, operation, arguments, keywords, values)
+            result = self.called(traced, operation, arguments, keywords)
         else:
             result = resolved(operation.target)(*arguments, **keywords)
             if operation.target == "operator.setitem":
                 result = arguments[0]
-        bind(operation.results, result, values)
+        bind(operation.results, result, self.values)
 
-    def called(self, traced: Traced, operation: Operation, arguments: Any, keywords: Any, values: Any) -> Any:
+    def called(self, traced: Traced, operation: Operation, arguments: Any, keywords: Any) -> Any:
         child = traced.children[operation.module]
         if child.is_leaf:
             return child.module(*arguments, **keywords)
-        return self.module(child, [*flat(arguments), *flat(keywords)], values)
+        return self.module(child, [*flat(arguments), *flat(keywords)])
 
-    def value(self, traced: Traced, recorded: Any, values: dict[Tensor, Any]) -> Any:
+    def value(self, traced: Traced, recorded: Any) -> Any:
         match recorded:
             case Tensor():
-                return values[recorded].clone()
+                return self.values[recorded].clone()
             case Held():
                 module = self.root.module if recorded.path.startswith("/") else traced.module
                 path, _, name = recorded.path.lstrip("/").rpartition(".")
                 return getattr(module.get_submodule(path), name)
             case Made():
-                arguments = self.value(traced, recorded.arguments, values)
-                keywords = self.value(traced, dict(recorded.keywords), values)
+                arguments = self.value(traced, recorded.arguments)
+                keywords = self.value(traced, dict(recorded.keywords))
                 keywords.pop("device", None)
                 return resolved(recorded.how)(*arguments, **keywords)
             case Number():
-                return evaluated(recorded.formula, values)
+                return evaluated(recorded.formula, self.values)
             case slice():
-                return slice(*(self.value(traced, x, values) for x in (recorded.start, recorded.stop, recorded.step)))
+                return slice(*(self.value(traced, x) for x in (recorded.start, recorded.stop, recorded.step)))
             case tuple() | list():
-                return type(recorded)(self.value(traced, item, values) for item in recorded)
+                return type(recorded)(self.value(traced, item) for item in recorded)
             case dict():
-                return {key: self.value(traced, item, values) for key, item in recorded.items()}
+                return {key: self.value(traced, item) for key, item in recorded.items()}
         return recorded
 
 

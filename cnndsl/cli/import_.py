@@ -192,7 +192,14 @@ def _module(
     found = find(target)
     built = build(found, dict(map(argument, arguments)))
     inputs, how = (named(built.module, shapes), "") if shapes else guess_input(built.module, found.sizes)
-    done = import_module(built.module, inputs, name=name or _name(built), leaves=leaves, arguments=built.arguments)
+    done = import_module(
+        built.module,
+        inputs,
+        name=name or _name(built),
+        leaves=leaves,
+        arguments=built.arguments,
+        comments=[f"From {target}, by `cnndsl import`."],
+    )
     return built, done, how
 
 

@@ -6,17 +6,18 @@ import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
+from traceback import walk_tb
 from typing import Any
 
 from torch import nn
 
-from cnndsl.diagnostics import Code, Diagnostic, ModuleError, got
+from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, got
 from cnndsl.importing.convert import convert
 from cnndsl.importing.guess import guess_input
 from cnndsl.importing.leaves import Kept, layers_of
 from cnndsl.importing.proof import Proof, Unequal, prove
 from cnndsl.importing.proof.names import MOST, is_below
-from cnndsl.importing.recorded import Refusal, Unspeakable
+from cnndsl.importing.recorded import Place, Refusal, Unspeakable
 from cnndsl.importing.refusals import diagnostics_of
 from cnndsl.record import Record
 from cnndsl.spec.names import unusable
@@ -43,12 +44,15 @@ def import_module(
     name: str = "",
     leaves: Collection[str] = (),
     arguments: Mapping[nn.Module, Mapping[str, Any]] | None = None,
+    comments: Sequence[str] = (),
     compare: bool = True,
 ) -> Imported:
     """Makes the spec of a module and proves it. ``arguments`` are those that the ``__init__`` of each module in it was
-    given, as far as they are known. Raises :class:`ModuleError`, and :class:`RunError` for unknown ``leaves``."""
+    given, as far as they are known, and ``comments`` lines above the spec. Raises :class:`ModuleError`, and
+    :class:`RunError` for unknown ``leaves``."""
     with layers_of(module, leaves) as kept, _as_module_error():
-        made = convert(module, inputs, name, sorted(kept.names), arguments)
+        with _unfinished():
+            made = convert(module, inputs, name, sorted(kept.names), arguments, comments)
         proof = prove(made.text, module, inputs, left_out=made.unused) if compare else None
     warned = diagnostics_of((*made.warnings, *_left_out(module, made.unused)))
     return Imported(made.text, inputs, tuple(warned), proof, kept)
@@ -120,6 +124,20 @@ def named(module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> I
     given |= {next(free, f"input{number}"): shape for number, (name, shape) in enumerate(shapes) if not name}
     order = {name: place for place, name in enumerate(taken)}
     return dict(sorted(given.items(), key=lambda item: order.get(item[0].partition(".")[0], len(order))))
+
+
+@contextmanager
+def _unfinished() -> Iterator[None]:
+    """Tells exceptions that no stage expects as a fault of ours, whose cause they are."""
+    try:
+        yield
+    except (Unspeakable, RunError):
+        raise
+    except Exception as error:
+        *_, last = walk_tb(error.__traceback__)
+        place = Place(last[0].f_code.co_filename, last[1])
+        message = f"cnndsl failed to convert the module: {type(error).__name__}: {error}"
+        raise Unspeakable([Refusal(Code.UNFINISHED, message, place, "please report this, with the module")]) from error
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch import nn
 
 from cnndsl.importing.blocks import Made, Use, made
 from cnndsl.importing.body import Body, Lifted
+from cnndsl.importing.experiment import Rebuild, with_parameters
 from cnndsl.importing.lift import lift
 from cnndsl.importing.recorded import Refusal
 from cnndsl.importing.rolling import rolled, rolled_together
@@ -31,6 +32,8 @@ from cnndsl.spec.names import unusable, usable
 
 #: The longest first sentence of a docstring that becomes the description.
 _SENTENCE = 90
+#: The most steps of a class with one use that is no block.
+_CHAIN = 4
 _INPUTS: TypeAlias = Mapping[str, tuple[int, ...]]
 _ARGUMENTS: TypeAlias = Mapping[nn.Module, Mapping[str, Any]]
 
@@ -51,28 +54,31 @@ def convert(
     leaves: Sequence[str] = (),
     arguments: _ARGUMENTS | None = None,
     comments: Sequence[str] = (),
+    rebuild: Rebuild | None = None,
 ) -> Converted:
     """A module as a spec.
 
     ``inputs`` are the shapes of one sample by the names of ``forward``'s arguments, ``arguments`` what the ``__init__``
-    of modules was given, as far as it is known, and ``comments`` lines above the document. Raises
+    of modules was given, as far as it is known, and ``comments`` lines above the document. ``rebuild`` builds the
+    network with other values of its own arguments; those that it explains become parameters of the document. Raises
     :class:`~cnndsl.importing.recorded.Unspeakable`.
     """
     network = arranged(lift(trace(module, inputs, leaves, arguments)))
-    spec = replace(document(network, name), comments=tuple(comments))
+    network, parameters = (network, ()) if rebuild is None else with_parameters(network, rebuild)
+    spec = replace(document(network, name, parameters), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
 
 
-def document(network: Lifted, name: str = "") -> Spec:
-    """A whole network as a spec."""
+def document(network: Lifted, name: str = "", parameters: Arguments = ()) -> Spec:
+    """A whole network as a spec with these parameters, whose names are in the network already."""
     root = network.root
-    classes = Classes(root)
+    classes = Classes(root, [name for name, _ in parameters])
     top = classes.rolled(classes.tree(root))
     spec = Spec(
         name or _snake_case(root.module.kind),
         _description(root),
         tuple((name, tensor.shape[1:]) for name, tensor in zip(top.inputs or ("x",), root.inputs.values())),
-        (),
+        parameters,
         tuple(classes.blocks),
         top.steps,
         top.outputs,
@@ -101,7 +107,8 @@ def _description(root: Body) -> str:
 class Classes:
     """The blocks of a network, and the calls that its bodies become."""
 
-    def __init__(self, root: Body) -> None:
+    def __init__(self, root: Body, taken: Sequence[str] = ()) -> None:
+        self.taken = taken
         self.blocks: list[Block] = []
         self.calls: dict[str, tuple[str, Arguments]] = {}
         self.bodies = {body.module.path: body for body in _bodies(root)}
@@ -112,8 +119,10 @@ class Classes:
         """The block of a class, and the calls of its uses: the shorter of what comes of the steps as they are, and with
         loops for what is longer in one use than in another."""
         trees = [self.tree(body) for body in uses]
+        if len(uses) == 1 and _is_short_chain(trees[0]):
+            return  # it is written as `sequential` where it is
         ways = [[tree.steps for tree in trees]]
-        if (looped := rolled_together(ways[0], self.blocks)) != ways[0]:
+        if (looped := rolled_together(ways[0], self.blocks, self.taken)) != ways[0]:
             ways.append(looped)
         best = min((self._made(uses, trees, steps) for steps in ways), key=lambda found: self._length(found))
         self.blocks += best.blocks
@@ -131,8 +140,8 @@ class Classes:
         return replace(found, blocks=tuple(self.rolled(block) for block in found.blocks))
 
     def rolled(self, block: Block) -> Block:
-        names = [parameter.name for parameter in block.parameters]
-        return replace(block, steps=rolled(block.steps, self.blocks, names))
+        names = (parameter.name for parameter in block.parameters)
+        return replace(block, steps=rolled(block.steps, self.blocks, (*self.taken, *names)))
 
     def _length(self, found: Made) -> int:
         """How long blocks and the calls of them are, written."""
@@ -154,6 +163,12 @@ class Classes:
             word, arguments = self.calls[step.module]
             return replace(step, word=word, arguments=arguments, module="")
         return Sequential(self._with_calls(structured(self.bodies[step.module]).steps), step.name, step.given)
+
+
+def _is_short_chain(tree: Block) -> bool:
+    """Whether a block is a few layers and blocks one after another, which needs no definition if there is one use."""
+    links = all(isinstance(step, Call) and not step.inputs and "." not in str(step.name) for step in tree.steps)
+    return links and len(tree.steps) <= _CHAIN and not tree.inputs and not tree.outputs
 
 
 def _given(body: Body) -> tuple[int, ...]:

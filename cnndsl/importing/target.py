@@ -10,7 +10,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, redirect_stdout
+from contextlib import contextmanager, nullcontext, redirect_stdout, suppress
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -57,7 +57,7 @@ def find(text: str) -> Target:
 
 
 def build(target: Target, arguments: Mapping[str, Any] | None = None, device: str = "cpu") -> Built:
-    """Makes the module. On "meta" it has no values, if its code allows that. Raises :class:`RunError` for arguments
+    """Makes the module, on "meta" without values, if its code runs without them. Raises :class:`RunError` for arguments
     that it does not take, and for what its code raises."""
     import torch
     from torch import nn
@@ -72,8 +72,13 @@ def build(target: Target, arguments: Mapping[str, Any] | None = None, device: st
     _check_arguments(target, given)
     with kept_arguments() as kept, warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        with _running(f"`{target.text}`"), torch.device(device):
-            module = target.made_by(**given)
+        try:
+            with _running(f"`{target.text}`"), torch.device(device) if device != "cpu" else nullcontext():
+                module = target.made_by(**given)
+        except RunError:
+            if device == "cpu":
+                raise
+            return build(target, arguments)
     if not isinstance(module, nn.Module):
         raise RunError(Code.TARGET, f"`{target.text}` gives {_kind(module)}, not an `nn.Module`", _first_of(module))
     return Built(module, kept, target)
@@ -108,16 +113,16 @@ def _named(value: Any) -> Any:
 
 def _split(text: str) -> tuple[str, str, str]:
     """A colon may be part of a file's path."""
-    if Path(text).is_file():
+    if _is_file(text):
         return text, "", ""
     source, colon, name = text.rpartition(":")
     return (source, colon, name) if colon else (text, "", "")
 
 
 def _module(text: str, source: str) -> ModuleType:
-    if source.endswith(".py") or Path(source).is_file():
+    if source.endswith(".py") or _is_file(source):
         path = Path(source)
-        if not path.is_file():
+        if not _is_file(source):
             raise RunError(Code.TARGET, f"there is no file `{source}`", did_you_mean(path.name, _neighbours(path)))
         return _from_file(path.resolve())
     if not source or not all(part.isidentifier() for part in source.split(".")):
@@ -130,8 +135,16 @@ def _module(text: str, source: str) -> ModuleType:
         return importlib.import_module(source)
 
 
+def _is_file(path: str) -> bool:
+    with suppress(OSError, ValueError):  # a name that no file can have
+        return Path(path).is_file()
+    return False
+
+
 def _neighbours(path: Path) -> list[str]:
-    return [near.name for near in path.parent.glob("*.py")] if path.parent.is_dir() else []
+    with suppress(OSError):
+        return [near.name for near in path.parent.glob("*.py")]
+    return []
 
 
 def _from_file(path: Path) -> ModuleType:

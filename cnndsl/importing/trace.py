@@ -109,7 +109,8 @@ def _run(modules: Modules, inputs: Inputs, training: bool = False, has_values: b
     with borrowed(root, cloned if has_values else on_meta), torch.no_grad():
         root.train(training)
         run = Run(modules, has_values)
-        given = {name: _tensor((batch, *shape), has_values) for name, shape in inputs.items()}
+        like = next(filter(torch.is_floating_point, root.parameters()), torch.empty(0))
+        given = {name: _tensor((batch, *shape), like, has_values) for name, shape in inputs.items()}
         for name, tensor in given.items():
             run.new(tensor, Tensor(tuple(tensor.shape), name.rpartition(".")[2]))
         args, kwargs = arranged(root, given)
@@ -147,7 +148,8 @@ def _run_with_values(modules: Modules, inputs: Inputs, failed: _Failed) -> Run:
         raise Unspeakable([again.told]) from failed
 
 
-def _tensor(shape: tuple[int, ...], has_values: bool) -> torch.Tensor:
+def _tensor(shape: tuple[int, ...], like: torch.Tensor, has_values: bool) -> torch.Tensor:
+    """Of the type of a parameter, and on its device."""
     if not has_values:
-        return torch.empty(shape, device="meta")
-    return torch.rand(shape, generator=torch.Generator().manual_seed(0))
+        return torch.empty(shape, dtype=like.dtype, device="meta")
+    return torch.rand(shape, generator=torch.Generator().manual_seed(0)).to(like)

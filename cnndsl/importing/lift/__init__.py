@@ -11,6 +11,7 @@ from collections import Counter
 
 from torch import nn
 
+from cnndsl.diagnostics import Code
 from cnndsl.importing.body import Lifted
 from cnndsl.importing.lift.dissolve import dissolved
 from cnndsl.importing.lift.draft import DraftBody
@@ -26,12 +27,31 @@ def lift(traced: Traced) -> Lifted:
     """A network in our words. Raises :class:`Unspeakable` with all that cannot be said."""
     lifter = _Lifter()
     body = lifter.next_use(traced, frozenset())
+    lifter.refusals += _tied(traced)
     if lifter.refusals:
         raise Unspeakable(lifter.refusals)
     finisher = Finisher()
     root = finisher.finished(body)
     rename = condensed(finisher.renames, finisher.names)
     return Lifted(root, rename, _unused(traced.module, finisher), lifter.notes(traced))
+
+
+def _tied(traced: Traced) -> list[Refusal]:
+    """The refusals of parameters that several modules have. A module with several names has its parameters once."""
+    owners: dict[int, dict[tuple[int, str], str]] = {}
+    for path, module in traced.module.named_modules():
+        for name, tensor in module._parameters.items():
+            if tensor is not None:
+                owners.setdefault(id(tensor), {})[id(module), name] = f"{path}.{name}" if path else name
+    return [
+        Refusal(Code.STATE, f"{' and '.join(f'`{name}`' for name in names.values())} are one parameter", None, _TIED)
+        for names in owners.values()
+        if len(names) > 1
+    ]
+
+
+#: Help for tied weights.
+_TIED = "A layer of a spec has its own parameters; `reuse` calls a whole layer again"
 
 
 class _Lifter:

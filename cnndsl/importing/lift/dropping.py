@@ -13,6 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from cnndsl.importing.lift.leaves import shortest
+
 #: How many samples and channels are looked at, and how large the other sizes are.
 SAMPLES, CHANNELS, SIZE = 256, 8, 3
 
@@ -57,15 +59,8 @@ def _probability(module: nn.Module, out: torch.Tensor) -> float:
     scale = float(kept[0])
     for p in _numbers(module):
         if 0 < p < 1 and abs(scale - 1 / (1 - p)) < 1e-5 * scale and bool((kept == kept[0]).all()):
-            return _short(p)
+            return shortest(p)
     raise Unknown("scales values in training as no layer does")
-
-
-def _short(number: float) -> float:
-    """A number that came out of a tensor with as many digits as it has there: 0.0636363626 is 0.06363636."""
-    rounded = float(f"{number:.7g}")
-    there, here = torch.tensor([number, rounded], dtype=torch.float32).tolist()
-    return rounded if number == there == here else number
 
 
 def _numbers(module: nn.Module) -> Iterator[float]:

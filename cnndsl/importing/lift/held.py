@@ -63,6 +63,14 @@ def affine(step: Step, shift: Any, factor: Any, input: Any) -> Tensor:
     return _on_channels(step, "Affine", x, dim, {"weight": weight, "bias": bias})
 
 
+def shifted(step: Step, input: Any, shift: Held | Made) -> Tensor:
+    """The sum with one parameter for each channel, which is a part of an ``Affine``."""
+    x = step.tensor(input)
+    bias, dim = _parameter(step, shift, x)
+    why = "adds a parameter, which no layer does that does not multiply by one too"
+    return step.pseudo("shift", x, why=why, dim=dim, bias=bias.path)
+
+
 def _parameter(step: Step, given: Any, x: Tensor) -> tuple[Held, int]:
     """A parameter with one value for each index of a dimension of ``x``, the first after the batch or the last."""
     found = held_as(given)

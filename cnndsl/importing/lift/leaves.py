@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize
 from torch.nn.utils.spectral_norm import SpectralNorm
@@ -78,6 +79,13 @@ def _simple(layer: type[Layer], name: str, value: Any) -> Any:
 def _is_default(layer: type[Layer], name: str, value: Any) -> bool:
     default = layer.arguments[name].default
     return default is not REQUIRED and layer.arguments[name].infer is None and same(value, default)
+
+
+def shortest(number: float) -> float:
+    """A number that came out of a float32 tensor with as many digits as it has there: 1e-6 for 9.999999974752427e-7."""
+    rounded = float(f"{number:.7g}")
+    there, here = torch.tensor([number, rounded], dtype=torch.float32).tolist()
+    return rounded if number == there == here else number
 
 
 def same(value: Any, other: Any) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from cnndsl.emit.source.expr import Lit, Op
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
+from cnndsl.importing.lift.leaves import written
 from cnndsl.importing.lift.regroup import flattened
 from cnndsl.importing.lift.step import Unsaid
 from cnndsl.importing.recorded import Place, Tensor
@@ -23,7 +25,8 @@ def simplified(body: DraftBody, refuse: Callable[[Place | None, Unsaid], None]) 
         nodes = changed
     for node in nodes:
         if node.word.startswith("?"):
-            refuse(node.place, Unsaid(f"`{node.options['?']}` is not an operation of the language"))
+            why = node.arguments.get("why", "is not an operation of the language")
+            refuse(node.place, Unsaid(f"`{node.options['?']}` {why}", node.arguments.get("help", "")))
     return replaced(body, nodes, body.outputs)
 
 
@@ -32,6 +35,10 @@ class Chains:
 
     def __init__(self, nodes: Sequence[Draft], body: DraftBody) -> None:
         self.made = {tensor: node for node in nodes for tensor in node.outputs}
+        self.nodes_after: dict[Tensor, list[Draft]] = {}
+        for node in nodes:
+            for tensor in node.inputs:
+                self.nodes_after.setdefault(tensor, []).append(node)
         self.takers = Counter(tensor for node in nodes for tensor in node.inputs) + Counter(body.outputs.values())
 
     def before(self, node: Draft, *words: str) -> Draft | None:
@@ -67,6 +74,11 @@ def _with(nodes: list[Draft], gone: set[int], node: Draft, new: Draft | None) ->
 
 #: The nodes that a change takes away, and the one that comes in place of the node it looked at.
 Change = tuple[Sequence[Draft], Draft | None]
+
+
+def _unread(node: Draft, chains: Chains) -> Change | None:
+    """Nothing takes it, or only its size is asked for."""
+    return ((node,), None) if node.word.startswith("?") and not chains.takers[node.outputs[0]] else None
 
 
 def _shuffle(node: Draft, chains: Chains) -> Change | None:
@@ -138,7 +150,47 @@ def _broadcast(node: Draft, chains: Chains) -> Change | None:
     return None
 
 
-_SIXTH: Mapping[str, Any] = {"other": 6}
+def _divided(node: Draft, chains: Chains) -> Change | None:
+    """A division by a number that is no part of anything."""
+    if node.word != "?divide" or _hard_sigmoid(node, chains) is not None:
+        return None
+    inverse = Op("/", (Lit(1), Lit(node.arguments["other"])))
+    return (), connected(node, {}, word="Multiply", arguments={"other": inverse}, options={})
+
+
+def _affine(node: Draft, chains: Chains) -> Change | None:
+    """``weight * x + bias`` for each channel."""
+    if node.word != "?shift" or node.arguments["dim"] != 1 or (scale := chains.before(node, "Scale")) is None:
+        return None
+    state = {**scale.state, "bias": node.arguments["bias"]}
+    return (scale,), connected(node, {}, word="Affine", arguments={}, inputs=scale.inputs, state=state, options={})
+
+
+def _channels_first(node: Draft, chains: Chains) -> Change | None:
+    """``LayerNorm2d`` written out: ``u = x.mean(1)``, ``s = (x - u).pow(2).mean(1)``, ``(x - u) / sqrt(s + eps)``, and
+    a weight and a bias for each channel."""
+    if node.word != "Affine" or (ratio := chains.before(node, "divide")) is None:
+        return None
+    centred, root = (chains.made.get(tensor) for tensor in ratio.inputs)
+    if centred is None or root is None or root.word != "?sqrt":
+        return None
+    if (eps := chains.before(root, "Add")) is None or (variance := chains.before(eps, "Mean")) is None:
+        return None
+    if (square := chains.before(variance, "multiply")) is None or (mean := chains.made.get(centred.inputs[-1])) is None:
+        return None
+    over = {"dim": 1, "keepdim": True}
+    is_mean = mean.word == "Mean" and mean.arguments == variance.arguments == over
+    again = chains.made.get(square.inputs[0])
+    if not is_mean or square.inputs[0] is not square.inputs[1] or again is None:
+        return None
+    wanted = (mean.inputs[0], mean.outputs[0])
+    if len(node.outputs[0].shape) != 4 or {centred.word, again.word} != {"subtract"}:
+        return None
+    if centred.inputs != wanted or again.inputs != wanted or not isinstance(eps.arguments["other"], float):
+        return None
+    said = written("LayerNorm2d", {"eps": eps.arguments["other"]})
+    gone = (ratio, centred, root, eps, variance, square, mean, again)
+    return gone, connected(node, {}, word="LayerNorm2d", arguments=said, inputs=mean.inputs)
 
 
 def _hard_sigmoid(node: Draft, chains: Chains) -> Change | None:
@@ -151,6 +203,15 @@ def _hard_sigmoid(node: Draft, chains: Chains) -> Change | None:
     return (moved, bent), connected(node, {}, word="Hardsigmoid", arguments={}, inputs=moved.inputs, options={})
 
 
+def _expanded(node: Draft, chains: Chains) -> Change | None:
+    """One pixel in the size of another image, which no merge broadcasts."""
+    takers = chains.nodes_after.get(node.outputs[0], ())
+    if node.word != "?expand" or len(node.inputs) != 2 or any(taker.word in BROADCASTING for taker in takers):
+        return None
+    return (), connected(node, {}, word="Upsample", arguments={}, options={})
+
+
 CHANGES: Sequence[Callable[[Draft, Chains], Change | None]] = (
-    _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid,
+    _unread, _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid, _divided, _affine, _channels_first,
+    _expanded,
 )  # fmt: skip

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from torch import nn
+
 from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.draft import Draft
-from cnndsl.importing.lift.formulas import evaluated, expression, value
-from cnndsl.importing.lift.leaves import written
+from cnndsl.importing.lift.formulas import evaluated, expression, extent_of, value
+from cnndsl.importing.lift.leaves import shortest, written
 from cnndsl.importing.recorded import Arithmetic, Held, Made, Number, Operation, Tensor
 from cnndsl.layers import LAYERS, Refused, Shape
 
@@ -28,13 +31,12 @@ class Step:
     """Writes the nodes of one operation. A rule returns the tensor that it gives, or several as torch does."""
 
     def __init__(
-        self,
-        operation: Operation,
-        name: str,
-        known: Callable[[Tensor], Tensor | None],
+        self, operation: Operation, name: str, known: Callable[[Tensor], Tensor | None], module: nn.Module,
         training: Mapping[str, Any] = {},
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.operation = operation
+        #: The module whose operation it is.
+        self.module = module
         #: What a tensor of the record is in the body; None if it is in another.
         self.known = known
         #: The function, as a person calls it: ``torch.cat``, ``Tensor.view``.
@@ -81,6 +83,16 @@ class Step:
             "only `Upsample: {like: NAME}` reads the size of another tensor",
         )
 
+    def sizes_of(self, sizes: Sequence[Any], axes: int) -> Tensor | None:
+        """The tensor of this body whose spatial sizes these are."""
+        extents = [extent_of(size) for size in sizes]
+        found = [extent for extent in extents if extent is not None]
+        if len(found) == axes and [dim for _, dim in found] == [*range(2, axes + 2)]:
+            first = self.known(found[0][0])
+            if first is not None and len(first.shape) == axes + 2:
+                return first if all(self.known(tensor) is first for tensor, _ in found) else None
+        return None
+
     def trains(self, name: str, given: Any) -> Any:
         """An argument's value in training mode."""
         self._read.add(name)
@@ -111,7 +123,16 @@ class Step:
         existing = {key: held for key, held in state.items() if held is not None}
         self._check_state(word, existing)
         paths = {key: held.path for key, held in existing.items()}
+        if word == "Scale" and (start := self._start(existing["weight"])) is not None:
+            said = written(word, {"init": start})
         return self._node(word, said, (tensor,), self.shape_of(word, said, tensor), state=paths)
+
+    def _start(self, held: Held) -> float | None:
+        """The value of a parameter all of whose values are equal, as they are before it is trained."""
+        tensor = operator.attrgetter(held.path)(self.module)
+        if tensor.is_meta or not bool((tensor == tensor.flatten()[0]).all()):
+            return None
+        return shortest(float(tensor.flatten()[0]))
 
     def _check_state(self, word: str, state: Mapping[str, Held]) -> None:
         """Refuses a buffer in place of a parameter, or the other way round."""
@@ -188,6 +209,14 @@ class Step:
         if isinstance(number, Number):
             return Number(-number.value, Arithmetic("neg", (number.formula,)))
         return -number
+
+    def inverse(self, number: Any) -> Any:
+        """``1 / number``."""
+        if isinstance(number, Number):
+            return Number(1 / number.value, Arithmetic("/", (1, number.formula)))
+        if not number:
+            raise Unsaid(f"`{self.name}` divides by 0")
+        return 1 / number
 
     def merged(self, what: str) -> Unsaid:
         return Unsaid(f"`{what}` of these tensors is not a layer")

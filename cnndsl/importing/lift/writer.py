@@ -11,7 +11,7 @@ from cnndsl.importing.lift.draft import Draft, DraftBody, connected
 from cnndsl.importing.lift.dropping import Unknown, dropping
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.leaves import Parametrization, arguments_of, own_layer, parametrization_of, word_of, written
-from cnndsl.importing.lift.rules import Rule, rule_of
+from cnndsl.importing.lift.rules import DETACHED, Rule, is_refusal, rule_of
 from cnndsl.importing.lift.step import Step, Unsaid, short
 from cnndsl.importing.recorded import Operation, Place, Tensor, Traced, Use
 from cnndsl.layers import LAYERS
@@ -48,6 +48,8 @@ class Writer:
         self._known: dict[Tensor, Tensor] = {}
         #: Stand-ins for what could not be said, about which nothing more is told.
         self._lost: set[Tensor] = set()
+        #: Tensors that may only be asked for their sizes, with those that have the same.
+        self._sizes: dict[Tensor, Tensor] = {}
         self._nodes: list[Draft] = []
 
     def written(self, use: Use) -> DraftBody:
@@ -83,10 +85,10 @@ class Writer:
 
     def _operation(self, operation: Operation) -> None:
         taken = [tensor for _, tensor in named((operation.arguments, operation.keywords))]
-        if any(map(self._is_lost, taken)):
-            self._lose(operation)
-            return
         try:
+            if any(map(self._is_lost, taken)):
+                self._after_lost(operation)
+                return
             if any(self._here(tensor) is None for tensor in taken):
                 raise Unsaid("a tensor is taken that another module made, and did not return", "return it there")
             self._bind(
@@ -96,6 +98,20 @@ class Writer:
             self._lifter.refuse(self.module, operation.place, fault)
             self._lose(operation)
 
+    def _after_lost(self, operation: Operation) -> None:
+        """An operation on what could not be said. Only what is refused on every tensor is told."""
+        self._lose(operation)
+        if operation.target == "module":
+            child = self._child(operation)
+            if not child.is_leaf:
+                self._lifter.next_use(child, self._wanted)
+            elif not _word(child, ()):
+                raise _no_layer(type(child.module))
+        else:
+            rule = self._rule(operation)
+            if is_refusal(rule):
+                rule(self._step(operation, rule))
+
     def _is_lost(self, tensor: Tensor) -> bool:
         return tensor in self._lost or self._known.get(tensor) in self._lost
 
@@ -104,7 +120,8 @@ class Writer:
 
     def _here(self, tensor: Tensor) -> Tensor | None:
         """A tensor of the record as it is in this body; None if it is another module's."""
-        return self._known.get(tensor)
+        here = self._known.get(tensor)
+        return here if here is None else self._sizes.get(here, here)
 
     def _resolved(self, value: Any) -> Any:
         """The tensors of a record as they are here."""
@@ -131,10 +148,8 @@ class Writer:
     # --- functions -------------------------------------------------------------------------------
 
     def _function(self, operation: Operation) -> Any:
-        name, rule = short(operation.target), rule_of(operation.target)
-        if rule is None:
-            raise Unsaid(f"`{name}` is not an operation of the language")
-        step = Step(operation, name, self._here, _in_training(operation, rule))
+        rule = self._rule(operation)
+        step = self._step(operation, rule)
         arguments, keywords = self._resolved(operation.arguments), self._resolved(dict(operation.keywords))
         if keywords.get("out", ...) is None:
             del keywords["out"]
@@ -146,18 +161,22 @@ class Writer:
             raise Unsaid(f"`{step.name}` with these arguments is not a layer") from None
         step.check_training()
         self._nodes += step.nodes
+        self._sizes.update({node.outputs[0]: node.inputs[0] for node in step.nodes if node.word == DETACHED})
         return given
+
+    def _rule(self, operation: Operation) -> Rule:
+        rule = rule_of(operation.target)
+        if rule is None:
+            raise Unsaid(f"`{short(operation.target)}` is not an operation of the language")
+        return rule
+
+    def _step(self, operation: Operation, rule: Rule) -> Step:
+        return Step(operation, short(operation.target), self._here, self.module.module, _in_training(operation, rule))
 
     # --- modules ---------------------------------------------------------------------------------
 
     def _called(self, operation: Operation) -> Any:
-        path = operation.module
-        if path.startswith("/"):
-            raise Unsaid(
-                f"it calls the module `{path[1:]}`, which is not inside of it",
-                "a module's steps see only its own layers: call it where it belongs", Code.STATE,
-            )  # fmt: skip
-        child = self.module.children[path]
+        child = self._child(operation)
         if self._lifter.is_elsewhere(child, self.module):
             raise Unsaid(
                 f"`{child.kind}` at `{child.path}` is called by two modules",
@@ -170,6 +189,15 @@ class Writer:
         if not body.nodes and len(inputs) == 1 and (*body.inputs.values(),) == (*body.outputs.values(),):
             return self._dropping(operation, child, inputs[0])
         return self._used(operation, body, inputs)
+
+    def _child(self, operation: Operation) -> Traced:
+        path = operation.module
+        if path.startswith("/"):
+            raise Unsaid(
+                f"it calls the module `{path[1:]}`, which is not inside of it",
+                "a module's steps see only its own layers: call it where it belongs", Code.STATE,
+            )  # fmt: skip
+        return self.module.children[path]
 
     def _dropping(self, operation: Operation, child: Traced, x: Tensor) -> Any:
         """A module that does nothing in evaluation."""
@@ -193,7 +221,7 @@ class Writer:
 
     def _layer(self, operation: Operation, child: Traced, inputs: tuple[Tensor, ...]) -> Any:
         kind = type(child.module)
-        word = own_layer(kind) or word_of(kind, inputs[0].shape if inputs else ())
+        word = _word(child, inputs[0].shape if inputs else ())
         if not word:
             raise _no_layer(kind)
         if len(inputs) != 1:
@@ -205,7 +233,7 @@ class Writer:
             raise Unsaid(f"`{kind.__name__}` has {found}, which the language does not have", "", Code.STATE)
         if isinstance(found, Parametrization):
             options, renames = {"parametrization": found.value}, found.renames
-        step = Step(operation, f"nn.{kind.__name__}", self._here)
+        step = Step(operation, f"nn.{kind.__name__}", self._here, child.module)
         state = {name: f"{operation.module}.{renames.get(name, name)}" for name in _tensors(child.module, renames)}
         said = own_arguments(word, child) if own_layer(kind) else arguments_of(word, child.module)
         shape = step.shape_of(word, said, inputs[0])
@@ -237,6 +265,11 @@ def _tensors(module: Any, renames: Mapping[str, str]) -> list[str]:
     """The names of a layer's tensors as we have them."""
     ours = {theirs: name for name, theirs in renames.items()}
     return [ours.get(name, name) for name in module.state_dict()]
+
+
+def _word(child: Traced, shape: tuple[int, ...]) -> str:
+    """The layer that a module is, "" if it is none."""
+    return own_layer(type(child.module)) or word_of(type(child.module), shape)
 
 
 def own_arguments(word: str, child: Traced) -> dict[str, Any]:

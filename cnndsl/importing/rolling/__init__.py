@@ -9,7 +9,7 @@ from contextlib import suppress
 from cnndsl.importing.alike import of_layers
 from cnndsl.importing.rolling.loops import Loops, Unlike, is_table
 from cnndsl.importing.rolling.names import Names
-from cnndsl.importing.rolling.runs import Items, Run, Together, folded
+from cnndsl.importing.rolling.runs import Items, Run, Together, folded, with_short_rounds
 from cnndsl.importing.tree import Block, Dense, Repeat, Step, Steps, bare, inside, nested, walk
 from cnndsl.importing.writing import length
 
@@ -54,7 +54,7 @@ class _Rolling:
     def settled(self, items: Items) -> Steps:
         """Items with a loop for each run, or its rounds one after another."""
         made: list[Step] = []
-        for item in items:
+        for item in with_short_rounds(items):
             made += self.run(item) if isinstance(item, Run) else (inside(item, self.settled),)
         return tuple(made)
 

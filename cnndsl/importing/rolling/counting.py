@@ -74,4 +74,4 @@ def added(expr: Expr, number: Any) -> Expr:
     """A sum, or a difference."""
     if isinstance(number, int) and number < 0:
         return operation("-", expr, Lit(-number))
-    return operation("+", number, expr) if isinstance(number, Record) else operation("+", expr, Lit(number))
+    return operation("+", as_expr(number), expr) if isinstance(number, Record) else operation("+", expr, Lit(number))

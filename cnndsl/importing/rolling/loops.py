@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import count, groupby, islice
+from itertools import count, groupby, islice, pairwise
 from typing import Any, cast
 
 from msgspec.structs import replace
@@ -21,7 +21,22 @@ from cnndsl.importing.rolling.columns import derived, ratios
 from cnndsl.importing.rolling.counting import Counted, First, added, as_expr, counted, first, progress
 from cnndsl.importing.rolling.names import Names
 from cnndsl.importing.rolling.runs import Items, Run
-from cnndsl.importing.tree import Arm, Branch, Dense, Named, Repeat, Step, Steps, Template, inside
+from cnndsl.importing.tree import (
+    Arm,
+    Branch,
+    Call,
+    Dense,
+    Named,
+    Repeat,
+    Sequential,
+    Step,
+    Steps,
+    Template,
+    When,
+    inside,
+    walk,
+)
+from cnndsl.layers import LAYERS
 from cnndsl.record import Record
 
 
@@ -46,7 +61,7 @@ class Loops:
     def loop(self, run: Run) -> Step:
         """A run that is in no other as a step. Raises :class:`Unlike`."""
         step, holes = self.explained([run.rounds])
-        if is_table(step) and len(run.rounds) < 3:
+        if is_table(step) and not is_tall(step, len(run.rounds)):
             raise Unlike
         (made,) = filled((step,), {hole.variable.name: hole.values[0] for hole in holes})
         return made
@@ -65,6 +80,8 @@ class Loops:
 
     def groupings(self, rounds: Sequence[Items]) -> Iterator[Run]:
         """Runs of runs: rounds beside each other that have one value somewhere are an inner run."""
+        if len({*map(len, rounds)}) > 1:
+            return
         try:
             holes = self.merged(rounds).holes
         except Unlike:
@@ -81,6 +98,8 @@ class Loops:
 
     def merged(self, rows: Sequence[Items]) -> Merged:
         """The steps of several rows, with loops for the runs in them."""
+        if len({*map(len, rows)}) > 1:
+            return self._partly(rows)
         outer, runs = zip(*map(_without_runs, rows), strict=True)
         found = alike(outer, defaults=self.defaults)
         if found is None:
@@ -92,6 +111,15 @@ class Loops:
             loops.append(step)
             holes += more
         return Merged(_with_loops(steps, iter(loops)), tuple(holes))
+
+    def _partly(self, rows: Sequence[Items]) -> Merged:
+        """Rows of which the last has only the first steps: the others are under a condition."""
+        cut = len(rows[-1])
+        common = self.merged([row[:cut] for row in rows])
+        others = self.merged([row[cut:] for row in rows[:-1]])
+        test = Hole(self.variable(), (*(True for _ in rows[:-1]), False), "when")
+        steps = (*common.steps, When(test.variable, others.steps))
+        return Merged(steps, (test, *common.holes, *map(completed, others.holes)))
 
     def variable(self) -> Ref:
         return hidden("loop", next(self.numbers))
@@ -129,6 +157,23 @@ class Loops:
         return [part for part in parts if part != ""]
 
 
+def is_tall(loop: Step, rounds: int) -> bool:
+    """Whether a table of so many rounds is easier to read than its rounds: it has three, and if they are bare layers,
+    more rounds than columns."""
+    modules = (
+        isinstance(step, Sequential) or (isinstance(step, Call) and step.word not in LAYERS) for step in walk((loop,))
+    )
+    bare = not any(modules)
+    return rounds > max(2, len(getattr(loop, "names", ())) if bare else 0)
+
+
+def completed(hole: Hole) -> Hole:
+    """A hole with a value for the last row, which does not have its step: what goes on with the others."""
+    counts_up = hole.role == "number" and len(hole.values) > 1
+    last = 2 * hole.values[-1] - hole.values[-2] if counts_up else hole.values[-1]
+    return replace(hole, values=(*hole.values, last), given=(*hole.given, *hole.given[-1:]))
+
+
 def parted(values: Sequence[Any], lengths: Sequence[int]) -> Iterator[tuple[Any, ...]]:
     """Parts of these lengths."""
     each = iter(values)
@@ -152,17 +197,18 @@ class Explaining:
         self.outer: list[Hole] = []
 
     def loop(self) -> tuple[Step, tuple[Hole, ...]]:
-        varying = [hole for hole in self._unlike(self.body.holes) if not self._is_kept(hole)]
+        tests = [hole for hole in self.body.holes if hole.role == "when"]
+        varying = [hole for hole in self._unlike(self.body.holes) if hole not in tests and not self._is_kept(hole)]
         counted = {hole.variable.name: form for hole in varying if (form := self._form(hole)) is not None}
         if len(counted) == len(varying):
-            return self._over_range(varying, counted), tuple(self.outer)
-        return self._over_table(varying), tuple(self.outer)
+            return self._over_range(varying, counted, tests), tuple(self.outer)
+        return self._over_table(varying, tests), tuple(self.outer)
 
     def _unlike(self, holes: Sequence[Hole]) -> Iterator[Hole]:
         """The holes without those that have the values of another, which are written as that."""
         seen: dict[str, Hole] = {}
-        for hole in sorted(holes, key=lambda hole: hole.role == "number"):
-            key = repr((hole.role == "number", [(type(value).__name__, value) for value in hole.values]))
+        for hole in sorted(holes, key=_is_value):
+            key = repr((_is_number(hole), [(type(value).__name__, value) for value in hole.values]))
             if key in seen:
                 self.found[hole.variable.name] = seen[key].variable
             else:
@@ -206,10 +252,10 @@ class Explaining:
 
     # --- loops -----------------------------------------------------------------------------------
 
-    def _over_range(self, varying: Sequence[Hole], forms: Mapping[str, Counted | First]) -> Step:
+    def _over_range(self, varying: Sequence[Hole], forms: Mapping[str, Counted | First], tests: Sequence[Hole]) -> Step:
         """A loop that counts."""
         times = self._hole(Hole(self.loops.variable(), self.counts, "times"), self.counts)
-        if not varying:
+        if not varying and not tests:
             return self._step(times=times)
         starts = [
             form.starts[0]
@@ -220,6 +266,8 @@ class Explaining:
         index = Ref(self.loops.names.index(self.body.steps))
         for hole in varying:
             self.found[hole.variable.name] = self._in_round(hole, forms[hole.variable.name], index, start)
+        for test in tests:
+            self.found[test.variable.name] = _test(index, range(start, start + len(test.values)))
         end = added(as_expr(times), start)
         return self._step(names=(index.name,), over=Applied(Ref("range"), (Lit(start), end) if start else (end,)))
 
@@ -232,16 +280,22 @@ class Explaining:
         number = added(index, self._hole(before, [begin - start for begin in form.starts]))
         return form.progress.expr(number) if form.progress else number
 
-    def _over_table(self, varying: Sequence[Hole]) -> Step:
+    def _over_table(self, varying: Sequence[Hole], tests: Sequence[Hole]) -> Step:
         """A loop over a list of values, or a table of several columns."""
         columns: list[Hole] = []
+        for test in tests:
+            rising = min((hole for hole in varying if _rises(hole.values)), key=_is_value, default=None)
+            if rising is None:
+                columns.append(test)
+            else:
+                self.found[test.variable.name] = _test(rising.variable, rising.values)
         for hole in varying:
             formula = derived(hole, columns)
             if formula is None:
                 columns.append(hole)
             else:
                 self.found[hole.variable.name] = formula
-        columns.sort(key=lambda hole: varying.index(hole) if hole.role != "number" else -1)
+        columns.sort(key=_is_value)
         names = self.loops.names.columns(columns, self.body.steps)
         self.found |= {hole.variable.name: Ref(name) for hole, name in zip(columns, names)}
         rows = [*zip(*(self._rows(hole.values) for hole in columns))]
@@ -256,6 +310,27 @@ class Explaining:
             case (Branch((Arm(()), Arm(inner, True, (), None)), "concat", 1, False, "", _),) if inner:
                 return Dense(inner, given=given, **loop)
         return Repeat(steps, given=given, **loop)
+
+
+def _rises(values: Sequence[Any]) -> bool:
+    """Whether numbers only grow."""
+    return all(type(value) is int for value in values) and all(a < b for a, b in pairwise(values))
+
+
+def _is_number(hole: Hole) -> bool:
+    """Whether a hole is a number in a name, or counts like one."""
+    values = hole.values
+    return hole.role == "number" or (len(values) > 2 and values == (*range(1, len(values) + 1),))
+
+
+def _is_value(hole: Hole) -> bool:
+    """Whether a hole is not just the number in a name."""
+    return hole.role != "number"
+
+
+def _test(name: Ref, values: Sequence[int]) -> Expr:
+    """Whether a round is not the last."""
+    return Op("<", (name, Lit(values[-1])))
 
 
 def _resolved(found: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,6 +87,21 @@ def _longest(items: Items) -> int:
     return max(len(items), *map(_longest, lists), 0)
 
 
+def with_short_rounds(items: Items) -> Items:
+    """The items where a run has the steps after it that are the beginning of a round as its last round."""
+    forms = Forms()
+    numbers, made, at = forms.all(items), list[Any](), 0
+    while at < len(items):
+        item, at = items[at], at + 1
+        if isinstance(item, Run):
+            form = forms.all(item.rounds[0])
+            size = next(size for size in reversed(range(len(form))) if numbers[at : at + size] == form[:size])
+            item = Run((*item.rounds, items[at : at + size])) if size else item
+            at += size
+        made.append(item)
+    return tuple(made)
+
+
 def runs_in(items: Items) -> Iterator[Run]:
     """All runs, each before those inside of it."""
     for item in items:

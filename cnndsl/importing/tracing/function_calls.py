@@ -33,7 +33,7 @@ class Functions(TorchFunctionMode):
             return function(*args, **kwargs)
         name = canonical(function)
         sizes = SIZES.get(name)
-        if sizes is not None and (tensor := self.run.tensor(args[0])) is not None:
+        if sizes is not None and args and (tensor := self.run.tensor(args[0])) is not None:
             return sizes(tensor, *args[1:], **kwargs)
         return self.function(function, name, args, kwargs)
 

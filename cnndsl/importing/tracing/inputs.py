@@ -14,18 +14,19 @@ from cnndsl.importing.recorded import Refusal, Unspeakable
 
 def arranged(module: nn.Module, inputs: Mapping[str, Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Positional and keyword arguments. ``features.0`` is the first element of a list ``features``, ``features.low``
-    one of a dict; a single input may have any name. Raises :class:`Unspeakable` for an unknown name."""
+    one of a dict, ``args.0`` the first of ``*args``. A single input may have any name. Raises :class:`Unspeakable` for
+    an unknown name."""
     nested = _nested(inputs)
     parameters = inspect.signature(module.forward).parameters
-    positional = [p.name for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     if len(nested) == 1 and not nested.keys() & parameters.keys():
         return tuple(nested.values()), {}
-    args = []
-    for name in positional:
-        if name not in nested:
+    args: list[Any] = []
+    for name, parameter in parameters.items():
+        if name not in nested or parameter.kind is parameter.KEYWORD_ONLY:
             break
-        args.append(nested.pop(name))
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        value = nested.pop(name)
+        args += value if parameter.kind is parameter.VAR_POSITIONAL and isinstance(value, list) else [value]
+    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
     for name in nested:
         if name not in parameters and not takes_any:
             help = did_you_mean(name, list(parameters)) or f"it takes {', '.join(f'`{known}`' for known in parameters)}"

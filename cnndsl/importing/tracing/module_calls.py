@@ -108,6 +108,8 @@ class Calls:
             outputs = self.run.recorded(result, self.run.place())
             changed = [tensor for tensor, version in zip(taken, versions) if tensor._version != version]
         self.run.stack.pop()
+        if self.run.stack:
+            self.run.stack[-1].seen |= running.seen
         uses[index] = Use(running.inputs, tuple(running.operations), outputs)
         return result, changed
 

@@ -32,15 +32,16 @@ def user_frame() -> FrameType | None:
 
 
 def place_of(frame: FrameType) -> Place:
-    return _place(frame.f_code, frame.f_lasti, frame.f_lineno)
+    return _place(frame.f_code.co_filename, frame.f_code, frame.f_lasti, frame.f_lineno)
 
 
 @cache
-def _place(code: CodeType, instruction: int, line: int) -> Place:
+def _place(file: str, code: CodeType, instruction: int, line: int) -> Place:
+    """Code objects of two files may be equal."""
     start_line, _, start, end = next(islice(code.co_positions(), instruction // 2, None), (None, None, None, None))
     if start_line != line or start is None or end is None or end <= start:
-        return Place(code.co_filename, line)
-    return Place(code.co_filename, line, start, end)
+        return Place(file, line)
+    return Place(file, line, start, end)
 
 
 def place_of_error(trace: TracebackType | None) -> Place | None:
@@ -48,7 +49,7 @@ def place_of_error(trace: TracebackType | None) -> Place | None:
     found = None
     while trace:
         if not trace.tb_frame.f_code.co_filename.startswith((_TORCH, _OURS, "<frozen")):
-            found = _place(trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno)
+            found = _place(trace.tb_frame.f_code.co_filename, trace.tb_frame.f_code, trace.tb_lasti, trace.tb_lineno)
         trace = trace.tb_next
     return found
 

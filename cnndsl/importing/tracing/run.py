@@ -33,7 +33,8 @@ class Known:
 
 
 class Running:
-    """A module's ``forward`` that has not ended. ``seen`` are the tensors that it was given or has made."""
+    """A module's ``forward`` that has not ended. ``seen`` are the tensors that it was given or has made, and those that
+    the modules which it called have made."""
 
     def __init__(self, module: nn.Module, inputs: Mapping[str, Tensor]) -> None:
         self.module = module
@@ -127,7 +128,7 @@ class Run:
 
     def _stray(self, tensor: Tensor, place: Place) -> None:
         message = "a tensor is read that is neither given to this module nor made in it"
-        help = "pass it as an argument of `forward`; a tensor changed in place by another module counts as made there"
+        help = "pass it as an argument of `forward`"
         self.refuse(Code.OPERATION, message, place, help)
         self.stack[-1].seen.add(tensor)  # told once
 

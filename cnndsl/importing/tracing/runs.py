@@ -122,6 +122,8 @@ class _Pair:
                 return self._made(a, b, unequal) if a.how == b.how else unequal(a, b)
             case Number(), Number():
                 return a if a.value == b.value else unequal(a, b)
+            case Number(), int() | float():
+                return a if a.value == b else unequal(a, b)
             case slice(), slice():
                 return slice(*(self.merged(getattr(a, x), getattr(b, x), unequal) for x in ("start", "stop", "step")))
             case (tuple(), tuple()) | (list(), list()) if len(a) == len(b):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
+from cnndsl.diagnostics import Code
 from cnndsl.importing.ultralytics.library import Definition
 from cnndsl.importing.ultralytics.model_file import (
     Faults,
@@ -59,7 +60,10 @@ class Values:
 
 
 class _Unfit(Exception):
-    """Holds what is expected."""
+    """Holds what is expected, and the code of the fault."""
+
+    def __init__(self, expected: str, code: Code = Code.MODEL_FILE) -> None:
+        self.expected, self.code = expected, code
 
 
 _Kind: TypeAlias = Callable[[Values, Any], Any]
@@ -116,7 +120,7 @@ def _activation(values: Values, value: Any) -> Any:
 def _no_attention(values: Values, value: Any) -> Any:
     if value is False:
         return OMITTED
-    raise _Unfit("`False`, since the language has no attention")
+    raise _Unfit("`False`, since the language has no attention", Code.SEQUENCE)
 
 
 def _ignored(values: Values, value: Any) -> Any:
@@ -160,7 +164,7 @@ def _value(name: str, tree: Tree, values: Values, faults: Faults) -> Any:
     try:
         return _KINDS.get(name, _ignored)(values, value_of(tree))
     except _Unfit as unfit:
-        faults.misfit(f"`{name.strip('_')}`", str(unfit), tree)
+        faults.misfit(f"`{name.strip('_')}`", unfit.expected, tree, code=unfit.code)
         return OMITTED
 
 

@@ -85,16 +85,18 @@ class Calls:
         definition = library()[row.module]
         given = arguments_of(row, definition, self.values, self.faults)
         self.blocks.add(row.module)
+        kernel = given.get("kernel_size")
+        if isinstance(kernel, list) and "padding" in definition.parameters and given.get("padding") is None:
+            given["padding"] = [_same(side, given.get("dilation", 1)) for side in kernel]
         if "depth" in definition.parameters:
-            given = {"channels": given.pop("channels", 0), "depth": self.values.number(row.number), **given}
+            given["depth"] = self.values.number(row.number)
         if row.module == "C3k2":
             given["c3k"] = given.get("c3k") or self._large()
-            given = {name: given[name] for name in definition.parameters if name in given}
         if row.module == "SPPF" and len(row.arguments) > 2:  # newer files, whose first convolution is linear
             given["act"] = None
         if row.module == "CBLinear":
             self.linear[row.index] = given.get("outputs", [])
-        return written(definition, given)
+        return written(definition, {name: given[name] for name in definition.parameters if name in given})
 
     def _large(self) -> bool | str:
         if not any(letter in LARGE for letter in self.model.scales):
@@ -126,3 +128,8 @@ class Calls:
                 self.faults.misfit("an argument of a layer", "a number, a word, or a list of these", tree)
                 return None
         return value
+
+
+def _same(kernel_size: int, dilation: int) -> int:
+    """The padding that keeps the size of a map, as the block ``Conv`` computes it from one number."""
+    return (dilation * (kernel_size - 1) + 1) // 2

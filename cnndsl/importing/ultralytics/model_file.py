@@ -61,10 +61,10 @@ class Faults:
     def add(self, message: str, span: Span, help: str = "", code: Code = Code.MODEL_FILE) -> None:
         self.found.append(Diagnostic(code, message, span.first_line, help))
 
-    def misfit(self, what: str, expected: str, tree: Tree, help: str = "") -> None:
+    def misfit(self, what: str, expected: str, tree: Tree, help: str = "", code: Code = Code.MODEL_FILE) -> None:
         """Another value than what is expected, unless that is a fault already."""
         if _is_known(tree):
-            self.add(f"{what} expects {expected}, got {shown(tree)}", tree.span, help)
+            self.add(f"{what} expects {expected}, got {shown(tree)}", tree.span, help, code)
 
     def check(self) -> None:
         """Raises :class:`SpecError` if there are any."""

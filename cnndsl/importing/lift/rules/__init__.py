@@ -5,6 +5,8 @@ the tensor that the call gives.
 """
 
 from cnndsl.importing.lift.rules import activations, arithmetic, layers, reductions, refused, shapes  # noqa: F401
+from cnndsl.importing.lift.rules.refused import is_refusal
+from cnndsl.importing.lift.rules.shapes import DETACHED
 from cnndsl.importing.lift.rules.table import Rule, rule_of
 
-__all__ = ["Rule", "rule_of"]
+__all__ = ["DETACHED", "Rule", "is_refusal", "rule_of"]

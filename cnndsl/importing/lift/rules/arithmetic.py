@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import frexp
 from typing import Any
 
-from cnndsl.importing.lift.held import channelwise
+from cnndsl.importing.lift.held import channelwise, shifted
 from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step, Unsaid
 from cnndsl.importing.recorded import Held, Made, Number, Tensor
@@ -21,6 +22,8 @@ def add(step: Step, input: Any, other: Any, *, alpha: float = 1) -> Tensor:
         input, other = other, input
         if alpha != 1:
             raise Unsaid(f"`{step.name}` with `alpha` of a number is not a layer")
+    if isinstance(other, (Held, Made)) and alpha == 1:
+        return shifted(step, input, other)
     if _is_number(other):
         return _shifted(step, input, _times(other, alpha))
     return step.merge("add", input, other if alpha == 1 else step.layer("Multiply", other, other=alpha))
@@ -73,12 +76,10 @@ def divide(step: Step, input: Any, other: Any, *, rounding_mode: str | None = No
 
 
 def _divided(step: Step, x: Any, by: Any) -> Tensor:
-    """By a power of two it is the product with its inverse, bit by bit. Other numbers are refused unless they are part
-    of a known function."""
-    from math import frexp
-
-    if not isinstance(by, Number) and by and abs(frexp(by)[0]) == 0.5:
-        return step.layer("Multiply", x, other=1 / by)
+    """The product with its inverse, which for powers of two is the same bit by bit. A division by 6 may be part of a
+    known function."""
+    if isinstance(by, Number) or not by or abs(frexp(by)[0]) == 0.5:
+        return step.layer("Multiply", x, other=step.inverse(by))
     return step.pseudo("divide", x, other=by)
 
 
@@ -92,10 +93,17 @@ def negative(step: Step, input: Any) -> Tensor:
     return step.layer("Multiply", input, other=-1)
 
 
+@rule("sqrt")
+def square_root(step: Step, input: Any) -> Tensor:
+    return step.pseudo("sqrt", input)
+
+
 @rule("pow")
 def power(step: Step, input: Any, exponent: Any) -> Tensor:
     if exponent in (1, 2) and isinstance(input, Tensor):
         return input if exponent == 1 else step.merge("multiply", input, input)
+    if exponent == 0.5:
+        return square_root(step, input)
     raise Unsaid(f"`{step.name}` with the exponent {exponent} is not a layer")
 
 

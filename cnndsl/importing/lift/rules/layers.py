@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.lift.formulas import extent_of, value
+from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step, Unsaid
 from cnndsl.importing.recorded import Held, Number, Tensor
@@ -258,7 +258,7 @@ def interpolate(
         return step.layer("Upsample", x, scale_factor=scale_factor, **how, **more)
     axes = len(x.shape) - 2
     sizes = (*size,) if isinstance(size, (tuple, list)) else (size,) * axes
-    if (other := _sizes_of(step, sizes, axes)) is not None:
+    if (other := step.sizes_of(sizes, axes)) is not None:
         return step.like(x, other, **how)
     return step.layer(
         "Upsample", x, size=sizes if len({*map(value, sizes)}) > 1 or _computed(sizes) else sizes[0], **how
@@ -267,17 +267,6 @@ def interpolate(
 
 def _computed(sizes: tuple[Any, ...]) -> bool:
     return any(isinstance(size, Number) for size in sizes)
-
-
-def _sizes_of(step: Step, sizes: tuple[Any, ...], axes: int) -> Tensor | None:
-    """The tensor whose spatial sizes these are."""
-    extents = [extent_of(size) for size in sizes]
-    found = [extent for extent in extents if extent is not None]
-    if len(found) == axes and [dim for _, dim in found] == [*range(2, axes + 2)]:
-        first = step.known(found[0][0])
-        if first is not None and len(first.shape) == axes + 2:
-            return first if all(step.known(tensor) is first for tensor, _ in found) else None
-    return None
 
 
 @rule("pixel_shuffle")

@@ -23,8 +23,8 @@ RECURRENT = ("lstm", "gru", "rnn_tanh", "rnn_relu", "lstm_cell", "gru_cell")
 #: What needs values of tensors.
 VALUES = ("item", "tolist", "nonzero", "masked_select", "argmax", "argsort", "topk", "unique")
 
+_REFUSALS: set[Rule] = set()
 _WHY: Mapping[str, tuple[str, str]] = {
-    "detach": ("stops gradients, which a spec cannot say", "without it, the spec would train another network"),
     "setitem": ("writes into a part of a tensor", "make the parts and concatenate them"),
     "flip": ("reverses a dimension, which no layer does", ""),
     "roll": ("shifts a dimension, which no layer does", ""),
@@ -37,7 +37,13 @@ def _refusing(why: str, help: str = "", code: Code = Code.OPERATION) -> Rule:
     def refuse(step: Step, *given: Any, **more: Any) -> Any:
         raise Unsaid(f"`{step.name}` {why}", help, code)
 
+    _REFUSALS.add(refuse)
     return refuse
+
+
+def is_refusal(rule: Rule) -> bool:
+    """Whether a rule refuses whatever it is given."""
+    return rule in _REFUSALS
 
 
 for _name in ATTENTION:

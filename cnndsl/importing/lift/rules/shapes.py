@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cnndsl.emit.source.expr import Expr, Lit, Ref, operation
@@ -17,6 +17,17 @@ from cnndsl.layers.shape import size_name
 @rule("contiguous", "clone", "alias", "float", "requires_grad", "type_as", "cpu")
 def unchanged(step: Step, input: Any, *given: Any, **more: Any) -> Tensor:
     return step.tensor(input)
+
+
+#: The word of a tensor without gradients. It may be asked for its sizes; no layer takes it.
+DETACHED = "?detach"
+
+
+@rule("detach", "data")
+def detach(step: Step, input: Any) -> Tensor:
+    return step.pseudo(
+        "detach", input, why="stops gradients, which a spec cannot say", help="the spec would train another network"
+    )
 
 
 @rule("to", "type")
@@ -116,7 +127,19 @@ def expand(step: Step, input: Any, *sizes: Any) -> Tensor:
     out = step.operation.results.shape
     if len(out) != len(x.shape):
         raise Unsaid(f"`{step.name}` gives a tensor more dimensions", "give it them by `unsqueeze`")
-    return x if out == x.shape else step.pseudo("expand", x, shape=out)
+    return _expanded(step, x, _listed(sizes))
+
+
+def _expanded(step: Step, x: Tensor, sizes: Any) -> Tensor:
+    """``x`` with the spatial ``sizes`` of another tensor, or of the tensor that they are."""
+    out, axes = step.operation.results.shape, len(x.shape) - 2
+    if out == x.shape:
+        return x
+    other = sizes[0] if isinstance(sizes[0], Tensor) else step.sizes_of(sizes[2:], axes)
+    is_like = other is not None and other.shape[2:] == out[2:] and x.shape[:2] == out[:2] and axes in (1, 2, 3)
+    if other is not None and is_like and all(size == 1 for size in x.shape[2:]):
+        return step.pseudo("expand", x, other, shape=out)
+    return step.pseudo("expand", x, shape=out)
 
 
 # --- parts ---------------------------------------------------------------------------------------
@@ -146,17 +169,28 @@ def getitem(step: Step, input: Any, index: Any) -> Any:
     if isinstance(input, (tuple, list)):
         return input[index]
     x, dim = step.tensor(input), 0
+    strides: dict[int, int] = {}
     for one in _whole(index if isinstance(index, tuple) else (index,), x):
         if one is None:
             x = _with_axis(step, x, dim)
         elif isinstance(one, slice):
             x = _sliced(step, x, dim, one)
+            strides |= {} if one.step in (None, 1) else {dim: value(one.step)}
         elif isinstance(one, (int, Number)) and not isinstance(one, bool):
             x, dim = _selected(step, x, step.dim(dim, x), value(one)), dim - 1
         else:
             raise Unsaid("indexing with a tensor or a list is not a layer")
         dim += 1
-    return x
+    return _strided(step, x, strides) if strides else x
+
+
+def _strided(step: Step, x: Tensor, strides: Mapping[int, int]) -> Tensor:
+    """Every second row and column, say: a pooling whose windows are one pixel."""
+    rank = len(x.shape)
+    if min(strides) < 2 or rank not in (3, 4, 5) or min(strides.values()) < 1:
+        raise Unsaid(f"a slice with a step of {next(iter(strides.values()))} is not a layer")
+    stride = tuple(strides.get(dim, 1) for dim in range(2, rank))
+    return step.layer(f"MaxPool{rank - 2}d", x, kernel_size=1, stride=stride)
 
 
 def _whole(index: tuple[Any, ...], x: Tensor) -> tuple[Any, ...]:
@@ -175,8 +209,6 @@ def _with_axis(step: Step, x: Tensor, dim: int) -> Tensor:
 
 
 def _sliced(step: Step, x: Tensor, dim: int, part: slice) -> Tensor:
-    if part.step not in (None, 1):
-        raise Unsaid(f"a slice with a step of {part.step} is not a layer")
     size = x.shape[dim]
     if range(size)[slice(value(part.start), value(part.stop))] == range(size):
         return x
@@ -218,6 +250,8 @@ def stack(step: Step, tensors: Sequence[Any], dim: int = 0) -> Tensor:
 @rule("repeat", "tile")
 def repeat(step: Step, input: Any, *sizes: Any) -> Tensor:
     x, times = step.tensor(input), [value(size) for size in _listed(sizes)]
+    if len(times) == len(x.shape) and times[:2] == [1, 1] and all(size == 1 for size in x.shape[2:]):
+        return _expanded(step, x, _listed(sizes))
     if len(times) != len(x.shape) or times[0] != 1 or sum(size != 1 for size in times) > 1:
         raise Unsaid(f"`{step.name}` of several dimensions is not a layer")
     dim = next((dim for dim, size in enumerate(times) if size != 1), 1)

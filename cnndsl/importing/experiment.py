@@ -1,0 +1,135 @@
+"""Arguments of a network as parameters of its document, by experiment: the network is built again with another value.
+
+If all that changes is that value itself, wherever it is an argument of a layer, the document has a parameter for it.
+Nothing runs for this, and the network is built without values, on torch's meta device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, TypeAlias
+
+from msgspec.structs import replace
+from torch import nn
+
+from cnndsl.emit.source.expr import Ref
+from cnndsl.importing.body import Body, Lifted, Node
+from cnndsl.importing.lift.leaves import arguments_of, word_of
+from cnndsl.importing.tree import Arguments
+from cnndsl.layers import LAYERS
+from cnndsl.record import Record
+from cnndsl.spec.names import unusable_variable
+
+#: Builds the network with other values of some arguments.
+Rebuild: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]
+
+
+class _Place(Record, frozen=True):
+    """An argument of a layer, by the layer's path in the network."""
+
+    path: str
+    argument: str
+
+
+def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Arguments]:
+    """The network with the names of its own arguments where layers take them, and these arguments with their values."""
+    layers = {path for path, node in _layers(network.root) if not node.child}
+    found: dict[_Place, Ref] = {}
+    parameters: Arguments = ()
+    for name, value in network.root.module.arguments.items():
+        if type(value) in (int, float) and not unusable_variable(name):
+            places = _places(network, rebuild, name, value, layers)
+            if places and found.keys().isdisjoint(places):
+                parameters += ((name, value),)
+                found |= dict.fromkeys(places, Ref(name))
+    return replace(network, root=_referring(network.root, found)), parameters
+
+
+def _layers(body: Body) -> Iterator[tuple[str, Node]]:
+    """The nodes of a body and those inside of it, by their paths in the network."""
+    for node in body.nodes:
+        yield _path(body, node), node
+        if node.body is not None:
+            yield from _layers(node.body)
+
+
+def _path(body: Body, node: Node) -> str:
+    return ".".join(filter(None, (body.module.path, node.name)))
+
+
+def _other(value: Any) -> Any:
+    return value + 1 if isinstance(value, int) else value / 2 or 0.25
+
+
+def _places(network: Lifted, rebuild: Rebuild, name: str, value: Any, layers: Collection[str]) -> list[_Place]:
+    """The arguments of layers that are another value if the network's argument is, [] if anything else changes."""
+    other = _other(value)
+    try:
+        rebuilt = rebuild({name: other})
+    except Exception:  # somebody's code, which need not take the value
+        return []
+    ours = dict(network.root.module.module.named_modules())
+    theirs = dict(rebuilt.named_modules())
+    if ours.keys() != theirs.keys():
+        return []
+    found: list[_Place] = []
+    for path, module in ours.items():
+        if any(path == unused or path.startswith(f"{unused}.") for unused in network.unused):
+            continue
+        for argument, before, after in _changes(module, theirs[path], is_root=not path):
+            is_value = type(before) is type(value) and (before, after) == (value, other)
+            if not is_value or path not in layers:
+                return []
+            found.append(_Place(path, argument))
+    return found
+
+
+def _changes(module: nn.Module, other: nn.Module, is_root: bool) -> Iterator[tuple[str, Any, Any]]:
+    """What differs between two modules: arguments of layers, or whatever other modules hold themselves."""
+    word = word_of(type(module))
+    if type(module) is not type(other):
+        yield "", type(module), type(other)
+    elif word:
+        defaults = LAYERS[word].arguments.defaults
+        before, after = ({**defaults, **arguments_of(word, one)} for one in (module, other))
+        yield from ((name, before[name], after[name]) for name in before if before[name] != after[name])
+    else:
+        yield from _held(module, other, is_root)
+
+
+def _held(module: nn.Module, other: nn.Module, is_root: bool) -> Iterator[tuple[str, Any, Any]]:
+    """Tensors of other shapes; and numbers that ``forward`` may use, except those that the network itself remembers."""
+    tensors = (
+        {**dict(one.named_parameters(recurse=False)), **dict(one.named_buffers(recurse=False))}
+        for one in (module, other)
+    )
+    before, after = ({name: tuple(tensor.shape) for name, tensor in held.items()} for held in tensors)
+    if not is_root:
+        before, after = ({**held, **_numbers(one)} for held, one in ((before, module), (after, other)))
+    yield from ((name, one, after.get(name)) for name, one in before.items() if one != after.get(name))
+
+
+def _shapes(module: nn.Module) -> dict[str, Any]:
+    tensors = (*module.named_parameters(recurse=False), *module.named_buffers(recurse=False))
+    return {name: tuple(tensor.shape) for name, tensor in tensors}
+
+
+def _numbers(module: nn.Module) -> dict[str, Any]:
+    return {name: value for name, value in vars(module).items() if isinstance(value, (int, float))}
+
+
+def _referring(body: Body, found: Mapping[_Place, Ref]) -> Body:
+    """A body whose layers take the network's arguments by their names."""
+    return replace(body, nodes=tuple(_node_referring(body, node, found) for node in body.nodes))
+
+
+def _node_referring(body: Body, node: Node, found: Mapping[_Place, Ref]) -> Node:
+    if node.body is not None:
+        return replace(node, body=_referring(node.body, found))
+    path = _path(body, node)
+    given = {place.argument: name for place, name in found.items() if place.path == path}
+    if not given or not node.word:
+        return node
+    arguments = {**node.arguments, **given}
+    order = [*LAYERS[node.word].arguments]
+    return replace(node, arguments={name: arguments[name] for name in sorted(arguments, key=order.index)})
