@@ -7,11 +7,15 @@ between belongs to this merge alone. What is not nested is written as it ran, an
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Set
+from math import prod
 
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import Flow, Maker, carried, is_merge
 from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, ordered
+
+#: How the skips of a U-Net are merged.
+_SKIPS = ("add", "concat")
 
 
 def woven(flow: Flow) -> Pieces:
@@ -164,20 +168,16 @@ def _outputs(maker: Maker) -> tuple[Tensor, ...]:
 
 
 def _long_skips(flow: Flow) -> frozenset[Node]:
-    """The merges of a tensor with what other sizes make of it, if they are in each other: the skips of a U-Net."""
-    inside = {node: flow.between(waist, node) for node, waist in _identities(flow)}
-    skips = {node for node, others in inside.items() if any(_size(other) != _size(node) for other in others)}
-    return frozenset(node for node in skips for other in skips if node in inside[other] or other in inside[node])
-
-
-def _identities(flow: Flow) -> Iterator[tuple[Node, Maker]]:
-    """The merges that take the very tensor that all of their operands are made of."""
+    """Merges of a tensor with what smaller sizes make of it, if they are in each other: the skips of a U-Net."""
+    inside: dict[Node, frozenset[Node]] = {}
     for node in flow.body.nodes:
-        waist = flow.waist[node]
-        if is_merge(node) and waist is not None and waist in flow.sources(node):
-            yield node, waist
+        if node.word in _SKIPS and (waist := flow.waist[node]) is not None:
+            others = flow.between(waist, node)
+            if any(1 < _area(other) < _area(node) for other in others):
+                inside[node] = others
+    return frozenset(node for node in inside for other in inside if node in inside[other] or other in inside[node])
 
 
-def _size(node: Node) -> tuple[int, ...]:
-    """Height and width of what a node makes."""
-    return node.outputs[-1].shape[2:]
+def _area(node: Node) -> int:
+    """The pixels of what a node makes, 1 without any."""
+    return prod(node.outputs[-1].shape[2:])
