@@ -6,7 +6,7 @@ between belongs to this merge alone. What is not nested is written as it ran, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
 from math import prod
 
 from cnndsl.importing.body import Node
@@ -20,8 +20,9 @@ _SKIPS = ("add", "concat")
 
 def woven(flow: Flow) -> Pieces:
     """The pieces of a whole body. They end with its output if it has one without a name."""
-    nested = _nested(flow)
-    loom = _Loom(flow, nested, {*flow.body.inputs.values()})
+    deep = _long_skips(flow)
+    nested = _nested(flow, deep)
+    loom = _Loom(flow, nested, {*flow.body.inputs.values()}, deep)
     now = next(iter(flow.body.inputs.values()))
     pieces: list[Piece] = []
     for tensor in _anchors(flow, nested):
@@ -33,10 +34,14 @@ def woven(flow: Flow) -> Pieces:
 
 
 class _Loom:
-    """Makes tensors that have not been made yet from the current one. ``ran`` holds all that have been."""
+    """Makes tensors that have not been made yet from the current one. ``ran`` holds all that have been, ``deep`` the
+    operands that are made before their merge, not in a branch of it."""
 
-    def __init__(self, flow: Flow, nested: Mapping[Node, Maker], ran: set[Tensor]) -> None:
+    def __init__(
+        self, flow: Flow, nested: Mapping[Node, Maker], ran: set[Tensor], deep: Mapping[Node, Tensor] | None = None
+    ) -> None:
         self.flow = flow
+        self.deep = deep or {}
         self.nested = nested
         self.ran = ran
 
@@ -67,6 +72,8 @@ class _Loom:
             return node.inputs[0]
         if not is_merge(node):
             return self._end(missing[0]) if missing else current
+        if self.deep.get(node) in missing:
+            return self.deep[node]
         starts = {self._start(tensor, current) for tensor in missing}
         is_operand = not starts.isdisjoint(node.inputs)
         is_apart = not is_operand and current not in node.inputs
@@ -129,9 +136,8 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
     yield from flow.body.outputs.values()
 
 
-def _nested(flow: Flow) -> dict[Node, Maker]:
+def _nested(flow: Flow, skips: Collection[Node]) -> dict[Node, Maker]:
     """The merges that are written as branches of the tensor that they come from, and what made that."""
-    skips = _long_skips(flow)
     nested: dict[Node, Maker] = {}
     for node in flow.body.nodes:
         waist = flow.waist[node]
@@ -167,15 +173,19 @@ def _outputs(maker: Maker) -> tuple[Tensor, ...]:
     return maker.outputs if isinstance(maker, Node) else (maker,)
 
 
-def _long_skips(flow: Flow) -> frozenset[Node]:
-    """Merges of a tensor with what smaller sizes make of it, if they are in each other: the skips of a U-Net."""
+def _long_skips(flow: Flow) -> dict[Node, Tensor]:
+    """The skips of a U-Net: merges of a tensor with what smaller sizes make of it, if they are in each other. Each has
+    the operand that comes from these."""
     inside: dict[Node, frozenset[Node]] = {}
+    deep: dict[Node, Tensor] = {}
     for node in flow.body.nodes:
-        if node.word in _SKIPS and (waist := flow.waist[node]) is not None:
-            others = flow.between(waist, node)
-            if any(1 < _area(other) < _area(node) for other in others):
-                inside[node] = others
-    return frozenset(node for node in inside for other in inside if node in inside[other] or other in inside[node])
+        waist = flow.waist[node]
+        for tensor in node.inputs if waist is not None and node.word in _SKIPS else ():
+            assert waist is not None
+            behind = flow.between(waist, flow.maker(tensor))
+            if any(1 < _area(other) < _area(node) for other in behind):
+                deep[node], inside[node] = tensor, behind
+    return {node: deep[node] for node in deep for other in deep if node in inside[other] or other in inside[node]}
 
 
 def _area(node: Node) -> int:
