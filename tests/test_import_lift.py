@@ -482,6 +482,32 @@ def test_a_layer_norm_that_is_written_out() -> None:
     assert not found.rename
 
 
+class Blur(nn.Module):
+    """As in timm: the filter is a buffer."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("filt", torch.outer(row, row).expand(8, 1, 4, 4).clone(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (1, 2, 1, 2), "reflect"), self.filt, stride=self.stride, groups=x.shape[1])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_binomial_filter_is_means(stride: int) -> None:
+    found = compare(Blur(stride).double(), IMAGE, others=[(8, 7, 9)], rounding=True)
+    assert words(found) == ["ReflectionPad2d", "AvgPool2d", "AvgPool2d", "AvgPool2d"]
+
+
+def test_another_filter_is_refused() -> None:
+    module = Blur(2)
+    module.filt[0, 0, 0, 0] = 1
+    with pytest.raises(Unspeakable, match="no layer uses a buffer"):
+        lifted(module.eval(), IMAGE)
+
+
 def test_a_scale_starts_with_the_value_of_the_parameter() -> None:
     module = LayerScale(8)
     nn.init.constant_(module.gamma, 1e-6)

@@ -16,7 +16,7 @@ from cnndsl.importing.blocks.use import Use
 from cnndsl.importing.tree import Arguments, Block, bare
 from cnndsl.record import Record
 
-__all__ = ["Made", "Use", "defaults_of", "made"]
+__all__ = ["Made", "Use", "made"]
 
 #: What a definition costs besides its steps, and a parameter.
 _DEFINITION, _PARAMETER = 6, 2
@@ -25,12 +25,10 @@ _SLACK, _SHARE = 25, 0.85
 
 
 class Made(Record, frozen=True):
-    """New blocks, and for each use the block that it calls and its arguments. ``length`` is how much text these are, in
-    words."""
+    """New blocks, and for each use the block that it calls and its arguments."""
 
     blocks: tuple[Block, ...]
     calls: tuple[tuple[str, Arguments], ...]
-    length: int = 0
 
 
 class _Group(Record, frozen=True):
@@ -48,7 +46,7 @@ class _Group(Record, frozen=True):
 
 def made(kind: str, uses: Sequence[Use], blocks: Sequence[Block]) -> Made:
     """The blocks of a class called ``kind``. ``blocks`` are those made before; one of them that is equal is used."""
-    defaults = defaults_of(blocks)
+    defaults = _defaults_of(blocks)
     groups = _joined([*_same(uses, defaults)], uses, defaults)
     new: list[Block] = []
     calls: dict[int, tuple[str, Arguments]] = {}
@@ -59,11 +57,10 @@ def made(kind: str, uses: Sequence[Use], blocks: Sequence[Block]) -> Made:
             block = replace(group.result.block, name=name)
             new.append(block)
         calls |= {use: (block.name, call) for use, call in zip(group.uses, group.result.calls)}
-    in_order = tuple(calls[number] for number in range(len(uses)))
-    return Made(tuple(new), in_order, sum(group.length for group in groups))
+    return Made(tuple(new), tuple(calls[number] for number in range(len(uses))))
 
 
-def defaults_of(blocks: Sequence[Block]) -> Defaults:
+def _defaults_of(blocks: Sequence[Block]) -> Defaults:
     """The defaults of layers and of blocks."""
     known: Mapping[str, Mapping[str, Any]] = {
         block.name: {one.name: one.default for one in block.parameters if not one.required} for block in blocks
