@@ -91,19 +91,25 @@ def features(r: Recorder, x: Tensor) -> Tensor:
 
 def unet(r: Recorder, x: Tensor) -> Tensor:
     first = r.relu(r.layer("enc1", x), called="skip")
-    second = r.layer("enc2", r.relu(first))
-    third = r.layer("enc3", r.relu(second))
-    second = r.layer("dec2", r.cat(second, r.layer("up2", third)))
-    return r.layer("dec1", r.cat(r.layer("up1", second), first))
+    second = r.add(r.pool(first), r.layer("enc2", r.pool(first)))
+    third = r.layer("enc3", r.pool(second))
+    second = r.layer("dec2", r.cat(second, r.grown("up2", third)))
+    return r.layer("dec1", r.cat(r.grown("up1", second), first))
 
 
 def nested_unet(r: Recorder, x: Tensor) -> Tensor:
     x00 = r.layer("x00", x)
-    x10 = r.layer("x10", r.relu(x00))
-    x01 = r.layer("x01", r.cat(x00, r.layer("up10", x10)))
-    x20 = r.layer("x20", r.relu(x10))
-    x11 = r.layer("x11", r.cat(x10, r.layer("up20", x20)))
-    return r.layer("x02", r.cat(x00, x01, r.layer("up11", x11)))
+    x10 = r.layer("x10", r.pool(x00))
+    x01 = r.layer("x01", r.cat(x00, r.grown("up10", x10)))
+    x20 = r.layer("x20", r.pool(x10))
+    x11 = r.layer("x11", r.cat(x10, r.grown("up20", x20)))
+    return r.layer("x02", r.cat(x00, x01, r.grown("up11", x11)))
+
+
+def dense_in_dense(r: Recorder, x: Tensor) -> Tensor:
+    """Concats in each other are no skips if they keep the size."""
+    y = r.layer("a", x)
+    return r.cat(x, r.layer("c", r.cat(y, r.layer("b", y))))
 
 
 def reused(r: Recorder, x: Tensor) -> Tensor:
@@ -131,7 +137,7 @@ def named_chain(r: Recorder, x: Tensor) -> Tensor:
 
 CASES: list[Callable[[Recorder, Tensor], Tensor]] = [
     residual, gate, inception, equal_sides, three_summands, residual_in_residual, shuffle, uneven, res2net, c2f, pools,
-    features, unet, nested_unet, reused, clashing, an_input_called_module, chain, named_chain,
+    features, unet, nested_unet, dense_in_dense, reused, clashing, an_input_called_module, chain, named_chain,
 ]  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from cnndsl.importing.blocks.use import Use
 from cnndsl.importing.tree import Arguments, Block, bare
 from cnndsl.record import Record
 
-__all__ = ["Made", "Use", "made"]
+__all__ = ["Made", "Use", "defaults_of", "made"]
 
 #: What a definition costs besides its steps, and a parameter.
 _DEFINITION, _PARAMETER = 6, 2
@@ -46,7 +46,7 @@ class _Group(Record, frozen=True):
 
 def made(kind: str, uses: Sequence[Use], blocks: Sequence[Block]) -> Made:
     """The blocks of a class called ``kind``. ``blocks`` are those made before; one of them that is equal is used."""
-    defaults = _defaults_of(blocks)
+    defaults = defaults_of(blocks)
     groups = _joined([*_same(uses, defaults)], uses, defaults)
     new: list[Block] = []
     calls: dict[int, tuple[str, Arguments]] = {}
@@ -60,7 +60,7 @@ def made(kind: str, uses: Sequence[Use], blocks: Sequence[Block]) -> Made:
     return Made(tuple(new), tuple(calls[number] for number in range(len(uses))))
 
 
-def _defaults_of(blocks: Sequence[Block]) -> Defaults:
+def defaults_of(blocks: Sequence[Block]) -> Defaults:
     """The defaults of layers and of blocks."""
     known: Mapping[str, Mapping[str, Any]] = {
         block.name: {one.name: one.default for one in block.parameters if not one.required} for block in blocks
