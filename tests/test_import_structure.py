@@ -16,6 +16,7 @@ from cnndsl.importing.body import Body, Lifted
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure import arranged
 from cnndsl.importing.structure.names import legal, unique
+from cnndsl.importing.tree import From, Named, walk
 
 EXPECTED = Path(__file__).parent / "cases" / "structure.txt"
 
@@ -286,6 +287,9 @@ def test_a_chain_counts_its_children() -> None:
 # --- all kinds of data flow ----------------------------------------------------------------------
 
 
+KINDS = ["layer", "relu", "again", "add", "cat", "mul", "gate", "split", "pool", "grown", "like", "child"]
+
+
 @st.composite
 def bodies(draw: st.DrawFn, depth: int = 1) -> Body:
     """Random data flow: layers, modules that run again, merges of any tensors, splits, sizes of other tensors, modules
@@ -295,13 +299,13 @@ def bodies(draw: st.DrawFn, depth: int = 1) -> Body:
     tensors = [*record.inputs.values()]
     inner = draw(bodies(depth=0)) if depth else None
 
-    def tensor() -> object:
+    def tensor() -> Tensor:
         recent = draw(st.integers(1, len(tensors)))
         return tensors[-draw(st.integers(1, min(recent, 4)))]
 
     for number in range(draw(st.integers(1, 14))):
         called = draw(st.sampled_from(["", "x", "out", "conv1", "relu1", "input"]))
-        kind = draw(st.sampled_from(["layer", "relu", "again", "add", "cat", "mul", "gate", "split", "like", "child"]))
+        kind = draw(st.sampled_from(KINDS))
         x = tensor()
         if kind == "layer":
             name = draw(st.sampled_from(["conv{}", "layers.{}", "relu{}", "heads.box{}"])).format(number)
@@ -320,6 +324,10 @@ def bodies(draw: st.DrawFn, depth: int = 1) -> Body:
         elif kind == "split" and x.shape[1] > 1:
             first = draw(st.integers(1, x.shape[1] - 1))
             tensors += record.split(x, first, x.shape[1] - first)
+        elif kind == "pool" and x.shape[2] > 1:
+            tensors.append(record.pool(x))
+        elif kind == "grown":
+            tensors.append(record.grown(f"up{number}", x))
         elif kind == "like":
             tensors.append(record.up(x, tensor()))
         elif kind == "child" and inner is not None:
@@ -343,3 +351,34 @@ def test_arranged_networks_compute_the_same(body: Body) -> None:
     given = [tuple(1.5 + n + 3 * i for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
     assert ran(root, given) == ran(body, given)
     check(root)
+
+
+@st.composite
+def nests(draw: st.DrawFn) -> Body:
+    """Branches in branches: whatever a branch makes is taken by its merge alone."""
+    r = Recorder()
+
+    def made(x: Tensor, depth: int) -> Tensor:
+        for _ in range(draw(st.integers(1, 3))):
+            kind = draw(st.sampled_from(["layer", "add", "cat", "gate", "parts"])) if depth else "layer"
+            sides = draw(st.integers(1, 2))
+            if kind == "layer":
+                x = r.layer(f"conv{len(r.nodes)}", x)
+            elif kind == "add":
+                x = r.add(*draw(st.permutations([x, *(made(x, depth - 1) for _ in range(sides))])))
+            elif kind == "cat":
+                x = r.layer(f"last{len(r.nodes)}", r.cat(x, *(made(x, depth - 1) for _ in range(sides))), x.shape[1])
+            elif kind == "gate":
+                x = r.merge("multiply", x, made(x, depth - 1))
+            elif x.shape[1] > 1:
+                first, second = r.split(x, 1, x.shape[1] - 1)
+                x = r.cat(made(first, depth - 1), second)
+        return x
+
+    return r.body(made(r["x"], 2))
+
+
+@settings(max_examples=100, deadline=None)
+@given(nests())
+def test_nested_branches_need_no_names(body: Body) -> None:
+    assert not [step for step in walk(check(body).steps) if isinstance(step, (From, Named))]
