@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from cnndsl.diagnostics import Code
@@ -127,9 +128,14 @@ class Step:
             said = written(word, {"init": start})
         return self._node(word, said, (tensor,), self.shape_of(word, said, tensor), state=paths)
 
+    def value_of(self, held: Held) -> torch.Tensor:
+        """A parameter or buffer itself."""
+        found: torch.Tensor = operator.attrgetter(held.path)(self.module)
+        return found
+
     def _start(self, held: Held) -> float | None:
         """The value of a parameter all of whose values are equal, as they are before it is trained."""
-        tensor = operator.attrgetter(held.path)(self.module)
+        tensor = self.value_of(held)
         if tensor.is_meta or not bool((tensor == tensor.flatten()[0]).all()):
             return None
         return shortest(float(tensor.flatten()[0]))
