@@ -6,17 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from bodies import Recorder, check, ran, shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cnndsl.graph.scope import unusable_step
-from cnndsl.importing.body import Body, Lifted
+from cnndsl.importing.body import Body, Lifted, Node
 from cnndsl.importing.recorded import Tensor
-from cnndsl.importing.structure import arranged
+from cnndsl.importing.structure import arranged, structured
 from cnndsl.importing.structure.names import legal, unique
-from cnndsl.importing.tree import From, Named, walk
+from cnndsl.importing.tree import Call, From, Named, walk
 
 EXPECTED = Path(__file__).parent / "cases" / "structure.txt"
 
@@ -235,6 +236,46 @@ def test_uses_of_a_class_keep_what_one_of_them_needs() -> None:
     root = around(r, r.add(*second))
     check(root)
     assert [len(node.outputs) for node in root.nodes if node.body] == [2, 2]
+
+
+def sequential(path: str, r: Recorder) -> Recorder:
+    r.module = replace(r.module, path=path, module=torch.nn.Sequential())
+    return r
+
+
+def test_a_sequential_that_passes_several_tensors_is_written_out() -> None:
+    """A chain's children have numbers, which are no names anywhere else."""
+    inner = sequential("stage", Recorder())
+    first = inner.layer("0", inner["x"])
+    body = inner.body(first, inner.layer("1", first))
+    r = Recorder()
+    low, high = r.child("stage", body, r["x"])
+    root = around(r, r.cat(high, r.layer("head", low)))
+    assert [node.name for node in root.nodes] == ["stage.0", "stage.1", "head", ""]
+    assert "{name: stage.0, Conv2d: {id: " in shown(structured(root))
+
+
+def test_a_sequential_in_a_row_stays() -> None:
+    inner = sequential("stage", Recorder())
+    body = inner.body(inner.relu(inner.layer("0", inner["x"])))
+    r = Recorder()
+    root = around(r, r.relu(*r.child("stage", body, r["x"])))
+    assert [node.name for node in root.nodes] == ["stage", ""]
+
+
+def test_images_are_stacked_after_they_are_concatenated() -> None:
+    images = torch.rand(2, 3, 4, 8, 8)
+    stacked = torch.cat([image.unflatten(1, (1, -1)) for image in images], 1)
+    assert torch.equal(stacked, torch.cat([*images], 1).unflatten(1, (2, -1)))
+    r = Recorder()
+    parts = []
+    for name in ("a", "b"):
+        image = r.layer(name, r["x"])
+        parts.append(Tensor((2, 1, 4, 8, 8)))
+        r.nodes.append(Node("Unflatten", "", {"dim": 1, "unflattened_size": (1, -1)}, (image,), (parts[-1],)))
+    steps = structured(r.body(r.cat(*parts))).steps
+    assert [type(step).__name__ for step in steps] == ["Branch", "Call"]
+    assert isinstance(steps[1], Call) and dict(steps[1].arguments) == {"dim": 1, "unflattened_size": (2, -1)}
 
 
 # --- names ---------------------------------------------------------------------------------------

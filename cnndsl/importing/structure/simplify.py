@@ -13,10 +13,12 @@ from cnndsl.importing.structure.flow import Flow, flow_of
 
 #: Merges that are written as one if they are in each other.
 _FLAT = ("add", "multiply", "concat")
+#: The arguments of an ``Unflatten`` that puts a dimension of 1 before the channels.
+_LIFTED = {"dim": 1, "unflattened_size": (1, -1)}
 
 
 def simplified(body: Body) -> Body:
-    for change in (_sliced, _joined, _continued, _flattened, _living):
+    for change in (_sliced, _joined, _continued, _flattened, _unstacked, _living):
         body = change(body)
     return body
 
@@ -127,6 +129,30 @@ def _continued(body: Body) -> Body:
             earlier.append((node, operands))
         nodes.append(node)
     return _without_single(replace(body, nodes=tuple(nodes)))
+
+
+def _unstacked(body: Body) -> Body:
+    """Images that are stacked along a new dimension of channels are concatenated first, which then is divided."""
+    makers = {tensor: node for node in body.nodes for tensor in node.outputs}
+    nodes: list[Node] = []
+    for node in body.nodes:
+        lifted = [makers.get(tensor) for tensor in node.inputs] if node.word == "concat" else []
+        images = [other.inputs[0] for other in lifted if other is not None and _is_lifted(other)]
+        shapes = {image.shape for image in images}
+        if 1 < len(images) == len(node.inputs) and _dim(node) == len(shapes) == 1:
+            (count, channels, *size) = shapes.pop()
+            whole = Tensor((count, channels * len(images), *size))
+            nodes.append(replace(node, inputs=tuple(images), outputs=(whole,)))
+            arguments = {"dim": 1, "unflattened_size": (len(images), -1)}
+            node = Node("Unflatten", "", arguments, (whole,), node.outputs, node.place)
+        nodes.append(node)
+    return replace(body, nodes=tuple(nodes))
+
+
+def _is_lifted(node: Node) -> bool:
+    """Whether a function puts a dimension of 1 before the channels of an image."""
+    is_image = len(node.inputs[0].shape) > 3
+    return node.word == "Unflatten" and not node.name and is_image and {**node.arguments} == _LIFTED
 
 
 def _dim(node: Node) -> int:
