@@ -405,7 +405,12 @@ def test_names_of_blocks(kind: str, name: str) -> None:
 
 
 def formula(wanted: Sequence[Any], **known: tuple[Any, ...]) -> str | None:
-    found = simplest(wanted, [Known(Ref(name), values) for name, values in known.items()])
+    """``s`` is a stride, ``size`` the number of channels of a tensor."""
+    roles = {"s": "stride"}
+    found = simplest(
+        wanted,
+        [Known(Ref(name), values, 0, roles.get(name, ""), name == "size") for name, values in known.items()],
+    )
     return None if found is None else text(found.expr)
 
 
@@ -427,11 +432,18 @@ def formula(wanted: Sequence[Any], **known: tuple[Any, ...]) -> str | None:
         ((True, False, False), {"s": (2, 1, 1)}, "s != 1"),
         ((False, True, True), {"act": (None, 3, 4)}, "act is not None"),
         ((True, False, True), {"flag": (True, False, True)}, "flag"),
-        ((False, True, False, True), {"a": (8, 8, 16, 16), "b": (8, 9, 16, 32)}, "a != b"),
+        ((False, True, False, True), {"a": (8, 8, 16, 16), "size": (8, 9, 16, 32)}, "a != size"),
+        ((False, True, False, True), {"a": (8, 8, 16, 16), "b": (8, 9, 16, 32)}, None),  # none of a tensor
+        ((True, False, True), {"k": (3, 5, 3)}, None),
         (
             (True, True, False, False, False),
-            {"s": (1, 1, 1, 2, 2), "a": (8, 16, 8, 8, 16), "b": (8, 16, 16, 8, 16)},
-            "s == 1 and a == b",
+            {"s": (1, 1, 1, 2, 2), "a": (8, 16, 8, 8, 16), "size": (8, 16, 16, 8, 16)},
+            "s == 1 and a == size",
+        ),
+        (
+            (True, True, False, False, False),
+            {"k": (1, 1, 1, 2, 2), "a": (8, 16, 8, 8, 16), "size": (8, 16, 16, 8, 16)},
+            None,  # a kernel and a number of channels have nothing to do with each other
         ),
     ],
 )

@@ -10,6 +10,7 @@ from msgspec import Struct
 from cnndsl.emit.source.expr import NONE, Expr, Op, Opaque, Ref
 from cnndsl.importing.alike import ABSENT, Hole, alike_values
 from cnndsl.importing.blocks.names import wanted
+from cnndsl.importing.blocks.roles import role_of_hole
 from cnndsl.importing.blocks.use import Column
 from cnndsl.importing.tree import Call, LayerValue, Steps, When, with_values
 from cnndsl.layers import LAYERS
@@ -36,6 +37,12 @@ class Slot(Struct, eq=False):
         """The one value of all uses that have it, ABSENT if they have several."""
         first, *others = (value for value in self.values if value is not ABSENT)
         return first if all(alike_values(value, first) for value in others) else ABSENT
+
+    @property
+    def role(self) -> str:
+        """What the value is for, "" if that is not a number."""
+        roles = (role_of_hole(hole) for hole in self.holes)
+        return "" if self.is_test else next(filter(None, roles), "")
 
     @property
     def wanted(self) -> str:
