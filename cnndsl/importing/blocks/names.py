@@ -16,14 +16,10 @@ _CALLED = {
 }  # fmt: skip
 
 
-#: How blocks call their own numbers of channels, which are called after the step that calls the block.
-_WIDTHS = ("inner", "channels")
-
-
 def wanted(hole: Hole) -> str:
     """What a parameter for a hole is called, after what it is."""
-    if hole.role == "argument" and hole.argument in _WIDTHS and hole.step and hole.word not in LAYERS:
-        return f"{identifier(hole.step)}_channels"
+    if hole.role == "argument" and (hole.argument == "inner" or hole.argument.endswith(("_channels", "_inner"))):
+        return "channels"
     if hole.role == "argument":
         return _CALLED.get(hole.argument, hole.argument)
     if hole.role == "word":

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from cnndsl.emit.source.expr import NONE, Expr, Op, Opaque, Ref
-from cnndsl.importing.alike import ABSENT, Hole, alike_values
+from cnndsl.emit.source.expr import NONE, Expr, Lit, Op, Opaque, Ref
+from cnndsl.emit.source.expr import Call as Applied
+from cnndsl.importing.alike import ABSENT, Hole, alike_values, filled
 from cnndsl.importing.blocks.names import wanted
 from cnndsl.importing.blocks.roles import role_of_hole
 from cnndsl.importing.blocks.use import Column
-from cnndsl.importing.tree import Call, LayerValue, Steps, When, with_values
+from cnndsl.importing.tree import Call, LayerValue, Steps, When, walk, with_values
 from cnndsl.layers import LAYERS
 
 #: The layers that a class may take as None.
@@ -43,6 +45,12 @@ class Slot(Struct, eq=False):
         """What the value is for, "" if that is not a number."""
         roles = (role_of_hole(hole) for hole in self.holes)
         return "" if self.is_test else next(filter(None, roles), "")
+
+    @property
+    def around(self) -> str:
+        """The step that all of it belongs to, "" if it belongs to several."""
+        first, *others = {hole.around for hole in self.holes}
+        return "" if others else first
 
     @property
     def wanted(self) -> str:
@@ -80,6 +88,29 @@ def _agree(slot: Slot, hole: Hole) -> bool:
     return full or any(not alike_values(a, both[0][0]) for a, _ in both)
 
 
+# --- how often loops run -------------------------------------------------------------------------
+
+
+def with_counts(steps: Steps, holes: Sequence[Hole]) -> tuple[Steps, tuple[Hole, ...]]:
+    """The steps in which holes at the end of a ``range`` say how many rounds there are: ``range(1, depth + 1)``."""
+    found: dict[str, Expr] = {}
+    counts: dict[str, Hole] = {}
+    known = {hole.variable.name: hole for hole in holes}
+    for step in walk(steps):
+        match getattr(step, "over", None):
+            case Applied(Ref("range"), (*starts, Ref(name))) if name in known and all(map(_is_number, starts)):
+                hole, start = known[name], sum(start.value for start in starts)
+                values = tuple(value if value is ABSENT else value - start for value in known[name].values)
+                counts[name] = replace(hole, values=values, role="times")
+                if start:
+                    found[name] = Op("+", (hole.variable, Lit(start)))
+    return filled(steps, found), tuple(counts.get(hole.variable.name, hole) for hole in holes)
+
+
+def _is_number(expr: Expr) -> bool:
+    return isinstance(expr, Lit) and type(expr.value) is int
+
+
 # --- layers that some uses lack ------------------------------------------------------------------
 
 
@@ -104,7 +135,7 @@ def _optional(step: Any, slots: list[Slot]) -> Any:
         return When(Op("is not", (call.word, NONE)), step.steps, (), step.given)
     if isinstance(call.word, str) and _is_optional(call.word) and len(test.holes) == 1:
         (hole,) = test.holes
-        test.holes = [Hole(hole.variable, hole.values, "word", call.word, "", hole.step, hole.given)]
+        test.holes = [replace(hole, role="word", word=call.word, argument="")]
         test.values = tuple(LayerValue(call.word) if there is True else None for there in test.values)
         call = Call(hole.variable, call.arguments, call.name, call.inputs, call.options, call.given, call.module)
         return When(Op("is not", (hole.variable, NONE)), (call,), (), step.given)
