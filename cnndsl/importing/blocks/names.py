@@ -11,15 +11,13 @@ from cnndsl.layers import LAYERS
 
 #: What arguments and layers are called as parameters, if that is not their own name.
 _CALLED = {
-    "out_channels": "channels", "out_features": "features", "times": "depth", "over": "rows", "tensor": "source",
+    "out_channels": "channels", "inner": "channels", "out_features": "features", "times": "depth", "over": "rows", "tensor": "source",
     "activation": "act", "normalization": "norm", "pooling": "pool", "convolution": "conv", "when": "use", "p": "drop",
 }  # fmt: skip
 
 
 def wanted(hole: Hole) -> str:
     """What a parameter for a hole is called, after what it is."""
-    if hole.role == "argument" and (hole.argument == "inner" or hole.argument.endswith(("_channels", "_inner"))):
-        return "channels"
     if hole.role == "argument":
         return _CALLED.get(hole.argument, hole.argument)
     if hole.role == "word":

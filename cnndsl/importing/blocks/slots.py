@@ -97,18 +97,27 @@ def with_counts(steps: Steps, holes: Sequence[Hole]) -> tuple[Steps, tuple[Hole,
     counts: dict[str, Hole] = {}
     known = {hole.variable.name: hole for hole in holes}
     for step in walk(steps):
-        match getattr(step, "over", None):
-            case Applied(Ref("range"), (*starts, Ref(name))) if name in known and all(map(_is_number, starts)):
-                hole, start = known[name], sum(start.value for start in starts)
-                values = tuple(value if value is ABSENT else value - start for value in known[name].values)
-                counts[name] = replace(hole, values=values, role="times")
-                if start:
-                    found[name] = Op("+", (hole.variable, Lit(start)))
+        start, end = _ends(getattr(step, "over", None))
+        if end in known:
+            hole = known[end]
+            counts[end] = replace(hole, values=tuple(_less(value, start) for value in hole.values), role="times")
+            if start:
+                found[end] = Op("+", (hole.variable, Lit(start)))
     return filled(steps, found), tuple(counts.get(hole.variable.name, hole) for hole in holes)
 
 
-def _is_number(expr: Expr) -> bool:
-    return isinstance(expr, Lit) and type(expr.value) is int
+def _ends(over: Any) -> tuple[int, str]:
+    """The beginning of a range, and the variable at its end, "" if it has none."""
+    match over:
+        case Applied(Ref("range"), (Ref(end),)):
+            return 0, end
+        case Applied(Ref("range"), (Lit(int(start)), Ref(end))):
+            return start, end
+    return 0, ""
+
+
+def _less(value: Any, number: int) -> Any:
+    return value if value is ABSENT else value - number
 
 
 # --- layers that some uses lack ------------------------------------------------------------------
