@@ -11,8 +11,9 @@ from cnndsl.layers import LAYERS
 
 #: What arguments and layers are called as parameters, if that is not their own name.
 _CALLED = {
-    "out_channels": "channels", "inner": "channels", "out_features": "features", "times": "depth", "over": "rows", "tensor": "source",
-    "activation": "act", "normalization": "norm", "pooling": "pool", "convolution": "conv", "when": "use", "p": "drop",
+    "out_channels": "channels", "inner": "channels", "out_features": "features", "times": "depth", "over": "rows",
+    "tensor": "source", "activation": "act", "normalization": "norm", "pooling": "pool", "convolution": "conv",
+    "when": "use", "p": "drop",
 }  # fmt: skip
 
 
