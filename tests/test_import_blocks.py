@@ -510,6 +510,16 @@ def formula(wanted: Sequence[Any], **known: tuple[Any, ...]) -> str | None:
             "s == 1 and a == size",
         ),
         (
+            (True, True, False, True, False),
+            {"s": (2, 2, 1, 1, 1), "a": (8, 16, 8, 8, 8), "size": (8, 8, 8, 16, 8)},
+            "s != 1 or a != size",
+        ),
+        (
+            (True, True, True, False, False),
+            {"s": (1, 1, 2, 2, 2), "a": (8, 16, 8, 8, 16), "size": (8, 8, 8, 16, 8)},
+            None,  # `s == 1 or a == size` is not what people write
+        ),
+        (
             (True, True, False, False, False),
             {"k": (1, 1, 1, 2, 2), "a": (8, 16, 8, 8, 16), "size": (8, 16, 16, 8, 16)},
             None,  # a kernel and a number of channels have nothing to do with each other

@@ -276,9 +276,10 @@ def _junctions(wanted: tuple[bool, ...], variables: Sequence[_Variable]) -> Iter
     """``stride != 1 or input.channels != channels`` and ``stride == 1 and input.channels == channels``. Other tests
     that are joined mean nothing, even if they explain everything."""
     tests = [*_tests(variables)]
-    strides = [test for test in tests if test.with_number and test.of[0].role == STRIDE]
-    widths = [test for test in tests if len(test.of) == 2]
-    for sign, junction in (("or", any), ("and", all)):
+    for sign, comparison, junction in (("or", "!=", any), ("and", "==", all)):
+        fitting = [test for test in tests if isinstance(test.expr, Op) and test.expr.sign == comparison]
+        strides = [test for test in fitting if test.with_number and test.of[0].role == STRIDE]
+        widths = [test for test in fitting if len(test.of) == 2]
         for one, other in product(strides, widths):
             both = tuple(map(junction, zip(one.holds, other.holds)))
             if both == wanted and _believable(wanted, one, other):
