@@ -62,7 +62,7 @@ class Loops:
     def loop(self, run: Run) -> Step:
         """A run that is in no other as a step. Raises :class:`Unlike`."""
         step, holes = self.explained([run.rounds])
-        if is_table(step) and not is_tall(step, len(run.rounds)):
+        if (is_table(step) and not is_tall(step, len(run.rounds))) or is_pair(step, len(run.rounds)):
             raise Unlike
         (made,) = filled((step,), {hole.variable.name: hole.values[0] for hole in holes})
         return made
@@ -166,6 +166,14 @@ def is_tall(loop: Step, rounds: int) -> bool:
     )
     bare = not any(modules)
     return rounds > max(2, len(getattr(loop, "names", ())) if bare else 0)
+
+
+def is_pair(loop: Step, rounds: int) -> bool:
+    """Whether a loop would count two calls, which are two lines if they are written out."""
+    match loop:
+        case Repeat((Call(),), names=(_,)):
+            return rounds == 2
+    return False
 
 
 def completed(hole: Hole) -> Hole:
