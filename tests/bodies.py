@@ -49,7 +49,7 @@ class Recorder:
         return self.inputs[name]
 
     def module_of(self, word: str, name: str, *inputs: Tensor, channels: int = 0, called: str = "") -> Tensor:
-        out = self._tensor(channels or inputs[0].shape[1], called)
+        out = self._tensor(channels or inputs[0].shape[1], called, inputs[0].shape[2])
         self._node(word, name, {"id": name}, inputs, (out,))
         return out
 
@@ -58,12 +58,24 @@ class Recorder:
         return self.module_of("Conv2d", name, x, channels=channels, called=called)
 
     def relu(self, x: Tensor, name: str = "", called: str = "") -> Tensor:
-        out = self._tensor(x.shape[1], called)
+        out = self._tensor(x.shape[1], called, x.shape[2])
         self._node("ReLU", name, {"id": name} if name else {}, (x,), (out,))
         return out
 
+    def pool(self, x: Tensor) -> Tensor:
+        """Halves height and width."""
+        out = self._tensor(x.shape[1], "", x.shape[2] // 2)
+        self._node("MaxPool2d", "", {"kernel_size": 2}, (x,), (out,))
+        return out
+
+    def grown(self, name: str, x: Tensor) -> Tensor:
+        """A transposed convolution, which doubles them."""
+        out = self._tensor(x.shape[1], "", x.shape[2] * 2)
+        self._node("ConvTranspose2d", name, {"id": name}, (x,), (out,))
+        return out
+
     def up(self, x: Tensor, like: Tensor) -> Tensor:
-        out = self._tensor(x.shape[1], "")
+        out = self._tensor(x.shape[1], "", like.shape[2])
         self._node("Upsample", "", {}, (x, like), (out,))
         return out
 
@@ -77,7 +89,7 @@ class Recorder:
 
     def merge(self, word: str, *operands: Tensor, called: str = "") -> Tensor:
         channels = sum(x.shape[1] for x in operands) if word == "concat" else operands[0].shape[1]
-        out = self._tensor(channels, called)
+        out = self._tensor(channels, called, operands[0].shape[2])
         self._node(word, "", {}, operands, (out,))
         return out
 
@@ -88,7 +100,7 @@ class Recorder:
         return self.merge("add", *operands, called=called)
 
     def split(self, x: Tensor, *sizes: int) -> tuple[Tensor, ...]:
-        parts = tuple(self._tensor(size, f"part{i}") for i, size in enumerate(sizes))
+        parts = tuple(self._tensor(size, f"part{i}", x.shape[2]) for i, size in enumerate(sizes))
         self._node("split", "", {"sizes": sizes}, (x,), parts)
         return parts
 
@@ -96,8 +108,8 @@ class Recorder:
         found = outputs or ({"": results[0]} if len(results) == 1 else dict(zip(map(str, range(9)), results)))
         return Body(self.module, self.inputs, tuple(self.nodes), found)
 
-    def _tensor(self, channels: int, called: str) -> Tensor:
-        return Tensor((2, channels, 8, 8), called)
+    def _tensor(self, channels: int, called: str, size: int = 8) -> Tensor:
+        return Tensor((2, channels, size, size), called)
 
     def _node(
         self, word: str, name: str, arguments: Mapping[str, Any], inputs: Sequence[Tensor], outputs: tuple[Tensor, ...]

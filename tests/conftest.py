@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -24,6 +26,22 @@ def pytest_configure(config: pytest.Config) -> None:
 def update(request: pytest.FixtureRequest) -> bool:
     """Whether to rewrite expectations instead of comparing them."""
     return bool(request.config.getoption("--update"))
+
+
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder as the current one. Python modules of it, and layers that they bring, are gone afterwards."""
+    from cnndsl.layers import LAYERS
+
+    layers, modules = dict(LAYERS), set(sys.modules)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield tmp_path
+    LAYERS.clear()
+    LAYERS.update(layers)
+    for name in set(sys.modules) - modules:
+        if str(getattr(sys.modules[name], "__file__", "")).startswith((str(tmp_path), "<cnndsl._emitted")):
+            del sys.modules[name]
 
 
 @pytest.fixture

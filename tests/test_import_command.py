@@ -104,10 +104,9 @@ Import = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Import:
+def run(own_folder: Path) -> Import:
     """Runs the command in a folder of its own, which has a file with networks."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "nets.py").write_text(NETS)
+    (own_folder / "nets.py").write_text(NETS)
 
     def invoke(*arguments: object) -> Result:
         return CliRunner().invoke(cli, ["import", *map(str, arguments)])

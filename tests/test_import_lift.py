@@ -118,6 +118,7 @@ FORMS: list[tuple[str, Callable[..., Any], str]] = [
     ("half of the channels", lambda x: x[:, : x.shape[1] // 2], "Slice"),
     ("a crop", lambda x: x[:, :, 1:-1, 1:-1], "Slice Slice"),
     ("a channel", lambda x: x[:, 0], "Slice Flatten"),
+    ("the last column", lambda x: x[..., -1], "Slice Flatten"),
     ("narrow", lambda x: x.narrow(1, 2, 3), "Slice"),
     ("a whole slice", lambda x: x[:, :], ""),
     ("max over a dimension", lambda x: torch.max(x, 1, keepdim=True)[0], "Amax"),
@@ -243,62 +244,44 @@ def _one(value: Any) -> Any:
 
 # --- networks ------------------------------------------------------------------------------------
 
-#: One of each family of torchvision, at a small size.
-TORCHVISION = [
-    "alexnet", "vgg11_bn", "resnet18", "resnext50_32x4d", "squeezenet1_1", "densenet121", "googlenet", "inception_v3",
-    "mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5", "shufflenet_v2_x0_5", "efficientnet_b0", "regnet_y_400mf",
-    "convnext_tiny",
+#: Networks of torchvision and of timm whose originals are quick, and others.
+QUICK = [
+    "torchvision:resnet18", "torchvision:squeezenet1_1", "torchvision:googlenet", "torchvision:mobilenet_v3_small",
+    "torchvision:shufflenet_v2_x0_5", "torchvision:regnet_y_400mf", "timm:mobilenetv3_small_050", "timm:ghostnet_050",
+    "timm:convnext_atto", "timm:convnextv2_atto", "timm:skresnet18", "timm:resnest14d", "timm:starnet_s1",
+    "timm:tf_efficientnet_lite0",
+]  # fmt: skip
+SLOW = [
+    "torchvision:alexnet", "torchvision:vgg11_bn", "torchvision:resnext50_32x4d", "torchvision:densenet121",
+    "torchvision:inception_v3", "torchvision:mobilenet_v2", "torchvision:mnasnet0_5", "torchvision:efficientnet_b0",
+    "torchvision:convnext_tiny", "torchvision:deeplabv3_resnet50", "torchvision:fcn_resnet50",
+    "torchvision:lraspp_mobilenet_v3_large", "timm:resnet18d", "timm:resnet50_gn", "timm:hrnet_w18_small",
+    "timm:res2net50_14w_8s", "timm:repvgg_a0", "timm:dla34", "timm:cspresnet50", "timm:selecsls42",
+    "timm:ese_vovnet19b_slim", "timm:mixnet_s", "timm:xception41",
 ]  # fmt: skip
 
 
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", TORCHVISION)
-def test_a_network_of_torchvision(name: str) -> None:
-    import torchvision
+def network(name: str) -> nn.Module:
+    package, _, model = name.partition(":")
+    if package == "timm":
+        timm = pytest.importorskip("timm")
+        made: nn.Module = timm.create_model(model)
+    else:
+        import torchvision
 
-    module = torchvision.models.get_model(name, weights=None)
-    size = 75 if name == "inception_v3" else 64
-    compare(module, (3, size, size), whole=name not in ("googlenet", "inception_v3"), others=[(3, size + 32, size)])
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", ["deeplabv3_resnet50", "fcn_resnet50", "lraspp_mobilenet_v3_large"])
-def test_a_segmentation(name: str) -> None:
-    import torchvision
-
-    module = torchvision.models.get_model(name, weights=None, weights_backbone=None, num_classes=5)
-    compare(module, (3, 64, 64), others=[(3, 96, 64)])
+        more = (
+            {"weights_backbone": None} if torchvision.models.get_model_builder(model).__module__.count("segm") else {}
+        )
+        made = torchvision.models.get_model(model, weights=None, **more)
+    return made
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "name",
-    [
-        "resnet18d",
-        "resnet50_gn",
-        "mobilenetv3_small_050",
-        "ghostnet_050",
-        "hrnet_w18_small",
-        "convnext_atto",
-        "convnextv2_atto",
-        "res2net50_14w_8s",
-        "skresnet18",
-        "tf_efficientnet_lite0",
-        "resnest14d",
-        "regnetx_002",
-        "repvgg_a0",
-        "dla34",
-        "cspresnet50",
-        "selecsls42",
-        "ese_vovnet19b_slim",
-        "starnet_s1",
-        "mixnet_s",
-        "xception41",
-    ],
-)
-def test_a_network_of_timm(name: str) -> None:
-    timm = pytest.importorskip("timm")
-    compare(timm.create_model(name), (3, 64, 64), others=[(3, 96, 64)])
+@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)])
+def test_a_network(name: str) -> None:
+    size = 75 if name == "torchvision:inception_v3" else 64
+    whole = name not in ("torchvision:googlenet", "torchvision:inception_v3")  # their auxiliary heads do not run
+    compare(network(name), (3, size, size), whole=whole, others=[(3, size + 32, size)])
 
 
 # --- classes -------------------------------------------------------------------------------------
@@ -482,11 +465,46 @@ def test_a_layer_norm_that_is_written_out() -> None:
     assert not found.rename
 
 
+class Blur(nn.Module):
+    """As in timm: the filter is a buffer."""
+
+    def __init__(self, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        row = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
+        self.register_buffer("filt", torch.outer(row, row).expand(8, 1, 4, 4).clone(), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (1, 2, 1, 2), "reflect"), self.filt, stride=self.stride, groups=x.shape[1])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_binomial_filter_is_means(stride: int) -> None:
+    found = compare(Blur(stride).double(), IMAGE, others=[(8, 7, 9)], rounding=True)
+    assert words(found) == ["ReflectionPad2d", "AvgPool2d", "AvgPool2d", "AvgPool2d"]
+
+
+def test_another_filter_is_refused() -> None:
+    module = Blur(2)
+    module.filt[0, 0, 0, 0] = 1
+    with pytest.raises(Unspeakable, match="no layer uses a buffer"):
+        lifted(module.eval(), IMAGE)
+
+
 def test_a_scale_starts_with_the_value_of_the_parameter() -> None:
     module = LayerScale(8)
     nn.init.constant_(module.gamma, 1e-6)
     (scale,) = compare(nn.Sequential(module), IMAGE).root.nodes
     assert scale.arguments == {"init": 1e-6}
+
+
+def test_weights_that_are_computed_from_parameters_are_refused() -> None:
+    class Standardized(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
+
+    with pytest.raises(Unspeakable, match=r"takes a tensor that .* computes from parameters"):
+        lifted(nn.Sequential(Standardized(8, 4, 3)).eval(), IMAGE)
 
 
 def test_tied_weights_are_refused() -> None:
@@ -553,8 +571,10 @@ REFUSED: list[tuple[Callable[..., Any], str]] = [
     (lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "as attention does"),
     (lambda x: F.scaled_dot_product_attention(x, x, x), "as attention does"),
     (lambda x: x[:, ::2], "a slice with a step of 2"),
+    (lambda x: torch.addcmul(x, x, x, value=2), "with `value` is not a layer"),
+    (lambda x: torch.addcmul(x, x, x), "of these tensors is not a layer"),
     (lambda x: F.dropout2d(x, 0.5, True), "drops values in evaluation too"),
-    (lambda x: x * torch.ones(8, 1, 1), "from no input"),
+    (lambda x: x * torch.ones(8, 1, 1), "`Tensor.mul` takes a tensor that `torch.ones` makes from no input"),
     (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", antialias=True), "antialias"),
     (lambda x: F.dropout(x, 0.5), "drops values in evaluation too"),
     (
@@ -595,3 +615,25 @@ def test_a_module_of_two_modules_is_refused() -> None:
 
     with pytest.raises(Unspeakable, match="called by two modules"):
         lifted(Two().eval(), IMAGE)
+
+
+def test_a_module_that_is_called_elsewhere_is_refused() -> None:
+    class Caller(nn.Module):
+        def __init__(self, others: list[nn.Module]) -> None:
+            super().__init__()
+            self.others = others  # not its own: no `nn.ModuleList`
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.others[0](x)
+
+    class Around(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU())
+            self.caller = Caller([self.conv])
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.caller(x)
+
+    with pytest.raises(Unspeakable, match="calls the module `conv`, which is not inside of it"):
+        lifted(Around().eval(), IMAGE)

@@ -44,8 +44,8 @@ def shown(kind: str, text: str) -> str:
     return text
 
 
-def test_the_page_is_what_happens(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, update: bool) -> None:
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("own_folder")
+def test_the_page_is_what_happens(update: bool) -> None:
     page = PAGE.read_text()
     made = FENCE.sub(lambda fence: f"```{fence[1]}\n{shown(fence[1], fence[2])}```", page)
     if update:

@@ -6,16 +6,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from bodies import Recorder, check, ran, shown
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from cnndsl.graph.scope import unusable_step
-from cnndsl.importing.body import Body, Lifted
+from cnndsl.importing.body import Body, Lifted, Node
 from cnndsl.importing.recorded import Tensor
-from cnndsl.importing.structure import arranged
+from cnndsl.importing.structure import arranged, structured
 from cnndsl.importing.structure.names import legal, unique
+from cnndsl.importing.tree import Call, From, Named, walk
 
 EXPECTED = Path(__file__).parent / "cases" / "structure.txt"
 
@@ -91,19 +93,25 @@ def features(r: Recorder, x: Tensor) -> Tensor:
 
 def unet(r: Recorder, x: Tensor) -> Tensor:
     first = r.relu(r.layer("enc1", x), called="skip")
-    second = r.layer("enc2", r.relu(first))
-    third = r.layer("enc3", r.relu(second))
-    second = r.layer("dec2", r.cat(second, r.layer("up2", third)))
-    return r.layer("dec1", r.cat(r.layer("up1", second), first))
+    second = r.add(r.pool(first), r.layer("enc2", r.pool(first)))
+    third = r.layer("enc3", r.pool(second))
+    second = r.layer("dec2", r.cat(second, r.grown("up2", third)))
+    return r.layer("dec1", r.cat(r.grown("up1", second), first))
 
 
 def nested_unet(r: Recorder, x: Tensor) -> Tensor:
     x00 = r.layer("x00", x)
-    x10 = r.layer("x10", r.relu(x00))
-    x01 = r.layer("x01", r.cat(x00, r.layer("up10", x10)))
-    x20 = r.layer("x20", r.relu(x10))
-    x11 = r.layer("x11", r.cat(x10, r.layer("up20", x20)))
-    return r.layer("x02", r.cat(x00, x01, r.layer("up11", x11)))
+    x10 = r.layer("x10", r.pool(x00))
+    x01 = r.layer("x01", r.cat(x00, r.grown("up10", x10)))
+    x20 = r.layer("x20", r.pool(x10))
+    x11 = r.layer("x11", r.cat(x10, r.grown("up20", x20)))
+    return r.layer("x02", r.cat(x00, x01, r.grown("up11", x11)))
+
+
+def dense_in_dense(r: Recorder, x: Tensor) -> Tensor:
+    """Concats in each other are no skips if they keep the size."""
+    y = r.layer("a", x)
+    return r.cat(x, r.layer("c", r.cat(y, r.layer("b", y))))
 
 
 def reused(r: Recorder, x: Tensor) -> Tensor:
@@ -131,7 +139,7 @@ def named_chain(r: Recorder, x: Tensor) -> Tensor:
 
 CASES: list[Callable[[Recorder, Tensor], Tensor]] = [
     residual, gate, inception, equal_sides, three_summands, residual_in_residual, shuffle, uneven, res2net, c2f, pools,
-    features, unet, nested_unet, reused, clashing, an_input_called_module, chain, named_chain,
+    features, unet, nested_unet, dense_in_dense, reused, clashing, an_input_called_module, chain, named_chain,
 ]  # fmt: skip
 
 
@@ -230,6 +238,46 @@ def test_uses_of_a_class_keep_what_one_of_them_needs() -> None:
     assert [len(node.outputs) for node in root.nodes if node.body] == [2, 2]
 
 
+def sequential(path: str, r: Recorder) -> Recorder:
+    r.module = replace(r.module, path=path, module=torch.nn.Sequential())
+    return r
+
+
+def test_a_sequential_that_passes_several_tensors_is_written_out() -> None:
+    """A chain's children have numbers, which are no names anywhere else."""
+    inner = sequential("stage", Recorder())
+    first = inner.layer("0", inner["x"])
+    body = inner.body(first, inner.layer("1", first))
+    r = Recorder()
+    low, high = r.child("stage", body, r["x"])
+    root = around(r, r.cat(high, r.layer("head", low)))
+    assert [node.name for node in root.nodes] == ["stage.0", "stage.1", "head", ""]
+    assert "{name: stage.0, Conv2d: {id: " in shown(structured(root))
+
+
+def test_a_sequential_in_a_row_stays() -> None:
+    inner = sequential("stage", Recorder())
+    body = inner.body(inner.relu(inner.layer("0", inner["x"])))
+    r = Recorder()
+    root = around(r, r.relu(*r.child("stage", body, r["x"])))
+    assert [node.name for node in root.nodes] == ["stage", ""]
+
+
+def test_images_are_stacked_after_they_are_concatenated() -> None:
+    images = torch.rand(2, 3, 4, 8, 8)
+    stacked = torch.cat([image.unflatten(1, (1, -1)) for image in images], 1)
+    assert torch.equal(stacked, torch.cat([*images], 1).unflatten(1, (2, -1)))
+    r = Recorder()
+    parts = []
+    for name in ("a", "b"):
+        image = r.layer(name, r["x"])
+        parts.append(Tensor((2, 1, 4, 8, 8)))
+        r.nodes.append(Node("Unflatten", "", {"dim": 1, "unflattened_size": (1, -1)}, (image,), (parts[-1],)))
+    steps = structured(r.body(r.cat(*parts))).steps
+    assert [type(step).__name__ for step in steps] == ["Branch", "Call"]
+    assert isinstance(steps[1], Call) and dict(steps[1].arguments) == {"dim": 1, "unflattened_size": (2, -1)}
+
+
 # --- names ---------------------------------------------------------------------------------------
 
 
@@ -280,6 +328,9 @@ def test_a_chain_counts_its_children() -> None:
 # --- all kinds of data flow ----------------------------------------------------------------------
 
 
+KINDS = ["layer", "relu", "again", "add", "cat", "mul", "gate", "split", "pool", "grown", "like", "child"]
+
+
 @st.composite
 def bodies(draw: st.DrawFn, depth: int = 1) -> Body:
     """Random data flow: layers, modules that run again, merges of any tensors, splits, sizes of other tensors, modules
@@ -289,13 +340,13 @@ def bodies(draw: st.DrawFn, depth: int = 1) -> Body:
     tensors = [*record.inputs.values()]
     inner = draw(bodies(depth=0)) if depth else None
 
-    def tensor() -> object:
+    def tensor() -> Tensor:
         recent = draw(st.integers(1, len(tensors)))
         return tensors[-draw(st.integers(1, min(recent, 4)))]
 
     for number in range(draw(st.integers(1, 14))):
         called = draw(st.sampled_from(["", "x", "out", "conv1", "relu1", "input"]))
-        kind = draw(st.sampled_from(["layer", "relu", "again", "add", "cat", "mul", "gate", "split", "like", "child"]))
+        kind = draw(st.sampled_from(KINDS))
         x = tensor()
         if kind == "layer":
             name = draw(st.sampled_from(["conv{}", "layers.{}", "relu{}", "heads.box{}"])).format(number)
@@ -314,6 +365,10 @@ def bodies(draw: st.DrawFn, depth: int = 1) -> Body:
         elif kind == "split" and x.shape[1] > 1:
             first = draw(st.integers(1, x.shape[1] - 1))
             tensors += record.split(x, first, x.shape[1] - first)
+        elif kind == "pool" and x.shape[2] > 1:
+            tensors.append(record.pool(x))
+        elif kind == "grown":
+            tensors.append(record.grown(f"up{number}", x))
         elif kind == "like":
             tensors.append(record.up(x, tensor()))
         elif kind == "child" and inner is not None:
@@ -337,3 +392,34 @@ def test_arranged_networks_compute_the_same(body: Body) -> None:
     given = [tuple(1.5 + n + 3 * i for n in range(x.shape[1])) for i, x in enumerate(body.inputs.values())]
     assert ran(root, given) == ran(body, given)
     check(root)
+
+
+@st.composite
+def nests(draw: st.DrawFn) -> Body:
+    """Branches in branches: whatever a branch makes is taken by its merge alone."""
+    r = Recorder()
+
+    def made(x: Tensor, depth: int) -> Tensor:
+        for _ in range(draw(st.integers(1, 3))):
+            kind = draw(st.sampled_from(["layer", "add", "cat", "gate", "parts"])) if depth else "layer"
+            sides = draw(st.integers(1, 2))
+            if kind == "layer":
+                x = r.layer(f"conv{len(r.nodes)}", x)
+            elif kind == "add":
+                x = r.add(*draw(st.permutations([x, *(made(x, depth - 1) for _ in range(sides))])))
+            elif kind == "cat":
+                x = r.layer(f"last{len(r.nodes)}", r.cat(x, *(made(x, depth - 1) for _ in range(sides))), x.shape[1])
+            elif kind == "gate":
+                x = r.merge("multiply", x, made(x, depth - 1))
+            elif x.shape[1] > 1:
+                first, second = r.split(x, 1, x.shape[1] - 1)
+                x = r.cat(made(first, depth - 1), second)
+        return x
+
+    return r.body(made(r["x"], 2))
+
+
+@settings(max_examples=100, deadline=None)
+@given(nests())
+def test_nested_branches_need_no_names(body: Body) -> None:
+    assert not [step for step in walk(check(body).steps) if isinstance(step, (From, Named))]

@@ -214,6 +214,14 @@ def test_torchvision_without_weights() -> None:
     assert build(find("torchvision:ops.StochasticDepth"), {"p": 0.5, "mode": "row"}).module.p == 0.5
 
 
+def test_the_same_network_with_another_argument(folder: Path) -> None:
+    built = build(find("net.py:Net"), {"width": 6})
+    other: Any = built.again({"width": 12})
+    assert other.part.conv.weight.shape[0] == 12 and other.part.conv.weight.is_meta
+    assert fails(lambda: built.again({"depth": 1}))[0] == "`net.py:Net` has no argument `depth`"
+    assert fails(lambda: build(find("net.py:Holder.net")).again({"width": 1}))
+
+
 def test_timm() -> None:
     pytest.importorskip("timm")
     built = build(find("timm:resnet10t"), {"num_classes": 3}, "meta")

@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
@@ -64,24 +64,17 @@ Plugin = Callable[..., ModuleType]
 
 
 @pytest.fixture
-def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Plugin]:
-    """Makes a module of a text and brings it in; afterwards its layers are gone."""
-    layers, modules = dict(LAYERS), set(sys.modules)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(str(tmp_path))
+def plugin(own_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Plugin:
+    """Makes a module of a text and brings it in."""
+    monkeypatch.syspath_prepend(str(own_folder))
 
     def bring(text: str, name: str = "gates") -> ModuleType:
-        (tmp_path / f"{name}.py").write_text(HEAD + text)
+        (own_folder / f"{name}.py").write_text(HEAD + text)
         importlib.invalidate_caches()
         load_plugin(name)
         return sys.modules[name]
 
-    yield bring
-    LAYERS.clear()
-    LAYERS.update(layers)
-    for name in set(sys.modules) - modules:
-        if str(getattr(sys.modules[name], "__file__", "")).startswith((str(tmp_path), "<cnndsl._emitted")):
-            del sys.modules[name]
+    return bring
 
 
 def spec(*steps: str, input: str = "[8, 12, 12]", more: str = "") -> str:

@@ -190,7 +190,8 @@ def _module(
         from cnndsl.importing.guess import guess_input
         from cnndsl.importing.target import argument, build, find
     found = find(target)
-    built = build(found, dict(map(argument, arguments)))
+    given = dict(map(argument, arguments))
+    built = build(found, given)
     inputs, how = (named(built.module, shapes), "") if shapes else guess_input(built.module, found.sizes)
     done = import_module(
         built.module,
@@ -199,6 +200,7 @@ def _module(
         leaves=leaves,
         arguments=built.arguments,
         comments=[f"From {target}, by `cnndsl import`."],
+        rebuild=lambda changed: build(found, {**given, **changed}, "meta").module,
     )
     return built, done, how
 

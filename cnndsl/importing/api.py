@@ -13,6 +13,7 @@ from torch import nn
 
 from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, got
 from cnndsl.importing.convert import convert
+from cnndsl.importing.experiment import Rebuild
 from cnndsl.importing.guess import guess_input
 from cnndsl.importing.leaves import Kept, layers_of
 from cnndsl.importing.proof import Proof, Unequal, prove
@@ -46,13 +47,14 @@ def import_module(
     arguments: Mapping[nn.Module, Mapping[str, Any]] | None = None,
     comments: Sequence[str] = (),
     compare: bool = True,
+    rebuild: Rebuild | None = None,
 ) -> Imported:
     """Makes the spec of a module and proves it. ``arguments`` are those that the ``__init__`` of each module in it was
-    given, as far as they are known, and ``comments`` lines above the spec. Raises :class:`ModuleError`, and
-    :class:`RunError` for unknown ``leaves``."""
+    given, as far as they are known, and ``comments`` lines above the spec; ``rebuild`` builds the network with other
+    values of its own. Raises :class:`ModuleError`, and :class:`RunError` for unknown ``leaves``."""
     with layers_of(module, leaves) as kept, _as_module_error():
         with _unfinished():
-            made = convert(module, inputs, name, sorted(kept.names), arguments, comments)
+            made = convert(module, inputs, name, sorted(kept.names), arguments, comments, rebuild)
         proof = prove(made.text, module, inputs, left_out=made.unused) if compare else None
     warned = diagnostics_of((*made.warnings, *_left_out(module, made.unused)))
     return Imported(made.text, inputs, tuple(warned), proof, kept)

@@ -19,6 +19,8 @@ from cnndsl.diagnostics import Code, RunError, did_you_mean
 from cnndsl.record import Record
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from cnndsl.importing.tracing.arguments import Arguments
 
 #: What ``--arg`` can name: a class or function, ``torch.nn:SiLU``.
@@ -38,11 +40,17 @@ class Target(Record, frozen=True, eq=False):
 
 
 class Built(Record, frozen=True, eq=False):
-    """A module, and the arguments of each ``__init__`` that ran to make it."""
+    """A module, and the arguments of each ``__init__`` that ran to make it. ``given`` are those of the target."""
 
     module: Any
     arguments: Arguments
     target: Target
+    given: Mapping[str, Any] = {}
+
+    def again(self, values: Mapping[str, Any]) -> nn.Module:
+        """The module with other values of arguments, without values of its own if its code runs without them. Raises
+        :class:`RunError` if it does not take them."""
+        return build(self.target, {**self.given, **values}, "meta").module  # type: ignore[no-any-return]
 
 
 def find(text: str) -> Target:
@@ -81,7 +89,7 @@ def build(target: Target, arguments: Mapping[str, Any] | None = None, device: st
             return build(target, arguments)
     if not isinstance(module, nn.Module):
         raise RunError(Code.TARGET, f"`{target.text}` gives {_kind(module)}, not an `nn.Module`", _first_of(module))
-    return Built(module, kept, target)
+    return Built(module, kept, target, dict(arguments or {}))
 
 
 def argument(text: str) -> tuple[str, Any]:

@@ -102,6 +102,19 @@ def load_weights(module: nn.Module, weights: Weights, graph: Graph, *, partial: 
     return fit
 
 
+def is_shaped_alike(shape: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether two shapes are equal but for sizes of 1 at their ends: a factor for each channel is ``(C,)`` or
+    ``(C, 1, 1)``, and torch 0.3 saved one number as ``(1,)``."""
+    return _without_ones(shape) == _without_ones(other)
+
+
+def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
+    sizes = tuple(shape)
+    while sizes and sizes[-1] == 1:
+        sizes = sizes[:-1]
+    return sizes
+
+
 def fit_of(module: nn.Module, weights: Weights, graph: Graph) -> Fit:
     """Which weights fit the module of a graph. Nothing is loaded."""
     return _fitted(module, weights, graph, partial=False)[0]
@@ -158,10 +171,7 @@ def _held_against(
         elif name in adaptable:
             taken[name], how = adapted(found, tensor.shape[1])
             changed.append((name, how))
-        elif found.shape == tensor.shape or (found.shape, tensor.shape) == (
-            (1,),
-            (),
-        ):  # one number, as torch 0.3 saved it
+        elif is_shaped_alike(found.shape, tensor.shape):
             taken[name] = found.reshape(tensor.shape)
         else:
             unlike.append((name, f"{list(found.shape)} there, {list(tensor.shape)} here"))

@@ -25,12 +25,10 @@ _SLACK, _SHARE = 25, 0.85
 
 
 class Made(Record, frozen=True):
-    """New blocks, and for each use the block that it calls and its arguments. ``length`` is how much text these are, in
-    words."""
+    """New blocks, and for each use the block that it calls and its arguments."""
 
     blocks: tuple[Block, ...]
     calls: tuple[tuple[str, Arguments], ...]
-    length: int = 0
 
 
 class _Group(Record, frozen=True):
@@ -59,8 +57,7 @@ def made(kind: str, uses: Sequence[Use], blocks: Sequence[Block]) -> Made:
             block = replace(group.result.block, name=name)
             new.append(block)
         calls |= {use: (block.name, call) for use, call in zip(group.uses, group.result.calls)}
-    in_order = tuple(calls[number] for number in range(len(uses)))
-    return Made(tuple(new), in_order, sum(group.length for group in groups))
+    return Made(tuple(new), tuple(calls[number] for number in range(len(uses))))
 
 
 def defaults_of(blocks: Sequence[Block]) -> Defaults:

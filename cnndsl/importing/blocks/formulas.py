@@ -18,6 +18,8 @@ from cnndsl.spec.functions import divisible
 
 #: The largest factor or divisor of a formula, and its largest denominator.
 _LARGEST, _DENOMINATOR = 64, 8
+#: The least largest number of channels: kernels and strides are smaller.
+_WIDE = 12
 #: Factors and divisors that people write; others are less likely.
 _USUAL = (1, 2, 3, 4, 6, 8, 16, 32)
 
@@ -298,13 +300,19 @@ def _tests(variables: Sequence[_Variable]) -> Iterator[_Test]:
             yield _Test(Op("not", (one.expr,)), (one,), tuple(not value for value in one.values))
         else:
             yield from _with_literals(one)
-    numbers = [one for one in variables if all(map(_is_number, one.values))]
+    numbers = [one for one in variables if _is_width(one)]
     for pair in combinations(numbers, 2):
         one, other = sorted(pair, key=lambda each: each.second)
         equal = tuple(a == b for a, b in zip(one.values, other.values))
         if len({*equal}) == 2:
             yield _Test(_op("==", one.expr, other.expr), (one, other), equal)
             yield _Test(_op("!=", one.expr, other.expr), (one, other), tuple(not e for e in equal))
+
+
+def _is_width(variable: _Variable) -> bool:
+    """Whether a variable may be a number of channels. These are compared with each other; that a kernel is as large as
+    a picture has colours means nothing."""
+    return all(map(_is_whole, variable.values)) and max(variable.values) >= _WIDE
 
 
 def _with_literals(one: _Variable) -> Iterator[_Test]:

@@ -16,15 +16,21 @@ _CALLED = {
 }  # fmt: skip
 
 
+#: How blocks call their own numbers of channels, which are called after the step that calls the block.
+_WIDTHS = ("inner", "channels")
+
+
 def wanted(hole: Hole) -> str:
     """What a parameter for a hole is called, after what it is."""
+    if hole.role == "argument" and hole.argument in _WIDTHS and hole.step and hole.word not in LAYERS:
+        return f"{identifier(hole.step)}_channels"
     if hole.role == "argument":
         return _CALLED.get(hole.argument, hole.argument)
     if hole.role == "word":
         family = LAYERS[hole.word].family if hole.word in LAYERS else "block"
         return _CALLED.get(family, family)
     if hole.role == "when" and (hole.step or hole.word):
-        return identifier(hole.step or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", hole.word).lower())
+        return identifier(hole.step or re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", hole.word).lower())
     return _CALLED.get(hole.role, hole.role)
 
 

@@ -74,7 +74,7 @@ class Search(Struct):
     def is_kept(self, slot: Slot) -> bool:
         """Whether a formula is written in a ``let``: it is used several times, or of a size that is not there."""
         names = free_names(slot.expr)
-        if weight(slot.expr) == 1 or any(name.startswith("input.") for name in names):
+        if weight(slot.expr) <= (2 if slot.is_test else 1) or any(name.startswith("input.") for name in names):
             return False
         gone = any(not has(hole, size, self.sizes[size]) for hole in slot.holes for size in sizes_in(names))
         return len(slot.holes) > 1 or gone

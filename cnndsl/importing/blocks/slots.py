@@ -40,7 +40,10 @@ class Slot(Struct, eq=False):
     @property
     def wanted(self) -> str:
         """What a parameter for it is called."""
-        return "keeps" if any(hole.role == "shortcut" for hole in self.holes) else wanted(self.holes[0])
+        if any(hole.role == "shortcut" for hole in self.holes):
+            return "keeps"
+        named = (hole for hole in self.holes if hole.role != "when" or hole.step)
+        return wanted(next(named, self.holes[0]))
 
 
 def slots_of(holes: Sequence[Hole]) -> list[Slot]:

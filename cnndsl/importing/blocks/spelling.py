@@ -126,23 +126,28 @@ class _Spelling(Struct):
     # --- names -----------------------------------------------------------------------------------
 
     def _name(self) -> None:
-        """Gives their names to the parameters that ``__init__`` does not know, and to the formulas in a ``let``."""
+        """Gives their names to the parameters that ``__init__`` does not know, and to the formulas in a ``let``, which
+        may be of each other."""
         search = self.search
-        outer = [slot for slot in search.slots if slot.wanted == "channels"][-1:]
-        taken = {*search.parameters, *search.taken, *self.lets}
-        for slot in search.slots:
-            numbers = [number for number, one in enumerate(search.kept) if one is slot]
-            is_own = isinstance(slot.expr, Ref) and slot.expr.name.startswith("own ")
-            if not is_own and not (numbers and self._is_let(slot)):
-                continue
-            name = free("inner" if slot.wanted == "channels" and slot not in outer else slot.wanted, taken)
-            taken.add(name)
-            if is_own:
-                self._rename(slot.expr, name)
-            else:
-                self.lets[name] = self._in_let(slot.expr)
-                slot.expr = Ref(name)
-                self._put(kept(numbers[0]), Ref(name))
+        lets = [(kept(number), slot) for number, slot in enumerate(search.kept) if self._is_let(slot)]
+        named = [slot for slot in search.slots if _is_own(slot.expr) or any(slot is one for _, one in lets)]
+        names = self._names(named)
+        for slot in named:
+            if _is_own(slot.expr):
+                self._rename(slot.expr, names[id(slot)])
+        for variable, slot in lets:
+            self.lets[names[id(slot)]] = self._in_let(slot.expr)
+            slot.expr = Ref(names[id(slot)])
+            self._put(variable, slot.expr)
+
+    def _names(self, slots: Sequence[Slot]) -> dict[int, str]:
+        """A name for each slot, by its identity; ``channels`` is that of the last layer."""
+        outer = [slot for slot in self.search.slots if slot.wanted == "channels"][-1:]
+        taken, names = {*self.search.parameters, *self.search.taken, *self.lets}, dict[int, str]()
+        for slot in slots:
+            names[id(slot)] = free("inner" if slot.wanted == "channels" and slot not in outer else slot.wanted, taken)
+            taken.add(names[id(slot)])
+        return names
 
     def _is_let(self, slot: Slot) -> bool:
         sizes = sizes_in(free_names(slot.expr))
@@ -213,6 +218,10 @@ class _Spelling(Struct):
 def _data(expr: Expr) -> Any:
     """A value as the trees have it."""
     return expr.value if isinstance(expr, Lit) else expr
+
+
+def _is_own(expr: Expr) -> bool:
+    return isinstance(expr, Ref) and expr.name.startswith("own ")
 
 
 def _nothing(value: Any) -> Any:

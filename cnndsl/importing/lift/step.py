@@ -6,6 +6,7 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+import torch
 from torch import nn
 
 from cnndsl.diagnostics import Code
@@ -64,7 +65,8 @@ class Step:
         if isinstance(given, Held):
             what = "parameter" if given.is_parameter else "buffer"
             return Unsaid(f"no layer uses a {what} as `{self.name}` does here", "", Code.CONSTANT)
-        return Unsaid(f"`{self.name}` takes a tensor made by `{short(given.how)}`, from no input", "", Code.CONSTANT)
+        source = "computes from parameters" if _has_parameter(given) else "makes from no input"
+        return Unsaid(f"`{self.name}` takes a tensor that `{short(given.how)}` {source}", "", Code.CONSTANT)
 
     def number(self, given: Any, x: Tensor) -> Any:
         """A number, or several, as values of an argument: formulas over the sizes of ``x``."""
@@ -127,9 +129,14 @@ class Step:
             said = written(word, {"init": start})
         return self._node(word, said, (tensor,), self.shape_of(word, said, tensor), state=paths)
 
+    def value_of(self, held: Held) -> torch.Tensor:
+        """A parameter or buffer itself."""
+        found: torch.Tensor = operator.attrgetter(held.path)(self.module)
+        return found
+
     def _start(self, held: Held) -> float | None:
         """The value of a parameter all of whose values are equal, as they are before it is trained."""
-        tensor = operator.attrgetter(held.path)(self.module)
+        tensor = self.value_of(held)
         if tensor.is_meta or not bool((tensor == tensor.flatten()[0]).all()):
             return None
         return shortest(float(tensor.flatten()[0]))
@@ -239,6 +246,15 @@ def short(name: str) -> str:
     if home.endswith("operator"):
         return signs.get(last.removeprefix("i"), signs.get(last, last))
     return f"{ {'torch.nn.functional': 'F', 'torch.Tensor': 'Tensor'}.get(home, home) }.{last}".replace(" ", "")
+
+
+def _has_parameter(given: Any) -> bool:
+    """Whether a tensor is computed from a parameter of a module."""
+    if isinstance(given, Made):
+        return any(map(_has_parameter, (*given.arguments, *given.keywords.values())))
+    if isinstance(given, (tuple, list)):
+        return any(map(_has_parameter, given))
+    return isinstance(given, Held) and given.is_parameter
 
 
 def _kind(given: Any) -> str:

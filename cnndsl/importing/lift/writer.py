@@ -102,7 +102,7 @@ class Writer:
         """An operation on what could not be said. Only what is refused on every tensor is told."""
         self._lose(operation)
         if operation.target == "module":
-            child = self._child(operation)
+            child = self.module.children[operation.module]
             if not child.is_leaf:
                 self._lifter.next_use(child, self._wanted)
             elif not _word(child, ()):
@@ -129,8 +129,8 @@ class Writer:
             return self._known.get(value, value)
         if isinstance(value, (tuple, list)):
             return (
-                type(value)(map(self._resolved, value))
-                if not hasattr(value, "_fields")
+                [self._resolved(item) for item in value]
+                if isinstance(value, list)
                 else tuple(map(self._resolved, value))
             )
         return {key: self._resolved(item) for key, item in value.items()} if isinstance(value, dict) else value
@@ -140,7 +140,8 @@ class Writer:
         for recorded, made in _pairs(operation.results, given):
             if isinstance(made, Tensor):
                 if made.shape != recorded.shape:
-                    raise AssertionError(f"{operation.target}: {made.shape} for {recorded.shape}")
+                    sizes = f"{list(recorded.shape)}, and its layer {list(made.shape)}"
+                    raise Unsaid(f"`{short(operation.target)}` gives {sizes}")
                 self._known[recorded] = made
             else:
                 self._lost.add(recorded)
@@ -155,9 +156,7 @@ class Writer:
             del keywords["out"]
         try:
             given = rule(step, *arguments, **keywords)
-        except TypeError as error:
-            if error.__traceback__ is None or error.__traceback__.tb_next is not None:
-                raise
+        except (TypeError, ValueError, LookupError, AttributeError):  # of a call that the rule does not expect
             raise Unsaid(f"`{step.name}` with these arguments is not a layer") from None
         step.check_training()
         self._nodes += step.nodes
@@ -176,28 +175,28 @@ class Writer:
     # --- modules ---------------------------------------------------------------------------------
 
     def _called(self, operation: Operation) -> Any:
-        child = self._child(operation)
+        child = self.module.children[operation.module]
+        body = None if child.is_leaf else self._lifter.next_use(child, self._wanted)
+        self._check_place(operation, child)
+        inputs = tuple(self._resolved(tensor) for _, tensor in named((operation.arguments, operation.keywords)))
+        if body is None:
+            return self._layer(operation, child, inputs)
+        if not body.nodes and len(inputs) == 1 and (*body.inputs.values(),) == (*body.outputs.values(),):
+            return self._dropping(operation, child, inputs[0])
+        return self._used(operation, body, inputs)
+
+    def _check_place(self, operation: Operation, child: Traced) -> None:
+        """Refuses a module that belongs to another one, or to two."""
+        if operation.module.startswith("/"):
+            raise Unsaid(
+                f"it calls the module `{operation.module[1:]}`, which is not inside of it",
+                "a module's steps see only its own layers: call it where it belongs", Code.STATE,
+            )  # fmt: skip
         if self._lifter.is_elsewhere(child, self.module):
             raise Unsaid(
                 f"`{child.kind}` at `{child.path}` is called by two modules",
                 "`reuse` calls a layer again in the module that has it", Code.STATE,
             )  # fmt: skip
-        inputs = tuple(self._resolved(tensor) for _, tensor in named((operation.arguments, operation.keywords)))
-        if child.is_leaf:
-            return self._layer(operation, child, inputs)
-        body = self._lifter.next_use(child, self._wanted)
-        if not body.nodes and len(inputs) == 1 and (*body.inputs.values(),) == (*body.outputs.values(),):
-            return self._dropping(operation, child, inputs[0])
-        return self._used(operation, body, inputs)
-
-    def _child(self, operation: Operation) -> Traced:
-        path = operation.module
-        if path.startswith("/"):
-            raise Unsaid(
-                f"it calls the module `{path[1:]}`, which is not inside of it",
-                "a module's steps see only its own layers: call it where it belongs", Code.STATE,
-            )  # fmt: skip
-        return self.module.children[path]
 
     def _dropping(self, operation: Operation, child: Traced, x: Tensor) -> Any:
         """A module that does nothing in evaluation."""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from cnndsl.spec.renaming import Renamer
+from cnndsl.weights.fit import is_shaped_alike
 
 #: How many names a message lists.
 MOST = 3
@@ -60,7 +61,7 @@ def is_below(name: str, paths: Collection[str]) -> bool:
 
 
 def _unlike(mine: Tensor, other: Tensor) -> str:
-    if mine.shape != other.shape:
+    if not is_shaped_alike(mine.shape, other.shape):
         return f"is {list(mine.shape)} in the spec, {list(other.shape)} in the module"
     kinds = ["a parameter" if isinstance(tensor, nn.Parameter) else "a buffer" for tensor in (mine, other)]
     if kinds[0] != kinds[1]:

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from cnndsl.importing.proof.names import named_tensors
 from cnndsl.importing.proof.samples import tensors_in
 from cnndsl.importing.tracing.inputs import arranged
+from cnndsl.weights.fit import is_shaped_alike
 
 
 def as_type(tensor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -73,10 +75,18 @@ def trained(side: Side, inputs: Sequence[Tensor]) -> Ran:
 
 
 def run(side: Side, tensors: Mapping[str, Tensor], inputs: Sequence[Tensor]) -> list[Tensor]:
-    """The outputs of a network. A layer in place changes no input."""
+    """The outputs of a network. A layer in place changes no input. The two sides may shape a tensor differently, as a
+    factor for each channel."""
     copies = [tensor.clone() for tensor in inputs]
     given = arranged(side.module, dict(zip(side.inputs, copies))) if side.inputs else (tuple(copies), {})
-    return tensors_in(functional_call(side.module, dict(tensors), *given))
+    shapes = {name: tensor.shape for name, tensor in named_tensors(side.module).items()}
+    shaped = {
+        name: tensor.reshape(shapes[name])
+        if tensor.shape != shapes[name] and is_shaped_alike(tensor.shape, shapes[name])
+        else tensor
+        for name, tensor in tensors.items()
+    }
+    return tensors_in(functional_call(side.module, shaped, *given))
 
 
 def _copies(side: Side) -> dict[str, Tensor]:

@@ -6,7 +6,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 
-from cnndsl.importing.alike import of_layers
+from cnndsl.importing.blocks import defaults_of
+from cnndsl.importing.rolling.counting import Progress, rates_in
 from cnndsl.importing.rolling.loops import Loops, Unlike, is_table
 from cnndsl.importing.rolling.names import Names
 from cnndsl.importing.rolling.runs import Items, Run, Together, folded, with_short_rounds
@@ -24,7 +25,7 @@ _NESTED = 4
 def rolled(steps: Steps, blocks: Iterable[Block] = (), taken: Iterable[str] = ()) -> Steps:
     """The steps with loops. ``blocks`` are those that the steps call, and ``taken`` names that mean something."""
     (items,) = folded([steps])
-    return _Rolling([*blocks], Names(taken)).settled(items)
+    return _Rolling([*blocks], Names(taken), rates_in(steps)).settled(items)
 
 
 def rolled_together(uses: Sequence[Steps], blocks: Iterable[Block] = (), taken: Iterable[str] = ()) -> list[Steps]:
@@ -32,9 +33,7 @@ def rolled_together(uses: Sequence[Steps], blocks: Iterable[Block] = (), taken: 
     over other values, so that they are of one form."""
     loops = _Rolling([*blocks], Names(taken)).loops
     runs = Together(uses)
-    uneven = {
-        place: column for place, column in runs.columns.items() if len({len(run.rounds) for run in column.values()}) > 1
-    }
+    uneven = {place: column for place, column in runs.columns.items() if _is_uneven(column.values())}
     found = {place: made for place, column in uneven.items() if (made := loops.together(column))}
     return [runs.steps(row, found) for row in range(len(uses))]
 
@@ -44,12 +43,9 @@ def _is_uneven(runs: Iterable[Run]) -> bool:
 
 
 class _Rolling:
-    def __init__(self, blocks: Sequence[Block], names: Names) -> None:
+    def __init__(self, blocks: Sequence[Block], names: Names, rates: Sequence[Progress] = ()) -> None:
         self.blocks = blocks
-        parameters = {
-            block.name: {one.name: one.default for one in block.parameters if not one.required} for block in blocks
-        }
-        self.loops = Loops(lambda word: parameters[word] if word in parameters else of_layers(word), names)
+        self.loops = Loops(defaults_of(blocks), names, rates)
 
     def settled(self, items: Items) -> Steps:
         """Items with a loop for each run, or its rounds one after another."""

@@ -25,7 +25,7 @@ def derived(hole: Hole, columns: Sequence[Hole]) -> Expr | None:
     if hole.role != "argument" or not all(type(value) is int for value in hole.values):
         return None
     for column in columns:
-        if column.role in ("argument", "number") and all(type(value) is int for value in column.values):
+        if column.role == "argument" and all(type(value) is int for value in column.values):
             for formula in _formulas(hole.values, column):
                 return formula
     return None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import pairwise
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import chain, pairwise
 from typing import Any, cast
 
 from cnndsl.emit.source.expr import Expr, Lit, operation
 from cnndsl.importing.alike import alike_values
+from cnndsl.importing.tree import Call, Steps, walk
 from cnndsl.record import Record
 
 #: The most parts into which a rate is divided, and the digits that it has.
@@ -49,21 +51,40 @@ def first(rows: Sequence[Sequence[Any]]) -> First | None:
     return First(tuple(row[0] for row in rows), later[0]) if all(alike_values(one, later[0]) for one in later) else None
 
 
-def progress(values: Sequence[Any]) -> Progress | None:
-    """Floats that are parts of one rate, exactly: the same bits."""
+def progress(values: Sequence[Any], known: Sequence[Progress] = ()) -> Progress | None:
+    """Floats that are parts of one rate, exactly: the same bits; a rate that is ``known`` if there is one."""
     if len(values) < 3 or not all(type(value) is float and value >= 0 for value in values):
         return None
     gaps = [after - before for before, after in pairwise(values) if after > before]
     if len(gaps) < len(values) - 1:
         return None
-    gap, most = min(gaps), max(values)
+    rates = chain(((one.rate, one.parts) for one in known), _rates(min(gaps), max(values)))
+    return next((found for rate, parts in rates if (found := _parts_of(rate, parts, values))), None)
+
+
+def _rates(gap: float, most: float) -> Iterator[tuple[float, int]]:
+    """The short rates of which a gap is a part, and the number of parts."""
     for parts in range(max(round(most / gap), 1), _PARTS):
         rate = round(gap * parts, _DIGITS)
-        if abs(rate - gap * parts) < 1e-9:
-            steps = tuple(round(value * parts / rate) for value in values)
-            if all(rate * step / parts == value for step, value in zip(steps, values)):
-                return Progress(rate, parts, steps)
-    return None
+        if rate and abs(rate - gap * parts) < 1e-9:
+            yield rate, parts
+
+
+def _parts_of(rate: float, parts: int, values: Sequence[float]) -> Progress | None:
+    steps = tuple(round(value * parts / rate) for value in values)
+    exact = all(rate * step / parts == value for step, value in zip(steps, values))
+    return Progress(rate, parts, steps) if exact else None
+
+
+def rates_in(steps: Steps) -> list[Progress]:
+    """The rates that grow through all of the steps, however they are parted into loops."""
+    found: dict[str, set[float]] = defaultdict(set)
+    for step in walk(steps):
+        if isinstance(step, Call):
+            for name, value in step.arguments:
+                if type(value) is float:
+                    found[name].add(value)
+    return [rate for values in found.values() if (rate := progress(sorted(values)))]
 
 
 def as_expr(value: Any) -> Expr:

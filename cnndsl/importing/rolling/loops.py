@@ -18,7 +18,7 @@ from cnndsl.emit.source.expr import Call as Applied
 from cnndsl.emit.source.expr import Expr, Lit, Op, Ref, choice, hidden, operation
 from cnndsl.importing.alike import Defaults, Hole, alike, alike_values, filled, replaced
 from cnndsl.importing.rolling.columns import derived, ratios
-from cnndsl.importing.rolling.counting import Counted, First, added, as_expr, counted, first, progress
+from cnndsl.importing.rolling.counting import Counted, First, Progress, added, as_expr, counted, first, progress
 from cnndsl.importing.rolling.names import Names
 from cnndsl.importing.rolling.runs import Items, Run
 from cnndsl.importing.tree import (
@@ -52,10 +52,11 @@ class Merged(Record, frozen=True):
 
 
 class Loops:
-    """Explains runs. ``names`` are those of the document that a loop should not hide."""
+    """Explains runs. ``names`` are those of the document that a loop should not hide, ``rates`` those that grow through
+    all steps."""
 
-    def __init__(self, defaults: Defaults, names: Names) -> None:
-        self.defaults, self.names = defaults, names
+    def __init__(self, defaults: Defaults, names: Names, rates: Sequence[Progress] = ()) -> None:
+        self.defaults, self.names, self.rates = defaults, names, rates
         self.numbers = count()
 
     def loop(self, run: Run) -> Step:
@@ -246,7 +247,7 @@ class Explaining:
         rows = self._rows(hole.values)
         if hole.role == "number":
             return counted(rows)
-        if found := progress(hole.values):
+        if found := progress(hole.values, self.loops.rates):
             return counted(self._rows(found.steps), found)
         return first(rows) if len(rows) > 1 else None
 

@@ -10,7 +10,7 @@ from cnndsl.importing.body import Body, Lifted, Node
 from cnndsl.importing.structure.arrange import rearranged
 from cnndsl.importing.structure.flow import flow_of
 from cnndsl.importing.structure.names import Names, named
-from cnndsl.importing.structure.pieces import Pieces
+from cnndsl.importing.structure.pieces import Pieces, makes
 from cnndsl.importing.structure.renames import renamed
 from cnndsl.importing.structure.simplify import simplified
 from cnndsl.importing.structure.spell import spelled
@@ -47,6 +47,6 @@ def _outputs_of(node: Node) -> tuple[str, ...]:
 
 def _children(body: Body) -> Mapping[str, str]:
     """What the modules in a body are called. In a chain, those without a name are called by their index."""
-    modules = _named(body)[1].modules
-    order = {name: str(index) for index, name in enumerate(node.name for node in body.nodes) if name}
-    return {name: called or order[name] for name, called in modules.items()}
+    pieces, names = _named(body)
+    order = {node.name: str(index) for index, node in enumerate(makes(pieces))}
+    return {name: called or order[name] for name, called in names.modules.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate
 
 from msgspec.structs import replace
@@ -13,10 +13,12 @@ from cnndsl.importing.structure.flow import Flow, flow_of
 
 #: Merges that are written as one if they are in each other.
 _FLAT = ("add", "multiply", "concat")
+#: The arguments of an ``Unflatten`` that puts a dimension of 1 before the channels.
+_LIFTED = {"dim": 1, "unflattened_size": (1, -1)}
 
 
 def simplified(body: Body) -> Body:
-    for change in (_sliced, _joined, _continued, _flattened, _living):
+    for change in (_sliced, _joined, _continued, _flattened, _unstacked, _living):
         body = change(body)
     return body
 
@@ -64,32 +66,16 @@ def _joined(body: Body) -> Body:
 
 def _without_cuts(concat: Node, makers: Mapping[Tensor, Node]) -> tuple[tuple[Tensor, ...], list[Node]]:
     """The operands of a concat with neighbouring parts as one, and the slices that are new."""
-    dim = _dim(concat)
     runs: list[list[Tensor]] = []
     for tensor in concat.inputs:
-        before = runs[-1][-1] if runs else None
-        if before is not None and _follows(makers.get(before), makers.get(tensor), dim):
+        if runs and _follows(makers.get(runs[-1][-1]), makers.get(tensor), _dim(concat)):
             runs[-1].append(tensor)
         else:
             runs.append([tensor])
-    operands, extra = [], []
-    for run in runs:
-        if len(run) == 1:
-            operands.append(run[0])
-            continue
-        first, last = makers[run[0]], makers[run[-1]]
-        whole = first.inputs[0]
-        if first.arguments["start"] == 0 and "stop" not in last.arguments:
-            operands.append(whole)
-            continue
-        arguments = {**first.arguments, **{key: value for key, value in last.arguments.items() if key == "stop"}}
-        if "stop" not in last.arguments:
-            arguments.pop("stop", None)
-        size = sum(tensor.shape[dim] for tensor in run)
-        joined = Tensor((*whole.shape[:dim], size, *whole.shape[dim + 1 :]))
-        extra.append(replace(first, arguments=arguments, outputs=(joined,)))
-        operands.append(joined)
-    return tuple(operands), extra
+    new = {run[0]: _one_slice(run, makers) for run in runs if len(run) > 1}
+    extra = [node for node in new.values() if node.arguments]
+    whole = {first: (node.outputs if node.arguments else node.inputs)[0] for first, node in new.items()}
+    return tuple(whole.get(run[0], run[0]) for run in runs), extra
 
 
 def _follows(first: Node | None, second: Node | None, dim: int) -> bool:
@@ -98,6 +84,17 @@ def _follows(first: Node | None, second: Node | None, dim: int) -> bool:
         return False
     is_same = first.inputs[0] is second.inputs[0] and {_dim(first), _dim(second)} == {dim}
     return is_same and first.arguments.get("stop") == second.arguments["start"]
+
+
+def _one_slice(run: Sequence[Tensor], makers: Mapping[Tensor, Node]) -> Node:
+    """Neighbouring slices as one, which has no arguments if it is the whole tensor."""
+    first, last = makers[run[0]], makers[run[-1]]
+    shape, dim = first.inputs[0].shape, _dim(first)
+    size = sum(tensor.shape[dim] for tensor in run)
+    ends = {key: value for key, value in last.arguments.items() if key == "stop"}
+    arguments = {key: value for key, value in first.arguments.items() if key != "stop"} | ends
+    joined = Tensor((*shape[:dim], size, *shape[dim + 1 :]))
+    return replace(first, arguments={} if size == shape[dim] else arguments, outputs=(joined,))
 
 
 def _without_single(body: Body) -> Body:
@@ -132,6 +129,30 @@ def _continued(body: Body) -> Body:
             earlier.append((node, operands))
         nodes.append(node)
     return _without_single(replace(body, nodes=tuple(nodes)))
+
+
+def _unstacked(body: Body) -> Body:
+    """Images that are stacked along a new dimension of channels are concatenated first, which then is divided."""
+    makers = {tensor: node for node in body.nodes for tensor in node.outputs}
+    nodes: list[Node] = []
+    for node in body.nodes:
+        lifted = [makers.get(tensor) for tensor in node.inputs] if node.word == "concat" else []
+        images = [other.inputs[0] for other in lifted if other is not None and _is_lifted(other)]
+        shapes = {image.shape for image in images}
+        if 1 < len(images) == len(node.inputs) and _dim(node) == len(shapes) == 1:
+            (count, channels, *size) = shapes.pop()
+            whole = Tensor((count, channels * len(images), *size))
+            nodes.append(replace(node, inputs=tuple(images), outputs=(whole,)))
+            arguments = {"dim": 1, "unflattened_size": (len(images), -1)}
+            node = Node("Unflatten", "", arguments, (whole,), node.outputs, node.place)
+        nodes.append(node)
+    return replace(body, nodes=tuple(nodes))
+
+
+def _is_lifted(node: Node) -> bool:
+    """Whether a function puts a dimension of 1 before the channels of an image."""
+    is_image = len(node.inputs[0].shape) > 3
+    return node.word == "Unflatten" and not node.name and is_image and {**node.arguments} == _LIFTED
 
 
 def _dim(node: Node) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.names import Names
-from cnndsl.importing.structure.pieces import Fetch, Join, Pieces, Run, by_name, is_residual
+from cnndsl.importing.structure.pieces import Fetch, Join, Pieces, Run, by_name, is_residual, layers
 from cnndsl.importing.tree import Arm, Branch, Call, From, Named, Residual, Reuse, Step, Steps
 from cnndsl.layers import LAYERS
 
@@ -76,7 +76,7 @@ class _Speller:
             even = len({*sizes}) == 1
             split = True if even else sizes
             return Branch(tuple(map(Arm, arms)), word, _dim(join.node), split, name, given)
-        if is_residual(join) and arms[0]:
+        if is_residual(join) and layers(join.arms[0]) > layers(join.arms[1]):
             return Residual(arms[0], arms[1] or True, name, given)
         return Branch(tuple(map(Arm, arms)), word, _dim(join.node), False, name, given)
 
@@ -99,7 +99,7 @@ def _parts(join: Join) -> tuple[int, ...]:
         if first is None or first.word != "Slice" or first.inputs[0] is not join.base:
             return ()
         arguments = first.arguments
-        if arguments.get("dim", 1) != 1 or arguments["start"] != end:
+        if arguments.get("dim", 1) != 1 or arguments.get("start", 0) != end:
             return ()
         end += first.outputs[0].shape[1]
         sizes.append(first.outputs[0].shape[1])

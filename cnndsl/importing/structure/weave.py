@@ -6,22 +6,23 @@ between belongs to this merge alone. What is not nested is written as it ran, an
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Set
+from collections.abc import Collection, Iterator, Mapping, Set
+from math import prod
 
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import Flow, Maker, carried, is_merge
 from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, ordered
 
-#: How deep sums with an identity may be in each other, and concats with one: those of a U-Net are written as skips.
-_DEEPEST = {"concat": 1}
-_DEEP = 2
+#: How the skips of a U-Net are merged.
+_SKIPS = ("add", "concat")
 
 
 def woven(flow: Flow) -> Pieces:
     """The pieces of a whole body. They end with its output if it has one without a name."""
-    nested = _nested(flow)
-    loom = _Loom(flow, nested, {*flow.body.inputs.values()})
+    deep = _long_skips(flow)
+    nested = _nested(flow, deep)
+    loom = _Loom(flow, nested, {*flow.body.inputs.values()}, deep)
     now = next(iter(flow.body.inputs.values()))
     pieces: list[Piece] = []
     for tensor in _anchors(flow, nested):
@@ -33,10 +34,14 @@ def woven(flow: Flow) -> Pieces:
 
 
 class _Loom:
-    """Makes tensors that have not been made yet from the current one. ``ran`` holds all that have been."""
+    """Makes tensors that have not been made yet from the current one. ``ran`` holds all that have been, ``deep`` the
+    operands that are made before their merge, not in a branch of it."""
 
-    def __init__(self, flow: Flow, nested: Mapping[Node, Maker], ran: set[Tensor]) -> None:
+    def __init__(
+        self, flow: Flow, nested: Mapping[Node, Maker], ran: set[Tensor], deep: Mapping[Node, Tensor] | None = None
+    ) -> None:
         self.flow = flow
+        self.deep = deep or {}
         self.nested = nested
         self.ran = ran
 
@@ -67,6 +72,8 @@ class _Loom:
             return node.inputs[0]
         if not is_merge(node):
             return self._end(missing[0]) if missing else current
+        if self.deep.get(node) in missing:
+            return self.deep[node]
         starts = {self._start(tensor, current) for tensor in missing}
         is_operand = not starts.isdisjoint(node.inputs)
         is_apart = not is_operand and current not in node.inputs
@@ -129,9 +136,8 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
     yield from flow.body.outputs.values()
 
 
-def _nested(flow: Flow) -> dict[Node, Maker]:
+def _nested(flow: Flow, skips: Collection[Node]) -> dict[Node, Maker]:
     """The merges that are written as branches of the tensor that they come from, and what made that."""
-    skips = _long_skips(flow)
     nested: dict[Node, Maker] = {}
     for node in flow.body.nodes:
         waist = flow.waist[node]
@@ -167,15 +173,21 @@ def _outputs(maker: Maker) -> tuple[Tensor, ...]:
     return maker.outputs if isinstance(maker, Node) else (maker,)
 
 
-def _long_skips(flow: Flow) -> frozenset[Node]:
-    """The merges with an identity that are too deep in each other to be written so: the skips of a U-Net."""
-    depth: dict[Node, int] = {}
-    found: set[Node] = set()
+def _long_skips(flow: Flow) -> dict[Node, Tensor]:
+    """The skips of a U-Net: merges of a tensor with what smaller sizes make of it, if they are in each other. Each has
+    the operand that comes from these."""
+    inside: dict[Node, frozenset[Node]] = {}
+    deep: dict[Node, Tensor] = {}
     for node in flow.body.nodes:
         waist = flow.waist[node]
-        if is_merge(node) and waist in flow.sources(node) and waist is not None:
-            inside = [other for other in flow.between(waist, node) if other in depth and other.word == node.word]
-            depth[node] = 1 + max((depth[other] for other in inside), default=0)
-            if depth[node] > _DEEPEST.get(node.word, _DEEP):
-                found |= {node, *inside}
-    return frozenset(found)
+        for tensor in node.inputs if waist is not None and node.word in _SKIPS else ():
+            assert waist is not None
+            behind = flow.between(waist, flow.maker(tensor))
+            if any(1 < _area(other) < _area(node) for other in behind):
+                deep[node], inside[node] = tensor, behind
+    return {node: deep[node] for node in deep for other in deep if node in inside[other] or other in inside[node]}
+
+
+def _area(node: Node) -> int:
+    """The pixels of what a node makes, 1 without any."""
+    return prod(node.outputs[-1].shape[2:])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cnndsl.diagnostics import Code
+from cnndsl.importing.lift.blur import blurred
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step, Unsaid
@@ -31,6 +32,10 @@ def _convolution(dims: int) -> Rule:
         step: Step, input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1,
         groups: int = 1,
     ) -> Tensor:  # fmt: skip
+        if dims == 2 and bias is None:
+            blur = blurred(step, input, weight, stride, padding, dilation, groups)
+            if blur is not None:
+                return blur
         state = {"weight": _held(step, weight), "bias": _optional(step, bias)}
         out, _, *kernel = state["weight"].shape  # type: ignore[union-attr]
         return step.held(

@@ -233,8 +233,7 @@ def _from_end(step: Step, x: Tensor, dim: int, end: Any) -> Expr | int | Number:
 
 def _selected(step: Step, x: Tensor, dim: int, index: int) -> Tensor:
     """One index of a dimension, which it loses."""
-    index %= x.shape[dim]
-    part = _part(step, x, dim, index, index + 1) if x.shape[dim] > 1 else x
+    part = _part(step, x, dim, index, None if index == -1 else index + 1) if x.shape[dim] > 1 else x
     return regrouped(step, part, (*part.shape[:dim], *part.shape[dim + 1 :]), [])
 
 

@@ -1,0 +1,101 @@
+"""Whether two networks are the same graph: operations, arguments, wiring, and the paths of what holds weights.
+
+It reads graphs alone, and forgets what computes nothing: names of layers without tensors, blocks and their parameters,
+identities, how a sum or a concatenation of several is put in brackets.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
+
+import cnndsl
+from cnndsl.graph.graph import Apply, Merge, Operation, Split, Tensor
+
+#: Merges that give the same for operands in another order.
+COMMUTATIVE = ("add", "multiply", "maximum", "minimum")
+
+
+class Reader:
+    """Numbers for computations, the same for the same in two graphs."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[Any, int] = {}
+        self.concats: dict[int, tuple[Any, ...]] = {}
+
+    def number(self, key: Any) -> int:
+        return self.numbers.setdefault(key, len(self.numbers))
+
+    def read(self, net: cnndsl.Network) -> tuple[Counter[Any], list[int]]:
+        """All computations of a network with their counts, and its outputs in order."""
+        graph = net.graph
+        known: dict[Tensor, int] = {
+            tensor: self.number(("input", name, tuple(tensor.shape.sample))) for name, tensor in graph.inputs.items()
+        }
+        found: Counter[Any] = Counter()
+        for operation in graph.root.everything:
+            if isinstance(operation, (Apply, Merge, Split)):
+                results = self.results(operation, [known[tensor] for tensor in operation.inputs])
+                known.update(zip(operation.outputs, results))
+                found.update(set(results) - {known[tensor] for tensor in operation.inputs})
+        for module in graph.root.modules:
+            assert all(tensor in known for tensor in module.outputs), module.path
+        return found, [known[tensor] for tensor in graph.outputs.values()]
+
+    def results(self, operation: Operation, inputs: list[int]) -> list[int]:
+        match operation:
+            case Apply(kind="Identity"):
+                return inputs[:1]
+            case Apply(kind="Flatten" | "Unflatten" | "Reshape", bound=bound):
+                return [self.number(("reshape", tuple(bound.output), *inputs))]
+            case Apply(kind=kind, bound=bound):
+                path = operation.path if bound.tensors else ""
+                return [self.number((kind, arguments(operation), path, *inputs))]
+            case Split(sizes=sizes):
+                return [self.number(("part", sizes, place, *inputs)) for place in range(len(sizes))]
+            case Merge(kind="concat", dim=dim):
+                parts = [part for one in inputs for part in self.parts(one, dim)]
+                made = self.number(("concat", dim, *parts))
+                self.concats[made] = (dim, *parts)
+                return [made]
+            case Merge(kind=kind):
+                return [reduce(lambda a, b: self.pair(kind, a, b), inputs)]
+        raise AssertionError(operation)
+
+    def parts(self, number: int, dim: int) -> Iterable[int]:
+        """The operands of a concatenation, those of a concatenation among them in its place."""
+        own, *parts = self.concats.get(number, (None,))
+        return parts if own == dim else [number]
+
+    def pair(self, kind: str, a: int, b: int) -> int:
+        return self.number((kind, *(sorted((a, b)) if kind in COMMUTATIVE else (a, b))))
+
+
+def arguments(operation: Apply) -> tuple[Any, ...]:
+    """A layer's arguments as torch understands them."""
+    given = {name: value for name, value in operation.layer.values.items() if name not in ("inplace", "like")}
+    if given.get("stride", 0) is None:
+        given["stride"] = given["kernel_size"]
+    if operation.kind == "Slice":
+        taken = slice(given["start"], given["stop"]).indices(operation.input.shape[given["dim"]])
+        given |= {"start": taken[0], "stop": taken[1], "dim": given["dim"] % len(operation.input.shape)}
+    return tuple(sorted((name, spread(value)) for name, value in given.items()))
+
+
+def spread(value: Any) -> str:
+    """``[3, 3]`` is 3: what torch gives every axis."""
+    if isinstance(value, (list, tuple)):
+        return spread(value[0]) if len({*map(spread, value)}) == 1 else str([*map(spread, value)])
+    return str(float(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)
+
+
+def difference(left: cnndsl.Network, right: cnndsl.Network) -> list[Any]:
+    """The first computation that only one of two networks has, of each; empty if they are the same graph."""
+    reader = Reader()
+    (mine, ours), (other, theirs) = reader.read(left), reader.read(right)
+    keys = {number: key for key, number in reader.numbers.items()}
+    sides = {"left": mine - other, "right": other - mine}
+    first = [(side, keys[min(found)]) for side, found in sides.items() if found]  # the others take what it gives
+    return first or ([] if ours == theirs else [("outputs", ours, theirs)])

@@ -1,0 +1,145 @@
+"""Whole modules as specs: the order of classes, names, and the document's parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+import cnndsl
+from cnndsl.importing.convert import convert
+from cnndsl.importing.experiment import Rebuild
+from cnndsl.importing.tree import Spec
+
+
+def spec_of(module: nn.Module, rebuild: Rebuild | None = None, **others: Any) -> tuple[Spec, str]:
+    """The spec and its text; its network has the module's tensors and computes the same."""
+    found = convert(module, {"x": (3, 32, 32)}, rebuild=rebuild, **others)
+    ours = cnndsl.loads(found.text).module()
+    ours.load_state_dict(module.state_dict())
+    x = torch.randn(2, 3, 32, 32)
+    assert torch.equal(ours.eval()(x), module.eval()(x))
+    return found.spec, found.text
+
+
+class Unit(nn.Module):
+    """A convolution with its norm."""
+
+    def __init__(self, entering: int, channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(entering, channels, 3, stride, 1, bias=False)
+        self.bn = nn.BatchNorm2d(channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.bn(self.conv(x)).relu()
+
+
+class Stage(nn.Module):
+    def __init__(self, entering: int, channels: int, depth: int) -> None:
+        super().__init__()
+        self.first = Unit(entering, channels, 2)
+        self.rest = nn.Sequential(*(Unit(channels, channels) for _ in range(depth)))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.first(x)
+        return x + self.rest(x)
+
+
+class SmallNet(nn.Module):
+    """Two stages and a classifier. The rest of the text is not told."""
+
+    def __init__(self, num_classes: int = 10, width: int = 8, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.stem = Unit(3, width)
+        self.stage1 = Stage(width, 2 * width, 1)
+        self.stage2 = Stage(2 * width, 4 * width, 3)
+        self.drop = nn.Dropout(dropout)
+        self.fc = nn.Linear(4 * width, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.stage2(self.stage1(self.stem(x))).mean((2, 3))
+        return self.fc(self.drop(x))
+
+
+def rebuilt(changed: Mapping[str, Any]) -> nn.Module:
+    with torch.device("meta"):
+        return SmallNet(**changed)
+
+
+def test_classes_are_blocks_the_inner_ones_first() -> None:
+    spec, text = spec_of(SmallNet())
+    assert [block.name for block in spec.blocks] == ["Unit", "Stage"]
+    assert spec.name == "small_net" and spec.description == "Two stages and a classifier"
+    assert "      times: " in text
+
+
+def test_arguments_that_are_only_handed_on_are_parameters() -> None:
+    """``width`` changes more than its own value, so it stays a number."""
+    arguments = {(module := SmallNet()): {"num_classes": 10, "width": 8, "dropout": 0.5}}
+    spec, text = spec_of(module, rebuilt, arguments=arguments)
+    assert spec.params == (("num_classes", 10), ("dropout", 0.5))
+    assert "Linear: $num_classes" in text and "Dropout: $dropout" in text
+    assert cnndsl.loads(text, num_classes=7).module()(torch.randn(2, 3, 32, 32)).shape == (2, 7)
+
+
+def test_what_cannot_be_built_again_has_no_parameters() -> None:
+    def refuse(changed: Mapping[str, Any]) -> nn.Module:
+        raise ValueError(changed)
+
+    arguments = {(module := SmallNet()): {"num_classes": 10}}
+    spec, _ = spec_of(module, refuse, arguments=arguments)
+    assert spec.params == ()
+
+
+class Head(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 1)
+        self.pool = nn.AdaptiveAvgPool2d(1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.pool(self.conv(x))
+
+
+class Once(nn.Module):
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.heads = nn.ModuleList(Head() for _ in range(count))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([head(x) for head in self.heads], 1)
+
+
+@pytest.mark.parametrize(("count", "blocks"), [(1, []), (2, ["Head"])])
+def test_a_few_layers_used_once_are_no_block(count: int, blocks: list[str]) -> None:
+    spec, _ = spec_of(Once(count))
+    assert [block.name for block in spec.blocks] == blocks
+
+
+class Tree(nn.Module):
+    """Contains itself, less deep."""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 3, 3, padding=1)
+        self.inner = Tree(depth - 1) if depth else nn.Identity()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.inner(self.conv(x))
+
+
+def test_a_class_that_contains_itself_is_a_block_for_each_depth() -> None:
+    spec, _ = spec_of(Tree(2))
+    assert len(spec.blocks) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("SmallNet2", "small_net2"), ("UNet", "unet"), ("VGG", "vgg"), ("lambda", "lambda_"), ("Ünet", "network")],
+)
+def test_the_name_is_that_of_the_class(kind: str, name: str) -> None:
+    made = type(kind, (Head,), {})
+    assert spec_of(made())[0].name == name
