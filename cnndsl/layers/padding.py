@@ -223,7 +223,7 @@ class CenterCrop(Layer):
     example = {"size": 24}
 
     size = argument(POSITIVE | Listing(POSITIVE, 1, 2, 3) | NULL, None)
-    rounding_mode = argument(Choice("floor", "ceil") | NULL, None)
+    rounding_mode = argument(Choice("floor", "ceil") | NULL, None, keyword=True)
     like = argument(EARLIER | NULL, None, keyword=True)
 
     def result(self, x: Shape, *read: Shape) -> Shape:

@@ -12,6 +12,7 @@ class CenterCrop(nn.Module):
     def __init__(
         self,
         size: int | tuple[int, ...] | None = None,
+        *,
         rounding_mode: str | None = None,
     ) -> None:
         super().__init__()
@@ -24,10 +25,12 @@ class CenterCrop(nn.Module):
         size = self.size if like is None else like.shape[2:]
         sides: list[int] = []
         for dim in range(x.dim() - 1, 1, -1):
-            more = (size[dim - 2] if len(size) > 1 else size[0]) - x.shape[dim]
-            before = more // 2
-            if more < 0 and self.rounding_mode != "ceil":
-                floor = self.rounding_mode == "floor"
-                before = -(-more // 2) if floor else -int(round(-more / 2))
-            sides += [before, more - before]
+            wanted = size[dim - 2] if len(size) > 1 else size[0]
+            cut = x.shape[dim] - wanted
+            start = cut // 2
+            if cut < 0 or self.rounding_mode == "ceil":
+                start = -(-cut // 2)
+            elif self.rounding_mode == "even":
+                start += cut % 2 * (start % 2)
+            sides += [-start, start - cut]
         return nn.functional.pad(x, sides)

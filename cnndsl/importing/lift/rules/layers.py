@@ -6,6 +6,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.blur import blurred
+from cnndsl.importing.lift.crops import padded_like
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step, Unsaid
@@ -237,6 +238,8 @@ def pad(step: Step, input: Any, pad: Any, mode: str = "constant", value: float |
     if not any(sides):
         return x
     dims = len(sides) // 2
+    if mode == "constant" and not value and (cropped := padded_like(step, x, sides)) is not None:
+        return cropped
     if dims > 3 or dims > len(x.shape) - 1:
         raise Unsaid(f"`{step.name}` pads {dims} dimensions")
     if mode != "constant":
@@ -264,7 +267,7 @@ def interpolate(
     axes = len(x.shape) - 2
     sizes = (*size,) if isinstance(size, (tuple, list)) else (size,) * axes
     if (other := step.sizes_of(sizes, axes)) is not None:
-        return step.like(x, other, **how)
+        return step.like("Upsample", x, other, **how)
     return step.layer(
         "Upsample", x, size=sizes if len({*map(value, sizes)}) > 1 or _computed(sizes) else sizes[0], **how
     )
