@@ -249,6 +249,16 @@ def pad(step: Step, input: Any, pad: Any, mode: str = "constant", value: float |
     return step.layer(f"ZeroPad{dims}d", x, padding=sides)
 
 
+@rule("torchvision.transforms.functional.center_crop")
+def center_crop(step: Step, img: Any, output_size: Any) -> Tensor:
+    x, axes = step.tensor(img), 2
+    size = (*output_size,) if isinstance(output_size, (tuple, list)) else (output_size,)
+    sizes = size * axes if len(size) == 1 else size
+    if (other := step.sizes_of(sizes, axes)) is not None:
+        return step.like("CenterCrop", x, other)
+    return step.layer("CenterCrop", x, size=sizes if len({*map(value, sizes)}) > 1 or _computed(sizes) else sizes[0])
+
+
 # --- resizing ------------------------------------------------------------------------------------
 
 
