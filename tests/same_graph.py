@@ -74,8 +74,8 @@ class Reader:
 
 
 def arguments(operation: Apply) -> tuple[Any, ...]:
-    """A layer's arguments as torch understands them."""
-    given = {name: value for name, value in operation.layer.values.items() if name not in ("inplace", "like")}
+    """A layer's arguments as torch understands them, without how its weights start."""
+    given = {name: value for name, value in operation.layer.values.items() if name not in ("inplace", "like", "init")}
     if given.get("stride", 0) is None:
         given["stride"] = given["kernel_size"]
     if operation.kind == "Slice":
