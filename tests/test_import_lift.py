@@ -498,6 +498,15 @@ def test_a_scale_starts_with_the_value_of_the_parameter() -> None:
     assert scale.arguments == {"init": 1e-6}
 
 
+def test_weights_that_are_computed_from_parameters_are_refused() -> None:
+    class Standardized(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.conv2d(x, self.weight - self.weight.mean((1, 2, 3), keepdim=True), self.bias)
+
+    with pytest.raises(Unspeakable, match=r"takes a tensor that .* computes from parameters"):
+        lifted(nn.Sequential(Standardized(8, 4, 3)).eval(), IMAGE)
+
+
 def test_tied_weights_are_refused() -> None:
     class Tied(nn.Module):
         def __init__(self) -> None:
@@ -562,8 +571,10 @@ REFUSED: list[tuple[Callable[..., Any], str]] = [
     (lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "as attention does"),
     (lambda x: F.scaled_dot_product_attention(x, x, x), "as attention does"),
     (lambda x: x[:, ::2], "a slice with a step of 2"),
+    (lambda x: torch.addcmul(x, x, x, value=2), "with `value` is not a layer"),
+    (lambda x: torch.addcmul(x, x, x), "of these tensors is not a layer"),
     (lambda x: F.dropout2d(x, 0.5, True), "drops values in evaluation too"),
-    (lambda x: x * torch.ones(8, 1, 1), "from no input"),
+    (lambda x: x * torch.ones(8, 1, 1), "`Tensor.mul` takes a tensor that `torch.ones` makes from no input"),
     (lambda x: F.interpolate(x, scale_factor=2, mode="bilinear", antialias=True), "antialias"),
     (lambda x: F.dropout(x, 0.5), "drops values in evaluation too"),
     (

@@ -6,7 +6,7 @@ import ast
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cnndsl import format
@@ -420,6 +420,7 @@ STEPS = st.recursive(
 
 
 @settings(max_examples=60, deadline=None)
+@example((Call("Linear", (("out_features", ()),)),))
 @given(st.lists(STEPS, min_size=1, max_size=3).map(tuple))
 def test_the_parser_reads_the_same_steps(steps: Steps) -> None:
     check(steps)

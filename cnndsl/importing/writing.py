@@ -122,8 +122,8 @@ def by_name(arguments: Arguments) -> dict[str, Any]:
 
 
 class Signature(Record, frozen=True):
-    """What a list of arguments fills, and how many of them are required. ``spreads`` is true if a list alone would be
-    taken for several arguments, the first of which may be a list itself."""
+    """What a list of arguments fills, and how many of them are required. ``spreads`` is true if the value of an
+    expression alone may be a list, which would be taken for several arguments."""
 
     names: tuple[str, ...]
     required: int
@@ -250,7 +250,8 @@ class Writer:
         """One argument: itself, unless it is a list that would spread over the arguments, or a mapping."""
         ((_, value),) = arguments
         is_mapping = isinstance(value, LayerValue) and bool(value.arguments)
-        spreads = signature.spreads and may_be_list(value, self.lists)
+        is_list = isinstance(value, tuple | expr.Items) and len(signature.names) > 1
+        spreads = is_list or (signature.spreads and may_be_list(value, self.lists))
         return by_name(arguments) if is_mapping or spreads else data(value)
 
 

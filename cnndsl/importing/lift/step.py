@@ -65,7 +65,8 @@ class Step:
         if isinstance(given, Held):
             what = "parameter" if given.is_parameter else "buffer"
             return Unsaid(f"no layer uses a {what} as `{self.name}` does here", "", Code.CONSTANT)
-        return Unsaid(f"`{self.name}` takes a tensor made by `{short(given.how)}`, from no input", "", Code.CONSTANT)
+        source = "computes from parameters" if _has_parameter(given) else "makes from no input"
+        return Unsaid(f"`{self.name}` takes a tensor that `{short(given.how)}` {source}", "", Code.CONSTANT)
 
     def number(self, given: Any, x: Tensor) -> Any:
         """A number, or several, as values of an argument: formulas over the sizes of ``x``."""
@@ -245,6 +246,15 @@ def short(name: str) -> str:
     if home.endswith("operator"):
         return signs.get(last.removeprefix("i"), signs.get(last, last))
     return f"{ {'torch.nn.functional': 'F', 'torch.Tensor': 'Tensor'}.get(home, home) }.{last}".replace(" ", "")
+
+
+def _has_parameter(given: Any) -> bool:
+    """Whether a tensor is computed from a parameter of a module."""
+    if isinstance(given, Made):
+        return any(map(_has_parameter, (*given.arguments, *given.keywords.values())))
+    if isinstance(given, (tuple, list)):
+        return any(map(_has_parameter, given))
+    return isinstance(given, Held) and given.is_parameter
 
 
 def _kind(given: Any) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step
 from cnndsl.importing.recorded import Held, Tensor
+from cnndsl.layers import LAYERS
 
 #: Layers whose functions take no argument but ``inplace``, by the functions' names.
 PLAIN = {
@@ -25,8 +26,6 @@ def _plain(word: str) -> Rule:
 
 def _in_place(step: Step, word: str, inplace: bool) -> dict[str, Any]:
     """The argument of a layer that has one. ``F.relu_`` and ``x.relu_()`` are in place too."""
-    from cnndsl.layers import LAYERS
-
     told = inplace or (step.operation.target.endswith("_") and not step.operation.target.endswith("__"))
     return {"inplace": told} if "inplace" in LAYERS[word].arguments else {}
 

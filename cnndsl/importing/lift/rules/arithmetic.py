@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from math import frexp
 from typing import Any
 
-from cnndsl.importing.lift.held import channelwise, shifted
+from cnndsl.importing.lift.formulas import value as plain
+from cnndsl.importing.lift.held import affine, channelwise, shifted
 from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step, Unsaid
 from cnndsl.importing.recorded import Held, Made, Number, Tensor
@@ -125,9 +126,9 @@ rule("minimum")(_pairwise("minimum"))
 
 @rule("addcmul")
 def addcmul(step: Step, input: Any, tensor1: Any, tensor2: Any, *, value: float = 1) -> Tensor:
-    from cnndsl.importing.lift.held import affine
-
-    return affine(step, input, tensor1, tensor2) if value == 1 else step.tensor(input)
+    if value != 1:
+        raise Unsaid(f"`{step.name}` with `value` is not a layer")
+    return affine(step, input, tensor1, tensor2)
 
 
 # --- several tensors -----------------------------------------------------------------------------
@@ -152,10 +153,8 @@ def chunk(step: Step, input: Any, chunks: int, dim: int = 0) -> tuple[Tensor, ..
 
 @rule("split", "split_with_sizes")
 def split(step: Step, tensor: Any, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    from cnndsl.importing.lift.formulas import value
-
     x = step.tensor(tensor)
-    dim, sizes = step.dim(dim, x), value(split_size_or_sections)
+    dim, sizes = step.dim(dim, x), plain(split_size_or_sections)
     if not isinstance(sizes, tuple):
         whole, size = x.shape[dim], sizes
         sizes = tuple(min(size, whole - start) for start in range(0, whole, size))
