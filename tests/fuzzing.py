@@ -3,6 +3,7 @@
     python tests/fuzzing.py --seconds 600
 
 Every input ends in a network or in coded diagnostics, and the networks of ``values`` compute what their graphs say.
+The networks of ``import`` come back from their modules.
 What does not is written to ``build/fuzz``.
 """
 
@@ -13,6 +14,7 @@ import copy
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,12 +27,15 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mutants import ARCHS, edits, mutated
+from same_graph import difference
 from spec_grammar import PlainDumper, spec
 from values import assert_values
 
+from cnndsl.diagnostics import Code, ModuleError
 from cnndsl.emit.source import source
 from cnndsl.emit.table import Table
-from cnndsl.network import compile_spec, load
+from cnndsl.importing.api import from_module
+from cnndsl.network import compile_spec, load, loads
 
 SEEDS = [*sorted(ARCHS.glob("*.yaml")), *sorted((Path(__file__).parent / "cases" / "err").glob("*.yaml"))]
 #: Parameters and multiply-accumulates of a network that is run.
@@ -148,8 +153,33 @@ def outcome_run(data: bytes, folder: Path) -> str:
     return code
 
 
+def outcome_back(data: bytes, folder: Path) -> str:
+    """The same of a spec whose module is imported again: as a spec with the same graph, or refused with a code, which
+    is returned."""
+    code = outcome(data, folder)
+    if code != "ok":
+        return code
+    net = load(folder / "net.yaml")
+    inputs = {name: tuple(tensor.shape.sample) for name, tensor in net.graph.inputs.items()}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            text = from_module(net.module(), inputs, prove=False)
+    except ModuleError as error:
+        codes = sorted({item.code for item in error.diagnostics}, key=lambda code: code.id)
+        assert Code.UNFINISHED not in codes, error
+        return f"refused {codes[0].id}"
+    differing = difference(net, loads(text))
+    assert not differing, differing
+    return code
+
+
 #: What makes inputs, with what comes of them.
-KINDS = {**{name: (fuzzer, outcome) for name, fuzzer in FUZZERS.items()}, "values": (whole_grammar, outcome_run)}
+KINDS = {
+    **{name: (fuzzer, outcome) for name, fuzzer in FUZZERS.items()},
+    "values": (whole_grammar, outcome_run),
+    "import": (whole_grammar, outcome_back),
+}
 
 
 def main() -> None:

@@ -6,7 +6,6 @@ identities, how a sum or a concatenation of several is put in brackets.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from functools import reduce
 from typing import Any
@@ -28,21 +27,16 @@ class Reader:
     def number(self, key: Any) -> int:
         return self.numbers.setdefault(key, len(self.numbers))
 
-    def read(self, net: cnndsl.Network) -> tuple[Counter[Any], list[int]]:
-        """All computations of a network with their counts, and its outputs in order."""
+    def read(self, net: cnndsl.Network) -> tuple[set[int], list[int]]:
+        """The computations of a network, and its outputs in order."""
         graph = net.graph
         known: dict[Tensor, int] = {
             tensor: self.number(("input", name, tuple(tensor.shape.sample))) for name, tensor in graph.inputs.items()
         }
-        found: Counter[Any] = Counter()
         for operation in graph.root.everything:
             if isinstance(operation, (Apply, Merge, Split)):
-                results = self.results(operation, [known[tensor] for tensor in operation.inputs])
-                known.update(zip(operation.outputs, results))
-                found.update(set(results) - {known[tensor] for tensor in operation.inputs})
-        for module in graph.root.modules:
-            assert all(tensor in known for tensor in module.outputs), module.path
-        return found, [known[tensor] for tensor in graph.outputs.values()]
+                known.update(zip(operation.outputs, self.results(operation, [known[one] for one in operation.inputs])))
+        return {*known.values()}, [known[tensor] for tensor in graph.outputs.values()]
 
     def results(self, operation: Operation, inputs: list[int]) -> list[int]:
         match operation:
@@ -55,7 +49,8 @@ class Reader:
                 return [self.number((kind, arguments(operation), path, *inputs))]
             case Split(sizes=sizes):
                 return [self.number(("part", sizes, place, *inputs)) for place in range(len(sizes))]
-            case Merge(kind="concat", dim=dim):
+            case Merge(kind="concat"):
+                dim = operation.dim % len(operation.output.shape)
                 parts = [part for one in inputs for part in self.parts(one, dim)]
                 made = self.number(("concat", dim, *parts))
                 self.concats[made] = (dim, *parts)
@@ -92,10 +87,11 @@ def spread(value: Any) -> str:
 
 
 def difference(left: cnndsl.Network, right: cnndsl.Network) -> list[Any]:
-    """The first computation that only one of two networks has, of each; empty if they are the same graph."""
+    """The first computation that only one of two networks has, of each; empty if their outputs are the same. What no
+    output needs does not count."""
     reader = Reader()
     (mine, ours), (other, theirs) = reader.read(left), reader.read(right)
     keys = {number: key for key, number in reader.numbers.items()}
     sides = {"left": mine - other, "right": other - mine}
     first = [(side, keys[min(found)]) for side, found in sides.items() if found]  # the others take what it gives
-    return first or ([] if ours == theirs else [("outputs", ours, theirs)])
+    return [] if ours == theirs else first or [("outputs", ours, theirs)]
