@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import inspect
 import sys
 import tempfile
 import time
@@ -160,11 +161,13 @@ def outcome_back(data: bytes, folder: Path) -> str:
     if code != "ok":
         return code
     net = load(folder / "net.yaml")
-    inputs = {name: tuple(tensor.shape.sample) for name, tensor in net.graph.inputs.items()}
+    module = net.module()
+    names = inspect.signature(module.forward).parameters  # an input that is called `self` has another name there
+    inputs = {name: tuple(tensor.shape.sample) for name, tensor in zip(names, net.graph.inputs.values())}
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            text = from_module(net.module(), inputs, prove=False)
+            text = from_module(module, inputs, prove=False)
     except ModuleError as error:
         codes = sorted({item.code for item in error.diagnostics}, key=lambda code: code.id)
         assert Code.UNFINISHED not in codes, error

@@ -12,6 +12,7 @@ from typing import Any
 
 import cnndsl
 from cnndsl.graph.graph import Apply, Merge, Operation, Split, Tensor
+from cnndsl.layers.dropout import Dropout
 
 #: Merges that give the same for operands in another order.
 COMMUTATIVE = ("add", "multiply", "maximum", "minimum")
@@ -31,7 +32,8 @@ class Reader:
         """The computations of a network, and its outputs in order."""
         graph = net.graph
         known: dict[Tensor, int] = {
-            tensor: self.number(("input", name, tuple(tensor.shape.sample))) for name, tensor in graph.inputs.items()
+            tensor: self.number(("input", place, tuple(tensor.shape.sample)))
+            for place, tensor in enumerate(graph.inputs.values())
         }
         for operation in graph.root.everything:
             if isinstance(operation, (Apply, Merge, Split)):
@@ -40,7 +42,7 @@ class Reader:
 
     def results(self, operation: Operation, inputs: list[int]) -> list[int]:
         match operation:
-            case Apply(kind="Identity"):
+            case Apply(kind="Identity") | Apply(kind="Dropout", layer=Dropout(p=0.0)):
                 return inputs[:1]
             case Apply(kind="Flatten" | "Unflatten" | "Reshape", bound=bound):
                 return [self.number(("reshape", tuple(bound.output), *inputs))]
@@ -52,6 +54,8 @@ class Reader:
             case Merge(kind="concat"):
                 dim = operation.dim % len(operation.output.shape)
                 parts = [part for one in inputs for part in self.parts(one, dim)]
+                if len(parts) == 1:
+                    return parts
                 made = self.number(("concat", dim, *parts))
                 self.concats[made] = (dim, *parts)
                 return [made]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -52,8 +53,5 @@ network:
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("seed", range(30))
-def test_random_networks_come_back(seed: int, tmp_path: object) -> None:
-    from pathlib import Path
-
-    assert isinstance(tmp_path, Path)
+def test_random_networks_come_back(seed: int, tmp_path: Path) -> None:
     outcome_back(whole_grammar(Random(f"back {seed}")), tmp_path)
