@@ -6,13 +6,13 @@ identities, how a sum or a concatenation of several is put in brackets.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from functools import reduce
 from typing import Any
 
 import cnndsl
 from cnndsl.graph.graph import Apply, Merge, Operation, Split, Tensor
+from cnndsl.layers.dropout import Dropout
 
 #: Merges that give the same for operands in another order.
 COMMUTATIVE = ("add", "multiply", "maximum", "minimum")
@@ -28,25 +28,21 @@ class Reader:
     def number(self, key: Any) -> int:
         return self.numbers.setdefault(key, len(self.numbers))
 
-    def read(self, net: cnndsl.Network) -> tuple[Counter[Any], list[int]]:
-        """All computations of a network with their counts, and its outputs in order."""
+    def read(self, net: cnndsl.Network) -> tuple[set[int], list[int]]:
+        """The computations of a network, and its outputs in order."""
         graph = net.graph
         known: dict[Tensor, int] = {
-            tensor: self.number(("input", name, tuple(tensor.shape.sample))) for name, tensor in graph.inputs.items()
+            tensor: self.number(("input", place, tuple(tensor.shape.sample)))
+            for place, tensor in enumerate(graph.inputs.values())
         }
-        found: Counter[Any] = Counter()
         for operation in graph.root.everything:
             if isinstance(operation, (Apply, Merge, Split)):
-                results = self.results(operation, [known[tensor] for tensor in operation.inputs])
-                known.update(zip(operation.outputs, results))
-                found.update(set(results) - {known[tensor] for tensor in operation.inputs})
-        for module in graph.root.modules:
-            assert all(tensor in known for tensor in module.outputs), module.path
-        return found, [known[tensor] for tensor in graph.outputs.values()]
+                known.update(zip(operation.outputs, self.results(operation, [known[one] for one in operation.inputs])))
+        return {*known.values()}, [known[tensor] for tensor in graph.outputs.values()]
 
     def results(self, operation: Operation, inputs: list[int]) -> list[int]:
         match operation:
-            case Apply(kind="Identity"):
+            case Apply(kind="Identity") | Apply(kind="Dropout", layer=Dropout(p=0.0)):
                 return inputs[:1]
             case Apply(kind="Flatten" | "Unflatten" | "Reshape", bound=bound):
                 return [self.number(("reshape", tuple(bound.output), *inputs))]
@@ -55,8 +51,11 @@ class Reader:
                 return [self.number((kind, arguments(operation), path, *inputs))]
             case Split(sizes=sizes):
                 return [self.number(("part", sizes, place, *inputs)) for place in range(len(sizes))]
-            case Merge(kind="concat", dim=dim):
+            case Merge(kind="concat"):
+                dim = operation.dim % len(operation.output.shape)
                 parts = [part for one in inputs for part in self.parts(one, dim)]
+                if len(parts) == 1:
+                    return parts
                 made = self.number(("concat", dim, *parts))
                 self.concats[made] = (dim, *parts)
                 return [made]
@@ -74,8 +73,8 @@ class Reader:
 
 
 def arguments(operation: Apply) -> tuple[Any, ...]:
-    """A layer's arguments as torch understands them."""
-    given = {name: value for name, value in operation.layer.values.items() if name not in ("inplace", "like")}
+    """A layer's arguments as torch understands them, without how its weights start."""
+    given = {name: value for name, value in operation.layer.values.items() if name not in ("inplace", "like", "init")}
     if given.get("stride", 0) is None:
         given["stride"] = given["kernel_size"]
     if operation.kind == "Slice":
@@ -92,10 +91,11 @@ def spread(value: Any) -> str:
 
 
 def difference(left: cnndsl.Network, right: cnndsl.Network) -> list[Any]:
-    """The first computation that only one of two networks has, of each; empty if they are the same graph."""
+    """The first computation that only one of two networks has, of each; empty if their outputs are the same. What no
+    output needs does not count."""
     reader = Reader()
     (mine, ours), (other, theirs) = reader.read(left), reader.read(right)
     keys = {number: key for key, number in reader.numbers.items()}
     sides = {"left": mine - other, "right": other - mine}
     first = [(side, keys[min(found)]) for side, found in sides.items() if found]  # the others take what it gives
-    return first or ([] if ours == theirs else [("outputs", ours, theirs)])
+    return [] if ours == theirs else first or [("outputs", ours, theirs)]
