@@ -449,10 +449,10 @@ class Shared(nn.Module):
         return self.act(self.conv(self.act(self.conv(x))))
 
 
-def test_a_layer_that_runs_twice_is_reused_if_it_has_parameters() -> None:
+def test_a_layer_that_runs_twice_is_reused() -> None:
     found = compare(Shared(), IMAGE)
     nodes = [(node.word, node.name, node.reuse) for node in found.root.nodes]
-    assert nodes == [("Conv2d", "conv", False), ("ReLU", "", False), ("Conv2d", "conv", True), ("ReLU", "", False)]
+    assert nodes == [("Conv2d", "conv", False), ("ReLU", "act", False), ("Conv2d", "conv", True), ("ReLU", "act", True)]
 
 
 @pytest.mark.filterwarnings("ignore")
