@@ -70,6 +70,7 @@ REFUSED: dict[str, Refusal] = {
     "Norm": Refusal(_image(2), {"dim": (2, -2)}, "dim", "twice"),
     "Add": Refusal(_image(2), {}, None, "needs `other`"),
     "Multiply": Refusal(_image(2), {"other": True}, "other", "expects a number"),
+    "Pow": Refusal(_image(2), {}, None, "needs `exponent`"),
     "Affine": Refusal(_image(2), {"num_features": 3}, "num_features", "makes it 4"),
     # upsampling
     "Upsample": Refusal(_image(1), {"scale_factor": 2, "mode": "bilinear"}, "mode", "works on 4 dimensions"),

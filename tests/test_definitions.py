@@ -16,7 +16,7 @@ import cnndsl
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.layers.definitions import definition
 from cnndsl.layers.definitions.activation import Abs
-from cnndsl.layers.definitions.arithmetic import Add, Multiply
+from cnndsl.layers.definitions.arithmetic import Add, Multiply, Pow
 from cnndsl.layers.definitions.linear import Affine, Scale
 from cnndsl.layers.definitions.norm import LayerNorm2d
 from cnndsl.layers.definitions.padding import CenterCrop
@@ -51,6 +51,8 @@ CASES = [
     Case(Abs(), torch.abs),
     Case(Add(0.5), lambda x: torch.add(x, 0.5)),
     Case(Multiply(0.5), lambda x: torch.mul(x, 0.5)),
+    Case(Pow(2), torch.square),
+    Case(Pow(0.5), torch.sqrt),
     Case(Scale(4, 2), lambda x, weight: torch.einsum("nchw,c->nchw", x, weight.flatten())),
     Case(Scale(4, 1), lambda x, weight: torch.einsum("ncl,c->ncl", x, weight.flatten()), (SIGNALS,)),
     Case(Affine(4), affine),
@@ -92,7 +94,7 @@ def test_it_computes_what_torch_computes(case: Case, convert: Callable[[nn.Modul
     for parameter in case.module.parameters():
         nn.init.normal_(parameter)
     wanted = case.function(*inputs, *case.module.parameters())
-    torch.testing.assert_close(convert(case.module)(*inputs), wanted)
+    torch.testing.assert_close(convert(case.module)(*inputs), wanted, equal_nan=True)
 
 
 def test_every_class_has_a_case() -> None:

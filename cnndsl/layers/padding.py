@@ -227,18 +227,21 @@ class CenterCrop(Layer):
     like = argument(EARLIER | NULL, None, keyword=True)
 
     def result(self, x: Shape, *read: Shape) -> Shape:
-        if (self.size is None) == (self.like is None):
-            raise Refused("`CenterCrop` needs either `size` or `like`", "size", "`like: NAME` takes a tensor's size")
         if not read:
             return self.output(x)
         (like,) = read
+        if self.size is not None:
+            raise Refused("`like` gives the size, so there is no `size`", "size", "keep one of the two")
         if like.rank != x.rank:
             raise Refused(f"the input {x} cannot get the size of {like}: it has other axes", "like")
         return x.with_spatial(like.spatial)
 
     def output(self, x: Shape) -> Shape:
+        if self.size is None:
+            raise Refused("`CenterCrop` needs `size` or `like`", "size", "`like: NAME` takes the size of a tensor")
         axes = len(x.spatial)
-        size = self.size if isinstance(self.size, tuple) else (self.size or 1,) * axes
+        size = self.size if isinstance(self.size, tuple) else (self.size,)
+        size = size * axes if len(size) == 1 else size
         if len(size) != axes:
             raise Refused(f"{len(size)} numbers do not match the {axes} spatial axes of {x}", "size")
         return x.with_spatial(size)
@@ -255,4 +258,5 @@ class CenterCrop(Layer):
     def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
         if self.size is None:
             return {dim: f"like.{size_name(dim, x.rank)}" for dim in range(2, x.rank)}
-        return {dim: f"size[{dim - 2}]" if isinstance(self.size, tuple) else "size" for dim in range(2, x.rank)}
+        each = isinstance(self.size, tuple) and len(self.size) > 1
+        return {dim: f"size[{dim - 2}]" if each else f"{self.size}".strip("(,)") for dim in range(2, x.rank)}

@@ -28,5 +28,6 @@ class Slice(nn.Module):
         self.step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        part = x.transpose(0, self.dim)[self.start : self.stop : self.step]
-        return part.transpose(0, self.dim)
+        stop = x.shape[self.dim] if self.stop is None else self.stop
+        part = x.narrow(self.dim, self.start, stop - self.start)
+        return part.transpose(0, self.dim)[:: self.step].transpose(0, self.dim)
