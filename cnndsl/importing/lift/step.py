@@ -132,7 +132,7 @@ class Step:
     def value_of(self, held: Held) -> torch.Tensor:
         """A parameter or buffer itself."""
         found: torch.Tensor = operator.attrgetter(held.path)(self.module)
-        return found
+        return found.detach()
 
     def _start(self, held: Held) -> float | None:
         """The value of a parameter all of whose values are equal, as they are before it is trained."""
