@@ -3,14 +3,18 @@ block, and compares what runs."""
 
 from __future__ import annotations
 
+from collections import namedtuple
 from collections.abc import Iterator, Sequence
+from dataclasses import make_dataclass
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 import cnndsl
+from cnndsl.emit.source.expr import Call as Applied
 from cnndsl.emit.source.expr import Lit, Op, Ref, text
 from cnndsl.graph import graph
 from cnndsl.importing.alike import ABSENT, alike, filled
@@ -32,6 +36,7 @@ from cnndsl.importing.tree import (
     Spec,
     Step,
     Steps,
+    Template,
     When,
     bare,
     walk,
@@ -294,15 +299,61 @@ def test_equal_values_are_one_parameter_and_names_tell_what_they_are() -> None:
     check(uses, found)
 
 
-def test_the_arguments_of_init_give_names() -> None:
-    """A field of an object counts, ``features`` of a configuration; an argument that has other values does not."""
-    config = type("Config", (), {})
-    uses = []
-    for out in (5, 7, 30):
-        settings = config()
-        settings.width = out
-        uses.append(chain(16, conv(16, out), arguments={"channels": 16, "config": settings}))
+class _Settings:
+    def __init__(self, width: int) -> None:
+        self.width = width
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        _Settings,
+        namedtuple("_Settings", "width"),
+        make_dataclass("_Settings", ["width"], slots=True),
+        lambda width: {"width": width},
+    ],
+)
+def test_the_arguments_of_init_give_names(config: Any) -> None:
+    """A field of an object counts, ``width`` of a configuration; an argument that has other values does not."""
+    uses = [chain(16, conv(16, out), arguments={"channels": 16, "config": config(out)}) for out in (5, 7, 30)]
     assert parameters_of(made("Chain", uses, ())) == ["width"]
+
+
+def test_a_flag_of_init_goes_before_a_coincidence() -> None:
+    """The step is there wherever the kernel is not 3 or the channels are those of the input."""
+    rows = [(16, 16, 3, True), (16, 24, 3, False), (16, 40, 5, True), (16, 32, 3, False), (16, 48, 5, True)]
+    for name in ("use_se", ""):
+        uses = []
+        for channels, out, kernel, gate in rows:
+            steps = layer("Conv2d", "", size(channels), out_channels=out, kernel_size=kernel, padding=kernel // 2)
+            gated = [layer("MaxPool2d", "gate", size(out), kernel_size=2)] if gate else []
+            uses.append(chain(channels, steps, *gated, arguments={name: gate, "kernel": kernel} if name else {}))
+        found = made("Chain", uses, ())
+        assert (name or "gate") in parameters_of(found)
+        check(uses, found)
+
+
+def test_values_follow_only_from_what_has_to_do_with_them() -> None:
+    """The stride is a third of the kernel, and the channels are those of the input times the stride."""
+    uses = []
+    for channels, stride, kernel in ((16, 1, 3), (32, 2, 7), (24, 2, 7), (64, 3, 9)):
+        wide = {"out_channels": channels * stride, "kernel_size": kernel, "stride": stride, "padding": kernel // 2}
+        uses.append(chain(channels, layer("Conv2d", "", size(channels), **wide)))
+    found = made("Chain", uses, ())
+    assert {"channels", "stride", "kernel_size"} == {*parameters_of(found)}
+    check(uses, found)
+
+
+def test_widths_are_called_after_the_part_they_are_for() -> None:
+    rows = [(8, 5, 9), (12, 7, 24), (16, 3, 30)]
+    uses = []
+    for first, inner, last in rows:
+        deep = Sequential((conv(16, inner), conv(inner, last)), "right", size(16))
+        one = Sequential((conv(16, first),), "left", size(16))
+        uses.append(chain(16, Branch((Arm((one,)), Arm((deep,))), given=size(16))))
+    found = made("Chain", uses, ())
+    assert parameters_of(found) == ["left_channels", "right_inner", "right_channels"]
+    check(uses, found)
 
 
 def test_true_is_not_one() -> None:
@@ -341,6 +392,24 @@ def test_rounds_are_a_parameter() -> None:
     found = made("Chain", uses, ())
     assert [call[1] for call in found.calls] == [(("depth", times),) for times in (2, 5, 3, 1)]
     check(uses, found)
+
+
+def test_the_end_of_a_range_is_a_number_of_rounds() -> None:
+    one = layer("Conv2d", "", size(16), out_channels=16, kernel_size=3, padding=1)
+    named = replace(one, name=Template(("conv", Ref("i"))))
+    uses = [
+        chain(16, Repeat((named,), None, ("i",), Applied(Ref("range"), (Lit(1), Lit(times + 1)))))
+        for times in (2, 5, 3)
+    ]
+    found = made("Chain", uses, ())
+    assert [call[1] for call in found.calls] == [(("depth", times),) for times in (2, 5, 3)]
+    check(uses, found)
+
+
+def test_a_parameter_takes_no_name_that_the_steps_mean_something_by() -> None:
+    """``channels`` is a parameter of the document."""
+    uses = [chain(16, conv(16, out), conv(out, Ref("channels"))) for out in (8, 24)]  # type: ignore[arg-type]
+    assert parameters_of(made("Chain", uses, ())) == ["channels2"]
 
 
 def test_what_optional_steps_have_in_common_is_the_parameter_of_the_others() -> None:
@@ -405,7 +474,12 @@ def test_names_of_blocks(kind: str, name: str) -> None:
 
 
 def formula(wanted: Sequence[Any], **known: tuple[Any, ...]) -> str | None:
-    found = simplest(wanted, [Known(Ref(name), values) for name, values in known.items()])
+    """``s`` is a stride, ``size`` the number of channels of a tensor."""
+    roles = {"s": "stride"}
+    found = simplest(
+        wanted,
+        [Known(Ref(name), values, 0, roles.get(name, ""), name == "size") for name, values in known.items()],
+    )
     return None if found is None else text(found.expr)
 
 
@@ -427,11 +501,28 @@ def formula(wanted: Sequence[Any], **known: tuple[Any, ...]) -> str | None:
         ((True, False, False), {"s": (2, 1, 1)}, "s != 1"),
         ((False, True, True), {"act": (None, 3, 4)}, "act is not None"),
         ((True, False, True), {"flag": (True, False, True)}, "flag"),
-        ((False, True, False, True), {"a": (8, 8, 16, 16), "b": (8, 9, 16, 32)}, "a != b"),
+        ((False, True, False, True), {"a": (8, 8, 16, 16), "size": (8, 9, 16, 32)}, "a != size"),
+        ((False, True, False, True), {"a": (8, 8, 16, 16), "b": (8, 9, 16, 32)}, None),  # none of a tensor
+        ((True, False, True), {"k": (3, 5, 3)}, None),
         (
             (True, True, False, False, False),
-            {"s": (1, 1, 1, 2, 2), "a": (8, 16, 8, 8, 16), "b": (8, 16, 16, 8, 16)},
-            "s == 1 and a == b",
+            {"s": (1, 1, 1, 2, 2), "a": (8, 16, 8, 8, 16), "size": (8, 16, 16, 8, 16)},
+            "s == 1 and a == size",
+        ),
+        (
+            (True, True, False, True, False),
+            {"s": (2, 2, 1, 1, 1), "a": (8, 16, 8, 8, 8), "size": (8, 8, 8, 16, 8)},
+            "s != 1 or a != size",
+        ),
+        (
+            (True, True, True, False, False),
+            {"s": (1, 1, 2, 2, 2), "a": (8, 16, 8, 8, 16), "size": (8, 8, 8, 16, 8)},
+            None,  # `s == 1 or a == size` is not what people write
+        ),
+        (
+            (True, True, False, False, False),
+            {"k": (1, 1, 1, 2, 2), "a": (8, 16, 8, 8, 16), "size": (8, 16, 16, 8, 16)},
+            None,  # a kernel and a number of channels have nothing to do with each other
         ),
     ],
 )

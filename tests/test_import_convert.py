@@ -143,3 +143,12 @@ def test_a_class_that_contains_itself_is_a_block_for_each_depth() -> None:
 def test_the_name_is_that_of_the_class(kind: str, name: str) -> None:
     made = type(kind, (Head,), {})
     assert spec_of(made())[0].name == name
+
+
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
+def test_a_module_that_is_called_twice_stays_one(name: str) -> None:
+    """``self.relu`` of a ResNet: the spec that comes back has the modules of the one that the network was built of."""
+    net = cnndsl.load(f"zoo:{name}")
+    text = cnndsl.from_module(net.module(), (3, 224, 224), name=name, prove=False)
+    assert "- reuse: relu" in text
+    assert not cnndsl.diff(net, cnndsl.loads(text)).changes

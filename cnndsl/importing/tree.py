@@ -12,6 +12,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
+from cnndsl.emit.source.expr import free_names
 from cnndsl.record import Record
 
 #: Arguments by name, in torch's order.
@@ -192,6 +193,35 @@ def _bare(step: Step) -> Step:
     made = inside(step, bare)
     made = replace(made, given=()) if hasattr(made, "given") else made
     return replace(made, module="") if isinstance(made, Call) else made
+
+
+def names_in(steps: Steps) -> frozenset[str]:
+    """The names that values in steps have, and those that are bound there."""
+    found: set[str] = set()
+
+    def collect(value: Any) -> Any:
+        found.update(_free(value))
+        return value
+
+    for step in walk(steps):
+        with_values(step, collect, lambda inner: inner)
+        for one in (step, *getattr(step, "arms", ())):
+            found.update(getattr(one, "names", ()))
+        if isinstance(step, Let):
+            found.update(name for name, _ in step.values)
+    return frozenset(found)
+
+
+def _free(value: Any) -> Iterator[str]:
+    if isinstance(value, tuple):
+        for item in value:
+            yield from _free(item)
+    elif isinstance(value, Template):
+        yield from _free(value.parts)
+    elif isinstance(value, LayerValue):
+        yield from _free(tuple(one for _, one in value.arguments))
+    elif isinstance(value, Record):
+        yield from free_names(value)  # type: ignore[arg-type]
 
 
 class Parameter(Record, frozen=True):

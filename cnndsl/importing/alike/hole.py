@@ -24,9 +24,9 @@ class Hole(Record, frozen=True):
 
     ``role`` is "argument", "word" (the layer itself), "name", "tensor" (a name that ``from`` fetches), "number" (one in
     such a name), "when" (whether there is a step), "times", "over" (what a loop runs over), "shortcut", or the field of
-    a step. ``word`` is the layer
-    or block, ``argument`` its argument, ``step`` the name of the step, and ``given`` what enters it in each tree, () if
-    it does not have it.
+    a step. ``word`` is the layer or block, ``argument`` its argument, ``step`` the name of the step, and ``given`` what
+    enters it in each tree, () if it does not have it. ``around`` is the name of the outermost ``sequential`` around, or
+    else of the block's call.
     """
 
     variable: Ref
@@ -36,6 +36,7 @@ class Hole(Record, frozen=True):
     argument: str = ""
     step: str = ""
     given: tuple[tuple[int, ...], ...] = ()
+    around: str = ""
 
     @property
     def is_constant(self) -> bool:

@@ -47,6 +47,7 @@ from cnndsl.importing.tree import (
     Template,
     When,
 )
+from cnndsl.layers import LAYERS
 from cnndsl.record import Record
 
 
@@ -75,13 +76,15 @@ class _Walk:
         self.count, self.defaults = count, defaults
         self.columns = Columns(lenient)
         self.holes: list[Hole] = []
+        self.around = ""
 
     # --- values ----------------------------------------------------------------------------------
 
     def hole(self, values: Sequence[Any], place: _Place, role: str, argument: str = "") -> Ref:
         variable = hidden("hole", len(self.holes))
         word, step = place.word, place.step
-        self.holes.append(Hole(variable, tuple(values), role, word, argument, step, place.given))
+        around = self.around or (step if word and word not in LAYERS else "")
+        self.holes.append(Hole(variable, tuple(values), role, word, argument, step, place.given, around))
         return variable
 
     def value(self, values: Sequence[Any], place: _Place, role: str, argument: str = "") -> Any:
@@ -243,7 +246,10 @@ class _Walk:
         return self.steps([None if step is None else step.steps for step in column])
 
     def of_sequential(self, column: Column, place: _Place) -> Sequential:
-        return Sequential(self.inside(column), **self.fields(column, place, "name"))
+        before, self.around = self.around, self.around or place.step
+        steps = self.inside(column)
+        self.around = before
+        return Sequential(steps, **self.fields(column, place, "name"))
 
     def of_residual(self, column: Column, place: _Place) -> Residual:
         steps, names = self.inside(column), self.fields(column, place, "name")

@@ -8,30 +8,32 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
-from itertools import combinations, permutations
+from itertools import permutations, product
 from typing import Any, TypeAlias
 
 from cnndsl.emit.source.expr import Call, Expr, Index, Lit, Op, Ref, weight
 from cnndsl.importing.alike import ABSENT
+from cnndsl.importing.blocks.roles import STRIDE, WIDE
 from cnndsl.record import Record
 from cnndsl.spec.functions import divisible
 
 #: The largest factor or divisor of a formula, and its largest denominator.
 _LARGEST, _DENOMINATOR = 64, 8
-#: The least largest number of channels: kernels and strides are smaller.
-_WIDE = 12
 #: Factors and divisors that people write; others are less likely.
 _USUAL = (1, 2, 3, 4, 6, 8, 16, 32)
 
 
 class Known(Record, frozen=True):
-    """A variable with its value in each use, ABSENT if it has none there. ``cost`` is added to that of a formula.
-    ``second`` ones are on the right side of a comparison."""
+    """A variable with its value in each use, ABSENT if it has none there. ``cost`` is added to that of a formula, and
+    ``role`` says what it is for. Sizes of tensors (``is_size``) are on the right side of a comparison. One that is
+    ``exact`` is in no longer formula."""
 
     expr: Expr
     values: tuple[Any, ...]
     cost: int = 0
-    second: bool = False
+    role: str = ""
+    is_size: bool = False
+    exact: bool = False
 
 
 class Formula(Record, frozen=True):
@@ -67,13 +69,14 @@ def key(value: Any) -> Any:
 
 
 class _Variable(Record, frozen=True):
-    """A variable in the uses that count. ``different`` is how many values it has."""
+    """A variable in the uses that count."""
 
     expr: Expr
     values: tuple[Any, ...]
     cost: int
-    second: bool
-    different: int
+    role: str
+    is_size: bool
+    exact: bool
 
 
 def _variables(known: Iterable[Known], rows: Sequence[int]) -> Iterator[_Variable]:
@@ -81,11 +84,12 @@ def _variables(known: Iterable[Known], rows: Sequence[int]) -> Iterator[_Variabl
     length."""
     for one in known:
         values = tuple(one.values[row] for row in rows)
-        if ABSENT in values or (different := len({*map(key, values)})) < 2:
+        if ABSENT in values or len({*map(key, values)}) < 2:
             continue
-        yield _Variable(one.expr, values, one.cost, one.second, different)
+        yield _Variable(one.expr, values, one.cost, one.role, one.is_size, one.exact)
         if all(isinstance(value, tuple) for value in values) and len({*map(len, values)}) == 1:
-            columns = (Known(Index(one.expr, Lit(at)), column, one.cost) for at, column in enumerate(zip(*values)))
+            items = ((Index(one.expr, Lit(at)), column) for at, column in enumerate(zip(*values)))
+            columns = (Known(expr, column, one.cost, one.role, exact=one.exact) for expr, column in items)
             yield from _variables(columns, range(len(rows)))
 
 
@@ -204,12 +208,12 @@ _OF_TWO = (
 
 def _of_one(wanted: tuple[Any, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
     for form in _OF_ONE:
-        for one in filter(_is_whole_in, variables):
+        for one in filter(_is_operand, variables):
             yield from _solved(form, wanted, one)
 
 
 def _of_two(wanted: tuple[Any, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
-    for pair in permutations(filter(_is_whole_in, variables), 2):
+    for pair in permutations(filter(_is_operand, variables), 2):
         for form in _OF_TWO:
             yield from _solved(form, wanted, *pair)
 
@@ -222,8 +226,8 @@ def _is_number(value: Any) -> bool:
     return type(value) is int or type(value) is float
 
 
-def _is_whole_in(variable: _Variable) -> bool:
-    return all(map(_is_whole, variable.values))
+def _is_operand(variable: _Variable) -> bool:
+    return not variable.exact and all(map(_is_whole, variable.values))
 
 
 def _solved(form: _Form, wanted: Sequence[int], *of: _Variable) -> Iterator[Formula]:
@@ -254,41 +258,38 @@ def _computed(form: _Form, constant: Any, row: Sequence[int]) -> Any:
 
 
 class _Test(Record, frozen=True):
-    """A comparison, and in which uses it holds. ``odd`` if it is with a number that people seldom write."""
+    """A comparison, and in which uses it holds. ``with_number`` if that is what it compares with."""
 
     expr: Expr
     of: tuple[_Variable, ...]
     holds: tuple[bool, ...]
     with_number: bool = False
-    odd: bool = False
 
 
 def _comparisons(wanted: tuple[bool, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
     for test in _tests(variables):
         if test.holds == wanted and _believable(wanted, test):
-            yield _formula(test.expr, test.of, test.odd)
+            yield _formula(test.expr, test.of)
 
 
 def _junctions(wanted: tuple[bool, ...], variables: Sequence[_Variable]) -> Iterator[Formula]:
-    """Two comparisons joined by ``and`` or ``or``."""
+    """``stride != 1 or input.channels != channels`` and ``stride == 1 and input.channels == channels``. Other tests
+    that are joined mean nothing, even if they explain everything."""
     tests = [*_tests(variables)]
-    # The operands of `or` hold only where the result does, and those of `and` wherever it does.
-    below = [test for test in tests if all(b for a, b in zip(test.holds, wanted) if a) and any(test.holds)]
-    above = [test for test in tests if all(a for a, b in zip(test.holds, wanted) if b) and not all(test.holds)]
-    for sign, choices, junction in (("or", below, any), ("and", above, all)):
-        for one, other in combinations(choices, 2):
+    for sign, comparison, junction in (("or", "!=", any), ("and", "==", all)):
+        fitting = [test for test in tests if isinstance(test.expr, Op) and test.expr.sign == comparison]
+        strides = [test for test in fitting if test.with_number and test.of[0].role == STRIDE]
+        widths = [test for test in fitting if len(test.of) == 2]
+        for one, other in product(strides, widths):
             both = tuple(map(junction, zip(one.holds, other.holds)))
             if both == wanted and _believable(wanted, one, other):
-                variables_of = dict.fromkeys((*one.of, *other.of))
-                yield _formula(Op(sign, (one.expr, other.expr)), variables_of, one.odd + other.odd)
+                yield _formula(Op(sign, (one.expr, other.expr)), (*one.of, *other.of))
 
 
 def _believable(wanted: tuple[bool, ...], *tests: _Test) -> bool:
-    """Whether enough different uses support tests. A comparison with a number takes three; it must be one that people
-    write, or the variable must have only two values."""
-    for test in tests:
-        if test.with_number and (len(wanted) < 3 or (test.odd and test.of[0].different > 2)):
-            return False
+    """Whether enough different uses support tests. A comparison with a number takes three."""
+    if len(wanted) < 3 and any(test.with_number for test in tests):
+        return False
     variables = [one for test in tests for one in test.of]
     return len(variables) == 1 or len({*zip(wanted, *(one.values for one in variables))}) > len(tests) + 1
 
@@ -300,31 +301,28 @@ def _tests(variables: Sequence[_Variable]) -> Iterator[_Test]:
             yield _Test(Op("not", (one.expr,)), (one,), tuple(not value for value in one.values))
         else:
             yield from _with_literals(one)
-    numbers = [one for one in variables if _is_width(one)]
-    for pair in combinations(numbers, 2):
-        one, other = sorted(pair, key=lambda each: each.second)
-        equal = tuple(a == b for a, b in zip(one.values, other.values))
-        if len({*equal}) == 2:
-            yield _Test(_op("==", one.expr, other.expr), (one, other), equal)
-            yield _Test(_op("!=", one.expr, other.expr), (one, other), tuple(not e for e in equal))
+    widths = [*filter(_is_width, variables)]
+    for one, size in product(widths, widths):
+        equal = tuple(a == b for a, b in zip(one.values, size.values))
+        if size.is_size and not one.is_size and len({*equal}) == 2:
+            yield _Test(_op("==", one.expr, size.expr), (one, size), equal)
+            yield _Test(_op("!=", one.expr, size.expr), (one, size), tuple(not e for e in equal))
 
 
 def _is_width(variable: _Variable) -> bool:
-    """Whether a variable may be a number of channels. These are compared with each other; that a kernel is as large as
-    a picture has colours means nothing."""
-    return all(map(_is_whole, variable.values)) and max(variable.values) >= _WIDE
+    """Whether a variable may be a number of channels. These are compared with those of the input; that a kernel is as
+    large as a picture has colours means nothing."""
+    return all(map(_is_whole, variable.values)) and max(variable.values) >= WIDE
 
 
 def _with_literals(one: _Variable) -> Iterator[_Test]:
-    """Comparisons with values that the variable has. People write those with 1, 0 and None."""
-    plain = [value for value in one.values if value is None or _is_number(value)]
-    for literal in dict.fromkeys(plain):
+    """Comparisons with 1, 0 and None if the variable has that value."""
+    for literal in (value for value in (1, 0, None) if key(value) in map(key, one.values)):
         equal = tuple(key(value) == key(literal) for value in one.values)
-        odd = literal not in (0, 1, None)
         for holds, sign in ((True, "is" if literal is None else "=="), (False, "is not" if literal is None else "!=")):
             test = _op(sign, one.expr, Lit(literal))
-            yield _Test(test, (one,), tuple(e is holds for e in equal), literal is not None, odd)
-        if literal in (0, 1) and all(map(_is_number, one.values)):
+            yield _Test(test, (one,), tuple(e is holds for e in equal), literal is not None)
+        if literal is not None and all(map(_is_number, one.values)):
             greater = tuple(value > literal for value in one.values)
             yield _Test(_op(">", one.expr, Lit(literal)), (one,), greater, True)
 

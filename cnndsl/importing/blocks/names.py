@@ -11,19 +11,14 @@ from cnndsl.layers import LAYERS
 
 #: What arguments and layers are called as parameters, if that is not their own name.
 _CALLED = {
-    "out_channels": "channels", "out_features": "features", "times": "depth", "over": "rows", "tensor": "source",
-    "activation": "act", "normalization": "norm", "pooling": "pool", "convolution": "conv", "when": "use", "p": "drop",
+    "out_channels": "channels", "inner": "channels", "out_features": "features", "times": "depth", "over": "rows",
+    "tensor": "source", "activation": "act", "normalization": "norm", "pooling": "pool", "convolution": "conv",
+    "when": "use", "p": "drop",
 }  # fmt: skip
-
-
-#: How blocks call their own numbers of channels, which are called after the step that calls the block.
-_WIDTHS = ("inner", "channels")
 
 
 def wanted(hole: Hole) -> str:
     """What a parameter for a hole is called, after what it is."""
-    if hole.role == "argument" and hole.argument in _WIDTHS and hole.step and hole.word not in LAYERS:
-        return f"{identifier(hole.step)}_channels"
     if hole.role == "argument":
         return _CALLED.get(hole.argument, hole.argument)
     if hole.role == "word":

@@ -6,13 +6,15 @@ A slot is explained by a formula over parameters and the sizes of the input if t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import Lit, Ref, free_names, hidden, weight
 from cnndsl.importing.alike import ABSENT, Hole
 from cnndsl.importing.blocks.formulas import Known, simplest
+from cnndsl.importing.blocks.roles import WIDTH, follows, role_of
 from cnndsl.importing.blocks.slots import Slot
 from cnndsl.importing.blocks.use import Column, Use, sizes, varying
 
@@ -43,6 +45,8 @@ class Search(Struct):
     taken: set[str]
     #: The values of each parameter in each use; those that ``__init__`` does not know are hidden.
     parameters: dict[str, Column] = field(default_factory=dict)
+    #: What parameters that ``__init__`` does not know are for.
+    roles: dict[str, str] = field(default_factory=dict)
     #: The arguments of ``__init__`` that may become parameters.
     arguments: dict[str, Column] = field(default_factory=dict)
     #: The slots whose formulas are written once, in a ``let``.
@@ -59,11 +63,12 @@ class Search(Struct):
             slot.expr = Lit(slot.constant)
             return
         new, own = (_NEW_TEST, _OWN_TEST) if slot.is_test else (_NEW, _OWN)
-        others = [Known(Ref(name), values, new) for name, values in self.candidates(slot)]
-        best = simplest(slot.values, [*self.known(slot), *others])
+        others = [self._parameter(name, values, new) for name, values in self.candidates(slot)]
+        best = simplest(slot.values, [*_fitting(slot.role, (*self.known(slot), *others))])
         if best is None or best.cost > own:
             slot.expr = variable = hidden("own", len(self.parameters))
             self.parameters[variable.name] = slot.values
+            self.roles[variable.name] = slot.role
             return
         slot.expr = best.expr
         for name in sorted(free_names(best.expr) & {*self.arguments}):
@@ -91,16 +96,32 @@ class Search(Struct):
         return [(name, self.arguments[name]) for name in sorted(names, key=lambda name: name not in own)]
 
     def known(self, slot: Slot) -> Iterator[Known]:
-        """Sizes of the block's input and of the tensor here, and parameters."""
+        """Parameters, sizes of the block's input, and those of the tensor here. Of formulas that are as simple, one of
+        the first is taken."""
+        yield from (self._parameter(name, values) for name, values in self.parameters.items())
+        yield from (Known(kept(number), one.values, 0, one.role) for number, one in enumerate(self.kept))
         spatial = any(hole.argument in _SPATIAL_ARGUMENTS for hole in slot.holes)
         for size, values in sizes([use.given for use in self.uses], spatial):
             there = all(has(hole, size, values) for hole in slot.holes)
-            yield Known(given(size), values, _extra(size) + (0 if there else _KEPT), second=True)
+            yield _size(given(size), size, values, 0 if there else _KEPT)
         if len({hole.given for hole in slot.holes}) == 1:
             for size, values in sizes(slot.holes[0].given, spatial):
-                yield Known(Ref(size), values, _extra(size), second=True)
-        yield from (Known(Ref(name), values) for name, values in self.parameters.items())
-        yield from (Known(kept(number), one.values) for number, one in enumerate(self.kept))
+                yield _size(Ref(size), size, values)
+
+    def _parameter(self, name: str, values: Column, cost: int = 0) -> Known:
+        return Known(Ref(name), values, cost, self.roles.get(name) or role_of(name, values))
+
+
+def _size(variable: Ref, size: str, values: Column, cost: int = 0) -> Known:
+    is_spatial = size not in ("input.channels", "input.features")
+    return Known(variable, values, cost + _SPATIAL * is_spatial, "size" if is_spatial else WIDTH, is_size=True)
+
+
+def _fitting(role: str, known: Iterable[Known]) -> Iterator[Known]:
+    """The variables from which a value with a role may follow."""
+    for one in known:
+        if how := follows(role, one.role):
+            yield replace(one, exact=how == "equal")
 
 
 def sizes_in(names: frozenset[str]) -> list[str]:
@@ -112,7 +133,3 @@ def has(hole: Hole, size: str, values: Column) -> bool:
     """Whether the tensor at a hole has the size that the block's input has."""
     here = dict(sizes(hole.given)).get(size, ())
     return bool(here) and all(a is ABSENT or a == b for a, b in zip(here, values))
-
-
-def _extra(size: str) -> int:
-    return 0 if size in ("input.channels", "input.features") else _SPATIAL

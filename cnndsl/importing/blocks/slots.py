@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from cnndsl.emit.source.expr import NONE, Expr, Op, Opaque, Ref
-from cnndsl.importing.alike import ABSENT, Hole, alike_values
+from cnndsl.emit.source.expr import NONE, Expr, Lit, Op, Opaque, Ref
+from cnndsl.emit.source.expr import Call as Applied
+from cnndsl.importing.alike import ABSENT, Hole, alike_values, filled
 from cnndsl.importing.blocks.names import wanted
+from cnndsl.importing.blocks.roles import role_of_hole
 from cnndsl.importing.blocks.use import Column
-from cnndsl.importing.tree import Call, LayerValue, Steps, When, with_values
+from cnndsl.importing.tree import Call, LayerValue, Steps, When, walk, with_values
 from cnndsl.layers import LAYERS
 
 #: The layers that a class may take as None.
@@ -36,6 +39,18 @@ class Slot(Struct, eq=False):
         """The one value of all uses that have it, ABSENT if they have several."""
         first, *others = (value for value in self.values if value is not ABSENT)
         return first if all(alike_values(value, first) for value in others) else ABSENT
+
+    @property
+    def role(self) -> str:
+        """What the value is for, "" if that is not a number."""
+        roles = (role_of_hole(hole) for hole in self.holes)
+        return "" if self.is_test else next(filter(None, roles), "")
+
+    @property
+    def around(self) -> str:
+        """The step that all of it belongs to, "" if it belongs to several."""
+        first, *others = {hole.around for hole in self.holes}
+        return "" if others else first
 
     @property
     def wanted(self) -> str:
@@ -73,6 +88,38 @@ def _agree(slot: Slot, hole: Hole) -> bool:
     return full or any(not alike_values(a, both[0][0]) for a, _ in both)
 
 
+# --- how often loops run -------------------------------------------------------------------------
+
+
+def with_counts(steps: Steps, holes: Sequence[Hole]) -> tuple[Steps, tuple[Hole, ...]]:
+    """The steps in which holes at the end of a ``range`` say how many rounds there are: ``range(1, depth + 1)``."""
+    found: dict[str, Expr] = {}
+    counts: dict[str, Hole] = {}
+    known = {hole.variable.name: hole for hole in holes}
+    for step in walk(steps):
+        start, end = _ends(getattr(step, "over", None))
+        if end in known:
+            hole = known[end]
+            counts[end] = replace(hole, values=tuple(_less(value, start) for value in hole.values), role="times")
+            if start:
+                found[end] = Op("+", (hole.variable, Lit(start)))
+    return filled(steps, found), tuple(counts.get(hole.variable.name, hole) for hole in holes)
+
+
+def _ends(over: Any) -> tuple[int, str]:
+    """The beginning of a range, and the variable at its end, "" if it has none."""
+    match over:
+        case Applied(Ref("range"), (Ref(end),)):
+            return 0, end
+        case Applied(Ref("range"), (Lit(int(start)), Ref(end))):
+            return start, end
+    return 0, ""
+
+
+def _less(value: Any, number: int) -> Any:
+    return value if value is ABSENT else value - number
+
+
 # --- layers that some uses lack ------------------------------------------------------------------
 
 
@@ -97,7 +144,7 @@ def _optional(step: Any, slots: list[Slot]) -> Any:
         return When(Op("is not", (call.word, NONE)), step.steps, (), step.given)
     if isinstance(call.word, str) and _is_optional(call.word) and len(test.holes) == 1:
         (hole,) = test.holes
-        test.holes = [Hole(hole.variable, hole.values, "word", call.word, "", hole.step, hole.given)]
+        test.holes = [replace(hole, role="word", word=call.word, argument="")]
         test.values = tuple(LayerValue(call.word) if there is True else None for there in test.values)
         call = Call(hole.variable, call.arguments, call.name, call.inputs, call.options, call.given, call.module)
         return When(Op("is not", (hole.variable, NONE)), (call,), (), step.given)

@@ -12,15 +12,15 @@ from msgspec.structs import replace
 from cnndsl.emit.source.expr import Expr, Lit, Ref, free_names, substitute
 from cnndsl.importing.alike import ABSENT, Alike, Hole, alike_values, filled, of_layers
 from cnndsl.importing.blocks.formulas import key
-from cnndsl.importing.blocks.names import free
+from cnndsl.importing.blocks.names import free, identifier
 from cnndsl.importing.blocks.search import Search, given, has, kept, sizes_in
-from cnndsl.importing.blocks.slots import Slot, slots_of, with_optional_layers
+from cnndsl.importing.blocks.slots import Slot, slots_of, with_counts, with_optional_layers
 from cnndsl.importing.blocks.use import Column, Use, plain
-from cnndsl.importing.tree import Arguments, Block, LayerValue, Let, Parameter, Steps, walk
+from cnndsl.importing.tree import Arguments, Block, LayerValue, Let, Parameter, Steps, names_in
 from cnndsl.record import Record
 
-#: Arguments that say how wide a layer is: what most uses give is no default.
-_WIDTHS = ("out_channels", "out_features")
+#: How arguments end that say how wide a layer is: what most uses give is no default.
+_WIDTHS = ("channels", "features", "inner")
 #: What sizes of the input are called in a ``let``.
 _SIZES = {"input.channels": "width", "input.features": "width"}
 
@@ -36,9 +36,10 @@ def explained(found: Alike, uses: Sequence[Use]) -> Explained:
     """The block of uses whose trees are ``found``, without a name yet, and how each use calls it."""
     rows = _rows(found.holes, uses)
     firsts = [*dict.fromkeys(rows)]
-    slots = slots_of([_of_rows(hole, firsts) for hole in found.holes])
-    steps = with_optional_layers(found.steps, slots)
-    search = Search([uses[row] for row in firsts], slots, {name for step in walk(steps) for name in _bound(step)})
+    steps, holes = with_counts(found.steps, [_of_rows(hole, firsts) for hole in found.holes])
+    slots = slots_of(holes)
+    steps = with_optional_layers(steps, slots)
+    search = Search([uses[row] for row in firsts], slots, {*names_in(steps)})
     search.run()
     spelling = _Spelling(search, [rows.count(row) for row in firsts])
     steps = spelling.spelled(steps)
@@ -66,11 +67,6 @@ def _rows(holes: Sequence[Hole], uses: Sequence[Use]) -> list[int]:
 def _of_rows(hole: Hole, rows: Sequence[int]) -> Hole:
     given = tuple(hole.given[row] for row in rows) if hole.given else ()
     return replace(hole, values=tuple(hole.values[row] for row in rows), given=given)
-
-
-def _bound(step: Any) -> tuple[str, ...]:
-    """The names that a step binds."""
-    return tuple(name for name, _ in step.values) if isinstance(step, Let) else getattr(step, "names", ())
 
 
 def _call(parameters: Sequence[Parameter], values: Mapping[str, Column], row: int) -> Arguments:
@@ -141,11 +137,13 @@ class _Spelling(Struct):
             self._put(variable, slot.expr)
 
     def _names(self, slots: Sequence[Slot]) -> dict[int, str]:
-        """A name for each slot, by its identity; ``channels`` is that of the last layer."""
-        outer = [slot for slot in self.search.slots if slot.wanted == "channels"][-1:]
+        """A name for each slot, by its identity, that no other has; a ``let`` has none that a step has."""
         taken, names = {*self.search.parameters, *self.search.taken, *self.lets}, dict[int, str]()
+        widths = _names_of_widths(self.search.slots)
         for slot in slots:
-            names[id(slot)] = free("inner" if slot.wanted == "channels" and slot not in outer else slot.wanted, taken)
+            wanted = widths.get(id(slot), slot.wanted)
+            wanted = f"use_{wanted}" if slot.is_test and not _is_own(slot.expr) and wanted != "keeps" else wanted
+            names[id(slot)] = free(wanted, taken)
             taken.add(names[id(slot)])
         return names
 
@@ -212,7 +210,22 @@ class _Spelling(Struct):
         own = [hole for slot in self.search.slots if slot.expr == Ref(name) for hole in slot.holes]
         defaults = [of_layers(hole.word).get(hole.argument, ABSENT) for hole in own if hole.role == "argument"]
         several = [default for default in defaults if sum(alike_values(value, default) for value in present) > 1]
-        return (several[0] if several else ABSENT), any(hole.argument in _WIDTHS for hole in holes)
+        return (several[0] if several else ABSENT), any(hole.argument.endswith(_WIDTHS) for hole in holes)
+
+
+def _names_of_widths(slots: Sequence[Slot]) -> dict[int, str]:
+    """Names of numbers of channels, by the slots' identities: ``channels`` is that of the last layer, and if there are
+    several parts with names, ``branch2_channels`` that of the last layer in such a part."""
+    widths = [slot for slot in slots if slot.wanted == "channels"]
+    parts = {slot.around for slot in widths}
+    prefixes = {
+        id(slot): f"{identifier(slot.around)}_" if slot.around and parts - {slot.around} else "" for slot in widths
+    }
+    last = {prefixes[id(slot)]: slot for slot in widths}
+    return {
+        id(slot): f"{prefixes[id(slot)]}{'channels' if last[prefixes[id(slot)]] is slot else 'inner'}"
+        for slot in widths
+    }
 
 
 def _data(expr: Expr) -> Any:

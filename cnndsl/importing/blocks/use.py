@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import fields, is_dataclass
 from typing import Any, TypeAlias
 
 from cnndsl.importing.alike import ABSENT, alike_values, input_sizes
@@ -46,12 +47,23 @@ def varying(uses: Sequence[Use]) -> dict[str, Column]:
 def plain(arguments: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Arguments that the language has: numbers, None, lists; of an object or a dict, those in it."""
     for name, value in arguments.items():
-        if _is_plain(value):
+        inner = _fields(value)
+        if not inner and _is_plain(value):
             yield _tidy(name), _data(value)
-        elif isinstance(value, Mapping) or not (isinstance(value, type) or callable(value)):
-            inner = value if isinstance(value, Mapping) else getattr(value, "__dict__", {})
-            fields = ((str(key), one) for key, one in inner.items())
-            yield from ((_tidy(key), _data(one)) for key, one in fields if key not in arguments and _is_plain(one))
+        yield from ((_tidy(key), _data(one)) for key, one in inner.items() if key not in arguments and _is_plain(one))
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    """What is in a dict, a named tuple, a dataclass or another object that only holds values."""
+    if isinstance(value, Mapping):
+        return {str(key): one for key, one in value.items()}
+    if hasattr(value, "_asdict"):
+        return dict(value._asdict())
+    if isinstance(value, type) or callable(value):
+        return {}
+    if is_dataclass(value):
+        return {field.name: getattr(value, field.name) for field in fields(value)}
+    return dict(getattr(value, "__dict__", {}))
 
 
 def _is_plain(value: Any) -> bool:

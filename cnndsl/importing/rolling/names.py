@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from cnndsl.emit.source.expr import free_names
 from cnndsl.importing.alike import Hole
-from cnndsl.importing.tree import LayerValue, Let, Steps, Template, walk, with_values
+from cnndsl.importing.tree import LayerValue, Steps, names_in
 from cnndsl.layers import LAYERS
-from cnndsl.record import Record
 from cnndsl.spec.names import unusable_variable
 
 #: What the arguments of layers are called where they are values, and what else a loop changes.
@@ -59,32 +56,3 @@ def _meaning(hole: Hole) -> str:
 
 def _plural(name: str) -> str:
     return f"all_{name}" if name.endswith("s") else f"{name}s"
-
-
-def names_in(steps: Steps) -> frozenset[str]:
-    """The names that values in steps have, and those that are bound there."""
-    found: set[str] = set()
-
-    def collect(value: Any) -> Any:
-        found.update(_free(value))
-        return value
-
-    for step in walk(steps):
-        with_values(step, collect, lambda inner: inner)
-        for one in (step, *getattr(step, "arms", ())):
-            found.update(getattr(one, "names", ()))
-        if isinstance(step, Let):
-            found.update(name for name, _ in step.values)
-    return frozenset(found)
-
-
-def _free(value: Any) -> Iterator[str]:
-    if isinstance(value, tuple):
-        for item in value:
-            yield from _free(item)
-    elif isinstance(value, Template):
-        yield from _free(value.parts)
-    elif isinstance(value, LayerValue):
-        yield from _free(tuple(one for _, one in value.arguments))
-    elif isinstance(value, Record):
-        yield from free_names(value)  # type: ignore[arg-type]

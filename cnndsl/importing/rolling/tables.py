@@ -6,8 +6,7 @@ from msgspec.structs import replace
 
 from cnndsl.emit.source.expr import Ref
 from cnndsl.importing.lines import inline
-from cnndsl.importing.rolling.names import names_in
-from cnndsl.importing.tree import Arguments, Dense, Repeat, Spec, Step, Steps, inside, nested
+from cnndsl.importing.tree import Arguments, Dense, Repeat, Spec, Step, Steps, inside, names_in, nested
 from cnndsl.importing.writing import data
 
 #: The longest list that stays in its loop.
