@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import torchvision.transforms
 from emitting import torch_class
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -18,6 +19,7 @@ from cnndsl.layers.definitions.activation import Abs
 from cnndsl.layers.definitions.arithmetic import Add, Multiply
 from cnndsl.layers.definitions.linear import Affine, Scale
 from cnndsl.layers.definitions.norm import LayerNorm2d
+from cnndsl.layers.definitions.padding import CenterCrop
 from cnndsl.layers.definitions.reduce import Amax, Mean, Norm, Sum
 from cnndsl.layers.definitions.shape_ops import Reshape, Slice
 from cnndsl.layers.definitions.upsampling import UpsampleLike
@@ -64,6 +66,14 @@ CASES = [
     Case(Reshape((24, -1)), lambda x: torch.unflatten(torch.flatten(x, 1), 1, (24, 8))),
     Case(Slice(1), lambda x: x[:, 1:]),
     Case(Slice(2, 5, -1), lambda x: x[..., 2:5]),
+    Case(Slice(1, None, 2, 2), lambda x: x[:, :, 1::2]),
+    *(Case(CenterCrop(size), torchvision.transforms.CenterCrop(size)) for size in (1, 3, 5, 9, (12, 2), (3, 13))),
+    *(
+        Case(CenterCrop(), lambda x, y: torchvision.transforms.CenterCrop(y.shape[2:])(x), (IMAGES, like))
+        for like in (LOW, (1, 1, 9, 5), (1, 1, 1, 1))
+    ),
+    Case(CenterCrop(rounding_mode="floor"), lambda x, _: x[:, :, 1:4, 3:5], (IMAGES, LOW)),
+    Case(CenterCrop(rounding_mode="ceil"), lambda x, _: F.pad(x, (-3, -3, -2, -1)), (IMAGES, LOW)),
     Case(UpsampleLike(), lambda x, _: F.interpolate(x, (6, 8)), (LOW, IMAGES)),
     Case(
         UpsampleLike("bilinear", align_corners=True),

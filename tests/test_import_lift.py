@@ -123,8 +123,8 @@ FORMS: list[tuple[str, Callable[..., Any], str]] = [
     ("a whole slice", lambda x: x[:, :], ""),
     ("max over a dimension", lambda x: torch.max(x, 1, keepdim=True)[0], "Amax"),
     ("max over a dimension, by name", lambda x: x.max(dim=1, keepdim=True).values, "Amax"),
-    ("every second pixel", lambda x: x[:, :, ::2, ::2], "MaxPool2d"),
-    ("every third row from the second on", lambda x: x[:, 2:, 1::3], "Slice Slice MaxPool2d"),
+    ("every second pixel", lambda x: x[:, :, ::2, ::2], "Slice Slice"),
+    ("every third row from the second on", lambda x: x[:, 2:, 1::3], "Slice Slice"),
     # Shapes
     ("x.data.size", lambda x: x.view(x.data.size()[0], -1), "Flatten"),
     ("repeat to an image", lambda x: x + x.mean((2, 3), keepdim=True).repeat(1, 1, x.size(2), x.size(3)),
@@ -426,10 +426,10 @@ class Shared(nn.Module):
         return self.act(self.conv(self.act(self.conv(x))))
 
 
-def test_a_layer_that_runs_twice_is_reused_if_it_has_parameters() -> None:
+def test_a_layer_that_runs_twice_is_reused() -> None:
     found = compare(Shared(), IMAGE)
     nodes = [(node.word, node.name, node.reuse) for node in found.root.nodes]
-    assert nodes == [("Conv2d", "conv", False), ("ReLU", "", False), ("Conv2d", "conv", True), ("ReLU", "", False)]
+    assert nodes == [("Conv2d", "conv", False), ("ReLU", "act", False), ("Conv2d", "conv", True), ("ReLU", "act", True)]
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -570,7 +570,6 @@ REFUSED: list[tuple[Callable[..., Any], str]] = [
     (lambda x: x.detach() + x, "stops gradients"),
     (lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "as attention does"),
     (lambda x: F.scaled_dot_product_attention(x, x, x), "as attention does"),
-    (lambda x: x[:, ::2], "a slice with a step of 2"),
     (lambda x: torch.addcmul(x, x, x, value=2), "with `value` is not a layer"),
     (lambda x: torch.addcmul(x, x, x), "of these tensors is not a layer"),
     (lambda x: F.dropout2d(x, 0.5, True), "drops values in evaluation too"),

@@ -24,7 +24,7 @@ class Finisher:
         made: dict[Any, str] = {}
         nodes = []
         for node in body.nodes:
-            known = (*sorted(node.state.items()),) or (node.child if node.body else None)
+            known = _identity(node)
             reuse = known is not None and known in made
             name = made[known] if reuse else _name(node, taken)
             if known is not None:
@@ -43,6 +43,15 @@ class Finisher:
                 self.renames[ours + tensor] = theirs + path
 
 
+def _identity(node: Draft) -> Any:
+    """What two uses of one module have in common. One without parameters is the same only with the same arguments, and
+    if it takes no other tensor by its name."""
+    if node.state or node.body:
+        return (*sorted(node.state.items()),) or node.child
+    said = (node.name, node.word, repr([*node.arguments.items()]))
+    return said if node.name and node.word and len(node.inputs) == 1 else None
+
+
 def _node(node: Draft, name: str, reuse: bool, inner: Body | None) -> Node:
     return Node(
         node.word, name, node.arguments, node.inputs, node.outputs, node.place, node.child if inner else None, reuse,
@@ -51,7 +60,7 @@ def _node(node: Draft, name: str, reuse: bool, inner: Body | None) -> Node:
 
 
 def _unnamed(nodes: list[Node]) -> Iterable[Node]:
-    """Layers without parameters that are called several times have no name: they are as many layers."""
+    """Layers of one name that are no uses of one layer have none: they are as many layers."""
     counts = Counter(node.name for node in nodes if not node.reuse)
     for node in nodes:
         if node.name and counts[node.name] > 1:
