@@ -43,7 +43,7 @@ class UNetUpBlock(nn.Module):
         _, _, layer_height, layer_width = layer.size()
         diff_y = (layer_height - target_size[0]) // 2
         diff_x = (layer_width - target_size[1]) // 2
-        return layer[  # refused: CNN216
+        return layer[
             :, :, diff_y : (diff_y + target_size[0]), diff_x : (diff_x + target_size[1])
         ]
 
