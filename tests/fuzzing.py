@@ -3,6 +3,7 @@
     python tests/fuzzing.py --seconds 600
 
 Every input ends in a network or in coded diagnostics, and the networks of ``values`` compute what their graphs say.
+The networks of ``import`` come back from their modules.
 What does not is written to ``build/fuzz``.
 """
 
@@ -10,9 +11,11 @@ from __future__ import annotations
 
 import argparse
 import copy
+import inspect
 import sys
 import tempfile
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,12 +28,15 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parent))
 
 from mutants import ARCHS, edits, mutated
+from same_graph import difference
 from spec_grammar import PlainDumper, spec
 from values import assert_values
 
+from cnndsl.diagnostics import Code, ModuleError
 from cnndsl.emit.source import source
 from cnndsl.emit.table import Table
-from cnndsl.network import compile_spec, load
+from cnndsl.importing.api import from_module
+from cnndsl.network import compile_spec, load, loads
 
 SEEDS = [*sorted(ARCHS.glob("*.yaml")), *sorted((Path(__file__).parent / "cases" / "err").glob("*.yaml"))]
 #: Parameters and multiply-accumulates of a network that is run.
@@ -148,8 +154,35 @@ def outcome_run(data: bytes, folder: Path) -> str:
     return code
 
 
+def outcome_back(data: bytes, folder: Path) -> str:
+    """The same of a spec whose module is imported again: as a spec with the same graph, or refused with a code, which
+    is returned."""
+    code = outcome(data, folder)
+    if code != "ok":
+        return code
+    net = load(folder / "net.yaml")
+    module = net.module()
+    names = inspect.signature(module.forward).parameters  # an input that is called `self` has another name there
+    inputs = {name: tuple(tensor.shape.sample) for name, tensor in zip(names, net.graph.inputs.values())}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            text = from_module(module, inputs, prove=False)
+    except ModuleError as error:
+        codes = sorted({item.code for item in error.diagnostics}, key=lambda code: code.id)
+        assert Code.UNFINISHED not in codes, error
+        return f"refused {codes[0].id}"
+    differing = difference(net, loads(text))
+    assert not differing, differing
+    return code
+
+
 #: What makes inputs, with what comes of them.
-KINDS = {**{name: (fuzzer, outcome) for name, fuzzer in FUZZERS.items()}, "values": (whole_grammar, outcome_run)}
+KINDS = {
+    **{name: (fuzzer, outcome) for name, fuzzer in FUZZERS.items()},
+    "values": (whole_grammar, outcome_run),
+    "import": (whole_grammar, outcome_back),
+}
 
 
 def main() -> None:

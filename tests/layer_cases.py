@@ -70,6 +70,7 @@ REFUSED: dict[str, Refusal] = {
     "Norm": Refusal(_image(2), {"dim": (2, -2)}, "dim", "twice"),
     "Add": Refusal(_image(2), {}, None, "needs `other`"),
     "Multiply": Refusal(_image(2), {"other": True}, "other", "expects a number"),
+    "Pow": Refusal(_image(2), {}, None, "needs `exponent`"),
     "Affine": Refusal(_image(2), {"num_features": 3}, "num_features", "makes it 4"),
     # upsampling
     "Upsample": Refusal(_image(1), {"scale_factor": 2, "mode": "bilinear"}, "mode", "works on 4 dimensions"),
@@ -77,6 +78,7 @@ REFUSED: dict[str, Refusal] = {
     "UpsamplingBilinear2d": Refusal(_image(2), {"scale_factor": 0.1}, "scale_factor", "scaled by 0.1 is empty"),
     "PixelShuffle": Refusal(_image(2), {"upscale_factor": 3}, "upscale_factor", "not divisible by 3 * 3"),
     "PixelUnshuffle": Refusal(_image(2), {"downscale_factor": 3}, "downscale_factor", "not divisible by 3"),
+    "CenterCrop": Refusal(_image(2), {"size": (3, 3, 3)}, "size", "do not match the 2 spatial axes"),
     # shape
     "Identity": Refusal(_image(2), {"size": 3}, "size", "no argument"),
     "Flatten": Refusal(_image(2), {"start_dim": 0}, "start_dim", "dimension 0 is the batch"),

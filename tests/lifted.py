@@ -78,7 +78,7 @@ class Interpreter:
             return (result,)
         if node.word == "Upsample" and len(given) == 2:
             return (nn.functional.interpolate(given[0], given[1].shape[2:], **node.arguments),)
-        return (self._layer(node, given[0], path)(given[0]),)
+        return (self._layer(node, given[0], path)(*given),)
 
     def _layer(self, node: Node, x: Tensor, path: str) -> nn.Module:
         if path not in self.layers:

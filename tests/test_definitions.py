@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 import torch
+import torchvision.transforms
 from emitting import torch_class
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -15,9 +16,10 @@ import cnndsl
 from cnndsl.layers import LAYERS, Layer
 from cnndsl.layers.definitions import definition
 from cnndsl.layers.definitions.activation import Abs
-from cnndsl.layers.definitions.arithmetic import Add, Multiply
+from cnndsl.layers.definitions.arithmetic import Add, Multiply, Pow
 from cnndsl.layers.definitions.linear import Affine, Scale
 from cnndsl.layers.definitions.norm import LayerNorm2d
+from cnndsl.layers.definitions.padding import CenterCrop
 from cnndsl.layers.definitions.reduce import Amax, Mean, Norm, Sum
 from cnndsl.layers.definitions.shape_ops import Reshape, Slice
 from cnndsl.layers.definitions.upsampling import UpsampleLike
@@ -49,6 +51,8 @@ CASES = [
     Case(Abs(), torch.abs),
     Case(Add(0.5), lambda x: torch.add(x, 0.5)),
     Case(Multiply(0.5), lambda x: torch.mul(x, 0.5)),
+    Case(Pow(2), torch.square),
+    Case(Pow(0.5), torch.sqrt),
     Case(Scale(4, 2), lambda x, weight: torch.einsum("nchw,c->nchw", x, weight.flatten())),
     Case(Scale(4, 1), lambda x, weight: torch.einsum("ncl,c->ncl", x, weight.flatten()), (SIGNALS,)),
     Case(Affine(4), affine),
@@ -64,6 +68,14 @@ CASES = [
     Case(Reshape((24, -1)), lambda x: torch.unflatten(torch.flatten(x, 1), 1, (24, 8))),
     Case(Slice(1), lambda x: x[:, 1:]),
     Case(Slice(2, 5, -1), lambda x: x[..., 2:5]),
+    Case(Slice(1, None, 2, 2), lambda x: x[:, :, 1::2]),
+    *(Case(CenterCrop(size), torchvision.transforms.CenterCrop(size)) for size in (1, 3, 5, 9, (12, 2), (3, 13))),
+    *(
+        Case(CenterCrop(), lambda x, y: torchvision.transforms.CenterCrop(y.shape[2:])(x), (IMAGES, like))
+        for like in (LOW, (1, 1, 9, 5), (1, 1, 1, 1))
+    ),
+    Case(CenterCrop(rounding_mode="floor"), lambda x, _: x[:, :, 1:4, 3:5], (IMAGES, LOW)),
+    Case(CenterCrop(rounding_mode="ceil"), lambda x, _: F.pad(x, (-3, -3, -2, -1)), (IMAGES, LOW)),
     Case(UpsampleLike(), lambda x, _: F.interpolate(x, (6, 8)), (LOW, IMAGES)),
     Case(
         UpsampleLike("bilinear", align_corners=True),
@@ -82,7 +94,7 @@ def test_it_computes_what_torch_computes(case: Case, convert: Callable[[nn.Modul
     for parameter in case.module.parameters():
         nn.init.normal_(parameter)
     wanted = case.function(*inputs, *case.module.parameters())
-    torch.testing.assert_close(convert(case.module)(*inputs), wanted)
+    torch.testing.assert_close(convert(case.module)(*inputs), wanted, equal_nan=True)
 
 
 def test_every_class_has_a_case() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+import torchvision.transforms.functional as TF
 from emitting import torch_class
 from layer_matrix import cases, one_of_each
 from lifted import compare, lifted, words
@@ -29,6 +30,21 @@ class Does(nn.Module):
 
     def forward(self, *inputs: Tensor) -> Any:
         return self.function(*inputs)
+
+
+def _padded_like(x: Tensor, other: Tensor) -> Tensor:
+    rows, columns = other.size(2) - x.size(2), other.size(3) - x.size(3)
+    return F.pad(x, [columns // 2, columns - columns // 2, rows // 2, rows - rows // 2])
+
+
+def _cropped_like(x: Tensor, other: Tensor) -> Tensor:
+    height, width = other.shape[2:]
+    top, left = (x.shape[2] - height) // 2, (x.shape[3] - width) // 2
+    return x[:, :, top : top + height, left : left + width]
+
+
+def _pads_the_end(x: Tensor, other: Tensor) -> Tensor:
+    return F.pad(x, [0, other.size(3) - x.size(3), 0, other.size(2) - x.size(2)])
 
 
 #: Functions in the forms that people write, with the words that they are.
@@ -86,6 +102,10 @@ FORMS: list[tuple[str, Callable[..., Any], str]] = [
     ("a third", lambda x: x / 3, "Multiply"),
     ("half", lambda x: x / 2, "Multiply"),
     ("squared", lambda x: x**2, "multiply"),
+    ("a root", lambda x: torch.sqrt(x.abs() + 1), "Abs Add Pow"),
+    ("rsqrt", lambda x: torch.rsqrt(x.abs() + 1), "Abs Add Pow"),
+    ("cubed", lambda x: x**3, "Pow"),
+    ("an inverse", lambda x: 1 / (x.abs() + 1), "Abs Add Pow"),
     ("square", lambda x: torch.square(x), "multiply"),
     # Merges
     ("+", lambda x: x + F.relu(x), "ReLU add"),
@@ -119,12 +139,15 @@ FORMS: list[tuple[str, Callable[..., Any], str]] = [
     ("a crop", lambda x: x[:, :, 1:-1, 1:-1], "Slice Slice"),
     ("a channel", lambda x: x[:, 0], "Slice Flatten"),
     ("the last column", lambda x: x[..., -1], "Slice Flatten"),
+    ("padded to another size", lambda x: _padded_like(F.max_pool2d(x, 4), x), "MaxPool2d CenterCrop"),
+    ("cropped to another size", lambda x: _cropped_like(x, F.max_pool2d(x, 4)), "MaxPool2d CenterCrop"),
+    ("center_crop", lambda x: TF.center_crop(x, F.max_pool2d(x, 4).shape[2:]), "MaxPool2d CenterCrop"),
     ("narrow", lambda x: x.narrow(1, 2, 3), "Slice"),
     ("a whole slice", lambda x: x[:, :], ""),
     ("max over a dimension", lambda x: torch.max(x, 1, keepdim=True)[0], "Amax"),
     ("max over a dimension, by name", lambda x: x.max(dim=1, keepdim=True).values, "Amax"),
-    ("every second pixel", lambda x: x[:, :, ::2, ::2], "MaxPool2d"),
-    ("every third row from the second on", lambda x: x[:, 2:, 1::3], "Slice Slice MaxPool2d"),
+    ("every second pixel", lambda x: x[:, :, ::2, ::2], "Slice Slice"),
+    ("every third row from the second on", lambda x: x[:, 2:, 1::3], "Slice Slice"),
     # Shapes
     ("x.data.size", lambda x: x.view(x.data.size()[0], -1), "Flatten"),
     ("repeat to an image", lambda x: x + x.mean((2, 3), keepdim=True).repeat(1, 1, x.size(2), x.size(3)),
@@ -563,14 +586,11 @@ REFUSED: list[tuple[Callable[..., Any], str]] = [
     (lambda x: torch.cat([x, x], 0), "works on the batch"),
     (lambda x: x.permute(1, 0, 2, 3), "works on the batch"),
     (lambda x: x.view(-1, 6, 6), "works on the batch"),
-    (lambda x: x.sqrt(), "`Tensor.sqrt` is not an operation of the language"),
-    (lambda x: 1 / x, "a number divided by a tensor"),
-    (lambda x: x**3, "with the exponent 3"),
+    (lambda x: _pads_the_end(F.max_pool2d(x, 2), x), "not that of a `CenterCrop` at every size"),
     (lambda x: x.exp(), "`Tensor.exp` is not an operation of the language"),
     (lambda x: x.detach() + x, "stops gradients"),
     (lambda x: x.flatten(2) @ x.flatten(2).transpose(1, 2), "as attention does"),
     (lambda x: F.scaled_dot_product_attention(x, x, x), "as attention does"),
-    (lambda x: x[:, ::2], "a slice with a step of 2"),
     (lambda x: torch.addcmul(x, x, x, value=2), "with `value` is not a layer"),
     (lambda x: torch.addcmul(x, x, x), "of these tensors is not a layer"),
     (lambda x: F.dropout2d(x, 0.5, True), "drops values in evaluation too"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import warnings
 from copy import deepcopy
 from pathlib import Path
 
@@ -341,3 +342,29 @@ def test_specs_of_torchvisions_networks(name: str) -> None:
         text = cnndsl.load(f"zoo:{name}").graph.document.resolved()
     proof = prove(text, theirs(name, "cpu"), {"x": (3, 224, 224)})
     assert proof.inexact == {} and proof.training
+
+
+class TwiceNamed(nn.Module):
+    """Layers with two names each, as many classes have them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+        self.net = nn.Sequential(self.conv, self.bn, nn.ReLU())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y: torch.Tensor = self.net(x)
+        return y
+
+
+def test_a_module_whose_layers_have_two_names_stays_as_it_is() -> None:
+    module = TwiceNamed()
+    tensors = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
+    values = {name: tensor.detach().clone() for name, tensor in tensors.items()}
+    for _ in range(2):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            cnndsl.from_module(module, (3, 16, 16))
+    after = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
+    assert all(after[name] is tensor for name, tensor in tensors.items()) and after.keys() == tensors.keys()
+    assert all(torch.equal(after[name], value) for name, value in values.items())

@@ -20,7 +20,7 @@ SEGMENTATION = sorted(path.stem for path in (FOLDER.parent / "segmentation").glo
 #: A spec has one name for a network with heads that run only in training and for the one without them.
 ALL = [name for name in NAMES if not name.endswith("_aux")] + SEGMENTATION
 #: One of each kind of structure: chains, residuals, dense layers, branches, splits and several outputs.
-QUICK = ["alexnet", "resnet18", "densenet121", "googlenet", "mobilenet_v3_small", "shufflenet_v2_x0_5", "regnet_y_400mf"]
+QUICK = ["squeezenet1_1", "resnet18", "densenet121", "googlenet", "mobilenet_v3_small", "shufflenet_v2_x0_5"]
 #: How many times the length of the spec by hand a spec may have.
 LONGEST = 1.5
 NETWORKS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ALL]

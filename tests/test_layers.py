@@ -145,6 +145,8 @@ def likely(layer: type[Layer], name: str, x: Shape) -> st.SearchStrategy[Any] | 
             return st.sampled_from(["nearest", ["", "linear", "bilinear", "trilinear"][min(x.rank, 5) - 2]]).filter(
                 bool
             )
+        case "CenterCrop", "size":
+            return st.sampled_from([1, 2, 5, (3,), tuple(range(2, x.rank)) or 1])
         case kind, ("kernel_size" | "padding") if "Pool" in kind:
             return st.integers(1, 3) if name == "kernel_size" else st.integers(0, 1)
         case (("Mean" | "Sum" | "Amax" | "Norm"), "dim"):

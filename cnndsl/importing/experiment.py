@@ -33,7 +33,7 @@ class _Place(Record, frozen=True):
 
 def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Arguments]:
     """The network with the names of its own arguments where layers take them, and these arguments with their values."""
-    layers = {path for path, node in _layers(network.root) if not node.child}
+    layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
     found: dict[_Place, Ref] = {}
     parameters: Arguments = ()
     for name, value in network.root.module.arguments.items():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cnndsl.layers.kinds import NUMBER
-from cnndsl.layers.table import Layer, argument, layer
+from cnndsl.layers.shape import Shape
+from cnndsl.layers.table import INPUT, NOTHING, Layer, Saved, argument, layer
 
 
 class _Arithmetic(Layer):
@@ -27,3 +28,20 @@ class Multiply(_Arithmetic):
 
     example = {"other": 0.17}
     short_name = "factor"
+
+
+@layer
+class Pow(Layer):
+    """Raises every value to a power, ``x ** exponent``, as ``torch.pow``: ``Pow: 0.5`` is the square root, ``Pow: -1``
+    the reciprocal.
+    """
+
+    family = "linear"
+    defined_in = "arithmetic"
+    short_name = "power"
+    example = {"exponent": 2.0}
+
+    exponent = argument(NUMBER)
+
+    def saves(self, x: Shape, out: Shape) -> Saved:
+        return INPUT if self.exponent else NOTHING

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from cnndsl.layers.kinds import INTEGER, NUMBER, PerAxis
-from cnndsl.layers.shape import Refused, Shape
+from cnndsl.layers.kinds import EARLIER, INTEGER, NULL, NUMBER, POSITIVE, Choice, Listing, PerAxis
+from cnndsl.layers.shape import Refused, Shape, size_name
 from cnndsl.layers.table import INPUT, Layer, Saved, argument, layer
 from cnndsl.layers.windows import Windows, moved
 
@@ -202,3 +202,61 @@ class CircularPad3d(_Circular):
     """Wraps the volume around; see ``CircularPad2d``. The sides are those of ``ZeroPad3d``."""
 
     dims = 3
+
+
+@layer
+class CenterCrop(Layer):
+    """Crops the middle of an image, ``(N, C, H, W)``, of a signal or of a volume to ``size``, or with ``like`` to the
+    spatial sizes of another tensor. An axis that is smaller gets zeros at both ends.
+
+    Give one of the two. ``size`` is one number or a list with one for each axis. ``like`` names an earlier step, as
+    ``from`` does, whose tensor is read when the network runs. An odd number of zeros has the larger half after the
+    axis. If an odd number ``n`` is cut off, the crop starts at ``round(n / 2)``, which rounds a half to the even
+    number, as ``torchvision.transforms.CenterCrop`` does; ``rounding_mode: floor`` starts it at ``n // 2``, and
+    ``ceil`` at ``(n + 1) // 2``, as ``torch.nn.functional.pad`` with the negative sides ``[d // 2, d - d // 2]`` does.
+    """
+
+    family = "padding"
+    short_name = "crop"
+    defined_in = "padding"
+    ranks = (3, 4, 5)
+    example = {"size": 24}
+
+    size = argument(POSITIVE | Listing(POSITIVE, 1, 2, 3) | NULL, None)
+    rounding_mode = argument(Choice("floor", "ceil") | NULL, None, keyword=True)
+    like = argument(EARLIER | NULL, None, keyword=True)
+
+    def result(self, x: Shape, *read: Shape) -> Shape:
+        if not read:
+            return self.output(x)
+        (like,) = read
+        if self.size is not None:
+            raise Refused("`like` gives the size, so there is no `size`", "size", "keep one of the two")
+        if like.rank != x.rank:
+            raise Refused(f"the input {x} cannot get the size of {like}: it has other axes", "like")
+        return x.with_spatial(like.spatial)
+
+    def output(self, x: Shape) -> Shape:
+        if self.size is None:
+            raise Refused("`CenterCrop` needs `size` or `like`", "size", "`like: NAME` takes the size of a tensor")
+        axes = len(x.spatial)
+        size = self.size if isinstance(self.size, tuple) else (self.size,)
+        size = size * axes if len(size) == 1 else size
+        if len(size) != axes:
+            raise Refused(f"{len(size)} numbers do not match the {axes} spatial axes of {x}", "size")
+        return x.with_spatial(size)
+
+    def start(self, cut: int) -> int:
+        """Where a crop starts that cuts off so many values of an axis; padding if it is negative."""
+        if cut < 0:
+            return -(-cut // 2)
+        return {"floor": cut // 2, "ceil": -(-cut // 2)}.get(self.rounding_mode or "", round(cut / 2))
+
+    def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
+        return {dim: moved(self.start(x[dim] - out[dim])) for dim in range(2, x.rank)}
+
+    def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
+        if self.size is None:
+            return {dim: f"like.{size_name(dim, x.rank)}" for dim in range(2, x.rank)}
+        each = isinstance(self.size, tuple) and len(self.size) > 1
+        return {dim: f"size[{dim - 2}]" if each else f"{self.size}".strip("(,)") for dim in range(2, x.rank)}

@@ -10,7 +10,7 @@ from operator import mul
 from cnndsl.layers.kinds import INTEGER, NATURAL, NULL, POSITIVE, Listing
 from cnndsl.layers.shape import Refused, Shape, kept, resolve_dim, resolve_sample_dim, resolve_sizes
 from cnndsl.layers.table import Layer, argument, layer
-from cnndsl.layers.windows import Windows, moved
+from cnndsl.layers.windows import Span, Windows
 
 
 class _ShapeOp(Layer):
@@ -152,15 +152,16 @@ class Reshape(_Reshaping):
 @layer
 class Slice(_ShapeOp):
     """Takes the part of dimension ``dim`` from ``start`` up to, but not including, ``stop``; by default channels, up to
-    the last.
+    the last. ``step: 2`` takes every second value of it, as ``start:stop:2`` does in Python.
     """
 
     defined_in = "shape_ops"
     example = {"start": 0, "stop": 4}
 
-    start = argument(NATURAL)
+    start = argument(NATURAL, 0)
     stop = argument(POSITIVE | NULL, None)
     dim = argument(INTEGER, 1)
+    step = argument(POSITIVE, 1)
 
     def output(self, x: Shape) -> Shape:
         dim = resolve_sample_dim(self.dim, x.rank)
@@ -169,14 +170,15 @@ class Slice(_ShapeOp):
             raise Refused(f"the range from {self.start} to {stop} is empty", "start" if self.stop is None else "stop")
         if stop > x[dim]:
             raise Refused(f"{stop} is past the end of dimension {dim}, which has size {x[dim]}", "stop")
-        return x.with_size(dim, stop - self.start)
+        return x.with_size(dim, -(-(stop - self.start) // self.step))
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
-        return {self.dim % x.rank: moved(self.start)}
+        return {self.dim % x.rank: Windows(self.step, (Span(self.start, self.start),))}
 
     def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
         dim = resolve_sample_dim(self.dim, x.rank)
-        return {dim: f"{x[dim] if self.stop is None else self.stop} - {self.start}"}
+        taken = f"{x[dim] if self.stop is None else self.stop} - {self.start}"
+        return {dim: taken if self.step == 1 else f"ceil(({taken}) / {self.step})"}
 
 
 @layer

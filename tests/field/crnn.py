@@ -47,7 +47,7 @@ class CRNN(nn.Module):
         b, c, h, w = conv.size()
         assert h == 1, "the height of conv must be 1"
         conv = conv.squeeze(2)
-        conv = conv.permute(2, 0, 1)  # [w, b, c]
+        conv = conv.permute(2, 0, 1)  # [w, b, c]  # refused: CNN216
 
         # rnn features
         output = self.rnn(conv)

@@ -1,4 +1,4 @@
-# A Fourier block: complex tensors are none of our layers' business. Both functions are told.
+# A Fourier block: complex tensors are none of our layers' business. Every function is told.
 import torch
 import torch.nn as nn
 
@@ -11,7 +11,7 @@ class Spectral(nn.Module):
     def forward(self, x):
         _, c, h, w = x.shape
         f = torch.fft.rfft2(x, norm="ortho")  # refused: CNN216
-        f = torch.cat([f.real, f.imag], dim=1)
+        f = torch.cat([f.real, f.imag], dim=1)  # refused: CNN216
         f = torch.relu(self.conv(f))
         re, im = torch.chunk(f, 2, dim=1)
         return torch.fft.irfft2(torch.complex(re, im), s=(h, w), norm="ortho")  # refused: CNN216

@@ -22,7 +22,7 @@ class Self_Attn(nn.Module):
         attention = self.softmax(energy)
         proj_value = self.value_conv(x).view(m_batchsize, -1, width*height)
 
-        out = torch.bmm(proj_value, attention.permute(0, 2, 1))
+        out = torch.bmm(proj_value, attention.permute(0, 2, 1))  # refused: CNN218
         out = out.view(m_batchsize, C, width, height)
 
         out = self.gamma*out + x

@@ -18,7 +18,7 @@ class Recursive(nn.Module):
         for _ in range(self.recursions):
             h = self.act(self.shared(h))
             outs.append(self.reconstruct(h) + x)
-        return torch.stack(outs).mean(0)
+        return sum(outs) / len(outs)
 
 
 NET = Recursive()

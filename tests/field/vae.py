@@ -1,5 +1,4 @@
-# A variational autoencoder. In evaluation it takes the mean; it returns three tensors. Its noise in training has no
-# layer, so it is refused at the line that draws it.
+# A variational autoencoder, which returns three tensors. No layer draws noise.
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -21,9 +20,9 @@ class VAE(nn.Module):
         return self.fc_mu(h), self.fc_var(h)
 
     def reparameterize(self, mu, logvar):
-        std = torch.exp(0.5 * logvar)
-        eps = torch.randn_like(std)
-        return mu + eps * std  # refused: CNN219
+        std = torch.exp(0.5 * logvar)  # refused: CNN216
+        eps = torch.randn_like(std)  # refused: CNN216
+        return mu + eps * std
 
     def decode(self, z):
         h = self.fc(z).view(-1, 16, 7, 7)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from cnndsl.emit.source.expr import Lit, Op
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
@@ -21,8 +21,9 @@ _RESHAPES = ("Flatten", "Unflatten", "Reshape")
 def simplified(body: DraftBody, refuse: Callable[[Place | None, Unsaid], None]) -> DraftBody:
     """The body without what is not a step of its own. What is left of no layer is refused."""
     nodes = [*body.nodes]
-    while (changed := _changed(nodes, body)) is not None:
-        nodes = changed
+    for changes in (CHANGES, (_root,)):
+        while (changed := _changed(nodes, body, changes)) is not None:
+            nodes = changed
     for node in nodes:
         if node.word.startswith("?"):
             why = node.arguments.get("why", "is not an operation of the language")
@@ -49,11 +50,11 @@ class Chains:
         return found if single else None
 
 
-def _changed(nodes: list[Draft], body: DraftBody) -> list[Draft] | None:
+def _changed(nodes: list[Draft], body: DraftBody, changes: Sequence[_Rule]) -> list[Draft] | None:
     """The nodes after one change; None if there is nothing to change."""
     chains = Chains(nodes, body)
     for node in nodes:
-        for change in CHANGES:
+        for change in changes:
             found = change(node, chains)
             if found is not None:
                 replaced, new = found
@@ -74,6 +75,7 @@ def _with(nodes: list[Draft], gone: set[int], node: Draft, new: Draft | None) ->
 
 #: The nodes that a change takes away, and the one that comes in place of the node it looked at.
 Change = tuple[Sequence[Draft], Draft | None]
+_Rule: TypeAlias = Callable[[Draft, Chains], Change | None]
 
 
 def _unread(node: Draft, chains: Chains) -> Change | None:
@@ -158,6 +160,13 @@ def _divided(node: Draft, chains: Chains) -> Change | None:
     return (), connected(node, {}, word="Multiply", arguments={"other": inverse}, options={})
 
 
+def _root(node: Draft, chains: Chains) -> Change | None:
+    """A square root that is no part of a normalization."""
+    if node.word != "?sqrt":
+        return None
+    return (), connected(node, {}, word="Pow", arguments={"exponent": 0.5}, options={})
+
+
 def _affine(node: Draft, chains: Chains) -> Change | None:
     """``weight * x + bias`` for each channel."""
     if node.word != "?shift" or node.arguments["dim"] != 1 or (scale := chains.before(node, "Scale")) is None:
@@ -211,7 +220,7 @@ def _expanded(node: Draft, chains: Chains) -> Change | None:
     return (), connected(node, {}, word="Upsample", arguments={}, options={})
 
 
-CHANGES: Sequence[Callable[[Draft, Chains], Change | None]] = (
+CHANGES: Sequence[_Rule] = (
     _unread, _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid, _divided, _affine, _channels_first,
     _expanded,
 )  # fmt: skip

@@ -82,7 +82,7 @@ class Step:
         sizes = " x ".join(map(str, size)) if isinstance(size, tuple) else size
         return Unsaid(
             f"`{self.name}` takes the size of another tensor, {sizes}",
-            "only `Upsample: {like: NAME}` reads the size of another tensor",
+            "`Upsample` and `CenterCrop` read the size of another tensor, `{like: NAME}`",
         )
 
     def sizes_of(self, sizes: Sequence[Any], axes: int) -> Tensor | None:
@@ -132,7 +132,7 @@ class Step:
     def value_of(self, held: Held) -> torch.Tensor:
         """A parameter or buffer itself."""
         found: torch.Tensor = operator.attrgetter(held.path)(self.module)
-        return found
+        return found.detach()
 
     def _start(self, held: Held) -> float | None:
         """The value of a parameter all of whose values are equal, as they are before it is trained."""
@@ -151,11 +151,11 @@ class Step:
                 message = f"`{self.name}` takes a parameter of the module `{held.path[1:].rpartition('.')[0]}`"
                 raise Unsaid(message, "a layer has its own parameters", Code.STATE)
 
-    def like(self, x: Any, other: Tensor, **arguments: Any) -> Tensor:
-        """An ``Upsample`` to the size of another tensor."""
+    def like(self, word: str, x: Any, other: Tensor, **arguments: Any) -> Tensor:
+        """A layer that gives a tensor the size of another one."""
         tensor = self.tensor(x)
         shape = (*tensor.shape[:2], *other.shape[2:])
-        return self._node("Upsample", written("Upsample", arguments), (tensor, other), shape)
+        return self._node(word, written(word, arguments), (tensor, other), shape)
 
     def shape_of(self, word: str, said: Mapping[str, Any], x: Tensor) -> tuple[int, ...]:
         """The shape that a layer gives. Refuses what the layer does not take."""

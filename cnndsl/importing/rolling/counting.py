@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, pairwise
 from typing import Any, cast
 
-from cnndsl.emit.source.expr import Expr, Lit, operation
+from cnndsl.emit.source.expr import Expr, Lit, Ref, operation
 from cnndsl.importing.alike import alike_values
-from cnndsl.importing.tree import Call, Steps, walk
+from cnndsl.importing.tree import Call, LayerValue, Steps, walk
 from cnndsl.record import Record
 
 #: The most parts into which a rate is divided, and the digits that it has.
@@ -48,6 +48,8 @@ def counted(rows: Sequence[Sequence[int]], progress: Progress | None = None) -> 
 
 def first(rows: Sequence[Sequence[Any]]) -> First | None:
     later = [value for row in rows for value in row[1:]]
+    if any(isinstance(value, LayerValue) and value.arguments for row in rows for value in row):
+        return None  # no expression says a layer with arguments
     return First(tuple(row[0] for row in rows), later[0]) if all(alike_values(one, later[0]) for one in later) else None
 
 
@@ -88,6 +90,8 @@ def rates_in(steps: Steps) -> list[Progress]:
 
 
 def as_expr(value: Any) -> Expr:
+    if isinstance(value, LayerValue):  # in an expression, a layer's name stands for itself
+        return Ref(value.word)
     return cast(Expr, value) if isinstance(value, Record) else Lit(value)
 
 

@@ -60,11 +60,14 @@ def _whole(functions: Functions, function: FunctionType) -> Callable[..., Any]:
 
 
 def _torchvision(modules: Any) -> Iterator[tuple[Any, str, FunctionType]]:
-    """The functions of torchvision.ops, wherever the files of these modules have imported them under their names."""
+    """The functions of torchvision.ops and ``center_crop``, which rounds a plain number, wherever the files of these
+    modules have imported them under their names."""
     ops = sys.modules.get("torchvision.ops")
     if ops is None:
         return
     functions = {name: value for name, value in vars(ops).items() if isinstance(value, FunctionType)}
+    if (transforms := sys.modules.get("torchvision.transforms.functional")) is not None:
+        functions["center_crop"] = transforms.center_crop
     files = {kind.__module__ for module in modules for kind in type(module).__mro__}
     namespaces = [
         ops,

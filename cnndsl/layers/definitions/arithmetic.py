@@ -24,3 +24,14 @@ class Multiply(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x * self.other
+
+
+class Pow(nn.Module):
+    """Raises every value to a power."""
+
+    def __init__(self, exponent: float) -> None:
+        super().__init__()
+        self.exponent = exponent
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x**self.exponent

@@ -18,12 +18,16 @@ class Reshape(nn.Module):
 class Slice(nn.Module):
     """Takes a part of a tensor along one dimension."""
 
-    def __init__(self, start: int, stop: int | None = None, dim: int = 1) -> None:
+    def __init__(
+        self, start: int = 0, stop: int | None = None, dim: int = 1, step: int = 1
+    ) -> None:
         super().__init__()
         self.start = start
         self.stop = stop
         self.dim = dim
+        self.step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         stop = x.shape[self.dim] if self.stop is None else self.stop
-        return x.narrow(self.dim, self.start, stop - self.start)
+        part = x.narrow(self.dim, self.start, stop - self.start)
+        return part.transpose(0, self.dim)[:: self.step].transpose(0, self.dim)

@@ -72,7 +72,8 @@ def divide(step: Step, input: Any, other: Any, *, rounding_mode: str | None = No
     if _is_number(other):
         return _divided(step, input, other)
     if _is_number(input):
-        raise Unsaid(f"a number divided by a tensor, `{input} / x`, is not a layer")
+        inverse = reciprocal(step, other)
+        return inverse if input == 1 else multiply(step, inverse, input)
     return step.merge("divide", input, other)
 
 
@@ -105,7 +106,19 @@ def power(step: Step, input: Any, exponent: Any) -> Tensor:
         return input if exponent == 1 else step.merge("multiply", input, input)
     if exponent == 0.5:
         return square_root(step, input)
-    raise Unsaid(f"`{step.name}` with the exponent {exponent} is not a layer")
+    if not _is_number(exponent):
+        raise Unsaid(f"`{step.name}` with a tensor as its exponent is not a layer")
+    return step.layer("Pow", input, exponent=exponent)
+
+
+@rule("rsqrt")
+def inverse_root(step: Step, input: Any) -> Tensor:
+    return step.layer("Pow", input, exponent=-0.5)
+
+
+@rule("reciprocal")
+def reciprocal(step: Step, input: Any) -> Tensor:
+    return step.layer("Pow", input, exponent=-1)
 
 
 @rule("square")

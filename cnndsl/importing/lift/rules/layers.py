@@ -6,6 +6,7 @@ from typing import Any
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.blur import blurred
+from cnndsl.importing.lift.crops import padded_like
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.rules.table import Rule, rule
 from cnndsl.importing.lift.step import Step, Unsaid
@@ -237,6 +238,8 @@ def pad(step: Step, input: Any, pad: Any, mode: str = "constant", value: float |
     if not any(sides):
         return x
     dims = len(sides) // 2
+    if mode == "constant" and not value and (cropped := padded_like(step, x, sides)) is not None:
+        return cropped
     if dims > 3 or dims > len(x.shape) - 1:
         raise Unsaid(f"`{step.name}` pads {dims} dimensions")
     if mode != "constant":
@@ -244,6 +247,16 @@ def pad(step: Step, input: Any, pad: Any, mode: str = "constant", value: float |
     if value:
         return step.layer(f"ConstantPad{dims}d", x, padding=sides, value=value)
     return step.layer(f"ZeroPad{dims}d", x, padding=sides)
+
+
+@rule("torchvision.transforms.functional.center_crop")
+def center_crop(step: Step, img: Any, output_size: Any) -> Tensor:
+    x, axes = step.tensor(img), 2
+    size = (*output_size,) if isinstance(output_size, (tuple, list)) else (output_size,)
+    sizes = size * axes if len(size) == 1 else size
+    if (other := step.sizes_of(sizes, axes)) is not None:
+        return step.like("CenterCrop", x, other)
+    return step.layer("CenterCrop", x, size=sizes if len({*map(value, sizes)}) > 1 or _computed(sizes) else sizes[0])
 
 
 # --- resizing ------------------------------------------------------------------------------------
@@ -264,7 +277,7 @@ def interpolate(
     axes = len(x.shape) - 2
     sizes = (*size,) if isinstance(size, (tuple, list)) else (size,) * axes
     if (other := step.sizes_of(sizes, axes)) is not None:
-        return step.like(x, other, **how)
+        return step.like("Upsample", x, other, **how)
     return step.layer(
         "Upsample", x, size=sizes if len({*map(value, sizes)}) > 1 or _computed(sizes) else sizes[0], **how
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from cnndsl.emit.source.expr import Expr, Lit, Ref, operation
+from cnndsl.importing.lift.crops import sliced_like
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.regroup import regrouped
 from cnndsl.importing.lift.rules.table import rule
@@ -169,28 +170,20 @@ def getitem(step: Step, input: Any, index: Any) -> Any:
     if isinstance(input, (tuple, list)):
         return input[index]
     x, dim = step.tensor(input), 0
-    strides: dict[int, int] = {}
-    for one in _whole(index if isinstance(index, tuple) else (index,), x):
+    parts = _whole(index if isinstance(index, tuple) else (index,), x)
+    if (cropped := sliced_like(step, x, parts)) is not None:
+        return cropped
+    for one in parts:
         if one is None:
             x = _with_axis(step, x, dim)
         elif isinstance(one, slice):
             x = _sliced(step, x, dim, one)
-            strides |= {} if one.step in (None, 1) else {dim: value(one.step)}
         elif isinstance(one, (int, Number)) and not isinstance(one, bool):
             x, dim = _selected(step, x, step.dim(dim, x), value(one)), dim - 1
         else:
             raise Unsaid("indexing with a tensor or a list is not a layer")
         dim += 1
-    return _strided(step, x, strides) if strides else x
-
-
-def _strided(step: Step, x: Tensor, strides: Mapping[int, int]) -> Tensor:
-    """Every second row and column, say: a pooling whose windows are one pixel."""
-    rank = len(x.shape)
-    if min(strides) < 2 or rank not in (3, 4, 5) or min(strides.values()) < 1:
-        raise Unsaid(f"a slice with a step of {next(iter(strides.values()))} is not a layer")
-    stride = tuple(strides.get(dim, 1) for dim in range(2, rank))
-    return step.layer(f"MaxPool{rank - 2}d", x, kernel_size=1, stride=stride)
+    return x
 
 
 def _whole(index: tuple[Any, ...], x: Tensor) -> tuple[Any, ...]:
@@ -209,18 +202,18 @@ def _with_axis(step: Step, x: Tensor, dim: int) -> Tensor:
 
 
 def _sliced(step: Step, x: Tensor, dim: int, part: slice) -> Tensor:
-    size = x.shape[dim]
-    if range(size)[slice(value(part.start), value(part.stop))] == range(size):
+    size, stride = x.shape[dim], value(part.step) or 1
+    if range(size)[slice(value(part.start), value(part.stop), stride)] == range(size):
         return x
-    return _part(step, x, step.dim(dim, x), 0 if part.start is None else part.start, part.stop)
+    return _part(step, x, step.dim(dim, x), 0 if part.start is None else part.start, part.stop, stride)
 
 
-def _part(step: Step, x: Tensor, dim: int, start: Any, stop: Any) -> Tensor:
+def _part(step: Step, x: Tensor, dim: int, start: Any, stop: Any, stride: int = 1) -> Tensor:
     """Negative ends count from the size, which may be another one when the network runs."""
     size = x.shape[dim]
     stop = None if stop is None or value(stop) >= size else _from_end(step, x, dim, stop)
     arguments = {"start": _from_end(step, x, dim, start)} | ({} if stop is None else {"stop": stop})
-    return step.layer("Slice", x, **arguments, **({} if dim == 1 else {"dim": dim}))
+    return step.layer("Slice", x, **arguments, dim=dim, step=stride)
 
 
 def _from_end(step: Step, x: Tensor, dim: int, end: Any) -> Expr | int | Number:
