@@ -6,7 +6,7 @@ Nothing runs for this, and the network is built without values, on torch's meta 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from torch import nn
 from cnndsl.emit.source.expr import Ref
 from cnndsl.importing.body import Body, Lifted, Node
 from cnndsl.importing.lift.leaves import arguments_of, word_of
+from cnndsl.importing.proof.names import is_below
 from cnndsl.importing.tree import Arguments
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
@@ -36,7 +37,7 @@ class _Place(Record, frozen=True):
 def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Arguments]:
     """The network with the names of its own arguments where layers take them, and these arguments with their values."""
     layers = {path for path, node in _layers(network.root) if not node.child}
-    ours = _said(network.root.module.module)
+    ours = _said(network.root.module.module, network.unused)
     numbers = {(type(one), one) for _, said in ours.values() for one in said.values() if type(one) in (int, float)}
     found: dict[_Place, Ref] = {}
     parameters: Arguments = ()
@@ -75,13 +76,11 @@ def _places(
         rebuilt = rebuild({name: other})
     except Exception:  # somebody's code, which need not take the value
         return []
-    theirs = _said(rebuilt)
+    theirs = _said(rebuilt, network.unused)
     if ours.keys() != theirs.keys():
         return []
     found: list[_Place] = []
     for path, said in ours.items():
-        if said == theirs[path] or any(path == unused or path.startswith(f"{unused}.") for unused in network.unused):
-            continue
         for argument, before, after in _changes(said, theirs[path]):
             is_value = type(before) is type(value) and (before, after) == (value, other)
             if not is_value or path not in layers:
@@ -90,12 +89,15 @@ def _places(
     return found
 
 
-def _said(network: nn.Module) -> dict[str, _Said]:
+def _said(network: nn.Module, unused: Sequence[str]) -> dict[str, _Said]:
     """What each module says of itself, by its path: its class, and the arguments of a layer with its defaults; or the
-    shapes of its tensors, and numbers that ``forward`` may use, except those that the network itself remembers."""
+    shapes of its tensors, and numbers that ``forward`` may use, except those that the network itself remembers. What is
+    not used says nothing."""
     made: dict[str, _Said] = {}
     for path, module in network.named_modules():
-        if word := word_of(type(module)):
+        if is_below(path, unused):
+            made[path] = nn.Module, {}
+        elif word := word_of(type(module)):
             made[path] = type(module), {**LAYERS[word].arguments.defaults, **arguments_of(word, module)}
         else:
             made[path] = type(module), {**_shapes(module), **(_numbers(module) if path else {})}
