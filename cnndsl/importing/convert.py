@@ -80,7 +80,7 @@ def document(network: Lifted, name: str = "", parameters: Arguments = ()) -> Spe
         tuple((name, tensor.shape[1:]) for name, tensor in zip(top.inputs or ("x",), root.inputs.values())),
         parameters,
         tuple(classes.blocks),
-        top.steps,
+        top.steps or (Call("Identity"),),
         top.outputs,
         tuple(network.rename.items()),
     )
