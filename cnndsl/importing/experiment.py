@@ -1,7 +1,7 @@
 """Arguments of a network as parameters of its document, by experiment: the network is built again with another value.
 
 If all that changes is that value itself, wherever it is an argument of a layer, the document has a parameter for it.
-Nothing runs for this, and the network is built without values, on torch's meta device.
+Several values are tried, and what is built does the same steps. It has no values: it is on torch's meta device.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.emit.source.expr import Ref
-from cnndsl.importing.body import Body, Lifted, Node
+from cnndsl.importing.body import Body, Lifted, Node, does_the_same
 from cnndsl.importing.lift.leaves import arguments_of, word_of
 from cnndsl.importing.tree import Arguments
 from cnndsl.layers import LAYERS
@@ -22,6 +22,8 @@ from cnndsl.spec.names import unusable_variable
 
 #: Builds the network with other values of some arguments.
 Rebuild: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]
+#: What a network does that was built again.
+Lift: TypeAlias = Callable[[nn.Module], Lifted]
 
 
 class _Place(Record, frozen=True):
@@ -31,14 +33,14 @@ class _Place(Record, frozen=True):
     argument: str
 
 
-def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Arguments]:
+def with_parameters(network: Lifted, rebuild: Rebuild, lift: Lift) -> tuple[Lifted, Arguments]:
     """The network with the names of its own arguments where layers take them, and these arguments with their values."""
     layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
     found: dict[_Place, Ref] = {}
     parameters: Arguments = ()
     for name, value in network.root.module.arguments.items():
         if type(value) in (int, float) and not unusable_variable(name):
-            places = _places(network, rebuild, name, value, layers)
+            places = _explained(network, rebuild, lift, name, value, layers)
             if places and found.keys().isdisjoint(places):
                 parameters += ((name, value),)
                 found |= dict.fromkeys(places, Ref(name))
@@ -57,17 +59,36 @@ def _path(body: Body, node: Node) -> str:
     return ".".join(filter(None, (body.module.path, node.name)))
 
 
-def _other(value: Any) -> Any:
-    return value + 1 if isinstance(value, int) else value / 2 or 0.25
+def _others(value: Any) -> tuple[Any, ...]:
+    """Values to try, the most harmless first: classes are often decided upon at 1, 2, or many."""
+    if isinstance(value, int):
+        return tuple(other for other in (value + 1, 1, 2, 1000) if other != value)
+    return (value / 2 or 0.25, (value + 1) / 2)
 
 
-def _places(network: Lifted, rebuild: Rebuild, name: str, value: Any, layers: Collection[str]) -> list[_Place]:
-    """The arguments of layers that are another value if the network's argument is, [] if anything else changes."""
-    other = _other(value)
-    try:
-        rebuilt = rebuild({name: other})
-    except Exception:  # somebody's code, which need not take the value
-        return []
+def _explained(
+    network: Lifted, rebuild: Rebuild, lift: Lift, name: str, value: Any, layers: Collection[str]
+) -> list[_Place]:
+    """The arguments of layers that are another value if the network's argument is, whatever it is; [] if anything else
+    changes."""
+    found: list[_Place] = []
+    for other in _others(value):
+        try:
+            rebuilt = rebuild({name: other})
+            places = _places(network, rebuilt, value, other, layers)
+            again = lift(rebuilt) if places else network
+        except Exception:  # somebody's code, which need not take the value
+            continue
+        given = dict.fromkeys(places, Ref(name))
+        is_same = does_the_same(_referring(network.root, given), _referring(again.root, given))
+        if not places or not is_same or (found and found != places):
+            return []
+        found = places
+    return found
+
+
+def _places(network: Lifted, rebuilt: nn.Module, value: Any, other: Any, layers: Collection[str]) -> list[_Place]:
+    """The arguments of layers that are the ``other`` value in place of this one, [] if anything else changes."""
     ours = dict(network.root.module.module.named_modules())
     theirs = dict(rebuilt.named_modules())
     if ours.keys() != theirs.keys():
