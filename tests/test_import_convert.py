@@ -85,6 +85,37 @@ def test_arguments_that_are_only_handed_on_are_parameters() -> None:
     assert cnndsl.loads(text, num_classes=7).module()(torch.randn(2, 3, 32, 32)).shape == (2, 7)
 
 
+class Decides(nn.Module):
+    """What it is depends on its argument, but not between 9 and 99."""
+
+    def __init__(self, num_classes: int, how: str) -> None:
+        super().__init__()
+        self.num_classes, self.how = num_classes, how
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.drop = nn.Dropout(0.5 if how == "dropout" and num_classes > 99 else 0.1)
+        self.hidden = nn.Linear(4, 8 if how != "hidden" or num_classes > 2 else 4)
+        least = {"least": 8, "binary": num_classes == 2 and -1}.get(how, 0)
+        self.fc = nn.Linear(self.hidden.out_features, max(num_classes, least) if least != -1 else 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.fc(self.hidden(self.drop(self.conv(x).mean((2, 3)))))
+        return x.sigmoid() if self.how == "forward" and self.num_classes == 1 else x
+
+
+@pytest.mark.parametrize(("how", "parameters"), [
+    ("", ["num_classes"]), ("dropout", []), ("hidden", []), ("least", []), ("binary", []), ("forward", []),
+])  # fmt: skip
+def test_an_argument_that_decides_something_else_is_no_parameter(how: str, parameters: list[str]) -> None:
+    arguments = {(module := Decides(10, how)): {"num_classes": 10}}
+
+    def rebuild(changed: Mapping[str, Any]) -> nn.Module:
+        with torch.device("meta"):
+            return Decides(changed["num_classes"], how)
+
+    spec, _ = spec_of(module, rebuild, arguments=arguments)
+    assert [name for name, _ in spec.params] == parameters
+
+
 def test_what_cannot_be_built_again_has_no_parameters() -> None:
     def refuse(changed: Mapping[str, Any]) -> nn.Module:
         raise ValueError(changed)

@@ -63,8 +63,12 @@ def convert(
     network with other values of its own arguments; those that it explains become parameters of the document. Raises
     :class:`~cnndsl.importing.recorded.Unspeakable`.
     """
-    network = arranged(lift(trace(module, inputs, leaves, arguments)))
-    network, parameters = (network, ()) if rebuild is None else with_parameters(network, rebuild)
+
+    def lifted(module: nn.Module, arguments: _ARGUMENTS | None = None) -> Lifted:
+        return arranged(lift(trace(module, inputs, leaves, arguments)))
+
+    network = lifted(module, arguments)
+    network, parameters = (network, ()) if rebuild is None else with_parameters(network, rebuild, lifted)
     spec = replace(document(network, name, parameters), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
 

@@ -1,7 +1,7 @@
 """Arguments of a network as parameters of its document, by experiment: the network is built again with another value.
 
 If all that changes is that value itself, wherever it is an argument of a layer, the document has a parameter for it.
-Nothing runs for this, and the network is built without values, on torch's meta device.
+Several values are tried, and what is built does the same steps. It has no values: it is on torch's meta device.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.emit.source.expr import Ref
-from cnndsl.importing.body import Body, Lifted, Node
+from cnndsl.importing.body import Body, Lifted, Node, does_the_same
 from cnndsl.importing.lift.leaves import arguments_of, word_of
 from cnndsl.importing.proof.names import is_below
 from cnndsl.importing.tree import Arguments
@@ -25,6 +25,8 @@ from cnndsl.spec.names import unusable_variable
 Rebuild: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]
 #: What a module says of itself: its class, and values by their names.
 _Said: TypeAlias = tuple[type, dict[str, Any]]
+#: What a network does that was built again.
+Lift: TypeAlias = Callable[[nn.Module], Lifted]
 
 
 class _Place(Record, frozen=True):
@@ -34,7 +36,7 @@ class _Place(Record, frozen=True):
     argument: str
 
 
-def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Arguments]:
+def with_parameters(network: Lifted, rebuild: Rebuild, lift: Lift) -> tuple[Lifted, Arguments]:
     """The network with the names of its own arguments where layers take them, and these arguments with their values."""
     layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
     ours = _said(network.root.module.module, network.unused)
@@ -44,7 +46,7 @@ def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Argument
     for name, value in network.root.module.arguments.items():
         # What no module has is no argument of a layer: the network need not be built to know.
         if type(value) in (int, float) and (type(value), value) in numbers and not unusable_variable(name):
-            places = _places(network, ours, rebuild, name, value, layers)
+            places = _explained(network, ours, rebuild, lift, name, value, layers)
             if places and found.keys().isdisjoint(places):
                 parameters += ((name, value),)
                 found |= dict.fromkeys(places, Ref(name))
@@ -63,20 +65,44 @@ def _path(body: Body, node: Node) -> str:
     return ".".join(filter(None, (body.module.path, node.name)))
 
 
-def _other(value: Any) -> Any:
-    return value + 1 if isinstance(value, int) else value / 2 or 0.25
+def _others(value: Any) -> tuple[Any, ...]:
+    """Values to try, the most harmless first: classes are often decided upon at 1, 2, or many."""
+    if isinstance(value, int):
+        return tuple(other for other in (value + 1, 1, 2, 1000) if other != value)
+    return (value / 2 or 0.25, (value + 1) / 2)
+
+
+def _explained(
+    network: Lifted,
+    ours: Mapping[str, _Said],
+    rebuild: Rebuild,
+    lift: Lift,
+    name: str,
+    value: Any,
+    layers: Collection[str],
+) -> list[_Place]:
+    """The arguments of layers that are another value if the network's argument is, whatever it is; [] if anything else
+    changes."""
+    found: list[_Place] = []
+    for other in _others(value):
+        try:
+            rebuilt = rebuild({name: other})
+            places = _places(ours, _said(rebuilt, network.unused), value, other, layers)
+            again = lift(rebuilt) if places else network
+        except Exception:  # somebody's code, which need not take the value
+            continue
+        given = dict.fromkeys(places, Ref(name))
+        is_same = does_the_same(_referring(network.root, given), _referring(again.root, given))
+        if not (places and is_same) or found not in ([], places):
+            return []
+        found = places
+    return found
 
 
 def _places(
-    network: Lifted, ours: Mapping[str, _Said], rebuild: Rebuild, name: str, value: Any, layers: Collection[str]
+    ours: Mapping[str, _Said], theirs: Mapping[str, _Said], value: Any, other: Any, layers: Collection[str]
 ) -> list[_Place]:
-    """The arguments of layers that are another value if the network's argument is, [] if anything else changes."""
-    other = _other(value)
-    try:
-        rebuilt = rebuild({name: other})
-    except Exception:  # somebody's code, which need not take the value
-        return []
-    theirs = _said(rebuilt, network.unused)
+    """The arguments of layers that are the ``other`` value in place of this one, [] if anything else changes."""
     if ours.keys() != theirs.keys():
         return []
     found: list[_Place] = []
