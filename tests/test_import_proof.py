@@ -409,3 +409,56 @@ def test_a_module_whose_layers_have_two_names_stays_as_it_is() -> None:
     after = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
     assert all(after[name] is tensor for name, tensor in tensors.items()) and after.keys() == tensors.keys()
     assert all(torch.equal(after[name], value) for name, value in values.items())
+
+
+# --- what no operation shows ---------------------------------------------------------------------
+
+
+class Beside(nn.Module):
+    """A convolution, and what a function does beside it."""
+
+    def __init__(self, does: Callable[[Beside, Tensor], Any]) -> None:
+        super().__init__()
+        self.conv, self.does, self.count = nn.Conv2d(3, 4, 3), does, 0
+        self.register_buffer("scale", torch.tensor(3.0))
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.conv(x)
+        made = self.does(self, y)
+        return y if made is None else made
+
+    def counted(self) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        (lambda self, y: -y if self.training and torch.rand(1).item() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: -y if self.training and random.random() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: -y if self.training and torch.empty(1).uniform_() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: y * float(self.scale), "the value of `scale` is read"),
+        (lambda self, y: y * (self.scale + 1).item(), "the value of `scale` is read"),
+        (lambda self, y: self.counted(), "`forward` changes the attribute `count`"),
+        (lambda self, y: (y, None, 3.5), "`forward` also returns None, 3.5"),
+    ],
+)
+def test_what_no_operation_shows_is_told(does: Any, told: str) -> None:
+    warnings = import_module(Beside(does), {"x": (3, 32, 32)}).warnings
+    assert [w for w in warnings if told in w.message and w.code.id == "CNN113" and w.span is not None]
+
+
+def test_frozen_parameters_and_hooks_of_gradients_are_told() -> None:
+    module = Net()
+    module.first.requires_grad_(False)
+    module.fc.bias.requires_grad_(False)
+    module.stem.weight.register_hook(lambda gradient: gradient * 0.1)
+    frozen, hook = import_module(module, {"x": (3, 32, 32)}).warnings
+    assert frozen.message == "the module does not train `first`, `fc.bias`, and the spec does"
+    assert frozen.help == "write in the recipe `freeze: [first, fc.bias]`"
+    assert hook.message == "a hook of the gradient of `stem.weight` is left out" and hook.span is not None
+
+
+def test_a_layer_under_two_names_and_an_average_of_all_batches_need_no_warning() -> None:
+    module = nn.Sequential(Twice(), nn.BatchNorm2d(3, momentum=None))
+    assert import_module(module, {"x": (3, 32, 32)}).warnings == ()
