@@ -15,6 +15,7 @@ from oracle_zoo import theirs
 from torch import Tensor, nn
 
 import cnndsl
+from cnndsl.diagnostics import ModuleError
 from cnndsl.importing.api import import_module
 from cnndsl.importing.proof import Proof, Unequal, prove
 from cnndsl.importing.proof.runs import Side, evaluated, trained
@@ -462,3 +463,70 @@ def test_frozen_parameters_and_hooks_of_gradients_are_told() -> None:
 def test_a_layer_under_two_names_and_an_average_of_all_batches_need_no_warning() -> None:
     module = nn.Sequential(Twice(), nn.BatchNorm2d(3, momentum=None))
     assert import_module(module, {"x": (3, 32, 32)}).warnings == ()
+
+
+# --- what no spec is equal to --------------------------------------------------------------------
+
+
+def typed(forward: Callable[[Any, Tensor], Tensor]) -> nn.Module:
+    class Typed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+            self.count = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            return forward(self, x)
+
+    return Typed()
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.norm(self.conv(x / 255).float()),
+        lambda self, x: self.norm(torch.relu(self.conv(x / 3).float()).to(x.dtype)),
+        lambda self, x: self.norm(self.conv(x / 3)).float(),
+    ],
+)
+def test_a_module_that_fixes_its_types_is_compared_in_single_precision(forward: Any) -> None:
+    proof = import_module(typed(forward), {"x": (3, 32, 32)}).proof
+    assert proof is not None and not proof.is_double and 0 < max(proof.inexact.values()) < 1e-5
+
+
+def bfloat16(self: Any, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return self.norm(self.conv(x))
+
+
+def inner_bfloat16(self: Any, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        x = self.conv(x)
+    return self.norm(x.float())
+
+
+@torch.no_grad()
+def without_gradients(self: Any, x: Tensor) -> Tensor:
+    return self.norm(self.conv(x))
+
+
+class Unmoved(nn.Sequential):
+    def train(self, mode: bool = True) -> Unmoved:
+        super().train(mode)
+        self[1].eval()
+        return self
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (typed(bfloat16), "output 0 is bfloat16 in the module and float32 in the spec"),
+        (typed(inner_bfloat16), "output 0 differs"),
+        (typed(without_gradients), "no gradient comes from its outputs, as under `torch.no_grad`"),
+        (Unmoved(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), "`train()` does not change the mode of `1`"),
+    ],
+)
+def test_what_the_module_does_by_itself_is_told(module: nn.Module, told: str) -> None:
+    with pytest.raises(ModuleError) as error:
+        import_module(module, {"x": (3, 32, 32)})
+    assert told in error.value.diagnostics[0].message
