@@ -530,3 +530,13 @@ def test_what_the_module_does_by_itself_is_told(module: nn.Module, told: str) ->
     with pytest.raises(ModuleError) as error:
         import_module(module, {"x": (3, 32, 32)})
     assert told in error.value.diagnostics[0].message
+
+
+def test_a_module_that_is_nested_too_deep_is_told() -> None:
+    module: nn.Module = nn.Conv2d(3, 3, 1)
+    for _ in range(60):
+        module = nn.Sequential(module, nn.ReLU())
+    with pytest.raises(ModuleError) as error:
+        import_module(module, {"input": (3, 32, 32)})
+    (told,) = error.value.diagnostics
+    assert told.message == "its spec would be nested more than 64 deep" and "classes of their own" in told.help

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, got
+from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, SpecError, got
 from cnndsl.importing.convert import convert
 from cnndsl.importing.experiment import Rebuild
 from cnndsl.importing.guess import guess_input
@@ -145,6 +145,9 @@ def _unfinished() -> Iterator[None]:
     except (Unspeakable, RunError):
         raise
     except Exception as error:
+        if isinstance(error, SpecError) and (limit := error.diagnostics[0]).code is Code.LIMIT:
+            help = "make parts of it classes of their own, which become blocks, or keep one as a layer: `--leaf NAME`"
+            raise Unspeakable([Refusal(limit.code, f"its spec would be {limit.message}", None, help)]) from error
         *_, last = walk_tb(error.__traceback__)
         place = Place(last[0].f_code.co_filename, last[1])
         message = f"cnndsl failed to convert the module: {type(error).__name__}: {error}"
