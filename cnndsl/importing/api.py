@@ -55,8 +55,9 @@ def import_module(
     with layers_of(module, leaves) as kept, _as_module_error():
         with _unfinished():
             made = convert(module, inputs, name, sorted(kept.names), arguments, comments, rebuild)
-        proof = prove(made.text, module, inputs, left_out=made.unused) if compare else None
-    warned = diagnostics_of((*made.warnings, *_left_out(module, made.unused)))
+        proof = prove(made.text, module, inputs, left_out=made.unused, leaves=sorted(kept.names)) if compare else None
+    paths = proof.paths if proof else ()
+    warned = diagnostics_of((*made.warnings, *paths, *_left_out(module, made.unused)))
     return Imported(made.text, inputs, tuple(warned), proof, kept)
 
 

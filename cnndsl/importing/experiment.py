@@ -6,7 +6,7 @@ Several values are tried, and what is built does the same steps. It has no value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from torch import nn
 from cnndsl.emit.source.expr import Ref
 from cnndsl.importing.body import Body, Lifted, Node, does_the_same
 from cnndsl.importing.lift.leaves import arguments_of, word_of
+from cnndsl.importing.proof.names import is_below
 from cnndsl.importing.tree import Arguments
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
@@ -24,6 +25,8 @@ from cnndsl.spec.names import unusable_variable
 Rebuild: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]
 #: What a network does that was built again.
 Lift: TypeAlias = Callable[[nn.Module], Lifted]
+#: What a module says of itself: its class, and values by their names.
+_Said: TypeAlias = tuple[type, dict[str, Any]]
 
 
 class _Place(Record, frozen=True):
@@ -35,12 +38,15 @@ class _Place(Record, frozen=True):
 
 def with_parameters(network: Lifted, rebuild: Rebuild, lift: Lift) -> tuple[Lifted, Arguments]:
     """The network with the names of its own arguments where layers take them, and these arguments with their values."""
-    layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
+    ours = _said(network.root.module.module, network.unused)
+    numbers = {(type(one), one) for _, said in ours.values() for one in said.values() if type(one) in (int, float)}
+    experiment = _Experiment(network, rebuild, lift, ours)
     found: dict[_Place, Ref] = {}
     parameters: Arguments = ()
     for name, value in network.root.module.arguments.items():
-        if type(value) in (int, float) and not unusable_variable(name):
-            places = _explained(network, rebuild, lift, name, value, layers)
+        # What no module has is no argument of a layer: the network need not be built to know.
+        if type(value) in (int, float) and (type(value), value) in numbers and not unusable_variable(name):
+            places = experiment.explained(name, value)
             if places and found.keys().isdisjoint(places):
                 parameters += ((name, value),)
                 found |= dict.fromkeys(places, Ref(name))
@@ -66,68 +72,68 @@ def _others(value: Any) -> tuple[Any, ...]:
     return (value / 2 or 0.25, (value + 1) / 2)
 
 
-def _explained(
-    network: Lifted, rebuild: Rebuild, lift: Lift, name: str, value: Any, layers: Collection[str]
-) -> list[_Place]:
-    """The arguments of layers that are another value if the network's argument is, whatever it is; [] if anything else
-    changes."""
-    found: list[_Place] = []
-    for other in _others(value):
-        try:
-            rebuilt = rebuild({name: other})
-            places = _places(network, rebuilt, value, other, layers)
-            again = lift(rebuilt) if places else network
-        except Exception:  # somebody's code, which need not take the value
-            continue
-        given = dict.fromkeys(places, Ref(name))
-        is_same = does_the_same(_referring(network.root, given), _referring(again.root, given))
-        if not places or not is_same or (found and found != places):
-            return []
-        found = places
-    return found
+class _Experiment:
+    """Builds a network again. ``said`` is what its modules say of themselves."""
 
+    def __init__(self, network: Lifted, rebuild: Rebuild, lift: Lift, said: Mapping[str, _Said]) -> None:
+        self.network, self.rebuild, self.lift, self.said = network, rebuild, lift, said
+        self.layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
 
-def _places(network: Lifted, rebuilt: nn.Module, value: Any, other: Any, layers: Collection[str]) -> list[_Place]:
-    """The arguments of layers that are the ``other`` value in place of this one, [] if anything else changes."""
-    ours = dict(network.root.module.module.named_modules())
-    theirs = dict(rebuilt.named_modules())
-    if ours.keys() != theirs.keys():
-        return []
-    found: list[_Place] = []
-    for path, module in ours.items():
-        if any(path == unused or path.startswith(f"{unused}.") for unused in network.unused):
-            continue
-        for argument, before, after in _changes(module, theirs[path], is_root=not path):
-            is_value = type(before) is type(value) and (before, after) == (value, other)
-            if not is_value or path not in layers:
+    def explained(self, name: str, value: Any) -> list[_Place]:
+        """The arguments of layers that are the value of the network's argument, whatever it is; [] if that decides
+        anything else."""
+        found: list[_Place] = []
+        for other in _others(value):
+            try:
+                rebuilt = self.rebuild({name: other})
+                places = self._places(rebuilt, value, other)
+                again = self.lift(rebuilt) if places else self.network
+            except Exception:  # somebody's code, which need not take the value
+                continue
+            given = dict.fromkeys(places, Ref(name))
+            is_same = does_the_same(_referring(self.network.root, given), _referring(again.root, given))
+            if not places or not is_same or (found and found != places):
                 return []
-            found.append(_Place(path, argument))
-    return found
+            found = places
+        return found
+
+    def _places(self, rebuilt: nn.Module, value: Any, other: Any) -> list[_Place]:
+        """The arguments of layers that are the ``other`` value in place of this one, [] if anything else changes."""
+        theirs = _said(rebuilt, self.network.unused)
+        if self.said.keys() != theirs.keys():
+            return []
+        found: list[_Place] = []
+        for path, said in self.said.items():
+            for argument, before, after in _changes(said, theirs[path]):
+                is_value = type(before) is type(value) and (before, after) == (value, other)
+                if not is_value or path not in self.layers:
+                    return []
+                found.append(_Place(path, argument))
+        return found
 
 
-def _changes(module: nn.Module, other: nn.Module, is_root: bool) -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two modules: arguments of layers, or whatever other modules hold themselves."""
-    word = word_of(type(module))
-    if type(module) is not type(other):
-        yield "", type(module), type(other)
-    elif word:
-        defaults = LAYERS[word].arguments.defaults
-        before, after = ({**defaults, **arguments_of(word, one)} for one in (module, other))
-        yield from ((name, before[name], after[name]) for name in before if before[name] != after[name])
+def _said(network: nn.Module, unused: Sequence[str]) -> dict[str, _Said]:
+    """What each module says of itself, by its path: its class, and the arguments of a layer with its defaults; or the
+    shapes of its tensors, and numbers that ``forward`` may use, except those that the network itself remembers. What is
+    not used says nothing."""
+    made: dict[str, _Said] = {}
+    for path, module in network.named_modules():
+        if is_below(path, unused):
+            made[path] = nn.Module, {}
+        elif word := word_of(type(module)):
+            made[path] = type(module), {**LAYERS[word].arguments.defaults, **arguments_of(word, module)}
+        else:
+            made[path] = type(module), {**_shapes(module), **(_numbers(module) if path else {})}
+    return made
+
+
+def _changes(one: _Said, other: _Said) -> Iterator[tuple[str, Any, Any]]:
+    """What differs in what two modules say."""
+    (kind, before), (other_kind, after) = one, other
+    if kind is not other_kind:
+        yield "", kind, other_kind
     else:
-        yield from _held(module, other, is_root)
-
-
-def _held(module: nn.Module, other: nn.Module, is_root: bool) -> Iterator[tuple[str, Any, Any]]:
-    """Tensors of other shapes; and numbers that ``forward`` may use, except those that the network itself remembers."""
-    tensors = (
-        {**dict(one.named_parameters(recurse=False)), **dict(one.named_buffers(recurse=False))}
-        for one in (module, other)
-    )
-    before, after = ({name: tuple(tensor.shape) for name, tensor in held.items()} for held in tensors)
-    if not is_root:
-        before, after = ({**held, **_numbers(one)} for held, one in ((before, module), (after, other)))
-    yield from ((name, one, after.get(name)) for name, one in before.items() if one != after.get(name))
+        yield from ((name, value, after.get(name)) for name, value in before.items() if value != after.get(name))
 
 
 def _shapes(module: nn.Module) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from cnndsl.importing.proof.names import named_tensors
 from cnndsl.importing.proof.samples import tensors_in
+from cnndsl.importing.tracing.borrow import borrowed
 from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.weights.fit import is_shaped_alike
 
@@ -106,19 +107,13 @@ def _function_of(outputs: Sequence[Tensor]) -> Tensor:
 
 @contextmanager
 def undisturbed(module: nn.Module) -> Iterator[None]:
-    """The modes of a module and all random states are inside what they were, and afterwards too."""
-    modes = {part: part.training for part in module.modules()}
-    state = random.getstate()
-    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+    """The module, with all that it holds, and all random states are afterwards what they were. `functional_call` alone
+    does not put back what has two names."""
+    with borrowed(module, lambda tensor: tensor), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.manual_seed(0)
         random.seed(0)
-        try:
-            yield
-        finally:
-            random.setstate(state)
-            for part, training in modes.items():
-                part.training = training
+        yield
 
 
 class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
