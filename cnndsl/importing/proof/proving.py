@@ -54,16 +54,23 @@ class Unequal(Unspeakable):
         self.text = text
 
 
-def prove(text: str, module: nn.Module, inputs: Mapping[str, Shape], *, left_out: Collection[str] = ()) -> Proof:
+def prove(
+    text: str,
+    module: nn.Module,
+    inputs: Mapping[str, Shape],
+    *,
+    left_out: Collection[str] = (),
+    training: bool = True,
+) -> Proof:
     """Compares the network of a spec with a module: names, shapes and kinds of tensors; outputs in evaluation and all
     gradients at two sizes and with batches of one and two samples; outputs in training mode, and the statistics after
     it. All are equal bit for bit, or differ by rounding that vanishes in double precision.
 
     ``inputs`` are shapes that the module takes, without the batch, by the names of its arguments. The module may have
     more tensors below the paths in ``left_out``. Constant weights and statistics are drawn, so that a zero hides
-    nothing. The module stays as it is. Raises :class:`Unequal`.
+    nothing. Without ``training`` only evaluation is compared. The module stays as it is. Raises :class:`Unequal`.
     """
-    return _Prover(text, module, tuple(inputs), left_out).run([*inputs.values()])
+    return _Prover(text, module, tuple(inputs), left_out).run([*inputs.values()], training)
 
 
 class _Prover:
@@ -87,7 +94,7 @@ class _Prover:
         self.inexact: dict[str, float] = {}
         self.refused = ""
 
-    def run(self, given: Sequence[Shape]) -> Proof:
+    def run(self, given: Sequence[Shape], training: bool) -> Proof:
         compared: list[tuple[Shape, ...]] = []
         for shapes in candidates(given):
             if self._agree(evaluated, shapes, len(compared) + 1):
@@ -98,7 +105,7 @@ class _Prover:
             raise self._unequal(f"the module does not run on {_said(given)}: {self.refused}")
         if len(compared) < SIZES and self._agree(evaluated, compared[0], SIZES):
             compared.append(compared[0])
-        training = self._agree(trained, compared[-1], SIZES)
+        training = training and self._agree(trained, compared[-1], SIZES)
         batches = (tuple((batch, *shape) for shape in shapes) for batch, shapes in enumerate(compared, 1))
         names, spare = self.counterparts.names, self.counterparts.spare
         return Proof(self.network, tuple(batches), self.inexact, names, spare, training)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec.structs import asdict
 from torch import nn
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, Use
+from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, TrainsOnly, Use
 from cnndsl.importing.tracing.arguments import attributes
+from cnndsl.importing.tracing.functions import drawing
 from cnndsl.importing.tracing.run import Run
 from cnndsl.importing.tracing.runs import Unlike, with_sizes, with_training
 
@@ -84,7 +86,9 @@ class Tree:
             pairs = _pairs(uses, tuple(_without(use, alone) for use in trained))
             return tuple(with_training(one, two) for one, two in pairs), (), notes
         except Unlike as unlike:
-            if not alone or unlike.operation is not None:
+            if noise := [*self._noise(module, trained)]:
+                notes = (*notes, *noise)
+            elif not alone or unlike.operation is not None:
                 notes = (*notes, self._other_path(module, "in training mode", unlike))
             return uses, trained, notes
 
@@ -96,7 +100,18 @@ class Tree:
 
     def _left_out(self, module: nn.Module, operation: Operation) -> Refusal:
         message = f"`{operation.module}` runs only in training mode and is left out"
-        return self._refusal(Code.LEFT_OUT, module, message, operation.place)
+        above = self.run.modules.paths[module][0]
+        path = f"{above}.{operation.module}" if above else operation.module
+        told = self._refusal(Code.LEFT_OUT, module, message, operation.place)
+        return TrainsOnly(**{**asdict(told), "module": path})
+
+    def _noise(self, module: nn.Module, trained: tuple[Use, ...]) -> Iterator[Refusal]:
+        """Where a module draws random numbers in training."""
+        for operation in (operation for use in trained for operation in use.operations):
+            if name := drawing(operation):
+                message = f"`{name}` draws random numbers in training: it is left out, and training is not compared"
+                told = self._refusal(Code.LEFT_OUT, module, message, operation.place)
+                yield TrainsOnly(**asdict(told))
 
     def _other_path(self, module: nn.Module, when: str, unlike: Unlike) -> Refusal:
         place = unlike.operation.place if unlike.operation else None
