@@ -250,3 +250,34 @@ def test_a_compile_passes_over_the_network_a_few_times(
     size = len(cnndsl.load(f"zoo:torchvision/{name}").graph.root.everything)
     found = round(visits(lambda: cnndsl.load(f"zoo:torchvision/{name}").cost, monkeypatch) / size, 1)
     assert found <= recorded("passes", name, found, update)
+
+
+# --- imports -------------------------------------------------------------------------------------
+
+
+def chain(count: int) -> Any:
+    """Equal layers, whose runs could be parted anywhere."""
+    from torch import nn
+
+    return nn.Sequential(*(layer for _ in range(count) for layer in (nn.Conv2d(3, 3, 1), nn.ReLU())))
+
+
+def blocks(count: int) -> Any:
+    """Blocks of one class, which are rounds of a loop."""
+    from torch import nn
+    from torchvision.ops import Conv2dNormActivation
+
+    return nn.Sequential(Conv2dNormActivation(3, 8, 1), *(Conv2dNormActivation(8, 8) for _ in range(count)))
+
+
+IMPORTED = {"chain": chain, "blocks": blocks}
+
+
+@pytest.mark.parametrize("form", IMPORTED)
+def test_an_import_grows_with_the_module(form: str) -> None:
+    from cnndsl.importing.convert import convert
+
+    make = IMPORTED[form]
+    convert(make(12), {"x": (3, 8, 8)})  # imports and first-time caches
+    less, more = (done(lambda size=size: convert(make(size), {"x": (3, 8, 8)})).calls.total() for size in (100, 200))
+    assert more <= 2.1 * less

@@ -69,6 +69,7 @@ CASES = [
     Case(Slice(1), lambda x: x[:, 1:]),
     Case(Slice(2, 5, -1), lambda x: x[..., 2:5]),
     Case(Slice(1, None, 2, 2), lambda x: x[:, :, 1::2]),
+    Case(Slice(-3, -1, 2), lambda x: x[:, :, -3:-1]),
     *(Case(CenterCrop(size), torchvision.transforms.CenterCrop(size)) for size in (1, 3, 5, 9, (12, 2), (3, 13))),
     *(
         Case(CenterCrop(), lambda x, y: torchvision.transforms.CenterCrop(y.shape[2:])(x), (IMAGES, like))

@@ -152,3 +152,33 @@ def test_a_module_that_is_called_twice_stays_one(name: str) -> None:
     text = cnndsl.from_module(net.module(), (3, 224, 224), name=name, prove=False)
     assert "- reuse: relu" in text
     assert not cnndsl.diff(net, cnndsl.loads(text)).changes
+
+
+class Counts(nn.Module):
+    """One norm in both sides, whose statistics depend on which is first."""
+
+    def __init__(self, *, deep_first: bool, concat: bool) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.deep_first, self.concat = deep_first, concat
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.deep_first:
+            deep = self.bn(self.conv(x))
+            flat = self.bn(x)
+        else:
+            flat = self.bn(x)
+            deep = self.bn(self.conv(x))
+        return torch.cat([flat, deep], 1) if self.concat else flat + deep
+
+
+@pytest.mark.parametrize("deep_first", [False, True])
+@pytest.mark.parametrize("concat", [False, True])
+def test_a_shared_norm_counts_in_the_order_in_which_it_ran(deep_first: bool, concat: bool) -> None:
+    module = Counts(deep_first=deep_first, concat=concat)
+    ours = cnndsl.loads(spec_of(module)[1]).module()
+    ours.load_state_dict(module.state_dict())
+    x = torch.randn(2, 3, 32, 32)
+    ours.train()(x)
+    module.train()(x)
+    assert torch.equal(ours.bn.running_mean, module.bn.running_mean)

@@ -14,6 +14,7 @@ from layer_matrix import cases, one_of_each
 from lifted import compare, lifted, words
 from torch import Tensor, nn
 
+from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.leaves import arguments_of, word_of
 from cnndsl.importing.recorded import Unspeakable
 from cnndsl.layers import LAYERS, Layer, Refused, Shape
@@ -635,6 +636,36 @@ def test_a_module_of_two_modules_is_refused() -> None:
 
     with pytest.raises(Unspeakable, match="called by two modules"):
         lifted(Two().eval(), IMAGE)
+
+
+class Flagged(nn.Module):
+    """Its own module does as it is told."""
+
+    class Unit(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(8, 8, 1)
+
+        def forward(self, x: Tensor, slope: float) -> Tensor:
+            return F.leaky_relu(self.conv(x), slope) if slope else self.conv(x)
+
+    def __init__(self, *slopes: float) -> None:
+        super().__init__()
+        self.unit, self.slopes = self.Unit(), slopes
+
+    def forward(self, x: Tensor) -> Tensor:
+        for slope in self.slopes:
+            x = self.unit(x, slope)
+        return x
+
+
+@pytest.mark.parametrize("slopes", [(0.1, 0.2), (0.1, 0)])
+def test_a_module_that_does_something_else_when_it_runs_again_is_refused(slopes: tuple[float, ...]) -> None:
+    with pytest.raises(Unspeakable, match="`unit` .`Unit`. does other steps here") as refused:
+        lifted(Flagged(*slopes).eval(), IMAGE)
+    (refusal,) = refused.value.refusals
+    assert refusal.code == Code.STATE and refusal.place is not None and refusal.place.file == __file__
+    compare(Flagged(0.1, 0.1), IMAGE)
 
 
 def test_a_module_that_is_called_elsewhere_is_refused() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import warnings
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from oracle_zoo import theirs
 from torch import Tensor, nn
 
 import cnndsl
+from cnndsl.importing.api import import_module
 from cnndsl.importing.proof import Proof, Unequal, prove
 from cnndsl.importing.proof.runs import Side, evaluated, trained
 from cnndsl.importing.proof.samples import candidates, drawn
@@ -86,9 +89,9 @@ def fault(text: str, module: nn.Module | None = None) -> str:
     return refusal.message
 
 
-def test_an_equal_network_is_equal_at_two_sizes_and_two_batches() -> None:
+def test_an_equal_network_is_equal_at_three_sizes_and_batches() -> None:
     proof = proved()
-    assert proof.shapes == (((1, 3, 64, 80),), ((2, 3, 64, 96),))
+    assert proof.shapes == (((1, 3, 64, 80),), ((2, 3, 64, 96),), ((3, 3, 33, 47),))
     assert proof.inexact == {} and proof.training and proof.spare == ()
     assert proof.names == {name: name for name in Net().state_dict()}
 
@@ -280,7 +283,11 @@ def test_a_shared_layer_is_one_tensor() -> None:
 def test_a_network_that_fixes_its_size_is_compared_at_it() -> None:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
     text = "input: [1, 28, 28]\nnetwork: [Conv2d: {out_channels: 4, kernel_size: 3}, ReLU, Flatten, Linear: 10]\n"
-    assert prove(text, module, {"input": (1, 28, 28)}).shapes == (((1, 1, 28, 28),), ((2, 1, 28, 28),))
+    assert prove(text, module, {"input": (1, 28, 28)}).shapes == (
+        ((1, 1, 28, 28),),
+        ((2, 1, 28, 28),),
+        ((3, 1, 28, 28),),
+    )
 
 
 def test_a_size_that_changes_the_batch_is_none_that_a_network_takes() -> None:
@@ -294,7 +301,7 @@ def test_a_size_that_changes_the_batch_is_none_that_a_network_takes() -> None:
 
     conv = "{name: conv, Conv2d: {out_channels: 16, kernel_size: 5}}"
     text = f"input: [3, 9, 9]\nnetwork: [{conv}, Flatten, {{name: fc, Linear: 10}}]\n"
-    assert prove(text, Viewing(), {"x": (3, 9, 9)}).shapes == (((1, 3, 9, 9),), ((2, 3, 9, 9),))
+    assert prove(text, Viewing(), {"x": (3, 9, 9)}).shapes == (((1, 3, 9, 9),), ((2, 3, 9, 9),), ((3, 3, 9, 9),))
 
 
 @pytest.mark.parametrize(
@@ -313,6 +320,40 @@ def test_a_size_that_changes_the_batch_is_none_that_a_network_takes() -> None:
 def test_sizes_that_are_tried(shapes: list[tuple[int, ...]], first: tuple[tuple[int, ...], ...]) -> None:
     found = [*candidates(shapes)]
     assert found[0] == first and tuple(shapes) in found and len(found) == len({*found})
+
+
+class Pathed(nn.Module):
+    """Does something else, of a convolution's output, for some inputs."""
+
+    def __init__(self, when: Callable[[Pathed, Tensor], bool]) -> None:
+        super().__init__()
+        self.conv, self.when = nn.Conv2d(3, 4, 3, padding=1), when
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if self.when(self, x):
+            x = nn.functional.pad(x, (0, 1))
+        return x
+
+
+@pytest.mark.parametrize(
+    ("when", "sizes"),
+    [
+        (lambda self, x: x.shape[-1] % 2, [80, 96, 80]),
+        (lambda self, x: x.shape[-1] < 20, [80, 96, 47]),
+        (lambda self, x: x.shape[-1] > 100, [80, 96, 47]),
+        (lambda self, x: x.shape[0] > 2, [80, 96]),
+        (lambda self, x: x.shape[0] > 8, [80, 96, 47]),
+        (lambda self, x: x.shape[0] < 2, [80, 47]),
+        (lambda self, x: self.training and x.shape[0] > 8, [80, 96, 47]),
+    ],
+)
+def test_a_path_that_only_other_inputs_take_is_told_and_not_compared(when: Any, sizes: list[int]) -> None:
+    done = import_module(Pathed(when), {"x": (3, 32, 32)})
+    (warning,) = done.warnings
+    assert warning.code.id == "CNN113" and "`forward` does something else for inputs of another size" in warning.message
+    assert warning.span is not None and "nn.functional.pad" in warning.span.text
+    assert done.proof is not None and [shapes[0][-1] for shapes in done.proof.shapes] == sizes
 
 
 def test_gradients_that_are_summed_in_another_order_are_equal_in_double_precision() -> None:

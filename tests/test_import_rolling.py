@@ -277,6 +277,11 @@ def test_what_is_not_shorter_stays() -> None:
     assert rolled(steps) == steps
 
 
+def test_two_calls_are_two_lines() -> None:
+    steps = (block(8, name="conv2"), block(8, name="conv3"))
+    assert rolled(steps, (BLOCK,)) == steps
+
+
 def test_names_that_no_number_tells_apart_stay() -> None:
     steps = tuple(block(8, name=f"inception3{letter}") for letter in "abcd")
     assert rolled(steps, (BLOCK,)) == steps

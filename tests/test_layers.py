@@ -259,7 +259,7 @@ def refused_for_our_reasons(layer: type[Layer], arguments: dict[str, Any], x: Sh
         return "a sample without dimensions"
     if layer.__name__.startswith("Circular") and min(torch.as_tensor(arguments["padding"]).flatten()) < 0:
         return "torch fills what it cannot wrap around with whatever is in the memory"
-    names_batch = {"Flatten": ("start_dim", 1), "Unflatten": ("dim", 1)}.get(layer.__name__)
+    names_batch = {"Flatten": ("start_dim", 1), "Unflatten": ("dim", 1), "Slice": ("dim", 1)}.get(layer.__name__)
     if names_batch and arguments.get(*names_batch) % x.rank == 0:
         return "the batch is named, though nothing would happen to it"
     return ""

@@ -60,8 +60,14 @@ def import_module(
         with _unfinished():
             made = convert(module, inputs, name, sorted(kept.names), arguments, comments, rebuild)
         is_noisy = any(isinstance(warning, TrainsOnly) and not warning.module for warning in made.warnings)
-        proof = prove(made.text, module, inputs, left_out=made.unused, training=not is_noisy) if compare else None
-    warned = diagnostics_of((*made.warnings, *_left_out(module, made.unused, made.warnings)))
+        names = sorted(kept.names)
+        proof = (
+            prove(made.text, module, inputs, left_out=made.unused, leaves=names, training=not is_noisy)
+            if compare
+            else None
+        )
+    paths = proof.paths if proof else ()
+    warned = diagnostics_of((*made.warnings, *paths, *_left_out(module, made.unused, made.warnings)))
     return Imported(made.text, inputs, tuple(warned), proof, kept)
 
 

@@ -6,7 +6,7 @@ Nothing runs for this, and the network is built without values, on torch's meta 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
@@ -15,6 +15,7 @@ from torch import nn
 from cnndsl.emit.source.expr import Ref
 from cnndsl.importing.body import Body, Lifted, Node
 from cnndsl.importing.lift.leaves import arguments_of, word_of
+from cnndsl.importing.proof.names import is_below
 from cnndsl.importing.tree import Arguments
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
@@ -22,6 +23,8 @@ from cnndsl.spec.names import unusable_variable
 
 #: Builds the network with other values of some arguments.
 Rebuild: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]
+#: What a module says of itself: its class, and values by their names.
+_Said: TypeAlias = tuple[type, dict[str, Any]]
 
 
 class _Place(Record, frozen=True):
@@ -34,11 +37,14 @@ class _Place(Record, frozen=True):
 def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Arguments]:
     """The network with the names of its own arguments where layers take them, and these arguments with their values."""
     layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
+    ours = _said(network.root.module.module, network.unused)
+    numbers = {(type(one), one) for _, said in ours.values() for one in said.values() if type(one) in (int, float)}
     found: dict[_Place, Ref] = {}
     parameters: Arguments = ()
     for name, value in network.root.module.arguments.items():
-        if type(value) in (int, float) and not unusable_variable(name):
-            places = _places(network, rebuild, name, value, layers)
+        # What no module has is no argument of a layer: the network need not be built to know.
+        if type(value) in (int, float) and (type(value), value) in numbers and not unusable_variable(name):
+            places = _places(network, ours, rebuild, name, value, layers)
             if places and found.keys().isdisjoint(places):
                 parameters += ((name, value),)
                 found |= dict.fromkeys(places, Ref(name))
@@ -61,22 +67,21 @@ def _other(value: Any) -> Any:
     return value + 1 if isinstance(value, int) else value / 2 or 0.25
 
 
-def _places(network: Lifted, rebuild: Rebuild, name: str, value: Any, layers: Collection[str]) -> list[_Place]:
+def _places(
+    network: Lifted, ours: Mapping[str, _Said], rebuild: Rebuild, name: str, value: Any, layers: Collection[str]
+) -> list[_Place]:
     """The arguments of layers that are another value if the network's argument is, [] if anything else changes."""
     other = _other(value)
     try:
         rebuilt = rebuild({name: other})
     except Exception:  # somebody's code, which need not take the value
         return []
-    ours = dict(network.root.module.module.named_modules())
-    theirs = dict(rebuilt.named_modules())
+    theirs = _said(rebuilt, network.unused)
     if ours.keys() != theirs.keys():
         return []
     found: list[_Place] = []
-    for path, module in ours.items():
-        if any(path == unused or path.startswith(f"{unused}.") for unused in network.unused):
-            continue
-        for argument, before, after in _changes(module, theirs[path], is_root=not path):
+    for path, said in ours.items():
+        for argument, before, after in _changes(said, theirs[path]):
             is_value = type(before) is type(value) and (before, after) == (value, other)
             if not is_value or path not in layers:
                 return []
@@ -84,29 +89,28 @@ def _places(network: Lifted, rebuild: Rebuild, name: str, value: Any, layers: Co
     return found
 
 
-def _changes(module: nn.Module, other: nn.Module, is_root: bool) -> Iterator[tuple[str, Any, Any]]:
-    """What differs between two modules: arguments of layers, or whatever other modules hold themselves."""
-    word = word_of(type(module))
-    if type(module) is not type(other):
-        yield "", type(module), type(other)
-    elif word:
-        defaults = LAYERS[word].arguments.defaults
-        before, after = ({**defaults, **arguments_of(word, one)} for one in (module, other))
-        yield from ((name, before[name], after[name]) for name in before if before[name] != after[name])
+def _said(network: nn.Module, unused: Sequence[str]) -> dict[str, _Said]:
+    """What each module says of itself, by its path: its class, and the arguments of a layer with its defaults; or the
+    shapes of its tensors, and numbers that ``forward`` may use, except those that the network itself remembers. What is
+    not used says nothing."""
+    made: dict[str, _Said] = {}
+    for path, module in network.named_modules():
+        if is_below(path, unused):
+            made[path] = nn.Module, {}
+        elif word := word_of(type(module)):
+            made[path] = type(module), {**LAYERS[word].arguments.defaults, **arguments_of(word, module)}
+        else:
+            made[path] = type(module), {**_shapes(module), **(_numbers(module) if path else {})}
+    return made
+
+
+def _changes(one: _Said, other: _Said) -> Iterator[tuple[str, Any, Any]]:
+    """What differs in what two modules say."""
+    (kind, before), (other_kind, after) = one, other
+    if kind is not other_kind:
+        yield "", kind, other_kind
     else:
-        yield from _held(module, other, is_root)
-
-
-def _held(module: nn.Module, other: nn.Module, is_root: bool) -> Iterator[tuple[str, Any, Any]]:
-    """Tensors of other shapes; and numbers that ``forward`` may use, except those that the network itself remembers."""
-    tensors = (
-        {**dict(one.named_parameters(recurse=False)), **dict(one.named_buffers(recurse=False))}
-        for one in (module, other)
-    )
-    before, after = ({name: tuple(tensor.shape) for name, tensor in held.items()} for held in tensors)
-    if not is_root:
-        before, after = ({**held, **_numbers(one)} for held, one in ((before, module), (after, other)))
-    yield from ((name, one, after.get(name)) for name, one in before.items() if one != after.get(name))
+        yield from ((name, value, after.get(name)) for name, value in before.items() if value != after.get(name))
 
 
 def _shapes(module: nn.Module) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
@@ -19,12 +19,15 @@ from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.importing.tracing.modules import Modules
 from cnndsl.importing.tracing.nested import same_tensors, tensors
 from cnndsl.importing.tracing.places import place_of_code, place_of_error
-from cnndsl.importing.tracing.records import Tree
+from cnndsl.importing.tracing.records import Tree, other_paths
 from cnndsl.importing.tracing.run import Run
 from cnndsl.importing.tracing.watching import watching
 
 #: The batch of a run. Batch normalisation in training takes no batch of one.
 BATCH = 2
+#: Factors of heights and widths, what is added to them, and batches for which the path is compared too: odd sizes and
+#: batches, larger and smaller than usual ones.
+ELSEWHERE = (((4, 4), (1, 3), 17), ((0.5, 0.5), (1, 3), 1))
 
 Inputs = Mapping[str, tuple[int, ...]]
 
@@ -48,7 +51,10 @@ def trace(
         run = _run_with_values(modules, inputs, failed)
     if run.refusals:
         raise Unspeakable(run.refusals)
-    tree = Tree(run, _resized(modules, inputs, run), _trained(modules, inputs, run), arguments or {})
+    trained = _trained(modules, inputs, run)
+    tree = Tree(
+        run, _resized(modules, inputs, run), trained, arguments or {}, _elsewhere(modules, inputs, run, trained)
+    )
     traced = tree.traced(module)
     if tree.refusals:
         raise Unspeakable(tree.refusals)
@@ -75,6 +81,53 @@ def _resized(modules: Modules, inputs: Inputs, run: Run) -> Run | None:
         except (_Failed, Unspeakable):
             continue
     return None
+
+
+def _elsewhere(modules: Modules, inputs: Inputs, run: Run, trained: Run | Exception) -> list[tuple[Run, Run]]:
+    """Runs with other runs at very different sizes and batches, in evaluation and in training mode, as far as the
+    module takes these."""
+    found = []
+    for factors, added, batch in ELSEWHERE:
+        for like in (run, trained):
+            if isinstance(like, Run) and not like.has_values and (batch > 1 or not like.training):
+                other = _other(modules, like, (_scaled(inputs, factors, added), inputs), batch)
+                found += [(like, other)] if other is not None else []
+    return found
+
+
+def _other(modules: Modules, like: Run, tried: Iterable[Inputs], batch: int) -> Run | None:
+    for inputs in tried:
+        try:
+            return _run(modules, inputs, like.training, like.has_values, batch)
+        except (_Failed, Unspeakable):
+            continue
+    return None
+
+
+def _scaled(inputs: Inputs, factors: Sequence[float], added: Sequence[int]) -> Inputs:
+    """Sizes that are odd if those of the inputs are even. Sizes of 1 stay, and so do those of inputs of several sizes,
+    as these depend on each other."""
+    if len({shape[1:] for shape in inputs.values()}) > 1:
+        return inputs
+    rules = (*zip(factors, added), (1, 0))
+    return {
+        name: (*shape[:1], *(int(s * factor) + more if s > 1 else 1 for s, (factor, more) in zip(shape[1:], rules)))
+        for name, shape in inputs.items()
+    }
+
+
+def other_path(
+    module: nn.Module, inputs: Inputs, other: Inputs, batch: int, training: bool, leaves: Collection[str]
+) -> Refusal | None:
+    """The first line that does something else for other inputs than for the given ones, if there is one."""
+    modules = Modules(module, leaves)
+    runs = []
+    for shapes, samples in ((inputs, BATCH), (other, batch)):
+        try:
+            runs.append(_run(modules, shapes, training, batch=samples))
+        except (_Failed, Unspeakable):
+            return None
+    return next(other_paths(*runs), None)
 
 
 #: What :func:`failure` says of a size at which parts of an image become samples, as ``view(-1, 64)`` makes them.
@@ -114,7 +167,7 @@ def _run(modules: Modules, inputs: Inputs, training: bool = False, has_values: b
     root = modules.root
     with borrowed(root, cloned if has_values else on_meta), torch.no_grad():
         root.train(training)
-        run = Run(modules, has_values)
+        run = Run(modules, has_values, training)
         like = next(filter(torch.is_floating_point, root.parameters()), torch.empty(0))
         given = {name: _tensor((batch, *shape), like, has_values) for name, shape in inputs.items()}
         for name, tensor in given.items():

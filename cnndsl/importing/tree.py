@@ -133,6 +133,8 @@ class When(Record, frozen=True):
 
 Step: TypeAlias = Call | Sequential | Branch | Residual | Dense | Repeat | From | Reuse | Named | Let | When
 Steps: TypeAlias = tuple[Step, ...]
+#: What holds steps.
+_HOLDING = (Sequential, Branch, Arm, Residual, Dense, Repeat, When)
 
 
 def nested(step: Step) -> tuple[Steps, ...]:
@@ -180,8 +182,8 @@ def with_values(
 
 
 def inside(step: _StepOrArm, change: Callable[[Steps], Steps]) -> _StepOrArm:
-    """The step with other lists of steps inside."""
-    return with_values(step, lambda value: value, change)
+    """The step with other lists of steps inside; one that holds none is itself."""
+    return with_values(step, lambda value: value, change) if isinstance(step, _HOLDING) else step
 
 
 def bare(steps: Steps) -> Steps:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from math import prod
 from operator import mul
 
-from cnndsl.layers.kinds import INTEGER, NATURAL, NULL, POSITIVE, Listing
+from cnndsl.layers.kinds import INTEGER, NULL, POSITIVE, Listing
 from cnndsl.layers.shape import Refused, Shape, kept, resolve_dim, resolve_sample_dim, resolve_sizes
 from cnndsl.layers.table import Layer, argument, layer
 from cnndsl.layers.windows import Span, Windows
@@ -152,32 +152,45 @@ class Reshape(_Reshaping):
 @layer
 class Slice(_ShapeOp):
     """Takes the part of dimension ``dim`` from ``start`` up to, but not including, ``stop``; by default channels, up to
-    the last. ``step: 2`` takes every second value of it, as ``start:stop:2`` does in Python.
+    the last. Negative numbers count from the end, and ``step: 2`` takes every second value, as ``start:stop:2`` does in
+    Python.
     """
 
     defined_in = "shape_ops"
     example = {"start": 0, "stop": 4}
 
-    start = argument(NATURAL, 0)
-    stop = argument(POSITIVE | NULL, None)
+    start = argument(INTEGER, 0)
+    stop = argument(INTEGER | NULL, None)
     dim = argument(INTEGER, 1)
     step = argument(POSITIVE, 1)
 
     def output(self, x: Shape) -> Shape:
         dim = resolve_sample_dim(self.dim, x.rank)
-        stop = x[dim] if self.stop is None else self.stop
-        if self.start >= stop:
-            raise Refused(f"the range from {self.start} to {stop} is empty", "start" if self.stop is None else "stop")
+        start, stop = self._ends(x)
         if stop > x[dim]:
             raise Refused(f"{stop} is past the end of dimension {dim}, which has size {x[dim]}", "stop")
-        return x.with_size(dim, -(-(stop - self.start) // self.step))
+        if start < 0:
+            raise Refused(f"{self.start} is before the begin of dimension {dim}, which has size {x[dim]}", "start")
+        if start >= stop:
+            raise Refused(f"the range from {start} to {stop} is empty", "start" if self.stop is None else "stop")
+        return x.with_size(dim, -(-(stop - start) // self.step))
+
+    def _ends(self, x: Shape) -> tuple[int, int]:
+        """The first value, and the one after the last."""
+        size = x[self.dim % x.rank]
+        stop = size if self.stop is None else self.stop
+        return tuple(end if end >= 0 else size + end for end in (self.start, stop))  # type: ignore[return-value]
 
     def windows(self, x: Shape, out: Shape) -> Mapping[int, Windows]:
-        return {self.dim % x.rank: Windows(self.step, (Span(self.start, self.start),))}
+        start, _ = self._ends(x)
+        return {self.dim % x.rank: Windows(self.step, (Span(start, start),))}
 
     def arithmetic(self, x: Shape, out: Shape) -> dict[int, str]:
         dim = resolve_sample_dim(self.dim, x.rank)
-        taken = f"{x[dim] if self.stop is None else self.stop} - {self.start}"
+        size, stop = str(x[dim]), self.stop
+        end = size if stop is None else str(stop) if stop >= 0 else f"({size} - {-stop})"
+        start = str(self.start) if self.start >= 0 else f"({size} - {-self.start})"
+        taken = f"{end} - {start}"
         return {dim: taken if self.step == 1 else f"ceil(({taken}) / {self.step})"}
 
 

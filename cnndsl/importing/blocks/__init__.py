@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
 
 from msgspec.structs import replace
@@ -22,6 +22,8 @@ __all__ = ["Made", "Use", "defaults_of", "made"]
 _DEFINITION, _PARAMETER = 6, 2
 #: How much longer one block may be than two, if its steps are at most that share of the steps of both.
 _SLACK, _SHARE = 25, 0.85
+#: The most groups of uses of which all pairs are tried.
+_MANY = 24
 
 
 class Made(Record, frozen=True):
@@ -100,13 +102,14 @@ def _group(numbers: tuple[int, ...], uses: Sequence[Use], defaults: Defaults) ->
 
 
 def _joined(groups: list[_Group], uses: Sequence[Use], defaults: Defaults) -> list[_Group]:
-    """Groups put together as long as this makes the text shorter: all at once, or else two at a time."""
+    """Groups put together as long as this makes the text shorter: all at once, or else two at a time; of many, two that
+    are beside each other."""
     if len(groups) > 1 and (both := _both(groups, uses, defaults)) and _gain(groups, both) >= 0:
         return [both]
     known: dict[tuple[int, ...], _Group | None] = {}
     while len(groups) > 2:
         best, most = None, -1
-        for one, other in combinations(groups, 2):
+        for one, other in combinations(groups, 2) if len(groups) <= _MANY else pairwise(groups):
             numbers = (*one.uses, *other.uses)
             if numbers not in known:
                 known[numbers] = _both((one, other), uses, defaults)
@@ -131,14 +134,10 @@ def _both(groups: Sequence[_Group], uses: Sequence[Use], defaults: Defaults) -> 
 
 def _found(block: Block, blocks: Sequence[Block]) -> Block | None:
     """An equal block."""
-    for one in blocks:
-        if (
-            one.parameters == block.parameters
-            and _ends_of(one) == _ends_of(block)
-            and bare(one.steps) == bare(block.steps)
-        ):
-            return one
-    return None
+    like = (one for one in blocks if one.parameters == block.parameters and _ends_of(one) == _ends_of(block))
+    like = (one for one in like if len(one.steps) == len(block.steps))
+    steps = bare(block.steps)
+    return next((one for one in like if bare(one.steps) == steps), None)
 
 
 def _ends_of(block: Block) -> tuple[Any, ...]:

@@ -15,7 +15,7 @@ from torch import nn
 from cnndsl.diagnostics import Code
 from cnndsl.importing.body import Lifted
 from cnndsl.importing.lift.dissolve import dissolved
-from cnndsl.importing.lift.draft import DraftBody
+from cnndsl.importing.lift.draft import DraftBody, does_the_same
 from cnndsl.importing.lift.finish import Finisher, condensed
 from cnndsl.importing.lift.simplify import simplified
 from cnndsl.importing.lift.step import Unsaid
@@ -69,12 +69,18 @@ def _calls(module: Traced) -> Iterator[tuple[int, Place, Traced]]:
         yield from _calls(child)
 
 
+#: Help for a module that does what it is told by an argument.
+_UNLIKE = "`reuse` calls a module again as it is: do outside of the module what differs"
+
+
 class _Lifter:
     def __init__(self) -> None:
         self.refusals: list[Refusal] = []
         self._runs: Counter[Traced] = Counter()
         #: The one module around each module with parameters.
         self._around: dict[Traced, Traced] = {}
+        #: The body of each module's first run.
+        self._first: dict[Traced, DraftBody] = {}
         self._understood: set[Traced] = set()
 
     def next_use(self, module: Traced, wanted: frozenset[Tensor]) -> DraftBody:
@@ -82,6 +88,10 @@ class _Lifter:
         use = module.uses[self._runs[module]]
         self._runs[module] += 1
         body = dissolved(Writer(module, self, wanted).written(use))
+        for node in body.nodes:
+            if node.body and not does_the_same(self._first.setdefault(node.body.module, node.body), node.body):
+                message = f"`{node.name}` (`{node.body.module.kind}`) does other steps here than when it ran first"
+                self.refuse(module, node.place, Unsaid(message, _UNLIKE, Code.STATE))
         return simplified(body, lambda place, fault: self.refuse(module, place, fault))
 
     def refuse(self, module: Traced, place: Place | None, fault: Unsaid) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -16,14 +16,13 @@ from cnndsl.graph.elaborate import elaborate
 from cnndsl.importing.proof.difference import Difference, first_difference
 from cnndsl.importing.proof.names import Misfit, check_settings, counterparts, named_tensors, perturbed
 from cnndsl.importing.proof.runs import Ran, Side, evaluated, trained
-from cnndsl.importing.proof.samples import Shape, candidates, drawn
+from cnndsl.importing.proof.samples import Shape, candidates, drawn, odd_candidates
 from cnndsl.importing.recorded import Refusal, Unspeakable
+from cnndsl.importing.trace import other_path
 from cnndsl.network import Network, loads
 from cnndsl.spec.renaming import Renamer
 from cnndsl.spec.values import ListValue, Literal
 
-#: How many sizes are compared, and the largest batch.
-SIZES = 2
 #: The largest relative difference in double precision that is only rounding, as of sums in another order. The rounding
 #: of one operation is 1e-16 there; a fault of a network is as large as in single precision.
 ROUNDING = 1e-9
@@ -36,7 +35,8 @@ class Proof:
     """What was compared. ``shapes`` are those of the inputs, with the batch, in each comparison. ``inexact`` are the
     values that are equal but for rounding, as gradients are that torch adds up in another order, each with its relative
     difference in double precision. ``names`` are the module's names of the spec's tensors, and ``spare`` its tensors
-    that the spec leaves out. ``training`` is false if the module does not run in training mode."""
+    that the spec leaves out. ``training`` is false if the module does not run in training mode. ``paths`` are
+    lines at which the module does something else for inputs that were therefore not compared."""
 
     network: Network = field(repr=False)
     shapes: tuple[tuple[Shape, ...], ...]
@@ -44,6 +44,7 @@ class Proof:
     names: Mapping[str, str] = field(repr=False)
     spare: tuple[str, ...]
     training: bool
+    paths: tuple[Refusal, ...]
 
 
 class Unequal(Unspeakable):
@@ -60,23 +61,32 @@ def prove(
     inputs: Mapping[str, Shape],
     *,
     left_out: Collection[str] = (),
+    leaves: Collection[str] = (),
     training: bool = True,
 ) -> Proof:
     """Compares the network of a spec with a module: names, shapes and kinds of tensors; outputs in evaluation and all
-    gradients at two sizes and with batches of one and two samples; outputs in training mode, and the statistics after
-    it. All are equal bit for bit, or differ by rounding that vanishes in double precision.
+    gradients at three sizes, of which one is odd, with batches of one, two and three samples; outputs in training mode,
+    and the statistics after it. All are equal bit for bit, or differ by rounding that vanishes in double precision.
 
     ``inputs`` are shapes that the module takes, without the batch, by the names of its arguments. The module may have
-    more tensors below the paths in ``left_out``. Constant weights and statistics are drawn, so that a zero hides
-    nothing. Without ``training`` only evaluation is compared. The module stays as it is. Raises :class:`Unequal`.
+    more tensors below the paths in ``left_out``; ``leaves`` are classes that are layers. Constant weights and
+    statistics are drawn, so that a zero hides nothing. Without ``training``, only evaluation is compared. The module
+    stays as it is. Raises :class:`Unequal`.
     """
-    return _Prover(text, module, tuple(inputs), left_out).run([*inputs.values()], training)
+    return _Prover(text, module, tuple(inputs), left_out, leaves).run([*inputs.values()], training)
 
 
 class _Prover:
     """``theirs`` is the module with the tensors of the comparison; :meth:`_ours` is the spec's at any size."""
 
-    def __init__(self, text: str, module: nn.Module, inputs: Sequence[str], left_out: Collection[str]) -> None:
+    def __init__(
+        self,
+        text: str,
+        module: nn.Module,
+        inputs: Sequence[str],
+        left_out: Collection[str],
+        leaves: Collection[str],
+    ) -> None:
         self.text = text
         self.network = self._compiled()
         self.renamer = Renamer(self.network.graph.document.rename)
@@ -93,22 +103,40 @@ class _Prover:
         self.theirs = Side(module, perturbed(module), called, inputs)
         self.inexact: dict[str, float] = {}
         self.refused = ""
+        self.leaves = leaves
+        self.paths: list[Refusal] = []
 
     def run(self, given: Sequence[Shape], training: bool) -> Proof:
-        compared: list[tuple[Shape, ...]] = []
-        for shapes in candidates(given):
-            if self._agree(evaluated, shapes, len(compared) + 1):
-                compared.append(shapes)
-            if len(compared) == SIZES:
-                break
+        """Each comparison has another batch, and where the module takes it another size; the last one is odd."""
+        self.given = given
+        compared: dict[int, tuple[Shape, ...]] = {}
+        for batch, tried in enumerate((candidates(given), candidates(given), odd_candidates(given)), 1):
+            done = [*compared.values()]
+            others = (shapes for shapes in tried if shapes not in done)
+            if (shapes := self._compare(others, batch) or self._compare(done[:1], batch)) is not None:
+                compared[batch] = shapes
         if not compared:
-            raise self._unequal(f"the module does not run on {_said(given)}: {self.refused}")
-        if len(compared) < SIZES and self._agree(evaluated, compared[0], SIZES):
-            compared.append(compared[0])
-        training = training and self._agree(trained, compared[-1], SIZES)
-        batches = (tuple((batch, *shape) for shape in shapes) for batch, shapes in enumerate(compared, 1))
-        names, spare = self.counterparts.names, self.counterparts.spare
-        return Proof(self.network, tuple(batches), self.inexact, names, spare, training)
+            raise self._incomparable()
+        training = training and self._agree(trained, compared.get(2) or next(iter(compared.values())), 2)
+        return Proof(
+            self.network,
+            tuple(tuple((batch, *shape) for shape in shapes) for batch, shapes in compared.items()),
+            self.inexact,
+            self.counterparts.names,
+            self.counterparts.spare,
+            training,
+            (*self.paths,),
+        )
+
+    def _incomparable(self) -> Unequal:
+        if self.paths:
+            help = "write `forward` so that it does the same for all inputs"
+            return Unequal(replace(self.paths[0], code=Code.OPERATION, help=help), self.text)
+        return self._unequal(f"the module does not run on {_said(self.given)}: {self.refused}")
+
+    def _compare(self, tried: Iterable[tuple[Shape, ...]], batch: int) -> tuple[Shape, ...] | None:
+        """The first shapes that the module takes, on which the networks are equal."""
+        return next((shapes for shapes in tried if self._agree(evaluated, shapes, batch)), None)
 
     # --- the network of the spec -----------------------------------------------------------------
 
@@ -151,6 +179,22 @@ class _Prover:
         if any(len(output) != batch for output in wanted.outputs if output.dim()):
             self.refused = "an output has another batch than the input"  # as after `view(-1, 400)`
             return False
+        try:
+            self._check_equal(way, shapes, inputs, wanted)
+        except Unequal:
+            if (path := self._other_path(way, shapes, batch)) is None:
+                raise
+            self.refused = path.message
+            self.paths.append(path)
+            return False
+        return True
+
+    def _other_path(self, way: Way, shapes: Sequence[Shape], batch: int) -> Refusal | None:
+        """The line at which the module does something else for these inputs than for the given ones, if it does."""
+        given, other = (dict(zip(self.theirs.inputs, all_shapes)) for all_shapes in (self.given, shapes))
+        return other_path(self.theirs.module, given, other, batch, way is trained, self.leaves)
+
+    def _check_equal(self, way: Way, shapes: Sequence[Shape], inputs: list[Tensor], wanted: Ran) -> None:
         where = f"on {_said([tuple(tensor.shape) for tensor in inputs])}{' in training' if way is trained else ''}"
         try:
             ours = self._ours(shapes)
@@ -163,7 +207,6 @@ class _Prover:
             raise self._unequal(f"it has {len(found.outputs)} outputs, and the module {len(wanted.outputs)}")
         if differing := differences(found, wanted):
             self._check_rounding(way, ours, inputs, where, differing)
-        return True
 
     def _check_rounding(
         self, way: Way, ours: Side, inputs: list[Tensor], where: str, differing: Collection[str]

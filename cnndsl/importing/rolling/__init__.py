@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import pairwise
 
 from cnndsl.importing.blocks import defaults_of
 from cnndsl.importing.rolling.counting import Progress, rates_in
@@ -57,24 +58,15 @@ class _Rolling:
     def run(self, run: Run) -> Steps:
         """The shortest way to write a run: as one loop, or as parts one after another."""
         rounds = run.rounds
+        starts = _starts(rounds)
         best: list[tuple[int, Steps]] = [(0, ())]
         for end in range(1, len(rounds) + 1):
             alone = self.settled(rounds[end - 1])
             ways = [(best[end - 1], alone)]
-            ways += ((best[start], loop) for start in self.starts(rounds, end) for loop in self.ways(rounds[start:end]))
+            ways += ((best[start], loop) for start in starts[end] for loop in self.ways(rounds[start:end]))
             costs = [(cost + self.cost(steps) + _PART, before + steps) for (cost, before), steps in ways]
             best.append(min(costs, key=lambda way: way[0]))
         return best[-1][1]
-
-    def starts(self, rounds: Sequence[Items], end: int) -> list[int]:
-        """Where a loop may begin that ends before a round."""
-        count = len(rounds)
-        if count <= _FEW:
-            return [*range(end - 1)]
-        at = end - 1
-        while at and bare(rounds[at - 1]) == bare(rounds[end - 1]):
-            at -= 1
-        return [start for start in {at, *((0, 1) if end >= count - 1 else ())} if start < end - 1]
 
     def ways(self, rounds: Sequence[Items]) -> Iterator[Steps]:
         """The rounds as one loop, and as loops in a loop, if they can be."""
@@ -94,3 +86,20 @@ class _Rolling:
         """How long steps are, written."""
         loops = (_LOOP + _NAME * len(step.names) for step in walk(steps) if isinstance(step, Repeat | Dense))
         return length(self.blocks, (), steps) + sum(loops)
+
+
+def _starts(rounds: Sequence[Items]) -> list[list[int]]:
+    """Where a loop may begin that ends before each round. Of many rounds these are the first two for a loop to the end,
+    and the first of equal rounds for a loop of all these."""
+    count = len(rounds)
+    if count <= _FEW:
+        return [[*range(end - 1)] for end in range(count + 1)]
+    written = [*map(bare, rounds)]
+    firsts = [0]
+    for at, (before, after) in enumerate(pairwise(written), 1):
+        firsts.append(firsts[-1] if before == after else at)
+    starts: list[list[int]] = [[]]
+    for end in range(1, count + 1):
+        whole = {firsts[end - 1]} if end == count or firsts[end] == end else set()
+        starts.append([start for start in whole | ({0, 1} if end >= count - 1 else set()) if start < end - 1])
+    return starts

@@ -62,7 +62,7 @@ class Loops:
     def loop(self, run: Run) -> Step:
         """A run that is in no other as a step. Raises :class:`Unlike`."""
         step, holes = self.explained([run.rounds])
-        if is_table(step) and not is_tall(step, len(run.rounds)):
+        if (is_table(step) and not is_tall(step, len(run.rounds))) or is_pair(step, len(run.rounds)):
             raise Unlike
         (made,) = filled((step,), {hole.variable.name: hole.values[0] for hole in holes})
         return made
@@ -106,12 +106,20 @@ class Loops:
         if found is None:
             raise Unlike
         steps, holes = self._own(found.steps, found.holes)
-        loops: list[Step] = []
+        loops: list[Steps] = []
         for column in zip(*runs, strict=True):
-            step, more = self.explained([run.rounds for run in column])
-            loops.append(step)
+            inner, more = self._inner(column)
+            loops.append(inner)
             holes += more
         return Merged(_with_loops(steps, iter(loops)), tuple(holes))
+
+    def _inner(self, runs: Sequence[Run]) -> tuple[Steps, tuple[Hole, ...]]:
+        """The loop of runs that are beside each other in an outer loop, or two calls one after the other."""
+        step, holes = self.explained([run.rounds for run in runs])
+        if not all(is_pair(step, len(run.rounds)) for run in runs):
+            return (step,), holes
+        first, second = (self.merged([run.rounds[at] for run in runs]) for at in range(2))
+        return (*first.steps, *second.steps), (*first.holes, *second.holes)
 
     def _partly(self, rows: Sequence[Items]) -> Merged:
         """Rows of which the last has only the first steps: the others are under a condition."""
@@ -166,6 +174,14 @@ def is_tall(loop: Step, rounds: int) -> bool:
     )
     bare = not any(modules)
     return rounds > max(2, len(getattr(loop, "names", ())) if bare else 0)
+
+
+def is_pair(loop: Step, rounds: int) -> bool:
+    """Whether a loop would count two calls, which are two lines if they are written out."""
+    match loop:
+        case Repeat((Call(),), names=(_,)):
+            return rounds == 2
+    return False
 
 
 def completed(hole: Hole) -> Hole:
@@ -363,11 +379,12 @@ def _without_runs(items: Items) -> tuple[Steps, tuple[Run, ...]]:
     return change(items), tuple(runs)
 
 
-def _with_loops(steps: Steps, loops: Iterator[Step]) -> Steps:
+def _with_loops(steps: Steps, loops: Iterator[Steps]) -> Steps:
     """Steps with loops for the placeholders, in order."""
-    return tuple(
-        next(loops)
-        if isinstance(step, Named) and step.name == _PLACEHOLDER
-        else inside(step, lambda inner: _with_loops(inner, loops))
-        for step in steps
-    )
+    made: list[Step] = []
+    for step in steps:
+        if isinstance(step, Named) and step.name == _PLACEHOLDER:
+            made += next(loops)
+        else:
+            made.append(inside(step, lambda inner: _with_loops(inner, loops)))
+    return tuple(made)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import chain, count
 
 from cnndsl.importing.alike import Hole
 from cnndsl.importing.tree import LayerValue, Steps, names_in
@@ -36,8 +37,8 @@ class Names:
 
 
 def _unused(name: str, taken: set[str]) -> str:
-    numbered = (f"{name}{number}" for number in range(2, 999))
-    return next(one for one in (name, *numbered) if one not in taken)
+    numbered = (f"{name}{number}" for number in count(2))
+    return next(one for one in chain((name,), numbered) if one not in taken)
 
 
 def _meaning(hole: Hole) -> str:

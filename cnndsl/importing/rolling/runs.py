@@ -33,13 +33,16 @@ def within(items: Items, change: Callable[[Items], Items]) -> Items:
 
 
 class Forms:
-    """The forms of items as numbers, which are quick to compare."""
+    """The forms of items as numbers, which are quick to compare. That of an item is found once."""
 
     def __init__(self) -> None:
         self.numbers: dict[Form, int] = {}
+        self.known: dict[int, tuple[Any, int]] = {}  # with the items, so that no other gets their id
 
     def of(self, item: Any) -> int:
-        return self.numbers.setdefault(self._form(item), len(self.numbers))
+        if id(item) not in self.known:
+            self.known[id(item)] = item, self.numbers.setdefault(self._form(item), len(self.numbers))
+        return self.known[id(item)][1]
 
     def all(self, items: Items) -> tuple[int, ...]:
         return tuple(map(self.of, items))
@@ -119,7 +122,10 @@ def _with_period(items: Items, period: int, forms: Forms) -> Items:
     at = 0
     while at < len(items):
         end = at + period
-        while numbers[end : end + period] == numbers[at : at + period]:
+        # Most rounds differ in their first items, which need no copies of both.
+        while numbers[end : end + 1] == numbers[at : at + 1] and (
+            numbers[end : end + period] == numbers[at : at + period]
+        ):
             end += period
         if end > at + period:
             made.append(_joined([items[start : start + period] for start in range(at, end, period)]))

@@ -48,9 +48,10 @@ class Run:
     has called, ``lost`` the numbers of which Python has made plain ones, ``returned`` what ``forward`` gave.
     ``has_values`` tells whether tensors have values: then constants may be read, but not what comes from inputs."""
 
-    def __init__(self, modules: Modules, has_values: bool) -> None:
+    def __init__(self, modules: Modules, has_values: bool, training: bool = False) -> None:
         self.modules = modules
         self.has_values = has_values
+        self.training = training
         self.refusals: list[Refusal] = []
         self.uses: dict[nn.Module, list[Use | None]] = {}
         self.called: dict[nn.Module, dict[str, nn.Module]] = {}

@@ -28,6 +28,9 @@ class Slice(nn.Module):
         self.step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        stop = x.shape[self.dim] if self.stop is None else self.stop
-        part = x.narrow(self.dim, self.start, stop - self.start)
+        size = x.shape[self.dim]
+        start = self.start if self.start >= 0 else size + self.start
+        stop = size if self.stop is None else self.stop
+        stop = stop if stop >= 0 else size + stop
+        part = x.narrow(self.dim, start, stop - start)
         return part.transpose(0, self.dim)[:: self.step].transpose(0, self.dim)
