@@ -44,7 +44,7 @@ def _tied(traced: Traced) -> list[Refusal]:
         for name, tensor in module._parameters.items():
             if tensor is not None:
                 owners.setdefault(id(tensor), {})[id(module), name] = f"{path}.{name}" if path else name
-    places = {id(module): (place, user) for module, place, user in _calls(traced)}
+    places = {called: (place, user) for called, place, user in _calls(traced)}
     refusals = []
     for names in owners.values():
         if len(names) > 1:
