@@ -684,7 +684,7 @@ class Flagged(nn.Module):
 
 @pytest.mark.parametrize("slopes", [(0.1, 0.2), (0.1, 0)])
 def test_a_module_that_does_something_else_when_it_runs_again_is_refused(slopes: tuple[float, ...]) -> None:
-    with pytest.raises(Unspeakable, match="does other steps here") as refused:
+    with pytest.raises(Unspeakable, match=r"`unit` .`Unit`. does other steps here") as refused:
         lifted(Flagged(*slopes).eval(), IMAGE)
     (refusal,) = refused.value.refusals
     assert refusal.code == Code.STATE and refusal.place is not None and refusal.place.file == __file__

@@ -16,11 +16,12 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 from torch import nn
 
+from cnndsl.diagnostics import Code
 from cnndsl.importing.blocks import Made, Use, made
 from cnndsl.importing.body import Body, Lifted
 from cnndsl.importing.experiment import Rebuild, with_parameters
 from cnndsl.importing.lift import lift
-from cnndsl.importing.recorded import Refusal
+from cnndsl.importing.recorded import Refusal, Unspeakable
 from cnndsl.importing.rolling import rolled, rolled_together
 from cnndsl.importing.rolling.tables import with_tables
 from cnndsl.importing.structure import arranged, structured
@@ -68,9 +69,16 @@ def convert(
         return arranged(lift(trace(module, inputs, leaves, arguments)))
 
     network = lifted(module, arguments)
+    if not _computes(network.root):
+        message, help = "the module computes nothing: it returns what it is given", "a spec has at least one layer"
+        raise Unspeakable([Refusal(Code.OPERATION, message, None, help, "", type(module).__name__)])
     network, parameters = (network, ()) if rebuild is None else with_parameters(network, rebuild, lifted)
     spec = replace(document(network, name, parameters), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
+
+
+def _computes(body: Body) -> bool:
+    return any(node.body is None or _computes(node.body) for node in body.nodes)
 
 
 def document(network: Lifted, name: str = "", parameters: Arguments = ()) -> Spec:

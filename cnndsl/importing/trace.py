@@ -19,7 +19,7 @@ from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
 from cnndsl.importing.tracing.effects import NeedsValues
 from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.importing.tracing.modules import Modules
-from cnndsl.importing.tracing.nested import same_tensors
+from cnndsl.importing.tracing.nested import same_tensors, tensors
 from cnndsl.importing.tracing.places import place_of_code, place_of_error
 from cnndsl.importing.tracing.records import Tree, other_paths
 from cnndsl.importing.tracing.run import Run
@@ -138,11 +138,17 @@ def other_path(
     return next(other_paths(*runs), None)
 
 
+#: What :func:`failure` says of a size at which parts of an image become samples, as ``view(-1, 64)`` makes them.
+OTHER_BATCH = "an output has another batch than the input"
+
+
 def failure(module: nn.Module, inputs: Inputs) -> str:
     """Why a module does not run with these inputs, "" if it does, or if something else prevents a spec."""
     modules = Modules(module)
     try:
-        _run(modules, inputs)
+        run = _run(modules, inputs)
+        if any(output.shape[:1] != (BATCH,) for output in tensors(run.returned) if output.dim()):
+            return OTHER_BATCH
     except _Failed as failed:
         if not failed.for_want_of_values:
             return failed.told.message

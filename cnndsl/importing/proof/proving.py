@@ -66,6 +66,7 @@ def prove(
     *,
     left_out: Collection[str] = (),
     leaves: Collection[str] = (),
+    training: bool = True,
 ) -> Proof:
     """Compares the network of a spec with a module: names, shapes and kinds of tensors; outputs in evaluation and all
     gradients at three sizes, of which one is odd, with batches of one, two and three samples; outputs in training mode,
@@ -73,9 +74,10 @@ def prove(
 
     ``inputs`` are shapes that the module takes, without the batch, by the names of its arguments. The module may have
     more tensors below the paths in ``left_out``; ``leaves`` are classes that are layers. Constant weights and
-    statistics are drawn, so that a zero hides nothing. The module stays as it is. Raises :class:`Unequal`.
+    statistics are drawn, so that a zero hides nothing. Without ``training``, only evaluation is compared. The module
+    stays as it is. Raises :class:`Unequal`.
     """
-    return _Prover(text, module, tuple(inputs), left_out, leaves).run([*inputs.values()])
+    return _Prover(text, module, tuple(inputs), left_out, leaves).run([*inputs.values()], training)
 
 
 class _Prover:
@@ -109,7 +111,7 @@ class _Prover:
         self.leaves = leaves
         self.paths: list[Refusal] = []
 
-    def run(self, given: Sequence[Shape]) -> Proof:
+    def run(self, given: Sequence[Shape], training: bool) -> Proof:
         """Each comparison has another batch, and where the module takes it another size; the last one is odd."""
         self.given = given
         compared: dict[int, tuple[Shape, ...]] = {}
@@ -120,7 +122,7 @@ class _Prover:
                 compared[batch] = shapes
         if not compared:
             raise self._incomparable()
-        training = self._agree(trained, compared.get(2) or next(iter(compared.values())), 2)
+        training = training and self._agree(trained, compared.get(2) or next(iter(compared.values())), 2)
         return Proof(
             self.network,
             tuple(tuple((batch, *shape) for shape in shapes) for batch, shapes in compared.items()),

@@ -18,7 +18,7 @@ from cnndsl.importing.tracing import numbers
 from cnndsl.importing.tracing.memory import Changes
 from cnndsl.importing.tracing.modules import Modules, holders
 from cnndsl.importing.tracing.nested import parts
-from cnndsl.importing.tracing.places import place_of, user_frame
+from cnndsl.importing.tracing.places import frames, place_of
 
 
 class Known:
@@ -160,10 +160,9 @@ class Run:
         return items if items or isinstance(value, dict) else value
 
     def place(self) -> Place:
-        frame = user_frame()
-        assert frame
-        self._name_tensors(frame)
-        return place_of(frame)
+        innermost, users = frames()
+        self._name_tensors(innermost)
+        return place_of(users)
 
     def _name_tensors(self, frame: FrameType) -> None:
         """Tensors are called after the variables that hold them."""
