@@ -623,6 +623,7 @@ REFUSED: list[tuple[Callable[..., Any], str]] = [
         lambda x: F.max_pool2d(x, 2).flatten(2).view(x.shape[0], 8, x.shape[2] // 2, x.shape[3] // 2),
         "the size of another tensor",
     ),
+    (lambda x: x / x.shape[0], "a number that depends on the batch"),
 ]
 
 
