@@ -660,6 +660,22 @@ def test_a_module_of_two_modules_is_refused() -> None:
         lifted(Two().eval(), IMAGE)
 
 
+class TakenTwice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.conv.weight) + F.conv2d(x, self.conv.weight, self.conv.bias)
+
+
+def test_a_weight_of_two_unlike_layers_is_refused() -> None:
+    with pytest.raises(Unspeakable, match="is taken by two unlike layers") as refused:
+        lifted(TakenTwice().eval(), IMAGE)
+    (refusal,) = refused.value.refusals
+    assert refusal.code == Code.STATE and refusal.place is not None and refusal.place.file == __file__
+
+
 class Flagged(nn.Module):
     """Its own module does as it is told."""
 
