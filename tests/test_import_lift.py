@@ -625,6 +625,7 @@ REFUSED: list[tuple[Callable[..., Any], str]] = [
         lambda x: F.max_pool2d(x, 2).flatten(2).view(x.shape[0], 8, x.shape[2] // 2, x.shape[3] // 2),
         "the size of another tensor",
     ),
+    (lambda x: x / x.shape[0], "a number that depends on the batch"),
 ]
 
 
@@ -659,6 +660,22 @@ def test_a_module_of_two_modules_is_refused() -> None:
 
     with pytest.raises(Unspeakable, match="called by two modules"):
         lifted(Two().eval(), IMAGE)
+
+
+class TakenTwice(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self.conv.weight) + F.conv2d(x, self.conv.weight, self.conv.bias)
+
+
+def test_a_weight_of_two_unlike_layers_is_refused() -> None:
+    with pytest.raises(Unspeakable, match="is taken by two unlike layers") as refused:
+        lifted(TakenTwice().eval(), IMAGE)
+    (refusal,) = refused.value.refusals
+    assert refusal.code == Code.STATE and refusal.place is not None and refusal.place.file == __file__
 
 
 class Flagged(nn.Module):

@@ -15,7 +15,7 @@ from torch import nn
 from cnndsl.diagnostics import Code
 from cnndsl.importing.body import Lifted, does_the_same
 from cnndsl.importing.lift.dissolve import dissolved
-from cnndsl.importing.lift.draft import DraftBody
+from cnndsl.importing.lift.draft import Draft, DraftBody
 from cnndsl.importing.lift.finish import Finisher, condensed
 from cnndsl.importing.lift.simplify import simplified
 from cnndsl.importing.lift.step import Unsaid
@@ -79,6 +79,8 @@ class _Lifter:
         self._runs: Counter[Traced] = Counter()
         #: The one module around each module with parameters.
         self._around: dict[Traced, Traced] = {}
+        #: The layer that takes each tensor.
+        self._owners: dict[tuple[Traced, str], object] = {}
         #: The body of each module's first run.
         self._first: dict[Traced, DraftBody] = {}
         self._understood: set[Traced] = set()
@@ -89,10 +91,19 @@ class _Lifter:
         self._runs[module] += 1
         body = dissolved(Writer(module, self, wanted).written(use))
         for node in body.nodes:
+            self._check_owner(module, node)
             if node.body and not does_the_same(self._first.setdefault(node.body.module, node.body), node.body):
                 message = f"`{node.name}` (`{node.body.module.kind}`) does other steps here than when it ran first"
                 self.refuse(module, node.place, Unsaid(message, _UNLIKE, Code.STATE))
         return simplified(body, lambda place, fault: self.refuse(module, place, fault))
+
+    def _check_owner(self, module: Traced, node: Draft) -> None:
+        """Refuses a tensor that two unlike layers take, as ``F.conv2d(x, w)`` and ``F.conv2d(x, w, stride=2)`` do."""
+        said = (node.word, repr([*node.arguments.items()]), repr(sorted(node.state.items())))
+        for path in node.state.values():
+            if self._owners.setdefault((module, path), said) != said:
+                self.refuse(module, node.place, Unsaid(f"`{path}` is taken by two unlike layers", _TIED, Code.STATE))
+                return
 
     def refuse(self, module: Traced, place: Place | None, fault: Unsaid) -> None:
         self.refusals.append(Refusal(fault.code, fault.message, place, fault.help, module.path, module.kind))

@@ -84,7 +84,7 @@ class Step:
         """The refusal of a size that depends on another tensor than the layer's input."""
         sizes = " x ".join(map(str, size)) if isinstance(size, tuple) else size
         return Unsaid(
-            f"`{self.name}` takes the size of another tensor, {sizes}",
+            f"`{self.name}` takes a number that depends on the batch, or on the size of another tensor: here {sizes}",
             "`Upsample` and `CenterCrop` read the size of another tensor, `{like: NAME}`",
         )
 

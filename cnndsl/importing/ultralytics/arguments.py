@@ -98,11 +98,11 @@ def _channels(values: Values, value: Any) -> Any:
 
 
 def _classes(values: Values, value: Any) -> Any:
-    if value == "nc" and values.model.classes:
+    if value == "nc":  # of a file without it, that is told
         return "$nc"
     if is_count(value):
         return value
-    raise _Unfit("a positive integer" if value == "nc" else "`nc` or a positive integer")
+    raise _Unfit("`nc` or a positive integer")
 
 
 def _points(values: Values, value: Any) -> Any:

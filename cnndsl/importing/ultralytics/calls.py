@@ -66,7 +66,7 @@ class Calls:
 
     def _anchored(self, row: Row) -> dict[str, Any]:
         """For each anchor a box, whether something is there, and the classes."""
-        if self.model.classes is None:
+        if self.model.classes is None and "nc" not in map(value_of, row.arguments):  # else it is told of the argument
             self.faults.add("the model file has no `nc`", row.place)
         return {"outputs": f"$({self.model.anchors} * (nc + 5))"}
 

@@ -13,6 +13,7 @@ from cnndsl.diagnostics import Diagnostic, SpecError, did_you_mean, shorten
 from cnndsl.importing.ultralytics.model_file import (
     Faults,
     ModelFile,
+    Row,
     Scale,
     are_counts,
     is_count,
@@ -79,9 +80,11 @@ class _Reader:
         scales = self._scales()
         scale = self._scale(scales, asked, letter)
         skeleton = self._value("kpt_shape", lambda value: are_counts(value, 2), "two positive integers")
+        rows = tuple(row for index, tree in enumerate(self._rows()) if (row := read_row(index, tree, self.faults)))
+        self._check_classes(rows)
         return ModelFile(
             source=self.source,
-            rows=tuple(row for index, tree in enumerate(self._rows()) if (row := read_row(index, tree, self.faults))),
+            rows=rows,
             scales=scales,
             scale=scale,
             depth=self._value("depth_multiple", is_positive, "a positive number") or 1.0,
@@ -100,6 +103,12 @@ class _Reader:
         for name, key in self.tree.keys.items():
             if name not in (*_KEYS, *_OTHERS) and (help := did_you_mean(name, _KEYS)):
                 self.faults.add(f"unknown key `{shorten(name)}`", key.span, help)
+
+    def _check_classes(self, rows: tuple[Row, ...]) -> None:
+        """Rows name the number of classes, which the file then has."""
+        taken = [item.span for row in rows for item in row.arguments if isinstance(item, Scalar) and item.value == "nc"]
+        if taken and "nc" not in self.tree.keys:
+            self.faults.add("the model file has no `nc`", taken[0], "write the number of classes: `nc: 80`")
 
     def _value(self, key: str, fits: Callable[[Any], bool], expected: str) -> Any:
         """The value of a key, None if it is absent or does not fit."""

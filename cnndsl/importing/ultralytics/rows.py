@@ -136,7 +136,12 @@ class _Builder:
             self.faults.add(f"a head of {len(row.sources)} maps, and one of {self.maps}", row.span, "keep one head")
         self.maps = len(row.sources)
         block, call = self.calls.head(row)
-        self.heads[row.index] = library()[block].outputs
+        outputs = library()[block].outputs
+        for index, names in self.heads.items():
+            if shared := [name for name in outputs if name in names]:
+                message = f"the heads of rows {index} and {row.index} both have an output `{shared[0]}`"
+                self.faults.add(message, row.span, "keep one head")
+        self.heads[row.index] = outputs
         self.steps.append((row, {"name": _name(row.index), **call, "inputs": [*map(_name, row.sources)]}))
 
 
