@@ -127,13 +127,18 @@ def unmoved(module: nn.Module, training: bool) -> list[str]:
 
 class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """What is drawn depends on the shape and the arguments of the drawing, not on what was drawn before: networks that
-    draw the same in another order are equal."""
+    draw the same in another order are equal. A probability that was a float32 is written with fewer digits."""
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if torch.Tag.nondeterministic_seeded in func.tags:
-            said = [tuple(value.shape) if isinstance(value, Tensor) else value for value in args]
-            torch.manual_seed(zlib.crc32(f"{func} {said}".encode()))
+            torch.manual_seed(zlib.crc32(f"{func} {[*map(_said, args)]}".encode()))
         return func(*args, **(kwargs or {}))
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return tuple(value.shape)
+    return f"{value:.6g}" if isinstance(value, float) else value
 
 
 class Narrowing(TorchDispatchMode):  # type: ignore[no-untyped-call]
