@@ -126,8 +126,8 @@ def test_the_spec_goes_to_stdout_and_what_was_done_to_stderr(run: Import) -> Non
     assert told[0] == "nets.py:Net: input 3x224x224 (3 channels from the first convolution, a usual size)"
     assert told[1] == "warning[CNN113]: `unused` does not run in evaluation: the spec leaves out 2 tensors"
     assert told[3] == (
-        "equal bit for bit: outputs and gradients for inputs of 1x3x64x80 and 2x3x64x96; "
-        "outputs and statistics in training"
+        "equal bit for bit: outputs and gradients for inputs of 1x3x64x80, 2x3x64x96 and 3x3x33x47, "
+        "each with the spec compiled for it; outputs and statistics in training"
     )
 
 

@@ -85,6 +85,37 @@ def test_arguments_that_are_only_handed_on_are_parameters() -> None:
     assert cnndsl.loads(text, num_classes=7).module()(torch.randn(2, 3, 32, 32)).shape == (2, 7)
 
 
+class Decides(nn.Module):
+    """What it is depends on its argument, but not between 9 and 99."""
+
+    def __init__(self, num_classes: int, how: str) -> None:
+        super().__init__()
+        self.num_classes, self.how = num_classes, how
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.drop = nn.Dropout(0.5 if how == "dropout" and num_classes > 99 else 0.1)
+        self.hidden = nn.Linear(4, 8 if how != "hidden" or num_classes > 2 else 4)
+        least = {"least": 8, "binary": num_classes == 2 and -1}.get(how, 0)
+        self.fc = nn.Linear(self.hidden.out_features, max(num_classes, least) if least != -1 else 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.fc(self.hidden(self.drop(self.conv(x).mean((2, 3)))))
+        return x.sigmoid() if self.how == "forward" and self.num_classes == 1 else x
+
+
+@pytest.mark.parametrize(("how", "parameters"), [
+    ("", ["num_classes"]), ("dropout", []), ("hidden", []), ("least", []), ("binary", []), ("forward", []),
+])  # fmt: skip
+def test_an_argument_that_decides_something_else_is_no_parameter(how: str, parameters: list[str]) -> None:
+    arguments = {(module := Decides(10, how)): {"num_classes": 10}}
+
+    def rebuild(changed: Mapping[str, Any]) -> nn.Module:
+        with torch.device("meta"):
+            return Decides(changed["num_classes"], how)
+
+    spec, _ = spec_of(module, rebuild, arguments=arguments)
+    assert [name for name, _ in spec.params] == parameters
+
+
 def test_what_cannot_be_built_again_has_no_parameters() -> None:
     def refuse(changed: Mapping[str, Any]) -> nn.Module:
         raise ValueError(changed)
@@ -167,3 +198,33 @@ def test_a_module_that_is_called_twice_stays_one(name: str) -> None:
     text = cnndsl.from_module(net.module(), (3, 224, 224), name=name, prove=False)
     assert "- reuse: relu" in text
     assert not cnndsl.diff(net, cnndsl.loads(text)).changes
+
+
+class Counts(nn.Module):
+    """One norm in both sides, whose statistics depend on which is first."""
+
+    def __init__(self, *, deep_first: bool, concat: bool) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 3, 3, padding=1), nn.BatchNorm2d(3)
+        self.deep_first, self.concat = deep_first, concat
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.deep_first:
+            deep = self.bn(self.conv(x))
+            flat = self.bn(x)
+        else:
+            flat = self.bn(x)
+            deep = self.bn(self.conv(x))
+        return torch.cat([flat, deep], 1) if self.concat else flat + deep
+
+
+@pytest.mark.parametrize("deep_first", [False, True])
+@pytest.mark.parametrize("concat", [False, True])
+def test_a_shared_norm_counts_in_the_order_in_which_it_ran(deep_first: bool, concat: bool) -> None:
+    module = Counts(deep_first=deep_first, concat=concat)
+    ours = cnndsl.loads(spec_of(module)[1]).module()
+    ours.load_state_dict(module.state_dict())
+    x = torch.randn(2, 3, 32, 32)
+    ours.train()(x)
+    module.train()(x)
+    assert torch.equal(ours.bn.running_mean, module.bn.running_mean)

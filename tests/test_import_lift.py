@@ -14,6 +14,7 @@ from layer_matrix import cases, one_of_each
 from lifted import compare, lifted, words
 from torch import Tensor, nn
 
+from cnndsl.diagnostics import Code
 from cnndsl.importing.lift.leaves import arguments_of, word_of
 from cnndsl.importing.recorded import Unspeakable
 from cnndsl.layers import LAYERS, Layer, Refused, Shape
@@ -523,6 +524,27 @@ def test_a_scale_starts_with_the_value_of_the_parameter() -> None:
     assert scale.arguments == {"init": 1e-6}
 
 
+class Star(nn.Module):
+    """A factor and a shift of all channels, and one factor of shape ``(1, C, 1, 1)``."""
+
+    def __init__(self, *shape: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(8, 8, 1)
+        self.scale, self.bias = nn.Parameter(torch.rand(shape)), nn.Parameter(torch.rand(shape))
+        self.gamma, self.one = nn.Parameter(torch.rand(1, 8, 1, 1)), nn.Parameter(torch.full(shape, 0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.gamma * (self.one * self.conv(self.scale * x + self.bias))
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (1, 1, 1), (1, 1, 1, 1)], ids=str)
+def test_one_factor_of_all_channels(shape: tuple[int, ...]) -> None:
+    found = compare(Star(*shape).double(), IMAGE, rounding=True)
+    assert [(node.word, node.arguments) for node in found.root.nodes if node.word != "Conv2d"] == [
+        ("Affine", {"num_features": 1}), ("Scale", {"num_channels": 1, "init": 0.5}), ("Scale", {}),
+    ]  # fmt: skip
+
+
 def test_weights_that_are_computed_from_parameters_are_refused() -> None:
     class Standardized(nn.Conv2d):
         def forward(self, x: Tensor) -> Tensor:
@@ -637,6 +659,36 @@ def test_a_module_of_two_modules_is_refused() -> None:
 
     with pytest.raises(Unspeakable, match="called by two modules"):
         lifted(Two().eval(), IMAGE)
+
+
+class Flagged(nn.Module):
+    """Its own module does as it is told."""
+
+    class Unit(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(8, 8, 1)
+
+        def forward(self, x: Tensor, slope: float) -> Tensor:
+            return F.leaky_relu(self.conv(x), slope) if slope else self.conv(x)
+
+    def __init__(self, *slopes: float) -> None:
+        super().__init__()
+        self.unit, self.slopes = self.Unit(), slopes
+
+    def forward(self, x: Tensor) -> Tensor:
+        for slope in self.slopes:
+            x = self.unit(x, slope)
+        return x
+
+
+@pytest.mark.parametrize("slopes", [(0.1, 0.2), (0.1, 0)])
+def test_a_module_that_does_something_else_when_it_runs_again_is_refused(slopes: tuple[float, ...]) -> None:
+    with pytest.raises(Unspeakable, match="does other steps here") as refused:
+        lifted(Flagged(*slopes).eval(), IMAGE)
+    (refusal,) = refused.value.refusals
+    assert refusal.code == Code.STATE and refusal.place is not None and refusal.place.file == __file__
+    compare(Flagged(0.1, 0.1), IMAGE)
 
 
 def test_a_module_that_is_called_elsewhere_is_refused() -> None:

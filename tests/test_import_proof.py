@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import warnings
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -13,6 +15,8 @@ from oracle_zoo import theirs
 from torch import Tensor, nn
 
 import cnndsl
+from cnndsl.diagnostics import ModuleError
+from cnndsl.importing.api import import_module
 from cnndsl.importing.proof import Proof, Unequal, prove
 from cnndsl.importing.proof.runs import Side, evaluated, trained
 from cnndsl.importing.proof.samples import candidates, drawn
@@ -86,9 +90,9 @@ def fault(text: str, module: nn.Module | None = None) -> str:
     return refusal.message
 
 
-def test_an_equal_network_is_equal_at_two_sizes_and_two_batches() -> None:
+def test_an_equal_network_is_equal_at_three_sizes_and_batches() -> None:
     proof = proved()
-    assert proof.shapes == (((1, 3, 64, 80),), ((2, 3, 64, 96),))
+    assert proof.shapes == (((1, 3, 64, 80),), ((2, 3, 64, 96),), ((3, 3, 33, 47),))
     assert proof.inexact == {} and proof.training and proof.spare == ()
     assert proof.names == {name: name for name in Net().state_dict()}
 
@@ -280,7 +284,11 @@ def test_a_shared_layer_is_one_tensor() -> None:
 def test_a_network_that_fixes_its_size_is_compared_at_it() -> None:
     module = nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 26 * 26, 10))
     text = "input: [1, 28, 28]\nnetwork: [Conv2d: {out_channels: 4, kernel_size: 3}, ReLU, Flatten, Linear: 10]\n"
-    assert prove(text, module, {"input": (1, 28, 28)}).shapes == (((1, 1, 28, 28),), ((2, 1, 28, 28),))
+    assert prove(text, module, {"input": (1, 28, 28)}).shapes == (
+        ((1, 1, 28, 28),),
+        ((2, 1, 28, 28),),
+        ((3, 1, 28, 28),),
+    )
 
 
 def test_a_size_that_changes_the_batch_is_none_that_a_network_takes() -> None:
@@ -294,7 +302,7 @@ def test_a_size_that_changes_the_batch_is_none_that_a_network_takes() -> None:
 
     conv = "{name: conv, Conv2d: {out_channels: 16, kernel_size: 5}}"
     text = f"input: [3, 9, 9]\nnetwork: [{conv}, Flatten, {{name: fc, Linear: 10}}]\n"
-    assert prove(text, Viewing(), {"x": (3, 9, 9)}).shapes == (((1, 3, 9, 9),), ((2, 3, 9, 9),))
+    assert prove(text, Viewing(), {"x": (3, 9, 9)}).shapes == (((1, 3, 9, 9),), ((2, 3, 9, 9),), ((3, 3, 9, 9),))
 
 
 @pytest.mark.parametrize(
@@ -313,6 +321,40 @@ def test_a_size_that_changes_the_batch_is_none_that_a_network_takes() -> None:
 def test_sizes_that_are_tried(shapes: list[tuple[int, ...]], first: tuple[tuple[int, ...], ...]) -> None:
     found = [*candidates(shapes)]
     assert found[0] == first and tuple(shapes) in found and len(found) == len({*found})
+
+
+class Pathed(nn.Module):
+    """Does something else, of a convolution's output, for some inputs."""
+
+    def __init__(self, when: Callable[[Pathed, Tensor], bool]) -> None:
+        super().__init__()
+        self.conv, self.when = nn.Conv2d(3, 4, 3, padding=1), when
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        if self.when(self, x):
+            x = nn.functional.pad(x, (0, 1))
+        return x
+
+
+@pytest.mark.parametrize(
+    ("when", "sizes"),
+    [
+        (lambda self, x: x.shape[-1] % 2, [80, 96, 80]),
+        (lambda self, x: x.shape[-1] < 20, [80, 96, 47]),
+        (lambda self, x: x.shape[-1] > 100, [80, 96, 47]),
+        (lambda self, x: x.shape[0] > 2, [80, 96]),
+        (lambda self, x: x.shape[0] > 8, [80, 96, 47]),
+        (lambda self, x: x.shape[0] < 2, [80, 47]),
+        (lambda self, x: self.training and x.shape[0] > 8, [80, 96, 47]),
+    ],
+)
+def test_a_path_that_only_other_inputs_take_is_told_and_not_compared(when: Any, sizes: list[int]) -> None:
+    done = import_module(Pathed(when), {"x": (3, 32, 32)})
+    (warning,) = done.warnings
+    assert warning.code.id == "CNN113" and "`forward` does something else for inputs of another size" in warning.message
+    assert warning.span is not None and "nn.functional.pad" in warning.span.text
+    assert done.proof is not None and [shapes[0][-1] for shapes in done.proof.shapes] == sizes
 
 
 def test_gradients_that_are_summed_in_another_order_are_equal_in_double_precision() -> None:
@@ -368,3 +410,133 @@ def test_a_module_whose_layers_have_two_names_stays_as_it_is() -> None:
     after = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
     assert all(after[name] is tensor for name, tensor in tensors.items()) and after.keys() == tensors.keys()
     assert all(torch.equal(after[name], value) for name, value in values.items())
+
+
+# --- what no operation shows ---------------------------------------------------------------------
+
+
+class Beside(nn.Module):
+    """A convolution, and what a function does beside it."""
+
+    def __init__(self, does: Callable[[Beside, Tensor], Any]) -> None:
+        super().__init__()
+        self.conv, self.does, self.count = nn.Conv2d(3, 4, 3), does, 0
+        self.register_buffer("scale", torch.tensor(3.0))
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.conv(x)
+        made = self.does(self, y)
+        return y if made is None else made
+
+    def counted(self) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        (lambda self, y: -y if self.training and torch.rand(1).item() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: -y if self.training and random.random() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: -y if self.training and torch.empty(1).uniform_() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: y * float(self.scale), "the value of `scale` is read"),
+        (lambda self, y: y * (self.scale + 1).item(), "the value of `scale` is read"),
+        (lambda self, y: self.counted(), "`forward` changes the attribute `count`"),
+        (lambda self, y: (y, None, 3.5), "`forward` also returns None, 3.5"),
+    ],
+)
+def test_what_no_operation_shows_is_told(does: Any, told: str) -> None:
+    warnings = import_module(Beside(does), {"x": (3, 32, 32)}).warnings
+    assert [w for w in warnings if told in w.message and w.code.id == "CNN113" and w.span is not None]
+
+
+def test_frozen_parameters_and_hooks_of_gradients_are_told() -> None:
+    module = Net()
+    module.first.requires_grad_(False)
+    module.fc.bias.requires_grad_(False)
+    module.stem.weight.register_hook(lambda gradient: gradient * 0.1)
+    frozen, hook = import_module(module, {"x": (3, 32, 32)}).warnings
+    assert frozen.message == "the module does not train `first`, `fc.bias`, and the spec does"
+    assert frozen.help == "write in the recipe `freeze: [first, fc.bias]`"
+    assert hook.message == "a hook of the gradient of `stem.weight` is left out" and hook.span is not None
+
+
+def test_a_layer_under_two_names_and_an_average_of_all_batches_need_no_warning() -> None:
+    module = nn.Sequential(Twice(), nn.BatchNorm2d(3, momentum=None))
+    assert import_module(module, {"x": (3, 32, 32)}).warnings == ()
+
+
+# --- what no spec is equal to --------------------------------------------------------------------
+
+
+def typed(forward: Callable[[Any, Tensor], Tensor]) -> nn.Module:
+    class Typed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+            self.count = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            return forward(self, x)
+
+    return Typed()
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.norm(self.conv(x / 255).float()),
+        lambda self, x: self.norm(torch.relu(self.conv(x / 3).float()).to(x.dtype)),
+        lambda self, x: self.norm(self.conv(x / 3)).float(),
+    ],
+)
+def test_a_module_that_fixes_its_types_is_compared_in_single_precision(forward: Any) -> None:
+    proof = import_module(typed(forward), {"x": (3, 32, 32)}).proof
+    assert proof is not None and not proof.is_double and 0 < max(proof.inexact.values()) < 1e-5
+
+
+def bfloat16(self: Any, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return self.norm(self.conv(x))
+
+
+def inner_bfloat16(self: Any, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        x = self.conv(x)
+    return self.norm(x.float())
+
+
+@torch.no_grad()
+def without_gradients(self: Any, x: Tensor) -> Tensor:
+    return self.norm(self.conv(x))
+
+
+class Unmoved(nn.Sequential):
+    def train(self, mode: bool = True) -> Unmoved:
+        super().train(mode)
+        self[1].eval()
+        return self
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (typed(bfloat16), "output 0 is bfloat16 in the module and float32 in the spec"),
+        (typed(inner_bfloat16), "output 0 differs"),
+        (typed(without_gradients), "no gradient comes from its outputs, as under `torch.no_grad`"),
+        (Unmoved(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), "`train()` does not change the mode of `1`"),
+    ],
+)
+def test_what_the_module_does_by_itself_is_told(module: nn.Module, told: str) -> None:
+    with pytest.raises(ModuleError) as error:
+        import_module(module, {"x": (3, 32, 32)})
+    assert told in error.value.diagnostics[0].message
+
+
+def test_a_module_that_is_nested_too_deep_is_told() -> None:
+    module: nn.Module = nn.Conv2d(3, 3, 1)
+    for _ in range(60):
+        module = nn.Sequential(module, nn.ReLU())
+    with pytest.raises(ModuleError) as error:
+        import_module(module, {"input": (3, 32, 32)})
+    (told,) = error.value.diagnostics
+    assert told.message == "its spec would be nested more than 64 deep" and "classes of their own" in told.help

@@ -234,7 +234,8 @@ LINES = {
         "Block", (("channels", 64), ("stride", 2), ("act", LayerValue("LeakyReLU", (("negative_slope", 0.1),))))
     ),
     "- Block: {channels: 64, stride: 2, k: 5}": Call("Block", (("channels", 64), ("stride", 2), ("k", 5))),
-    "- One: [3, 4]": Call("One", (("sizes", (3, 4)),)),
+    "- One: {sizes: [3, 4]}": Call("One", (("sizes", (3, 4)),)),
+    "- One: {sizes: null}": Call("One", (("sizes", None),)),
     "- Plain": Call("Plain"),
     "- $act": Call(Ref("act")),
     "- name: layer$width": Named(Template(("layer", Ref("width")))),

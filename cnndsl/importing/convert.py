@@ -25,7 +25,7 @@ from cnndsl.importing.rolling import rolled, rolled_together
 from cnndsl.importing.rolling.tables import with_tables
 from cnndsl.importing.structure import arranged, structured
 from cnndsl.importing.trace import trace
-from cnndsl.importing.tree import Arguments, Block, Call, Sequential, Spec, Step, Steps, inside
+from cnndsl.importing.tree import Arguments, Block, Call, Sequential, Spec, Step, Steps, bare, inside
 from cnndsl.importing.writing import length, written
 from cnndsl.record import Record
 from cnndsl.spec.names import unusable, usable
@@ -63,8 +63,12 @@ def convert(
     network with other values of its own arguments; those that it explains become parameters of the document. Raises
     :class:`~cnndsl.importing.recorded.Unspeakable`.
     """
-    network = arranged(lift(trace(module, inputs, leaves, arguments)))
-    network, parameters = (network, ()) if rebuild is None else with_parameters(network, rebuild)
+
+    def lifted(module: nn.Module, arguments: _ARGUMENTS | None = None) -> Lifted:
+        return arranged(lift(trace(module, inputs, leaves, arguments)))
+
+    network = lifted(module, arguments)
+    network, parameters = (network, ()) if rebuild is None else with_parameters(network, rebuild, lifted)
     spec = replace(document(network, name, parameters), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
 
@@ -80,7 +84,7 @@ def document(network: Lifted, name: str = "", parameters: Arguments = ()) -> Spe
         tuple((name, tensor.shape[1:]) for name, tensor in zip(top.inputs or ("x",), root.inputs.values())),
         parameters,
         tuple(classes.blocks),
-        top.steps,
+        top.steps or (Call("Identity"),),
         top.outputs,
         tuple(network.rename.items()),
     )
@@ -139,7 +143,10 @@ class Classes:
             ],
             self.blocks,
         )
-        return replace(found, blocks=tuple(self.rolled(block) for block in found.blocks))
+        # Steps of several uses have the shapes of the first, from which a loop would take a number for all of them.
+        known = len({_given(body)[1:] for body in uses}) == 1
+        blocks = (block if known else replace(block, steps=bare(block.steps)) for block in found.blocks)
+        return replace(found, blocks=tuple(self.rolled(block) for block in blocks))
 
     def rolled(self, block: Block) -> Block:
         names = (parameter.name for parameter in block.parameters)

@@ -4,27 +4,32 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Refusal, Tensor, Traced, Unspeakable
+from cnndsl.importing.tracing.beside import beside, told_of_tensors
 from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
 from cnndsl.importing.tracing.effects import NeedsValues
 from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.importing.tracing.modules import Modules
 from cnndsl.importing.tracing.nested import same_tensors
 from cnndsl.importing.tracing.places import place_of_code, place_of_error
-from cnndsl.importing.tracing.records import Tree
+from cnndsl.importing.tracing.records import Tree, other_paths
 from cnndsl.importing.tracing.run import Run
 from cnndsl.importing.tracing.watching import watching
 
 #: The batch of a run. Batch normalisation in training takes no batch of one.
 BATCH = 2
+#: Factors of heights and widths, what is added to them, and batches for which the path is compared too: odd sizes and
+#: batches, larger and smaller than usual ones.
+ELSEWHERE = (((4, 4), (1, 3), 17), ((0.5, 0.5), (1, 3), 1))
 
 Inputs = Mapping[str, tuple[int, ...]]
 
@@ -48,18 +53,27 @@ def trace(
         run = _run_with_values(modules, inputs, failed)
     if run.refusals:
         raise Unspeakable(run.refusals)
-    tree = Tree(run, _resized(modules, inputs, run), _trained(modules, inputs, run), arguments or {})
+    trained = _trained(modules, inputs, run)
+    tree = Tree(
+        run, _resized(modules, inputs, run), trained, arguments or {}, _elsewhere(modules, inputs, run, trained)
+    )
     traced = tree.traced(module)
     if tree.refusals:
         raise Unspeakable(tree.refusals)
-    return traced
+    told = [*run.notes, *(trained.notes if isinstance(trained, Run) else ()), *told_of_tensors(module)]
+    return replace(traced, notes=(*traced.notes, *dict.fromkeys(told)))
 
 
 def _trained(modules: Modules, inputs: Inputs, run: Run) -> Run | Exception:
     try:
         return _run(modules, inputs, training=True, has_values=run.has_values)
-    except (_Failed, Unspeakable) as failed:
-        return failed
+    except Unspeakable as refused:
+        return refused
+    except _Failed as failed:
+        try:
+            return _run(modules, inputs, training=True, has_values=True) if failed.for_want_of_values else failed
+        except (_Failed, Unspeakable) as again:
+            return again
 
 
 def _resized(modules: Modules, inputs: Inputs, run: Run) -> Run | None:
@@ -75,6 +89,53 @@ def _resized(modules: Modules, inputs: Inputs, run: Run) -> Run | None:
         except (_Failed, Unspeakable):
             continue
     return None
+
+
+def _elsewhere(modules: Modules, inputs: Inputs, run: Run, trained: Run | Exception) -> list[tuple[Run, Run]]:
+    """Runs with other runs at very different sizes and batches, in evaluation and in training mode, as far as the
+    module takes these."""
+    found = []
+    for factors, added, batch in ELSEWHERE:
+        for like in (run, trained):
+            if isinstance(like, Run) and not like.has_values and (batch > 1 or not like.training):
+                other = _other(modules, like, (_scaled(inputs, factors, added), inputs), batch)
+                found += [(like, other)] if other is not None else []
+    return found
+
+
+def _other(modules: Modules, like: Run, tried: Iterable[Inputs], batch: int) -> Run | None:
+    for inputs in tried:
+        try:
+            return _run(modules, inputs, like.training, like.has_values, batch)
+        except (_Failed, Unspeakable):
+            continue
+    return None
+
+
+def _scaled(inputs: Inputs, factors: Sequence[float], added: Sequence[int]) -> Inputs:
+    """Sizes that are odd if those of the inputs are even. Sizes of 1 stay, and so do those of inputs of several sizes,
+    as these depend on each other."""
+    if len({shape[1:] for shape in inputs.values()}) > 1:
+        return inputs
+    rules = (*zip(factors, added), (1, 0))
+    return {
+        name: (*shape[:1], *(int(s * factor) + more if s > 1 else 1 for s, (factor, more) in zip(shape[1:], rules)))
+        for name, shape in inputs.items()
+    }
+
+
+def other_path(
+    module: nn.Module, inputs: Inputs, other: Inputs, batch: int, training: bool, leaves: Collection[str]
+) -> Refusal | None:
+    """The first line that does something else for other inputs than for the given ones, if there is one."""
+    modules = Modules(module, leaves)
+    runs = []
+    for shapes, samples in ((inputs, BATCH), (other, batch)):
+        try:
+            runs.append(_run(modules, shapes, training, batch=samples))
+        except (_Failed, Unspeakable):
+            return None
+    return next(other_paths(*runs), None)
 
 
 def failure(module: nn.Module, inputs: Inputs) -> str:
@@ -108,7 +169,7 @@ def _run(modules: Modules, inputs: Inputs, training: bool = False, has_values: b
     root = modules.root
     with borrowed(root, cloned if has_values else on_meta), torch.no_grad():
         root.train(training)
-        run = Run(modules, has_values)
+        run = Run(modules, has_values, training)
         like = next(filter(torch.is_floating_point, root.parameters()), torch.empty(0))
         given = {name: _tensor((batch, *shape), like, has_values) for name, shape in inputs.items()}
         for name, tensor in given.items():
@@ -116,7 +177,7 @@ def _run(modules: Modules, inputs: Inputs, training: bool = False, has_values: b
         args, kwargs = arranged(root, given)
         try:
             with _unheard(), watching(run):
-                result = root(*args, **kwargs)
+                result = beside(run, lambda: root(*args, **kwargs))
         except Unspeakable:
             raise
         except (Exception, SystemExit) as error:

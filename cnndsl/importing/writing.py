@@ -244,15 +244,15 @@ class Writer:
             return by_name(arguments)
         if count > 1:
             return [data(value) for _, value in arguments]
-        return self._alone(signature, arguments)
+        return self._alone(signature, arguments, word in self.signatures)
 
-    def _alone(self, signature: Signature, arguments: Arguments) -> Any:
-        """One argument: itself, unless it is a list that would spread over the arguments, or a mapping."""
+    def _alone(self, signature: Signature, arguments: Arguments, of_block: bool) -> Any:
+        """One argument: itself, unless it is a list that would spread over the arguments, a mapping, or nothing."""
         ((_, value),) = arguments
-        is_mapping = isinstance(value, LayerValue) and bool(value.arguments)
-        is_list = isinstance(value, tuple | expr.Items) and len(signature.names) > 1
+        has_no_form = value is None or (isinstance(value, LayerValue) and bool(value.arguments))
+        is_list = isinstance(value, tuple | expr.Items) and (of_block or len(signature.names) > 1)
         spreads = is_list or (signature.spreads and may_be_list(value, self.lists))
-        return by_name(arguments) if is_mapping or spreads else data(value)
+        return by_name(arguments) if has_no_form or spreads else data(value)
 
 
 def _name(name: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from collections import Counter
 from torch import nn
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.body import Lifted
+from cnndsl.importing.body import Lifted, does_the_same
 from cnndsl.importing.lift.dissolve import dissolved
 from cnndsl.importing.lift.draft import DraftBody
 from cnndsl.importing.lift.finish import Finisher, condensed
@@ -53,6 +53,9 @@ def _tied(traced: Traced) -> list[Refusal]:
 #: Help for tied weights.
 _TIED = "A layer of a spec has its own parameters; `reuse` calls a whole layer again"
 
+#: Help for a module that does what it is told by an argument.
+_UNLIKE = "`reuse` calls a module again as it is: do outside of the module what differs"
+
 
 class _Lifter:
     def __init__(self) -> None:
@@ -60,6 +63,8 @@ class _Lifter:
         self._runs: Counter[Traced] = Counter()
         #: The one module around each module with parameters.
         self._around: dict[Traced, Traced] = {}
+        #: The body of each module's first run.
+        self._first: dict[Traced, DraftBody] = {}
         self._understood: set[Traced] = set()
 
     def next_use(self, module: Traced, wanted: frozenset[Tensor]) -> DraftBody:
@@ -67,6 +72,10 @@ class _Lifter:
         use = module.uses[self._runs[module]]
         self._runs[module] += 1
         body = dissolved(Writer(module, self, wanted).written(use))
+        for node in body.nodes:
+            if node.body and not does_the_same(self._first.setdefault(node.body.module, node.body), node.body):
+                message = f"`{node.name}` (`{node.body.module.kind}`) does other steps here than when it ran first"
+                self.refuse(module, node.place, Unsaid(message, _UNLIKE, Code.STATE))
         return simplified(body, lambda place, fault: self.refuse(module, place, fault))
 
     def refuse(self, module: Traced, place: Place | None, fault: Unsaid) -> None:

@@ -10,7 +10,7 @@ from cnndsl.emit.source.expr import Lit, Op
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.lift.leaves import written
 from cnndsl.importing.lift.regroup import flattened
-from cnndsl.importing.lift.step import Unsaid
+from cnndsl.importing.lift.step import SINGLE, Unsaid
 from cnndsl.importing.recorded import Place, Tensor
 
 #: Merges that broadcast.
@@ -180,17 +180,21 @@ def _root(node: Draft, chains: Chains) -> Change | None:
 
 
 def _affine(node: Draft, chains: Chains) -> Change | None:
-    """``weight * x + bias`` for each channel."""
-    if node.word != "?shift" or node.arguments["dim"] != 1 or (scale := chains.before(node, "Scale")) is None:
+    """``weight * x + bias`` for each channel, or with one of both for all."""
+    if node.word != "?shift" or (scale := chains.before(node, "Scale")) is None:
         return None
+    dim = SINGLE if "num_channels" in scale.arguments else 1
+    if node.arguments["dim"] != dim:
+        return None
+    said = {"num_features": 1} if dim == SINGLE else {}
     state = {**scale.state, "bias": node.arguments["bias"]}
-    return (scale,), connected(node, {}, word="Affine", arguments={}, inputs=scale.inputs, state=state, options={})
+    return (scale,), connected(node, {}, word="Affine", arguments=said, inputs=scale.inputs, state=state, options={})
 
 
 def _channels_first(node: Draft, chains: Chains) -> Change | None:
     """``LayerNorm2d`` written out: ``u = x.mean(1)``, ``s = (x - u).pow(2).mean(1)``, ``(x - u) / sqrt(s + eps)``, and
     a weight and a bias for each channel."""
-    if node.word != "Affine" or (ratio := chains.before(node, "divide")) is None:
+    if node.word != "Affine" or node.arguments or (ratio := chains.before(node, "divide")) is None:
         return None
     centred, root = (chains.made.get(tensor) for tensor in ratio.inputs)
     if centred is None or root is None or root.word != "?sqrt":

@@ -17,6 +17,12 @@ SMALL: Mapping[int, Sequence[Shape]] = {
     2: [(64, 80), (64, 96), (96, 112), (96, 128), (128, 160), (160, 224)],
     3: [(16, 24, 32), (32, 48, 64)],
 }
+#: Odd sizes, by the number of dimensions: networks halve their inputs, and these cannot be halved.
+ODD: Mapping[int, Sequence[Shape]] = {
+    1: [(1025,)],
+    2: [(33, 47), (65, 81), (97, 113), (129, 161), (225, 299)],
+    3: [(17, 23, 27)],
+}
 #: How many times the positions of the given input a size that is tried may have.
 GROWTH = 16
 
@@ -27,10 +33,26 @@ def candidates(shapes: Sequence[Shape]) -> Iterator[tuple[Shape, ...]]:
 
     All inputs are scaled alike. Shapes that are not scaled to whole numbers are left out.
     """
-    given: Shape = next((shape[1:] for shape in shapes if len(shape) > 1), ())
+    given = _extents(shapes)
     larger = tuple(size * (2 + axis) for axis, size in enumerate(given))
-    wanted = [size for size in SMALL.get(len(given), []) if prod(size) <= GROWTH * prod(given)]
-    found = (_scaled(shapes, given, size) for size in (*wanted, given, larger))
+    yield from _like(shapes, (*_cheap(SMALL, given), given, larger))
+
+
+def odd_candidates(shapes: Sequence[Shape]) -> Iterator[tuple[Shape, ...]]:
+    """The same with odd sizes."""
+    yield from _like(shapes, _cheap(ODD, _extents(shapes)))
+
+
+def _extents(shapes: Sequence[Shape]) -> Shape:
+    return next((shape[1:] for shape in shapes if len(shape) > 1), ())
+
+
+def _cheap(sizes: Mapping[int, Sequence[Shape]], given: Shape) -> list[Shape]:
+    return [size for size in sizes.get(len(given), []) if prod(size) <= GROWTH * prod(given)]
+
+
+def _like(shapes: Sequence[Shape], sizes: Sequence[Shape]) -> Iterator[tuple[Shape, ...]]:
+    found = (_scaled(shapes, _extents(shapes), size) for size in sizes)
     yield from dict.fromkeys(made for made in found if made is not None)
 
 

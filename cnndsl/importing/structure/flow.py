@@ -7,6 +7,7 @@ from typing import TypeAlias
 
 from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
+from cnndsl.layers import LAYERS, Layer
 from cnndsl.record import Record
 from cnndsl.spec.words import MERGES
 
@@ -21,6 +22,11 @@ def is_merge(maker: Maker) -> bool:
 def carried(node: Node) -> tuple[Tensor, ...]:
     """The tensors that a node computes with. A layer reads only the size of a second one."""
     return node.inputs if is_merge(node) or not node.word else node.inputs[:1]
+
+
+def _may_count(node: Node) -> bool:
+    """Whether a module may have buffers that a run changes."""
+    return node.child is not None or LAYERS.get(node.word, Layer).buffers != Layer.buffers
 
 
 class Flow(Record, frozen=True, eq=False):
@@ -52,6 +58,11 @@ class Flow(Record, frozen=True, eq=False):
     def results(self) -> frozenset[Maker]:
         """What makes the outputs."""
         return frozenset(self.maker(tensor) for tensor in self.body.outputs.values())
+
+    @property
+    def shared(self) -> frozenset[str]:
+        """Modules that may count, and run more than once: statistics depend on the order of the runs."""
+        return frozenset(node.name for node in self.body.nodes if node.reuse and _may_count(node))
 
     def between(self, first: Maker, last: Maker) -> frozenset[Node]:
         """The nodes on the paths from the waist of one to it, without both."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from typing import TypeAlias
 
 from cnndsl.importing.body import Node
@@ -70,6 +70,11 @@ def makes(pieces: Pieces) -> Iterator[Node]:
             yield piece.node
 
 
+def called(pieces: Pieces) -> frozenset[str]:
+    """The names of the modules that run."""
+    return frozenset(node.name for node in makes(pieces))
+
+
 def is_residual(join: Join) -> bool:
     """Whether a sum is written as a residual: both sides begin with the current tensor, one is short and one longer."""
     if join.node.word != "add" or len(join.arms) != 2 or len({tensor.shape for tensor in join.node.inputs}) > 1:
@@ -88,11 +93,14 @@ def _starts_here(pieces: Pieces) -> bool:
     return not pieces
 
 
-def ordered(join: Join) -> Join:
-    """The same with the longer side of a residual first, and else the tensor itself before what is made of it."""
+def ordered(join: Join, shared: Set[str] = frozenset()) -> Join:
+    """The same with the longer side of a residual first, and else the tensor itself before what is made of it. Sides
+    that both run a ``shared`` module stay in their order."""
     if join.node.word not in SYMMETRIC or len(join.arms) != 2:
         return join
     first, second = join.arms
+    if not shared.isdisjoint(called(first) & called(second)):
+        return join
     made = {tensor for node in makes(first) for tensor in node.outputs}
     is_behind = layers(first) < layers(second) if is_residual(join) else bool(first) and not second
     return Join(join.node, join.base, (second, first)) if is_behind and made.isdisjoint(fetches(second)) else join

@@ -12,7 +12,7 @@ from math import prod
 from cnndsl.importing.body import Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import Flow, Maker, carried, is_merge
-from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, ordered
+from cnndsl.importing.structure.pieces import Fetch, Join, Piece, Pieces, Run, by_name, fetches, makes, ordered
 
 #: How the skips of a U-Net are merged.
 _SKIPS = ("add", "concat")
@@ -41,6 +41,7 @@ class _Loom:
         self, flow: Flow, nested: Mapping[Node, Maker], ran: set[Tensor], deep: Mapping[Node, Tensor] | None = None
     ) -> None:
         self.flow = flow
+        self.shared = flow.shared
         self.deep = deep or {}
         self.nested = nested
         self.ran = ran
@@ -98,7 +99,8 @@ class _Loom:
 
     def _made(self, node: Node, now: Tensor) -> Pieces:
         if is_merge(node):
-            return (ordered(Join(node, now, tuple(self.reach(tensor, now) for tensor in node.inputs))),)
+            join = Join(node, now, tuple(self.reach(tensor, now) for tensor in node.inputs))
+            return (ordered(join, self.shared),)
         pieces: list[Piece] = []
         here = now
         for tensor in by_name(node):
@@ -118,7 +120,7 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
     for merge in sorted(nested, key=lambda node: -flow.order[node]):
         for node in flow.between(nested[merge], merge):
             owner.setdefault(node, merge)
-    results = flow.results
+    results, shared = flow.results, flow.shared
     crossing: set[Maker] = set()
     for maker in flow.order:
         if maker in owner or not isinstance(maker, Node):
@@ -129,7 +131,7 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
         is_named = any(by_name(node) for node in takers)
         is_operand = any(is_merge(node) and node not in nested for node in takers)
         is_one = len(takers) == len(maker.outputs) == 1
-        if not is_one or maker in results or is_named or (is_crossing and is_operand):
+        if not is_one or maker in results or maker.name in shared or is_named or (is_crossing and is_operand):
             yield maker.outputs[-1]
         elif is_crossing:
             crossing.add(maker)
@@ -139,11 +141,13 @@ def _anchors(flow: Flow, nested: Mapping[Node, Maker]) -> Iterator[Tensor]:
 def _nested(flow: Flow, skips: Collection[Node]) -> dict[Node, Maker]:
     """The merges that are written as branches of the tensor that they come from, and what made that."""
     nested: dict[Node, Maker] = {}
+    shared = flow.shared
     for node in flow.body.nodes:
         waist = flow.waist[node]
         if is_merge(node) and waist is not None and len(_outputs(waist)) == 1 and node not in skips:
             inside = flow.between(waist, node)
-            if _is_closed(flow, node, inside) and _is_plain(flow, node, waist, inside, nested):
+            is_plain = _is_closed(flow, node, inside) and _is_plain(flow, node, waist, inside, nested)
+            if is_plain and (not shared or _keeps_order(flow, node, waist, nested, shared)):
                 nested[node] = waist
     return nested
 
@@ -167,6 +171,17 @@ def _is_plain(flow: Flow, merge: Node, waist: Maker, inside: Set[Node], nested: 
     start = _outputs(waist)[-1]
     known = {start, *merge.inputs, *flow.body.inputs.values()}
     return known.issuperset(fetches(loom._made(merge, start)))
+
+
+def _keeps_order(flow: Flow, merge: Node, waist: Maker, nested: Mapping[Node, Maker], shared: Set[str]) -> bool:
+    """Whether each shared module runs in the order in which it ran."""
+    loom = _Loom(flow, {**nested, merge: waist}, {*flow.body.inputs.values()})
+    ran: dict[str, int] = {}
+    for node in makes(loom._made(merge, _outputs(waist)[-1])):
+        if node.name in shared and flow.order[node] < ran.get(node.name, 0):
+            return False
+        ran[node.name] = flow.order[node]
+    return True
 
 
 def _outputs(maker: Maker) -> tuple[Tensor, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -11,7 +11,7 @@ from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, Use
 from cnndsl.importing.tracing.arguments import attributes
 from cnndsl.importing.tracing.run import Run
-from cnndsl.importing.tracing.runs import Unlike, with_sizes, with_training
+from cnndsl.importing.tracing.runs import Unlike, check_path, with_sizes, with_training
 
 
 class Tree:
@@ -24,6 +24,7 @@ class Tree:
         resized: Run | None,
         trained: Run | Exception,
         arguments: Mapping[nn.Module, Mapping[str, Any]],
+        elsewhere: Sequence[tuple[Run, Run]] = (),
     ) -> None:
         self.refusals: list[Refusal] = []
         self.run = run
@@ -32,6 +33,9 @@ class Tree:
         self.arguments = arguments
         self._lost = list(zip(run.lost, resized.lost)) if resized and len(run.lost) == len(resized.lost) else []
         self._done: dict[nn.Module, Traced] = {}
+        self._elsewhere: dict[str, Refusal] = {}
+        for note in (note for one, other in elsewhere for note in other_paths(one, other)):
+            self._elsewhere.setdefault(note.path, note)
 
     def traced(self, module: nn.Module) -> Traced:
         if module not in self._done:
@@ -56,7 +60,7 @@ class Tree:
         """The uses in evaluation mode, with formulas for all sizes, and what is to be told of that."""
         uses = self.run.whole_uses(module)
         if self.resized is None:
-            return uses, ()
+            return uses, self._paths(module)
 
         def tell(value: Any, place: Place) -> None:
             message = f"the number {value:.4g} depends on the size of the input in a way that cannot be followed"
@@ -65,9 +69,13 @@ class Tree:
 
         try:
             pairs = _pairs(uses, self.resized.whole_uses(module))
-            return tuple(with_sizes(one, two, self._lost, tell) for one, two in pairs), ()
+            return tuple(with_sizes(one, two, self._lost, tell) for one, two in pairs), self._paths(module)
         except Unlike as unlike:
-            return uses, (self._other_path(module, "for inputs of another size", unlike),)
+            return uses, (_other_path(self.run, module, unlike),)
+
+    def _paths(self, module: nn.Module) -> tuple[Refusal, ...]:
+        note = self._elsewhere.get(self.run.modules.paths[module][0])
+        return (note,) if note else ()
 
     def _compared(
         self, module: nn.Module, uses: tuple[Use, ...]
@@ -85,7 +93,9 @@ class Tree:
             return tuple(with_training(one, two) for one, two in pairs), (), notes
         except Unlike as unlike:
             if not alone or unlike.operation is not None:
-                notes = (*notes, self._other_path(module, "in training mode", unlike))
+                place = unlike.operation.place if unlike.operation else None
+                message = "`forward` does something else in training mode"
+                notes = (*notes, self._refusal(Code.LEFT_OUT, module, message, place))
             return uses, trained, notes
 
     def _only_trains(self, operation: Operation, module: nn.Module) -> bool:
@@ -98,12 +108,27 @@ class Tree:
         message = f"`{operation.module}` runs only in training mode and is left out"
         return self._refusal(Code.LEFT_OUT, module, message, operation.place)
 
-    def _other_path(self, module: nn.Module, when: str, unlike: Unlike) -> Refusal:
-        place = unlike.operation.place if unlike.operation else None
-        return self._refusal(Code.LEFT_OUT, module, f"`forward` does something else {when}", place)
-
     def _refusal(self, code: Code, module: nn.Module, message: str, place: Place | None, help: str = "") -> Refusal:
         return Refusal(code, message, place, help, self.run.modules.paths[module][0], type(module).__name__)
+
+
+def other_paths(run: Run, other: Run) -> Iterator[Refusal]:
+    """What is to be told of modules that do other operations in another run, for inputs of another size or batch."""
+    for module in run.uses:
+        try:
+            for one, two in _pairs(run.whole_uses(module), other.whole_uses(module)):
+                check_path(one, two)
+        except Unlike as unlike:
+            yield _other_path(run, module, unlike)
+
+
+def _other_path(run: Run, module: nn.Module, unlike: Unlike) -> Refusal:
+    message = "`forward` does something else for inputs of another size or batch"
+    if run.training:
+        message += ", in training mode"
+    help = "the spec does what the module does for inputs like the given one"
+    place = unlike.operation.place if unlike.operation else None
+    return Refusal(Code.LEFT_OUT, message, place, help, run.modules.paths[module][0], type(module).__name__)
 
 
 def _without(use: Use, left_out: list[Operation]) -> Use:

@@ -68,6 +68,17 @@ def with_sizes(use: Use, other: Use, lost: Sequence[tuple[Number, Number]], tell
     return _paired(use, other, compared)
 
 
+def check_path(use: Use, other: Use) -> None:
+    """Raises :class:`Unlike` if two uses differ in more than numbers."""
+
+    def compared(one: Operation, two: Operation, pair: _Pair) -> Operation:
+        pair.merged(one.arguments, two.arguments, lambda a, b: a)
+        pair.merged(dict(one.keywords), dict(two.keywords), lambda a, b: a)
+        return one
+
+    _paired(use, other, compared)
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
