@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
+from dis import get_instructions
+from functools import cache
+from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 import msgspec
@@ -165,9 +167,19 @@ class Run:
         return place_of(users)
 
     def _name_tensors(self, frame: FrameType) -> None:
-        """Tensors are called after the variables that hold them."""
+        """Tensors are called after the variables that hold them, but not those of comprehensions."""
+        passing = _of_comprehensions(frame.f_code)
         for name, value in frame.f_locals.items():
-            known = self._known.get(id(value)) if type(value) is torch.Tensor else None
+            is_named = type(value) is torch.Tensor and name not in passing
+            known = self._known.get(id(value)) if is_named else None
             if known and isinstance(known.what, Tensor) and not known.what.name and known.version == value._version:
                 # The variable is only seen at the next operation, when others already hold the record.
                 msgspec.structs.force_setattr(known.what, "name", name)
+
+
+@cache
+def _of_comprehensions(code: CodeType) -> frozenset[str]:
+    """The variables of comprehensions. Since Python 3.12 they are in the frame around them (PEP 709)."""
+    if code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
+        return frozenset(code.co_varnames)
+    return frozenset(step.argval for step in get_instructions(code) if step.opname == "LOAD_FAST_AND_CLEAR")
