@@ -72,7 +72,7 @@ def rebuilt(changed: Mapping[str, Any]) -> nn.Module:
 def test_classes_are_blocks_the_inner_ones_first() -> None:
     spec, text = spec_of(SmallNet())
     assert [block.name for block in spec.blocks] == ["Unit", "Stage"]
-    assert spec.name == "small_net" and spec.description == "Two stages and a classifier"
+    assert spec.name == "smallnet" and spec.description == "Two stages and a classifier"
     assert "      times: " in text
 
 
@@ -83,6 +83,37 @@ def test_arguments_that_are_only_handed_on_are_parameters() -> None:
     assert spec.params == (("num_classes", 10), ("dropout", 0.5))
     assert "Linear: $num_classes" in text and "Dropout: $dropout" in text
     assert cnndsl.loads(text, num_classes=7).module()(torch.randn(2, 3, 32, 32)).shape == (2, 7)
+
+
+class Decides(nn.Module):
+    """What it is depends on its argument, but not between 9 and 99."""
+
+    def __init__(self, num_classes: int, how: str) -> None:
+        super().__init__()
+        self.num_classes, self.how = num_classes, how
+        self.conv = nn.Conv2d(3, 4, 3)
+        self.drop = nn.Dropout(0.5 if how == "dropout" and num_classes > 99 else 0.1)
+        self.hidden = nn.Linear(4, 8 if how != "hidden" or num_classes > 2 else 4)
+        least = {"least": 8, "binary": num_classes == 2 and -1}.get(how, 0)
+        self.fc = nn.Linear(self.hidden.out_features, max(num_classes, least) if least != -1 else 1)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.fc(self.hidden(self.drop(self.conv(x).mean((2, 3)))))
+        return x.sigmoid() if self.how == "forward" and self.num_classes == 1 else x
+
+
+@pytest.mark.parametrize(("how", "parameters"), [
+    ("", ["num_classes"]), ("dropout", []), ("hidden", []), ("least", []), ("binary", []), ("forward", []),
+])  # fmt: skip
+def test_an_argument_that_decides_something_else_is_no_parameter(how: str, parameters: list[str]) -> None:
+    arguments = {(module := Decides(10, how)): {"num_classes": 10}}
+
+    def rebuild(changed: Mapping[str, Any]) -> nn.Module:
+        with torch.device("meta"):
+            return Decides(changed["num_classes"], how)
+
+    spec, _ = spec_of(module, rebuild, arguments=arguments)
+    assert [name for name, _ in spec.params] == parameters
 
 
 def test_what_cannot_be_built_again_has_no_parameters() -> None:
@@ -138,11 +169,26 @@ def test_a_class_that_contains_itself_is_a_block_for_each_depth() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("SmallNet2", "small_net2"), ("UNet", "unet"), ("VGG", "vgg"), ("lambda", "lambda_"), ("Ünet", "network")],
+    [
+        ("LeNet", "lenet"),
+        ("ConvNeXtish", "convnextish"),
+        ("SRNet", "srnet"),
+        ("SmallResNet18", "small_resnet18"),
+        ("Two_Inputs", "two_inputs"),
+        ("SiameseNetwork", "siamese_network"),
+        ("UNet", "unet"),
+        ("lambda", "lambda_"),
+        ("Ünet", "network"),
+    ],
 )
 def test_the_name_is_that_of_the_class(kind: str, name: str) -> None:
     made = type(kind, (Head,), {})
     assert spec_of(made())[0].name == name
+
+
+def test_the_docstring_of_a_class_of_torch_is_no_description() -> None:
+    assert spec_of(nn.Sequential(nn.Conv2d(3, 4, 1)))[0].description == ""
+    assert spec_of(type("Mine", (nn.Sequential,), {"__doc__": "One layer."})(nn.Conv2d(3, 4, 1)))[0].description
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])

@@ -233,7 +233,8 @@ def _proved(proof: Proof) -> Iterator[str]:
     *others, last = (" with ".join(map(_sizes, shapes)) for shapes in proof.shapes)
     compared = f"{', '.join(others)} and {last}" if others else last
     error = max(proof.inexact.values(), default=0.0)
-    how = f"but for rounding, {error:.0e} in double precision" if proof.inexact else "bit for bit"
+    precision = "double" if proof.is_double else "single"
+    how = f"but for rounding, {error:.0e} in {precision} precision" if proof.inexact else "bit for bit"
     training = "; outputs and statistics in training" if proof.training else ""
     one_size = len({shapes[0][2:] for shapes in proof.shapes}) == 1
     sizes = " (other sizes cannot be compared)" if one_size else ", each with the spec compiled for it"

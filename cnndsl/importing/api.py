@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, got
+from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, SpecError, got
 from cnndsl.importing.convert import convert
 from cnndsl.importing.experiment import Rebuild
 from cnndsl.importing.guess import guess_input
@@ -72,18 +72,23 @@ def import_module(
 
 
 def _left_out(module: nn.Module, unused: Collection[str], told: Iterable[Refusal]) -> Iterator[Refusal]:
-    """One warning for the modules with tensors that never ran, but for those that are told of, and for the second names
-    of tensors that the spec has."""
+    """One warning for the modules with tensors that never ran, but for those that are told of."""
     state = module.state_dict(keep_vars=True)
-    used = {id(tensor) for name, tensor in state.items() if not is_below(name, unused)}
-    names = [name for name, tensor in state.items() if id(tensor) not in used]
+    kept = {id(tensor) for name, tensor in state.items() if not is_below(name, unused)}
+    names = [name for name, tensor in state.items() if id(tensor) not in kept]  # others have another name
     known = [warning.module for warning in told if isinstance(warning, TrainsOnly) and warning.module]
     counts = {path: sum(is_below(name, [path]) for name in names) for path in unused if not is_below(path, known)}
-    paths = [f"`{path}`" for path, count in counts.items() if count]
-    if paths:
-        listed = ", ".join(paths[:MOST]) + (f" and {len(paths) - MOST} more" if len(paths) > MOST else "")
-        several = f"{listed} do not run in evaluation" if paths[1:] else f"{listed} does not run in evaluation"
-        yield Refusal(Code.LEFT_OUT, f"{several}: the spec leaves out {sum(counts.values())} tensors")
+    for are_tensors in (False, True):
+        paths = [f"`{path}`" for path, count in counts.items() if count and (path in names) is are_tensors]
+        if paths:
+            listed = ", ".join(paths[:MOST]) + (f" and {len(paths) - MOST} more" if len(paths) > MOST else "")
+            what = (
+                f"no layer has {listed}"
+                if are_tensors
+                else f"{listed} do{'' if paths[1:] else 'es'} not run in evaluation"
+            )
+            count = sum(count for path, count in counts.items() if (path in names) is are_tensors)
+            yield Refusal(Code.LEFT_OUT, f"{what}: the spec leaves out {count} tensor{'s' if count > 1 else ''}")
 
 
 def from_module(
@@ -166,6 +171,9 @@ def _unfinished() -> Iterator[None]:
     except (Unspeakable, RunError):
         raise
     except Exception as error:
+        if isinstance(error, SpecError) and (limit := error.diagnostics[0]).code is Code.LIMIT:
+            help = "make parts of it classes of their own, which become blocks, or keep one as a layer: `--leaf NAME`"
+            raise Unspeakable([Refusal(limit.code, f"its spec would be {limit.message}", None, help)]) from error
         *_, last = walk_tb(error.__traceback__)
         place = Place(last[0].f_code.co_filename, last[1])
         message = f"cnndsl failed to convert the module: {type(error).__name__}: {error}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from cnndsl.importing.recorded import Place, Refusal, Tensor, Traced
 from cnndsl.record import Record
@@ -55,3 +55,50 @@ class Lifted(Record, frozen=True, eq=False):
     rename: Mapping[str, str] = {}
     unused: tuple[str, ...] = ()
     warnings: tuple[Refusal, ...] = ()
+
+
+class AnyNode(Protocol):
+    """A node, or one to be."""
+
+    @property
+    def word(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def arguments(self) -> Mapping[str, Any]: ...
+    @property
+    def options(self) -> Mapping[str, Any]: ...
+    @property
+    def inputs(self) -> tuple[Tensor, ...]: ...
+    @property
+    def outputs(self) -> tuple[Tensor, ...]: ...
+    @property
+    def body(self) -> AnyBody | None: ...
+
+
+class AnyBody(Protocol):
+    """A body, or one to be."""
+
+    @property
+    def inputs(self) -> Mapping[str, Tensor]: ...
+    @property
+    def nodes(self) -> Sequence[AnyNode]: ...
+    @property
+    def outputs(self) -> Mapping[str, Tensor]: ...
+
+
+def does_the_same(body: AnyBody, other: AnyBody) -> bool:
+    """Whether two uses of a module are the same steps."""
+    return _said(body) == _said(other)
+
+
+def _said(body: AnyBody) -> tuple[object, ...]:
+    """What a body does, with numbers for its tensors."""
+    numbers = {tensor: index for index, tensor in enumerate(body.inputs.values())}
+    said: list[object] = []
+    for node in body.nodes:
+        taken = tuple(numbers.get(tensor) for tensor in node.inputs)
+        inner = _said(node.body) if node.body else ()
+        said.append((node.word, node.name, repr([*node.arguments.items()]), repr(node.options), taken, inner))
+        numbers |= {tensor: len(numbers) + index for index, tensor in enumerate(node.outputs)}
+    return (*said, tuple(numbers.get(tensor) for tensor in body.outputs.values()))

@@ -1,19 +1,19 @@
 """Arguments of a network as parameters of its document, by experiment: the network is built again with another value.
 
 If all that changes is that value itself, wherever it is an argument of a layer, the document has a parameter for it.
-Nothing runs for this, and the network is built without values, on torch's meta device.
+Several values are tried, and what is built does the same steps. It has no values: it is on torch's meta device.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.emit.source.expr import Ref
-from cnndsl.importing.body import Body, Lifted, Node
+from cnndsl.importing.body import Body, Lifted, Node, does_the_same
 from cnndsl.importing.lift.leaves import arguments_of, word_of
 from cnndsl.importing.proof.names import is_below
 from cnndsl.importing.tree import Arguments
@@ -23,6 +23,8 @@ from cnndsl.spec.names import unusable_variable
 
 #: Builds the network with other values of some arguments.
 Rebuild: TypeAlias = Callable[[Mapping[str, Any]], nn.Module]
+#: What a network does that was built again.
+Lift: TypeAlias = Callable[[nn.Module], Lifted]
 #: What a module says of itself: its class, and values by their names.
 _Said: TypeAlias = tuple[type, dict[str, Any]]
 
@@ -34,17 +36,17 @@ class _Place(Record, frozen=True):
     argument: str
 
 
-def with_parameters(network: Lifted, rebuild: Rebuild) -> tuple[Lifted, Arguments]:
+def with_parameters(network: Lifted, rebuild: Rebuild, lift: Lift) -> tuple[Lifted, Arguments]:
     """The network with the names of its own arguments where layers take them, and these arguments with their values."""
-    layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
     ours = _said(network.root.module.module, network.unused)
     numbers = {(type(one), one) for _, said in ours.values() for one in said.values() if type(one) in (int, float)}
+    experiment = _Experiment(network, rebuild, lift, ours)
     found: dict[_Place, Ref] = {}
     parameters: Arguments = ()
     for name, value in network.root.module.arguments.items():
         # What no module has is no argument of a layer: the network need not be built to know.
         if type(value) in (int, float) and (type(value), value) in numbers and not unusable_variable(name):
-            places = _places(network, ours, rebuild, name, value, layers)
+            places = experiment.explained(name, value)
             if places and found.keys().isdisjoint(places):
                 parameters += ((name, value),)
                 found |= dict.fromkeys(places, Ref(name))
@@ -63,30 +65,51 @@ def _path(body: Body, node: Node) -> str:
     return ".".join(filter(None, (body.module.path, node.name)))
 
 
-def _other(value: Any) -> Any:
-    return value + 1 if isinstance(value, int) else value / 2 or 0.25
+def _others(value: Any) -> tuple[Any, ...]:
+    """Values to try, the most harmless first: classes are often decided upon at 1, 2, or many."""
+    if isinstance(value, int):
+        return tuple(other for other in (value + 1, 1, 2, 1000) if other != value)
+    return (value / 2 or 0.25, (value + 1) / 2)
 
 
-def _places(
-    network: Lifted, ours: Mapping[str, _Said], rebuild: Rebuild, name: str, value: Any, layers: Collection[str]
-) -> list[_Place]:
-    """The arguments of layers that are another value if the network's argument is, [] if anything else changes."""
-    other = _other(value)
-    try:
-        rebuilt = rebuild({name: other})
-    except Exception:  # somebody's code, which need not take the value
-        return []
-    theirs = _said(rebuilt, network.unused)
-    if ours.keys() != theirs.keys():
-        return []
-    found: list[_Place] = []
-    for path, said in ours.items():
-        for argument, before, after in _changes(said, theirs[path]):
-            is_value = type(before) is type(value) and (before, after) == (value, other)
-            if not is_value or path not in layers:
+class _Experiment:
+    """Builds a network again. ``said`` is what its modules say of themselves."""
+
+    def __init__(self, network: Lifted, rebuild: Rebuild, lift: Lift, said: Mapping[str, _Said]) -> None:
+        self.network, self.rebuild, self.lift, self.said = network, rebuild, lift, said
+        self.layers = {path for path, node in _layers(network.root) if node.name and node.word in LAYERS}
+
+    def explained(self, name: str, value: Any) -> list[_Place]:
+        """The arguments of layers that are the value of the network's argument, whatever it is; [] if that decides
+        anything else."""
+        found: list[_Place] = []
+        for other in _others(value):
+            try:
+                rebuilt = self.rebuild({name: other})
+                places = self._places(rebuilt, value, other)
+                again = self.lift(rebuilt) if places else self.network
+            except Exception:  # somebody's code, which need not take the value
+                continue
+            given = dict.fromkeys(places, Ref(name))
+            is_same = does_the_same(_referring(self.network.root, given), _referring(again.root, given))
+            if not places or not is_same or (found and found != places):
                 return []
-            found.append(_Place(path, argument))
-    return found
+            found = places
+        return found
+
+    def _places(self, rebuilt: nn.Module, value: Any, other: Any) -> list[_Place]:
+        """The arguments of layers that are the ``other`` value in place of this one, [] if anything else changes."""
+        theirs = _said(rebuilt, self.network.unused)
+        if self.said.keys() != theirs.keys():
+            return []
+        found: list[_Place] = []
+        for path, said in self.said.items():
+            for argument, before, after in _changes(said, theirs[path]):
+                is_value = type(before) is type(value) and (before, after) == (value, other)
+                if not is_value or path not in self.layers:
+                    return []
+                found.append(_Place(path, argument))
+        return found
 
 
 def _said(network: nn.Module, unused: Sequence[str]) -> dict[str, _Said]:

@@ -9,10 +9,12 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Refusal, Tensor, Traced, Unspeakable
+from cnndsl.importing.tracing.beside import beside, told_of_tensors
 from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
 from cnndsl.importing.tracing.effects import NeedsValues
 from cnndsl.importing.tracing.inputs import arranged
@@ -58,14 +60,20 @@ def trace(
     traced = tree.traced(module)
     if tree.refusals:
         raise Unspeakable(tree.refusals)
-    return traced
+    told = [*run.notes, *(trained.notes if isinstance(trained, Run) else ()), *told_of_tensors(module)]
+    return replace(traced, notes=(*traced.notes, *dict.fromkeys(told)))
 
 
 def _trained(modules: Modules, inputs: Inputs, run: Run) -> Run | Exception:
     try:
         return _run(modules, inputs, training=True, has_values=run.has_values)
-    except (_Failed, Unspeakable) as failed:
-        return failed
+    except Unspeakable as refused:
+        return refused
+    except _Failed as failed:
+        try:
+            return _run(modules, inputs, training=True, has_values=True) if failed.for_want_of_values else failed
+        except (_Failed, Unspeakable) as again:
+            return again
 
 
 def _resized(modules: Modules, inputs: Inputs, run: Run) -> Run | None:
@@ -175,7 +183,7 @@ def _run(modules: Modules, inputs: Inputs, training: bool = False, has_values: b
         args, kwargs = arranged(root, given)
         try:
             with _unheard(), watching(run):
-                result = root(*args, **kwargs)
+                result = beside(run, lambda: root(*args, **kwargs))
         except Unspeakable:
             raise
         except (Exception, SystemExit) as error:

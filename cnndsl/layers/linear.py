@@ -49,7 +49,8 @@ class Linear(Layer):
 class Scale(Layer):
     """Multiplies each channel (dimension 1) by a learned factor, initialized to ``init``.
 
-    The weight has shape ``(C, 1, 1)`` for images: ``C``, then a 1 for each spatial axis.
+    The weight has shape ``(C, 1, 1)`` for images: ``C``, then a 1 for each spatial axis. With ``num_channels: 1`` one
+    factor is that of all channels.
 
     At the end of a residual's steps, with a small ``init``, it is LayerScale.
 
@@ -59,7 +60,7 @@ class Scale(Layer):
     family = "linear"
     defined_in = "linear"
 
-    num_channels = inferred(POSITIVE, lambda cls, x: x.channels)
+    num_channels = inferred(POSITIVE, lambda cls, x: x.channels, fits=lambda value, x: value == 1)
     spatial_dims = inferred(NATURAL, lambda cls, x: x.rank - 2)
     init = argument(NUMBER, 1.0)
 
@@ -75,7 +76,7 @@ class Affine(Layer):
     """Multiplies each channel (dimension 1) by a learned factor and adds a learned shift, initialized to 1 and 0.
 
     ``weight * x + bias``, both of shape ``(C,)``: a ``BatchNorm2d`` without the normalization. It works on any number
-    of dimensions.
+    of dimensions. With ``num_features: 1`` one factor and one shift are those of all channels.
 
     Touvron et al., 2021 (ResMLP).
     """
@@ -83,7 +84,7 @@ class Affine(Layer):
     family = "linear"
     defined_in = "linear"
 
-    num_features = inferred(POSITIVE, lambda cls, x: x.channels)
+    num_features = inferred(POSITIVE, lambda cls, x: x.channels, fits=lambda value, x: value == 1)
 
     def parameters(self) -> dict[str, tuple[int, ...]]:
         return {"weight": (self.num_features,), "bias": (self.num_features,)}

@@ -104,7 +104,9 @@ def load_weights(module: nn.Module, weights: Weights, graph: Graph, *, partial: 
 
 def is_shaped_alike(shape: Sequence[int], other: Sequence[int]) -> bool:
     """Whether two shapes are equal but for sizes of 1 at their ends: a factor for each channel is ``(C,)`` or
-    ``(C, 1, 1)``, and torch 0.3 saved one number as ``(1,)``."""
+    ``(C, 1, 1)`` or ``(1, C, 1, 1)``, and torch 0.3 saved one number as ``(1,)``."""
+    if len(shape) == len(other):
+        return tuple(shape) == tuple(other)
     return _without_ones(shape) == _without_ones(other)
 
 
@@ -112,6 +114,8 @@ def _without_ones(shape: Sequence[int]) -> tuple[int, ...]:
     sizes = tuple(shape)
     while sizes and sizes[-1] == 1:
         sizes = sizes[:-1]
+    while sizes and sizes[0] == 1:
+        sizes = sizes[1:]
     return sizes
 
 

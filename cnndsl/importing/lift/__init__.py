@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from torch import nn
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.body import Lifted
+from cnndsl.importing.body import Lifted, does_the_same
 from cnndsl.importing.lift.dissolve import dissolved
-from cnndsl.importing.lift.draft import DraftBody, does_the_same
+from cnndsl.importing.lift.draft import DraftBody
 from cnndsl.importing.lift.finish import Finisher, condensed
 from cnndsl.importing.lift.simplify import simplified
 from cnndsl.importing.lift.step import Unsaid

@@ -48,20 +48,3 @@ def connected(draft: Draft, tensors: Mapping[Tensor, Tensor], **changes: Any) ->
 def replaced(body: DraftBody, nodes: Iterable[Draft], outputs: Mapping[str, Tensor]) -> DraftBody:
     """The same body with other nodes."""
     return DraftBody(body.module, body.inputs, tuple(nodes), outputs, body.leaked)
-
-
-def does_the_same(body: DraftBody, other: DraftBody) -> bool:
-    """Whether two uses of a module are the same steps."""
-    return _said(body) == _said(other)
-
-
-def _said(body: DraftBody) -> tuple[object, ...]:
-    """What a body does, with numbers for its tensors."""
-    numbers = {tensor: index for index, tensor in enumerate(body.inputs.values())}
-    said: list[object] = []
-    for node in body.nodes:
-        taken = tuple(numbers.get(tensor) for tensor in node.inputs)
-        inner = _said(node.body) if node.body else ()
-        said.append((node.word, node.name, repr([*node.arguments.items()]), repr(node.options), taken, inner))
-        numbers |= {tensor: len(numbers) + index for index, tensor in enumerate(node.outputs)}
-    return (*said, tuple(numbers.get(tensor) for tensor in body.outputs.values()))

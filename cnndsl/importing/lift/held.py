@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from cnndsl.importing.lift.rules.table import last_name
-from cnndsl.importing.lift.step import Step
+from cnndsl.importing.lift.step import SINGLE, Step
 from cnndsl.importing.recorded import Held, Made, Tensor
+from cnndsl.layers import LAYERS
 
 #: Functions that give a parameter another shape, and leave its values as they are.
 _SHAPES = (
@@ -34,14 +35,14 @@ def held_as(given: Any) -> tuple[Held, tuple[int, ...]] | None:
 
 
 def _along(shape: tuple[int, ...], x: Tensor) -> int | None:
-    """The dimension of ``x`` that a tensor of this shape has one value for each of; 0 for a single value."""
+    """The dimension of ``x`` that a tensor of this shape has one value for each of; ``SINGLE`` for one value."""
     rank = len(x.shape)
     aligned = (*[1] * (rank - len(shape)), *shape)
     if len(aligned) != rank:
         return None
     wide = [dim for dim, size in enumerate(aligned) if size != 1]
     if not wide:
-        return 1 if x.shape[1] == 1 else 0
+        return 1 if x.shape[1] == 1 else SINGLE
     return wide[0] if len(wide) == 1 and aligned[wide[0]] == x.shape[wide[0]] else None
 
 
@@ -72,16 +73,20 @@ def shifted(step: Step, input: Any, shift: Held | Made) -> Tensor:
 
 
 def _parameter(step: Step, given: Any, x: Tensor) -> tuple[Held, int]:
-    """A parameter with one value for each index of a dimension of ``x``, the first after the batch or the last."""
+    """A parameter with one value, or one for each index of a dimension of ``x``: the first after the batch, or the
+    last."""
     found = held_as(given)
     dim = found and _along(found[1], x)
-    if found is None or not found[0].is_parameter or dim not in (1, len(x.shape) - 1):
+    if found is None or not found[0].is_parameter or dim not in (SINGLE, 1, len(x.shape) - 1):
         raise step.constant(given) if isinstance(given, (Held, Made)) else step.merged(step.name)
     return found[0], dim
 
 
 def _on_channels(step: Step, word: str, x: Tensor, dim: int, state: Mapping[str, Held]) -> Tensor:
-    """A layer with parameters for each channel. Channels that are last change places for it."""
+    """A layer with parameters for each channel, or all. Channels that are last change places for it."""
+    if dim == SINGLE:
+        channels, *_ = LAYERS[word].arguments
+        return step.held(word, x, state, **{channels: 1})
     if dim == 1:
         return step.held(word, x, state)
     rank = len(x.shape)

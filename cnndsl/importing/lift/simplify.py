@@ -10,7 +10,7 @@ from cnndsl.emit.source.expr import Lit, Op
 from cnndsl.importing.lift.draft import Draft, DraftBody, connected, replaced
 from cnndsl.importing.lift.leaves import written
 from cnndsl.importing.lift.regroup import flattened
-from cnndsl.importing.lift.step import Unsaid
+from cnndsl.importing.lift.step import SINGLE, Unsaid
 from cnndsl.importing.recorded import Place, Tensor
 
 #: Merges that broadcast.
@@ -137,6 +137,18 @@ def _layer_norm(node: Draft, chains: Chains) -> Change | None:
     return (last, norm), connected(norm, {}, word="LayerNorm2d", inputs=last.inputs, outputs=node.outputs)
 
 
+def _back(node: Draft, chains: Chains) -> Change | None:
+    """Two permutes that undo each other are what was before them: ``(gamma * x).permute(0, 3, 1, 2)`` after a
+    ``Scale``, which puts the channels last again."""
+    if node.word != "Permute" or node.name or (first := chains.before(node, "Permute")) is None:
+        return None
+    made = chains.made.get(first.inputs[0])
+    order = [first.arguments["dims"][dim] for dim in node.arguments["dims"]]
+    if made is None or len(made.outputs) > 1 or chains.takers[first.inputs[0]] > 1 or order != sorted(order):
+        return None
+    return (first, made), connected(made, {}, outputs=node.outputs)
+
+
 def _broadcast(node: Draft, chains: Chains) -> Change | None:
     """A merge takes a tensor that was expanded for it as it was before."""
     if node.word not in BROADCASTING:
@@ -168,17 +180,21 @@ def _root(node: Draft, chains: Chains) -> Change | None:
 
 
 def _affine(node: Draft, chains: Chains) -> Change | None:
-    """``weight * x + bias`` for each channel."""
-    if node.word != "?shift" or node.arguments["dim"] != 1 or (scale := chains.before(node, "Scale")) is None:
+    """``weight * x + bias`` for each channel, or with one of both for all."""
+    if node.word != "?shift" or (scale := chains.before(node, "Scale")) is None:
         return None
+    dim = SINGLE if "num_channels" in scale.arguments else 1
+    if node.arguments["dim"] != dim:
+        return None
+    said = {"num_features": 1} if dim == SINGLE else {}
     state = {**scale.state, "bias": node.arguments["bias"]}
-    return (scale,), connected(node, {}, word="Affine", arguments={}, inputs=scale.inputs, state=state, options={})
+    return (scale,), connected(node, {}, word="Affine", arguments=said, inputs=scale.inputs, state=state, options={})
 
 
 def _channels_first(node: Draft, chains: Chains) -> Change | None:
     """``LayerNorm2d`` written out: ``u = x.mean(1)``, ``s = (x - u).pow(2).mean(1)``, ``(x - u) / sqrt(s + eps)``, and
     a weight and a bias for each channel."""
-    if node.word != "Affine" or (ratio := chains.before(node, "divide")) is None:
+    if node.word != "Affine" or node.arguments or (ratio := chains.before(node, "divide")) is None:
         return None
     centred, root = (chains.made.get(tensor) for tensor in ratio.inputs)
     if centred is None or root is None or root.word != "?sqrt":
@@ -221,6 +237,6 @@ def _expanded(node: Draft, chains: Chains) -> Change | None:
 
 
 CHANGES: Sequence[_Rule] = (
-    _unread, _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid, _divided, _affine, _channels_first,
-    _expanded,
+    _unread, _shuffle, _one_reshape, _layer_norm, _back, _broadcast, _hard_sigmoid, _divided, _affine,
+    _channels_first, _expanded,
 )  # fmt: skip

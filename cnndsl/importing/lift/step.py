@@ -19,6 +19,9 @@ from cnndsl.layers import LAYERS, Refused, Shape
 #: Merges that torch broadcasts.
 COMMUTING = ("add", "multiply", "maximum", "minimum")
 
+#: Stands for the dimension of a parameter with one value.
+SINGLE = 0
+
 
 class Unsaid(Exception):
     """What an operation does is not in the language."""
@@ -126,7 +129,7 @@ class Step:
         self._check_state(word, existing)
         paths = {key: held.path for key, held in existing.items()}
         if word == "Scale" and (start := self._start(existing["weight"])) is not None:
-            said = written(word, {"init": start})
+            said |= written(word, {"init": start})
         return self._node(word, said, (tensor,), self.shape_of(word, said, tensor), state=paths)
 
     def value_of(self, held: Held) -> torch.Tensor:

@@ -45,7 +45,8 @@ class Running:
 
 class Run:
     """``uses`` has what each module did, in the order in which its runs began, ``called`` the modules that each module
-    has called, ``lost`` the numbers of which Python has made plain ones, ``returned`` what ``forward`` gave.
+    has called, ``lost`` the numbers of which Python has made plain ones, ``returned`` what ``forward`` gave,
+    ``notes`` what is to be told.
     ``has_values`` tells whether tensors have values: then constants may be read, but not what comes from inputs."""
 
     def __init__(self, modules: Modules, has_values: bool, training: bool = False) -> None:
@@ -53,6 +54,7 @@ class Run:
         self.has_values = has_values
         self.training = training
         self.refusals: list[Refusal] = []
+        self.notes: list[Refusal] = []
         self.uses: dict[nn.Module, list[Use | None]] = {}
         self.called: dict[nn.Module, dict[str, nn.Module]] = {}
         self.lost: list[Number] = []
@@ -88,6 +90,14 @@ class Run:
         module = self.stack[-1].module if self.stack else self.modules.root
         path = self.modules.paths[module][0]
         self.refusals.append(Refusal(code, message, place, help, path, type(module).__name__))
+
+    def note(self, message: str, place: Place | None, module: nn.Module | None = None) -> None:
+        """Warns of what the spec leaves out."""
+        module = module or (self.stack[-1].module if self.stack else self.modules.root)
+        path = self.modules.paths[module][0]
+        note = Refusal(Code.LEFT_OUT, message, place, "", path, type(module).__name__)
+        if note not in self.notes:
+            self.notes.append(note)
 
     def new(self, tensor: torch.Tensor, what: Tensor | Made) -> None:
         """From now on, the tensor of the run means this."""
