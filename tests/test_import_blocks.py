@@ -291,6 +291,17 @@ def test_a_size_that_is_gone_is_kept() -> None:
     check(uses, found)
 
 
+def test_a_width_behind_a_let_has_no_default() -> None:
+    """Most uses have one width; it stays what a call says."""
+    half = [[layer("Conv2d", "", (1, 8), out_channels=o // 2, kernel_size=k) for k in (1, 3)] for o in (16, 32, 32, 32)]
+    uses = [
+        Use(Block("B", (), tuple(steps)), {"o": 2 * dict(steps[0].arguments)["out_channels"]}, (1, 8)) for steps in half
+    ]
+    (block,) = made("B", uses, ()).blocks
+    assert isinstance(block.steps[0], Let)
+    assert [parameter.required for parameter in block.parameters] == [True]
+
+
 def test_equal_values_are_one_parameter_and_names_tell_what_they_are() -> None:
     uses = [chain(c, conv(c, n), conv(n, n), conv(n, m)) for c, n, m in ((16, 5, 9), (16, 7, 8), (16, 3, 30))]
     found = made("Chain", uses, ())

@@ -72,7 +72,7 @@ def rebuilt(changed: Mapping[str, Any]) -> nn.Module:
 def test_classes_are_blocks_the_inner_ones_first() -> None:
     spec, text = spec_of(SmallNet())
     assert [block.name for block in spec.blocks] == ["Unit", "Stage"]
-    assert spec.name == "small_net" and spec.description == "Two stages and a classifier"
+    assert spec.name == "smallnet" and spec.description == "Two stages and a classifier"
     assert "      times: " in text
 
 
@@ -169,11 +169,26 @@ def test_a_class_that_contains_itself_is_a_block_for_each_depth() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [("SmallNet2", "small_net2"), ("UNet", "unet"), ("VGG", "vgg"), ("lambda", "lambda_"), ("Ünet", "network")],
+    [
+        ("LeNet", "lenet"),
+        ("ConvNeXtish", "convnextish"),
+        ("SRNet", "srnet"),
+        ("SmallResNet18", "small_resnet18"),
+        ("Two_Inputs", "two_inputs"),
+        ("SiameseNetwork", "siamese_network"),
+        ("UNet", "unet"),
+        ("lambda", "lambda_"),
+        ("Ünet", "network"),
+    ],
 )
 def test_the_name_is_that_of_the_class(kind: str, name: str) -> None:
     made = type(kind, (Head,), {})
     assert spec_of(made())[0].name == name
+
+
+def test_the_docstring_of_a_class_of_torch_is_no_description() -> None:
+    assert spec_of(nn.Sequential(nn.Conv2d(3, 4, 1)))[0].description == ""
+    assert spec_of(type("Mine", (nn.Sequential,), {"__doc__": "One layer."})(nn.Conv2d(3, 4, 1)))[0].description
 
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50"])

@@ -127,6 +127,8 @@ FORMS: list[tuple[str, Callable[..., Any], str]] = [
     ("expand_as", lambda x: x * F.adaptive_avg_pool2d(x, 1).expand_as(x), "AdaptiveAvgPool2d multiply"),
     ("view and expand", lambda x: x * x.mean((2, 3)).view(x.size(0), x.size(1), 1, 1).expand(x.shape),
      "Mean Unflatten multiply"),
+    ("permutes that undo each other", lambda x: F.relu(x).permute(0, 2, 3, 1).permute(0, 3, 1, 2), "ReLU"),
+    ("features as a picture", lambda x: x.mean((2, 3)).view(x.size(0), 1, 2, x.size(1) // 2), "Mean Reshape"),
     ("stack and sum", lambda x: torch.stack([x, F.relu(x)], dim=1).sum(dim=1), "ReLU Unflatten Unflatten concat Sum"),
     # Parts
     ("chunk", lambda x: x.chunk(2, dim=1), "split"),
@@ -699,7 +701,7 @@ class Flagged(nn.Module):
 
 @pytest.mark.parametrize("slopes", [(0.1, 0.2), (0.1, 0)])
 def test_a_module_that_does_something_else_when_it_runs_again_is_refused(slopes: tuple[float, ...]) -> None:
-    with pytest.raises(Unspeakable, match="does other steps here") as refused:
+    with pytest.raises(Unspeakable, match=r"`unit` .`Unit`. does other steps here") as refused:
         lifted(Flagged(*slopes).eval(), IMAGE)
     (refusal,) = refused.value.refusals
     assert refusal.code == Code.STATE and refusal.place is not None and refusal.place.file == __file__

@@ -15,6 +15,7 @@ from oracle_zoo import theirs
 from torch import Tensor, nn
 
 import cnndsl
+from cnndsl.diagnostics import ModuleError
 from cnndsl.importing.api import import_module
 from cnndsl.importing.proof import Proof, Unequal, prove
 from cnndsl.importing.proof.runs import Side, evaluated, trained
@@ -409,3 +410,133 @@ def test_a_module_whose_layers_have_two_names_stays_as_it_is() -> None:
     after = {**dict(module.named_parameters(remove_duplicate=False)), **dict(module.named_buffers())}
     assert all(after[name] is tensor for name, tensor in tensors.items()) and after.keys() == tensors.keys()
     assert all(torch.equal(after[name], value) for name, value in values.items())
+
+
+# --- what no operation shows ---------------------------------------------------------------------
+
+
+class Beside(nn.Module):
+    """A convolution, and what a function does beside it."""
+
+    def __init__(self, does: Callable[[Beside, Tensor], Any]) -> None:
+        super().__init__()
+        self.conv, self.does, self.count = nn.Conv2d(3, 4, 3), does, 0
+        self.register_buffer("scale", torch.tensor(3.0))
+
+    def forward(self, x: Tensor) -> Any:
+        y = self.conv(x)
+        made = self.does(self, y)
+        return y if made is None else made
+
+    def counted(self) -> None:
+        self.count += 1
+
+
+@pytest.mark.parametrize(
+    ("does", "told"),
+    [
+        (lambda self, y: -y if self.training and torch.rand(1).item() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: -y if self.training and random.random() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: -y if self.training and torch.empty(1).uniform_() < 1e-9 else y, "depends on random numbers"),
+        (lambda self, y: y * float(self.scale), "the value of `scale` is read"),
+        (lambda self, y: y * (self.scale + 1).item(), "the value of `scale` is read"),
+        (lambda self, y: self.counted(), "`forward` changes the attribute `count`"),
+        (lambda self, y: (y, None, 3.5), "`forward` also returns None, 3.5"),
+    ],
+)
+def test_what_no_operation_shows_is_told(does: Any, told: str) -> None:
+    warnings = import_module(Beside(does), {"x": (3, 32, 32)}).warnings
+    assert [w for w in warnings if told in w.message and w.code.id == "CNN113" and w.span is not None]
+
+
+def test_frozen_parameters_and_hooks_of_gradients_are_told() -> None:
+    module = Net()
+    module.first.requires_grad_(False)
+    module.fc.bias.requires_grad_(False)
+    module.stem.weight.register_hook(lambda gradient: gradient * 0.1)
+    frozen, hook = import_module(module, {"x": (3, 32, 32)}).warnings
+    assert frozen.message == "the module does not train `first`, `fc.bias`, and the spec does"
+    assert frozen.help == "write in the recipe `freeze: [first, fc.bias]`"
+    assert hook.message == "a hook of the gradient of `stem.weight` is left out" and hook.span is not None
+
+
+def test_a_layer_under_two_names_and_an_average_of_all_batches_need_no_warning() -> None:
+    module = nn.Sequential(Twice(), nn.BatchNorm2d(3, momentum=None))
+    assert import_module(module, {"x": (3, 32, 32)}).warnings == ()
+
+
+# --- what no spec is equal to --------------------------------------------------------------------
+
+
+def typed(forward: Callable[[Any, Tensor], Tensor]) -> nn.Module:
+    class Typed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+            self.count = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            return forward(self, x)
+
+    return Typed()
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        lambda self, x: self.norm(self.conv(x / 255).float()),
+        lambda self, x: self.norm(torch.relu(self.conv(x / 3).float()).to(x.dtype)),
+        lambda self, x: self.norm(self.conv(x / 3)).float(),
+    ],
+)
+def test_a_module_that_fixes_its_types_is_compared_in_single_precision(forward: Any) -> None:
+    proof = import_module(typed(forward), {"x": (3, 32, 32)}).proof
+    assert proof is not None and not proof.is_double and 0 < max(proof.inexact.values()) < 1e-5
+
+
+def bfloat16(self: Any, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        return self.norm(self.conv(x))
+
+
+def inner_bfloat16(self: Any, x: Tensor) -> Tensor:
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        x = self.conv(x)
+    return self.norm(x.float())
+
+
+@torch.no_grad()
+def without_gradients(self: Any, x: Tensor) -> Tensor:
+    return self.norm(self.conv(x))
+
+
+class Unmoved(nn.Sequential):
+    def train(self, mode: bool = True) -> Unmoved:
+        super().train(mode)
+        self[1].eval()
+        return self
+
+
+@pytest.mark.parametrize(
+    ("module", "told"),
+    [
+        (typed(bfloat16), "output 0 is bfloat16 in the module and float32 in the spec"),
+        (typed(inner_bfloat16), "output 0 differs"),
+        (typed(without_gradients), "no gradient comes from its outputs, as under `torch.no_grad`"),
+        (Unmoved(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)), "`train()` does not change the mode of `1`"),
+    ],
+)
+def test_what_the_module_does_by_itself_is_told(module: nn.Module, told: str) -> None:
+    with pytest.raises(ModuleError) as error:
+        import_module(module, {"x": (3, 32, 32)})
+    assert told in error.value.diagnostics[0].message
+
+
+def test_a_module_that_is_nested_too_deep_is_told() -> None:
+    module: nn.Module = nn.Conv2d(3, 3, 1)
+    for _ in range(60):
+        module = nn.Sequential(module, nn.ReLU())
+    with pytest.raises(ModuleError) as error:
+        import_module(module, {"input": (3, 32, 32)})
+    (told,) = error.value.diagnostics
+    assert told.message == "its spec would be nested more than 64 deep" and "classes of their own" in told.help

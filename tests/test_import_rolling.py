@@ -36,6 +36,7 @@ from cnndsl.importing.writing import written
 from cnndsl.layers import LAYERS
 
 BLOCK = Block("Block", (Parameter("channels"), Parameter("stride", 1, False)), (Call("ReLU"),))
+NORM = Call("BatchNorm1d")
 STAGE = Block("Stage", (Parameter("channels"), Parameter("depth")), (Call("ReLU"),))
 
 
@@ -211,18 +212,51 @@ def test_what_the_last_round_lacks_is_under_a_condition() -> None:
     )
 
 
-def test_a_condition_without_numbers_is_on_what_grows() -> None:
+def test_the_largest_width_is_no_condition() -> None:
     steps = check((block(8), POOL, block(16), POOL, block(32), POOL, block(64)))
     assert (
         text(steps)
         == """\
   - repeat:
       - Block: $channels
-      - {MaxPool2d: 2, when: $(channels < 64)}
+      - MaxPool2d: 2
     for: channels
-    in: [8, 16, 32, 64]
+    in: [8, 16, 32]
+  - Block: 64
 """
     )
+
+
+def test_a_round_begins_with_a_layer_before_its_activation() -> None:
+    """The first block of a generator has no norm, its last no activation of this kind."""
+    rounds = ((Call("Linear", (("out_features", width),)), NORM, RELU) for width in (16, 48, 64))
+    steps = (Call("Linear", (("out_features", 8),)), RELU, *(step for one in rounds for step in one))
+    assert (
+        text(check((*steps, Call("Linear", (("out_features", 99),)))))
+        == """\
+  - Linear: 8
+  - ReLU
+  - repeat:
+      - Linear: $features
+      - BatchNorm1d
+      - ReLU
+    for: features
+    in: [16, 48, 64]
+  - Linear: 99
+"""
+    )
+
+
+def test_a_width_that_two_calls_share_is_no_multiple_of_the_first_ones_input() -> None:
+    """``[Block(2w), Block(2w)]`` again and again: the second one's input has that width already."""
+    stages = tuple(
+        Sequential(
+            (replace(block(2 * width, 2), given=(1, width)), RELU, replace(block(2 * width), given=(1, 2 * width))),
+            name,
+        )
+        for name, width in (("stage1", 16), ("stage2", 32), ("stage3", 64))
+    )
+    assert text(rolled(stages, (BLOCK,))).endswith("in: [[1, 32], [2, 64], [3, 128]]\n")
 
 
 @pytest.mark.parametrize(("rate", "count"), [(0.2, 16), (0.1, 18), (0.5, 24), (0.3, 40)])

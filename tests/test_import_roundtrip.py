@@ -51,6 +51,15 @@ network:
 """
 
 
+def test_names_that_the_language_gives_by_itself_are_left_out() -> None:
+    text = "network: [{Conv2d: [8, 3]}, {residual: [ReLU]}, {AvgPool2d: 2}, {name: act, ReLU: }, ReLU, Flatten]"
+    net = cnndsl.loads(f"input: [3, 32, 32]\n{text}")
+    again = cnndsl.from_module(net.module(), (3, 32, 32), prove=False)
+    assert not any(name in again for name in ("relu", "avgpool", "flatten"))
+    assert "name: act" in again
+    assert difference(net, cnndsl.loads(again)) == []
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("seed", range(30))
 def test_random_networks_come_back(seed: int, tmp_path: Path) -> None:

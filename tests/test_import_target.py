@@ -158,7 +158,8 @@ def test_a_package_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         ("net.py:Net", {"widht": 1}, "`net.py:Net` has no argument `widht`", "did you mean `width`?"),
         ("net.py:Net", {"x": 1}, "`net.py:Net` has no argument `x`", "it takes width, act, rates"),
-        ("net.py:Part", {}, "`net.py:Part` needs a value for `width`", "write --arg width=VALUE"),
+        ("net.py:Part", {}, "`net.py:Part` needs a value for `width`",
+         "write --arg width=VALUE, or name a function that makes the module with it"),
         ("net.py:broken", {}, "`net.py:broken` raises ValueError: no luck", ""),
         ("net.py:Net", {"width": "wide"}, "`net.py:Net` raises TypeError: ", ""),
         ("net.py:pair", {}, "`net.py:pair` gives a `tuple`, not an `nn.Module`",

@@ -17,7 +17,7 @@ from torch import nn
 from tracing import Replay, flat, operations, state
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Traced, Unspeakable
+from cnndsl.importing.recorded import Arithmetic, Extent, Held, Made, Number, Tensor, Traced, Unspeakable
 from cnndsl.importing.trace import trace
 
 HERE = Path(__file__).name
@@ -742,3 +742,16 @@ def test_networks_of_timm(name: str) -> None:
     timm = pytest.importorskip("timm")
     module = timm.create_model(name, pretrained=False)
     traced(module, (3, 64, 64))
+
+
+class OverList(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        halves = [q.relu() for q in [u * 2 for u in x.chunk(2, 1)]]
+        whole = halves[0] + halves[1]
+        return whole.sigmoid()
+
+
+def test_the_variable_of_a_comprehension_names_no_tensor() -> None:
+    (use,) = traced(OverList(), (4, 8, 8)).uses
+    names = {one.results.name for one in use.operations if isinstance(one.results, Tensor)}
+    assert "whole" in names and names.isdisjoint({"q", "u"})

@@ -369,6 +369,24 @@ SPECS: dict[str, tuple[str, list[str]]] = {
         """,
         ["class Cell2(nn.Module)", "class Cell3(nn.Module)"],
     ),
+    "when_and_else_of_other_tensors": (
+        """
+        input: [4, 6, 6]
+        blocks:
+          Two:
+            inputs: [x, y]
+            steps: [{branch: [[Conv2d: [4, 1]], [from: y]], merge: add}]
+          One: [Conv2d: [4, 3, 1, 1], ReLU]
+          Cell(kind):
+            - {name: side, Conv2d: [4, 1]}
+            - from: input
+            - {name: first, Conv2d: [4, 1]}
+            - {from: side, when: $(kind == 2)}
+            - {name: last, Two: , inputs: [first, side], when: $(kind == 1), else: [{name: last, One: }]}
+        network: [{Cell: 1}, {Cell: 2}, {Cell: 3}]
+        """,
+        ["class Cell2(nn.Module)", "return self.last(self.first(x), y)"],
+    ),
     "layers_as_parameters": (
         """
         input: [4, 6, 6]

@@ -23,7 +23,7 @@ from cnndsl.cli.common import (
     tell,
 )
 from cnndsl.cli.completion import complete_target
-from cnndsl.cli.pictures import check_files, force_option
+from cnndsl.cli.pictures import check_files
 from cnndsl.diagnostics import Diagnostic, Faults, ModuleError, RunError
 from cnndsl.report_formats import FORMATS
 from cnndsl.spec.names import unusable
@@ -69,7 +69,7 @@ def _shapes(context: click.Context, option: click.Parameter, texts: Sequence[str
 @click.option("--leaf", "leaves", multiple=True, metavar="CLASS", help="Class to keep as an own layer; repeatable.")
 @click.option("--weights", type=FilePath(WEIGHTS), metavar="FILE", help="Also write the weights, as safetensors.")
 @format_option("text", *FORMATS, help="text for people, the others for programs. Only with -o.")
-@force_option
+@click.option("--force", is_flag=True, help="Overwrite files that exist, also specs that you may have edited.")
 @plugin_option
 def import_(
     target: str,
@@ -92,6 +92,7 @@ def import_(
     """
     _check_usage(target, output, inputs, name, leaves, weights, form)
     _check_free(output, weights, force)
+    warned: Sequence[Diagnostic] = ()
     with ending(), _reporting(form):
         if target.endswith(MODEL_FILE):
             written = _write({output: _model_file(target, arguments, name or "").encode()})
@@ -99,11 +100,12 @@ def import_(
             built, done, how = _module(target, arguments, inputs, name or "", leaves)
             files: dict[Path | None, bytes] = {weights: _saved(built.module, done)} if weights else {}
             written = _write({**files, output: done.text.encode()})
-            _tell(target, done, how)
+            warned = done.warnings
+            _tell(target, done, how, form)
     for line in written:
         say(line, err=True)
     if form != "text":
-        show(FORMATS[form]([]))
+        show(FORMATS[form](warned))
 
 
 def _check_usage(
@@ -186,13 +188,12 @@ def _module(
     from cnndsl.training.interrupt import importing
 
     with importing():  # torch
-        from cnndsl.importing.api import import_module, named
-        from cnndsl.importing.guess import guess_input
+        from cnndsl.importing.api import import_module, inputs_of
         from cnndsl.importing.target import argument, build, find
     found = find(target)
     given = dict(map(argument, arguments))
     built = build(found, given)
-    inputs, how = (named(built.module, shapes), "") if shapes else guess_input(built.module, found.sizes)
+    inputs, how = inputs_of(built.module, shapes, found.sizes)
     done = import_module(
         built.module,
         inputs,
@@ -211,12 +212,13 @@ def _name(built: Built) -> str:
     return "" if isinstance(built.target.made_by, type) or unusable(name) else name
 
 
-def _tell(target: str, done: Imported, how: str) -> None:
-    """What was done, on stderr."""
+def _tell(target: str, done: Imported, how: str, form: str) -> None:
+    """What was done, on stderr. Warnings in another form than text are the result, on stdout."""
     several = len(done.inputs) > 1
     shapes = ", ".join(f"{name} {_sizes(shape)}" if several else _sizes(shape) for name, shape in done.inputs.items())
     say(f"{target}: input {shapes}{f' ({how})' if how else ''}", err=True)
-    tell(done.warnings)
+    if form == "text":
+        tell(done.warnings)
     for line in _proved(done.proof) if done.proof else ():
         say(line, err=True)
     if done.kept.plugins:
@@ -231,7 +233,8 @@ def _proved(proof: Proof) -> Iterator[str]:
     *others, last = (" with ".join(map(_sizes, shapes)) for shapes in proof.shapes)
     compared = f"{', '.join(others)} and {last}" if others else last
     error = max(proof.inexact.values(), default=0.0)
-    how = f"but for rounding, {error:.0e} in double precision" if proof.inexact else "bit for bit"
+    precision = "double" if proof.is_double else "single"
+    how = f"but for rounding, {error:.0e} in {precision} precision" if proof.inexact else "bit for bit"
     training = "; outputs and statistics in training" if proof.training else ""
     one_size = len({shapes[0][2:] for shapes in proof.shapes}) == 1
     sizes = " (other sizes cannot be compared)" if one_size else ", each with the spec compiled for it"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from inspect import signature
 from traceback import walk_tb
@@ -11,15 +11,17 @@ from typing import Any
 
 from torch import nn
 
-from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, got
+from cnndsl.diagnostics import Code, Diagnostic, ModuleError, RunError, SpecError, got
 from cnndsl.importing.convert import convert
 from cnndsl.importing.experiment import Rebuild
 from cnndsl.importing.guess import guess_input
 from cnndsl.importing.leaves import Kept, layers_of
 from cnndsl.importing.proof import Proof, Unequal, prove
 from cnndsl.importing.proof.names import MOST, is_below
-from cnndsl.importing.recorded import Place, Refusal, Unspeakable
+from cnndsl.importing.ready import check_runs, check_values, unwrapped
+from cnndsl.importing.recorded import Place, Refusal, TrainsOnly, Unspeakable
 from cnndsl.importing.refusals import diagnostics_of
+from cnndsl.importing.tracing.inputs import check_names
 from cnndsl.record import Record
 from cnndsl.spec.names import unusable
 
@@ -52,24 +54,42 @@ def import_module(
     """Makes the spec of a module and proves it. ``arguments`` are those that the ``__init__`` of each module in it was
     given, as far as they are known, and ``comments`` lines above the spec; ``rebuild`` builds the network with other
     values of its own. Raises :class:`ModuleError`, and :class:`RunError` for unknown ``leaves``."""
-    with layers_of(module, leaves) as kept, _as_module_error():
+    with layers_of(module, leaves) as kept, _as_module_error(module):
+        if compare:
+            check_values(module)
         with _unfinished():
             made = convert(module, inputs, name, sorted(kept.names), arguments, comments, rebuild)
-        proof = prove(made.text, module, inputs, left_out=made.unused, leaves=sorted(kept.names)) if compare else None
+        is_noisy = any(isinstance(warning, TrainsOnly) and not warning.module for warning in made.warnings)
+        names = sorted(kept.names)
+        proof = (
+            prove(made.text, module, inputs, left_out=made.unused, leaves=names, training=not is_noisy)
+            if compare
+            else None
+        )
     paths = proof.paths if proof else ()
-    warned = diagnostics_of((*made.warnings, *paths, *_left_out(module, made.unused)))
+    warned = diagnostics_of((*made.warnings, *paths, *_left_out(module, made.unused, made.warnings)))
     return Imported(made.text, inputs, tuple(warned), proof, kept)
 
 
-def _left_out(module: nn.Module, unused: Collection[str]) -> Iterator[Refusal]:
-    """One warning for the modules with tensors that never ran."""
-    names = [*module.state_dict()]
-    counts = {path: sum(is_below(name, [path]) for name in names) for path in unused}
-    paths = [f"`{path}`" for path, count in counts.items() if count]
-    if paths:
-        listed = ", ".join(paths[:MOST]) + (f" and {len(paths) - MOST} more" if len(paths) > MOST else "")
-        several = f"{listed} do not run in evaluation" if paths[1:] else f"{listed} does not run in evaluation"
-        yield Refusal(Code.LEFT_OUT, f"{several}: the spec leaves out {sum(counts.values())} tensors")
+def _left_out(module: nn.Module, unused: Collection[str], told: Iterable[Refusal]) -> Iterator[Refusal]:
+    """One warning for the modules with tensors that never ran, but for those that are told of, and for the second names
+    of tensors that the spec has."""
+    state = module.state_dict(keep_vars=True)
+    kept = {id(tensor) for name, tensor in state.items() if not is_below(name, unused)}
+    names = [name for name, tensor in state.items() if id(tensor) not in kept]  # others have another name
+    known = [warning.module for warning in told if isinstance(warning, TrainsOnly) and warning.module]
+    counts = {path: sum(is_below(name, [path]) for name in names) for path in unused if not is_below(path, known)}
+    for are_tensors in (False, True):
+        paths = [f"`{path}`" for path, count in counts.items() if count and (path in names) is are_tensors]
+        if paths:
+            listed = ", ".join(paths[:MOST]) + (f" and {len(paths) - MOST} more" if len(paths) > MOST else "")
+            what = (
+                f"no layer has {listed}"
+                if are_tensors
+                else f"{listed} do{'' if paths[1:] else 'es'} not run in evaluation"
+            )
+            count = sum(count for path, count in counts.items() if (path in names) is are_tensors)
+            yield Refusal(Code.LEFT_OUT, f"{what}: the spec leaves out {count} tensor{'s' if count > 1 else ''}")
 
 
 def from_module(
@@ -98,28 +118,43 @@ def from_module(
         raise TypeError(f"a module must be an `nn.Module`, not {got(module)}")
     if name is not None and (reason := unusable(name)):
         raise ValueError(f"the name `{name}` {reason}")
-    inputs = guess_input(module)[0] if input is None else _inputs(module, input)
+    module = unwrapped(module)
+    inputs, _ = inputs_of(module, _shapes(input))
     found = import_module(module, inputs, name=name or "", leaves=leaves, compare=prove)
     for warning in found.warnings:
         warnings.warn(warning.render(), stacklevel=2)
     return found.text
 
 
-def _inputs(module: nn.Module, given: Sequence[int] | Mapping[str, Sequence[int]]) -> Inputs:
+def _shapes(given: Sequence[int] | Mapping[str, Sequence[int]] | None) -> list[tuple[str, tuple[int, ...]]]:
+    if given is None:
+        return []
     shapes = [*given.items()] if isinstance(given, Mapping) else [("", given)]
     for _, shape in shapes:
         if not (isinstance(shape, (tuple, list)) and shape and all(map(_is_size, shape))):
             raise TypeError(f"an input is a shape without the batch, as (3, 224, 224), not {got(shape)}")
-    return named(module, [(name, tuple(shape)) for name, shape in shapes])
+    return [(name, tuple(shape)) for name, shape in shapes]
 
 
 def _is_size(value: object) -> bool:
     return isinstance(value, int) and value > 0
 
 
-def named(module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Inputs:
-    """Shapes of inputs by the names of the arguments of ``forward``, in the order of these. Those without a name take
-    the next arguments."""
+def inputs_of(
+    module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]], sizes: tuple[int, ...] = ()
+) -> tuple[Inputs, str]:
+    """Shapes by the names of the arguments of ``forward``, in the order of these; those without a name take the next
+    arguments. Without shapes, the input is guessed, with ``sizes`` first; the second result tells how. Raises
+    :class:`ModuleError` and :class:`RunError`."""
+    with _as_module_error(module):
+        check_runs(module)
+        if not shapes:
+            return guess_input(module, sizes)
+        check_names(module, [name for name, _ in shapes if name])
+    return _named(module, shapes), ""
+
+
+def _named(module: nn.Module, shapes: Sequence[tuple[str, tuple[int, ...]]]) -> Inputs:
     taken = list(signature(module.forward).parameters)
     given = {name: shape for name, shape in shapes if name}
     tops = {name.partition(".")[0] for name in given}
@@ -137,6 +172,9 @@ def _unfinished() -> Iterator[None]:
     except (Unspeakable, RunError):
         raise
     except Exception as error:
+        if isinstance(error, SpecError) and (limit := error.diagnostics[0]).code is Code.LIMIT:
+            help = "make parts of it classes of their own, which become blocks, or keep one as a layer: `--leaf NAME`"
+            raise Unspeakable([Refusal(limit.code, f"its spec would be {limit.message}", None, help)]) from error
         *_, last = walk_tb(error.__traceback__)
         place = Place(last[0].f_code.co_filename, last[1])
         message = f"cnndsl failed to convert the module: {type(error).__name__}: {error}"
@@ -144,10 +182,10 @@ def _unfinished() -> Iterator[None]:
 
 
 @contextmanager
-def _as_module_error() -> Iterator[None]:
+def _as_module_error(module: nn.Module) -> Iterator[None]:
     try:
         yield
     except Unequal as error:
-        raise ModuleError(diagnostics_of(error.refusals), error.text) from error
+        raise ModuleError(diagnostics_of(error.refusals, module), error.text) from error
     except Unspeakable as error:
-        raise ModuleError(diagnostics_of(error.refusals)) from error
+        raise ModuleError(diagnostics_of(error.refusals, module)) from error

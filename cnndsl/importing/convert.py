@@ -16,11 +16,12 @@ from typing import Any, TypeAlias
 from msgspec.structs import replace
 from torch import nn
 
+from cnndsl.diagnostics import Code
 from cnndsl.importing.blocks import Made, Use, made
 from cnndsl.importing.body import Body, Lifted
 from cnndsl.importing.experiment import Rebuild, with_parameters
 from cnndsl.importing.lift import lift
-from cnndsl.importing.recorded import Refusal
+from cnndsl.importing.recorded import Refusal, Unspeakable
 from cnndsl.importing.rolling import rolled, rolled_together
 from cnndsl.importing.rolling.tables import with_tables
 from cnndsl.importing.structure import arranged, structured
@@ -68,9 +69,16 @@ def convert(
         return arranged(lift(trace(module, inputs, leaves, arguments)))
 
     network = lifted(module, arguments)
+    if not _computes(network.root):
+        message, help = "the module computes nothing: it returns what it is given", "a spec has at least one layer"
+        raise Unspeakable([Refusal(Code.OPERATION, message, None, help, "", type(module).__name__)])
     network, parameters = (network, ()) if rebuild is None else with_parameters(network, rebuild, lifted)
     spec = replace(document(network, name, parameters), comments=tuple(comments))
     return Converted(spec, written(spec), network.warnings, network.unused)
+
+
+def _computes(body: Body) -> bool:
+    return any(node.body is None or _computes(node.body) for node in body.nodes)
 
 
 def document(network: Lifted, name: str = "", parameters: Arguments = ()) -> Spec:
@@ -92,14 +100,16 @@ def document(network: Lifted, name: str = "", parameters: Arguments = ()) -> Spe
 
 
 def _snake_case(kind: str) -> str:
-    """``ResNet18`` as ``resnet18``, an identifier that a document may have as its name."""
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", "_", kind).lower()
+    """``SmallResNet18`` as ``small_resnet18``, an identifier that a document may have as its name. ``Net`` belongs to
+    the word before it, and a word of one or two letters to those beside it: ``ConvNeXt`` is ``convnext``."""
+    name = re.sub(r"(?<=[a-z0-9]{3})(?!Net(?![a-z]))(?=[A-Z][a-z]{2})", "_", kind).lower()
     return usable(name).split("`")[1] if unusable(name) and usable(name) else "network" if unusable(name) else name
 
 
 def _description(root: Body) -> str:
-    """The first sentence of the class's own docstring, if it is short."""
-    text = cleandoc(vars(type(root.module.module)).get("__doc__") or "")
+    """The first sentence of the class's own docstring, if it is short. Those of torch's classes describe no network."""
+    kind = type(root.module.module)
+    text = "" if kind.__module__.startswith("torch.") else cleandoc(vars(kind).get("__doc__") or "")
     sentence = re.split(r"\n\s*\n|(?<=\w)\.(?:\s|\Z)", text, maxsplit=1)[0]
     line = " ".join(sentence.split())
     return line if len(line) <= _SENTENCE and line.isprintable() and "$" not in line else ""

@@ -10,7 +10,7 @@ from torch import nn
 
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.importing.recorded import Unspeakable
-from cnndsl.importing.trace import failure, trace
+from cnndsl.importing.trace import OTHER_BATCH, failure, trace
 
 #: Heights and widths that networks are made for, the usual ones first.
 SIZES = (224, 32, 28, 299, 64, 96, 128, 227, 256, 512)
@@ -27,11 +27,17 @@ def guess_input(module: nn.Module, sizes: tuple[int, ...] = ()) -> tuple[dict[st
     :class:`RunError`."""
     names = _required(module)
     failed: list[tuple[int, ...]] = []
+    doubtful: list[tuple[dict[str, tuple[int, ...]], str]] = []
     for shape, why in _shapes(module, sizes):
         inputs = dict.fromkeys(names, shape)
-        if not failure(module, inputs):
+        failed_by = failure(module, inputs)
+        if not failed_by:
             return inputs, why
+        if failed_by == OTHER_BATCH:
+            doubtful.append((inputs, why))
         failed.append(shape)
+    if doubtful:
+        return doubtful[0]  # its line is told when it is imported
     help = "give the shape of the input: `--input 3,224,224`"
     if not failed:
         message = "no input can be guessed: there is neither a convolution nor a linear layer"

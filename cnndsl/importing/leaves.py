@@ -65,7 +65,21 @@ def _add(kind: type[nn.Module]) -> None:
         layer(kind)
     except (TypeError, ValueError) as error:
         message = f"`{kind.__name__}` cannot be a layer of your own: {error}"
-        raise RunError(Code.TARGET, message, "see docs/plugins.md for what a layer may be") from error
+        help = how_to_keep(kind) if is_inner(kind) else "see docs/plugins.md for what a layer may be"
+        raise RunError(Code.TARGET, message, help) from error
+
+
+def is_inner(kind: type[nn.Module]) -> bool:
+    """Whether a class is inside another or a function, where nobody can import it from."""
+    return "." in kind.__qualname__
+
+
+def how_to_keep(kind: type[nn.Module]) -> str:
+    """The help that says how a class becomes a layer of one's own."""
+    name = kind.__name__
+    if is_inner(kind):
+        return f"move `class {name}` to the top level of its file, and keep it as a layer of your own: `--leaf {name}`"
+    return f"keep the class as a layer of your own: `--leaf {name}`"
 
 
 def _home(kind: type[nn.Module]) -> str:

@@ -32,6 +32,13 @@ class Refusal(Record, frozen=True):
     kind: str = ""
 
 
+class TrainsOnly(Refusal, frozen=True):
+    """A warning of something that happens in training only: the module ``module`` runs, or, if it is "", random numbers
+    are drawn, so that what training gives cannot be compared."""
+
+    module: str = ""
+
+
 class Unspeakable(Exception):
     """A module cannot become a spec: all that a stage has found."""
 

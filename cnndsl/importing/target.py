@@ -70,13 +70,14 @@ def build(target: Target, arguments: Mapping[str, Any] | None = None, device: st
     import torch
     from torch import nn
 
+    from cnndsl.importing.ready import unwrapped
     from cnndsl.importing.tracing.arguments import kept_arguments
 
     given = {**target.fixed, **(arguments or {})}
     if isinstance(target.made_by, nn.Module):
         if given:
             raise RunError(Code.TARGET, f"`{target.text}` is a module, which takes no arguments")
-        return Built(target.made_by, {}, target)
+        return Built(unwrapped(target.made_by), {}, target)
     _check_arguments(target, given)
     with kept_arguments() as kept, warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -89,7 +90,7 @@ def build(target: Target, arguments: Mapping[str, Any] | None = None, device: st
             return build(target, arguments)
     if not isinstance(module, nn.Module):
         raise RunError(Code.TARGET, f"`{target.text}` gives {_kind(module)}, not an `nn.Module`", _first_of(module))
-    return Built(module, kept, target, dict(arguments or {}))
+    return Built(unwrapped(module), kept, target, dict(arguments or {}))
 
 
 def argument(text: str) -> tuple[str, Any]:
@@ -309,7 +310,8 @@ def _check_arguments(target: Target, given: Mapping[str, Any]) -> None:
     missing = [n for n, p in parameters.items() if p.kind in kinds and p.default is p.empty and n not in given]
     if missing:
         names = ", ".join(f"`{name}`" for name in missing)
-        help = f"write {' '.join(f'--arg {name}=VALUE' for name in missing)}"
+        options = " ".join(f"--arg {name}=VALUE" for name in missing)
+        help = f"write {options}, or name a function that makes the module with it"
         raise RunError(Code.TARGET, f"`{target.text}` needs a value for {names}", help)
 
 

@@ -9,15 +9,17 @@ from contextlib import contextmanager, redirect_stdout
 from typing import Any
 
 import torch
+from msgspec.structs import replace
 from torch import nn
 
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Refusal, Tensor, Traced, Unspeakable
+from cnndsl.importing.tracing.beside import beside, told_of_tensors
 from cnndsl.importing.tracing.borrow import borrowed, cloned, on_meta
 from cnndsl.importing.tracing.effects import NeedsValues
 from cnndsl.importing.tracing.inputs import arranged
 from cnndsl.importing.tracing.modules import Modules
-from cnndsl.importing.tracing.nested import same_tensors
+from cnndsl.importing.tracing.nested import same_tensors, tensors
 from cnndsl.importing.tracing.places import place_of_code, place_of_error
 from cnndsl.importing.tracing.records import Tree, other_paths
 from cnndsl.importing.tracing.run import Run
@@ -58,29 +60,30 @@ def trace(
     traced = tree.traced(module)
     if tree.refusals:
         raise Unspeakable(tree.refusals)
-    return traced
+    told = [*run.notes, *(trained.notes if isinstance(trained, Run) else ()), *told_of_tensors(module)]
+    return replace(traced, notes=(*traced.notes, *dict.fromkeys(told)))
 
 
 def _trained(modules: Modules, inputs: Inputs, run: Run) -> Run | Exception:
     try:
         return _run(modules, inputs, training=True, has_values=run.has_values)
-    except (_Failed, Unspeakable) as failed:
-        return failed
+    except Unspeakable as refused:
+        return refused
+    except _Failed as failed:
+        try:
+            return _run(modules, inputs, training=True, has_values=True) if failed.for_want_of_values else failed
+        except (_Failed, Unspeakable) as again:
+            return again
 
 
 def _resized(modules: Modules, inputs: Inputs, run: Run) -> Run | None:
     """A run with another batch, and other heights and widths if the module takes them."""
-    for factors in ((2, 3), (2, 2), (1, 1)):
-        if run.has_values and factors != (1, 1):
-            continue  # takes too long
-        scaled = {
-            name: (*shape[:1], *(s * f for s, f in zip(shape[1:], (*factors, 2)))) for name, shape in inputs.items()
-        }
-        try:
-            return _run(modules, scaled, batch=BATCH + 1, has_values=run.has_values)
-        except (_Failed, Unspeakable):
-            continue
-    return None
+    tried = ((1, 1),) if run.has_values else ((2, 3), (2, 2), (1, 1))  # with values, larger sizes take too long
+    scaled = (
+        {name: (*shape[:1], *(s * f for s, f in zip(shape[1:], (*factors, 2)))) for name, shape in inputs.items()}
+        for factors in tried
+    )
+    return _other(modules, run, scaled, BATCH + 1)
 
 
 def _elsewhere(modules: Modules, inputs: Inputs, run: Run, trained: Run | Exception) -> list[tuple[Run, Run]]:
@@ -130,11 +133,17 @@ def other_path(
     return next(other_paths(*runs), None)
 
 
+#: What :func:`failure` says of a size at which parts of an image become samples, as ``view(-1, 64)`` makes them.
+OTHER_BATCH = "an output has another batch than the input"
+
+
 def failure(module: nn.Module, inputs: Inputs) -> str:
     """Why a module does not run with these inputs, "" if it does, or if something else prevents a spec."""
     modules = Modules(module)
     try:
-        _run(modules, inputs)
+        run = _run(modules, inputs)
+        if any(output.shape[:1] != (BATCH,) for output in tensors(run.returned) if output.dim()):
+            return OTHER_BATCH
     except _Failed as failed:
         if not failed.for_want_of_values:
             return failed.told.message
@@ -169,7 +178,7 @@ def _run(modules: Modules, inputs: Inputs, training: bool = False, has_values: b
         args, kwargs = arranged(root, given)
         try:
             with _unheard(), watching(run):
-                result = root(*args, **kwargs)
+                result = beside(run, lambda: root(*args, **kwargs))
         except Unspeakable:
             raise
         except (Exception, SystemExit) as error:

@@ -181,6 +181,9 @@ def _held_against(
             unlike.append((name, f"{list(found.shape)} there, {list(tensor.shape)} here"))
     used = set(sources.values())
     left = [name for name in weights.tensors if name not in used and not is_counter(name)]
+    memory = {_memory(weights.tensors[name]) for name in used} - {None}
+    second = [name for name in left if _memory(weights.tensors[name]) in memory]
+    left = [name for name in left if name not in second]
     spare = [name for name in left if name.startswith(weights.spare)] if weights.spare else []
     return Fit(
         weights.origin,
@@ -190,9 +193,23 @@ def _held_against(
         unlike=tuple(unlike),
         unusable=tuple(unusable),
         adapted=tuple(changed),
-        notes=(*weights.notes, *notes, *([f"{len(spare)} of auxiliary heads left out"] if spare else [])),
+        notes=(*weights.notes, *notes, *_notes(spare, second)),
         doubts=(*_doubts(state, taken), *_shared(sources, taken)),
     )
+
+
+def _notes(spare: Sequence[str], second: Sequence[str]) -> Iterator[str]:
+    if spare:
+        yield f"{len(spare)} of auxiliary heads left out"
+    if second:
+        yield f"{len(second)} are second names of these"
+
+
+def _memory(tensor: Tensor) -> tuple[object, ...] | None:
+    """What is equal for two names of one tensor, as a module has them that is registered twice; None if not known."""
+    if tensor.is_nested or tensor.is_meta or tensor.layout is not torch.strided or not tensor.numel():
+        return None
+    return tensor.data_ptr(), tensor.shape, tensor.stride(), tensor.dtype
 
 
 def _differs_in_channels(found: Tensor, tensor: Tensor) -> bool:

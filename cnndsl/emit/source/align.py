@@ -128,6 +128,8 @@ def _inexpressible(nodes: Nodes, returned: Collection[Ref]) -> Misfit | None:
             return Misfit("a choice between tensors")
         if otherwise and (len(then) != 1 or len(otherwise) != 1 or then[0].first.name != otherwise[0].first.name):
             return Misfit("a choice between several steps")
+        if otherwise and then[0].inputs != otherwise[0].inputs:
+            return Misfit("a child that takes other tensors")
         inside = {leaf.number for leaf in (*then, *otherwise)}
         given = {wire[0] for wire in node.results} if len(node.results) > 1 else set()
         taken = {wire[0] for leaf in every if leaf.number not in inside for wire in leaf.inputs}

@@ -23,6 +23,8 @@ from cnndsl.record import Record
 _WIDTHS = ("channels", "features", "inner")
 #: What sizes of the input are called in a ``let``.
 _SIZES = {"input.channels": "width", "input.features": "width"}
+#: What comparisons with the input are called in a ``let``.
+_CONDITIONS = {"!=": "changes", "or": "changes", "==": "same", "and": "same"}
 
 
 class Explained(Record, frozen=True):
@@ -142,7 +144,8 @@ class _Spelling(Struct):
         widths = _names_of_widths(self.search.slots)
         for slot in slots:
             wanted = widths.get(id(slot), slot.wanted)
-            wanted = f"use_{wanted}" if slot.is_test and not _is_own(slot.expr) and wanted != "keeps" else wanted
+            if slot.is_test and not _is_own(slot.expr) and wanted != "keeps":
+                wanted = _CONDITIONS.get(getattr(slot.expr, "sign", ""), f"use_{wanted}")
             names[id(slot)] = free(wanted, taken)
             taken.add(names[id(slot)])
         return names
@@ -206,7 +209,8 @@ class _Spelling(Struct):
     def _usual(self, name: str, present: Sequence[Any]) -> tuple[Any, bool]:
         """torch's own default of the argument that a parameter is, if several uses have it, else ABSENT; and whether
         the parameter says how wide a layer is."""
-        holes = [hole for slot in self.search.slots if name in free_names(slot.expr) for hole in slot.holes]
+        names = {name, *(one for one, expr in self.lets.items() if name in free_names(expr))}
+        holes = [hole for slot in self.search.slots if names & free_names(slot.expr) for hole in slot.holes]
         own = [hole for slot in self.search.slots if slot.expr == Ref(name) for hole in slot.holes]
         defaults = [of_layers(hole.word).get(hole.argument, ABSENT) for hole in own if hole.role == "argument"]
         several = [default for default in defaults if sum(alike_values(value, default) for value in present) > 1]

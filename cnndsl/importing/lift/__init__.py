@@ -8,6 +8,7 @@ one layer, and ``finish`` names everything.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 
 from torch import nn
 
@@ -43,15 +44,30 @@ def _tied(traced: Traced) -> list[Refusal]:
         for name, tensor in module._parameters.items():
             if tensor is not None:
                 owners.setdefault(id(tensor), {})[id(module), name] = f"{path}.{name}" if path else name
-    return [
-        Refusal(Code.STATE, f"{' and '.join(f'`{name}`' for name in names.values())} are one parameter", None, _TIED)
-        for names in owners.values()
-        if len(names) > 1
-    ]
+    places = {called: (place, user) for called, place, user in _calls(traced)}
+    refusals = []
+    for names in owners.values():
+        if len(names) > 1:
+            message = f"{' and '.join(f'`{name}`' for name in names.values())} are one parameter"
+            *_, (last, _) = names
+            place, user = places.get(last, (None, traced))
+            refusals.append(Refusal(Code.STATE, message, place, _TIED, user.path, user.kind))
+    return refusals
 
 
 #: Help for tied weights.
-_TIED = "A layer of a spec has its own parameters; `reuse` calls a whole layer again"
+_TIED = "give each its own parameter, or call one of the two modules twice"
+
+
+def _calls(module: Traced) -> Iterator[tuple[int, Place, Traced]]:
+    """The modules that a module and those inside of it call, by their ids, each with its line and who calls it."""
+    for use in module.uses:
+        for operation in use.operations:
+            if operation.module in module.children:
+                yield id(module.children[operation.module].module), operation.place, module
+    for child in module.children.values():
+        yield from _calls(child)
+
 
 #: Help for a module that does what it is told by an argument.
 _UNLIKE = "`reuse` calls a module again as it is: do outside of the module what differs"

@@ -22,11 +22,19 @@ def regrouped(step: Step, x: Tensor, out: tuple[int, ...], sizes: Sequence[Any])
         start, end = joined
         return step.layer("Flatten", x, start_dim=start, end_dim=-1 if end == len(x.shape) - 1 else end)
     said = [*sizes] if len(sizes) == len(out) else [*out]
+    if _is_picture(x, said[1:]):
+        return step.layer("Reshape", x, shape=tuple(said[1:]))
     if (at := divided(x.shape, out)) is not None:
         dim, count = at
         parts = _with_rest(step, said[dim : dim + count], out[dim : dim + count])
         return step.layer("Unflatten", x, dim=dim, unflattened_size=parts)
     return step.layer("Reshape", x, shape=_with_rest(step, said[1:], out[1:]))
+
+
+def _is_picture(x: Tensor, sizes: Sequence[Any]) -> bool:
+    """Whether features become a picture whose sizes are all written as numbers: ``view(N, 1, 28, 28)``."""
+    are_numbers = all(type(size) is int and size > 0 for size in sizes)
+    return len(x.shape) == 2 and are_numbers and any(size > 1 for size in sizes[1:])
 
 
 def flattened(x: Sequence[int], out: Sequence[int]) -> tuple[int, int] | None:

@@ -137,6 +137,18 @@ def _layer_norm(node: Draft, chains: Chains) -> Change | None:
     return (last, norm), connected(norm, {}, word="LayerNorm2d", inputs=last.inputs, outputs=node.outputs)
 
 
+def _back(node: Draft, chains: Chains) -> Change | None:
+    """Two permutes that undo each other are what was before them: ``(gamma * x).permute(0, 3, 1, 2)`` after a
+    ``Scale``, which puts the channels last again."""
+    if node.word != "Permute" or node.name or (first := chains.before(node, "Permute")) is None:
+        return None
+    made = chains.made.get(first.inputs[0])
+    order = [first.arguments["dims"][dim] for dim in node.arguments["dims"]]
+    if made is None or len(made.outputs) > 1 or chains.takers[first.inputs[0]] > 1 or order != sorted(order):
+        return None
+    return (first, made), connected(made, {}, outputs=node.outputs)
+
+
 def _broadcast(node: Draft, chains: Chains) -> Change | None:
     """A merge takes a tensor that was expanded for it as it was before."""
     if node.word not in BROADCASTING:
@@ -225,6 +237,6 @@ def _expanded(node: Draft, chains: Chains) -> Change | None:
 
 
 CHANGES: Sequence[_Rule] = (
-    _unread, _shuffle, _one_reshape, _layer_norm, _broadcast, _hard_sigmoid, _divided, _affine, _channels_first,
-    _expanded,
+    _unread, _shuffle, _one_reshape, _layer_norm, _back, _broadcast, _hard_sigmoid, _divided, _affine,
+    _channels_first, _expanded,
 )  # fmt: skip

@@ -61,10 +61,10 @@ def _told(module: nn.Module, call: Call, other: Call, last: str) -> Difference:
         how = "its inputs differ already"
     after = f", after `{last}`, which is equal" if last else ""
     around = module.get_submodule(call.path.rpartition(".")[0])
-    return Difference(f"{first}: {how}{after}", call.path, kind, _place(around))
+    return Difference(f"{first}: {how}{after}", call.path, kind, place(around))
 
 
-def _place(module: nn.Module) -> Place | None:
+def place(module: nn.Module) -> Place | None:
     """The ``forward`` that calls the layer, if that has a line."""
     code = getattr(inspect.unwrap(type(module).forward), "__code__", None)
     return Place(code.co_filename, code.co_firstlineno) if code else None

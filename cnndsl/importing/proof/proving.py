@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from cnndsl.diagnostics import Code, SpecError, cause
 from cnndsl.emit.module import own_layers
 from cnndsl.graph.elaborate import elaborate
-from cnndsl.importing.proof.difference import Difference, first_difference
-from cnndsl.importing.proof.names import Misfit, check_settings, counterparts, named_tensors, perturbed
-from cnndsl.importing.proof.runs import Ran, Side, evaluated, trained
+from cnndsl.importing.proof.difference import Difference, first_difference, place
+from cnndsl.importing.proof.names import MOST, Misfit, check_settings, counterparts, named_tensors, perturbed
+from cnndsl.importing.proof.runs import Narrowing, Ran, Side, evaluated, trained, unmoved
 from cnndsl.importing.proof.samples import Shape, candidates, drawn, odd_candidates
 from cnndsl.importing.recorded import Refusal, Unspeakable
 from cnndsl.importing.trace import other_path
@@ -26,6 +26,8 @@ from cnndsl.spec.values import ListValue, Literal
 #: The largest relative difference in double precision that is only rounding, as of sums in another order. The rounding
 #: of one operation is 1e-16 there; a fault of a network is as large as in single precision.
 ROUNDING = 1e-9
+#: The largest that rounding may be in single precision. One operation has 6e-8; half precision 5e-4, bfloat16 4e-3.
+SINGLE = 1e-4
 #: A way to run a network.
 Way: TypeAlias = Callable[[Side, Sequence[Tensor]], Ran]
 
@@ -34,9 +36,10 @@ Way: TypeAlias = Callable[[Side, Sequence[Tensor]], Ran]
 class Proof:
     """What was compared. ``shapes`` are those of the inputs, with the batch, in each comparison. ``inexact`` are the
     values that are equal but for rounding, as gradients are that torch adds up in another order, each with its relative
-    difference in double precision. ``names`` are the module's names of the spec's tensors, and ``spare`` its tensors
-    that the spec leaves out. ``training`` is false if the module does not run in training mode. ``paths`` are
-    lines at which the module does something else for inputs that were therefore not compared."""
+    difference in double precision, or in single precision if ``is_double`` is false: then the module fixes its types.
+    ``names`` are the module's names of the spec's tensors, and ``spare`` its tensors that the spec leaves out.
+    ``training`` is false if the module does not run in training mode. ``paths`` are lines at which the module does
+    something else for inputs that were therefore not compared."""
 
     network: Network = field(repr=False)
     shapes: tuple[tuple[Shape, ...], ...]
@@ -45,6 +48,7 @@ class Proof:
     spare: tuple[str, ...]
     training: bool
     paths: tuple[Refusal, ...]
+    is_double: bool
 
 
 class Unequal(Unspeakable):
@@ -62,6 +66,7 @@ def prove(
     *,
     left_out: Collection[str] = (),
     leaves: Collection[str] = (),
+    training: bool = True,
 ) -> Proof:
     """Compares the network of a spec with a module: names, shapes and kinds of tensors; outputs in evaluation and all
     gradients at three sizes, of which one is odd, with batches of one, two and three samples; outputs in training mode,
@@ -69,9 +74,10 @@ def prove(
 
     ``inputs`` are shapes that the module takes, without the batch, by the names of its arguments. The module may have
     more tensors below the paths in ``left_out``; ``leaves`` are classes that are layers. Constant weights and
-    statistics are drawn, so that a zero hides nothing. The module stays as it is. Raises :class:`Unequal`.
+    statistics are drawn, so that a zero hides nothing. Without ``training``, only evaluation is compared. The module
+    stays as it is. Raises :class:`Unequal`.
     """
-    return _Prover(text, module, tuple(inputs), left_out, leaves).run([*inputs.values()])
+    return _Prover(text, module, tuple(inputs), left_out, leaves).run([*inputs.values()], training)
 
 
 class _Prover:
@@ -100,11 +106,12 @@ class _Prover:
         called = {name: name for name in self.counterparts.names.values()}
         self.theirs = Side(module, perturbed(module), called, inputs)
         self.inexact: dict[str, float] = {}
+        self.is_double = True
         self.refused = ""
         self.leaves = leaves
         self.paths: list[Refusal] = []
 
-    def run(self, given: Sequence[Shape]) -> Proof:
+    def run(self, given: Sequence[Shape], training: bool) -> Proof:
         """Each comparison has another batch, and where the module takes it another size; the last one is odd."""
         self.given = given
         compared: dict[int, tuple[Shape, ...]] = {}
@@ -115,7 +122,7 @@ class _Prover:
                 compared[batch] = shapes
         if not compared:
             raise self._incomparable()
-        training = self._agree(trained, compared.get(2) or next(iter(compared.values())), 2)
+        training = training and self._agree(trained, compared.get(2) or next(iter(compared.values())), 2)
         return Proof(
             self.network,
             tuple(tuple((batch, *shape) for shape in shapes) for batch, shapes in compared.items()),
@@ -124,13 +131,14 @@ class _Prover:
             self.counterparts.spare,
             training,
             (*self.paths,),
+            self.is_double,
         )
 
     def _incomparable(self) -> Unequal:
         if self.paths:
             help = "write `forward` so that it does the same for all inputs"
             return Unequal(replace(self.paths[0], code=Code.OPERATION, help=help), self.text)
-        return self._unequal(f"the module does not run on {_said(self.given)}: {self.refused}")
+        return self._unlike_any(f"the module cannot be compared on {_said(self.given)}: {self.refused}")
 
     def _compare(self, tried: Iterable[tuple[Shape, ...]], batch: int) -> tuple[Shape, ...] | None:
         """The first shapes that the module takes, on which the networks are equal."""
@@ -179,9 +187,9 @@ class _Prover:
             return False
         try:
             self._check_equal(way, shapes, inputs, wanted)
-        except Unequal:
+        except Unequal as unequal:
             if (path := self._other_path(way, shapes, batch)) is None:
-                raise
+                raise self._own_fault(way, inputs, wanted) or unequal from unequal
             self.refused = path.message
             self.paths.append(path)
             return False
@@ -191,6 +199,22 @@ class _Prover:
         """The line at which the module does something else for these inputs than for the given ones, if it does."""
         given, other = (dict(zip(self.theirs.inputs, all_shapes)) for all_shapes in (self.given, shapes))
         return other_path(self.theirs.module, given, other, batch, way is trained, self.leaves)
+
+    def _own_fault(self, way: Way, inputs: list[Tensor], wanted: Ran) -> Unequal | None:
+        """What the module does by itself, so that no spec could be equal to it."""
+        module = self.theirs.module
+        told = ""
+        if again := differences(way(self.theirs, inputs), wanted):
+            told = f"{next(iter(again))} differs between two equal runs of the module"
+        elif fixed := unmoved(module, way is trained):
+            mode = "train" if way is trained else "eval"
+            told = f"`{mode}()` does not change the mode of {', '.join(f'`{path}`' for path in fixed[:MOST])}"
+        return self._unlike_any(told) if told else None
+
+    def _unlike_any(self, message: str) -> Unequal:
+        """No spec could be equal to what the module does."""
+        module = self.theirs.module
+        return Unequal(Refusal(Code.OPERATION, message, place(module), kind=type(module).__name__), self.text)
 
     def _check_equal(self, way: Way, shapes: Sequence[Shape], inputs: list[Tensor], wanted: Ran) -> None:
         where = f"on {_said([tuple(tensor.shape) for tensor in inputs])}{' in training' if way is trained else ''}"
@@ -203,21 +227,34 @@ class _Prover:
             raise self._unequal(f"{where} it does not run: {cause(error)}") from error
         if way is evaluated and len(found.outputs) != len(wanted.outputs):
             raise self._unequal(f"it has {len(found.outputs)} outputs, and the module {len(wanted.outputs)}")
+        if mistyped := [*_mistyped(found, wanted)]:
+            raise self._unlike_any(f"{mistyped[0]}: a spec does not choose types, as `autocast` does")
         if differing := differences(found, wanted):
             self._check_rounding(way, ours, inputs, where, differing)
 
     def _check_rounding(
-        self, way: Way, ours: Side, inputs: list[Tensor], where: str, differing: Collection[str]
+        self, way: Way, ours: Side, inputs: list[Tensor], where: str, differing: Mapping[str, float]
     ) -> None:
-        """Raises :class:`Unequal` if what differs still does so in double precision."""
-        double = [tensor.double() for tensor in inputs]
-        found, wanted = (way(side.as_type(torch.float64), double) for side in (ours, self.theirs))
-        errors = differences(found, wanted)
-        for name in differing:
-            if errors.get(name, 0.0) > ROUNDING:
+        """Raises :class:`Unequal` if what differs does so by more than rounding: in single precision, and in double
+        precision if the module can compute in it."""
+        double = self._in_double(way, ours, inputs)
+        for name, single in differing.items():
+            error = single if double is None else double.get(name, 0.0)
+            if single > SINGLE or error > (SINGLE if double is None else ROUNDING):
                 what = first_difference(ours, self.theirs, inputs, self.renamer, way is trained)
                 raise self._unequal(f"{where} {name} differs; {what.message}", what)
-            self.inexact[name] = max(errors.get(name, 0.0), self.inexact.get(name, 0.0))
+            self.inexact[name] = max(error, self.inexact.get(name, 0.0))
+        self.is_double = self.is_double and double is not None
+
+    def _in_double(self, way: Way, ours: Side, inputs: list[Tensor]) -> dict[str, float] | None:
+        """The relative differences in double precision; None if the module fixes the types of its tensors."""
+        given = [tensor.double() for tensor in inputs]
+        try:
+            with Narrowing() as narrowing:
+                wanted = way(self.theirs.as_type(torch.float64), given)
+        except Exception:
+            return None
+        return None if narrowing.seen else differences(way(ours.as_type(torch.float64), given), wanted)
 
     def _unequal(self, message: str, what: Difference | None = None) -> Unequal:
         what = what or Difference("")
@@ -236,6 +273,14 @@ def differences(found: Ran, wanted: Ran) -> dict[str, float]:
         errors[f"output {number}"] = min((_distance(output, other) for other in others), default=torch.inf)
     errors |= {name: _distance(found.others.get(name), other) for name, other in wanted.others.items()}
     return {name: error for name, error in errors.items() if error != 0}
+
+
+def _mistyped(found: Ran, wanted: Ran) -> Iterator[str]:
+    if len(found.outputs) == len(wanted.outputs):
+        for number, (ours, theirs) in enumerate(zip(found.outputs, wanted.outputs)):
+            if ours.dtype is not theirs.dtype:
+                types = (str(tensor.dtype).removeprefix("torch.") for tensor in (theirs, ours))
+                yield "output {} is {} in the module and {} in the spec".format(number, *types)
 
 
 def _distance(found: Tensor | None, wanted: Tensor | None) -> float:

@@ -59,6 +59,8 @@ def evaluated(side: Side, inputs: Sequence[Tensor]) -> Ran:
     with undisturbed(side.module):
         side.module.eval()
         outputs = run(side, tensors, given)
+    if not any(output.requires_grad for output in outputs):
+        raise RuntimeError("no gradient comes from its outputs, as under `torch.no_grad`")
     _function_of(outputs).backward()  # type: ignore[no-untyped-call]
     gradients = {f"the gradient of input {number}": tensor.grad for number, tensor in enumerate(given)}
     gradients |= {f"the gradient of `{name}`": tensors[own].grad for own, name in side.called.items()}
@@ -116,6 +118,13 @@ def undisturbed(module: nn.Module) -> Iterator[None]:
         yield
 
 
+def unmoved(module: nn.Module, training: bool) -> list[str]:
+    """The layers inside that are not in this mode when the module is."""
+    with undisturbed(module):
+        module.train(training)
+        return [path for path, part in module.named_modules() if path and part.training is not training]
+
+
 class _Draws(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """What is drawn depends on the shape and the arguments of the drawing, not on what was drawn before: networks that
     draw the same in another order are equal. A probability that was a float32 is written with fewer digits."""
@@ -130,3 +139,17 @@ def _said(value: Any) -> Any:
     if isinstance(value, Tensor):
         return tuple(value.shape)
     return f"{value:.6g}" if isinstance(value, float) else value
+
+
+class Narrowing(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees whether a network that runs in double precision makes less precise numbers of double ones itself."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.seen = False
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if any(tensor.dtype is torch.float64 for tensor in tensors_in(args)):
+            self.seen |= any(t.is_floating_point() and t.dtype is not torch.float64 for t in tensors_in(made))
+        return made

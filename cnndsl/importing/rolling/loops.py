@@ -222,15 +222,15 @@ class Explaining:
         return self._over_table(varying, tests), tuple(self.outer)
 
     def _unlike(self, holes: Sequence[Hole]) -> Iterator[Hole]:
-        """The holes without those that have the values of another, which are written as that."""
-        seen: dict[str, Hole] = {}
+        """The holes without those that have the values of another, which are written as that. It does not follow from
+        the input then, if that is not the same for both."""
+        groups: dict[str, list[Hole]] = {}
         for hole in sorted(holes, key=_is_value):
             key = repr((_is_number(hole), [(type(value).__name__, value) for value in hole.values]))
-            if key in seen:
-                self.found[hole.variable.name] = seen[key].variable
-            else:
-                seen[key] = hole
-                yield hole
+            groups.setdefault(key, []).append(hole)
+        for one, *others in groups.values():
+            self.found |= {hole.variable.name: one.variable for hole in others}
+            yield one if all(ratios(hole) == ratios(one) for hole in others) else replace(one, given=())
 
     def _rows(self, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         """The values of each row."""
@@ -301,11 +301,10 @@ class Explaining:
         """A loop over a list of values, or a table of several columns."""
         columns: list[Hole] = []
         for test in tests:
-            rising = min((hole for hole in varying if _rises(hole.values)), key=_is_value, default=None)
-            if rising is None:
-                columns.append(test)
-            else:
-                self.found[test.variable.name] = _test(rising.variable, rising.values)
+            number = next((hole for hole in varying if _is_number(hole) and _rises(hole.values)), None)
+            if number is None:
+                raise Unlike  # that the last width is the largest, say, is no reason
+            self.found[test.variable.name] = _test(number.variable, number.values)
         for hole in varying:
             formula = derived(hole, columns)
             if formula is None:

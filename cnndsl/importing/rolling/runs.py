@@ -8,6 +8,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 from cnndsl.importing.tree import Call, LayerValue, Let, Step, Steps, inside, nested
+from cnndsl.layers import LAYERS
 from cnndsl.record import Record
 
 #: Steps with runs among them, also inside of each other.
@@ -121,19 +122,28 @@ def _with_period(items: Items, period: int, forms: Forms) -> Items:
     made: list[Any] = []
     at = 0
     while at < len(items):
-        end = at + period
-        # Most rounds differ in their first items, which need no copies of both.
-        while numbers[end : end + 1] == numbers[at : at + 1] and (
-            numbers[end : end + period] == numbers[at : at + period]
-        ):
-            end += period
-        if end > at + period:
-            made.append(_joined([items[start : start + period] for start in range(at, end, period)]))
-            at = end
+        end = at
+        while end + period < len(numbers) and numbers[end] == numbers[end + period]:
+            end += 1
+        count, spare = divmod(end - at, period)
+        if count:
+            start = at + _start(items[at : at + spare + 1])
+            ends = range(start + period, start + (count + 1) * period + 1, period)
+            made += (*items[at:start], _joined([items[stop - period : stop] for stop in ends]))
+            at = ends[-1]
         else:
             made.append(items[at])
             at += 1
     return tuple(made)
+
+
+def _start(items: Items) -> int:
+    """Which of the steps with which a round may begin it begins with: the first that is no activation."""
+    return next((at for at, item in enumerate(items) if not _is_activation(item)), 0)
+
+
+def _is_activation(item: Any) -> bool:
+    return isinstance(item, Call) and item.word in LAYERS and LAYERS[item.word].family == "activation"
 
 
 def _joined(rounds: Sequence[Items]) -> Run:

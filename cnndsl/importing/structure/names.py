@@ -13,7 +13,7 @@ from cnndsl.importing.body import Body, Node
 from cnndsl.importing.recorded import Tensor
 from cnndsl.importing.structure.flow import is_merge
 from cnndsl.importing.structure.pieces import Pieces, Run, by_name, fetches, makes
-from cnndsl.layers import LAYERS
+from cnndsl.layers import LAYERS, Layer
 from cnndsl.record import Record
 from cnndsl.spec.names import MAX_NAME
 from cnndsl.spec.steps import last_part
@@ -76,6 +76,22 @@ def named(body: Body, pieces: Pieces, outputs_of: OutputsOf) -> Names:
     return _Namer(body, {*fetches(pieces)}, outputs_of).names(pieces)
 
 
+def _automatic(nodes: Sequence[Node]) -> set[Node]:
+    """The modules without parameters that have the name which the language gives them by itself, like ``flatten1``.
+    Those that run again keep theirs, which ``reuse`` says."""
+    found: set[Node] = set()
+    counts: Counter[str] = Counter()
+    runs = Counter(node.name for node in nodes)
+    for node in nodes:
+        layer = LAYERS.get(node.word)
+        if layer is not None:
+            counts[layer.short_name] += 1
+            is_usual = node.name == f"{layer.short_name}{counts[layer.short_name]}"
+            if is_usual and runs[node.name] == 1 and layer.parameters is Layer.parameters:
+                found.add(node)
+    return found
+
+
 def _is_chain(body: Body, pieces: Pieces) -> bool:
     """Whether the steps are an ``nn.Sequential``, in which unnamed modules are called by their index. A module without
     weights that runs again under a number is written again there."""
@@ -116,11 +132,13 @@ class _Namer:
         inputs = self._inputs()
         nodes = [*makes(pieces)]
         wishes = self._wishes(nodes)
+        usual = {node for node in _automatic(nodes) if self.wanted.isdisjoint(node.outputs)}
+        self.taken -= {node.name for node in usual}  # the language calls them so by itself
         ran: set[str] = set()
         for node in nodes:
             is_new = node.name not in ran or not node.name
             ran.add(node.name)
-            if node.name and is_new:
+            if node.name and is_new and node not in usual:
                 self._step(node, self.modules[node.name])
             elif node in wishes:
                 self._step(node, self._new(wishes[node]))

@@ -11,6 +11,7 @@ from torch.overrides import TorchFunctionMode
 from cnndsl.diagnostics import Code
 from cnndsl.importing.recorded import Extent, Held, Made, Operation, Place, Tensor
 from cnndsl.importing.tracing import numbers
+from cnndsl.importing.tracing.beside import tell_read
 from cnndsl.importing.tracing.effects import NeedsValues, apart, followed
 from cnndsl.importing.tracing.functions import canonical, last, needs_values, recorded_name
 from cnndsl.importing.tracing.nested import tensors
@@ -89,6 +90,7 @@ class Functions(TorchFunctionMode):
                 self.run.stop(Code.VALUES, message, place)
             if tensor.is_meta:
                 raise NeedsValues(name)
+            tell_read(self.run, what, place)
 
 
 #: What functions that need values say, if not their name.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Any
 
 import torch
+
+from cnndsl.importing.recorded import Made, Operation
 
 #: Where functions are looked up; the first that has a function names it.
 NAMESPACES = {
@@ -26,6 +29,11 @@ VALUES = {
 REFLECTED = {
     "__rsub__": "sub", "__rdiv__": "truediv", "__rtruediv__": "truediv", "__rpow__": "pow", "__rmatmul__": "matmul",
     "__rfloordiv__": "floordiv", "__rmod__": "mod",
+}  # fmt: skip
+#: What draws random numbers, but for dropout.
+RANDOM = {
+    "bernoulli", "bernoulli_", "exponential_", "multinomial", "normal", "normal_", "poisson", "rand", "rand_like",
+    "randint", "randint_like", "randn", "randn_like", "randperm", "rrelu", "uniform_",
 }  # fmt: skip
 OPERATORS = {"__getitem__": "getitem", "__setitem__": "setitem"}
 
@@ -58,6 +66,19 @@ def canonical(function: Any) -> str:
 
 def last(name: str) -> str:
     return name.rpartition(".")[2]
+
+
+def drawing(operation: Operation) -> str:
+    """The function that draws the random numbers of an operation, or those that it takes; "" if there are none."""
+    made = [value for value in (*operation.arguments, *operation.keywords.values()) if isinstance(value, Made)]
+    return next((last(name) for name in (operation.target, *_makers(made)) if last(name) in RANDOM), "")
+
+
+def _makers(made: Iterable[Any]) -> Iterator[str]:
+    for value in made:
+        if isinstance(value, Made):
+            yield value.how
+            yield from _makers(value.arguments)
 
 
 def needs_values(name: str, args: tuple[Any, ...]) -> bool:

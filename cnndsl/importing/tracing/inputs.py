@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from torch import nn
@@ -26,12 +26,19 @@ def arranged(module: nn.Module, inputs: Mapping[str, Any]) -> tuple[tuple[Any, .
             break
         value = nested.pop(name)
         args += value if parameter.kind is parameter.VAR_POSITIONAL and isinstance(value, list) else [value]
-    takes_any = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    for name in nested:
-        if name not in parameters and not takes_any:
+    check_names(module, nested)
+    return tuple(args), nested
+
+
+def check_names(module: nn.Module, names: Collection[str]) -> None:
+    """Raises :class:`Unspeakable` for an input that ``forward`` does not take."""
+    parameters = inspect.signature(module.forward).parameters
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in (name.partition(".")[0] for name in names):
+        if name not in parameters:
             help = did_you_mean(name, list(parameters)) or f"it takes {', '.join(f'`{known}`' for known in parameters)}"
             raise Unspeakable([Refusal(Code.FORWARD, f"`forward` has no argument `{name}`", None, help)])
-    return tuple(args), nested
 
 
 def _nested(inputs: Mapping[str, Any]) -> dict[str, Any]:

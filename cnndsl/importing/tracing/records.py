@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import asdict
 from torch import nn
 
 from cnndsl.diagnostics import Code
-from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, Use
+from cnndsl.importing.recorded import Operation, Place, Refusal, Traced, TrainsOnly, Use
 from cnndsl.importing.tracing.arguments import attributes
+from cnndsl.importing.tracing.functions import drawing
 from cnndsl.importing.tracing.run import Run
 from cnndsl.importing.tracing.runs import Unlike, check_path, with_sizes, with_training
 
@@ -92,7 +94,9 @@ class Tree:
             pairs = _pairs(uses, tuple(_without(use, alone) for use in trained))
             return tuple(with_training(one, two) for one, two in pairs), (), notes
         except Unlike as unlike:
-            if not alone or unlike.operation is not None:
+            if noise := [*self._noise(module, trained)]:
+                notes = (*notes, *noise)
+            elif not alone or unlike.operation is not None:
                 place = unlike.operation.place if unlike.operation else None
                 message = "`forward` does something else in training mode"
                 notes = (*notes, self._refusal(Code.LEFT_OUT, module, message, place))
@@ -106,7 +110,18 @@ class Tree:
 
     def _left_out(self, module: nn.Module, operation: Operation) -> Refusal:
         message = f"`{operation.module}` runs only in training mode and is left out"
-        return self._refusal(Code.LEFT_OUT, module, message, operation.place)
+        above = self.run.modules.paths[module][0]
+        path = f"{above}.{operation.module}" if above else operation.module
+        told = self._refusal(Code.LEFT_OUT, module, message, operation.place)
+        return TrainsOnly(**{**asdict(told), "module": path})
+
+    def _noise(self, module: nn.Module, trained: tuple[Use, ...]) -> Iterator[Refusal]:
+        """Where a module draws random numbers in training."""
+        for operation in (operation for use in trained for operation in use.operations):
+            if name := drawing(operation):
+                message = f"`{name}` draws random numbers in training: it is left out, and training is not compared"
+                told = self._refusal(Code.LEFT_OUT, module, message, operation.place)
+                yield TrainsOnly(**asdict(told))
 
     def _refusal(self, code: Code, module: nn.Module, message: str, place: Place | None, help: str = "") -> Refusal:
         return Refusal(code, message, place, help, self.run.modules.paths[module][0], type(module).__name__)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import FrameType
+from dis import get_instructions
+from functools import cache
+from types import CodeType, FrameType
 from typing import Any, NoReturn
 
 import msgspec
@@ -18,7 +20,7 @@ from cnndsl.importing.tracing import numbers
 from cnndsl.importing.tracing.memory import Changes
 from cnndsl.importing.tracing.modules import Modules, holders
 from cnndsl.importing.tracing.nested import parts
-from cnndsl.importing.tracing.places import place_of, user_frame
+from cnndsl.importing.tracing.places import frames, place_of
 
 
 class Known:
@@ -45,7 +47,8 @@ class Running:
 
 class Run:
     """``uses`` has what each module did, in the order in which its runs began, ``called`` the modules that each module
-    has called, ``lost`` the numbers of which Python has made plain ones, ``returned`` what ``forward`` gave.
+    has called, ``lost`` the numbers of which Python has made plain ones, ``returned`` what ``forward`` gave,
+    ``notes`` what is to be told.
     ``has_values`` tells whether tensors have values: then constants may be read, but not what comes from inputs."""
 
     def __init__(self, modules: Modules, has_values: bool, training: bool = False) -> None:
@@ -53,6 +56,7 @@ class Run:
         self.has_values = has_values
         self.training = training
         self.refusals: list[Refusal] = []
+        self.notes: list[Refusal] = []
         self.uses: dict[nn.Module, list[Use | None]] = {}
         self.called: dict[nn.Module, dict[str, nn.Module]] = {}
         self.lost: list[Number] = []
@@ -88,6 +92,14 @@ class Run:
         module = self.stack[-1].module if self.stack else self.modules.root
         path = self.modules.paths[module][0]
         self.refusals.append(Refusal(code, message, place, help, path, type(module).__name__))
+
+    def note(self, message: str, place: Place | None, module: nn.Module | None = None) -> None:
+        """Warns of what the spec leaves out."""
+        module = module or (self.stack[-1].module if self.stack else self.modules.root)
+        path = self.modules.paths[module][0]
+        note = Refusal(Code.LEFT_OUT, message, place, "", path, type(module).__name__)
+        if note not in self.notes:
+            self.notes.append(note)
 
     def new(self, tensor: torch.Tensor, what: Tensor | Made) -> None:
         """From now on, the tensor of the run means this."""
@@ -150,15 +162,24 @@ class Run:
         return items if items or isinstance(value, dict) else value
 
     def place(self) -> Place:
-        frame = user_frame()
-        assert frame
-        self._name_tensors(frame)
-        return place_of(frame)
+        innermost, users = frames()
+        self._name_tensors(innermost)
+        return place_of(users)
 
     def _name_tensors(self, frame: FrameType) -> None:
-        """Tensors are called after the variables that hold them."""
+        """Tensors are called after the variables that hold them, but not those of comprehensions."""
+        passing = _of_comprehensions(frame.f_code)
         for name, value in frame.f_locals.items():
-            known = self._known.get(id(value)) if type(value) is torch.Tensor else None
+            is_named = type(value) is torch.Tensor and name not in passing
+            known = self._known.get(id(value)) if is_named else None
             if known and isinstance(known.what, Tensor) and not known.what.name and known.version == value._version:
                 # The variable is only seen at the next operation, when others already hold the record.
                 msgspec.structs.force_setattr(known.what, "name", name)
+
+
+@cache
+def _of_comprehensions(code: CodeType) -> frozenset[str]:
+    """The variables of comprehensions. Since Python 3.12 they are in the frame around them (PEP 709)."""
+    if code.co_name in ("<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"):
+        return frozenset(code.co_varnames)
+    return frozenset(step.argval for step in get_instructions(code) if step.opname == "LOAD_FAST_AND_CLEAR")

@@ -47,6 +47,9 @@ def _shaped(step: Step, input: Any, sizes: Sequence[Any]) -> Tensor:
     out = step.operation.results.shape
     if not out or not x.shape or out[0] != x.shape[0]:
         raise step.batch()
+    if len(out) == 1 < len(x.shape):
+        help = "leave it out: a network gives `[N, 1]`; take the size away where the loss is computed"
+        raise Unsaid(f"`{step.name}` leaves no size but the batch", help)
     return regrouped(step, x, out, [step.size(size, x) for size in sizes])
 
 
