@@ -92,7 +92,8 @@ class _Lifter:
         body = dissolved(Writer(module, self, wanted).written(use))
         for node in body.nodes:
             self._check_owner(module, node)
-            if node.body and not does_the_same(self._first.setdefault(node.body.module, node.body), node.body):
+            first = self._first.setdefault(node.body.module, node.body) if node.body else None
+            if node.body and first and not self.refusals and not does_the_same(first, node.body):
                 message = f"`{node.name}` (`{node.body.module.kind}`) does other steps here than when it ran first"
                 self.refuse(module, node.place, Unsaid(message, _UNLIKE, Code.STATE))
         return simplified(body, lambda place, fault: self.refuse(module, place, fault))
