@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+import cnndsl
 from cnndsl.diagnostics import Code, RunError
 from cnndsl.importing.guess import guess_input
 from cnndsl.importing.target import argument, build, find
@@ -117,6 +118,9 @@ def test_a_file_without_a_name(folder: Path) -> None:
     assert help == "name one of its modules: `net.py:Part`, `net.py:Net`"
     (folder / "one.py").write_text("from torch import nn\nclass Only(nn.ReLU): pass\n")
     assert find("one.py").name == "Only"
+    spec = "{name: tiny, input: [3, 8, 8], blocks: {A: [{Conv2d: [3, 1]}]}, network: [A, {Reshape: [8, 24]}]}"
+    (folder / "tiny.py").write_text(cnndsl.loads(spec).source())
+    assert find("tiny.py").name == "Tiny"
     (folder / "none.py").write_text("from torch import nn\n")
     assert fails(lambda: find("none.py")) == (
         "`none.py` defines no class of modules", "write `none.py:NAME` for a function that gives a module",

@@ -249,7 +249,7 @@ def _saved(module: Any, done: Imported) -> bytes:
     """The weights of a module under the names of the spec's, as safetensors."""
     from safetensors.torch import save
 
-    from cnndsl.cli.output import SIGNATURE
+    from cnndsl.writing import SIGNATURE
 
     assert done.proof is not None
     state = module.state_dict()

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from cnndsl.diagnostics import Code, RunError, did_you_mean
 from cnndsl.record import Record
+from cnndsl.writing import SIGNATURE
 
 if TYPE_CHECKING:
     from torch import nn
@@ -217,10 +218,18 @@ def _classes_help(text: str, module: ModuleType) -> str:
     return f"name one of its modules: {', '.join(names)}" if names else ""
 
 
+def _is_emitted(module: ModuleType) -> bool:
+    """Whether cnndsl wrote the file, in which the network comes after all its parts."""
+    file = getattr(module, "__file__", None)
+    with suppress(OSError):
+        return file is not None and Path(file).read_bytes().startswith(b"# " + SIGNATURE)
+    return False
+
+
 def _only_class(text: str, module: ModuleType) -> str:
     classes = _classes(module)
-    if len(classes) == 1:
-        return classes[0]
+    if len(classes) == 1 or (classes and _is_emitted(module)):
+        return classes[-1]
     if not classes:
         help = f"write `{text}:NAME` for a function that gives a module"
         raise RunError(Code.TARGET, f"`{text}` defines no class of modules", help)
