@@ -27,7 +27,7 @@ class Net(nn.Module):
         h = torch.zeros(b, 8, hh, ww)
         state = (h, h)
         for i in range(t):
-            state = self.cell(x[:, i], state)  # refused: CNN220
+            state = self.cell(x[:, i], state)
         return self.out(state[0])
 
 
