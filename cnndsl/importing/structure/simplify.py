@@ -72,10 +72,10 @@ def _without_cuts(concat: Node, makers: Mapping[Tensor, Node]) -> tuple[tuple[Te
             runs[-1].append(tensor)
         else:
             runs.append([tensor])
-    new = {run[0]: _one_slice(run, makers) for run in runs if len(run) > 1}
+    new = {tuple(run): _one_slice(run, makers) for run in runs if len(run) > 1}
     extra = [node for node in new.values() if node.arguments]
-    whole = {first: (node.outputs if node.arguments else node.inputs)[0] for first, node in new.items()}
-    return tuple(whole.get(run[0], run[0]) for run in runs), extra
+    whole = {run: (node.outputs if node.arguments else node.inputs)[0] for run, node in new.items()}
+    return tuple(whole.get(tuple(run), run[0]) for run in runs), extra
 
 
 def _follows(first: Node | None, second: Node | None, dim: int) -> bool:
@@ -83,7 +83,8 @@ def _follows(first: Node | None, second: Node | None, dim: int) -> bool:
     if first is None or second is None or {first.word, second.word} != {"Slice"}:
         return False
     is_same = first.inputs[0] is second.inputs[0] and {_dim(first), _dim(second)} == {dim}
-    return is_same and first.arguments.get("stop") == second.arguments["start"]
+    steps = "step" in first.arguments or "step" in second.arguments
+    return is_same and not steps and first.arguments.get("stop") == second.arguments.get("start", 0)
 
 
 def _one_slice(run: Sequence[Tensor], makers: Mapping[Tensor, Node]) -> Node:
