@@ -134,7 +134,8 @@ def test_only_a_prefix_that_all_share_is_taken_off_or_one_with_which_nothing_is_
     whole = Lit(original, weighted=True).state_dict()
     assert "unexpected: criterion.weight" in refusal(whole, net)
     assert_same(net.module(weights=whole, partial=True), original.state_dict())
-    both = {f"{way}.{name}": tensor for way in ("teacher", "student") for name, tensor in original.state_dict().items()}
+    state = original.state_dict()
+    both = {f"{way}.{name}": tensor.clone() for way in ("teacher", "student") for name, tensor in state.items()}
     less = {name: tensor for name, tensor in both.items() if name != "teacher.stem.weight"}
     assert "without the prefix `student.`" in refusal(less, net)
     scattered = {
