@@ -87,12 +87,13 @@ class _Experiment:
             try:
                 rebuilt = self.rebuild({name: other})
                 places = self._places(rebuilt, value, other)
-                again = self.lift(rebuilt) if places else self.network
+                if not places or (found and found != places):
+                    return []
+                again = self.lift(rebuilt)
             except Exception:  # somebody's code, which need not take the value
                 continue
             given = dict.fromkeys(places, Ref(name))
-            is_same = does_the_same(_referring(self.network.root, given), _referring(again.root, given))
-            if not places or not is_same or (found and found != places):
+            if not does_the_same(_referring(self.network.root, given), _referring(again.root, given)):
                 return []
             found = places
         return found

@@ -7,20 +7,15 @@ small sizes: halves are rounded alike or not from there on.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from math import ceil, floor
 from typing import Any
 
 from cnndsl.importing.lift.step import Step, Unsaid
 from cnndsl.importing.recorded import Arithmetic, Extent, Formula, Number, Tensor
+from cnndsl.importing.tracing.numbers import evaluated
 from cnndsl.layers import LAYERS
 
 #: The sizes that are tried.
 _SIZES = range(1, 20)
-_FUNCTIONS: dict[str, Callable[..., Any]] = {
-    "+": lambda a, b: a + b, "-": lambda a, b: a - b, "*": lambda a, b: a * b, "/": lambda a, b: a / b,
-    "//": lambda a, b: a // b, "%": lambda a, b: a % b, "neg": lambda a: -a, "min": min, "max": max, "ceil": ceil,
-    "floor": floor, "round": round, "int": int, "float": float,
-}  # fmt: skip
 #: Values before and after an axis, that are added, or taken away if they are negative, for its size and the other's.
 Sides = Callable[[int, int], tuple[int, int] | None]
 
@@ -39,12 +34,7 @@ class Axis:
     def at(self, number: Any, size: int, other: int) -> Any:
         """A number for these sizes."""
         formula = number.formula if isinstance(number, Number) else number
-        match formula:
-            case Extent(tensor=tensor):
-                return size if self._known(tensor) is self._x else other
-            case Arithmetic(sign=sign, operands=operands):
-                return _FUNCTIONS[sign](*(self.at(operand, size, other) for operand in operands))
-        return formula
+        return evaluated(formula, lambda extent: size if self._known(extent.tensor) is self._x else other)
 
 
 def _extents(number: Any) -> Iterator[Extent]:

@@ -128,12 +128,6 @@ def extent_of(number: Any) -> tuple[Tensor, int] | None:
     return (formula.tensor, formula.dim % len(formula.tensor.shape)) if isinstance(formula, Extent) else None
 
 
-def is_batch(number: Any) -> bool:
-    """Whether a number is the size of a batch."""
-    extent = extent_of(number)
-    return extent is not None and extent[1] == 0
-
-
 def evaluated(value: Any, x: tuple[int, ...]) -> Any:
     """An argument with its expressions replaced by their values on an input of shape ``x``."""
     if isinstance(value, tuple):

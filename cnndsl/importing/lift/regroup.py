@@ -19,13 +19,14 @@ def regrouped(step: Step, x: Tensor, out: tuple[int, ...], sizes: Sequence[Any])
     if out == x.shape:
         return x
     if (joined := flattened(x.shape, out)) is not None:
-        start, end = joined
+        start, count = joined
+        end = start + count - 1
         return step.layer("Flatten", x, start_dim=start, end_dim=-1 if end == len(x.shape) - 1 else end)
     said = [*sizes] if len(sizes) == len(out) else [*out]
     if _is_picture(x, said[1:]):
         return step.layer("Reshape", x, shape=tuple(said[1:]))
-    if (at := divided(x.shape, out)) is not None:
-        dim, count = at
+    if (divided := flattened(out, x.shape)) is not None:  # the other way round
+        dim, count = divided
         parts = _with_rest(step, said[dim : dim + count], out[dim : dim + count])
         return step.layer("Unflatten", x, dim=dim, unflattened_size=parts)
     return step.layer("Reshape", x, shape=_with_rest(step, said[1:], out[1:]))
@@ -38,31 +39,16 @@ def _is_picture(x: Tensor, sizes: Sequence[Any]) -> bool:
 
 
 def flattened(x: Sequence[int], out: Sequence[int]) -> tuple[int, int] | None:
-    """The first and the last of the dimensions that are one in ``out``, if that is all that changes."""
+    """The first of the dimensions that are one in ``out``, and how many they are, if that is all that changes."""
     count = len(x) - len(out) + 1
     if count < 2:
         return None
-    fitting = [
+    fitting = (
         start
         for start in range(1, len(out))
         if (*x[:start], prod(x[start : start + count]), *x[start + count :]) == (*out,)
-    ]
-    return (fitting[0], fitting[0] + count - 1) if fitting else None
-
-
-def divided(x: Sequence[int], out: Sequence[int]) -> tuple[int, int] | None:
-    """The dimension that is several in ``out``, and how many, if that is all that changes."""
-    count = len(out) - len(x) + 1
-    if count < 2:
-        return None
-    fitting = [
-        dim
-        for dim in range(1, len(x))
-        if (*x[:dim], x[dim], *x[dim + 1 :]) == (*out[:dim], prod(out[dim : dim + count]), *out[dim + count :])
-    ]
-    if not fitting:
-        return None
-    return fitting[0], count
+    )
+    return next(((start, count) for start in fitting), None)
 
 
 def _with_rest(step: Step, said: Sequence[Any], out: Sequence[int]) -> tuple[Any, ...]:

@@ -104,7 +104,8 @@ def _one_reshape(node: Draft, chains: Chains) -> Change | None:
     x, out = first.inputs[0], node.outputs[0]
     joined = flattened(x.shape, out.shape)
     if joined is not None:
-        start, end = joined
+        start, count = joined
+        end = start + count - 1
         said = {} if start == 1 else {"start_dim": start}
         said |= {} if end == len(x.shape) - 1 else {"end_dim": end}
         return (first,), connected(node, {}, word="Flatten", arguments=said, inputs=(x,))
