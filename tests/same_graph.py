@@ -51,6 +51,8 @@ class Reader:
             case Apply(kind="Identity") | Apply(kind="Dropout", layer=Dropout(p=0.0)):
                 return inputs[:1]
             case Apply(kind="Flatten" | "Unflatten" | "Reshape", bound=bound):
+                if bound.output == operation.input.shape:
+                    return inputs
                 return [self.number(("reshape", tuple(bound.output), *inputs))]
             case Apply(kind="Slice", input=tensor) if (taken := channels(operation)).step == 1:
                 return [self.part(inputs[0], taken.start, taken.stop, tensor.shape[1])]

@@ -65,3 +65,17 @@ def test_names_that_the_language_gives_by_itself_are_left_out() -> None:
 @pytest.mark.parametrize("seed", range(30))
 def test_random_networks_come_back(seed: int, tmp_path: Path) -> None:
     outcome_back(whole_grammar(Random(f"back {seed}")), tmp_path)
+
+
+def test_every_slice_and_a_reshape_come_back() -> None:
+    net = cnndsl.loads("""
+input: [8, 12, 10]
+network:
+  - Slice: {start: 1, step: 2}
+  - Slice: {start: -9, stop: -1, step: 3, dim: 2}
+  - Slice: {start: -5, dim: 3}
+  - Slice: {start: 1, stop: 3}
+  - Reshape: [2, 3, 5]
+""")
+    again = cnndsl.loads(cnndsl.from_module(net.module(), (8, 12, 10)))
+    assert difference(net, again) == []

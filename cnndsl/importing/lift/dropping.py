@@ -7,7 +7,7 @@ what it does: the module runs in training on ones, and what comes out says which
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -23,10 +23,10 @@ class Unknown(Exception):
     """A module does something in training that no layer does."""
 
 
-def dropping(module: nn.Module, rank: int) -> tuple[str, dict[str, Any]]:
+def dropping(module: nn.Module, shape: Sequence[int]) -> tuple[str, dict[str, Any]]:
     """The layer that a module is which returns its input in evaluation: its word, "" for one that always does, and its
-    arguments. ``rank`` is the number of dimensions of its input. Raises :class:`Unknown`."""
-    ones = torch.ones(SAMPLES, CHANNELS, *[SIZE] * (rank - 2))
+    arguments. ``shape`` is that of its input. Raises :class:`Unknown`."""
+    ones, rank = _ones(module, shape), len(shape)
     trained = copy.deepcopy(module).train()
     try:
         with torch.random.fork_rng(devices=[]), torch.no_grad():
@@ -43,6 +43,16 @@ def dropping(module: nn.Module, rank: int) -> tuple[str, dict[str, Any]]:
         if _varies(out, dims):
             return (word, {"p": p, "mode": "row"}) if word == "StochasticDepth" else (word, {"p": p})
     raise Unknown("drops values in training as no layer does")
+
+
+def _ones(module: nn.Module, shape: Sequence[int]) -> torch.Tensor:
+    """As few as the module takes: one that gives a sample a certain shape takes samples of the network's size only."""
+    few = torch.ones(SAMPLES, CHANNELS, *[SIZE] * (len(shape) - 2))
+    try:
+        copy.deepcopy(module).eval()(few)
+    except Exception:
+        return torch.ones(SAMPLES, *shape[1:])
+    return few
 
 
 def _varies(out: torch.Tensor, dims: int) -> bool:

@@ -150,6 +150,20 @@ def _back(node: Draft, chains: Chains) -> Change | None:
     return (first, made), connected(made, {}, outputs=node.outputs)
 
 
+def _part_of_moved(node: Draft, chains: Chains) -> Change | None:
+    """A part of a dimension that is moved to the end for it, and back: ``Slice`` with a ``step`` does that."""
+    if node.word != "Permute" or node.name or (part := chains.before(node, "Slice")) is None:
+        return None
+    first = chains.before(part, "Permute")
+    if first is None:
+        return None
+    moved, back = first.arguments["dims"], node.arguments["dims"]
+    if [moved[dim] for dim in back] != sorted(moved):
+        return None
+    changed = {**part.arguments, "dim": moved[part.arguments["dim"]]}
+    return (first, part), connected(part, {}, arguments=changed, inputs=first.inputs, outputs=node.outputs)
+
+
 def _broadcast(node: Draft, chains: Chains) -> Change | None:
     """A merge takes a tensor that was expanded for it as it was before."""
     if node.word not in BROADCASTING:
@@ -238,6 +252,6 @@ def _expanded(node: Draft, chains: Chains) -> Change | None:
 
 
 CHANGES: Sequence[_Rule] = (
-    _unread, _shuffle, _one_reshape, _layer_norm, _back, _broadcast, _hard_sigmoid, _divided, _affine,
+    _unread, _shuffle, _one_reshape, _layer_norm, _back, _part_of_moved, _broadcast, _hard_sigmoid, _divided, _affine,
     _channels_first, _expanded,
 )  # fmt: skip

@@ -214,6 +214,13 @@ class Step:
         """A size as it was written: a number, a formula over the sizes of ``x``, or None if it has none."""
         return expression(given, x, self.known)
 
+    def sum(self, first: Any, second: Any) -> Any:
+        """Two numbers together."""
+        if not isinstance(first, Number) and not isinstance(second, Number):
+            return first + second
+        operands = tuple(one.formula if isinstance(one, Number) else one for one in (first, second))
+        return Number(value(first) + value(second), Arithmetic("+", operands))
+
     def negative(self, number: Any) -> Any:
         """A number with the other sign."""
         if isinstance(number, Number):

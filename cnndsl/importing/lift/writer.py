@@ -202,7 +202,7 @@ class Writer:
         """A module that does nothing in evaluation."""
         if not child.module.state_dict():
             try:
-                word, said = dropping(child.module, len(x.shape))
+                word, said = dropping(child.module, x.shape)
             except Unknown as fault:
                 raise Unsaid(f"`{child.kind}` {fault}") from None
             self._lifter.understood(child)

@@ -28,9 +28,11 @@ class Slice(nn.Module):
         self.step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.step > 1:
+            part = x.transpose(self.dim, -1)[..., self.start : self.stop : self.step]
+            return part.transpose(self.dim, -1)
         size = x.shape[self.dim]
         start = self.start if self.start >= 0 else size + self.start
         stop = size if self.stop is None else self.stop
         stop = stop if stop >= 0 else size + stop
-        part = x.narrow(self.dim, start, stop - start)
-        return part.transpose(0, self.dim)[:: self.step].transpose(0, self.dim)
+        return x.narrow(self.dim, start, stop - start)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from cnndsl.emit.source.expr import Lit, Op, Ref
 from cnndsl.importing.lift.crops import sliced_like
 from cnndsl.importing.lift.formulas import value
 from cnndsl.importing.lift.regroup import regrouped
 from cnndsl.importing.lift.rules.table import rule
 from cnndsl.importing.lift.step import Step, Unsaid
 from cnndsl.importing.recorded import Number, Tensor
+from cnndsl.layers.shape import size_name
 
 
 @rule("contiguous", "clone", "alias", "float", "requires_grad", "type_as", "cpu")
@@ -161,8 +163,8 @@ def select(step: Step, input: Any, dim: int, index: int) -> Tensor:
 
 @rule("narrow")
 def narrow(step: Step, input: Any, dim: int, start: int, length: Any) -> Tensor:
-    x = step.tensor(input)
-    return _part(step, x, step.dim(dim, x), start, start + length)
+    x, stop = step.tensor(input), step.sum(start, length)
+    return _part(step, x, step.dim(dim, x), start, stop if value(stop) else None)  # -3 and 3 after it: up to the last
 
 
 @rule("getitem")
@@ -212,14 +214,20 @@ def _sliced(step: Step, x: Tensor, dim: int, part: slice) -> Tensor:
 def _part(step: Step, x: Tensor, dim: int, start: Any, stop: Any, stride: int = 1) -> Tensor:
     """Negative ends count from the size, which may be another one when the network runs."""
     size = x.shape[dim]
-    stop = None if stop is None or value(stop) >= size else _from_end(x, dim, stop)
-    arguments = {"start": _from_end(x, dim, start)} | ({} if stop is None else {"stop": stop})
+    stop = None if stop is None or value(stop) >= size else _from_end(step, x, dim, stop)
+    arguments = {"start": _from_end(step, x, dim, start)} | ({} if stop is None else {"stop": stop})
     return step.layer("Slice", x, **arguments, dim=dim, step=stride)
 
 
-def _from_end(x: Tensor, dim: int, end: Any) -> int | Number:
-    """The channels are the same at every size, so they are counted from the first."""
-    return x.shape[dim] + int(end) if dim == 1 and not isinstance(end, Number) and end < 0 else end
+def _from_end(step: Step, x: Tensor, dim: int, end: Any) -> Any:
+    """An end that is counted from the size is negative. The channels are the same at every size, so they are counted
+    from the first."""
+    if not isinstance(end, Number):
+        return x.shape[dim] + int(end) if dim == 1 and end < 0 else end
+    match step.size(end, x):
+        case Op("-", (Ref(name), Lit(int(left)))) if dim > 1 and name == f"input.{size_name(dim, len(x.shape))}":
+            return -left
+    return end
 
 
 def _selected(step: Step, x: Tensor, dim: int, index: int) -> Tensor:
