@@ -38,13 +38,15 @@ if TYPE_CHECKING:
 
 class Compilation(Record, frozen=True):
     """The result for a spec: the graph, None if there are errors, all diagnostics, and the network as far as its shapes
-    are known. ``sound`` is the graph even if it breaks its ``expect``, or if its recipe has errors or does not fit."""
+    are known. ``sound`` is the graph even if it breaks its ``expect``, or if its recipe has errors or does not fit.
+    ``document`` is the spec as far as it could be read."""
 
     graph: Graph | None
     diagnostics: list[Diagnostic]
     partial: Module | None = None
     recipe: Recipe | None = None
     sound: Graph | None = None
+    document: Document | None = None
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -94,7 +96,7 @@ def _compile(reading: Reading, batch: int) -> Compilation:
         sound = None
     # Without errors, all warnings are known; only then is it certain that a comment silences nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
-    return Compilation(graph, foremost(said), elaboration.partial, recipe, sound)
+    return Compilation(graph, foremost(said), elaboration.partial, recipe, sound, reading.document)
 
 
 def _has_errors(faults: Iterable[Diagnostic]) -> bool:
