@@ -1,4 +1,4 @@
-"""Pages whose files, commands, outputs and pictures are what happens. ``pytest --update`` writes what happens into them.
+"""Pages whose files, commands, outputs and pictures are what happens. ``pytest --update`` writes what does.
 
 What a fenced block of such a page is depends on its language:
 

@@ -1,6 +1,6 @@
 """The pages that teach: their files are as they show them, and their commands print what they say.
 
-``pytest tests/test_pages.py --update`` writes what they print now into the pages, ``-m slow`` also what trainings print.
+``pytest tests/test_pages.py --update`` writes what they print into the pages, ``-m slow`` also what trainings print.
 ``tests/pages.py`` says how a page is read.
 """
 
