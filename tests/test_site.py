@@ -27,7 +27,14 @@ import website
 pytest.importorskip("zensical")
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 #: What a reader fetches with a page. Links to other sites are not fetched.
-FETCHED = {("link", "href"), ("script", "src"), ("img", "src"), ("iframe", "src"), ("source", "src"), ("object", "data")}
+FETCHED = {
+    ("link", "href"),
+    ("script", "src"),
+    ("img", "src"),
+    ("iframe", "src"),
+    ("source", "src"),
+    ("object", "data"),
+}
 
 
 class Html(HTMLParser):
@@ -123,7 +130,9 @@ def test_a_link_or_an_anchor_that_leads_nowhere_stops_the_build(
     assert [*missing({page: Html(page)})] == ["page.html: #b has no such anchor", "page.html: none.png"]
 
 
-@pytest.mark.parametrize("word", ["BatchNorm2d", "CNN033", "shortcut", "OneCycleLR", "ResNet", "torchinfo", "pre-commit"])
+@pytest.mark.parametrize(
+    "word", ["BatchNorm2d", "CNN033", "shortcut", "OneCycleLR", "ResNet", "torchinfo", "pre-commit"]
+)
 def test_the_search_knows(site: Path, word: str) -> None:
     items = json.loads((site / "search.json").read_text())["items"]
     assert any(word in item["title"] + item["text"] for item in items)
