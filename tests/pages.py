@@ -53,11 +53,14 @@ MEASURED = re.compile(r"\d{4}-\d\d-\d\dT[\d-]+|\d[\d,.]*| +|-{2,}|━+")
 class Page:
     """A page as it is run in the current folder, which has to be empty."""
 
-    def __init__(self, path: Path, slow: bool = False) -> None:
+    def __init__(self, path: Path, slow: bool) -> None:
         self.path, self.slow = path, slow
         self.text = path.read_text()
         self.written: dict[Path, str] = {}
         self.console = code.InteractiveConsole()
+        for folder in ("archs", "cnndsl"):  # as in a clone of the project
+            if re.search(rf"^\$ .* {folder}/", self.text, re.MULTILINE):
+                Path(folder).symlink_to(ROOT / folder)
 
     def made(self) -> str:
         """The page as it should be."""
@@ -100,14 +103,16 @@ class Page:
         assert not self.console.buffer, f"{self.path.name}: a statement does not end: {self.console.buffer}"
         return "".join(f"{line.rstrip()}\n" for line in lines)
 
-    @property
-    def trains(self) -> bool:
-        return any(SLOW.search(text) for language, text in FENCE.findall(self.text) if language in ("console", "pycon"))
-
     def pictures(self) -> list[tuple[Path, Path]]:
         """The pictures of the page that a command drew: where they are kept, and what was drawn."""
         kept = [self.path.parent / (image or tag) for image, tag in PICTURE.findall(self.text)]
         return [(path, Path(path.name)) for path in kept if Path(path.name).exists()]
+
+
+def trains(path: Path) -> bool:
+    """Whether a page has commands or statements that train."""
+    blocks = FENCE.findall(path.read_text())
+    return any(SLOW.search(text) for language, text in blocks if language in ("console", "pycon"))
 
 
 def ran(command: str) -> str:
