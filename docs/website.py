@@ -1,7 +1,7 @@
 """Builds the site, `make site`: gathers its pages in a folder, then Zensical makes HTML of them, strictly and offline.
 
-The pages are those of docs/ as they are, so that they are as good on GitHub; CONTRIBUTING.md and CHANGELOG.md; and a page
-for each other file of the project that one of them links to, such as the specs of the zoo.
+The pages are those of docs/ as they are, so that they are as good on GitHub; CONTRIBUTING.md and CHANGELOG.md; and one
+for each other file of the project that a page links to, such as the specs of the zoo.
 """
 
 from __future__ import annotations
@@ -21,7 +21,10 @@ BESIDES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md",
 #: The files of docs/ that the site takes.
 TAKEN = {".md", ".svg", ".png", ".json", ".css"}
 #: A block of code, or a link or the source of a picture. Links in code stay as they are.
-LINK = re.compile(r'^ *(?P<fence>```+).*?^ *(?P=fence)$|(?P<before>\]\(|(?:src|href)=")(?P<target>[^)"#\s]+)', re.M | re.S)
+LINK = re.compile(
+    r'^ *(?P<fence>```+).*?^ *(?P=fence)$|(?P<before>\]\(|(?:src|href)=")(?P<target>[^)"#\s]+)',
+    re.MULTILINE | re.DOTALL,
+)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
 
 
@@ -73,7 +76,7 @@ def shown(path: Path) -> str:
     inside = path.relative_to(ROOT).as_posix()
     head = f"---\nsearch:\n  exclude: true\nhide:\n  - toc\n---\n\n# {inside}\n\n"
     if path.is_dir():
-        return head + "\n".join(f"- `{file.name}`" for file in sorted(path.iterdir()) if file.name[0] not in "._") + "\n"
+        return head + "".join(f"- `{file.name}`\n" for file in sorted(path.iterdir()) if file.name[0] not in "._")
     return f"{head}````{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text().rstrip()}\n````\n"
 
 

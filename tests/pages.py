@@ -44,6 +44,12 @@ PICTURE = re.compile(r"!\[[^]]*\]\(([^)#]+)[^)]*\)|<img [^>]*src=\"([^\"]+)\"")
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n?", re.MULTILINE)
 #: Commands that exit with 1 to tell what they found. Any other failure is a mistake in the page.
 TELLING = re.compile(r"cnndsl (check|diff|import|fmt)\b|git diff\b")
+#: Who commits, without the settings of the machine.
+GIT = {
+    f"GIT_{who}_{what}": value
+    for who in ("AUTHOR", "COMMITTER")
+    for what, value in (("NAME", "Ada"), ("EMAIL", "ada@example.org"), ("DATE", "2026-01-01T12:00:00Z"))
+} | {"GIT_CONFIG_GLOBAL": os.devnull}
 #: What only a shell understands.
 SHELL = re.compile(r"[|<>;&$`\\]")
 #: Times, rates, losses and accuracies: they depend on the machine and on torch's version.
@@ -99,6 +105,7 @@ class Page:
                 told = io.StringIO()
                 with redirect_stdout(told), redirect_stderr(told):
                     self.console.push(line[4:])
+                assert "Traceback" not in told.getvalue(), f"{self.path.name}: {line}\n{told.getvalue()}"
                 lines += [line, *told.getvalue().splitlines()]
         assert not self.console.buffer, f"{self.path.name}: a statement does not end: {self.console.buffer}"
         return "".join(f"{line.rstrip()}\n" for line in lines)
@@ -143,7 +150,7 @@ def _by_the_shell(command: str) -> tuple[int, str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        env={**os.environ, "PYTHONPATH": path},
+        env={**os.environ, **GIT, "PYTHONPATH": path},
     )
     return finished.returncode, finished.stdout
 
