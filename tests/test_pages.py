@@ -12,7 +12,7 @@ import pages
 import pytest
 
 PAGES = [
-    *(pages.DOCS / name for name in ("start.md", "import.md", "compiler.md", "reviews.md")),
+    *(pages.DOCS / name for name in ("index.md", "start.md", "import.md", "compiler.md", "reviews.md")),
     *sorted(pages.DOCS.glob("coming-from/*.md")),
     *sorted(pages.DOCS.glob("course/*.md")),
 ]
