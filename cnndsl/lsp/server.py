@@ -19,7 +19,7 @@ from pygls.uris import to_fs_path
 
 from cnndsl.lsp.checks import Findings
 from cnndsl.lsp.client import Client, Settings
-from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_in_call
+from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
 from cnndsl.lsp.texts import Text, moved, opened, path_of, uri_of
 from cnndsl.lsp.translate import Translator
 from cnndsl.lsp.workbench import Superseded, Workbench
@@ -150,7 +150,7 @@ class Server(LanguageServer):
 
     def close_text(self, uri: str) -> None:
         path = self.key(uri)
-        affected = self.bench.affected([path]) - {path}
+        affected = self.bench.users(path)
         self.bench.drop(path)
         self._unchecked.pop(path, None)
         self._followed.pop(path, None)
@@ -160,7 +160,7 @@ class Server(LanguageServer):
     def _edited(self, path: Path, text: Text) -> None:
         self.bench.put(path, text)
         self._check([path])
-        self._check_users(self.bench.affected([path]) - {path})
+        self._check_users(self.bench.users(path))
 
     def _files_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
         self._check_users(self.bench.affected(self.key(change.uri) for change in params.changes))
@@ -235,7 +235,7 @@ class Server(LanguageServer):
         if text is None or not text.is_spec:
             return None
         try:
-            asked = await self._asked(path)
+            asked = await self._asked(path, feature.of_users)
             if feature.cursor is not None:
                 await self._look(path, asked, asked.offset(feature.cursor(params)))
             return await self.bench.work(feature.answer, asked, params)
@@ -247,14 +247,16 @@ class Server(LanguageServer):
             self.log(f"{method}:\n{traceback.format_exc()}")
             return None
 
-    async def _asked(self, path: Path) -> Asked:
-        return Asked(await self.bench.analysis(path), self.translator, self.settings, self._followed.get(path))
+    async def _asked(self, path: Path, of_users: bool = False) -> Asked:
+        analysis = await self.bench.analysis(path)
+        users = [await self.bench.analysis(user) for user in self.bench.users(path)] if of_users else []
+        return Asked(analysis, self.translator, self.settings, self._followed.get(path), tuple(users))
 
     # --- the use of a block that hints show ------------------------------------------------------
 
     async def _look(self, path: Path, asked: Asked, offset: int) -> None:
         """The cursor is at an offset: if that is in the call of a block, hints in the block show this use."""
-        if offset != asked.cursor and await self.bench.work(is_in_call, asked.analysis, offset):
+        if offset != asked.cursor and await self.bench.work(is_at_call, asked.analysis, offset):
             self._followed[path] = offset
             self.refresh()
 
