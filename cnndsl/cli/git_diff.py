@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.specs import looks_like_spec
+from cnndsl.spec.folder import looks_like_spec
 from cnndsl.compare.compare import Summary, compare, notes
 from cnndsl.compare.revision import Replaced, Repository
 from cnndsl.compare.text import EQUAL, as_text, described

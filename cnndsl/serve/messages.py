@@ -95,14 +95,16 @@ class SourceView(Record, frozen=True, forbid_unknown_fields=True):
 
 
 class DiffView(Record, frozen=True, forbid_unknown_fields=True):
-    """What is shown of what differs from the saved spec. With ``figure`` the two are drawn, in a theme."""
+    """What is shown of what differs from the saved spec: with ``figure`` the two networks are drawn too, in a theme."""
 
     figure: bool = False
+    theme: Literal["light", "dark", "print"] = "light"
 
 
 class Show(Record, frozen=True, tag="show", forbid_unknown_fields=True):
     """The panes that are visible, None for those that are not; only these are made. Said once after connecting and at
-    every change of it; it holds for all specs that are opened in this tab."""
+    every change of it; it holds for all specs that are opened in this tab. A pane that is hidden and shown again is not
+    sent again unless something changed in between."""
 
     table: TableView | None = None
     figure: FigureView | None = None
@@ -113,12 +115,14 @@ class Show(Record, frozen=True, tag="show", forbid_unknown_fields=True):
 class Ask(Record, frozen=True, tag="ask", forbid_unknown_fields=True):
     """A question about the newest text that was sent, answered with one message of this ``id``: :class:`Completions`,
     :class:`Hovered`, :class:`Fixes`, :class:`Places`, :class:`Formatted`, :class:`Listing` for ``specs``, or
-    :class:`Refused`. ``at`` is an offset; for ``fixes`` they are those of the span from ``at`` to ``end``."""
+    :class:`Refused`. ``at`` is an offset; ``fixes`` are those of the span from ``at`` to ``end``; ``explain`` is
+    answered with the page of a ``code`` such as ``CNN030``, as :class:`Hovered`."""
 
     id: int
-    what: Literal["complete", "hover", "fixes", "definition", "references", "format", "specs"]
+    what: Literal["complete", "hover", "fixes", "definition", "references", "format", "explain", "specs"]
     at: int = 0
     end: int = 0
+    code: str = ""
 
 
 class Save(Record, frozen=True, tag="save", forbid_unknown_fields=True):
@@ -205,7 +209,7 @@ class NoteOf(Record, frozen=True):
 
 class Problem(Record, frozen=True):
     """A diagnostic. Its ``place`` may be in another spec, which this one extends or uses, or nowhere. ``trail`` tells
-    the blocks around it, from the inside out. ``page`` is the address of the code's explanation."""
+    the blocks around it, from the inside out."""
 
     code: str
     severity: Literal["error", "warning"]
@@ -214,7 +218,6 @@ class Problem(Record, frozen=True):
     help: str
     notes: tuple[NoteOf, ...]
     trail: tuple[str, ...]
-    page: str
 
 
 class HintOf(Record, frozen=True):
@@ -423,12 +426,20 @@ class Formatted(Record, frozen=True, tag="formatted"):
     text: str
 
 
+#: Why something is refused: a message that cannot be read; a spec that is not there; a file that is not what the page
+#: knows; one that is not of the project; one that cannot be read or written; a text that is too large; one that cannot
+#: be formatted; too many questions at once; a fault of cnndsl.
+Refusal: TypeAlias = Literal[
+    "message", "missing", "conflict", "outside", "unreadable", "unwritable", "too_large", "unformatted", "busy", "fault"
+]
+
+
 class Refused(Record, frozen=True, tag="refused"):
     """What was asked is not done. ``about`` is the type of the message, "" if it cannot be read, ``id`` that of a
     question. ``digest`` is that of what is in the file, for ``conflict``."""
 
     about: str
-    code: Literal["message", "missing", "conflict", "outside", "unreadable", "unwritable", "too_large", "unformatted"]
+    code: Refusal
     message: str
     help: str = ""
     id: int = 0
