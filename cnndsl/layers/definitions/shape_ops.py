@@ -28,7 +28,7 @@ class Slice(nn.Module):
         self.step = step
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        if self.step > 1:
+        if self.step != 1:
             part = x.transpose(self.dim, -1)[..., self.start : self.stop : self.step]
             return part.transpose(self.dim, -1)
         size = x.shape[self.dim]

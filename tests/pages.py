@@ -1,0 +1,166 @@
+"""Pages whose files, commands, outputs and pictures are what happens. ``pytest --update`` writes what does.
+
+What a fenced block of such a page is depends on its language:
+
+``yaml`` or ``python`` with a first line ``# NAME``
+    A file. The page writes it, that line included, so that the places in messages are those in a copy of the block. A
+    file that a command has made since is shown instead.
+``console``
+    Commands, each after ``$ ``, with what they print on both streams. Anything of a shell may be used: pipes, ``cat``,
+    ``git``. ``cnndsl eval runs/small/*`` names the only run.
+``pycon``
+    A session of Python, one for the whole page, with ``>>>`` and ``...``.
+
+Any other block is text: excerpts, and what a reader does once, such as ``sh`` with the installation. A picture of the
+page has to be the one that a command drew, if one drew a file with its name.
+
+Commands that train, or need what was trained, run under ``pytest -m slow``; what they measure may vary.
+"""
+
+from __future__ import annotations
+
+import code
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from cnndsl.cli import cli
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+#: Commands and statements that train, or need what was trained.
+SLOW = re.compile(r"cnndsl (train|runs|eval|predict|inspect|export)\b|cnndsl\.(train|load_run)\(|\bruns/")
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FILE = re.compile(r"# ([\w./-]+\.(?:py|yaml|yml))\n")
+PICTURE = re.compile(r"!\[[^]]*\]\(([^)#]+)[^)]*\)|<img [^>]*src=\"([^\"]+)\"")
+#: A command with its continued lines.
+COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n?", re.MULTILINE)
+#: What only a shell understands.
+SHELL = re.compile(r"[|<>;&$`\\]")
+#: Times, rates, losses and accuracies: they depend on the machine and on torch's version.
+MEASURED = re.compile(r"\d{4}-\d\d-\d\dT[\d-]+|\d[\d,.]*| +|-{2,}|━+")
+
+
+class Page:
+    """A page as it is run in the current folder, which has to be empty."""
+
+    def __init__(self, path: Path, slow: bool = False) -> None:
+        self.path, self.slow = path, slow
+        self.text = path.read_text()
+        self.written: dict[Path, str] = {}
+        self.console = code.InteractiveConsole()
+
+    def made(self) -> str:
+        """The page as it should be."""
+        return FENCE.sub(lambda fence: f"```{fence[1]}\n{self._block(fence[1], fence[2])}```", self.text)
+
+    def _block(self, language: str, text: str) -> str:
+        if language == "console":
+            return "".join(map(self._told, COMMAND.findall(text), COMMAND.split(text)[2::2]))
+        if language == "pycon":
+            return self._session(text)
+        named = FILE.match(text) if language in ("yaml", "python") else None
+        return self._file(Path(named[1]), text, named[0]) if named else text
+
+    def _file(self, path: Path, text: str, header: str) -> str:
+        if path.exists() and path.read_text() != self.written.get(path):  # a command made it
+            return header + path.read_text()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        self.written[path] = text
+        return text
+
+    def _told(self, command: str, before: str) -> str:
+        """A command and what it prints; ``before`` is what the page says that it prints."""
+        if not SLOW.search(command):
+            return f"$ {command}\n{ran(command)}"
+        output = ran(command) if self.slow else before
+        return f"$ {command}\n" + (before if same_but_measured(output, before) else output)
+
+    def _session(self, text: str) -> str:
+        """A session of Python: the lines after a prompt, and what they print."""
+        if SLOW.search(text) and not self.slow:
+            return text
+        lines = []
+        for line in text.splitlines():
+            if line.startswith((">>>", "...")):
+                told = io.StringIO()
+                with redirect_stdout(told), redirect_stderr(told):
+                    self.console.push(line[4:])
+                lines += [line, *told.getvalue().splitlines()]
+        assert not self.console.buffer, f"{self.path.name}: a statement does not end: {self.console.buffer}"
+        return "".join(f"{line.rstrip()}\n" for line in lines)
+
+    @property
+    def trains(self) -> bool:
+        return any(SLOW.search(text) for language, text in FENCE.findall(self.text) if language in ("console", "pycon"))
+
+    def pictures(self) -> list[tuple[Path, Path]]:
+        """The pictures of the page that a command drew: where they are kept, and what was drawn."""
+        kept = [self.path.parent / (image or tag) for image, tag in PICTURE.findall(self.text)]
+        return [(path, Path(path.name)) for path in kept if Path(path.name).exists()]
+
+
+def ran(command: str) -> str:
+    """What a command prints, on both streams. Only ``cnndsl`` by itself runs in this process."""
+    if not command.startswith("cnndsl ") or SHELL.search(command):
+        output = _by_the_shell(command)
+    else:
+        result = CliRunner().invoke(cli, [path for word in shlex.split(command)[1:] for path in expanded(word)])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        assert result.exit_code in (0, 1), f"{command}: {result.output}"
+        output = result.output
+    return "".join(f"{line.rstrip()}\n" for line in output.rstrip().splitlines())
+
+
+def expanded(word: str) -> list[str]:
+    """The paths that a word names with ``*``, or the word."""
+    return sorted(map(str, Path().glob(word)) if "*" in word else []) or [word]
+
+
+def _by_the_shell(command: str) -> str:
+    python = shlex.quote(sys.executable)
+    functions = f'python() {{ {python} "$@"; }}; cnndsl() {{ {python} -m cnndsl "$@"; }}; set -o pipefail\n'
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    finished = subprocess.run(
+        ["bash", "-c", functions + command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    assert finished.returncode in (0, 1, 141), f"{command}: {finished.stdout}"  # 141: `head` has read enough
+    return finished.stdout
+
+
+def same_but_measured(a: str, b: str) -> bool:
+    """Whether two outputs differ at most in what varies from run to run."""
+    return MEASURED.sub("N", a) == MEASURED.sub("N", b)
+
+
+def words(picture: Path) -> list[str]:
+    """The words of an SVG, in alphabetical order: where lines break depends on the fonts of a machine."""
+    return sorted(" ".join(re.findall(r">([^<>]+)</text>", picture.read_text())).split())
+
+
+def check(path: Path, update: bool, slow: bool = False) -> None:
+    """Runs a page in the current folder and compares it with what happened, or writes that into it."""
+    page = Page(path, slow)
+    made = page.made()
+    if update:
+        path.write_text(made)
+        for kept, drawn in page.pictures():
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(drawn.read_bytes())
+    assert made == path.read_text()
+    for kept, drawn in page.pictures():
+        assert kept.exists(), f"{kept} is missing: run `pytest tests/test_pages.py --update`"
+        assert kept.suffix != ".svg" or words(kept) == words(drawn), kept

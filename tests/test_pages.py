@@ -1,0 +1,34 @@
+"""The pages that teach: their files are as they show them, and their commands print what they say.
+
+``pytest tests/test_pages.py --update`` writes what they print into the pages, ``-m slow`` also what trainings print.
+``tests/pages.py`` says how a page is read.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pages
+import pytest
+
+PAGES = [
+    pages.DOCS / "import.md",
+    *sorted(pages.DOCS.glob("course/*.md")),
+]
+
+
+def name(page: Path) -> str:
+    return str(page.relative_to(pages.DOCS))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+@pytest.mark.usefixtures("own_folder")
+def test_a_page_is_what_happens(page: Path, update: bool) -> None:
+    pages.check(page, update)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", [page for page in PAGES if pages.Page(page).trains], ids=name)
+@pytest.mark.usefixtures("own_folder")
+def test_a_page_is_what_happens_with_its_trainings(page: Path, update: bool) -> None:
+    pages.check(page, update, slow=True)
