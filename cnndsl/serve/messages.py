@@ -26,7 +26,9 @@ panes that are visible, the quick ones first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
 
 from cnndsl.record import Record
 
@@ -37,6 +39,9 @@ CLOSED: Mapping[int, str] = {
     4429: "too many tabs are open",
 }
 
+#: Numbers as JavaScript has them: a version, an offset; and a count.
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 PaneName: TypeAlias = Literal["table", "figure", "source", "diff"]
 
 
@@ -63,26 +68,26 @@ class Open(Record, frozen=True, tag="open", forbid_unknown_fields=True):
 class Change(Record, frozen=True, tag="change", forbid_unknown_fields=True):
     """The text of the editor, whole, after a change."""
 
-    version: int
+    version: Number
     text: str
 
 
 class TableView(Record, frozen=True, forbid_unknown_fields=True):
     """What the table shows. ``columns``, ``filter`` and ``sort`` are as those of `cnndsl shapes`."""
 
-    depth: int | None = None
+    depth: Count | None = None
     columns: str = ""
     filter: str = ""
     sort: str = ""
-    top: int | None = None
-    batch: int = 1
+    top: Count | None = None
+    batch: Count = 1
 
 
 class FigureView(Record, frozen=True, forbid_unknown_fields=True):
     """How the figure is drawn: the options of `cnndsl draw`."""
 
     style: Literal["compact", "layers", "volumes"] = "compact"
-    depth: int | None = None
+    depth: Count | None = None
     theme: Literal["light", "dark", "print"] = "light"
     color: Literal["family", "params", "macs", "memory"] = "family"
     rankdir: Literal["TB", "LR"] = "TB"
@@ -118,10 +123,10 @@ class Ask(Record, frozen=True, tag="ask", forbid_unknown_fields=True):
     :class:`Refused`. ``at`` is an offset; ``fixes`` are those of the span from ``at`` to ``end``; ``explain`` is
     answered with the page of a ``code`` such as ``CNN030``, as :class:`Hovered`."""
 
-    id: int
+    id: Number
     what: Literal["complete", "hover", "fixes", "definition", "references", "format", "explain", "specs"]
-    at: int = 0
-    end: int = 0
+    at: Number = 0
+    end: Number = 0
     code: str = ""
 
 
@@ -134,7 +139,7 @@ class Save(Record, frozen=True, tag="save", forbid_unknown_fields=True):
 
     spec: str
     text: str
-    version: int
+    version: Number
     base: str
 
 
