@@ -25,17 +25,22 @@ LINK = re.compile(
     r'^ *(?P<fence>```+).*?^ *(?P=fence)$|(?P<before>\]\(|(?:src|href)=")(?P<target>[^)"#\s]+)',
     re.MULTILINE | re.DOTALL,
 )
+#: What Zensical says of a link: what is wrong, and its page, line and column.
+ISSUE = re.compile(r"Warning: (.*)\n *╭─\[ (\S+) \]")
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".toml": "toml"}
 
 
 def main() -> None:
     folder = ROOT / "build" / "site"
-    build(folder)
+    try:
+        build(folder)
+    except ValueError as error:
+        sys.exit(str(error))
     print(f"{folder.relative_to(ROOT)}/site/index.html")
 
 
 def build(folder: Path) -> None:
-    """Writes the site to ``folder / "site"``. Raises ``CalledProcessError`` if a link or an anchor leads nowhere."""
+    """Writes the site to ``folder / "site"``. Raises ``ValueError`` with the links and anchors that lead nowhere."""
     shutil.rmtree(folder, ignore_errors=True)
     for name, content in gathered().items():
         path = folder / "docs" / name
@@ -43,7 +48,10 @@ def build(folder: Path) -> None:
         path.write_bytes(content)
     shutil.copy(CONFIG, folder)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--config-file", str(folder / CONFIG.name)]
-    subprocess.run(command, check=True, env={**os.environ, "NO_COLOR": "1"})
+    built = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if built.returncode:
+        plain = re.sub(r"\x1b\[[\d;]*m", "", built.stdout)
+        raise ValueError("\n".join(f"{at}: {what}" for what, at in ISSUE.findall(plain)) or plain)
 
 
 def gathered() -> dict[str, bytes]:

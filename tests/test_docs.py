@@ -86,7 +86,7 @@ NO_RULES = {"Layout", "Limits", "What torch accepts and a spec does not"}
 
 
 def rules(page: str) -> dict[str, str]:
-    """The rules of the language page: its headings, and the bold words that begin a paragraph, with the text of each."""
+    """The headings of the language page, and the bold words that begin a paragraph, each with its text."""
     _, *parts = re.split(r"^(?:##+ (.*)|\*\*([^*]+)\*\*)", page, flags=re.MULTILINE)
     return {heading or lead: text for heading, lead, text in zip(parts[::3], parts[1::3], parts[2::3])}
 
