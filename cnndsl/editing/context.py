@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cached_property
 
 from cnndsl.editing.analysis import Analysis
-from cnndsl.editing.blanks import readable
 from cnndsl.limits import LIMITS
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
@@ -33,6 +33,7 @@ _TOKEN = re.compile(
 )
 #: Where a bracket in a line begins a list or a mapping, and not in the middle of a text.
 _BEGINNING = re.compile(r"(?:^|[-:?]\s|[\w)\"']:\s)\s*\Z")
+_LINE_END = re.compile(r"\r?\n")
 _CLOSING = {"[": "]", "{": "}"}
 _SECTION = re.compile(r"^[A-Za-z]", re.MULTILINE)
 
@@ -94,13 +95,12 @@ class Context(Record, frozen=True, eq=False, dict=True):
     @property
     def line(self) -> str:
         """The line of the cursor up to the word."""
-        text = self.source.text
-        return text[text.rfind("\n", 0, self.word.start) + 1 : self.word.start]
+        return self.source.text[line_at(self.source.text, self.offset)[0] : self.word.start]
 
     @property
     def following(self) -> str:
         """The line of the cursor behind the word."""
-        return self.source.text[self.word.end :].partition("\n")[0].rstrip("\r")
+        return self.source.text[self.word.end : line_at(self.source.text, self.offset)[1]]
 
 
 def child(node: Tree, part: str | int) -> Tree:
@@ -113,12 +113,9 @@ def child(node: Tree, part: str | int) -> Tree:
 
 def context(analysis: Analysis, offset: int) -> Context | None:
     """What is at an offset, None if the text around cannot be read, or if it is a comment."""
-    source = analysis.source
-    text = source.text
-    first = text.rfind("\n", 0, offset) + 1
-    end = re.compile(r"\r?\n|\Z").search(text, offset)
-    assert end is not None
-    before, after = text[first:offset], text[offset : end.start()]
+    source, text = analysis.source, analysis.source.text
+    first, last = line_at(text, offset)
+    before, after = text[first:offset], text[offset:last]
     if MARK in text or _in_comment(before):
         return None
     dollar = expression_start(before)
@@ -127,10 +124,16 @@ def context(analysis: Analysis, offset: int) -> Context | None:
     assert begun is not None and rest is not None
     word = Span(source, first + begun.start(), offset + rest.end())
     if dollar is None:
-        return _found(_Marked(source, word.start, word.end), offset, word)
-    closing = _closed(text[word.end : end.start()], text[first + dollar + 2 : word.start])
-    inside = text[first + dollar + 2 : word.start]
-    return _found(_Marked(source, first + dollar, word.end + closing), offset, word, inside)
+        return _found(analysis, _Marked(text, word.start, word.end), offset, word, None)
+    inside = before[dollar + 2 : begun.start()]
+    end = word.end + _closed(text[word.end : last], inside)
+    return _found(analysis, _Marked(text, first + dollar, end), offset, word, inside)
+
+
+def line_at(text: str, offset: int) -> tuple[int, int]:
+    """Where the line of an offset begins and ends."""
+    end = _LINE_END.search(text, offset)
+    return text.rfind("\n", 0, offset) + 1, end.start() if end else len(text)
 
 
 def _in_comment(before: str) -> bool:
@@ -138,7 +141,7 @@ def _in_comment(before: str) -> bool:
 
 
 def _closed(after: str, inside: str) -> int:
-    """How many characters behind a word belong to the expression that it is in: up to its last bracket, if it has one."""
+    """How many characters behind a word belong to the expression that it is in: up to the bracket that closes it."""
     depth = 1 + sum(inside.count(sign) for sign in "([") - sum(inside.count(sign) for sign in ")]")
     for index, character in enumerate(after):
         depth += (character in "([") - (character in ")]")
@@ -148,29 +151,30 @@ def _closed(after: str, inside: str) -> int:
 
 
 class _Marked(Record, frozen=True):
-    """A text whose part from ``start`` to ``end`` is replaced by marks, as many as it has characters, but at least one."""
+    """A text whose part from ``start`` to ``end``, in one line, is replaced by marks, as many as it has characters, but
+    at least one."""
 
-    source: Source
+    text: str
     start: int
     end: int
 
-    def texts(self) -> Iterator[str]:
-        """Texts that may be YAML, the most likely first: a line with nothing but a word is a key without its colon, or an item without its dash."""
-        text, marks = self.source.text, MARK * max(self.end - self.start, 1)
-        first = text.rfind("\n", 0, self.start) + 1
-        last = re.compile(r"\r?\n|\Z").search(text, self.end)
-        assert last is not None
-        before, after = text[first : self.start] + marks, text[self.end : last.start()]
-        is_alone = text[first : self.start].strip() == "" and _COMMENT.match(after)
+    def texts(self, around: str) -> Iterator[str]:
+        """Texts that may be YAML, the most likely first, with other lines as in ``around``: a line with nothing but a
+        word is a key without its colon, or an item without its dash, and what is open in the line is closed."""
+        marks = MARK * max(self.end - self.start, 1)
+        first, last = line_at(self.text, self.start)
+        above, below = around[:first], around[last:]
+        before, after = self.text[first : self.start], self.text[self.end : last]
+        is_alone = not before.strip() and _COMMENT.match(after)
         if is_alone:
-            yield text[:first] + before + ":" + after + text[last.start() :]
-        yield text[:first] + before + after + text[last.start() :]
+            yield f"{above}{before}{marks}:{after}{below}"
+        yield f"{above}{before}{marks}{after}{below}"
         if is_alone:
-            yield text[: self.start] + "- " + marks + after + text[last.start() :]
-        code = after[: after.find(" #")] if " #" in after else after
-        section = [match.start() for match in _SECTION.finditer(text, 0, first)]
-        closing = _unclosed(text[section[-1] if section else 0 : first] + before + code)
-        yield text[:first] + before + code.rstrip() + closing + text[last.start() :]
+            yield f"{above}{before}- {marks}{after}{below}"
+        code, _, _ = after.partition(" #")
+        *_, section = (0, *(match.start() for match in _SECTION.finditer(above)))
+        closing = _unclosed(f"{above[section:]}{before}{marks}{code}")
+        yield f"{above}{before}{marks}{code.rstrip()}{closing}{below}"
 
 
 def _unclosed(text: str) -> str:
@@ -193,26 +197,31 @@ def _unclosed(text: str) -> str:
     return quote + "".join(reversed(brackets))
 
 
-def _found(marked: _Marked, offset: int, word: Span, expression: str | None = None) -> Context | None:
-    tree = _tree(marked)
+def _found(analysis: Analysis, marked: _Marked, offset: int, word: Span, expression: str | None) -> Context | None:
+    tree = _tree(analysis, marked)
     found = next(_marks(tree, ()), None) if tree is not None else None
     if tree is None or found is None:
         return None
     path, is_key, scalar = found
     before, _, after = str(scalar.value).partition(MARK)
-    return Context(marked.source, offset, word, tree, path, is_key, before, after.lstrip(MARK), expression)
+    return Context(analysis.source, offset, word, tree, path, is_key, before, after.lstrip(MARK), expression)
 
 
-def _tree(marked: _Marked) -> Tree | None:
+def _tree(analysis: Analysis, marked: _Marked) -> Tree | None:
     """The tree of a text with its mark, None if it cannot be had."""
-    for text in marked.texts():
-        source = Source(marked.source.name, text)
-        try:
-            return read(source, LIMITS)[0]
-        except Unreadable:
-            pass
-    mended = readable(source, LIMITS)
-    return read(mended, LIMITS)[0] if mended is not None else None
+    for around in _texts(analysis):
+        for text in marked.texts(around):
+            with suppress(Unreadable):
+                return read(Source(analysis.source.name, text), LIMITS)[0]
+    return None
+
+
+def _texts(analysis: Analysis) -> Iterator[str]:
+    """The text, and what is alive of it, with blank lines in place of those at fault."""
+    yield analysis.source.text
+    document = analysis.alive.document
+    if document is not None and len(document.source.text) == len(analysis.source.text):
+        yield document.source.text
 
 
 def _marks(tree: Tree, path: Path) -> Iterator[tuple[Path, bool, Scalar]]:
