@@ -72,6 +72,13 @@ class Change(Record, frozen=True, tag="change", forbid_unknown_fields=True):
     text: str
 
 
+class Cursor(Record, frozen=True, tag="cursor", forbid_unknown_fields=True):
+    """Where the cursor is in the newest text. In a block of several uses, hints are those of the use that the call at
+    the cursor makes. If they become other ones, :class:`Hints` has them."""
+
+    at: Number
+
+
 class TableView(Record, frozen=True, forbid_unknown_fields=True):
     """What the table shows. ``columns``, ``filter`` and ``sort`` are as those of `cnndsl shapes`."""
 
@@ -143,7 +150,7 @@ class Save(Record, frozen=True, tag="save", forbid_unknown_fields=True):
     base: str
 
 
-Request: TypeAlias = Open | Change | Show | Ask | Save
+Request: TypeAlias = Open | Change | Cursor | Show | Ask | Save
 
 
 # --- from the server -------------------------------------------------------------------------------------
@@ -231,6 +238,13 @@ class HintOf(Record, frozen=True):
     at: int
     text: str
     tooltip: str
+
+
+class Hints(Record, frozen=True, tag="hints"):
+    """The hints of a text after the cursor moved."""
+
+    version: int
+    hints: tuple[HintOf, ...]
 
 
 class LensOf(Record, frozen=True):
@@ -457,6 +471,7 @@ Told: TypeAlias = (
     | File
     | Outside
     | Result
+    | Hints
     | Table
     | Figure
     | Source
