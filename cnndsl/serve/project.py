@@ -17,6 +17,7 @@ from cnndsl.record import Record
 from cnndsl.serve.messages import Refusal, Refused
 from cnndsl.spec.files import not_in_zoo, project_root
 from cnndsl.spec.folder import specs_in
+from cnndsl.spec.starter import starter
 from cnndsl.writing import read_file, write_file
 from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
 
@@ -134,7 +135,7 @@ class Project:
     def read(self, spec: str) -> Stored:
         """A spec on the disk. Raises :class:`Denied`."""
         if spec == "":
-            return Stored()
+            return Stored(starter(PurePath(UNTITLED).stem))
         data = self._data(self.path_of(spec), spec)
         if data is None:
             names = [*self.listed()[0], *(f"{PREFIX}{name}" for name in specs())]
