@@ -7,16 +7,23 @@ import os
 import random
 import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from serving import PATIENCE, page, served, start
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
+from terminal import alone
+from websockets.exceptions import ConnectionClosed
 
 import cnndsl
+from cnndsl.cli import cli
 from cnndsl.compare.compare import compare
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.serve import hub as hubs
@@ -261,9 +268,9 @@ def test_nothing_is_written_over_what_the_page_does_not_know(tab: Tab, folder: P
 
 def test_a_text_is_saved_under_a_new_name(tab: Tab, folder: Path) -> None:
     tab.open("", diff={})
-    assert tab.until("unmade")["message"] == "the spec has errors"
-    tab.send("change", version=1, text=NET)
+    assert tab.until("result")["is_sound"]
     assert tab.until("unmade")["message"] == "the spec is not saved yet"
+    tab.send("change", version=1, text=NET)
     assert tab.asked("save", "refused", spec="", text=NET, version=1, base="")["code"] == "outside"
     tab.asked("save", "saved", spec="mine.yml", text=NET, version=1, base="")
     assert (folder / "mine.yml").read_text() == NET
@@ -577,3 +584,52 @@ def test_it_listens_to_this_machine_alone(folder: Path) -> None:
             if not str(address).startswith("127."):
                 with pytest.raises(OSError):
                     socket.create_connection((address, server.port), timeout=5).close()
+
+
+def test_a_browser_gets_an_address_for_once(folder: Path) -> None:
+    browser = folder / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" > {folder}/address.part; mv {folder}/address.part {folder}/address\n')
+    browser.chmod(0o700)
+    with served(folder, "net.yaml", "--port", "0", browser=f"{browser} %s") as server:
+        while not (folder / "address").exists():
+            time.sleep(0.01)
+        key = (folder / "address").read_text().strip().partition("#key=")[2]
+        assert key != server.key
+        with page(server, key) as tab:
+            assert tab.told()["key"] == server.key
+        with page(server, key) as tab, pytest.raises(ConnectionClosed):
+            tab.told()
+
+
+def test_ctrl_c_ends_it_without_a_word(folder: Path) -> None:
+    screen = alone(["serve", "net.yaml", "--no-browser", "--port", "0"], folder, typed={"#key=": "\x03"})
+    assert screen.code == 130
+    assert [line for line in screen.lines if not line.startswith("http://127.0.0.1:")] in ([], ["^C"]), screen.text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["nothing.yaml"], "nothing.yaml does not exist"),
+        (["net.txt"], "its name ends in .yaml or .yml"),
+        (["."], "its name ends in .yaml or .yml"),
+        (["zoo:resnt50"], "did you mean `resnet50`?"),
+        (["net.yaml", "--port", "70000"], "70000 is not in the range"),
+        (["net.yaml", "--limits", "step=3"], "did you mean `steps`?"),
+    ],
+)
+def test_what_cannot_be_served_is_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
+) -> None:
+    monkeypatch.chdir(folder)
+    (folder / "net.txt").write_text(NET)
+    result = CliRunner().invoke(cli, ["serve", "--no-browser", *arguments])
+    assert (result.exit_code, result.stdout) == (2, "") and told in result.stderr
+
+
+def test_without_the_extra_the_command_tells_what_to_install(folder: Path) -> None:
+    code = (
+        "import sys; sys.modules['uvicorn'] = None; from cnndsl.cli import main; sys.argv = ['cnndsl', 'serve']; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert done.returncode == 2 and "pip install 'cnndsl[serve]'" in done.stderr

@@ -60,7 +60,8 @@ class Place(Record, frozen=True):
 
 
 class Open(Record, frozen=True, tag="open", forbid_unknown_fields=True):
-    """Open a spec in this tab; "" is a new text, a small network to start from. Answered with :class:`File` or :class:`Refused`."""
+    """Open a spec in this tab; "" is a new text, a small network to start from. Answered with :class:`File` or
+    :class:`Refused`."""
 
     spec: str
 
@@ -307,8 +308,8 @@ class Cell(Record, frozen=True):
 
 
 class TableRow(Record, frozen=True):
-    """``path`` is that of the operation, as ``layer1.0.conv1``, which is the <title> of its box in a figure. ``depth`` 1
-    is a child of the network; ``is_parent`` tells that rows inside it follow. ``place`` is the step."""
+    """``path`` is that of the operation, as ``layer1.0.conv1``, which is the <title> of its box in a figure. ``depth``
+    1 is a child of the network; ``is_parent`` tells that rows inside it follow. ``place`` is the step."""
 
     path: str
     cells: tuple[Cell, ...]

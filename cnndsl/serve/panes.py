@@ -57,7 +57,11 @@ def table(network: Graph | Module, view: TableView, spots: Spots, version: int) 
         tuple(
             TableRow(
                 one_line(line.path),
-                tuple(_cells(columns, line, cells, found)), line.depth, has_rows, line.failed, places.get(line.path)
+                tuple(_cells(columns, line, cells, found)),
+                line.depth,
+                has_rows,
+                line.failed,
+                places.get(line.path),
             )
             for (line, cells), has_rows in rows
         ),

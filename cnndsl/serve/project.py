@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath
 
 from cnndsl.diagnostics import did_you_mean, shorten, unreadable
-from cnndsl.editing.analysis import Buffers
+from cnndsl.editing.buffers import Buffers
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.record import Record
 from cnndsl.serve.messages import Refusal, Refused
@@ -205,6 +205,11 @@ class Shelf(Buffers):
         super().__init__({path.resolve(): text for path, text in texts.items()})
         self.project = project
         self.asked: dict[Path, str] = {}
+
+    def but(self, texts: Mapping[Path, str]) -> Shelf:
+        shelf = Shelf({**self.texts, **texts}, self.project)
+        shelf.asked = self.asked
+        return shelf
 
     def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
         if path.resolve() in self.texts:
