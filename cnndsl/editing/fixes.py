@@ -6,6 +6,7 @@ must have no fault of its own, and no fault may have come that an earlier stage 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import groupby
@@ -131,8 +132,9 @@ def tried_out(analysis: Analysis, diagnostic: Diagnostic, edits: Sequence[Edit])
     after = compiled(analysis.path, files, LIMITS).diagnostics
     if any(_is_same(diagnostic, one, edits) for one in after):
         return Outcome.WORSE
-    before = {(one.code, one.message) for one in analysis.compilation.diagnostics}
-    new = [one for one in after if (one.code, one.message) not in before and one.is_error]
+    counts = Counter((one.code, one.message) for one in after)
+    counts -= Counter((one.code, one.message) for one in analysis.compilation.diagnostics)
+    new = [one for one in after if (one.code, one.message) in counts and one.is_error]
     written = [one for one in new if _touches(one, edits)]
     limit = stage(diagnostic)
     if any(stage(one) < limit for one in new) or any(stage(one) == limit for one in written):
