@@ -19,8 +19,8 @@ from cnndsl.editing.answers import Hint, Lens
 from cnndsl.editing.uses import Place, Use, place, uses
 from cnndsl.editing.written import Written, written
 from cnndsl.emit.table import human
-from cnndsl.graph.cost import Cost, total
-from cnndsl.graph.graph import Apply, Branch, Dense, Inline, Item, Merge, Module, Repeat, Residual, Tensor, operations
+from cnndsl.graph.cost import Cost
+from cnndsl.graph.graph import Apply, Branch, Dense, Fetch, Inline, Item, Merge, Module, Repeat, Residual, Tensor
 from cnndsl.network import Compilation
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
@@ -139,11 +139,11 @@ def _told(run: Use) -> str:
     """One run in Markdown: the path of what it makes, input and output, and what it costs."""
     path = f"`{run.item.path}`: " if isinstance(run.item, (Apply, Module)) else ""
     whence = _whence(run.item)
-    cost = cost_text(total(operation.cost for operation in operations((run.item,))))
+    cost = cost_text(run.cost)
     return path + (f"{whence} → " if whence else "") + ", ".join(filter(None, (_quoted(run.outputs), cost)))
 
 
-def _whence(item: Item) -> str:
+def _whence(item: Item | Fetch) -> str:
     """What a step makes its output of."""
     match item:
         case Apply(inputs=inputs) | Module(inputs=inputs):
@@ -215,7 +215,7 @@ def _block_lens(block: Block, runs: Sequence[Use]) -> Lens:
     """The cost of a block in one use, which is the first if they differ, and the places of its calls."""
     if not runs:
         return Lens(block.span, "not used")
-    costs = [total(operation.cost for operation in operations((run.item,))) for run in runs]
+    costs = [run.cost for run in runs]
     alike = "each" if len({*costs}) == 1 else "the first"
     where = ", used once" if len(runs) == 1 else f" in {alike} of {len(runs)} uses"
     spans = {place(run.item.step.span): run.item.step.span for run in runs if run.item.step is not None}
