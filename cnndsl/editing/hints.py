@@ -55,7 +55,7 @@ def _steps(analysis: Analysis, others: Sequence[Analysis]) -> Mapping[Place, Kno
             continue
         items = written(compilation.document.tree)
         for at, runs in uses(compilation.partial).items():
-            known = [run for run in runs if _shapes(run)]
+            known = [run for run in runs if run.outputs]
             if known and at in items and at not in found and _is_in(items[at].word, analysis.source):
                 found[at] = Known(items[at], known)
     return found
@@ -110,10 +110,8 @@ def _text(runs: Sequence[Use]) -> str:
 def _shapes(run: Use) -> str:
     """The shapes that a step makes, with their names if it is a block with outputs; "" if they are not known."""
     item, tensors = run.item, run.outputs
-    if not all(tensor.shape for tensor in tensors):
-        return ""
-    if isinstance(item, (Module, Inline)) and len(item.made) > 1:
-        named = [f"{name} {shape_text(tensor)}" for name, tensor in item.made.items()]
+    if isinstance(item, (Module, Inline)) and len(tensors) > 1:
+        named = [f"{name} {shape_text(tensor)}" for name, tensor in zip(item.made, tensors)]
         more = [f"+{len(named) - MOST_OUTPUTS}"] if len(named) > MOST_OUTPUTS else []
         return ", ".join((*named[:MOST_OUTPUTS], *more))
     return ", ".join(map(shape_text, tensors))

@@ -60,8 +60,8 @@ class Use(Record, frozen=True, eq=False):
 
     @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """The tensors that the step makes, empty if it makes none, as a loop without rounds."""
-        return _outputs(self.item)
+        """The tensors that the step makes, as far as they are known."""
+        return tuple(tensor for tensor in _outputs(self.item) if tensor.shape)
 
 
 def place(span: Span) -> Place:
