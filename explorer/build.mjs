@@ -42,7 +42,8 @@ await build({
   legalComments: "none",
   banner: { js: `// sources ${digest()}\n// layout ${sha256(worker)}` },
 });
-writeFileSync(join(out, "explorer.css"), readFileSync(join(here, "src", "explorer.css")));
+const style = ["colours.css", "explorer.css"].map((name) => readFileSync(join(here, "src", name), "utf8")).join("\n");
+writeFileSync(join(out, "explorer.css"), style);
 writeFileSync(join(out, "explorer.html"), readFileSync(join(here, "src", "explorer.html")));
 writeFileSync(join(out, "elk-worker.js"), worker);
 cpSync(join(elk, "LICENSE.md"), join(out, "LICENSE-elkjs.md"));

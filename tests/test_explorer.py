@@ -217,8 +217,9 @@ def test_the_page_is_built_from_its_sources() -> None:
     sources, layout, _ = (BUILT / "explorer.js").read_text().split("\n", 2)
     assert sources == f"// sources {digest.hexdigest()}", "stale: run `npm ci && npm run build` in explorer/"
     assert layout == f"// layout {hashlib.sha256((BUILT / 'elk-worker.js').read_bytes()).hexdigest()}"
-    for name in ("explorer.css", "explorer.html"):
-        assert (BUILT / name).read_bytes() == (SOURCES / "src" / name).read_bytes()
+    style = "\n".join((SOURCES / "src" / name).read_text() for name in ("colours.css", "explorer.css"))
+    assert (BUILT / "explorer.css").read_text() == style
+    assert (BUILT / "explorer.html").read_bytes() == (SOURCES / "src" / "explorer.html").read_bytes()
 
 
 def test_the_layout_is_the_locked_one() -> None:

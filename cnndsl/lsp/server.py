@@ -1,0 +1,284 @@
+"""The server: receives texts, keeps their diagnostics current, and hands requests to the features."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterable
+from functools import partial
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from lsprotocol import types
+from pygls.exceptions import FeatureRequestError, JsonRpcContentModified, JsonRpcException
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import LanguageServerProtocol, lsp_method
+from pygls.uris import to_fs_path
+
+from cnndsl.lsp.checks import Findings
+from cnndsl.lsp.client import Client, Settings
+from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
+from cnndsl.lsp.texts import Text, moved, opened, path_of, uri_of
+from cnndsl.lsp.translate import Translator
+from cnndsl.lsp.workbench import Superseded, Workbench
+from cnndsl.version import __version__
+
+#: The seconds without an edit after which a text is checked: a burst of edits is checked once.
+PAUSE = 0.02
+_WATCHED = [types.FileSystemWatcher("**/*.{yaml,yml}")]
+
+
+class _Protocol(LanguageServerProtocol):
+    """Pygls keeps the open texts, too, but with other ends of lines than the protocol's, so ours are the only ones."""
+
+    _server: Server
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_OPEN)
+    def lsp_text_document__did_open(self, params: types.DidOpenTextDocumentParams) -> None:
+        self._server.open(params.text_document)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(self, params: types.DidChangeTextDocumentParams) -> None:
+        self._server.change(params)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CLOSE)
+    def lsp_text_document__did_close(self, params: types.DidCloseTextDocumentParams) -> None:
+        self._server.close_text(params.text_document.uri)
+
+
+class Server(LanguageServer):
+    def __init__(self) -> None:
+        super().__init__("cnndsl", __version__, protocol_cls=_Protocol)
+        self.bench = Workbench()
+        self.client = Client()
+        self.settings = Settings()
+        self._findings = Findings()
+        self._unchecked: dict[Path, None] = {}
+        self._checking: asyncio.Task[None] | None = None
+        self._shown: set[Path] = set()
+        self._others_changed = False
+        #: The offset of the call whose use of a block the hints show, for each text.
+        self._followed: dict[Path, int] = {}
+        self._register()
+
+    def _register(self) -> None:
+        self._on(types.INITIALIZE, self._initialize)
+        self._on(types.INITIALIZED, self._initialized)
+        self._on(types.WORKSPACE_DID_CHANGE_WATCHED_FILES, self._files_changed)
+        self._on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self._configure)
+        for method, feature in FEATURES.items():
+            self._on(method, partial(self._answer, method, feature), feature.options)
+
+        self.command(FOLLOW)(partial(self._follow))
+
+    def _on(self, method: str, handler: Callable[[Any], Any], options: Any = None) -> None:
+        self.feature(method, options)(partial(handler))  # pygls sets attributes of it, which a method has none of
+
+    # --- the client ------------------------------------------------------------------------------
+
+    def _initialize(self, params: types.InitializeParams) -> None:
+        self.client = Client.of(params.capabilities, str(self.workspace.position_encoding))
+        self.settings = Settings.of(params.initialization_options)
+        if self.client.pulls:
+            options = types.DiagnosticOptions(
+                inter_file_dependencies=True, workspace_diagnostics=False, identifier="cnndsl"
+            )
+            self._on(types.TEXT_DOCUMENT_DIAGNOSTIC, self._pulled, options)
+
+    async def _initialized(self, params: types.InitializedParams) -> None:
+        if self.client.watches_files:
+            options = types.DidChangeWatchedFilesRegistrationOptions(_WATCHED)
+            watching = types.Registration("specs", types.WORKSPACE_DID_CHANGE_WATCHED_FILES, options)
+            self.client_register_capability(types.RegistrationParams([watching]))
+        await self._configure(types.DidChangeConfigurationParams(None))
+
+    async def _configure(self, params: types.DidChangeConfigurationParams) -> None:
+        given = params.settings
+        if self.client.has_configuration:
+            item = types.ConfigurationItem(section="cnndsl")
+            (given,) = await self.workspace_configuration_async(types.ConfigurationParams([item]))
+        elif isinstance(given, dict):
+            given = given.get("cnndsl")
+        if given is not None:
+            self.settings = Settings.of(given)
+            self.refresh()
+
+    def refresh(self) -> None:
+        """Asks the client to ask again."""
+        if self.client.refreshes_hints:
+            self.workspace_inlay_hint_refresh(None)
+        if self.client.refreshes_lenses:
+            self.workspace_code_lens_refresh(None)
+        if self.client.pulls and self.client.refreshes_diagnostics:
+            self.workspace_diagnostic_refresh(None)
+
+    def report_server_error(self, error: Exception, source: Any) -> None:
+        """Faults go to the client's log: a person who types can do nothing about them. A request has its answer."""
+        if source is not FeatureRequestError:
+            self.log(f"{type(error).__name__}: {error}")
+
+    def log(self, message: str) -> None:
+        self.window_log_message(types.LogMessageParams(types.MessageType.Error, message))
+
+    # --- texts -----------------------------------------------------------------------------------
+
+    @property
+    def folder(self) -> Path:
+        """Where texts belong that are in no file yet."""
+        root = self.workspace.root_uri and to_fs_path(self.workspace.root_uri)
+        return Path(root or ".").absolute()
+
+    @property
+    def translator(self) -> Translator:
+        return Translator(self.client, self.bench.texts)
+
+    def key(self, uri: str) -> Path:
+        return path_of(uri, self.folder).resolve()
+
+    def open(self, item: types.TextDocumentItem) -> None:
+        self._edited(self.key(item.uri), opened(item, self.folder))
+
+    def change(self, params: types.DidChangeTextDocumentParams) -> None:
+        path = self.key(params.text_document.uri)
+        old, version = self.bench.texts[path], params.text_document.version
+        new = old.changed(params.content_changes, version, self.translator.positions)
+        if path in self._followed:
+            self._followed[path] = moved(self._followed[path], old.source.text, new.source.text)
+        self._edited(path, new)
+
+    def close_text(self, uri: str) -> None:
+        path = self.key(uri)
+        affected = self.bench.users(path)
+        self.bench.drop(path)
+        self._unchecked.pop(path, None)
+        self._followed.pop(path, None)
+        self._show({path, *self._findings.drop(path)})
+        self._check_users(affected)
+
+    def _edited(self, path: Path, text: Text) -> None:
+        self.bench.put(path, text)
+        self._check([path])
+        self._check_users(self.bench.users(path))
+
+    def _files_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
+        self._check_users(self.bench.affected(self.key(change.uri) for change in params.changes))
+
+    # --- diagnostics -----------------------------------------------------------------------------
+
+    def _check(self, specs: Iterable[Path]) -> None:
+        """Checks specs soon, in this order."""
+        self._unchecked |= dict.fromkeys(specs)
+        if self._unchecked and (self._checking is None or self._checking.done()):
+            self._checking = asyncio.ensure_future(self._check_all())
+
+    def _check_users(self, specs: Iterable[Path]) -> None:
+        """Checks specs that were not edited, but changed with others; the client does not know this."""
+        users = [*specs]
+        self._others_changed |= bool(users)
+        self._check(users)
+
+    async def _check_all(self) -> None:
+        await asyncio.sleep(PAUSE)
+        while self._unchecked:
+            path = next(iter(self._unchecked))
+            del self._unchecked[path]
+            text = self.bench.texts.get(path)
+            if text is None or not text.is_spec:
+                continue
+            try:
+                analysis = await self.bench.analysis(path)
+                self._show({path, *self._findings.put(path, analysis)})
+            except Superseded:
+                pass  # the newer text is to be checked, too
+            except Exception:
+                self.log(f"checking {path}:\n{traceback.format_exc()}")
+            await asyncio.sleep(0)
+        if self._others_changed:
+            self._others_changed = False
+            self.refresh()
+
+    def _show(self, files: Iterable[Path]) -> None:
+        """Sends the diagnostics of files, but for those that the client asks for itself. For an open text, it learns
+        each time which version has been checked."""
+        translator = self.translator
+        for file in files:
+            text = self.bench.texts.get(file)
+            is_pushed = text is not None and not self.client.pulls
+            found = [] if text and not is_pushed else translator.diagnostics(self._findings.of(file))
+            if found or file in self._shown or is_pushed:
+                self._shown = self._shown | {file} if found else self._shown - {file}
+                uri, version = uri_of(file, self.bench.texts), text.version if text else None
+                self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
+
+    async def _pulled(self, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
+        path = self.key(params.text_document.uri)
+        try:
+            if (text := self.bench.texts.get(path)) and text.is_spec:
+                self._show(self._findings.put(path, await self.bench.analysis(path)))
+            found = self.translator.diagnostics(self._findings.of(path))
+        except Superseded:
+            raise JsonRpcContentModified() from None
+        except Exception:
+            self.log(f"diagnostics:\n{traceback.format_exc()}")
+            found = []
+        return types.RelatedFullDocumentDiagnosticReport(items=found)
+
+    # --- requests --------------------------------------------------------------------------------
+
+    async def _answer(self, method: str, feature: Feature, params: Any) -> Any:
+        """The answer to a request about a text, None if it is no spec. A fault of a feature is logged: editors show
+        each failed request to the person who types."""
+        path = self.key(params.text_document.uri)
+        text = self.bench.texts.get(path)
+        if text is None or not text.is_spec:
+            return None
+        try:
+            asked = await self._asked(path, feature.of_users)
+            if feature.cursor is not None:
+                await self._look(path, asked, asked.offset(feature.cursor(params)))
+            return await self.bench.work(feature.answer, asked, params)
+        except Superseded:
+            raise JsonRpcContentModified() from None
+        except JsonRpcException:
+            raise
+        except Exception:
+            self.log(f"{method}:\n{traceback.format_exc()}")
+            return None
+
+    async def _asked(self, path: Path, of_users: bool = False) -> Asked:
+        analysis = await self.bench.analysis(path)
+        users = [await self.bench.analysis(user) for user in self.bench.users(path)] if of_users else []
+        return Asked(analysis, self.translator, self.settings, self._followed.get(path), tuple(users))
+
+    # --- the use of a block that hints show ------------------------------------------------------
+
+    async def _look(self, path: Path, asked: Asked, offset: int) -> None:
+        """The cursor is at an offset: if that is in the call of a block, hints in the block show this use."""
+        if offset != asked.cursor and await self.bench.work(is_at_call, asked.analysis, offset):
+            self._followed[path] = offset
+            self.refresh()
+
+    async def _follow(self, uri: str, position: types.Position) -> None:
+        """The command of a lens: as if the cursor were there."""
+        path = self.key(uri)
+        asked = await self._asked(path)
+        await self._look(path, asked, asked.offset(position))
+
+
+def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
+    """Answers until the client says goodbye or goes away."""
+    server = Server()
+    try:
+        server.start_io(stdin, stdout)
+    finally:
+        server.bench.close()
+
+
+def own_stdout() -> BinaryIO:
+    """stdout for the protocol alone: whatever else is printed, by any library, goes to stderr."""
+    sys.stdout.flush()
+    channel = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return channel
