@@ -25,8 +25,9 @@ from cnndsl.lsp.translate import Translator
 from cnndsl.lsp.workbench import Superseded, Workbench
 from cnndsl.version import __version__
 
-#: The seconds without an edit after which a text is checked: a burst of edits is checked once.
-PAUSE = 0.02
+#: The seconds that a thread computes before others may. A message takes several turns to be received: with Python's own
+#: 5 ms, one that comes during a compile would be read long after its end.
+SWITCH = 0.0005
 _WATCHED = [types.FileSystemWatcher("**/*.{yaml,yml}")]
 
 
@@ -180,7 +181,7 @@ class Server(LanguageServer):
         self._check(users)
 
     async def _check_all(self) -> None:
-        await asyncio.sleep(PAUSE)
+        """One after the other. Of several edits that come meanwhile, only the last text is checked."""
         while self._unchecked:
             path = next(iter(self._unchecked))
             del self._unchecked[path]
@@ -269,6 +270,7 @@ class Server(LanguageServer):
 
 def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
     """Answers until the client says goodbye or goes away."""
+    sys.setswitchinterval(SWITCH)
     server = Server()
     try:
         server.start_io(stdin, stdout)
