@@ -20,9 +20,9 @@ from pygls.uris import to_fs_path
 from cnndsl.lsp.checks import Findings
 from cnndsl.lsp.client import Client, Settings
 from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
-from cnndsl.lsp.texts import Text, moved, opened, path_of, uri_of
+from cnndsl.lsp.texts import Text, Texts, moved, opened, path_of, uri_of
 from cnndsl.lsp.translate import Translator
-from cnndsl.lsp.workbench import Superseded, Workbench
+from cnndsl.lsp.workbench import Analysed, Superseded, Workbench
 from cnndsl.version import __version__
 
 #: The seconds that a thread computes before others may. A message takes several turns to be received: with Python's own
@@ -155,7 +155,7 @@ class Server(LanguageServer):
         self.bench.drop(path)
         self._unchecked.pop(path, None)
         self._followed.pop(path, None)
-        self._show({path, *self._findings.drop(path)})
+        self._show({path, *self._findings.drop(path)}, self.bench.texts)
         self._check_users(affected)
 
     def _edited(self, path: Path, text: Text) -> None:
@@ -189,8 +189,7 @@ class Server(LanguageServer):
             if text is None or not text.is_spec:
                 continue
             try:
-                analysis = await self.bench.analysis(path)
-                self._show({path, *self._findings.put(path, analysis)})
+                self._found(path, await self.bench.analysed(path))
             except Superseded:
                 pass  # the newer text is to be checked, too
             except Exception:
@@ -200,24 +199,28 @@ class Server(LanguageServer):
             self._others_changed = False
             self.refresh()
 
-    def _show(self, files: Iterable[Path]) -> None:
-        """Sends the diagnostics of files, but for those that the client asks for itself. For an open text, it learns
-        each time which version has been checked."""
-        translator = self.translator
+    def _found(self, path: Path, found: Analysed) -> None:
+        """Shows what was found in a spec and in what it is made of."""
+        self._show({path, *self._findings.put(path, found.analysis)}, found.texts)
+
+    def _show(self, files: Iterable[Path], texts: Texts) -> None:
+        """Sends the diagnostics of files, but for those that the client asks for itself. ``texts`` are those that were
+        checked: the client learns each time which version that was, for it may have a newer one."""
+        translator = Translator(self.client, texts)
         for file in files:
-            text = self.bench.texts.get(file)
+            text = texts.get(file)
             is_pushed = text is not None and not self.client.pulls
             found = [] if text and not is_pushed else translator.diagnostics(self._findings.of(file))
             if found or file in self._shown or is_pushed:
                 self._shown = self._shown | {file} if found else self._shown - {file}
-                uri, version = uri_of(file, self.bench.texts), text.version if text else None
+                uri, version = uri_of(file, texts), text.version if text else None
                 self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
     async def _pulled(self, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
         path = self.key(params.text_document.uri)
         try:
             if (text := self.bench.texts.get(path)) and text.is_spec:
-                self._show(self._findings.put(path, await self.bench.analysis(path)))
+                self._found(path, await self.bench.analysed(path))
             found = self.translator.diagnostics(self._findings.of(path))
         except Superseded:
             raise JsonRpcContentModified() from None
@@ -249,9 +252,9 @@ class Server(LanguageServer):
             return None
 
     async def _asked(self, path: Path, of_users: bool = False) -> Asked:
-        analysis = await self.bench.analysis(path)
-        users = [await self.bench.analysis(user) for user in self.bench.users(path)] if of_users else []
-        return Asked(analysis, self.translator, self.settings, self._followed.get(path), tuple(users))
+        made = await self.bench.analysed(path)
+        users = [(await self.bench.analysed(user)).analysis for user in self.bench.users(path)] if of_users else []
+        return Asked(made, self.translator, self.settings, self._followed.get(path), tuple(users))
 
     # --- the use of a block that hints show ------------------------------------------------------
 

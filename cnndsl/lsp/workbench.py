@@ -46,11 +46,18 @@ class Tracked(Buffers):
         self.seen[resolved] = stamp(resolved, self.open)
         return super().read(path, at_most, pipes)
 
+    def but(self, texts: Mapping[Path, str]) -> Tracked:
+        """The same with some texts replaced. What is asked of it is seen here, too."""
+        other = Tracked(self.open)
+        other.texts, other.seen = super().but(texts).texts, self.seen
+        return other
+
 
 class Analysed(Record, frozen=True, eq=False):
-    """An analysis, and the states of the files that it was made of."""
+    """An analysis, the texts that were open then, and the states of the files that it was made of."""
 
     analysis: Analysis
+    texts: Texts
     seen: Mapping[Path, Stamp]
 
     def is_current(self, texts: Texts) -> bool:
@@ -59,7 +66,7 @@ class Analysed(Record, frozen=True, eq=False):
 
 def analysed(path: Path, texts: Texts) -> Analysed:
     files = Tracked(texts)
-    return Analysed(analyse(path, files), files.seen)
+    return Analysed(analyse(path, files), texts, {**files.seen})
 
 
 class Workbench:
@@ -88,13 +95,13 @@ class Workbench:
         """Computes in the one thread, so that messages are received meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, lambda: task(*args, **kwargs))
 
-    async def analysis(self, path: Path) -> Analysis:
-        """That of the text as it is now, of which there is only one. Raises :class:`Superseded` if the text changes
-        before the work has begun."""
+    async def analysed(self, path: Path) -> Analysed:
+        """The analysis of the text as it is now. Raises :class:`Superseded` if the text changes before the work has
+        begun."""
         latest = self._latest.get(path)
         if latest is None or not latest.is_current(self.texts):
             latest = await asyncio.shield(self._job(path))
-        return latest.analysis
+        return latest
 
     def affected(self, changed: Iterable[Path]) -> list[Path]:
         """The specs that were made of one of these files, in a fixed order."""
@@ -108,12 +115,12 @@ class Workbench:
     def _job(self, path: Path) -> asyncio.Future[Analysed]:
         texts, job = self._jobs.get(path, (None, None))
         if job is None or job.done() or texts is not self.texts:
-            job = asyncio.ensure_future(self._analysed(path, self.texts[path]))
+            job = asyncio.ensure_future(self._make(path, self.texts[path]))
             job.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait any more
             self._jobs[path] = self.texts, job
         return job
 
-    async def _analysed(self, path: Path, text: Text) -> Analysed:
+    async def _make(self, path: Path, text: Text) -> Analysed:
         found = await self.work(self._compiled, path, text)
         if path in self.texts:
             self._latest[path] = found
