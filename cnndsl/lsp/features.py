@@ -49,7 +49,7 @@ class Asked(Record, frozen=True, eq=False):
         return self.translator.positions.span(self.analysis.source, range)
 
     def others(self) -> tuple[Analysis, ...]:
-        return related(self.made, self.translator.texts)
+        return tuple(related(self.made, self.translator.texts))
 
 
 class Feature(Record, frozen=True):

@@ -22,11 +22,10 @@ _FOLLOWS = re.compile(r"^(extends|use)[ \t]*:", re.MULTILINE)
 _FOREIGN = {"node_modules", "venv", "site-packages", "__pycache__"}
 
 
-def related(spec: Analysed, texts: Texts) -> tuple[Analysis, ...]:
+def related(spec: Analysed, texts: Texts) -> Iterator[Analysis]:
     """The other specs of the project that are made of a file of this one: what uses it, or uses the same."""
     own, files = spec.analysis.path, spec.seen.keys()
     names = {file.name for file in files}
-    found = []
     for path in _specs(project_root(own.parent), texts):
         if path == own.resolve():
             continue
@@ -34,8 +33,14 @@ def related(spec: Analysed, texts: Texts) -> tuple[Analysis, ...]:
         follows = _FOLLOWS.search(text) is not None and any(name in text for name in names)
         if is_spec(text, "yaml") and (follows or path in files):
             other = analysed(path, texts)
-            found += [other.analysis] if not files.isdisjoint(other.seen) else []
-    return tuple(found)
+            if not files.isdisjoint(other.seen):
+                yield other.analysis
+
+
+def user(library: Analysed, texts: Texts) -> Path | None:
+    """A spec of the project that is made of a file of blocks and has a network, if there is one."""
+    found = (other for other in related(library, texts) if other.alive.partial is not None)
+    return next((other.path.resolve() for other in found), None)
 
 
 def _specs(root: Path, texts: Texts) -> Iterator[Path]:

@@ -20,6 +20,8 @@ from pygls.uris import to_fs_path
 from cnndsl.lsp.checks import Findings
 from cnndsl.lsp.client import Client, Settings
 from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
+from cnndsl.lsp.project import user
+from cnndsl.lsp.recognition import is_library
 from cnndsl.lsp.texts import Text, Texts, moved, opened, path_of, uri_of
 from cnndsl.lsp.translate import Translator
 from cnndsl.lsp.workbench import Analysed, Superseded, Workbench
@@ -151,12 +153,11 @@ class Server(LanguageServer):
 
     def close_text(self, uri: str) -> None:
         path = self.key(uri)
-        affected = self.bench.users(path)
-        self.bench.drop(path)
-        self._unchecked.pop(path, None)
+        users = self.bench.users(path)
+        gone = self.bench.drop(path)
         self._followed.pop(path, None)
-        self._show({path, *self._findings.drop(path)}, self.bench.texts)
-        self._check_users(affected)
+        self._show({path}.union(*map(self._findings.drop, gone)), self.bench.texts)
+        self._check_users([path, *users])
 
     def _edited(self, path: Path, text: Text) -> None:
         self.bench.put(path, text)
@@ -185,11 +186,11 @@ class Server(LanguageServer):
         while self._unchecked:
             path = next(iter(self._unchecked))
             del self._unchecked[path]
-            text = self.bench.texts.get(path)
-            if text is None or not text.is_spec:
+            if not self._is_spec(path):
                 continue
             try:
-                self._found(path, await self.bench.analysed(path))
+                self._found(path, found := await self.bench.analysed(path))
+                await self._host(path, found)
             except Superseded:
                 pass  # the newer text is to be checked, too
             except Exception:
@@ -198,6 +199,19 @@ class Server(LanguageServer):
         if self._others_changed:
             self._others_changed = False
             self.refresh()
+
+    def _is_spec(self, path: Path) -> bool:
+        text = self.bench.texts.get(path)
+        return path in self.bench.hosts.values() if text is None else text.is_spec
+
+    async def _host(self, library: Path, found: Analysed) -> None:
+        """Has a spec of the project checked with a file of blocks that no open spec uses: shapes are those of uses."""
+        if library in self.bench.hosts or self.bench.users(library) or not is_library(found.analysis.source.text):
+            return
+        host = await self.bench.work(user, found, self.bench.texts)
+        if library in self.bench.texts:
+            self.bench.hosts[library] = host
+            self._check_users([host] if host else [])
 
     def _found(self, path: Path, found: Analysed) -> None:
         """Shows what was found in a spec and in what it is made of."""
