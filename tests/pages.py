@@ -44,6 +44,8 @@ PICTURE = re.compile(r"!\[[^]]*\]\(([^)#]+)[^)]*\)|<img [^>]*src=\"([^\"]+)\"")
 COMMAND = re.compile(r"^\$ ((?:.*\\\n)*.*)\n?", re.MULTILINE)
 #: Commands that may fail, to show what they say then. Any other failure is a mistake in the page.
 TELLING = re.compile(r"cnndsl (check|diff|import|fmt|trace|draw)\b|git diff\b")
+#: The end of a command of which only some lines are shown.
+SOME = re.compile(r" \| (head|tail) -(\d+)$")
 #: Who commits, without the settings of the machine.
 GIT = {
     f"GIT_{who}_{what}": value
@@ -123,16 +125,26 @@ def trains(path: Path) -> bool:
 
 
 def ran(command: str) -> str:
-    """What a command prints, on both streams. Only ``cnndsl`` by itself runs in this process."""
-    if not command.startswith("cnndsl ") or SHELL.search(command):
-        status, output = _by_the_shell(command)
+    """What a command prints, on both streams. ``cnndsl``, with ``head`` or ``tail`` at most, runs in this process."""
+    some = SOME.search(command)
+    alone = command[: some.start()] if some else command
+    if alone.startswith("cnndsl ") and not SHELL.search(alone):
+        status, output = _in_this_process(alone)
     else:
-        result = CliRunner().invoke(cli, [path for word in shlex.split(command)[1:] for path in expanded(word)])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        status, output = result.exit_code, result.output
+        status, output, some = *_by_the_shell(command), None
     assert status == 0 or (status in (1, 2) and TELLING.search(command)), f"{command} exits with {status}: {output}"
-    return "".join(f"{line.rstrip()}\n" for line in output.rstrip().splitlines())
+    lines = output.rstrip().splitlines()
+    if some:
+        lines = lines[: int(some[2])] if some[1] == "head" else lines[-int(some[2]) :]
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _in_this_process(command: str) -> tuple[int, str]:
+    """The exit code of ``cnndsl``, and what it prints."""
+    result = CliRunner().invoke(cli, [path for word in shlex.split(command)[1:] for path in expanded(word)])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
 
 
 def expanded(word: str) -> list[str]:
