@@ -195,8 +195,8 @@ class Step(Place, frozen=True, eq=False):
 
 
 def _excluded(name: str, written: Mapping[str, Tree]) -> bool:
-    """Whether a key contradicts one that is written: `times` counts, `for` and `in` go through a list, only a concat has
-    a `dim`. An `else` needs a `when`."""
+    """Whether a key contradicts one that is written: `times` counts, `for` and `in` go through a list, and only a
+    concat has a `dim`. An `else` needs a `when`."""
     if name == "dim" and (merge := written.get("merge")) is not None:
         return isinstance(merge, Scalar) and merge.value in MERGES and merge.value != "concat"
     if name == "else":
