@@ -22,22 +22,25 @@ __all__ = ["Analysis", "Buffers", "analyse"]
 
 
 class Analysis(Record, frozen=True, eq=False, dict=True):
-    """``source`` is the text in the editor. ``compilation`` is that of exactly this text: its diagnostics are what
-    `cnndsl check` prints. ``alive`` is the compilation that hints, hovers and completions look at: the same one, or, if
-    the text cannot be read as it is or a step has a fault, that of a text in which what is at fault is blank. Its spans
-    fit ``source``, since blanks are as long as what they replace."""
+    """``source`` is the text in the editor. ``compilations`` are what is known of it: the last is that of exactly this
+    text; if it has faults, others may come first, of texts in which what is at fault is blank, and which get further.
+    What is inside of a step that is blank in one, the next knows. All spans fit ``source``, since blanks are as long as
+    what they replace."""
 
     path: Path
     files: Buffers
     source: Source
-    compilation: Compilation
-    alive: Compilation
+    compilations: tuple[Compilation, ...]
 
     @property
-    def compilations(self) -> tuple[Compilation, ...]:
-        """``alive``, and, if it is another, that of the text as it is: it knows what is inside of a step that is blank
-        in the other."""
-        return (self.alive,) if self.alive is self.compilation else (self.alive, self.compilation)
+    def compilation(self) -> Compilation:
+        """That of the text: its diagnostics are what `cnndsl check` prints."""
+        return self.compilations[-1]
+
+    @property
+    def alive(self) -> Compilation:
+        """The one that gets furthest, which hints, hovers and completions look at."""
+        return self.compilations[0]
 
 
 def analyse(path: Path, files: Buffers, limits: Limits = LIMITS) -> Analysis:
@@ -47,7 +50,7 @@ def analyse(path: Path, files: Buffers, limits: Limits = LIMITS) -> Analysis:
     compilation = compiled(path, files, limits)
     if compilation.document is not None and _is_library(compilation.document):
         compilation = replace(compilation, diagnostics=[*_without_missing(compilation, compilation.document)])
-    return Analysis(path, files, _source(path, files, limits), compilation, alive(path, files, compilation, limits))
+    return Analysis(path, files, _source(path, files, limits), alive(path, files, compilation, limits))
 
 
 def _is_library(document: Document) -> bool:

@@ -50,20 +50,23 @@ def hints(analysis: Analysis, cursor: int | None = None, others: Sequence[Analys
 def _steps(analysis: Analysis, others: Sequence[Analysis]) -> Mapping[Place, Known]:
     """The steps of the file, by place, that have shapes."""
     found: dict[Place, Known] = {}
-    for compilation in (*analysis.compilations, *(one.alive for one in others)):
+    own = ((compilation, analysis) for compilation in analysis.compilations)
+    for compilation, one in (*own, *((other.alive, other) for other in others)):
         if compilation.partial is None or compilation.document is None:
             continue
         items = written(compilation.document.tree)
         for at, runs in uses(compilation.partial).items():
             known = [run for run in runs if run.outputs]
-            if known and at in items and at not in found and _is_in(items[at].word, analysis.source):
+            if known and at in items and at not in found and _is_shown(items[at].word, one, analysis):
                 found[at] = Known(items[at], known)
     return found
 
 
-def _is_in(span: Span, source: Source) -> bool:
-    """Whether a span is in the file that is shown, and says the same there: another spec may have read it earlier."""
-    return span.source.name == source.name and source.text[span.start : span.end] == span.text
+def _is_shown(span: Span, one: Analysis, shown: Analysis) -> bool:
+    """Whether a span of ``one`` spec is in the file that is ``shown``, and says the same there if another spec has read
+    it, which may have been earlier."""
+    fits = one is shown or shown.source.text[span.start : span.end] == span.text
+    return span.source.name == shown.source.name and fits
 
 
 def _one_each_line(steps: Iterable[Known]) -> Iterator[Known]:
@@ -174,7 +177,7 @@ def lenses(analysis: Analysis, others: Sequence[Analysis] = ()) -> tuple[Lens, .
     found: dict[Place, Lens] = {}
     for one in (analysis, *others):
         for lens in _lenses(one):
-            if _is_in(lens.span, analysis.source) and (lens.uses or one is analysis):
+            if _is_shown(lens.span, one, analysis) and (lens.uses or one is analysis):
                 known = found.setdefault(place(lens.span), lens)
                 if not known.uses:
                     found[place(lens.span)] = lens
