@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -10,6 +11,8 @@ from msgspec.structs import replace
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.editing.buffers import Buffers, compiled
 from cnndsl.editing.recovery import alive
+from cnndsl.editing.uses import Place, Use, uses
+from cnndsl.editing.written import Written, written
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation
 from cnndsl.record import Record
@@ -42,6 +45,23 @@ class Analysis(Record, frozen=True, eq=False, dict=True):
         """The one that gets furthest, which hints, hovers and completions look at."""
         return self.compilations[0]
 
+    @cached_property
+    def uses(self) -> Mapping[Place, Sequence[Use]]:
+        """The runs of each step of which the outputs are known, by its place, in all files: those in the first
+        compilation that knows any."""
+        found: dict[Place, Sequence[Use]] = {}
+        for compilation in self.compilations:
+            for at, runs in (uses(compilation.partial) if compilation.partial else {}).items():
+                if at not in found and (known := [run for run in runs if run.outputs]):
+                    found[at] = known
+        return found
+
+    @cached_property
+    def written(self) -> Mapping[Place, Written]:
+        """Where each step is written, in all files."""
+        documents = [compilation.document for compilation in reversed(self.compilations)]
+        return {at: item for document in documents if document for at, item in written(document.tree).items()}
+
 
 def analyse(path: Path, files: Buffers, limits: Limits = LIMITS) -> Analysis:
     """Compiles the spec at ``path``, which must be absolute, with everything that it extends and uses. Never raises for
@@ -66,8 +86,8 @@ def _without_missing(compilation: Compilation, document: Document) -> Iterator[D
 
 
 def _source(path: Path, files: Buffers, limits: Limits) -> Source:
-    """The text of a file, empty if there is none that can be read."""
+    """The text of a file, empty if there is none."""
     try:
         return read_text(path, limits=limits, files=files)
     except Unreadable:
-        return Source(files.shown(path), "")
+        return Source(files.shown(path), files.texts.get(path.resolve(), ""))
