@@ -21,7 +21,8 @@ class Buffers(Files):
 
     def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
         text = self.texts.get(path.resolve())
-        return super().read(path, at_most, pipes) if text is None else text.encode("utf-8", "surrogatepass")
+        # Half of a surrogate pair, which no file can hold, becomes a `?`, so that offsets stay.
+        return super().read(path, at_most, pipes) if text is None else text.encode("utf-8", "replace")
 
     def shown(self, path: Path) -> str:
         """The path as an editor has it: without the ``..`` with which another file names it."""
