@@ -84,9 +84,9 @@ class Editor(LanguageClient):
         return self.diagnostics[uri]
 
     async def news(self) -> None:
-        """Waits until diagnostics come, or a wish to be asked again."""
-        self._news.clear()
+        """Waits until diagnostics have come, or a wish to be asked again, since the last time."""
         await asyncio.wait_for(self._news.wait(), 20)
+        self._news.clear()
 
     async def hints(self, uri: str) -> list[tuple[int, str]]:
         """The line from 1 and the text of each inlay hint."""
