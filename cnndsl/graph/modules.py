@@ -157,6 +157,7 @@ class Modules:
             item = Module(
                 *(step, name, inside.scope.path, block, use.params.values, use.params.written, inside.items),
                 *(inputs, inside.given, made, site.reusing, tuple(inside.scope.failed)),
+                fetched=tuple(inside.scope.fetched),
             )
             site.body.append(item)
         if step.name is not None:
