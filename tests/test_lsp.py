@@ -13,6 +13,7 @@ import pytest
 import pytest_asyncio
 from editor import COMMAND, Editor, capabilities, named, server
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.network import compile_spec
@@ -249,6 +250,99 @@ async def test_a_spec_stays_one(editor: Editor, tmp_path: Path) -> None:
 async def test_a_text_needs_no_file(editor: Editor) -> None:
     uri = editor.open("untitled:Untitled-1", WRONG, "cnndsl")
     assert codes(await editor.diagnosed(uri)) == [("CNN014", 3, 4, 8)]
+
+
+# --- hints and lenses ----------------------------------------------------------------------------
+
+BLOCKS = """\
+input: [1, 8, 8]
+blocks:
+  Conv(channels):
+    - Conv2d: [$channels, 3]
+network:
+  - Conv: 4
+  - Conv: 8
+"""
+
+
+async def highlighted(editor: Editor, uri: str, line: int) -> Any:
+    """Moves the cursor to a line, counted from 0."""
+    params = types.DocumentHighlightParams(named(uri), types.Position(line, 5))
+    return await editor.text_document_document_highlight_async(params)
+
+
+async def lenses(editor: Editor, uri: str) -> list[types.Command]:
+    found = await editor.text_document_code_lens_async(types.CodeLensParams(named(uri)))
+    assert all(lens.command is not None for lens in found)
+    return [lens.command for lens in found]
+
+
+async def test_hints_in_a_block_follow_the_cursor(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+    assert await editor.hints(uri) == [(4, "4×6×6 +1"), (6, "4×6×6"), (7, "8×4×4")]  # noqa: RUF001
+    await highlighted(editor, uri, 6)
+    while types.WORKSPACE_INLAY_HINT_REFRESH not in editor.refreshed:
+        await editor.news()
+    assert (await editor.hints(uri))[0] == (4, "8×4×4")  # noqa: RUF001
+    await highlighted(editor, uri, 3)  # somebody reads the block
+    assert (await editor.hints(uri))[0] == (4, "8×4×4")  # noqa: RUF001
+    editor.replace(uri, "input: [1, 8, 8]\n", "# a line\ninput: [1, 9, 9]\n")
+    assert (await editor.hints(uri))[0] == (5, "8×5×5")  # noqa: RUF001
+    shown = [lens for lens in await lenses(editor, uri) if lens.command == "cnndsl.follow"]
+    assert [lens.title for lens in shown] == ["shapes of use 2 of 2"]
+    follow = types.ExecuteCommandParams(shown[0].command, shown[0].arguments)
+    await editor.workspace_execute_command_async(follow)
+    assert (await editor.hints(uri))[0] == (5, "4×7×7")  # noqa: RUF001
+
+
+async def test_lenses_tell_costs(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+    titles = [lens.title for lens in await lenses(editor, uri)]
+    assert titles == [
+        "40 parameters, 1.30 k MACs in the first of 2 uses",  # 4 * 9 + 4, 6 * 6 * 4 * 9
+        "336 parameters, 5.90 k MACs, output 8×4×4",  # noqa: RUF001  # + 8 * 4 * 9 + 8, + 4 * 4 * 8 * 4 * 9
+        "shapes of use 1 of 2",
+    ]
+
+
+async def test_settings_turn_hints_and_lenses_off(tmp_path: Path) -> None:
+    editor = await started(capabilities(), hints=False)
+    uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+    assert await editor.hints(uri) == [] and len(await lenses(editor, uri)) == 3
+    editor.set_configuration({"hints": True, "lenses": False}, section="cnndsl")
+    editor.workspace_did_change_configuration(types.DidChangeConfigurationParams({}))
+    while not editor.refreshed:
+        await editor.news()
+    assert await editor.hints(uri) and await lenses(editor, uri) == []
+    await ended(editor)
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+async def test_a_block_is_renamed_in_all_files(editor: Editor, tmp_path: Path) -> None:
+    """Those that are open as they are in the editor, those that are not as they are on the disk."""
+    (tmp_path / "blocks.yaml").write_text("blocks:\n  Head(classes):\n    - Flatten\n    - Linear: $classes\n")
+    for name in ("net", "other"):
+        (tmp_path / f"{name}.yaml").write_text("input: [1, 8, 8]\nuse: blocks.yaml\nnetwork:\n  - Head: 10\n")
+    net, other, blocks = ((tmp_path / f"{name}.yaml").as_uri() for name in ("net", "other", "blocks"))
+    editor.open(net, (tmp_path / "net.yaml").read_text().replace("network", "# 😀\nnetwork"))
+    place = named(net), types.Position(4, 5)
+    prepared = await editor.text_document_prepare_rename_async(types.PrepareRenameParams(*place))
+    assert prepared == types.Range(types.Position(4, 4), types.Position(4, 8))
+    renamed = await editor.text_document_rename_async(types.RenameParams(*place, "Classifier"))
+    lines = {uri: [edit.range.start.line for edit in edits] for uri, edits in renamed.changes.items()}
+    assert lines == {net: [4], other: [3], blocks: [1]}
+    with pytest.raises(JsonRpcException, match="layer"):
+        await editor.text_document_rename_async(types.RenameParams(*place, "ReLU"))
+    context = types.ReferenceContext(include_declaration=True)
+    found = await editor.text_document_references_async(types.ReferenceParams(context, *place))
+    assert {item.uri for item in found} == {net, other, blocks}
+    (defined,) = await editor.text_document_definition_async(types.DefinitionParams(*place))
+    assert (defined.uri, defined.range.start.line) == (blocks, 1)
+    context.include_declaration = False
+    found = await editor.text_document_references_async(types.ReferenceParams(context, *place))
+    assert {item.uri for item in found} == {net, other}
 
 
 # --- formatting ----------------------------------------------------------------------------------

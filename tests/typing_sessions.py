@@ -25,7 +25,14 @@ from editor import Editor, at, capabilities, named
 from fuzzing import SEEDS, TOKENS
 from lsprotocol import types
 
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.editing.analysis import Buffers, analyse
+from cnndsl.editing.completion import complete
+from cnndsl.editing.hints import hints
+from cnndsl.graph.graph import walk
 from cnndsl.lsp.server import Server
+from cnndsl.network import Compilation, compile_spec
+from cnndsl.spec.document import Text
 
 ARCHS = Path(__file__).parent.parent / "archs"
 #: The most characters of a spec that is edited at random, so that many edits take little time.
@@ -50,9 +57,49 @@ class Session:
         self.server.bench.close()
 
 
-def keys(text: str) -> Iterator[tuple[int, str]]:
-    """A text as somebody types it: an offset, and the key."""
-    yield from enumerate(text)
+async def type_key_by_key(path: Path, text: str, random: Random) -> None:
+    """Types the spec of a file into an empty text, now and then so fast that nobody waits for answers. Raises
+    AssertionError if the server then says anything else than the compiler."""
+    async with Session() as editor:
+        uri = editor.open(path, "", "cnndsl")
+        for offset, key in enumerate(text):
+            editor.type(uri, offset, offset, key)
+            if random.random() < 0.3:
+                await asked(editor, uri, offset + 1)
+        assert not editor.log_messages
+        await assert_as_compiled(editor, uri, path, random)
+
+
+async def assert_as_compiled(editor: Editor, uri: str, path: Path, random: Random) -> None:
+    """The diagnostics, hints and completions of a text are what the compiler says of it, apart from any server."""
+    text = editor.texts[uri]
+    compilation = compile_spec(Text(text, path.parent, str(path)))
+    told = [(item.code, item.range, item.message.split("\n")[0]) for item in await editor.diagnosed(uri)]
+    assert told == [(item.code.id, _range(item), item.message) for item in compilation.diagnostics]
+    analysis = analyse(path, Buffers({path.resolve(): text}))
+    shown = await editor.hints(uri)
+    assert shown == [(analysis.source.position(hint.offset)[0], hint.text) for hint in hints(analysis)]
+    known = {"×".join(map(str, shape)) for shape in _shapes(compilation)}  # noqa: RUF001
+    for _, hint in shown:
+        words = hint.partition(" +")[0].replace(" … ", ", ").split(", ")
+        assert {word.rpartition(" ")[2] for word in words} <= known, hint
+    for offset in random.choices(range(len(text) + 1), k=20):
+        answers = await asked(editor, uri, offset)
+        assert [item.label for item in answers["completion"]] == [item.label for item in complete(analysis, offset)]
+
+
+def _range(found: Diagnostic) -> types.Range:
+    span = found.span
+    return types.Range(at(span.source.text, span.start), at(span.source.text, span.end))
+
+
+def _shapes(compilation: Compilation) -> Iterator[tuple[int, ...]]:
+    """The shape of each sample in a network, as its table has it."""
+    root = compilation.partial
+    if root is not None:
+        yield from (tensor.shape.sample for tensor in root.inputs)
+        for _, item in walk(root.body):
+            yield from (tensor.shape.sample for tensor in item.outputs if tensor.shape is not None)
 
 
 def random_edit(random: Random, text: str) -> tuple[int, int, str]:

@@ -21,7 +21,6 @@ from cnndsl.lsp.checks import Findings
 from cnndsl.lsp.client import Client, Settings
 from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
 from cnndsl.lsp.project import user
-from cnndsl.lsp.recognition import is_library
 from cnndsl.lsp.texts import Text, Texts, moved, opened, path_of, uri_of
 from cnndsl.lsp.translate import Translator
 from cnndsl.lsp.workbench import Analysed, Superseded, Workbench
@@ -206,7 +205,10 @@ class Server(LanguageServer):
 
     async def _host(self, library: Path, found: Analysed) -> None:
         """Has a spec of the project checked with a file of blocks that no open spec uses: shapes are those of uses."""
-        if library in self.bench.hosts or self.bench.users(library) or not is_library(found.analysis.source.text):
+        document = found.analysis.alive.document
+        if document is None or "network" in document.tree.keys:
+            return
+        if library in self.bench.hosts or self.bench.users(library):
             return
         host = await self.bench.work(user, found, self.bench.texts)
         if library in self.bench.texts:
