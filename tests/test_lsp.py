@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-from editor import COMMAND, Editor, capabilities, named, server
+from editor import COMMAND, Editor, at, capabilities, named, server
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
@@ -345,6 +345,63 @@ async def test_a_block_is_renamed_in_all_files(editor: Editor, tmp_path: Path) -
     assert {item.uri for item in found} == {net, other}
 
 
+# --- completion and fixes ------------------------------------------------------------------------
+
+
+async def completed(editor: Editor, uri: str, behind: str) -> dict[str, types.CompletionItem]:
+    offset = editor.texts[uri].index(behind) + len(behind)
+    params = types.CompletionParams(named(uri), at(editor.texts[uri], offset))
+    found = await editor.text_document_completion_async(params)
+    return {item.label: item for item in found}
+
+
+async def test_completion_replaces_the_word(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", SPEC.replace("  - ReLU", '  - {name: "a😀", Ma}'))
+    item = (await completed(editor, uri, "Ma"))["MaxPool2d"]
+    assert item.kind == types.CompletionItemKind.Class and item.documentation.value
+    assert item.insert_text_format == types.InsertTextFormat.Snippet and "$" in item.text_edit.new_text
+    assert '"a😀", MaxPool2d' in edited(editor.texts[uri], [item.text_edit])
+    editor.retype(uri, SPEC + "train:\n  dataset: \n")
+    assert {"MNIST", "FashionMNIST"} <= {*await completed(editor, uri, "dataset: ")}
+
+
+async def test_who_knows_no_snippets_gets_none(tmp_path: Path) -> None:
+    editor = await started(types.ClientCapabilities())
+    assert editor.agreed.capabilities.position_encoding == "utf-16"
+    uri = editor.open(tmp_path / "net.yaml", SPEC.replace("ReLU", "Ma"))
+    item = (await completed(editor, uri, "Ma"))["MaxPool2d"]
+    assert item.text_edit.new_text == "MaxPool2d" and item.insert_text_format is None
+    await editor.diagnosed(uri)
+    await ended(editor)
+
+
+async def actions(editor: Editor, uri: str, text: str, *only: str) -> list[types.CodeAction]:
+    start = editor.texts[uri].index(text)
+    place = types.Range(at(editor.texts[uri], start), at(editor.texts[uri], start + len(text)))
+    context = types.CodeActionContext([], only=[*only] or None)
+    params = types.CodeActionParams(named(uri), place, context)
+    return await editor.text_document_code_action_async(params)
+
+
+async def test_a_fix_mends_what_it_is_for(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", WRONG)
+    (told,) = await editor.diagnosed(uri)
+    (fix,) = await actions(editor, uri, "Relu")
+    assert fix.kind == types.CodeActionKind.QuickFix and fix.is_preferred and [*fix.diagnostics] == [told]
+    editor.retype(uri, edited(editor.texts[uri], fix.edit.changes[uri]))
+    assert editor.texts[uri] == SPEC and not await editor.diagnosed(uri)
+    assert await actions(editor, uri, "ReLU") == ()
+
+
+async def test_all_is_mended_at_once(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", WRONG.replace("Linear", "Liner").replace("kernel_size", "kernelsize"))
+    assert len(await editor.diagnosed(uri)) == 3
+    (fix,) = await actions(editor, uri, "", "source.fixAll")
+    assert edited(editor.texts[uri], fix.edit.changes[uri]) == SPEC
+    (layout,) = await actions(editor, uri, "", "source.format")
+    assert edited(editor.texts[uri], layout.edit.changes[uri]).startswith("input: [3, 32, 32]\n\nnetwork")
+
+
 # --- formatting ----------------------------------------------------------------------------------
 
 
@@ -353,15 +410,16 @@ def formatting(uri: str) -> types.DocumentFormattingParams:
 
 
 def edited(text: str, edits: Any) -> str:
-    """A text after edits, as an editor makes them: all at once."""
-    lines = text.splitlines(keepends=True)
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line))
-    for edit in sorted(edits, key=lambda edit: (edit.range.start.line, edit.range.start.character), reverse=True):
-        start = offsets[edit.range.start.line] + edit.range.start.character
-        end = offsets[edit.range.end.line] + edit.range.end.character
-        text = text[:start] + edit.new_text + text[end:]
+    """A text after edits, as an editor makes them: all at once, at positions in UTF-16."""
+    starts = [0, *(place + 1 for place, character in enumerate(text) if character == "\n")]
+
+    def offset(position: types.Position) -> int:
+        rest = text[starts[position.line] :].encode("utf-16-le")
+        return starts[position.line] + len(rest[: 2 * position.character].decode("utf-16-le"))
+
+    places = sorted(((offset(edit.range.start), offset(edit.range.end), edit.new_text) for edit in edits), reverse=True)
+    for start, end, new in places:
+        text = text[:start] + new + text[end:]
     return text
 
 

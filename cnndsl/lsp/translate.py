@@ -113,6 +113,7 @@ class Translator(Record, frozen=True):
             detail=item.detail or None,
             documentation=_markdown(item.markdown) if item.markdown else None,
             sort_text=f"{item.rank:03}{item.label}",
+            filter_text=item.filter or None,
             text_edit=types.TextEdit(self.range(item.span), snippet or item.label),
             insert_text_format=types.InsertTextFormat.Snippet if snippet else None,
         )
