@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest_asyncio
 from editor import COMMAND, Editor, at, capabilities, named, server
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
+from typing_sessions import ARCHS, Session, asked, assert_as_compiled, edit_at_random, type_key_by_key
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.network import compile_spec
@@ -33,34 +35,20 @@ LAID = SPEC.replace("network", "\nnetwork")
 WRONG = SPEC.replace("ReLU", "Relu")
 
 
-ARCHS = Path(__file__).parent.parent / "archs"
-
-
 def told(text: str, path: Path) -> list[Diagnostic]:
     """What the compiler says of a text in the place of a file."""
     return compile_spec(Text(text, path.parent, str(path))).diagnostics
 
 
-async def started(able: types.ClientCapabilities, root: Path | None = None, **settings: Any) -> Editor:
-    editor = await server().start()
-    assert isinstance(editor, Editor)
-    uri = root.as_uri() if root else None
-    params = types.InitializeParams(able, root_uri=uri, initialization_options=settings or None)
-    editor.agreed = await editor.initialize_session(params)
-    return editor
-
-
-async def ended(editor: Editor) -> None:
-    await editor.shutdown_session()
-    await editor.stop()
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def editor() -> AsyncIterator[Editor]:
     """One server for most tests: each has files of its own."""
-    editor = await started(capabilities())
+    editor = await server().start()
+    assert isinstance(editor, Editor)
+    await editor.initialize_session(types.InitializeParams(capabilities()))
     yield editor
-    await ended(editor)
+    await editor.shutdown_session()
+    await editor.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -113,20 +101,19 @@ async def test_notes_are_related_places_and_warnings_are_tagged(editor: Editor, 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 async def test_positions_are_in_the_units_that_were_agreed(encoding: str, tmp_path: Path) -> None:
-    editor = await started(capabilities([encoding, "utf-16"]))
-    assert editor.agreed.capabilities.position_encoding == encoding
-    before = '  - {name: "a😀ü", '
-    uri = editor.open(tmp_path / "net.yaml", SPEC.replace("  - ReLU", before + "Relu: }"))
-    found = [item for item in await editor.diagnosed(uri) if item.code == "CNN014"]
-    units = {"utf-8": len(before.encode()), "utf-16": len(before) + 1, "utf-32": len(before)}[encoding]
-    assert codes(found) == [("CNN014", 3, units, units + 4)]
-    place = types.Range(types.Position(3, units), types.Position(3, units + 4))
-    name = types.VersionedTextDocumentIdentifier(2, uri)
-    change = types.TextDocumentContentChangePartial(place, "ReLU")
-    editor.text_document_did_change(types.DidChangeTextDocumentParams(name, [change]))
-    editor.versions[uri] = 2
-    assert "CNN014" not in {item.code for item in await editor.diagnosed(uri)}
-    await ended(editor)
+    async with Session(capabilities([encoding, "utf-16"])) as editor:
+        assert editor.agreed.position_encoding == encoding
+        before = '  - {name: "a😀ü", '
+        uri = editor.open(tmp_path / "net.yaml", SPEC.replace("  - ReLU", before + "Relu: }"))
+        found = [item for item in await editor.diagnosed(uri) if item.code == "CNN014"]
+        units = {"utf-8": len(before.encode()), "utf-16": len(before) + 1, "utf-32": len(before)}[encoding]
+        assert codes(found) == [("CNN014", 3, units, units + 4)]
+        place = types.Range(types.Position(3, units), types.Position(3, units + 4))
+        name = types.VersionedTextDocumentIdentifier(2, uri)
+        change = types.TextDocumentContentChangePartial(place, "ReLU")
+        editor.text_document_did_change(types.DidChangeTextDocumentParams(name, [change]))
+        editor.versions[uri] = 2
+        assert "CNN014" not in {item.code for item in await editor.diagnosed(uri)}
 
 
 async def test_texts_stay_equal_whatever_ends_their_lines(editor: Editor, tmp_path: Path) -> None:
@@ -193,16 +180,15 @@ async def test_a_file_of_blocks_has_the_shapes_and_faults_of_a_user(editor: Edit
 
 
 async def test_who_asks_for_diagnostics_is_not_sent_them(tmp_path: Path) -> None:
-    editor = await started(capabilities(diagnostic=types.DiagnosticClientCapabilities()))
-    (tmp_path / "base.yaml").write_text(WRONG)
-    uri = editor.open(tmp_path / "net.yaml", "extends: base.yaml\nname: Net!\n")
-    report = await editor.text_document_diagnostic_async(types.DocumentDiagnosticParams(named(uri)))
-    assert [item.code for item in report.items] == ["CNN016"]
-    base = (tmp_path / "base.yaml").as_uri()
-    while base not in editor.diagnostics:  # it is not open, so nobody asks
-        await editor.news()
-    assert codes(editor.diagnostics[base]) == [("CNN014", 3, 4, 8)] and uri not in editor.diagnostics
-    await ended(editor)
+    async with Session(capabilities(diagnostic=types.DiagnosticClientCapabilities())) as editor:
+        (tmp_path / "base.yaml").write_text(WRONG)
+        uri = editor.open(tmp_path / "net.yaml", "extends: base.yaml\nname: Net!\n")
+        report = await editor.text_document_diagnostic_async(types.DocumentDiagnosticParams(named(uri)))
+        assert [item.code for item in report.items] == ["CNN016"]
+        base = (tmp_path / "base.yaml").as_uri()
+        while base not in editor.diagnostics:  # it is not open, so nobody asks
+            await editor.news()
+        assert codes(editor.diagnostics[base]) == [("CNN014", 3, 4, 8)] and uri not in editor.diagnostics
 
 
 COMPOSE = "services:\n  web: {image: nginx}\nnetworks:\n  default: {driver: bridge}\n"
@@ -306,15 +292,14 @@ async def test_lenses_tell_costs(editor: Editor, tmp_path: Path) -> None:
 
 
 async def test_settings_turn_hints_and_lenses_off(tmp_path: Path) -> None:
-    editor = await started(capabilities(), hints=False)
-    uri = editor.open(tmp_path / "net.yaml", BLOCKS)
-    assert await editor.hints(uri) == [] and len(await lenses(editor, uri)) == 3
-    editor.set_configuration({"hints": True, "lenses": False}, section="cnndsl")
-    editor.workspace_did_change_configuration(types.DidChangeConfigurationParams({}))
-    while not editor.refreshed:
-        await editor.news()
-    assert await editor.hints(uri) and await lenses(editor, uri) == []
-    await ended(editor)
+    async with Session(capabilities(), hints=False) as editor:
+        uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+        assert await editor.hints(uri) == [] and len(await lenses(editor, uri)) == 3
+        editor.set_configuration({"hints": True, "lenses": False}, section="cnndsl")
+        editor.workspace_did_change_configuration(types.DidChangeConfigurationParams({}))
+        while not editor.refreshed:
+            await editor.news()
+        assert await editor.hints(uri) and await lenses(editor, uri) == []
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -366,13 +351,12 @@ async def test_completion_replaces_the_word(editor: Editor, tmp_path: Path) -> N
 
 
 async def test_who_knows_no_snippets_gets_none(tmp_path: Path) -> None:
-    editor = await started(types.ClientCapabilities())
-    assert editor.agreed.capabilities.position_encoding == "utf-16"
-    uri = editor.open(tmp_path / "net.yaml", SPEC.replace("ReLU", "Ma"))
-    item = (await completed(editor, uri, "Ma"))["MaxPool2d"]
-    assert item.text_edit.new_text == "MaxPool2d" and item.insert_text_format is None
-    await editor.diagnosed(uri)
-    await ended(editor)
+    async with Session(types.ClientCapabilities()) as editor:
+        assert editor.agreed.position_encoding == "utf-16"
+        uri = editor.open(tmp_path / "net.yaml", SPEC.replace("ReLU", "Ma"))
+        item = (await completed(editor, uri, "Ma"))["MaxPool2d"]
+        assert item.text_edit.new_text == "MaxPool2d" and item.insert_text_format is None
+        await editor.diagnosed(uri)
 
 
 async def actions(editor: Editor, uri: str, text: str, *only: str) -> list[types.CodeAction]:
@@ -433,6 +417,45 @@ async def test_formatting_touches_only_what_it_changes(editor: Editor, tmp_path:
     assert not await editor.text_document_formatting_async(formatting(uri))
     editor.retype(uri, "input: [1\n" + SPEC)
     assert not await editor.text_document_formatting_async(formatting(uri))
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+TYPED = [
+    "lenet.yaml", "resnet18.yaml", "densenet.yaml", "googlenet.yaml", "unet.yaml", "nin.yaml",
+    "torchvision/efficientnet_b7.yaml", "timm/inception_v4.yaml", "segmentation/fcn_resnet50.yaml",
+    "beyond/attention_unet.yaml",
+]  # fmt: skip
+
+
+async def test_a_spec_is_typed_key_by_key(tmp_path: Path) -> None:
+    await type_key_by_key(tmp_path / "net.yaml", BLOCKS, Random(0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TYPED)
+async def test_ten_specs_are_typed_key_by_key(name: str) -> None:
+    await type_key_by_key(ARCHS / name, (ARCHS / name).read_text(), Random(name))
+
+
+@pytest.mark.slow
+async def test_a_spec_is_typed_over_pipes(editor: Editor) -> None:
+    path = ARCHS / "lenet.yaml"
+    uri = editor.open(path, "", "cnndsl")
+    for offset, key in enumerate(path.read_text()):
+        editor.type(uri, offset, offset, key)
+        if offset % 7 == 0:
+            await asked(editor, uri, offset)
+    await assert_as_compiled(editor, uri, path, Random(0))
+
+
+async def test_random_edits_leave_what_a_fresh_server_has(tmp_path: Path) -> None:
+    await edit_at_random(60, 0, 10, tmp_path)
+
+
+@pytest.mark.slow
+async def test_a_thousand_random_edits_leave_what_a_fresh_server_has(tmp_path: Path) -> None:
+    await edit_at_random(1000, 1, 1, tmp_path)
 
 
 # --- the server ----------------------------------------------------------------------------------
