@@ -12,13 +12,11 @@ from enum import Enum
 from itertools import groupby
 
 from cnndsl.diagnostics import Code, Diagnostic
-from cnndsl.editing.analysis import Analysis
+from cnndsl.editing.analysis import Analysis, checked
 from cnndsl.editing.answers import Edit, Fix
-from cnndsl.editing.buffers import compiled
 from cnndsl.editing.fixing.candidates import Candidate, candidates
 from cnndsl.editing.fixing.places import line_end, place
 from cnndsl.layers import LAYERS
-from cnndsl.limits import LIMITS
 from cnndsl.source import Span
 from cnndsl.spec.silence import COMMENT
 
@@ -129,7 +127,7 @@ class Outcome(Enum):
 def tried_out(analysis: Analysis, diagnostic: Diagnostic, edits: Sequence[Edit]) -> Outcome:
     """Compiles the text with edits."""
     files = analysis.files.but({analysis.path: edited(analysis.source.text, edits)})
-    after = compiled(analysis.path, files, LIMITS).diagnostics
+    after = checked(analysis.path, files).diagnostics
     if any(_is_same(diagnostic, one, edits) for one in after):
         return Outcome.WORSE
     counts = Counter((one.code, one.message) for one in after)
