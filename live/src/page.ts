@@ -57,6 +57,7 @@ export class Page implements Listener, Typed, Actions {
   start(): void {
     const given = key();
     this.shown = read(location.hash);
+    history.replaceState(null, "", write(this.shown));
     this.arrange(null);
     this.buttons();
     addEventListener("popstate", () => this.arrive());

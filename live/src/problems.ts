@@ -4,6 +4,7 @@ import type { Diagnostic } from "@codemirror/lint";
 import type { EditorState } from "@codemirror/state";
 
 import { h } from "../../explorer/src/html";
+import { ticked } from "./markdown";
 import type { Fix, Place, Problem } from "./messages";
 
 /** What can be done about a diagnostic. */
@@ -26,7 +27,7 @@ export function mends(problem: Problem, ways: Ways, most = 9): HTMLElement {
   void ways.fixes(problem).then((fixes) => {
     const buttons = fixes.slice(0, most).map((fix) => {
       const name = fix.is_preferred ? "fix preferred" : "fix";
-      return h("button", { type: "button", class: name, click: () => ways.use(fix) }, fix.title);
+      return h("button", { type: "button", class: name, click: () => ways.use(fix) }, ...ticked(fix.title));
     });
     found.replaceChildren(...buttons);
   });
@@ -41,13 +42,16 @@ export function told(problem: Problem, ways: Ways): HTMLElement {
     : h("span", { class: "code" }, code);
   const head = h("div", { class: "problem-head" }, h("b", { class: severity }, severity), " ", about);
   if (place) head.append(" ", jump(place, ways));
-  const lines = [...notes.map((note) => noted(note, ways)), ...trail.map((text) => h("div", { class: "trail" }, text))];
-  const helped = help ? [h("div", { class: "help" }, help)] : [];
+  const lines = [
+    ...notes.map((note) => noted(note, ways)),
+    ...trail.map((text) => h("div", { class: "trail" }, ...ticked(text))),
+  ];
+  const helped = help ? [h("div", { class: "help" }, ...ticked(help))] : [];
   return h(
     "div",
     { class: "problem" },
     head,
-    h("div", { class: "text" }, message),
+    h("div", { class: "text" }, ...ticked(message)),
     ...lines,
     ...helped,
     mends(problem, ways),
@@ -55,7 +59,7 @@ export function told(problem: Problem, ways: Ways): HTMLElement {
 }
 
 function noted({ message, place }: Problem["notes"][number], ways: Ways): HTMLElement {
-  return h("div", { class: "note" }, message, ...(place ? [" ", jump(place, ways)] : []));
+  return h("div", { class: "note" }, ...ticked(message), ...(place ? [" ", jump(place, ways)] : []));
 }
 
 /** The diagnostics of this text, for its marks. */
