@@ -28,7 +28,7 @@ ENDS = r"ok|CNN0\d\d( CNN0\d\d)*|unchanged: it could not be read again: .*"
 
 
 @pytest.mark.parametrize(("verb", "of_size"), [("check", 1), ("fmt", 2)])
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", [0, *(pytest.param(part, marks=pytest.mark.slow) for part in range(1, PARTS))])
 def test_every_bomb_ends_in_what_it_should_within_256_mib(part: int, verb: str, of_size: int) -> None:
     families = [*FAMILIES][part::PARTS]
     command = [sys.executable, "-c", ALL, verb, str(of_size), *families]

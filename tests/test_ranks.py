@@ -111,6 +111,7 @@ def test_ranks_with_unlike_specs_do_not_begin(tmp_path: Path) -> None:
     assert not (tmp_path / "runs").exists()
 
 
+@pytest.mark.slow
 def test_torchruns_restarts_go_on_from_the_last_checkpoint(two: Path, tmp_path: Path) -> None:
     done = torchrun(tmp_path, "--die", "8", options=("--max-restarts=1",))
     assert done.returncode == 0, done.stderr

@@ -55,5 +55,10 @@ def examples(code: Code) -> tuple[Example, ...]:
     return tuple(Example(fence[1], tuple((fence[2] or "").split()), fence[3]) for fence in found)
 
 
+def page_of(code: Code) -> Path:
+    """The file of a code's page."""
+    return Path(__file__).with_name(f"{code.id}.md")
+
+
 def _text(code: Code) -> str:
-    return Path(__file__).with_name(f"{code.id}.md").read_text(encoding="utf-8")
+    return page_of(code).read_text(encoding="utf-8")
