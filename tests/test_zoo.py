@@ -34,8 +34,9 @@ SMALL = {
     "convnext_tiny": 64,
 }  # fmt: skip
 FAMILIES = [
-    "alexnet", pytest.param("vgg11", marks=pytest.mark.slow), "vgg13_bn", "resnet18", "resnext50_32x4d", "squeezenet1_1", "densenet121", "googlenet_aux",
-    "mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5", "shufflenet_v2_x0_5", "efficientnet_b0", "efficientnet_v2_s",
+    "alexnet", pytest.param("vgg11", marks=pytest.mark.slow), "vgg13_bn", "resnet18", "resnext50_32x4d",
+    "squeezenet1_1", "densenet121", "googlenet_aux", "mobilenet_v2", "mobilenet_v3_small", "mnasnet0_5",
+    "shufflenet_v2_x0_5", "efficientnet_b0", "efficientnet_v2_s",
     "regnet_x_400mf", "regnet_y_400mf", "convnext_tiny", "inception_v3_aux",
 ]  # fmt: skip
 

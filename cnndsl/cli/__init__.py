@@ -36,6 +36,7 @@ VERBS = {
     "predict": ("predict.predict", "Classify PICTUREs with the network of RUN."),
     "runs": ("runs.list_runs", "List the runs, or those of each NAME, or draw their curves."),
     "schema": ("schema.schema", "Print the JSON Schema of specs, for editors."),
+    "serve": ("serve.serve", "Show SPEC in a page that follows the file."),
     "shapes": ("shapes.shapes", "Show the layers of SPEC with output shapes, parameters and MACs."),
     "sizes": ("sizes.sizes", "Show which input sizes SPEC takes, and which of them lose no pixels."),
     "sweep": ("sweep.sweep", "Compare the costs of SPEC with several values of its parameters."),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.specs import looks_like_spec
 from cnndsl.compare.compare import Summary, compare, notes
 from cnndsl.compare.revision import Replaced, Repository
 from cnndsl.compare.text import EQUAL, as_text, described
@@ -23,6 +22,7 @@ from cnndsl.printable import lines
 from cnndsl.record import Record
 from cnndsl.spec.document import Kept
 from cnndsl.spec.files import DISK
+from cnndsl.spec.folder import looks_like_spec
 from cnndsl.terminal import medium, paint, show_painted
 from cnndsl.writing import read_file
 

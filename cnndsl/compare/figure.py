@@ -11,6 +11,7 @@ from cnndsl.compare.compare import Diff
 from cnndsl.compare.words import ARROW
 from cnndsl.emit.diagram import Diagram, Options
 from cnndsl.emit.diagram.compact.sheet import sheet
+from cnndsl.emit.diagram.options import ThemeName
 from cnndsl.emit.diagram.picture import Picture
 from cnndsl.emit.diagram.themes import Mark
 from cnndsl.emit.diagram.written import write
@@ -20,30 +21,31 @@ from cnndsl.graph.graph import Graph
 GAP = 40.0
 
 
-def figure(diff: Diff, left: Graph, right: Graph) -> Diagram:
+def figure(diff: Diff, left: Graph, right: Graph, theme: ThemeName = "light") -> Diagram:
     """The right network with what is new in colour. If something is only in the left one, that is drawn beside it."""
     changes = (*diff.changes, *diff.explained)
     before = _marks(left, [(change, change.left) for change in changes], "removed")
     after = _marks(right, [(change, change.right) for change in changes], "added")
     if "removed" in before.values():
-        found = _beside(_coloured(left, before, diff.left.name), _coloured(right, after, diff.right.name))
+        found = _beside(_coloured(left, before, diff.left.name, theme), _coloured(right, after, diff.right.name, theme))
     else:
-        found = _coloured(right, after, f"{diff.left.name} {ARROW} {diff.right.name}")
+        found = _coloured(right, after, f"{diff.left.name} {ARROW} {diff.right.name}", theme)
     drawn = Diagram("diff")
-    write(found, drawn, Options().colours)
+    write(found, drawn, Options(theme=theme).colours)
     return drawn
 
 
-def _coloured(graph: Graph, marks: Mapping[str, Mark], title: str) -> Picture:
+def _coloured(graph: Graph, marks: Mapping[str, Mark], title: str, theme: ThemeName) -> Picture:
     """A network in which only what has a mark has a colour. A box of several layers is changed if one of them is new,
     whose text has the mark; the legend explains the marks that are seen."""
     titled = replace(graph, root=replace(graph.root, name=title))
-    boxes = [box for box in sheet(titled, Options(marks=marks)).boxes if box.kind != "swatch"]
+    boxes = [box for box in sheet(titled, Options(marks=marks, theme=theme)).boxes if box.kind != "swatch"]
     texts = (piece.look for box in boxes for line in box.lines for piece in line.pieces)
     seen = {*(box.mark for box in boxes), *texts}
     shown: dict[str, Mark] = {path: mark if mark in seen else "changed" for path, mark in marks.items()}
     whole: dict[str, Mark] = {"": "changed"} if "changed" in seen else {}
-    found = sheet(titled, Options(marks=whole | {path: mark for path, mark in shown.items() if mark in seen}))
+    told = whole | {path: mark for path, mark in shown.items() if mark in seen}
+    found = sheet(titled, Options(marks=told, theme=theme))
     return replace(found, boxes=tuple(box if box.mark else replace(box, family="") for box in found.boxes))
 
 

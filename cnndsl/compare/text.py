@@ -43,7 +43,7 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
         told = f"params: {argument.name} {before} {ARROW} {after}"
         lines += wrap(shown(told), width, subsequent_indent="    ")
     lines += ["", *(_changes(diff, medium, paint) if diff else [EQUAL])]
-    for told in _asides(diff):
+    for told in asides(diff):
         lines += ["", *wrap(shown(told), width)]
     for line in _fitting(diff.weights):
         lines += wrap(shown(line), width, subsequent_indent="    ") or [""]
@@ -55,7 +55,7 @@ def _value(value: object) -> str:
     return told if len(told) <= LONGEST else shorten(told)
 
 
-def _asides(diff: Diff) -> list[str]:
+def asides(diff: Diff) -> list[str]:
     """What differs of the specs besides the networks, and what is wrong with them."""
     sections = [f"The specs also differ in {' and '.join(diff.sections)}."] * bool(diff.sections)
     return [*sections, *diff.notes]
@@ -69,7 +69,7 @@ def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
         lines += _group(group, width, medium, paint)
     if len(causes) > CAUSES:
         lines.append(shown(f"… {len(causes) - CAUSES} more, all in --format json"))
-    if explained := _explained(diff):
+    if explained := explained_groups(diff):
         lines += ["", "which changes"]
         for group in explained[:EXPLAINED]:
             lines += _group(group, width, medium, paint)
@@ -111,7 +111,7 @@ def _key(name: str) -> str:
     return name if name[:1].isalpha() else f'"{name}"'
 
 
-def _explained(diff: Diff) -> tuple[Group, ...]:
+def explained_groups(diff: Diff) -> tuple[Group, ...]:
     """The changes that others explain, without other arguments of blocks, which their layers tell."""
     return grouped([each for each in diff.explained if each.what != "changed" or each.place.is_operation])
 
@@ -200,8 +200,8 @@ def as_markdown(diff: Diff) -> str:
     """The same as GitHub shows it: short, with the long lists folded."""
     names = f"{_code(diff.left.name)} {ARROW} {_code(diff.right.name)}"
     if not diff:
-        return "\n\n".join([f"**{names}**: {EQUAL}", *map(in_markdown, _asides(diff)), *_weights(diff.weights)]) + "\n"
-    causes, explained = grouped(diff.changes), _explained(diff)
+        return "\n\n".join([f"**{names}**: {EQUAL}", *map(in_markdown, asides(diff)), *_weights(diff.weights)]) + "\n"
+    causes, explained = grouped(diff.changes), explained_groups(diff)
     listed = [_item(group) for group in causes[:LISTED]]
     grid = figures(diff)
     parts = [
@@ -211,7 +211,7 @@ def as_markdown(diff: Diff) -> str:
         "\n".join([_cells(grid.columns), "| --- | ---: | ---: | ---: |", *(_cells(row) for row in grid.rows)]),
         *filter(None, [in_markdown(kinds_changed(diff.left.kinds, diff.right.kinds))]),
         *_folded(consequences(diff) or "What follows", _following(explained, diff)),
-        *map(in_markdown, _asides(diff)),
+        *map(in_markdown, asides(diff)),
         *_weights(diff.weights),
     ]
     return "\n\n".join(parts) + "\n"

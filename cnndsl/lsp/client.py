@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from lsprotocol import types
@@ -17,6 +18,7 @@ class Client(Record, frozen=True):
     pulls: bool = False
     has_related: bool = False
     has_snippets: bool = False
+    shows_references: bool = False
     refreshes_hints: bool = False
     refreshes_lenses: bool = False
     refreshes_diagnostics: bool = False
@@ -33,12 +35,19 @@ class Client(Record, frozen=True):
             pulls=able.text_document is not None and able.text_document.diagnostic is not None,
             has_related=can("text_document.publish_diagnostics.related_information"),
             has_snippets=can("text_document.completion.completion_item.snippet_support"),
+            shows_references="cnndsl.showReferences" in _commands(able.experimental),
             refreshes_hints=can("workspace.inlay_hint.refresh_support"),
             refreshes_lenses=can("workspace.code_lens.refresh_support"),
             refreshes_diagnostics=can("workspace.diagnostics.refresh_support"),
             watches_files=can("workspace.did_change_watched_files.dynamic_registration"),
             has_configuration=can("workspace.configuration"),
         )
+
+
+def _commands(experimental: Any) -> Sequence[Any]:
+    """The commands that a client says it has, under ``experimental.commands``."""
+    found = getattr(experimental, "commands", None) or (isinstance(experimental, dict) and experimental.get("commands"))
+    return found if isinstance(found, (list, tuple)) else ()
 
 
 class Settings(Record, frozen=True):

@@ -25,13 +25,13 @@ _SHAPES = {
 
 def is_spec(text: str, language: str) -> bool:
     """Whether a text is a spec: the editor says so, its schema is ours, or it has a section as only specs have it, and
-    hardly any key of others."""
+    at least as many keys of ours as of others."""
     if language == LANGUAGE or _SCHEMA.search(text):
         return True
     sections = _sections(text)
     known = sections.keys() & document()["properties"].keys()
     fitting = [key for key, shape in _SHAPES.items() if shape.match(sections.get(key, ""))]
-    return bool(fitting) and 2 * len(known) > len(sections)
+    return bool(fitting) and 2 * len(known) >= len(sections)
 
 
 def is_library(text: str) -> bool:

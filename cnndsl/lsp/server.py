@@ -12,16 +12,15 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcContentModified, JsonRpcException
+from pygls.exceptions import FeatureRequestError, JsonRpcContentModified, JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
 
 from cnndsl.lsp.checks import Findings
 from cnndsl.lsp.client import Client, Settings
-from cnndsl.lsp.features import FEATURES, Asked, Feature
-from cnndsl.lsp.positions import Positions
-from cnndsl.lsp.texts import Text, opened, path_of, uri_of
+from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
+from cnndsl.lsp.texts import Text, moved, opened, path_of, uri_of
 from cnndsl.lsp.translate import Translator
 from cnndsl.lsp.workbench import Superseded, Workbench
 from cnndsl.version import __version__
@@ -59,6 +58,9 @@ class Server(LanguageServer):
         self._unchecked: dict[Path, None] = {}
         self._checking: asyncio.Task[None] | None = None
         self._shown: set[Path] = set()
+        self._others_changed = False
+        #: The offset of the call whose use of a block the hints show, for each text.
+        self._followed: dict[Path, int] = {}
         self._register()
 
     def _register(self) -> None:
@@ -68,6 +70,8 @@ class Server(LanguageServer):
         self._on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self._configure)
         for method, feature in FEATURES.items():
             self._on(method, partial(self._answer, method, feature), feature.options)
+
+        self.command(FOLLOW)(partial(self._follow))
 
     def _on(self, method: str, handler: Callable[[Any], Any], options: Any = None) -> None:
         self.feature(method, options)(partial(handler))  # pygls sets attributes of it, which a method has none of
@@ -107,10 +111,13 @@ class Server(LanguageServer):
             self.workspace_inlay_hint_refresh(None)
         if self.client.refreshes_lenses:
             self.workspace_code_lens_refresh(None)
+        if self.client.pulls and self.client.refreshes_diagnostics:
+            self.workspace_diagnostic_refresh(None)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
-        """Faults go to the client's log: a person who types can do nothing about them."""
-        self.log(f"{type(error).__name__}: {error}")
+        """Faults go to the client's log: a person who types can do nothing about them. A request has its answer."""
+        if source is not FeatureRequestError:
+            self.log(f"{type(error).__name__}: {error}")
 
     def log(self, message: str) -> None:
         self.window_log_message(types.LogMessageParams(types.MessageType.Error, message))
@@ -125,7 +132,7 @@ class Server(LanguageServer):
 
     @property
     def translator(self) -> Translator:
-        return Translator(Positions(self.client.encoding), self.bench.texts, self.client.has_related)
+        return Translator(self.client, self.bench.texts)
 
     def key(self, uri: str) -> Path:
         return path_of(uri, self.folder).resolve()
@@ -135,24 +142,28 @@ class Server(LanguageServer):
 
     def change(self, params: types.DidChangeTextDocumentParams) -> None:
         path = self.key(params.text_document.uri)
-        text = self.bench.texts[path]
-        positions = Positions(self.client.encoding)
-        self._edited(path, text.changed(params.content_changes, params.text_document.version, positions))
+        old, version = self.bench.texts[path], params.text_document.version
+        new = old.changed(params.content_changes, version, self.translator.positions)
+        if path in self._followed:
+            self._followed[path] = moved(self._followed[path], old.source.text, new.source.text)
+        self._edited(path, new)
 
     def close_text(self, uri: str) -> None:
         path = self.key(uri)
-        affected = self.bench.affected([path]) - {path}
+        affected = self.bench.users(path)
         self.bench.drop(path)
         self._unchecked.pop(path, None)
+        self._followed.pop(path, None)
         self._show({path, *self._findings.drop(path)})
-        self._check(affected)
+        self._check_users(affected)
 
     def _edited(self, path: Path, text: Text) -> None:
         self.bench.put(path, text)
-        self._check([path, *self.bench.affected([path])])
+        self._check([path])
+        self._check_users(self.bench.users(path))
 
     def _files_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
-        self._check(self.bench.affected(self.key(change.uri) for change in params.changes))
+        self._check_users(self.bench.affected(self.key(change.uri) for change in params.changes))
 
     # --- diagnostics -----------------------------------------------------------------------------
 
@@ -161,6 +172,12 @@ class Server(LanguageServer):
         self._unchecked |= dict.fromkeys(specs)
         if self._unchecked and (self._checking is None or self._checking.done()):
             self._checking = asyncio.ensure_future(self._check_all())
+
+    def _check_users(self, specs: Iterable[Path]) -> None:
+        """Checks specs that were not edited, but changed with others; the client does not know this."""
+        users = [*specs]
+        self._others_changed |= bool(users)
+        self._check(users)
 
     async def _check_all(self) -> None:
         await asyncio.sleep(PAUSE)
@@ -172,24 +189,28 @@ class Server(LanguageServer):
                 continue
             try:
                 analysis = await self.bench.analysis(path)
-                self._show(self._findings.put(path, analysis))
+                self._show({path, *self._findings.put(path, analysis)})
             except Superseded:
                 pass  # the newer text is to be checked, too
             except Exception:
                 self.log(f"checking {path}:\n{traceback.format_exc()}")
             await asyncio.sleep(0)
+        if self._others_changed:
+            self._others_changed = False
+            self.refresh()
 
     def _show(self, files: Iterable[Path]) -> None:
-        """Sends the diagnostics of files, but for those that the client asks for itself."""
+        """Sends the diagnostics of files, but for those that the client asks for itself. For an open text, it learns
+        each time which version has been checked."""
         translator = self.translator
         for file in files:
             text = self.bench.texts.get(file)
-            found = [] if self.client.pulls and text else translator.diagnostics(self._findings.of(file))
-            if found or file in self._shown:
+            is_pushed = text is not None and not self.client.pulls
+            found = [] if text and not is_pushed else translator.diagnostics(self._findings.of(file))
+            if found or file in self._shown or is_pushed:
                 self._shown = self._shown | {file} if found else self._shown - {file}
                 uri, version = uri_of(file, self.bench.texts), text.version if text else None
-                params = types.PublishDiagnosticsParams(uri, found, version)
-                self.text_document_publish_diagnostics(params)
+                self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
     async def _pulled(self, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
         path = self.key(params.text_document.uri)
@@ -214,7 +235,9 @@ class Server(LanguageServer):
         if text is None or not text.is_spec:
             return None
         try:
-            asked = Asked(await self.bench.analysis(path), self.translator, self.client, self.settings)
+            asked = await self._asked(path, feature.of_users)
+            if feature.cursor is not None:
+                await self._look(path, asked, asked.offset(feature.cursor(params)))
             return await self.bench.work(feature.answer, asked, params)
         except Superseded:
             raise JsonRpcContentModified() from None
@@ -223,6 +246,25 @@ class Server(LanguageServer):
         except Exception:
             self.log(f"{method}:\n{traceback.format_exc()}")
             return None
+
+    async def _asked(self, path: Path, of_users: bool = False) -> Asked:
+        analysis = await self.bench.analysis(path)
+        users = [await self.bench.analysis(user) for user in self.bench.users(path)] if of_users else []
+        return Asked(analysis, self.translator, self.settings, self._followed.get(path), tuple(users))
+
+    # --- the use of a block that hints show ------------------------------------------------------
+
+    async def _look(self, path: Path, asked: Asked, offset: int) -> None:
+        """The cursor is at an offset: if that is in the call of a block, hints in the block show this use."""
+        if offset != asked.cursor and await self.bench.work(is_at_call, asked.analysis, offset):
+            self._followed[path] = offset
+            self.refresh()
+
+    async def _follow(self, uri: str, position: types.Position) -> None:
+        """The command of a lens: as if the cursor were there."""
+        path = self.key(uri)
+        asked = await self._asked(path)
+        await self._look(path, asked, asked.offset(position))
 
 
 def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:

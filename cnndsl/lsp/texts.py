@@ -45,6 +45,16 @@ class Text(Record, frozen=True, eq=False, dict=True):
         return Text(self.uri, self.path, self.language, version, source, self.is_spec)
 
 
+def moved(offset: int, old: str, new: str) -> int:
+    """Where the place at an offset of a text is in the text that came from it by one edit."""
+    if old[:offset] == new[:offset]:
+        return offset
+    after = len(old) - offset
+    if new.endswith(old[offset:]):
+        return len(new) - after
+    return min(offset, len(new))
+
+
 #: The open texts by the paths of their files, with links followed. Never changed: an edit makes a new mapping.
 Texts: TypeAlias = Mapping[Path, Text]
 

@@ -96,10 +96,14 @@ class Workbench:
             latest = await asyncio.shield(self._job(path))
         return latest.analysis
 
-    def affected(self, changed: Iterable[Path]) -> set[Path]:
-        """The specs that were made of one of these files."""
+    def affected(self, changed: Iterable[Path]) -> list[Path]:
+        """The specs that were made of one of these files, in a fixed order."""
         files = set(changed)
-        return {path for path, latest in self._latest.items() if not files.isdisjoint(latest.seen)}
+        return sorted(path for path, latest in self._latest.items() if not files.isdisjoint(latest.seen))
+
+    def users(self, path: Path) -> list[Path]:
+        """The other specs that were made of a file."""
+        return [user for user in self.affected([path]) if user != path]
 
     def _job(self, path: Path) -> asyncio.Future[Analysed]:
         texts, job = self._jobs.get(path, (None, None))

@@ -26,7 +26,9 @@ panes that are visible, the quick ones first.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias
+
+from msgspec import Meta
 
 from cnndsl.record import Record
 
@@ -37,6 +39,9 @@ CLOSED: Mapping[int, str] = {
     4429: "too many tabs are open",
 }
 
+#: Numbers as JavaScript has them: a version, an offset; and a count.
+Number: TypeAlias = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+Count: TypeAlias = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 PaneName: TypeAlias = Literal["table", "figure", "source", "diff"]
 
 
@@ -55,7 +60,8 @@ class Place(Record, frozen=True):
 
 
 class Open(Record, frozen=True, tag="open", forbid_unknown_fields=True):
-    """Open a spec in this tab; "" is a new text. Answered with :class:`File` or :class:`Refused`."""
+    """Open a spec in this tab; "" is a new text, a small network to start from. Answered with :class:`File` or
+    :class:`Refused`."""
 
     spec: str
 
@@ -63,26 +69,33 @@ class Open(Record, frozen=True, tag="open", forbid_unknown_fields=True):
 class Change(Record, frozen=True, tag="change", forbid_unknown_fields=True):
     """The text of the editor, whole, after a change."""
 
-    version: int
+    version: Number
     text: str
+
+
+class Cursor(Record, frozen=True, tag="cursor", forbid_unknown_fields=True):
+    """Where the cursor is in the newest text. In a block of several uses, hints are those of the use that the call at
+    the cursor makes. If they become other ones, :class:`Hints` has them."""
+
+    at: Number
 
 
 class TableView(Record, frozen=True, forbid_unknown_fields=True):
     """What the table shows. ``columns``, ``filter`` and ``sort`` are as those of `cnndsl shapes`."""
 
-    depth: int | None = None
+    depth: Count | None = None
     columns: str = ""
     filter: str = ""
     sort: str = ""
-    top: int | None = None
-    batch: int = 1
+    top: Count | None = None
+    batch: Count = 1
 
 
 class FigureView(Record, frozen=True, forbid_unknown_fields=True):
     """How the figure is drawn: the options of `cnndsl draw`."""
 
     style: Literal["compact", "layers", "volumes"] = "compact"
-    depth: int | None = None
+    depth: Count | None = None
     theme: Literal["light", "dark", "print"] = "light"
     color: Literal["family", "params", "macs", "memory"] = "family"
     rankdir: Literal["TB", "LR"] = "TB"
@@ -95,14 +108,16 @@ class SourceView(Record, frozen=True, forbid_unknown_fields=True):
 
 
 class DiffView(Record, frozen=True, forbid_unknown_fields=True):
-    """What is shown of what differs from the saved spec. With ``figure`` the two are drawn, in a theme."""
+    """What is shown of what differs from the saved spec: with ``figure`` the two networks are drawn too, in a theme."""
 
     figure: bool = False
+    theme: Literal["light", "dark", "print"] = "light"
 
 
 class Show(Record, frozen=True, tag="show", forbid_unknown_fields=True):
     """The panes that are visible, None for those that are not; only these are made. Said once after connecting and at
-    every change of it; it holds for all specs that are opened in this tab."""
+    every change of it; it holds for all specs that are opened in this tab. A pane that is hidden and shown again is not
+    sent again unless something changed in between."""
 
     table: TableView | None = None
     figure: FigureView | None = None
@@ -113,12 +128,14 @@ class Show(Record, frozen=True, tag="show", forbid_unknown_fields=True):
 class Ask(Record, frozen=True, tag="ask", forbid_unknown_fields=True):
     """A question about the newest text that was sent, answered with one message of this ``id``: :class:`Completions`,
     :class:`Hovered`, :class:`Fixes`, :class:`Places`, :class:`Formatted`, :class:`Listing` for ``specs``, or
-    :class:`Refused`. ``at`` is an offset; for ``fixes`` they are those of the span from ``at`` to ``end``."""
+    :class:`Refused`. ``at`` is an offset; ``fixes`` are those of the span from ``at`` to ``end``; ``explain`` is
+    answered with the page of a ``code`` such as ``CNN030``, as :class:`Hovered`."""
 
-    id: int
-    what: Literal["complete", "hover", "fixes", "definition", "references", "format", "specs"]
-    at: int = 0
-    end: int = 0
+    id: Number
+    what: Literal["complete", "hover", "fixes", "definition", "references", "format", "explain", "specs"]
+    at: Number = 0
+    end: Number = 0
+    code: str = ""
 
 
 class Save(Record, frozen=True, tag="save", forbid_unknown_fields=True):
@@ -130,11 +147,11 @@ class Save(Record, frozen=True, tag="save", forbid_unknown_fields=True):
 
     spec: str
     text: str
-    version: int
+    version: Number
     base: str
 
 
-Request: TypeAlias = Open | Change | Show | Ask | Save
+Request: TypeAlias = Open | Change | Cursor | Show | Ask | Save
 
 
 # --- from the server -------------------------------------------------------------------------------------
@@ -205,7 +222,7 @@ class NoteOf(Record, frozen=True):
 
 class Problem(Record, frozen=True):
     """A diagnostic. Its ``place`` may be in another spec, which this one extends or uses, or nowhere. ``trail`` tells
-    the blocks around it, from the inside out. ``page`` is the address of the code's explanation."""
+    the blocks around it, from the inside out."""
 
     code: str
     severity: Literal["error", "warning"]
@@ -214,7 +231,6 @@ class Problem(Record, frozen=True):
     help: str
     notes: tuple[NoteOf, ...]
     trail: tuple[str, ...]
-    page: str
 
 
 class HintOf(Record, frozen=True):
@@ -223,6 +239,13 @@ class HintOf(Record, frozen=True):
     at: int
     text: str
     tooltip: str
+
+
+class Hints(Record, frozen=True, tag="hints"):
+    """The hints of a text after the cursor moved."""
+
+    version: int
+    hints: tuple[HintOf, ...]
 
 
 class LensOf(Record, frozen=True):
@@ -285,8 +308,10 @@ class Cell(Record, frozen=True):
 
 
 class TableRow(Record, frozen=True):
-    """``depth`` 1 is a child of the network; ``is_parent`` tells that rows inside it follow. ``place`` is the step."""
+    """``path`` is that of the operation, as ``layer1.0.conv1``, which is the <title> of its box in a figure. ``depth``
+    1 is a child of the network; ``is_parent`` tells that rows inside it follow. ``place`` is the step."""
 
+    path: str
     cells: tuple[Cell, ...]
     depth: int
     is_parent: bool
@@ -423,12 +448,20 @@ class Formatted(Record, frozen=True, tag="formatted"):
     text: str
 
 
+#: Why something is refused: a message that cannot be read; a spec that is not there; a file that is not what the page
+#: knows; one that is not of the project; one that cannot be read or written; a text that is too large; one that cannot
+#: be formatted; too many questions at once; a fault of cnndsl.
+Refusal: TypeAlias = Literal[
+    "message", "missing", "conflict", "outside", "unreadable", "unwritable", "too_large", "unformatted", "busy", "fault"
+]
+
+
 class Refused(Record, frozen=True, tag="refused"):
     """What was asked is not done. ``about`` is the type of the message, "" if it cannot be read, ``id`` that of a
     question. ``digest`` is that of what is in the file, for ``conflict``."""
 
     about: str
-    code: Literal["message", "missing", "conflict", "outside", "unreadable", "unwritable", "too_large", "unformatted"]
+    code: Refusal
     message: str
     help: str = ""
     id: int = 0
@@ -441,6 +474,7 @@ Told: TypeAlias = (
     | File
     | Outside
     | Result
+    | Hints
     | Table
     | Figure
     | Source

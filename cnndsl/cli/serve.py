@@ -1,0 +1,81 @@
+"""``cnndsl serve``: a local page that follows a spec."""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING
+
+import click
+
+from cnndsl.cli.common import PATH, fail, limits_option, plugin_option
+from cnndsl.cli.completion import complete_spec
+from cnndsl.limits import Limits
+from cnndsl.terminal import say
+from cnndsl.zoo import is_of_zoo
+
+if TYPE_CHECKING:
+    from cnndsl.serve.project import Project
+    from cnndsl.serve.server import Live
+
+
+@click.command()
+@click.argument("spec", type=PATH, required=False, shell_complete=complete_spec)
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 is any. Default: the first free one from 4266.")
+@click.option("--browser/--no-browser", default=True, help="Open the page in a browser.")
+@plugin_option
+@limits_option
+def serve(spec: Path | None, port: int | None, browser: bool, limits: Limits) -> None:
+    """Show SPEC in a page that follows the file.
+
+    The page shows errors, shapes, the table, the figure, the source and what differs from the saved spec, while you
+    type in your editor or in the page. Without SPEC it opens a new one and lists those of the zoo. Only this machine
+    can open the page, by the address that is printed. Ctrl-C ends it.
+    """
+    try:
+        from cnndsl.serve.server import Live, listen
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "cnndsl":
+            raise
+        fail(f"`cnndsl serve` needs {error.name}, which is not installed", "`pip install 'cnndsl[serve]'`")
+    project, name = _opened(spec, limits)
+    try:
+        listening = listen(port)
+    except OSError as error:
+        fail(f"port {port} cannot be used: {error.strerror}", "choose another: `--port 0` takes any")
+    live = Live(project, name, listening)
+    say(live.address)
+    if browser:
+        _browse(live)
+    live.run()
+
+
+def _opened(spec: Path | None, limits: Limits) -> tuple[Project, str]:
+    """The project, and the name of the spec in it. Ends the program if it cannot be read."""
+    from cnndsl.serve.project import ENDINGS, Denied, Project
+
+    if spec is None or is_of_zoo(str(spec)):
+        project, name = Project(Path.cwd(), None, limits), str(spec or "")
+    elif spec.suffix not in ENDINGS:
+        fail(f"{spec} is not a spec: its name ends in .yaml or .yml")
+    else:
+        project = Project(Path.cwd(), spec, limits)
+        name = project.spec_of(project.named or spec)
+    try:
+        project.read(name)
+    except Denied as denied:
+        fail(denied.message, denied.help)
+    return project, name
+
+
+def _browse(live: Live) -> None:
+    """Opens a browser, which may take its time, if there is one with a window of its own. Other users can see its
+    command line, so the address is valid once."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    if type(browser) is not webbrowser.GenericBrowser or "BROWSER" in os.environ:
+        Thread(target=browser.open, args=(live.address_for_once(),), daemon=True).start()

@@ -1,0 +1,63 @@
+"""The other specs of a project, which a renaming must not forget."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from cnndsl.editing.analysis import Analysis, Buffers
+from cnndsl.limits import LIMITS
+from cnndsl.lsp.recognition import is_spec
+from cnndsl.lsp.texts import Texts
+from cnndsl.lsp.workbench import Tracked, analysed
+from cnndsl.spec.files import project_root
+
+#: The most YAML files of a project that are looked at.
+MOST = 5000
+_SUFFIXES = (".yaml", ".yml")
+_FOLLOWS = re.compile(r"^(extends|use)[ \t]*:", re.MULTILINE)
+#: Folders of other tools with many files.
+_FOREIGN = {"node_modules", "venv", "site-packages", "__pycache__"}
+
+
+def related(analysis: Analysis, texts: Texts) -> tuple[Analysis, ...]:
+    """The other specs of the project that are made of a file of this one: what uses it, or uses the same."""
+    files = _files(analysis)
+    names = {file.name for file in files}
+    found = []
+    for path in _specs(project_root(analysis.path.parent), texts):
+        if path == analysis.path.resolve():
+            continue
+        text = _text(path, texts)
+        follows = _FOLLOWS.search(text) is not None and any(name in text for name in names)
+        if is_spec(text, "yaml") and (follows or path in files):
+            other = analysed(path, texts).analysis
+            found += [other] if not files.isdisjoint(_files(other)) else []
+    return tuple(found)
+
+
+def _files(analysis: Analysis) -> set[Path]:
+    assert isinstance(analysis.files, Tracked)
+    return {*analysis.files.seen}
+
+
+def _specs(root: Path, texts: Texts) -> Iterator[Path]:
+    """The YAML files below a folder, and the open ones there, which may not be on the disk."""
+    listed = dict.fromkeys(path for path in texts if path.is_relative_to(root))
+    for folder, folders, names in os.walk(root):
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _FOREIGN)
+        listed |= dict.fromkeys(Path(folder, name).resolve() for name in sorted(names) if name.endswith(_SUFFIXES))
+        if len(listed) > MOST:
+            break
+    yield from [*listed][:MOST]
+
+
+def _text(path: Path, texts: Texts) -> str:
+    if path in texts:
+        return texts[path].source.text
+    try:
+        return Buffers({}).read(path, LIMITS.file, False).decode("utf-8", "replace")
+    except (OSError, ValueError):
+        return ""

@@ -1,0 +1,298 @@
+"""`cnndsl lsp` from end to end: an editor speaks with it over pipes."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from editor import COMMAND, Editor, capabilities, named, server
+from lsprotocol import types
+
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.network import compile_spec
+from cnndsl.spec.document import Text
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SPEC = """\
+input: [3, 32, 32]
+network:
+  - Conv2d: {out_channels: 8, kernel_size: 3}
+  - ReLU
+  - Flatten
+  - Linear: 10
+"""
+LAID = SPEC.replace("network", "\nnetwork")
+WRONG = SPEC.replace("ReLU", "Relu")
+
+
+ARCHS = Path(__file__).parent.parent / "archs"
+
+
+def told(text: str, path: Path) -> list[Diagnostic]:
+    """What the compiler says of a text in the place of a file."""
+    return compile_spec(Text(text, path.parent, str(path))).diagnostics
+
+
+async def started(able: types.ClientCapabilities, root: Path | None = None, **settings: Any) -> Editor:
+    editor = await server().start()
+    assert isinstance(editor, Editor)
+    uri = root.as_uri() if root else None
+    params = types.InitializeParams(able, root_uri=uri, initialization_options=settings or None)
+    editor.agreed = await editor.initialize_session(params)
+    return editor
+
+
+async def ended(editor: Editor) -> None:
+    await editor.shutdown_session()
+    await editor.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def editor() -> AsyncIterator[Editor]:
+    """One server for most tests: each has files of its own."""
+    editor = await started(capabilities())
+    yield editor
+    await ended(editor)
+
+
+@pytest.fixture(autouse=True)
+def nothing_failed(request: pytest.FixtureRequest) -> Any:
+    """The server logs what fails in it."""
+    yield
+    if "editor" in request.fixturenames:
+        editor = request.getfixturevalue("editor")
+        assert [message.message for message in editor.log_messages] == []
+
+
+def codes(found: Any) -> list[tuple[str, int, int, int]]:
+    """Code, line and columns of diagnostics, from 0."""
+    return [(item.code, item.range.start.line, item.range.start.character, item.range.end.character) for item in found]
+
+
+# --- diagnostics ---------------------------------------------------------------------------------
+
+
+async def test_a_fault_is_told_with_its_help_and_its_page(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", WRONG)
+    (found,) = await editor.diagnosed(uri)
+    assert codes([found]) == [("CNN014", 3, 4, 8)]
+    assert found.severity == types.DiagnosticSeverity.Error and found.source == "cnndsl"
+    assert found.message.splitlines()[1:] == ["help: did you mean `ReLU`?"]
+    page = Path(found.code_description.href.removeprefix("file://"))
+    assert page.name == "CNN014.md" and page.is_file()
+    editor.replace(uri, "Relu", "ReLU")
+    assert not await editor.diagnosed(uri)
+    editor.replace(uri, "ReLU", "Relu")
+    assert codes(await editor.diagnosed(uri)) == [("CNN014", 3, 4, 8)]
+    editor.close(uri)
+    while editor.diagnostics[uri]:
+        await editor.news()
+
+
+async def test_notes_are_related_places_and_warnings_are_tagged(editor: Editor, tmp_path: Path) -> None:
+    text = "input: [3, 32, 32]\nparams: {width: 3}\nnetwork:\n  - residual:\n      - Conv2d: [8, 3]\n  - ReLU\n"
+    uri = editor.open(tmp_path / "net.yaml", text)
+    found = {item.code: item for item in await editor.diagnosed(uri)}
+    places = [(place.location.uri, place.location.range.start.line) for place in found["CNN033"].related_information]
+    assert places == [(uri, 4), (uri, 0)] and "note" not in found["CNN033"].message
+    editor.replace(uri, "8, 3", "3, 3, 1, 1")
+    (found,) = await editor.diagnosed(uri)
+    assert found.code == "CNN101" and [*found.tags] == [types.DiagnosticTag.Unnecessary]
+    assert found.severity == types.DiagnosticSeverity.Warning
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
+async def test_positions_are_in_the_units_that_were_agreed(encoding: str, tmp_path: Path) -> None:
+    editor = await started(capabilities([encoding, "utf-16"]))
+    assert editor.agreed.capabilities.position_encoding == encoding
+    before = '  - {name: "a😀ü", '
+    uri = editor.open(tmp_path / "net.yaml", SPEC.replace("  - ReLU", before + "Relu: }"))
+    found = [item for item in await editor.diagnosed(uri) if item.code == "CNN014"]
+    units = {"utf-8": len(before.encode()), "utf-16": len(before) + 1, "utf-32": len(before)}[encoding]
+    assert codes(found) == [("CNN014", 3, units, units + 4)]
+    place = types.Range(types.Position(3, units), types.Position(3, units + 4))
+    name = types.VersionedTextDocumentIdentifier(2, uri)
+    change = types.TextDocumentContentChangePartial(place, "ReLU")
+    editor.text_document_did_change(types.DidChangeTextDocumentParams(name, [change]))
+    editor.versions[uri] = 2
+    assert "CNN014" not in {item.code for item in await editor.diagnosed(uri)}
+    await ended(editor)
+
+
+async def test_texts_stay_equal_whatever_ends_their_lines(editor: Editor, tmp_path: Path) -> None:
+    """Lines end at \\n, \\r\\n and \\r, and nowhere else, though Python has more ends."""
+    uri = editor.open(tmp_path / "net.yaml", "# \x85 \u2028 \x0c\r\n" + WRONG.replace("\n", "\r\n"))
+    editor.replace(uri, "\r\n  - Flatten", "\r  - Flatten")
+    assert [item.code for item in await editor.diagnosed(uri)] == ["CNN002"]
+    editor.replace(uri, "# \x85 \u2028 \x0c", "# 😀")
+    assert codes(await editor.diagnosed(uri)) == [("CNN014", 4, 4, 8)]
+    editor.replace(uri, "Relu", "ReLU")
+    assert not await editor.diagnosed(uri)
+
+
+async def test_a_used_file_is_checked_with_its_users(editor: Editor, tmp_path: Path) -> None:
+    blocks, net, other = (tmp_path / name for name in ("blocks.yaml", "net.yaml", "other.yaml"))
+    blocks.write_text("blocks:\n  Head(classes):\n    - Flatten\n    - Linear: $classes\n")
+    for path in (net, other):
+        path.write_text("input: [1, 8, 8]\nuse: blocks.yaml\nnetwork:\n  - Head: 10\n")
+    nets = [editor.open(path, path.read_text()) for path in (net, other)]
+    for uri in nets:
+        assert not await editor.diagnosed(uri)
+    uri = editor.open(blocks, blocks.read_text())
+    assert not await editor.diagnosed(uri)  # that it has no input is no fault
+    editor.refreshed.clear()
+    editor.replace(uri, "Flatten", "Conv3d: 1")
+    while not codes(editor.diagnostics[uri]):
+        await editor.news()
+    assert [item.code for item in editor.diagnostics[uri]] == ["CNN012"]  # once, though two specs have it
+    while types.WORKSPACE_INLAY_HINT_REFRESH not in editor.refreshed:
+        await editor.news()
+    editor.close(nets[0])
+    editor.replace(uri, "Conv3d: 1", "Conv3: 1")
+    while [item.code for item in editor.diagnostics[uri]] != ["CNN014"]:
+        await editor.news()
+    editor.close(uri)  # the file on the disk is right
+    while editor.diagnostics[uri]:
+        await editor.news()
+    blocks.write_text(blocks.read_text().replace("Flatten", "Flat"))
+    change = types.FileEvent(blocks.as_uri(), types.FileChangeType.Changed)
+    editor.workspace_did_change_watched_files(types.DidChangeWatchedFilesParams([change]))
+    while not editor.diagnostics[uri]:
+        await editor.news()
+    assert codes(editor.diagnostics[uri]) == [("CNN014", 2, 6, 10)]
+    editor.close(nets[1])
+    while editor.diagnostics[uri]:
+        await editor.news()
+
+
+async def test_who_asks_for_diagnostics_is_not_sent_them(tmp_path: Path) -> None:
+    editor = await started(capabilities(diagnostic=types.DiagnosticClientCapabilities()))
+    (tmp_path / "base.yaml").write_text(WRONG)
+    uri = editor.open(tmp_path / "net.yaml", "extends: base.yaml\nname: Net!\n")
+    report = await editor.text_document_diagnostic_async(types.DocumentDiagnosticParams(named(uri)))
+    assert [item.code for item in report.items] == ["CNN016"]
+    base = (tmp_path / "base.yaml").as_uri()
+    while base not in editor.diagnostics:  # it is not open, so nobody asks
+        await editor.news()
+    assert codes(editor.diagnostics[base]) == [("CNN014", 3, 4, 8)] and uri not in editor.diagnostics
+    await ended(editor)
+
+
+COMPOSE = "services:\n  web: {image: nginx}\nnetworks:\n  default: {driver: bridge}\n"
+NETPLAN = "network:\n  version: 2\n  ethernets:\n    eth0: {dhcp4: true}\n"
+ACTION = "name: test\ninputs:\n  network: {required: true}\nruns: {using: composite, steps: [{run: ls}]}\n"
+
+
+@pytest.mark.parametrize("text", [COMPOSE, NETPLAN, ACTION, "", "- a\n", "extends: eslint\nrules: {}\n", "use: [1]\n"])
+async def test_other_yaml_gets_nothing(editor: Editor, tmp_path: Path, text: str) -> None:
+    uri = editor.open(tmp_path / "docker-compose.yaml", text)
+    other = editor.open(tmp_path / "net.yaml", WRONG)
+    await editor.diagnosed(other)
+    assert not editor.diagnostics.get(uri)
+    assert await editor.hints(uri) == []
+    assert await editor.text_document_formatting_async(formatting(uri)) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "language"),
+    [
+        ("input: [3, 8", "yaml"),
+        ("input: {a: [3, 8, 8]}\n", "yaml"),
+        ("input:\n  a: [3, 8, 8]\n", "yaml"),
+        ("network:\n  # first\n  - ReLU\n  - ", "yaml"),
+        ("network: [Flat", "yaml"),
+        ("blocks:\n  Head(x):\n    - ", "yaml"),
+        ("extends: zoo:resnet18\nnmae: x\n", "yaml"),
+        ("use: blocks.yaml\n", "yaml"),
+        ("# yaml-language-server: $schema=cnndsl.schema.json\nn", "yaml"),
+        ("n", "cnndsl"),
+    ],
+)
+async def test_specs_are_known_while_they_are_typed(editor: Editor, tmp_path: Path, text: str, language: str) -> None:
+    uri = editor.open(tmp_path / "net.yaml", text, language)
+    assert await editor.diagnosed(uri)
+
+
+async def test_a_spec_stays_one(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", SPEC)
+    assert not await editor.diagnosed(uri)
+    editor.retype(uri, "")
+    assert [item.code for item in await editor.diagnosed(uri)] == ["CNN003"]
+
+
+async def test_a_text_needs_no_file(editor: Editor) -> None:
+    uri = editor.open("untitled:Untitled-1", WRONG, "cnndsl")
+    assert codes(await editor.diagnosed(uri)) == [("CNN014", 3, 4, 8)]
+
+
+# --- formatting ----------------------------------------------------------------------------------
+
+
+def formatting(uri: str) -> types.DocumentFormattingParams:
+    return types.DocumentFormattingParams(named(uri), types.FormattingOptions(2, True))
+
+
+def edited(text: str, edits: Any) -> str:
+    """A text after edits, as an editor makes them: all at once."""
+    lines = text.splitlines(keepends=True)
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line))
+    for edit in sorted(edits, key=lambda edit: (edit.range.start.line, edit.range.start.character), reverse=True):
+        start = offsets[edit.range.start.line] + edit.range.start.character
+        end = offsets[edit.range.end.line] + edit.range.end.character
+        text = text[:start] + edit.new_text + text[end:]
+    return text
+
+
+async def test_formatting_touches_only_what_it_changes(editor: Editor, tmp_path: Path) -> None:
+    text = LAID.replace("{out_channels: 8, kernel_size: 3}", "{ out_channels: 8,kernel_size: 3 }")
+    uri = editor.open(tmp_path / "net.yaml", text)
+    edits = await editor.text_document_formatting_async(formatting(uri))
+    assert edited(text, edits) == LAID
+    assert [(edit.range.start.line, edit.range.end.line) for edit in edits] == [(3, 4)]
+    editor.retype(uri, LAID)
+    assert not await editor.text_document_formatting_async(formatting(uri))
+    editor.retype(uri, "input: [1\n" + SPEC)
+    assert not await editor.text_document_formatting_async(formatting(uri))
+
+
+# --- the server ----------------------------------------------------------------------------------
+
+
+async def test_a_burst_of_edits_is_checked_at_its_end(editor: Editor) -> None:
+    """Requests about texts that have changed since are refused, and cost nothing."""
+    path = ARCHS / "torchvision" / "resnet50.yaml"
+    uri = editor.open(path, path.read_text())
+    asked = []
+    for _ in range(30):
+        editor.replace(uri, "ReLU", "ReLU6")
+        asked.append(asyncio.wrap_future(editor.text_document_formatting(formatting(uri))))
+    editor.replace(uri, "ReLU6", "Relu6")
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [answer for answer in answers if getattr(answer, "code", None) == types.LSPErrorCodes.ContentModified]
+    assert refused and all(isinstance(answer, list | tuple) or answer in refused for answer in answers)
+    assert [item.code for item in await editor.diagnosed(uri)] == [
+        item.code.id for item in told(editor.texts[uri], path)
+    ]
+    editor.close(uri)
+
+
+async def test_it_ends_with_its_editor() -> None:
+    process = subprocess.run(COMMAND, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+    assert (process.returncode, process.stdout, process.stderr) == (0, b"", b"")
+
+
+async def test_without_the_extra_it_tells_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['pygls'] = None; sys.argv = ['cnndsl', 'lsp']; import cnndsl.__main__ as m; m.main()"
+    )
+    process = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert process.returncode == 2 and "pip install 'cnndsl[lsp]'" in process.stderr and process.stdout == ""
