@@ -37,9 +37,10 @@ export function template(text: string): string {
 const asked = <T>(answer: Promise<T>): Promise<T | null> => answer.catch(() => null);
 
 function option(item: Answer): Completion {
-  const { label, kind, snippet: text, detail, rank } = item;
+  const { label, filter, kind, snippet: text, detail, rank } = item;
   return {
-    label,
+    label: filter || label,
+    displayLabel: label,
     detail,
     type: KINDS[kind] ?? "text",
     boost: -Math.min(99, rank),

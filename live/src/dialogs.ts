@@ -39,6 +39,15 @@ function ask(title: string, parts: Node[], action: string, answer: () => string)
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(given), { once: true }));
 }
 
+/** Shows a text for reading. */
+export function tell(title: string, text: Node): void {
+  const dialog = byId<HTMLDialogElement>("ask");
+  const close = h("button", { type: "button", class: "primary", click: () => dialog.close() }, "Close");
+  dialog.replaceChildren(h("h2", {}, title), text, h("div", { class: "buttons" }, close));
+  dialog.setAttribute("aria-label", title);
+  dialog.showModal();
+}
+
 /** A bar above the page: what it says, and what can be done about it. */
 export function bar(id: string, text: string, ...actions: [name: string, act: () => void][]): void {
   unbar(id);

@@ -13,6 +13,8 @@ export interface Ways {
   go(place: Place): void;
   fixes(problem: Problem): Promise<Fix[]>;
   use(fix: Fix): void;
+  /** Tells what a code means. */
+  explain(code: string): void;
 }
 
 const where = ({ spec, line, column }: Place): string => (spec ? `${spec}:${line}:${column}` : `line ${line}`);
@@ -36,10 +38,12 @@ export function mends(problem: Problem, ways: Ways, most = 9): HTMLElement {
 
 /** The whole of a diagnostic. */
 export function told(problem: Problem, ways: Ways): HTMLElement {
-  const { code, severity, message, place, help, notes, trail, page } = problem;
-  const about = page
-    ? h("a", { class: "code", href: page, target: "_blank", rel: "noopener noreferrer", title: "What it means" }, code)
-    : h("span", { class: "code" }, code);
+  const { code, severity, message, place, help, notes, trail } = problem;
+  const about = h(
+    "button",
+    { type: "button", class: "link code", title: "What it means", click: () => ways.explain(code) },
+    code,
+  );
   const head = h("div", { class: "problem-head" }, h("b", { class: severity }, severity), " ", about);
   if (place) head.append(" ", jump(place, ways));
   const lines = [

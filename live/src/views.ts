@@ -109,8 +109,8 @@ export class Views {
     this.panes[pane].outdated(message);
   }
 
-  compare(title: string, before: string, after: string): void {
-    if (this.shows("diff")) this.diff.compare(title, before, after);
+  compare(what: string, before: string, after: string): void {
+    if (this.shows("diff")) this.diff.compare(what, before, after);
   }
 
   /** The cursor is at an offset: its step is marked in the panes. */
