@@ -276,10 +276,10 @@ def test_another_spec_is_chosen_and_back(tabs: Any, spec: Path) -> None:
     tab = tabs(panes="table")
     tab.press("Control+o")
     tab.find("#chooser input").fill("lenet zoo")
-    tab.has("#found [aria-selected='true']", re.compile("^lenet"))
+    tab.has("#found [aria-selected='true']", re.compile("^classic/lenet"))
     tab.press("Enter")
     tab.has("#state", "only to read")
-    assert tab.fragment()["spec"].startswith("zoo:lenet")
+    assert tab.fragment()["spec"] == "zoo:classic/lenet"
     tab.page.go_back()
     tab.has("#spec", spec.name)
     tab.cells("head", "[1, 10]")

@@ -68,10 +68,10 @@ export class Chooser {
       const text = `${spec} ${detail} ${group}`.toLowerCase();
       return words.every((word) => text.includes(word));
     };
-    // The names that the first word begins come first, then those that have it, then what is told of them.
+    // The names that begin with the first word come first, then those that have it, then what is told of them.
     const rank = ({ name }: Entry) => {
-      const at = words.length ? name.toLowerCase().indexOf(words[0]) : 0;
-      return at === 0 ? 0 : at > 0 ? 1 : 2;
+      const text = `/${name.toLowerCase()}`;
+      return !words.length || text.includes(`/${words[0]}`) ? 0 : text.includes(words[0]) ? 1 : 2;
     };
     const found = this.entries.filter(fits).sort((one, other) => rank(one) - rank(other));
     const waiting = new Set(unsaved());
