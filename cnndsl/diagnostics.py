@@ -12,6 +12,7 @@ from typing import Any
 from cnndsl import cells
 from cnndsl.printable import as_encoded, as_written, one_line
 from cnndsl.record import Record
+from cnndsl.remedies import remedies
 from cnndsl.source import Span
 
 #: The longest text of a spec that a message quotes.
@@ -121,7 +122,8 @@ class Note(Record, frozen=True):
 
 
 class Diagnostic(Record, frozen=True):
-    """One fault of a spec: what, where, the trail from the inside out, and what to write instead."""
+    """One fault of a spec: what, where, the trail from the inside out, and what to write instead. ``calls`` are the
+    places of the calls in the trail."""
 
     code: Code
     message: str
@@ -129,6 +131,7 @@ class Diagnostic(Record, frozen=True):
     help: str = ""
     notes: tuple[Note, ...] = ()
     trail: tuple[str, ...] = ()
+    calls: tuple[Span, ...] = ()
     #: Whether a warning counts as an error, as under ``--strict``.
     strict: bool = False
 
@@ -156,6 +159,7 @@ class Diagnostic(Record, frozen=True):
             "message": self.message,
             **_as_dict(self.span),
             "help": self.help,
+            "remedies": remedies(self.help),
             "notes": [{"message": note.message, **_as_dict(note.span)} for note in self.notes],
             "trail": list(self.trail),
         }

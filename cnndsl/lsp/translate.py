@@ -65,8 +65,10 @@ class Translator(Record, frozen=True):
         return list(map(self.diagnostic, found))
 
     def diagnostic(self, found: Diagnostic) -> types.Diagnostic:
-        """Notes with a place become related information if the client shows it; what else helps is in the message."""
+        """Notes with a place, and the calls that lead to a fault, become related information if the client shows it;
+        what else helps is in the message."""
         related = [note for note in found.notes if note.span and self.client.has_related]
+        calls = [Note("called here", call) for call in found.calls if self.client.has_related]
         told = [f"in {place}" for place in found.trail]
         told += [f"note: {_placed(note)}" for note in found.notes if note not in related]
         told += [f"help: {found.help}"] if found.help else []
@@ -78,7 +80,8 @@ class Translator(Record, frozen=True):
             code_description=types.CodeDescription(page_of(found.code).as_uri()),
             source="cnndsl",
             tags=[types.DiagnosticTag.Unnecessary] if found.code in _UNNECESSARY else None,
-            related_information=[self._related(note.message, note.span) for note in related if note.span] or None,
+            related_information=[self._related(note.message, note.span) for note in (*related, *calls) if note.span]
+            or None,
         )
 
     def _related(self, message: str, span: Span) -> types.DiagnosticRelatedInformation:
@@ -100,7 +103,7 @@ class Translator(Record, frozen=True):
         return types.CodeLens(range, command)
 
     def hover(self, hover: Hover) -> types.Hover:
-        return types.Hover(_markdown(hover.markdown), self.range(hover.span))
+        return types.Hover(self._markup(hover.markdown), self.range(hover.span))
 
     def completion(self, item: Completion) -> types.CompletionItem:
         snippet = item.snippet if self.client.has_snippets else ""
@@ -108,11 +111,17 @@ class Translator(Record, frozen=True):
             item.label,
             kind=_COMPLETIONS[item.kind],
             detail=item.detail or None,
-            documentation=_markdown(item.markdown) if item.markdown else None,
+            documentation=self._markup(item.markdown) if item.markdown else None,
             sort_text=f"{item.rank:03}{item.label}",
+            filter_text=item.filter or None,
             text_edit=types.TextEdit(self.range(item.span), snippet or item.label),
             insert_text_format=types.InsertTextFormat.Snippet if snippet else None,
         )
+
+    def _markup(self, markdown: str) -> types.MarkupContent:
+        """For a client that does not draw Markdown, it is text, which it is meant to be read as, too."""
+        kind = types.MarkupKind.Markdown if self.client.has_markdown else types.MarkupKind.PlainText
+        return types.MarkupContent(kind, markdown)
 
     # --- edits -----------------------------------------------------------------------------------
 
@@ -148,10 +157,6 @@ class Translator(Record, frozen=True):
 
     def fold(self, span: Span) -> types.FoldingRange:
         return types.FoldingRange(span.line - 1, span.source.position(max(span.start, span.end - 1))[0] - 1)
-
-
-def _markdown(text: str) -> types.MarkupContent:
-    return types.MarkupContent(types.MarkupKind.Markdown, text)
 
 
 def _placed(note: Note) -> str:
