@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+
 from cnndsl.diagnostics import SpecError
+from cnndsl.editing.names import definition, references
 from cnndsl.explanations import explain, labelled
 from cnndsl.fmt import Unchanged, format
-from cnndsl.serve.messages import Ask, Formatted, Hovered, Listing, Refused, Told, Zoo
+from cnndsl.serve.messages import Ask, Formatted, Hovered, Listing, Places, Refused, Told, Zoo
 from cnndsl.serve.project import Project
 from cnndsl.serve.results import Text
+from cnndsl.source import Span
 from cnndsl.zoo import family, source, specs
 
 
@@ -19,9 +23,7 @@ def answer(ask: Ask, text: Text | None, project: Project) -> Told:
         return explanation(ask)
     if text is None:
         return Refused("ask", "missing", "no spec is open", id=ask.id)
-    if ask.what == "format":
-        return formatted(ask, text)
-    return Refused("ask", "missing", "not yet", id=ask.id)
+    return _ANSWERS[ask.what](ask, text)
 
 
 def listing(ask: Ask, project: Project) -> Listing:
@@ -44,3 +46,27 @@ def formatted(ask: Ask, text: Text) -> Told:
         return Refused("ask", "unformatted", error.diagnostics[0].message, id=ask.id)
     except Unchanged as error:
         return Refused("ask", "unformatted", f"the text cannot be formatted: {error}", id=ask.id)
+
+
+def defined(ask: Ask, text: Text) -> Places:
+    return _places(ask, text, definition(text.analysis, _offset(ask, text)))
+
+
+def used(ask: Ask, text: Text) -> Places:
+    return _places(ask, text, references(text.analysis, _offset(ask, text)))
+
+
+def _places(ask: Ask, text: Text, spans: Iterable[Span]) -> Places:
+    return Places(ask.id, text.version, tuple(map(text.spots.of, spans)))
+
+
+def _offset(ask: Ask, text: Text) -> int:
+    return text.spots.units.ours(ask.at)
+
+
+#: Answers about a text, by what is asked.
+_ANSWERS: Mapping[str, Callable[[Ask, Text], Told]] = {
+    "definition": defined,
+    "references": used,
+    "format": formatted,
+}
