@@ -386,7 +386,7 @@ class Saved(Record, frozen=True, tag="saved"):
 
 
 class CompletionOf(Record, frozen=True):
-    """See :class:`cnndsl.editing.answers.Completion`."""
+    """See :class:`cnndsl.editing.answers.Completion`. All replace the characters from ``start`` to ``end``."""
 
     label: str
     kind: str
@@ -396,6 +396,7 @@ class CompletionOf(Record, frozen=True):
     detail: str
     markdown: str
     rank: int
+    filter: str
 
 
 class Completions(Record, frozen=True, tag="completions"):
