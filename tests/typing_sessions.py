@@ -100,7 +100,7 @@ async def assert_as_compiled(editor: Editor, uri: str, path: Path, random: Rando
     assert shown == [(analysis.source.position(hint.offset)[0], hint.text) for hint in hints(analysis, followed)]
     known = {"×".join(map(str, shape)) for shape in _shapes(compilation)}  # noqa: RUF001
     for _, hint in shown:
-        words = hint.partition(" +")[0].replace(" … ", ", ").split(", ")
+        words = re.sub(r",? \+\d+$", "", hint).replace(" … ", ", ").split(", ")
         assert {word.rpartition(" ")[2] for word in words} <= known, hint
     for offset in random.choices(range(len(text) + 1), k=20):
         answers = await asked(editor, uri, offset)
