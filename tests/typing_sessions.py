@@ -160,9 +160,12 @@ async def asked(editor: Editor, uri: str, offset: int) -> dict[str, Any]:
     requests = {
         "hints": editor.text_document_inlay_hint_async(types.InlayHintParams(name, whole)),
         "lenses": editor.text_document_code_lens_async(types.CodeLensParams(name)),
+        "hover": editor.text_document_hover_async(types.HoverParams(*place)),
         "completion": editor.text_document_completion_async(types.CompletionParams(*place)),
         "definition": editor.text_document_definition_async(types.DefinitionParams(*place)),
         "highlights": editor.text_document_document_highlight_async(types.DocumentHighlightParams(*place)),
+        "symbols": editor.text_document_document_symbol_async(types.DocumentSymbolParams(name)),
+        "folds": editor.text_document_folding_range_async(types.FoldingRangeParams(name)),
         "prepared": editor.text_document_prepare_rename_async(types.PrepareRenameParams(*place)),
         "actions": editor.text_document_code_action_async(
             types.CodeActionParams(name, types.Range(position, position), types.CodeActionContext([]))
