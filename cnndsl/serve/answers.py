@@ -4,11 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from cnndsl.diagnostics import SpecError
+from cnndsl.diagnostics import SpecError, cause
+from cnndsl.editing.answers import Fix
+from cnndsl.editing.completion import complete
+from cnndsl.editing.fixes import fixes
 from cnndsl.editing.names import definition, references
 from cnndsl.explanations import explain, labelled
 from cnndsl.fmt import Unchanged, format
-from cnndsl.serve.messages import Ask, Formatted, Hovered, Listing, Places, Refused, Told, Zoo
+from cnndsl.serve.messages import (
+    Ask,
+    CompletionOf,
+    Completions,
+    EditOf,
+    Fixes,
+    FixOf,
+    Formatted,
+    Hovered,
+    Listing,
+    Places,
+    Refused,
+    Told,
+    Zoo,
+)
 from cnndsl.serve.project import Project
 from cnndsl.serve.results import Text
 from cnndsl.source import Span
@@ -23,7 +40,10 @@ def answer(ask: Ask, text: Text | None, project: Project) -> Told:
         return explanation(ask)
     if text is None:
         return Refused("ask", "missing", "no spec is open", id=ask.id)
-    return _ANSWERS[ask.what](ask, text)
+    try:
+        return _ANSWERS[ask.what](ask, text)
+    except Exception as error:
+        return Refused("ask", "fault", f"a fault of cnndsl: {cause(error)}", id=ask.id)
 
 
 def listing(ask: Ask, project: Project) -> Listing:
@@ -64,8 +84,41 @@ def _offset(ask: Ask, text: Text) -> int:
     return text.spots.units.ours(ask.at)
 
 
+def completions(ask: Ask, text: Text) -> Completions:
+    units = text.spots.units
+    items = tuple(
+        CompletionOf(
+            item.label,
+            item.kind,
+            units.theirs(item.span.start),
+            units.theirs(item.span.end),
+            item.snippet,
+            item.detail,
+            item.markdown,
+            item.rank,
+            item.filter,
+        )
+        for item in complete(text.analysis, _offset(ask, text))
+    )
+    return Completions(ask.id, text.version, items)
+
+
+def mended(ask: Ask, text: Text) -> Fixes:
+    """The fixes for a span."""
+    source, units = text.analysis.source, text.spots.units
+    found = fixes(text.analysis, Span(source, units.ours(ask.at), units.ours(max(ask.at, ask.end))))
+    return Fixes(ask.id, text.version, tuple(_fix(each, text) for each in found))
+
+
+def _fix(fix: Fix, text: Text) -> FixOf:
+    edits = tuple(EditOf(text.spots.of(edit.span), edit.text) for edit in fix.edits)
+    return FixOf(fix.title, edits, fix.is_preferred)
+
+
 #: Answers about a text, by what is asked.
 _ANSWERS: Mapping[str, Callable[[Ask, Text], Told]] = {
+    "complete": completions,
+    "fixes": mended,
     "definition": defined,
     "references": used,
     "format": formatted,
