@@ -359,6 +359,14 @@ def test_without_others_only_what_a_spec_is_made_of_is_known(tmp_path: Path) -> 
     assert {Path(span.source.name).name for span in found} == {"base.yaml", "blocks.yaml"}
 
 
+def test_the_name_of_a_file_leads_to_it(tmp_path: Path) -> None:
+    specs = project(tmp_path)
+    for name, key, target in (("wide.yaml", "base.yaml", "base.yaml"), ("base.yaml", "blocks.yaml", "blocks.yaml")):
+        (span,) = definition(specs[name], specs[name].source.text.index(key))
+        assert (Path(span.source.name), span.start) == (tmp_path / target, 0)
+        assert span.source.text == PROJECT[target]
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 REFUSED = (
