@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from completing import CURSOR, accepted, analysed, at_cursor, words
 
 from cnndsl.diagnostics import Code
 from cnndsl.editing.completion import complete
@@ -19,8 +20,6 @@ from cnndsl.spec.document import Text
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.recipe_keys import KEYS
 from cnndsl.spec.words import COMMON, WORDS
-
-from completing import CURSOR, accepted, analysed, at_cursor, words
 
 ROOT = Path(__file__).parent.parent
 SPEC = Path(__file__).parent / "unsaved.yaml"
@@ -185,7 +184,9 @@ def test_the_word_that_was_there_is_offered(spec: str) -> None:
     for start, end, label in rng.sample(found, min(len(found), 12)):
         kept = rng.randrange(start, end)
         offered = complete(analysed(text[:kept] + text[end:], path), kept)
-        assert any(one.label.startswith(label) for one in offered), f"{label} at {path}:{text.count(chr(10), 0, start) + 1}"
+        assert any(one.label.startswith(label) for one in offered), (
+            f"{label} at {path}:{text.count(chr(10), 0, start) + 1}"
+        )
 
 
 # --- how it is written ---------------------------------------------------------------------------
