@@ -13,6 +13,8 @@ from cnndsl.spec.tree import Listing, Mapping, Tree, read
 
 CURSOR = "‸"
 _WORD = re.compile(r"(?<![\w.$])[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*")
+#: Sections with texts that a spec makes up, or that name files.
+_TEXTS = (("description",), ("rename",), ("extends",), ("use",), ("train", "freeze"))
 _VALUE = re.compile(r"(?<=\$)[a-z_]\w*")
 
 

@@ -128,12 +128,12 @@ def _fitting(known: Known, path: Path, place: Place, rank: int = 0) -> Iterator[
     fits_layers = has_layers([place])
     for offer in _variables(known, path, rank):
         values = parameter_place(known, offer.label[1:])
-        if (
-            values is None
-            or isinstance(place, AnyValue)
-            or (values.is_layer in (None, fits_layers) and (place.takes_lists or not values.is_list))
-        ):
+        if values is None or isinstance(place, AnyValue) or _fits(values, place, fits_layers):
             yield offer
+
+
+def _fits(values: AnyValue, place: Place, fits_layers: bool) -> bool:
+    return values.is_layer in (None, fits_layers) and (place.takes_lists or not values.is_list)
 
 
 def _plain(path: Path) -> Iterator[str]:
