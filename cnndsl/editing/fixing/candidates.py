@@ -15,7 +15,6 @@ from cnndsl.editing.fixing.places import (
     Entry,
     Item,
     Place,
-    added,
     before,
     content_end,
     is_flow,
@@ -26,6 +25,7 @@ from cnndsl.editing.fixing.places import (
 from cnndsl.record import Record
 from cnndsl.remedies import remedies, removals, swaps
 from cnndsl.source import Source, Span
+from cnndsl.spec.slips import meant_constant
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
 
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -34,20 +34,22 @@ Names = Callable[[str], Sequence[str]]
 
 
 class Candidate(Record, frozen=True):
-    """A change, and for which of the things that the help says: only the first that mends is offered for each."""
+    """A change, and for which of the things that the help says: only the first that mends is offered for each.
+    ``is_written`` is true if it writes what the help does, and guesses nothing."""
 
     title: str
     edits: tuple[Edit, ...]
     about: str
+    is_written: bool = False
 
 
 def candidates(diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[Candidate]:
     help = diagnostic.help
     for code in remedies(help):
         for title, edits in _writings(code, diagnostic, place, names):
-            yield Candidate(title, tuple(edits), code)
+            yield Candidate(title, tuple(edits), code, is_written=True)
     for old, new in swaps(help):
-        yield Candidate(f"Write `{new}` in place of `{old}`", (_swapped(old, new, place.span),), new)
+        yield Candidate(f"Write `{new}` in place of `{old}`", (_swapped(old, new, place.span),), new, is_written=True)
     for name in removals(help):
         for title, edit in _removals(name, diagnostic, place):
             yield Candidate(title, (edit,), "remove")
@@ -69,32 +71,37 @@ def _writings(code: str, diagnostic: Diagnostic, place: Place, names: Names) -> 
     if f"put `{code}` before" in diagnostic.help:
         yield from ((f"Put `{short}` before it", [before(item, code)]) for item in [*place.items][:1])
         return
-    if diagnostic.code is not Code.MISSING:
-        for span in _replaced(code, pair or code, place):
+    is_more = diagnostic.code is Code.MISSING or f"add `{code}`" in diagnostic.help
+    if not is_more:
+        for span in _replaced(code, pair, place, "leave " in diagnostic.help):
             for text in (code, f"$({code})", f'"$({code})"') if "(" in code else (code,):
                 yield f"Change to `{short}`", [Edit(span, text)]
     for edits in _additions(code, pair, place, names) if pair else ():
         yield f"Add `{short}`", edits
+    if is_more:
+        yield from ((f"Add `{short}`", [before(item, code)]) for item in [*place.items][:1])
 
 
-def _replaced(code: str, key: str, place: Place) -> Iterator[Span]:
-    """What a code may replace: an entry with its ``key``, a list around the fault by a list, a part of the fault that
-    is nearly the same, the fault, the text that differs in spaces, and the entry around."""
+def _replaced(code: str, pair: str | None, place: Place, leaves_out: bool) -> Iterator[Span]:
+    """What a code may replace: an entry with its key; the list around the fault, if that is to be left out; a part of
+    the fault that is nearly the same; the text around that differs in spaces; the fault; and the entry around."""
     span = place.span
     if code != span.text:
-        yield from (entry.span for entry in place.entries if str(entry.key.value) == key)
-    if code[0] == "[":
+        yield from (entry.span for entry in place.entries if str(entry.key.value) == (pair or code))
+    if leaves_out and code[0] == "[":
         yield from (one.node.span for one in place.items if isinstance(one.node, Listing))
         yield from (one.value.span for one in place.entries if isinstance(one.value, Listing))
     for word in re.finditer(r"\w+", span.text):
-        if _folded(word[0]) == _folded(code) and word[0] != span.text:
+        alike = _folded(word[0]) == _folded(code) or f"`{code}`" in meant_constant(word[0])
+        if alike and word[0] != span.text:
             yield span.part(*word.span())
     if (same := _same_in_line(code, span)) and same.start <= span.start and span.end <= same.end:
         yield same
     yield span
     if "." in span.text and code.isidentifier():
         yield span.part(span.text.rindex(".") + 1, len(span.text))
-    yield from (entry.span for entry in place.entries if span in (entry.key.span, entry.value.span))
+    if pair is not None:
+        yield from (entry.span for entry in place.entries if span == entry.key.span)
 
 
 def _folded(name: str) -> str:
@@ -138,25 +145,25 @@ def _additions(code: str, key: str, place: Place, names: Names) -> Iterator[list
     """A key with its value as an argument of what is called at the place, or as an option beside it."""
     for one in place.around:
         if isinstance(one, Entry) and _is_call(str(one.key.value)):
-            yield from _argument(code, key, one, names)
+            yield from _argument(code, key, one, place, names)
         elif isinstance(one.span.text, str) and one.span == place.span and isinstance(one, Item):
             yield [Edit(one.span, f"{one.span.text}: {{{code}}}")]
             yield [Edit(one.span, f"{{{one.span.text}: , {code}}}")]
         elif isinstance(one, Entry) and one.value.span == place.span:
             yield [Edit(one.value.span, f"{{{one.value.span.text}: {{{code}}}}}")]
     for mapping in place.mappings:
-        yield [added(mapping, key, code)]
+        yield [place.added(mapping, key, code)]
 
 
 def _is_call(word: str) -> bool:
     return word[:1].isupper() or "_" in word
 
 
-def _argument(code: str, key: str, call: Entry, names: Names) -> Iterator[list[Edit]]:
+def _argument(code: str, key: str, call: Entry, place: Place, names: Names) -> Iterator[list[Edit]]:
     """An argument beside those that a call has; if these are a list, all are written by name."""
     value = call.value
     if isinstance(value, Mapping):
-        yield [added(value, key, code)]
+        yield [place.added(value, key, code)]
         return
     given = value.items if isinstance(value, Listing) else (value,)
     texts = [node.span.text for node in given if not (isinstance(node, Scalar) and node.value is None)]
@@ -178,13 +185,14 @@ def _removals(name: str, diagnostic: Diagnostic, place: Place) -> Iterator[tuple
     title = f"Remove `{shorten(span.first_line.text)}`"
     if diagnostic.code is Code.SILENCED:
         yield from ((title, edit) for edit in _without_comment(span))
-    if diagnostic.code is Code.FEATURE:  # a tag, without the value behind it
+    if span.text[:1] == "!":  # a tag, without the value behind it
         tag = span.text.split(" ")[0]
         yield f"Remove `{tag}`", Edit(span.part(0, len(tag) + 1), "")
-    if diagnostic.code.id < Code.TYPE.id:  # the text is at fault, before it is a tree
-        yield title, Edit(span, "")
+    if diagnostic.code is Code.DUPLICATE_KEY:
         yield title, removed_key(span)
-    for one in place.around[:2]:
+    if diagnostic.code in (Code.ENCODING, Code.SYNTAX):
+        yield title, Edit(span, "")
+    for one in place.removable:
         yield f"Remove `{shorten(one.span.first_line.text)}`", without(one)
     end = min(line_end(source, span.start) + 1, len(source.text))
     yield title, Edit(Span(source, source.offset(span.line), end), "")
@@ -193,6 +201,8 @@ def _removals(name: str, diagnostic: Diagnostic, place: Place) -> Iterator[tuple
 def _without_name(name: str, place: Place) -> Iterator[Edit]:
     inner = [one.value for one in place.entries if isinstance(one.value, Mapping)]
     for mapping in (*inner, *place.mappings):
+        if name in mapping.keys and len(mapping.entries) == 1:
+            yield from (without(one) for one in place.items if one.node is mapping)
         if name in mapping.keys:
             yield without(Entry(mapping, mapping.keys[name], mapping.by_key[name]))
     if name in place.span.text and name != place.span.text:
