@@ -89,16 +89,18 @@ def _hint(source: Source, step: Known, around: Set[Place]) -> Hint:
     code = _CODE.match(source.line(line))
     assert code is not None
     runs = _chosen(step.runs, around)
-    return Hint(source.offset(line) + len(code[0].rstrip()), _text(runs), _tooltip(runs))
+    return Hint(source.offset(line) + len(code[0].rstrip()), _text(runs), tooltip(runs))
 
 
 def _chosen(runs: Sequence[Use], around: Set[Place]) -> Sequence[Use]:
     """The runs that the call at the cursor makes, or else all."""
     near = [sum(place(call.span) in around for call in run.calls) for run in runs]
-    return [run for run, count in zip(runs, near) if count == max(near)]
+    most = max(near)
+    return [run for run, count in zip(runs, near) if count == most]
 
 
 def _text(runs: Sequence[Use]) -> str:
+    """The shapes of some runs, in short. Those that the same steps call are rounds of loops."""
     texts = [_shapes(run) for run in runs]
     if len({*texts}) == 1:
         return texts[0]
@@ -108,7 +110,7 @@ def _text(runs: Sequence[Use]) -> str:
 
 
 def _shapes(run: Use) -> str:
-    """The shapes that a step makes, with their names if it is a block with outputs; "" if they are not known."""
+    """The shapes that a step makes, with their names if it is a block with several outputs."""
     item, tensors = run.item, run.outputs
     if isinstance(item, (Module, Inline)) and len(tensors) > 1:
         named = [f"{name} {shape_text(tensor)}" for name, tensor in zip(item.made, tensors)]
@@ -125,15 +127,15 @@ def shape_text(tensor: Tensor) -> str:
 # --- tooltips ------------------------------------------------------------------------------------
 
 
-def _tooltip(runs: Sequence[Use]) -> str:
-    lines = [_told(run) for run in runs[:MOST_RUNS]]
+def tooltip(runs: Sequence[Use]) -> str:
+    lines = [told(run) for run in runs[:MOST_RUNS]]
     if len(runs) == 1:
         return lines[0]
     more = [f"{len(runs) - MOST_RUNS} more"] if len(runs) > MOST_RUNS else []
     return "\n".join(f"- {line}" for line in (*lines, *more))
 
 
-def _told(run: Use) -> str:
+def told(run: Use) -> str:
     """One run in Markdown: the path of what it makes, input and output, and what it costs."""
     path = f"`{run.item.path}`: " if isinstance(run.item, (Apply, Module)) else ""
     whence = _whence(run.item)
