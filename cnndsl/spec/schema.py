@@ -95,7 +95,7 @@ def _whole() -> dict[str, Any]:
             "description": "A spec that this one starts from. Mappings merge, everything else replaces.",
         },
         "use": {
-            "type": ["string", "array"],
+            "type": ["string", "array", "null"],
             "items": _TEXT,
             "expects": "a path or a list of paths",
             "description": "Specs whose blocks are imported.",
