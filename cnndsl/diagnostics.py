@@ -151,13 +151,16 @@ class Diagnostic(Record, frozen=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for other programs. Lines and columns are counted from 1, in characters. The end is the column
-        after the last character."""
+        after the last character. ``remedies`` is what the help says to write."""
+        from cnndsl.remedies import remedies  # here, because only programs ask
+
         return {
             "code": self.code.id,
             "severity": self.severity,
             "message": self.message,
             **_as_dict(self.span),
             "help": self.help,
+            "remedies": remedies(self.help),
             "notes": [{"message": note.message, **_as_dict(note.span)} for note in self.notes],
             "trail": list(self.trail),
         }

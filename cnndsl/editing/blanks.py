@@ -1,9 +1,10 @@
-"""Texts in which what is at fault is blank. A blank is as long as what it replaces, so that all offsets stay."""
+"""Texts in which what is at fault is blank. A blank is as long as what it replaces, so that all offsets stay. Here and
+there it holds what the rest needs: the brackets that are not closed, or the word ``steps``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -18,9 +19,9 @@ _INK = re.compile(r"[^\r\n]")
 
 def blank(source: Source, *spans: Span, word: str = "") -> Source:
     """The source with spaces in place of what the spans hold, after a ``word`` if there is one. Lines end where they
-    did."""
+    did. A span that ends before it starts, between an alias and what follows it, holds nothing."""
     text = source.text
-    for span in spans:
+    for span in (span for span in spans if span.start < span.end):
         spaces = _INK.sub(" ", text[span.start : span.end])
         text = text[: span.start] + word + spaces[len(word) :] + text[span.end :]
     return Source(source.name, text)
@@ -30,6 +31,9 @@ def blank(source: Source, *spans: Span, word: str = "") -> Source:
 
 #: How often something more is made blank.
 _ROUNDS = 4
+#: What is behind the values of a line: a bracket that opens one, one that closes, a comma; or a whole quoted text.
+_MARK = re.compile(r"""(?<![\w)])(?:"(?:\\.|[^"\\])*"|'[^']*')|(?:(?<=[:-] )|(?<=[\[{,])|(?<=, ))([\[{])|([]}])|(,)""")
+_CLOSES = {"[": "]", "{": "}"}
 
 
 def readable(source: Source, limits: Limits) -> Source | None:
@@ -41,9 +45,7 @@ def readable(source: Source, limits: Limits) -> Source | None:
             return source
         source = _without(source, fault, limits)
     fault = _fault(source, limits)
-    if fault is None:
-        return source
-    cut = blank(source, Span(source, source.offset(fault.line), len(source.text)))
+    cut = blank(source, Span(source, source.offset(fault.line), len(source.text))) if fault else source
     return cut if _fault(cut, limits) is None else None
 
 
@@ -57,19 +59,46 @@ def _fault(source: Source, limits: Limits) -> Span | None:
 
 
 def _without(source: Source, fault: Span, limits: Limits) -> Source:
-    """The text without the line at fault, the line above, or one of these with the lines that are indented deeper: the
-    first that can be read, or else the one that can be read furthest."""
+    """The text with less of the line at fault or of the line above: the first attempt that can be read, or else the one
+    that can be read furthest."""
     furthest, best = -1, source
-    lines = [line for line in (fault.line, _above(source, fault.line)) if line]
-    for deep in (False, True):
-        for line in lines:
-            tried = blank(source, _lines(source, line, deep))
-            left = _fault(tried, limits)
-            if left is None:
-                return tried
-            if left.start > furthest:
-                furthest, best = left.start, tried
+    for tried in _attempts(source, [line for line in (fault.line, _above(source, fault.line)) if line]):
+        left = _fault(tried, limits)
+        if left is None:
+            return tried
+        if left.start > furthest:
+            furthest, best = left.start, tried
     return best
+
+
+def _attempts(source: Source, lines: Sequence[int]) -> Iterator[Source]:
+    """The source with the brackets of one of some lines closed, without one of them, and without one and those below
+    that are indented deeper."""
+    closed = (_closed(source, line) for line in lines)
+    yield from (attempt for attempt in closed if attempt is not None)
+    for deep in (False, True):
+        yield from (blank(source, _lines(source, line, deep)) for line in lines)
+
+
+def _closed(source: Source, number: int) -> Source | None:
+    """The source with what is open at the end of a line closed, in place of what follows a comma in there; None if
+    nothing is open, or if there is no room."""
+    start, line = source.offset(number), source.line(number)
+    open_at = [(0, "")]
+    for found in _MARK.finditer(line):
+        place, opened = found.end() - 1, open_at[-1][1]
+        if found[1]:
+            open_at.append((place, _CLOSES[found[1]] + opened))
+        elif found[2]:
+            open_at.append((place, opened[1:]))
+        elif found[3] and opened:
+            open_at.append((place, opened))
+    if not open_at[-1][1]:
+        return None
+    for place, closing in reversed(open_at):
+        if line[place] == "," and len(line) - place >= len(closing):
+            return blank(source, Span(source, start + place, start + len(line)), word=closing)
+    return None
 
 
 def _above(source: Source, line: int) -> int:
@@ -118,7 +147,8 @@ def mended(source: Source, parts: Iterable[Part]) -> Source:
 
 def innermost(tree: Tree, fault: Span, lists: int = 1) -> Part | None:
     """The smallest part of ``tree`` around a fault that can be left out, an entry of a mapping or an item of a list, so
-    that something is left there; None if there is none. A loop or a residual with a fault of its own leaves its steps.
+    that something is left there; None if there is none. Of the arguments in a list, that is only the last, since the
+    others have their meaning by position. A loop or a residual with a fault of its own leaves its steps.
     ``lists`` is 1 if the tree is a list of steps, 2 if it is a list of such lists."""
     if isinstance(tree, Mapping):
         for number, (key, value) in enumerate(tree.entries):
@@ -130,9 +160,10 @@ def innermost(tree: Tree, fault: Span, lists: int = 1) -> Part | None:
     elif isinstance(tree, Listing):
         for number, item in enumerate(tree.items):
             if _holds(item.span.start, item.span.end, item.span, fault):
-                found = innermost(item, fault, lists - 1) or _item(tree, number)
-                is_step = found is not None and found.step is None and lists == 1
-                return replace(found, step=item) if is_step and found else found
+                found = innermost(item, fault, lists - 1)
+                if found is None and (lists > 0 or number == len(tree.items) - 1):
+                    found = _item(tree, number)
+                return replace(found, step=item) if found and found.step is None and lists == 1 else found
     return None
 
 
@@ -170,7 +201,7 @@ def _item(listing: Listing, number: int) -> Part | None:
         return Part((whole,))
     if len(items) == 1:
         return None
-    start = text.rfind("-", 0, span.start)
+    start = text.rfind("-", 0, span.start)  # there is one before every item
     end = span.end if is_last else text.rfind("-", 0, items[number + 1].span.start)
     return Part((Span(span.source, start, max(start + 1, end)),))
 

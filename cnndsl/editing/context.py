@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from cnndsl.editing.analysis import Analysis
+from cnndsl.editing.blanks import readable
 from cnndsl.limits import LIMITS
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
@@ -45,7 +46,7 @@ class Context(Record, frozen=True, eq=False, dict=True):
     cursor's. ``tree`` is the text with a :data:`MARK` in place of the word, and ``path`` leads to it: keys, and
     positions in lists; the last one is the key with the mark if it ``is_key``. ``before`` and ``after`` are what the
     scalar has around the word. If the word is in an expression, ``expression`` is what that has before the word, and
-    ``before`` and ``after`` are around the whole expression.
+    ``before`` and ``after`` are around the whole expression. ``marked`` is the word, or this expression.
     """
 
     source: Source
@@ -56,6 +57,7 @@ class Context(Record, frozen=True, eq=False, dict=True):
     is_key: bool
     before: str
     after: str
+    marked: Span
     expression: str | None = None
 
     @property
@@ -91,6 +93,21 @@ class Context(Record, frozen=True, eq=False, dict=True):
     def _is_open(self, node: Tree) -> bool:
         text = self.source.text
         return not isinstance(node, Scalar) and node.span.start < len(text) and text[node.span.start] in "[{"
+
+    @property
+    def is_signature(self) -> bool:
+        """Whether the place is the key of a block, its name or its parameters."""
+        return self.is_key and self.path[0] == "blocks" and len(self.path) == 2
+
+    @property
+    def lacks_dash(self) -> bool:
+        """Whether the place is an item of a list whose `- ` is not typed yet."""
+        return bool(self.path) and isinstance(self.path[-1], int) and not self.is_flow and not self.line.strip()
+
+    @property
+    def scalar(self) -> Span:
+        """The word with the rest of its scalar, if that is not quoted."""
+        return Span(self.source, self.word.start - len(self.before), self.word.end + len(self.after))
 
     @property
     def line(self) -> str:
@@ -204,7 +221,8 @@ def _found(analysis: Analysis, marked: _Marked, offset: int, word: Span, express
         return None
     path, is_key, scalar = found
     before, _, after = str(scalar.value).partition(MARK)
-    return Context(analysis.source, offset, word, tree, path, is_key, before, after.lstrip(MARK), expression)
+    place = Span(analysis.source, marked.start, marked.end)
+    return Context(analysis.source, offset, word, tree, path, is_key, before, after.lstrip(MARK), place, expression)
 
 
 def _tree(analysis: Analysis, marked: _Marked) -> Tree | None:
@@ -218,10 +236,13 @@ def _tree(analysis: Analysis, marked: _Marked) -> Tree | None:
 
 def _texts(analysis: Analysis) -> Iterator[str]:
     """The text, and what is alive of it, with blank lines in place of those at fault."""
-    yield analysis.source.text
+    source = analysis.source
+    yield source.text
     document = analysis.alive.document
-    if document is not None and len(document.source.text) == len(analysis.source.text):
+    if document is not None and len(document.source.text) == len(source.text):
         yield document.source.text
+    elif (mended := readable(source, LIMITS)) is not None:
+        yield mended.text
 
 
 def _marks(tree: Tree, path: Path) -> Iterator[tuple[Path, bool, Scalar]]:

@@ -10,9 +10,13 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cnndsl.editing.analysis import Analysis
-from cnndsl.editing.answers import Lens
+from cnndsl.editing.answers import Edit, Fix, Lens
+from cnndsl.editing.completion import complete
+from cnndsl.editing.fixes import fixes
 from cnndsl.editing.hints import hints, lenses
+from cnndsl.editing.hover import hover
 from cnndsl.editing.names import definition, highlights, prepare, references, rename
+from cnndsl.editing.outline import folds, outline
 from cnndsl.lsp.client import Settings
 from cnndsl.lsp.formatting import formatting
 from cnndsl.lsp.project import related
@@ -94,6 +98,11 @@ def _next_use(asked: Asked, lens: Lens) -> types.CodeLens | None:
     return types.CodeLens(asked.translator.range(lens.span), command)
 
 
+def _hover(asked: Asked, params: types.HoverParams) -> types.Hover | None:
+    found = hover(asked.analysis, asked.offset(params.position))
+    return None if found is None else asked.translator.hover(found)
+
+
 def _highlights(asked: Asked, params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
     found = highlights(asked.analysis, asked.offset(params.position))
     return [types.DocumentHighlight(asked.translator.range(span)) for span in found]
@@ -105,6 +114,11 @@ def is_at_call(analysis: Analysis, offset: int) -> bool:
     return any(use.source.name == analysis.source.name and _is_at(offset, use) for use in uses)
 
 
+def shows_other_use(asked: Asked, offset: int) -> bool:
+    """Whether hints are others with the cursor at an offset."""
+    return hints(asked.analysis, asked.cursor) != hints(asked.analysis, offset)
+
+
 def _is_at(offset: int | None, use: Span) -> bool:
     """Whether an offset is in the lines of a use."""
     position = use.source.position
@@ -112,6 +126,11 @@ def _is_at(offset: int | None, use: Span) -> bool:
 
 
 # --- writing -------------------------------------------------------------------------------------
+
+
+def _complete(asked: Asked, params: types.CompletionParams) -> list[types.CompletionItem]:
+    found = complete(asked.analysis, asked.offset(params.position))
+    return [asked.translator.completion(item) for item in found]
 
 
 def _format(asked: Asked, params: types.DocumentFormattingParams) -> list[types.TextEdit]:
@@ -130,9 +149,27 @@ def _actions(asked: Asked, params: types.CodeActionParams) -> list[types.CodeAct
         return any(kind == wanted or kind.startswith(wanted + ".") for wanted in only)
 
     found = []
+    if is_wanted(types.CodeActionKind.QuickFix):
+        found += [translator.fix(fix) for fix in fixes(asked.analysis, asked.span(params.range))]
+    if is_wanted(types.CodeActionKind.SourceFixAll):
+        whole = _together(fixes(asked.analysis, Span(source, 0, len(source.text))))
+        found += [translator.action("Mend all", types.CodeActionKind.SourceFixAll, whole)] if whole else []
     if is_wanted(_FORMAT) and (edits := formatting(source)):
         found.append(translator.action("Format", _FORMAT, edits))
     return found
+
+
+def _together(found: Iterable[Fix]) -> list[Edit]:
+    """The edits of all preferred fixes that do not touch each other's places."""
+    kept: list[Edit] = []
+    for fix in found:
+        if fix.is_preferred and not any(_touch(edit.span, other.span) for edit in fix.edits for other in kept):
+            kept += fix.edits
+    return kept
+
+
+def _touch(one: Span, other: Span) -> bool:
+    return one.source.name == other.source.name and one.start <= other.end and other.start <= one.end
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -167,10 +204,23 @@ def _rename(asked: Asked, params: types.RenameParams) -> types.WorkspaceEdit:
     return asked.translator.edits(edit for edits in renamed.edits.values() for edit in edits)
 
 
+# --- the outline ---------------------------------------------------------------------------------
+
+
+def _symbols(asked: Asked, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+    return list(map(asked.translator.symbol, outline(asked.analysis)))
+
+
+def _folds(asked: Asked, params: types.FoldingRangeParams) -> list[types.FoldingRange]:
+    return list(map(asked.translator.fold, folds(asked.analysis)))
+
+
 FEATURES = {
     types.TEXT_DOCUMENT_INLAY_HINT: Feature(_hints, of_users=True),
     types.TEXT_DOCUMENT_CODE_LENS: Feature(_lenses, of_users=True),
+    types.TEXT_DOCUMENT_HOVER: Feature(_hover),
     types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT: Feature(_highlights, cursor=attrgetter("position")),
+    types.TEXT_DOCUMENT_COMPLETION: Feature(_complete, types.CompletionOptions(trigger_characters=_TRIGGERS)),
     types.TEXT_DOCUMENT_FORMATTING: Feature(_format),
     types.TEXT_DOCUMENT_CODE_ACTION: Feature(
         _actions,
@@ -181,4 +231,6 @@ FEATURES = {
     types.TEXT_DOCUMENT_REFERENCES: Feature(_references),
     types.TEXT_DOCUMENT_PREPARE_RENAME: Feature(_prepare),
     types.TEXT_DOCUMENT_RENAME: Feature(_rename),
+    types.TEXT_DOCUMENT_DOCUMENT_SYMBOL: Feature(_symbols),
+    types.TEXT_DOCUMENT_FOLDING_RANGE: Feature(_folds),
 }
