@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check
 # Where torch comes from, if not from the usual index: https://download.pytorch.org/whl/cpu has it without CUDA.
 TORCH_INDEX ?=
 
-.PHONY: demo test test-slow test-matrix fuzz bench docs tour clean
+.PHONY: demo test test-slow test-matrix fuzz bench docs site tour clean
 
 demo: $(VENV)/installed
 	$(BIN)/cnndsl build archs/vgg11.yaml
@@ -41,6 +41,10 @@ bench: $(VENV)/measured-with
 docs: $(VENV)/installed
 	$(BIN)/python docs/generate.py
 
+# The pages as a site, in build/site/site; `python -m http.server -d build/site/site` shows it, with its search.
+site: $(VENV)/sited-with
+	$(BIN)/python docs/website.py
+
 # docs/tour.ipynb with its outputs, from docs/tour.py.
 tour: $(VENV)/tested-with
 	$(BIN)/python docs/notebook.py
@@ -60,6 +64,11 @@ $(VENV)/installed: pyproject.toml | $(VENV)/bin/python
 $(VENV)/tested-with: pyproject.toml $(VENV)/installed
 	@echo "Installing the development tools into $(VENV)."
 	$(PIP) --editable '.[dev]'
+	touch $@
+
+$(VENV)/sited-with: pyproject.toml $(VENV)/installed
+	@echo "Installing Zensical into $(VENV)."
+	$(PIP) --editable '.[site]'
 	touch $@
 
 $(VENV)/measured-with: pyproject.toml $(VENV)/installed

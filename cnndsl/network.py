@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,10 @@ from cnndsl.limits import LIMITS, Limits
 from cnndsl.plugins import load_installed
 from cnndsl.recipe import Recipe
 from cnndsl.record import Record
+from cnndsl.source import Span
 from cnndsl.spec.document import OPTIONS, Document, Reading, Spec, Text, read_document
 from cnndsl.spec.silence import silence
+from cnndsl.spec.steps import Step
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -39,7 +41,8 @@ if TYPE_CHECKING:
 class Compilation(Record, frozen=True):
     """The result for a spec: the graph, None if there are errors, all diagnostics, and the network as far as its shapes
     are known. ``sound`` is the graph even if it breaks its ``expect``, or if its recipe has errors or does not fit.
-    ``document`` is the spec as far as it could be read."""
+    ``document`` is the spec as far as it could be read. ``named`` are the steps that each name turned out to mean, and
+    whether it is one of their outputs, by the place of the name."""
 
     graph: Graph | None
     diagnostics: list[Diagnostic]
@@ -47,6 +50,7 @@ class Compilation(Record, frozen=True):
     recipe: Recipe | None = None
     sound: Graph | None = None
     document: Document | None = None
+    named: Mapping[Span, Collection[tuple[Step, bool]]] = {}
 
     @property
     def errors(self) -> list[Diagnostic]:
@@ -96,7 +100,7 @@ def _compile(reading: Reading, batch: int) -> Compilation:
         sound = None
     # Without errors, all warnings are known; only then is it certain that a comment silences nothing.
     said = silence(ordered(faults), reading.document.source if graph else None)
-    return Compilation(graph, foremost(said), elaboration.partial, recipe, sound, reading.document)
+    return Compilation(graph, foremost(said), elaboration.partial, recipe, sound, reading.document, elaboration.named)
 
 
 def _has_errors(faults: Iterable[Diagnostic]) -> bool:

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pipeline
 from gallery import draw, gallery
 
 import cnndsl
@@ -45,6 +46,7 @@ def main() -> None:
     cnndsl.load(ARCHS / "torchvision" / "resnet50.yaml").diagram(fit="slide").save(images / "resnet50_slide.svg")
     cnndsl.load(ARCHS / "unet.yaml").diagram(style="volumes").save(images / "unet_volumes.svg")
     draw()
+    pipeline.main()
 
 
 def error_reference() -> str:
@@ -63,7 +65,7 @@ def _page(code: Code) -> str:
     told = "\n\n".join(diagnostic.render() for diagnostic in said_of(code, "wrong"))
     if told:
         text = text.replace("\nRight:", f"\n```text\n{told}\n```\n\nRight:")
-    return f"## {heading}\n{text}"
+    return f'<a id="{code.id.lower()}"></a>\n\n## {heading}\n{text}'
 
 
 def said_of(code: Code, role: str) -> list[Diagnostic]:

@@ -81,11 +81,27 @@ def test_the_readmes_recipe_goes_with_its_network(small: Path) -> None:
     assert cnndsl.check(small) == [] and cnndsl.load(small).recipe is not None
 
 
-def test_every_whole_spec_in_the_language_page_compiles() -> None:
-    whole = [block for block in blocks(LANGUAGE, "yaml") if "\nnetwork:" in block and "..." not in block]
-    assert whole
-    for spec in whole:
-        assert cnndsl.check(cnndsl.Text(spec)) == []
+#: Sections of the language page about files and numbers, not about what a spec may say.
+NO_RULES = {"Layout", "Limits", "What torch accepts and a spec does not"}
+
+
+def rules(page: str) -> dict[str, str]:
+    """The headings of the language page, and the bold words that begin a paragraph, each with its text."""
+    _, *parts = re.split(r"^(?:##+ (.*)|\*\*([^*]+)\*\*)", page, flags=re.MULTILINE)
+    return {heading or lead: text for heading, lead, text in zip(parts[::3], parts[1::3], parts[2::3])}
+
+
+def test_every_rule_of_the_language_has_an_example_that_compiles(small: Path) -> None:
+    found = rules(LANGUAGE)
+    assert len(found) > 25
+    for rule, text in found.items():
+        whole = [block for block in blocks(text, "yaml") if re.search("^(input|extends):", block, re.MULTILINE)]
+        assert whole or rule in NO_RULES or not text.strip(), rule
+        for number, spec in enumerate(whole):
+            named = re.match(r"# (\S+\.yaml)\n", spec)
+            path = small.with_name(named[1] if named else f"example{number}.yaml")
+            path.write_text(spec)
+            assert [fault.render() for fault in cnndsl.check(path)] == [], rule
 
 
 def test_the_language_page_knows_every_word() -> None:

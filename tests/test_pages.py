@@ -12,7 +12,8 @@ import pages
 import pytest
 
 PAGES = [
-    pages.DOCS / "import.md",
+    *(pages.DOCS / name for name in ("index.md", "start.md", "import.md", "compiler.md", "reviews.md")),
+    *sorted(pages.DOCS.glob("coming-from/*.md")),
     *sorted(pages.DOCS.glob("course/*.md")),
 ]
 
@@ -28,7 +29,7 @@ def test_a_page_is_what_happens(page: Path, update: bool) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in PAGES if pages.Page(page).trains], ids=name)
+@pytest.mark.parametrize("page", [page for page in PAGES if pages.trains(page)], ids=name)
 @pytest.mark.usefixtures("own_folder")
 def test_a_page_is_what_happens_with_its_trainings(page: Path, update: bool) -> None:
     pages.check(page, update, slow=True)

@@ -50,8 +50,7 @@ def hints(analysis: Analysis, cursor: int | None = None, others: Sequence[Analys
 def _steps(analysis: Analysis, others: Sequence[Analysis]) -> Mapping[Place, Known]:
     """The steps of the file, by place, that have shapes."""
     found: dict[Place, Known] = {}
-    for one in (analysis, *others):
-        compilation = one.alive
+    for compilation in (*analysis.compilations, *(one.alive for one in others)):
         if compilation.partial is None or compilation.document is None:
             continue
         items = written(compilation.document.tree)

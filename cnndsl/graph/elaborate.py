@@ -6,7 +6,7 @@ None and everything that depends on it is skipped, so each fault is reported onc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from math import prod
 from typing import Any
 
@@ -28,6 +28,7 @@ from cnndsl.graph.structure import Structure
 from cnndsl.layers import Shape
 from cnndsl.limits import how_to_raise
 from cnndsl.record import Record
+from cnndsl.source import Span
 from cnndsl.spec import steps as spec
 from cnndsl.spec.document import Document
 from cnndsl.spec.evaluation import holds
@@ -38,12 +39,14 @@ from cnndsl.spec.words import INPUT
 
 
 class Elaboration(Record, frozen=True):
-    """The graph, None if there are errors, and the network as far as its shapes are known."""
+    """The graph, None if there are errors, and the network as far as its shapes are known. ``named`` are the steps that
+    each name turned out to mean; see :class:`Names`."""
 
     graph: Graph | None
     partial: Module | None
     faults: tuple[Diagnostic, ...]
     params: Mapping[str, Any]
+    named: Mapping[Span, Collection[tuple[spec.Step, bool]]]
 
 
 def elaborate(document: Document, batch: int = 1) -> Elaboration:
@@ -91,11 +94,11 @@ class _Elaborator:
                 *(tuple(given.values()), given, made, False, tuple(scope.failed)),
             )
         if root is None or outputs is None or any(fault.is_error for fault in context.faults.found):
-            return Elaboration(None, root, tuple(context.faults.found), context.params)
+            return Elaboration(None, root, tuple(context.faults.found), context.params, context.names.found)
         graph, warnings = without_hazards(Graph(document, root, self.initializations, self.contracts))
         unused = (*context.fetched_in_vain(), *context.marks.unused(context.names.used))
         faults = (*context.faults.found, *context.warnings, *unused, *warnings)
-        return Elaboration(graph, graph.root, faults, context.params)
+        return Elaboration(graph, graph.root, faults, context.params, context.names.found)
 
     def params(self, site: Site) -> Mapping[str, Any]:
         """The document's parameters. `init` and `expect`, which need no more than these, are worked out too."""

@@ -85,24 +85,30 @@ class Names:
 
     def __init__(self, document: Document) -> None:
         self.document = document
-        #: The steps that something has named.
-        self.used: set[spec.Step] = set()
+        #: What each name turned out to mean, by its place: all steps, if that differs between rounds or uses, and
+        #: whether it is an output of the step.
+        self.found: dict[Span, set[tuple[spec.Step, bool]]] = {}
 
     def find(self, target: Value, site: Site) -> Named | None:
         """The earlier step of this module that a ``from`` or ``reuse`` names, None if it is unknown."""
         name, scope = site.value(target), site.scope
         if name is UNKNOWN:
             return None
-        found = self._found(name, scope)
+        found = self._found(name, target.span, scope)
         if found is None and not scope.may_have(shown(name)):
             self._not_found(name, target.span, site)
         return found
 
-    def _found(self, name: object, scope: Scope) -> Named | None:
+    def _found(self, name: object, span: Span, scope: Scope) -> Named | None:
         found = scope.find(name) if isinstance(name, str) else None
         if found is not None:
-            self.used.add(found.step)
+            self.found.setdefault(span, set()).add((found.step, found.is_output))
         return found
+
+    @property
+    def used(self) -> set[spec.Step]:
+        """The steps that something has named."""
+        return {step for steps in self.found.values() for step, _ in steps}
 
     def _not_found(self, name: object, span: Span, site: Site) -> None:
         names = [name for name in site.scope.names if name != INPUT]
@@ -122,7 +128,7 @@ class Names:
     def find_output(self, name: object, span: Span, what: str, site: Site) -> Named | None:
         """The step of the module ``what`` that its ``outputs`` name at ``span``, None if it is unknown."""
         scope = site.scope
-        found = self._found(name, scope)
+        found = self._found(name, span, scope)
         if found is None and not scope.may_have(shown(name)):
             message, help = f"no step of {what} is named `{shown(name)}`", did_you_mean(str(name), scope.names)
             help = help or f"give the step a `name`, in {what} itself"

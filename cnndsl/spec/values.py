@@ -259,6 +259,17 @@ def unclosed(text: str) -> bool:
     return 0 <= dollar < bracket and _closing(text, bracket - 1) is None
 
 
+def expression_start(text: str) -> int | None:
+    """The position of the ``$(`` whose bracket is open at the end of a text, None if there is none."""
+    position = 0
+    while (dollar := text.find("$(", position)) >= 0:
+        end = _closing(text, dollar)
+        if end is None:
+            return dollar
+        position = end
+    return None
+
+
 def _closing(text: str, dollar: int) -> int | None:
     """The position after the closing bracket of the ``$`` at ``dollar``, None if it is not closed."""
     depth, quote = 0, ""

@@ -1,0 +1,39 @@
+"""Files as an editor has them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from cnndsl.diagnostics import SpecError
+from cnndsl.limits import Limits
+from cnndsl.network import Compilation, compile_spec
+from cnndsl.spec.document import Kept
+from cnndsl.spec.files import Files
+
+
+class Buffers(Files):
+    """The texts that are open, and for other files the disk. ``texts`` are by resolved path."""
+
+    def __init__(self, texts: Mapping[Path, str]) -> None:
+        self.texts = dict(texts)
+
+    def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
+        text = self.texts.get(path.resolve())
+        return super().read(path, at_most, pipes) if text is None else text.encode("utf-8", "surrogatepass")
+
+    def shown(self, path: Path) -> str:
+        """The path, without the ``..`` of a file that another one names."""
+        return str(path.resolve() if ".." in path.parts else path)
+
+    def but(self, texts: Mapping[Path, str]) -> Buffers:
+        """The same with some texts replaced."""
+        return Buffers({**self.texts, **{path.resolve(): text for path, text in texts.items()}})
+
+
+def compiled(path: Path, files: Buffers, limits: Limits) -> Compilation:
+    """The spec at ``path``. A file that cannot be read at all has a diagnostic."""
+    try:
+        return compile_spec(Kept(path, files), limits=limits)
+    except SpecError as error:
+        return Compilation(None, list(error.diagnostics))

@@ -1,0 +1,1 @@
+"""What each name in a spec means: the places that name one thing, wherever they are."""

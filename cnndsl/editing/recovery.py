@@ -1,0 +1,84 @@
+"""What is alive of a spec with faults: a compilation of a text in which these are blank.
+
+It follows from the texts alone, whatever a person typed before. Where the text is no YAML, the lines at fault go; then,
+in a text that can be read, the innermost parts with a fault go, an argument or a step, and what is around them if that
+does not help. So many compilations are made at most; the one that knows the most steps is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from cnndsl.diagnostics import Code
+from cnndsl.editing.blanks import Part, innermost, mended, readable
+from cnndsl.editing.buffers import Buffers, compiled
+from cnndsl.editing.uses import Place, place, uses
+from cnndsl.limits import Limits
+from cnndsl.network import Compilation
+from cnndsl.source import Span
+from cnndsl.spec import tree as yaml
+from cnndsl.spec.document import Document
+from cnndsl.spec.tree import Scalar
+
+#: The most further compilations, and the most faults that one of them leaves out.
+_COMPILATIONS, _FAULTS = 3, 20
+#: Faults that make a file unreadable.
+_UNREADABLE = (Code.SYNTAX, Code.ENCODING)
+
+
+def alive(path: Path, files: Buffers, compilation: Compilation, limits: Limits) -> Compilation:
+    """The ``compilation`` of the spec at ``path``, or one that knows more steps."""
+    best = last = compilation
+    known = most = _known(last)
+    for _ in range(_COMPILATIONS):
+        texts = {} if last.sound is not None else _mended(last, known, limits)
+        if not texts:
+            break
+        files = files.but(texts)
+        last = compiled(path, files, limits)
+        known = _known(last)
+        if len(known) > len(most):
+            best, most = last, known
+    return best
+
+
+def _known(compilation: Compilation) -> Collection[Place]:
+    """The places of the steps that have run."""
+    return {} if compilation.partial is None else uses(compilation.partial)
+
+
+def _mended(compilation: Compilation, known: Collection[Place], limits: Limits) -> Mapping[Path, str]:
+    """Texts with less faults, by path; empty if there is nothing to make blank."""
+    faults = [(fault, fault.span) for fault in compilation.errors if fault.span and not fault.span.source.is_option]
+    broken = {span.source.name: span.source for fault, span in faults if fault.code in _UNREADABLE}
+    if broken:
+        read = [readable(source, limits) for source in broken.values()]
+        return {Path(source.name): source.text for source in read if source is not None}
+    if compilation.document is None:
+        return {}
+    parts = [part for _, span in faults[:_FAULTS] if (part := _part(compilation.document, span))]
+    parts = [part for part in parts if not _has_run(part, known)]
+    spans = [span for part in parts for span in (*part.blanks, part.word) if span is not None]
+    sources = {span.source.name: span.source for span in spans}
+    return {Path(name): mended(source, parts).text for name, source in sources.items()}
+
+
+def _part(document: Document, fault: Span) -> Part | None:
+    """What is left out for a fault in the steps of the network or a block. Faults elsewhere keep no step from
+    running, or all of them."""
+    blocks = document.tree.get("blocks")
+    inside = [value for _, value in blocks.entries] if isinstance(blocks, yaml.Mapping) else []
+    trees = (tree for tree in (document.tree.get("network"), *inside) if tree is not None)
+    return next((part for tree in trees if (part := innermost(tree, fault))), None)
+
+
+def _has_run(part: Part, known: Collection[Place]) -> bool:
+    """Whether the step with a fault has run in another round or use. Then it is no slip: what does not fit is the
+    sizes there, and nothing tells what was meant to come out of it."""
+    match part.step:
+        case yaml.Mapping(entries=entries):
+            return any(place(key.span) in known for key, _ in entries)
+        case Scalar(span=span):
+            return place(span) in known
+    return False
