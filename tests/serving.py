@@ -44,19 +44,20 @@ class Served:
         return self.process.wait(PATIENCE)
 
 
-def start(folder: Path, *arguments: str | Path, state: Path | None = None) -> Served:
-    """Starts a server in ``folder``, whose key is kept in ``state``, by default in a folder there."""
-    command = [sys.executable, "-m", "cnndsl", "serve", "--no-browser", *map(str, arguments)]
-    environment = {**os.environ, "XDG_STATE_HOME": str(state or folder / ".state")}
+def start(folder: Path, *arguments: str | Path, state: Path | None = None, browser: str = "") -> Served:
+    """Starts a server in ``folder``, whose key is kept in ``state``, by default in a folder there. ``browser`` is a
+    command to open the page with."""
+    command = [sys.executable, "-m", "cnndsl", "serve", *map(str, arguments), *["--no-browser"] * (not browser)]
+    environment = {**os.environ, "XDG_STATE_HOME": str(state or folder / ".state"), "BROWSER": browser}
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     return Served(process, process.stdout.readline().strip())
 
 
 @contextmanager
-def served(folder: Path, *arguments: str | Path, state: Path | None = None) -> Iterator[Served]:
+def served(folder: Path, *arguments: str | Path, state: Path | None = None, browser: str = "") -> Iterator[Served]:
     """A server, which is killed at the end."""
-    server = start(folder, *arguments, state=state)
+    server = start(folder, *arguments, state=state, browser=browser)
     try:
         yield server
     finally:

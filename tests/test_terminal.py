@@ -120,6 +120,7 @@ COMMANDS = [
     Command("zoo lenet_bn", "classic/lenet_bn"),
     Command("new mine", "mine.yaml: edit it"),
     Command("schema", "downscale_factor"),
+    Command("serve nothing.yaml", "nothing.yaml does not exist", 2, silent=True),
     *(Command(f"{verb} --help", "-h, --help") for verb in cli.commands),
     Command("--help", "Usage: cnndsl"),
     Command("--version", "version"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import webbrowser
 from pathlib import Path
 from threading import Thread
@@ -70,5 +71,11 @@ def _opened(spec: Path | None, limits: Limits) -> tuple[Project, str]:
 
 
 def _browse(live: Live) -> None:
-    """Opens a browser, which may take its time. Other users can see its command line."""
-    Thread(target=webbrowser.open, args=(live.address_for_once(),), daemon=True).start()
+    """Opens a browser, which may take its time, if there is one with a window of its own. Other users can see its
+    command line, so the address is valid once."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return
+    if type(browser) is not webbrowser.GenericBrowser or "BROWSER" in os.environ:
+        Thread(target=browser.open, args=(live.address_for_once(),), daemon=True).start()

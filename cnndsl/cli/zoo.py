@@ -21,6 +21,7 @@ from cnndsl.grid import GONE, Grid
 from cnndsl.network import Network, load
 from cnndsl.printable import one_line
 from cnndsl.spec.names import unusable, usable
+from cnndsl.spec.starter import starter
 from cnndsl.spec.tree import Mapping
 from cnndsl.spec.write import write
 from cnndsl.terminal import say, show, show_grid
@@ -115,7 +116,7 @@ def new(name: str, base: Path | None) -> None:
     if os.path.lexists(path):
         fail(f"{path} already exists", "choose another name, or move it away")
     try:
-        text = _extending(path.stem, base, load(base)) if base else _SMALL.format(name=path.stem)
+        text = _extending(path.stem, base, load(base)) if base else starter(path.stem)
         write_file(path, text.encode())
     except SpecError as error:
         tell(error.diagnostics)
@@ -139,32 +140,3 @@ def _quoted(path: str) -> str:
     """A path in YAML, in JSON's quotes if it may need them."""
     needs_utf_8(path)
     return path if re.fullmatch(r"[A-Za-z./][\w:./-]*", path, re.ASCII) else json.dumps(path, ensure_ascii=False)
-
-
-_SMALL = """\
-# A spec to start from. `cnndsl shapes {name}.yaml` shows every shape, `cnndsl train {name}.yaml` trains it.
-name: {name}
-input: [1, 28, 28] # channels, height, width of one sample
-params: {{classes: 10}}
-
-blocks:
-  ConvBlock(channels):
-    - Conv2d: {{out_channels: $channels, kernel_size: 3, padding: 1, bias: false}}
-    - BatchNorm2d
-    - ReLU
-    - MaxPool2d: 2
-
-network:
-  - repeat:
-      - ConvBlock: $channels
-    for: channels
-    in: [16, 32]
-  - Flatten
-  - Linear: $classes
-
-train:
-  dataset: Synthetic # generated; real ones: FashionMNIST, CIFAR10, {{ImageFolder: {{root: pictures}}}}
-  epochs: 3
-  batch_size: 64
-  optimizer: {{Adam: {{lr: 0.001}}}}
-"""

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from cnndsl.diagnostics import SpecError
-from cnndsl.editing.analysis import Analysis
 from cnndsl.explanations import explain, labelled
 from cnndsl.fmt import Unchanged, format
-from cnndsl.record import Record
 from cnndsl.serve.messages import Ask, Formatted, Hovered, Listing, Refused, Told, Zoo
 from cnndsl.serve.project import Project
-from cnndsl.serve.units import Spots
+from cnndsl.serve.results import Text
 from cnndsl.zoo import family, source, specs
-
-
-class Text(Record, frozen=True, eq=False):
-    """A text that was compiled: its version, what the compiler makes of it, and where things are in it."""
-
-    version: int
-    analysis: Analysis
-    spots: Spots
 
 
 def answer(ask: Ask, text: Text | None, project: Project) -> Told:

@@ -60,7 +60,8 @@ class Place(Record, frozen=True):
 
 
 class Open(Record, frozen=True, tag="open", forbid_unknown_fields=True):
-    """Open a spec in this tab; "" is a new text. Answered with :class:`File` or :class:`Refused`."""
+    """Open a spec in this tab; "" is a new text, a small network to start from. Answered with :class:`File` or
+    :class:`Refused`."""
 
     spec: str
 
@@ -70,6 +71,13 @@ class Change(Record, frozen=True, tag="change", forbid_unknown_fields=True):
 
     version: Number
     text: str
+
+
+class Cursor(Record, frozen=True, tag="cursor", forbid_unknown_fields=True):
+    """Where the cursor is in the newest text. In a block of several uses, hints are those of the use that the call at
+    the cursor makes. If they become other ones, :class:`Hints` has them."""
+
+    at: Number
 
 
 class TableView(Record, frozen=True, forbid_unknown_fields=True):
@@ -143,7 +151,7 @@ class Save(Record, frozen=True, tag="save", forbid_unknown_fields=True):
     base: str
 
 
-Request: TypeAlias = Open | Change | Show | Ask | Save
+Request: TypeAlias = Open | Change | Cursor | Show | Ask | Save
 
 
 # --- from the server -------------------------------------------------------------------------------------
@@ -233,6 +241,13 @@ class HintOf(Record, frozen=True):
     tooltip: str
 
 
+class Hints(Record, frozen=True, tag="hints"):
+    """The hints of a text after the cursor moved."""
+
+    version: int
+    hints: tuple[HintOf, ...]
+
+
 class LensOf(Record, frozen=True):
     """A line above a line. ``uses`` are the calls of the block that it belongs to."""
 
@@ -293,8 +308,10 @@ class Cell(Record, frozen=True):
 
 
 class TableRow(Record, frozen=True):
-    """``depth`` 1 is a child of the network; ``is_parent`` tells that rows inside it follow. ``place`` is the step."""
+    """``path`` is that of the operation, as ``layer1.0.conv1``, which is the <title> of its box in a figure. ``depth``
+    1 is a child of the network; ``is_parent`` tells that rows inside it follow. ``place`` is the step."""
 
+    path: str
     cells: tuple[Cell, ...]
     depth: int
     is_parent: bool
@@ -457,6 +474,7 @@ Told: TypeAlias = (
     | File
     | Outside
     | Result
+    | Hints
     | Table
     | Figure
     | Source

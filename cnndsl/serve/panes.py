@@ -56,7 +56,12 @@ def table(network: Graph | Module, view: TableView, spots: Spots, version: int) 
         tuple(Heading(column.name, column.heading, column.right, column.long) for column in columns),
         tuple(
             TableRow(
-                tuple(_cells(columns, line, cells, found)), line.depth, has_rows, line.failed, places.get(line.path)
+                one_line(line.path),
+                tuple(_cells(columns, line, cells, found)),
+                line.depth,
+                has_rows,
+                line.failed,
+                places.get(line.path),
             )
             for (line, cells), has_rows in rows
         ),

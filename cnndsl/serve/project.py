@@ -11,12 +11,13 @@ from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath
 
 from cnndsl.diagnostics import did_you_mean, shorten, unreadable
-from cnndsl.editing.analysis import Buffers
+from cnndsl.editing.buffers import Buffers
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.record import Record
 from cnndsl.serve.messages import Refusal, Refused
 from cnndsl.spec.files import not_in_zoo, project_root
 from cnndsl.spec.folder import specs_in
+from cnndsl.spec.starter import starter
 from cnndsl.writing import read_file, write_file
 from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
 
@@ -134,7 +135,7 @@ class Project:
     def read(self, spec: str) -> Stored:
         """A spec on the disk. Raises :class:`Denied`."""
         if spec == "":
-            return Stored()
+            return Stored(starter(PurePath(UNTITLED).stem))
         data = self._data(self.path_of(spec), spec)
         if data is None:
             names = [*self.listed()[0], *(f"{PREFIX}{name}" for name in specs())]
@@ -204,6 +205,11 @@ class Shelf(Buffers):
         super().__init__({path.resolve(): text for path, text in texts.items()})
         self.project = project
         self.asked: dict[Path, str] = {}
+
+    def but(self, texts: Mapping[Path, str]) -> Shelf:
+        shelf = Shelf({**self.texts, **texts}, self.project)
+        shelf.asked = self.asked
+        return shelf
 
     def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
         if path.resolve() in self.texts:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.editing.analysis import Analysis
+from cnndsl.editing.answers import Lens
+from cnndsl.editing.hints import hints, lenses
 from cnndsl.emit.table import human
 from cnndsl.graph.graph import Graph
 from cnndsl.network import Compilation
-from cnndsl.serve.messages import NoteOf, Problem, Result, Totals
+from cnndsl.record import Record
+from cnndsl.serve.messages import HintOf, LensOf, NoteOf, Problem, Result, Totals
 from cnndsl.serve.units import Spots
 
 
@@ -16,10 +19,39 @@ def network_of(compilation: Compilation) -> Graph | None:
     return compilation.graph or compilation.sound
 
 
-def result(analysis: Analysis, spots: Spots, version: int) -> Result:
-    network = network_of(analysis.compilation)
-    problems = tuple(_problem(each, spots) for each in analysis.compilation.diagnostics)
-    return Result(version, network is not None, problems, (), (), (), (), _totals(network) if network else None)
+class Text(Record, frozen=True, eq=False):
+    """A text that was compiled: its version, what the compiler makes of it, and where things are in it."""
+
+    version: int
+    analysis: Analysis
+    spots: Spots
+
+
+def result(text: Text, hints: tuple[HintOf, ...]) -> Result:
+    compilation, alive = text.analysis.compilation, text.analysis.alive
+    network = network_of(compilation)
+    return Result(
+        text.version,
+        network is not None,
+        tuple(_problem(each, text.spots) for each in compilation.diagnostics),
+        hints,
+        tuple(_lens(each, text.spots) for each in lenses(text.analysis)),
+        (),
+        (),
+        _totals(network) if network else None,
+        alive is not compilation,
+    )
+
+
+def hints_of(text: Text, cursor: int | None) -> tuple[HintOf, ...]:
+    """The hints of a text; ``cursor`` is an offset of the page."""
+    units = text.spots.units
+    at = None if cursor is None else units.ours(cursor)
+    return tuple(HintOf(units.theirs(hint.offset), hint.text, hint.tooltip) for hint in hints(text.analysis, at))
+
+
+def _lens(lens: Lens, spots: Spots) -> LensOf:
+    return LensOf(spots.of(lens.span), lens.text, tuple(map(spots.of, lens.uses)))
 
 
 def _problem(found: Diagnostic, spots: Spots) -> Problem:

@@ -20,13 +20,16 @@ from cnndsl.emit.table import UnknownName
 from cnndsl.graph.graph import Graph
 from cnndsl.record import Record
 from cnndsl.serve import panes
-from cnndsl.serve.answers import Text, answer
+from cnndsl.serve.answers import answer
 from cnndsl.serve.messages import (
     Ask,
     Change,
+    Cursor,
     DiffView,
     FigureView,
     File,
+    HintOf,
+    Hints,
     Open,
     Outside,
     PaneName,
@@ -41,7 +44,7 @@ from cnndsl.serve.messages import (
     Unmade,
 )
 from cnndsl.serve.project import Denied, Project, Shelf, Stored
-from cnndsl.serve.results import network_of, result
+from cnndsl.serve.results import Text, hints_of, network_of, result
 from cnndsl.serve.units import Spots
 from cnndsl.zoo import is_of_zoo
 
@@ -96,6 +99,9 @@ class Session:
         self.text, self.version = "", 0
         self.is_compiled = True  # there is nothing to compile yet
         self.compiled: Compiled | None = None
+        self._cursor: int | None = None
+        self._hinted: int | None = None
+        self._hints: tuple[HintOf, ...] = ()
         self._show = Show()
         self._questions: deque[Ask] = deque()
         self._made: dict[PaneName, Hashable] = {}
@@ -126,7 +132,7 @@ class Session:
             return (self._compile(),)
         if self._questions:
             return (answer(self._questions.popleft(), self.compiled, self.project),)
-        return next(filter(None, map(self._pane, PANES)), None)
+        return self._moved() or next(filter(None, map(self._pane, PANES)), None)
 
     # --- what comes in ---------------------------------------------------------------------------
 
@@ -134,6 +140,8 @@ class Session:
         match message:
             case Change(version, text):
                 self.version, self.text, self.is_compiled = version, text, False
+            case Cursor(at):
+                self._cursor = at
             case Show():
                 self._show = message
             case Ask():
@@ -156,6 +164,7 @@ class Session:
         except Denied as denied:
             return denied.told("open")
         self.opened = Opened(spec, self.project.path_of(spec), stored)
+        self._cursor = None
         self.text, self.version, self.is_compiled = stored.text, 0, False
         return File(spec, stored.text, stored.digest, not is_of_zoo(spec))
 
@@ -192,7 +201,16 @@ class Session:
         spots = Spots(analysis.source, self.project)
         number = self.compiled.number + 1 if self.compiled else 0
         self.compiled = Compiled(self.version, analysis, spots, shelf, number)
-        return result(analysis, spots, self.version)
+        self._hints, self._hinted = hints_of(self.compiled, self._cursor), self._cursor
+        return result(self.compiled, self._hints)
+
+    def _moved(self) -> tuple[Told, ...]:
+        """The hints, if the cursor is where they are other ones."""
+        if self.compiled is None or self._hinted == self._cursor:
+            return ()
+        then, self._hinted = self._hints, self._cursor
+        self._hints = hints_of(self.compiled, self._cursor)
+        return () if self._hints == then else (Hints(self.compiled.version, self._hints),)
 
     def _analysed(self, text: str) -> tuple[Analysis, Shelf]:
         shelf = Shelf({self.opened.path: text}, self.project)
