@@ -121,7 +121,8 @@ class Note(Record, frozen=True):
 
 
 class Diagnostic(Record, frozen=True):
-    """One fault of a spec: what, where, the trail from the inside out, and what to write instead."""
+    """One fault of a spec: what, where, the trail from the inside out, and what to write instead. ``calls`` are the
+    places of the calls in the trail."""
 
     code: Code
     message: str
@@ -129,6 +130,7 @@ class Diagnostic(Record, frozen=True):
     help: str = ""
     notes: tuple[Note, ...] = ()
     trail: tuple[str, ...] = ()
+    calls: tuple[Span, ...] = ()
     #: Whether a warning counts as an error, as under ``--strict``.
     strict: bool = False
 

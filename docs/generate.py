@@ -99,12 +99,12 @@ ZOO = """\
 Generated from `archs/`. These specs come with the package. Every command that reads a spec finds them by name, from any
 folder:
 
-```console
-$ cnndsl zoo resnet
-$ cnndsl zoo --source timm --params '< 10M'
-$ cnndsl shapes zoo:resnet50
-$ cnndsl new mine --from zoo:resnet18
-$ cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial
+```sh
+cnndsl zoo resnet
+cnndsl zoo --source timm --params '< 10M'
+cnndsl shapes zoo:resnet50
+cnndsl new mine --from zoo:resnet18
+cnndsl train mine.yaml -p classes=10 --weights torchvision:resnet18/IMAGENET1K_V1 --partial
 ```
 
 [The gallery](gallery.md) shows figures, tables and the core of some of them.

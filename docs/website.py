@@ -6,18 +6,26 @@ for each other file of the project that a page links to, such as the specs of th
 
 from __future__ import annotations
 
+import base64
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 CONFIG = ROOT / "zensical.toml"
-#: The pages that are not in docs/, and their names in the site. The README's is its first page.
-BESIDES = {"CONTRIBUTING.md": "contributing.md", "CHANGELOG.md": "changelog.md", "README.md": "index.md"}
+#: The pages that are not pages of docs/, and their names in the site. For the README that is the first page.
+BESIDES = {
+    "CONTRIBUTING.md": "contributing.md",
+    "CHANGELOG.md": "changelog.md",
+    "docs/tour.ipynb": "tour.md",
+    "README.md": "index.md",
+}
 #: The files of docs/ that the site takes.
 TAKEN = {".md", ".svg", ".png", ".json", ".css"}
 #: A block of code, or a link or the source of a picture. Links in code stay as they are.
@@ -80,7 +88,9 @@ def named(path: Path) -> str:
 
 
 def shown(path: Path) -> str:
-    """The page of a file that is not a page, or of a folder. The search does not find it."""
+    """The page of a file that is not a page, or of a folder. The search finds it only if it is a notebook."""
+    if path.suffix == ".ipynb":
+        return "\n\n".join(map(_cell, json.loads(path.read_text())["cells"]))
     inside = path.relative_to(ROOT).as_posix()
     head = f"---\nsearch:\n  exclude: true\nhide:\n  - toc\n---\n\n# {inside}\n\n"
     if path.is_dir():
@@ -88,12 +98,30 @@ def shown(path: Path) -> str:
     return f"{head}````{LANGUAGES.get(path.suffix, 'text')}\n{path.read_text().rstrip()}\n````\n"
 
 
+def _cell(cell: dict[str, Any]) -> str:
+    """A cell of a notebook: its text, or its code with what that gave."""
+    source = "".join(cell["source"])
+    if cell["cell_type"] == "markdown":
+        return source
+    return "\n\n".join([f"```python\n{source}\n```", *map(_output, cell["outputs"])])
+
+
+def _output(output: dict[str, Any]) -> str:
+    data = {"text/plain": output.get("text", ""), **output.get("data", {})}
+    if "image/svg+xml" in data:
+        picture = base64.b64encode("".join(data["image/svg+xml"]).encode()).decode()
+        return f"![figure](data:image/svg+xml;base64,{picture})"
+    if "image/png" in data:
+        return f"![figure](data:image/png;base64,{''.join(data['image/png'].split())})"
+    return f"```text\n{''.join(data['text/plain']).rstrip()}\n```"
+
+
 def relinked(text: str, page: Path, name: str) -> tuple[str, list[Path]]:
     """A page with its links as they have to be in the site, and the files of the project to which they lead."""
     linked: list[Path] = []
 
     def replaced(link: re.Match[str]) -> str:
-        path = None if link["fence"] or "://" in link["target"] else (page.parent / link["target"]).resolve()
+        path = None if link["fence"] or re.match(r"\w+:", link["target"]) else (page.parent / link["target"]).resolve()
         if path is None or not path.exists() or not path.is_relative_to(ROOT):
             return link[0]
         linked.append(path)

@@ -68,6 +68,7 @@ COMMANDS = {
     "import": ["import", "model.yaml"],
     "layers": ["layers"],
     "layer": ["layers", "Conv2d"],
+    "lsp": ["lsp"],
     "new": ["new", "mine"],
     "runs": ["runs"],
     "schema": ["schema"],

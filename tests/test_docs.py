@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-import shlex
 import sys
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 
 import cnndsl
-from cnndsl.cli import cli
 from cnndsl.cli.train import train
+from cnndsl.emit.diagram.fonts import width
 from cnndsl.emit.recipe_reference import recipe_reference
 from cnndsl.emit.reference import layer_reference
 from cnndsl.emit.table import Table, as_plain
@@ -28,6 +26,7 @@ from cnndsl.zoo import specs
 sys.path.insert(0, str(Path(__file__).parent.parent / "docs"))
 
 import gallery
+import pipeline
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -119,7 +118,7 @@ def test_the_recipes_page_is_current() -> None:
     assert (ROOT / "docs" / "recipes.md").read_text() == recipe_reference(), "run `make docs`"
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")]), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]), ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
     targets = re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text()) + re.findall(r'src="([^"]+)"', page.read_text())
     for target in targets:
@@ -171,18 +170,6 @@ def test_the_training_page_links_to_its_own_headings() -> None:
     assert headings == set(re.findall(r"\]\(#([^)]+)\)", TRAINING))
 
 
-def test_the_questions_page_shows_what_the_commands_print(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "archs").symlink_to(ROOT / "archs")
-    (tmp_path / "wrong.yaml").write_text(blocks(QUESTIONS, "yaml")[0])
-    shown = blocks(QUESTIONS, "console")
-    assert len(shown) == 5
-    for block in shown:
-        command, told = block.removeprefix("$ cnndsl ").split("\n", 1)
-        assert CliRunner().invoke(cli, shlex.split(command)).output == told, command
-    assert (tmp_path / "sweep.svg").read_bytes().startswith(b"<?xml")
-
-
 def test_the_questions_page_shows_python_that_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "archs").symlink_to(ROOT / "archs")
@@ -216,3 +203,12 @@ def test_the_pictures_of_the_gallery_are_current(entry: gallery.Entry) -> None:
     stored = entry.picture.read_bytes()
     assert len(stored) < 200_000
     assert words(stored) == words(cnndsl.load(f"zoo:{entry.name}").diagram().svg().encode()), "run `make docs`"
+
+
+def test_the_picture_of_the_compiler_is_current() -> None:
+    assert pipeline.PICTURE.read_text() == pipeline.picture(pipeline.spec()), "run `make docs`"
+
+
+@pytest.mark.parametrize("box", [*pipeline.boxes(pipeline.spec())], ids=lambda box: box.name)
+def test_the_words_of_a_box_fit_into_it(box: pipeline.Box) -> None:
+    assert max(width(box.name, 15, bold=True), width(box.detail, 13)) < box.width

@@ -65,6 +65,8 @@ async def editor() -> AsyncIterator[Editor]:
 @pytest.fixture(autouse=True)
 def nothing_failed(request: pytest.FixtureRequest) -> Any:
     """The server logs what fails in it."""
+    if "editor" in request.fixturenames:
+        request.getfixturevalue("editor").refreshed.clear()
     yield
     if "editor" in request.fixturenames:
         editor = request.getfixturevalue("editor")
@@ -168,6 +170,23 @@ async def test_a_used_file_is_checked_with_its_users(editor: Editor, tmp_path: P
         await editor.news()
     assert codes(editor.diagnostics[uri]) == [("CNN014", 2, 6, 10)]
     editor.close(nets[1])
+    while editor.diagnostics[uri]:
+        await editor.news()
+
+
+async def test_a_file_of_blocks_has_the_shapes_and_faults_of_a_user(editor: Editor, tmp_path: Path) -> None:
+    """Of one that is on the disk, if none is open."""
+    (tmp_path / "net.yaml").write_text("input: [1, 8, 8]\nuse: blocks.yaml\nnetwork:\n  - Head: 10\n")
+    text = "blocks:\n  Head(classes):\n    - Flatten\n    - Linear: $classes\n"
+    uri = editor.open(tmp_path / "blocks.yaml", text)
+    while not (hints := await editor.hints(uri)):
+        await editor.news()
+    assert hints == [(3, "64"), (4, "10")]
+    editor.replace(uri, "Flatten", "Conv3d: 1")
+    while not codes(editor.diagnostics[uri]):
+        await editor.news()
+    assert [item.code for item in editor.diagnostics[uri]] == ["CNN012"]
+    editor.close(uri)
     while editor.diagnostics[uri]:
         await editor.news()
 

@@ -96,6 +96,7 @@ COMMANDS = [
     Command("explain zz", "there is no code", 2, silent=True),
     Command("fmt tiny.yaml", "tiny.yaml: formatted", silent=True),
     Command("fmt --diff tiny.yaml", "tiny.yaml, formatted"),
+    Command("lsp --log none/lsp.log", "none/lsp.log cannot be written", 2, silent=True),
     Command("trace tiny.yaml", "out_channels"),
     Command("trace wrong.yaml", "fails", 1),
     Command("trace tiny.yaml nothing", "there is no `nothing`", 2, silent=True),

@@ -137,7 +137,7 @@ def innermost(tree: Tree, fault: Span, lists: int = 1) -> Part | None:
 
 
 def _holds(start: int, end: int, place: Span, fault: Span) -> bool:
-    return place.source.name == fault.source.name and start <= fault.start < max(end, start + 1)
+    return place.source.name == fault.source.name and start <= fault.start <= end
 
 
 def _options(step: Mapping, word: int) -> Iterator[Span]:

@@ -19,8 +19,8 @@ from cnndsl.editing.answers import Hint, Lens
 from cnndsl.editing.uses import Place, Use, place, uses
 from cnndsl.editing.written import Written, written
 from cnndsl.emit.table import human
-from cnndsl.graph.cost import Cost, total
-from cnndsl.graph.graph import Apply, Branch, Dense, Inline, Item, Merge, Module, Repeat, Residual, Tensor, operations
+from cnndsl.graph.cost import Cost
+from cnndsl.graph.graph import Apply, Branch, Dense, Fetch, Inline, Item, Merge, Module, Repeat, Residual, Tensor
 from cnndsl.network import Compilation
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
@@ -55,7 +55,7 @@ def _steps(analysis: Analysis, others: Sequence[Analysis]) -> Mapping[Place, Kno
             continue
         items = written(compilation.document.tree)
         for at, runs in uses(compilation.partial).items():
-            known = [run for run in runs if _shapes(run)]
+            known = [run for run in runs if run.outputs]
             if known and at in items and at not in found and _is_in(items[at].word, analysis.source):
                 found[at] = Known(items[at], known)
     return found
@@ -110,10 +110,8 @@ def _text(runs: Sequence[Use]) -> str:
 def _shapes(run: Use) -> str:
     """The shapes that a step makes, with their names if it is a block with outputs; "" if they are not known."""
     item, tensors = run.item, run.outputs
-    if not all(tensor.shape for tensor in tensors):
-        return ""
-    if isinstance(item, (Module, Inline)) and len(item.made) > 1:
-        named = [f"{name} {shape_text(tensor)}" for name, tensor in item.made.items()]
+    if isinstance(item, (Module, Inline)) and len(tensors) > 1:
+        named = [f"{name} {shape_text(tensor)}" for name, tensor in zip(item.made, tensors)]
         more = [f"+{len(named) - MOST_OUTPUTS}"] if len(named) > MOST_OUTPUTS else []
         return ", ".join((*named[:MOST_OUTPUTS], *more))
     return ", ".join(map(shape_text, tensors))
@@ -139,11 +137,11 @@ def _told(run: Use) -> str:
     """One run in Markdown: the path of what it makes, input and output, and what it costs."""
     path = f"`{run.item.path}`: " if isinstance(run.item, (Apply, Module)) else ""
     whence = _whence(run.item)
-    cost = cost_text(total(operation.cost for operation in operations((run.item,))))
+    cost = cost_text(run.cost)
     return path + (f"{whence} → " if whence else "") + ", ".join(filter(None, (_quoted(run.outputs), cost)))
 
 
-def _whence(item: Item) -> str:
+def _whence(item: Item | Fetch) -> str:
     """What a step makes its output of."""
     match item:
         case Apply(inputs=inputs) | Module(inputs=inputs):
@@ -215,7 +213,7 @@ def _block_lens(block: Block, runs: Sequence[Use]) -> Lens:
     """The cost of a block in one use, which is the first if they differ, and the places of its calls."""
     if not runs:
         return Lens(block.span, "not used")
-    costs = [total(operation.cost for operation in operations((run.item,))) for run in runs]
+    costs = [run.cost for run in runs]
     alike = "each" if len({*costs}) == 1 else "the first"
     where = ", used once" if len(runs) == 1 else f" in {alike} of {len(runs)} uses"
     spans = {place(run.item.step.span): run.item.step.span for run in runs if run.item.step is not None}

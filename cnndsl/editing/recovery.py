@@ -44,8 +44,9 @@ def alive(path: Path, files: Buffers, compilation: Compilation, limits: Limits) 
 
 
 def _known(compilation: Compilation) -> Collection[Place]:
-    """The places of the steps that have run."""
-    return {} if compilation.partial is None else uses(compilation.partial)
+    """The places of the steps that have made something."""
+    found = {} if compilation.partial is None else uses(compilation.partial)
+    return {at for at, runs in found.items() if any(run.outputs for run in runs)}
 
 
 def _mended(compilation: Compilation, known: Collection[Place], limits: Limits) -> Mapping[Path, str]:

@@ -5,7 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
 
-from cnndsl.graph.graph import Body, Branch, Dense, Inline, Item, Module, Region, Repeat, Residual, Tensor
+from cnndsl.graph.cost import Cost, total
+from cnndsl.graph.graph import (
+    Body,
+    Branch,
+    Dense,
+    Fetch,
+    Inline,
+    Item,
+    Module,
+    Region,
+    Repeat,
+    Residual,
+    Tensor,
+    operations,
+)
 from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.steps import Step
@@ -28,10 +42,10 @@ class Around(Record, frozen=True, eq=False):
 
 
 class Use(Record, frozen=True, eq=False):
-    """One run of a step: the ``item`` of the graph that it made, and what is around, outermost first, without the
-    network itself."""
+    """One run of a step: the ``item`` of the graph that it made, or that a ``from`` fetched, and what is around,
+    outermost first, without the network itself."""
 
-    item: Item
+    item: Item | Fetch
     trail: tuple[Around, ...] = ()
 
     @property
@@ -40,9 +54,14 @@ class Use(Record, frozen=True, eq=False):
         return tuple(around.call for around in self.trail if around.call is not None)
 
     @property
+    def cost(self) -> Cost:
+        """Parameters and MACs of everything that the step makes."""
+        return Cost() if isinstance(self.item, Fetch) else total(made.cost for made in operations((self.item,)))
+
+    @property
     def outputs(self) -> tuple[Tensor, ...]:
-        """The tensors that the step makes, empty if it makes none, as a loop without rounds."""
-        return _outputs(self.item)
+        """The tensors that the step makes, as far as they are known."""
+        return tuple(tensor for tensor in _outputs(self.item) if tensor.shape)
 
 
 def place(span: Span) -> Place:
@@ -53,15 +72,21 @@ def uses(module: Module) -> Mapping[Place, Sequence[Use]]:
     """The uses of every step in a network, also one that is only known in part, in the order in which they run. The
     split and the merge of a region belong to its step, and are not listed beside it."""
     found: dict[Place, list[Use]] = {}
-    for use in _walk(module.body, ()):
+    for use in (*_fetched(module, ()), *_walk(module.body, ())):
         if use.item.step is not None:
             found.setdefault(place(use.item.step.span), []).append(use)
     return found
 
 
+def _fetched(module: Module, trail: tuple[Around, ...]) -> Iterator[Use]:
+    return (Use(fetch, trail) for fetch in module.fetched)
+
+
 def _walk(body: Body, trail: tuple[Around, ...]) -> Iterator[Use]:
     for item in body:
         yield Use(item, trail)
+        if isinstance(item, Module):
+            yield from _fetched(item, (*trail, Around(item)))
         for number, inner in enumerate(bodies(item)):
             assert isinstance(item, (Module, Repeat, Branch, Residual, Dense, Inline))
             yield from _walk(inner, (*trail, Around(item, number)))
@@ -79,16 +104,16 @@ def bodies(item: Item) -> tuple[Body, ...]:
     return item.bodies
 
 
-def _outputs(item: Item) -> tuple[Tensor, ...]:
+def _outputs(item: Item | Fetch) -> tuple[Tensor, ...]:
     match item:
-        case Branch(merge=merge) | Residual(merge=merge) if merge is not None:
+        case Branch(merge=merge):
             return merge.outputs
         case Inline(made=made):
             return tuple(made.values())
         case Dense(rounds=rounds):
             return rounds[-1][1].outputs
+        case Repeat(output=Tensor() as output) | Residual(output=Tensor() as output) | Fetch(tensor=output):
+            return (output,)
         case Repeat() | Residual():
-            last = [inner for inner in bodies(item) if inner]
-            return _outputs(last[-1][-1]) if last else ()
-    assert not isinstance(item, (Branch, Residual, Repeat, Dense, Inline))
+            return ()
     return item.outputs

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeAlias, TypeVar
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.graph.arguments import Matcher
 from cnndsl.graph.faults import Faults
-from cnndsl.graph.graph import Tensor
+from cnndsl.graph.graph import Fetch, Tensor
 from cnndsl.graph.marks import Marks
 from cnndsl.graph.names import Names
 from cnndsl.graph.site import Site
@@ -30,6 +30,13 @@ class Fetched(Tensor, frozen=True, eq=False):
 
     of: Tensor
     step: spec.From
+
+
+def behind(x: Tensor) -> Tensor:
+    """The tensor in the graph that a tensor is."""
+    while isinstance(x, Fetched):
+        x = x.of
+    return x
 
 
 class Progress(NamedTuple):
@@ -113,12 +120,13 @@ class Context:
 
     # --- tensors ---------------------------------------------------------------------------------
 
-    def fetch(self, tensor: Tensor | None, step: spec.From) -> Tensor | None:
+    def fetch(self, tensor: Tensor | None, step: spec.From, site: Site) -> Tensor | None:
         """The tensor of an earlier step, from which the next steps continue."""
         if tensor is None:
             return None
         fetched = Fetched(tensor.shape, tensor, step)
         self._fetched[fetched] = None
+        site.scope.fetched.append(Fetch(step, behind(tensor)))
         return fetched
 
     def taken(self, x: MaybeTensor) -> MaybeTensor | Tensor:

@@ -19,6 +19,7 @@ from cnndsl.graph.graph import (
     Branch,
     Dense,
     Failed,
+    Fetch,
     Inline,
     Item,
     Merge,
@@ -91,6 +92,7 @@ class Copies:
         pairs = zip(old.given.values(), told_apart(given))
         copier = _Copier(old.scope.path, scope.path, {id(tensor): new for tensor, new in pairs if new is not None})
         scope.failed += map(copier.failed, old.scope.failed)
+        scope.fetched += map(copier.fetch, old.scope.fetched)
         inside = Inside(scope, copier.body(old.items), copier.named(old.given), copier.named(old.made or {}))
         self.context.repeat(known.before, known.after, copier.tensor)
         return inside
@@ -131,6 +133,12 @@ class _Copier:
             self.tensors[id(old)] = new
         return new
 
+    def maybe(self, old: Tensor | None) -> Tensor | None:
+        return old and self.tensor(old)
+
+    def fetch(self, fetch: Fetch) -> Fetch:
+        return Fetch(fetch.step, self.tensor(fetch.tensor))
+
     def all(self, tensors: Sequence[Tensor]) -> tuple[Tensor, ...]:
         return tuple(map(self.tensor, tensors))
 
@@ -159,6 +167,7 @@ class _Copier:
             "body": self.body(module.body),
             "made": self.named(module.made),
             "failed": tuple(map(self.failed, module.failed)),
+            "fetched": tuple(map(self.fetch, module.fetched)),
         }
         return replace(module, **changes)
 
@@ -174,7 +183,7 @@ class _Copier:
             case Split():
                 return self.split(item)
             case Repeat():
-                return replace(item, rounds=tuple(map(self.body, item.rounds)))
+                return replace(item, rounds=tuple(map(self.body, item.rounds)), output=self.maybe(item.output))
             case Dense():
                 return replace(item, rounds=tuple((self.body(body), self.merge(merge)) for body, merge in item.rounds))
             case Branch():
@@ -183,7 +192,9 @@ class _Copier:
                 return replace(item, split=split, arms=arms, merge=self.merge(item.merge))
             case Residual():
                 merge = item.merge and self.merge(item.merge)
-                return replace(item, body=self.body(item.body), shortcut=self.body(item.shortcut), merge=merge)
+                made: dict[str, Any] = {"merge": merge, "output": self.maybe(item.output)}
+                return replace(item, body=self.body(item.body), shortcut=self.body(item.shortcut), **made)
             case Inline():
-                given, made = self.named(item.given), self.named(item.made)
-                return replace(item, body=self.body(item.body), given=given, made=made)
+                return replace(
+                    item, body=self.body(item.body), given=self.named(item.given), made=self.named(item.made)
+                )

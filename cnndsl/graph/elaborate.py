@@ -92,6 +92,7 @@ class _Elaborator:
             root = Module(
                 *(None, document.name, "", document.definition, context.params, {}, tuple(site.body)),
                 *(tuple(given.values()), given, made, False, tuple(scope.failed)),
+                fetched=tuple(scope.fetched),
             )
         if root is None or outputs is None or any(fault.is_error for fault in context.faults.found):
             return Elaboration(None, root, tuple(context.faults.found), context.params, context.names.found)
@@ -208,7 +209,7 @@ class _Elaborator:
                 return self.structure.dense(step, x, site)
             case spec.From():
                 named = self.context.names.find(step.target, site)
-                return self.context.fetch(named.tensor, step) if named else None
+                return self.context.fetch(named.tensor, step, site) if named else None
             case spec.Mark():
                 if name is not None:
                     self.context.marks.ran(step, name)

@@ -96,13 +96,20 @@ class Failed(Record, frozen=True, eq=False):
     inputs: tuple[Tensor, ...]
 
 
+class Fetch(Record, frozen=True, eq=False):
+    """A run of a ``from``: the tensor that it fetched. It makes none, so it is no item of a body."""
+
+    step: spec.From
+    tensor: Tensor
+
+
 class Module(Record, frozen=True, eq=False, dict=True):
     """A block, a ``sequential`` or the whole network, applied to tensors: a child module.
 
     ``definition`` is that of which this is one use. ``params`` are the block's parameters with their values,
     ``written`` the same as the call has them. ``inputs`` are the tensors that it takes; ``given`` are the same by
     their names inside, and ``made`` are its outputs. ``failed`` holds what is missing in the body because of faults.
-    ``called`` is the name that a ``reuse`` gives it.
+    ``called`` is the name that a ``reuse`` gives it. ``fetched`` are the runs of its own ``from`` steps.
     """
 
     step: Step | None
@@ -118,6 +125,7 @@ class Module(Record, frozen=True, eq=False, dict=True):
     reuse: bool = False
     failed: tuple[Failed, ...] = ()
     called: str = ""
+    fetched: tuple[Fetch, ...] = ()
 
     @property
     def block(self) -> str:
@@ -239,10 +247,12 @@ class Split(Record, frozen=True, eq=False):
 
 
 class Repeat(Record, frozen=True, eq=False):
-    """The bodies of a ``repeat``, one for each round."""
+    """The bodies of a ``repeat``, one for each round. ``output`` is the current tensor after it, None if a fault hides
+    it."""
 
     step: spec.Repeat
     rounds: tuple[Body, ...]
+    output: Tensor | None
 
     @property
     def bodies(self) -> tuple[Body, ...]:
@@ -274,13 +284,15 @@ class Branch(Record, frozen=True, eq=False):
 class Residual(Record, frozen=True, eq=False):
     """``body`` plus ``shortcut``; an empty shortcut is the identity.
 
-    Without a merge there is no shortcut, only the body.
+    Without a merge there is no shortcut, only the body. ``output`` is the current tensor after it, None if a fault
+    hides it.
     """
 
     step: spec.Residual
     body: Body
     shortcut: Body
     merge: Merge | None
+    output: Tensor | None
 
     @property
     def bodies(self) -> tuple[Body, ...]:

@@ -53,7 +53,7 @@ class Modules:
     # --- blocks ----------------------------------------------------------------------------------
 
     def block(self, called: Called[Block], name: str | None, x: Tensor | None, site: Site) -> Tensor | None:
-        context, step, block = self.context, called.step, called.of
+        context, place, step, block = self.context, self.context.place, called.step, called.of
         span = step.callee.span
         if not self._may_call(block, span, site):
             site.scope.lose((step,))
@@ -64,7 +64,7 @@ class Modules:
         if child is not None:
             take(child, step, site)
         path = site.scope.path if step.inline else site.scope.path_of(str(child))
-        there = known.calling(block.name, lambda: (f"blocks.{block.name}", f"called at {context.place(span)}"), path)
+        there = known.calling(block.name, lambda: (f"blocks.{block.name}", f"called at {place(span)}"), path, span)
         use = Use(step, block, params, self.given(step, block, x, site), there)
         if step.inline:
             return self._inline(use, child)
@@ -157,6 +157,7 @@ class Modules:
             item = Module(
                 *(step, name, inside.scope.path, block, use.params.values, use.params.written, inside.items),
                 *(inputs, inside.given, made, site.reusing, tuple(inside.scope.failed)),
+                fetched=tuple(inside.scope.fetched),
             )
             site.body.append(item)
         if step.name is not None:

@@ -96,7 +96,8 @@ class Reusing:
             again.refuse(Code.INFERRED, item, f"its layers for {shapes} would differ from those for {those}")
             return None
         tensors: dict[str, Any] = {"inputs": given, "given": inside.given, "made": inside.made}
-        made = replace(item, step=again.step, body=inside.items, reuse=True, **tensors)
+        fetched = tuple(inside.scope.fetched)
+        made = replace(item, step=again.step, body=inside.items, reuse=True, fetched=fetched, **tensors)
         if _wiring(made) != _wiring(item):
             on = f"its tensors for {shapes} would be connected differently from those for {those}"
             again.refuse(Code.INFERRED, item, on)

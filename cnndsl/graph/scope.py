@@ -10,7 +10,7 @@ from itertools import count
 from msgspec import Struct, field
 from msgspec.structs import replace
 
-from cnndsl.graph.graph import Apply, Failed, Inline, Module, Tensor
+from cnndsl.graph.graph import Apply, Failed, Fetch, Inline, Module, Tensor
 from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.evaluation import Environment, Fault, Literal, Unknown, Value, evaluate
@@ -135,6 +135,7 @@ class Scope(Struct):
     counts: dict[str, int] = field(default_factory=dict)
     children: Iterator[int] = field(default_factory=count)
     failed: list[Failed] = field(default_factory=list)
+    fetched: list[Fetch] = field(default_factory=list)
 
     def apart(self) -> Scope:
         """The same module for steps that see none of its names so far: those of a block that is written out."""

@@ -78,9 +78,9 @@ class Site(Record, frozen=True):
         """The same place, with faults that belong to the layer at ``path``."""
         return replace(self, path=path)
 
-    def calling(self, block: str, told: Callable[[], tuple[str, str]], path: str) -> Site:
+    def calling(self, block: str, told: Callable[[], tuple[str, str]], path: str, call: Span) -> Site:
         """A place in a call of a block, whose module is at ``path``."""
-        return replace(self, path=path, trail=(*self.trail, Station(told, path)), calls=(*self.calls, block))
+        return replace(self, path=path, trail=(*self.trail, Station(told, path, call)), calls=(*self.calls, block))
 
     def module(self, scope: Scope) -> Site:
         """A place for the steps of a child module."""
@@ -101,7 +101,8 @@ class Site(Record, frozen=True):
 
     def report(self, fault: Diagnostic) -> None:
         """Adds a fault that was found elsewhere, with the trail that led here."""
-        self.faults.add(replace(fault, trail=told(self.trail, self.path)))
+        calls = tuple(station.call for station in reversed(self.trail) if station.call is not None)
+        self.faults.add(replace(fault, trail=told(self.trail, self.path), calls=calls))
 
     def stop(self, message: str, span: Span, limit: str = "") -> NoReturn:
         """Reports that a limit is exceeded. Nothing more is done."""

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.combine import combine, parts
-from cnndsl.graph.context import Context
+from cnndsl.graph.context import Context, behind
 from cnndsl.graph.graph import Arm, Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
 from cnndsl.graph.site import Run, Site
 from cnndsl.layers import Refused, Shape
@@ -65,7 +65,7 @@ class Structure:
             x = self.run(step.steps, x, inner)
             rounds.append(tuple(inner.body))
         if any(rounds):
-            site.body.append(Repeat(step, tuple(rounds)))
+            site.body.append(Repeat(step, tuple(rounds), x and behind(x)))
         return x
 
     def dense(self, step: spec.Dense, x: Tensor | None, site: Site) -> Tensor | None:
@@ -237,7 +237,7 @@ class Structure:
         else:
             wanted = _has_shortcut(step.shortcut, site)
             if wanted is False:
-                site.body.append(Residual(step, tuple(inner.body), (), None))
+                site.body.append(Residual(step, tuple(inner.body), (), None, main and behind(main)))
                 return main
             other = None if wanted is UNKNOWN else x
         if main is not None and other is not None and main.shape != other.shape:
@@ -251,7 +251,7 @@ class Structure:
         label = name or site.scope.label("add")
         sides = self.context.taken(main), self.context.taken(other)
         merge = Merge(step, label, site.scope.path_of(label), "add", 1, sides, Tensor(main.shape))
-        site.body.append(Residual(step, tuple(inner.body), tuple(side.body), merge))
+        site.body.append(Residual(step, tuple(inner.body), tuple(side.body), merge, merge.output))
         return merge.output
 
     def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor, site: Site) -> None:

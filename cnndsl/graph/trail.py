@@ -6,17 +6,19 @@ from collections.abc import Callable, Iterable
 
 from cnndsl.diagnostics import WAY
 from cnndsl.record import Record
+from cnndsl.source import Span
 
 
 class Station(Record, frozen=True):
     """A block that was called, a loop in one of its rounds, or a reused module.
 
     ``told`` puts it into words, which only a fault needs: what it is, and how one got there. ``path`` is the path of a
-    block's module in the network, None for anything else.
+    block's module in the network, and ``call`` the place of its call; both are None for anything else.
     """
 
     told: Callable[[], tuple[str, str]]
     path: str | None = None
+    call: Span | None = None
 
 
 def told(stations: Iterable[Station], at: str) -> tuple[str, ...]:

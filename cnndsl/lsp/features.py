@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from operator import attrgetter
 from typing import Any
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from cnndsl.editing.analysis import Analysis
+from cnndsl.editing.answers import Lens
 from cnndsl.editing.hints import hints, lenses
+from cnndsl.editing.names import definition, highlights, prepare, references, rename
 from cnndsl.lsp.client import Settings
 from cnndsl.lsp.formatting import formatting
 from cnndsl.lsp.project import related
 from cnndsl.lsp.translate import Translator
+from cnndsl.lsp.workbench import Analysed
 from cnndsl.record import Record
 from cnndsl.source import Span
 
@@ -28,11 +32,15 @@ class Asked(Record, frozen=True, eq=False):
     """What an answer is made of: the text as it was when somebody asked, where the cursor is as far as that is known,
     and for whom the answer is. ``users`` are other open specs that are made of this one."""
 
-    analysis: Analysis
+    made: Analysed
     translator: Translator
     settings: Settings
     cursor: int | None = None
     users: tuple[Analysis, ...] = ()
+
+    @property
+    def analysis(self) -> Analysis:
+        return self.made.analysis
 
     def offset(self, position: types.Position) -> int:
         return self.translator.positions.offset(self.analysis.source, position)
@@ -41,7 +49,7 @@ class Asked(Record, frozen=True, eq=False):
         return self.translator.positions.span(self.analysis.source, range)
 
     def others(self) -> tuple[Analysis, ...]:
-        return related(self.analysis, self.translator.texts)
+        return tuple(related(self.made, self.translator.texts))
 
 
 class Feature(Record, frozen=True):
@@ -70,14 +78,37 @@ def _hints(asked: Asked, params: types.InlayHintParams) -> list[types.InlayHint]
 def _lenses(asked: Asked, params: types.CodeLensParams) -> list[types.CodeLens]:
     if not asked.settings.lenses:
         return []
-    return [asked.translator.lens(lens) for lens in lenses(asked.analysis, asked.users)]
+    found = lenses(asked.analysis, asked.users)
+    return [asked.translator.lens(lens) for lens in found] + [*filter(None, (_next_use(asked, lens) for lens in found))]
+
+
+def _next_use(asked: Asked, lens: Lens) -> types.CodeLens | None:
+    """For a block with several uses in this text: which of them the hints show, with the command to show the next."""
+    uses = [use for use in lens.uses if use.source.name == asked.analysis.source.name]
+    if len(uses) < 2:
+        return None
+    shown = next((number for number, use in enumerate(uses) if _is_at(asked.cursor, use)), 0)
+    following = asked.translator.location(uses[(shown + 1) % len(uses)])
+    title = f"shapes of use {shown + 1} of {len(uses)}"
+    command = types.Command(title, FOLLOW, arguments=[following.uri, following.range.start])
+    return types.CodeLens(asked.translator.range(lens.span), command)
+
+
+def _highlights(asked: Asked, params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
+    found = highlights(asked.analysis, asked.offset(params.position))
+    return [types.DocumentHighlight(asked.translator.range(span)) for span in found]
 
 
 def is_at_call(analysis: Analysis, offset: int) -> bool:
     """Whether an offset is in the lines of a call of a block that is called several times."""
-    source, line = analysis.source, analysis.source.position(offset)[0]
     uses = [use for lens in lenses(analysis) if len(lens.uses) > 1 for use in lens.uses]
-    return any(use.source.name == source.name and use.line <= line <= use.source.position(use.end)[0] for use in uses)
+    return any(use.source.name == analysis.source.name and _is_at(offset, use) for use in uses)
+
+
+def _is_at(offset: int | None, use: Span) -> bool:
+    """Whether an offset is in the lines of a use."""
+    position = use.source.position
+    return offset is not None and use.line <= position(offset)[0] <= position(use.end)[0]
 
 
 # --- writing -------------------------------------------------------------------------------------
@@ -104,13 +135,50 @@ def _actions(asked: Asked, params: types.CodeActionParams) -> list[types.CodeAct
     return found
 
 
+# --- names ---------------------------------------------------------------------------------------
+
+
+def _definition(asked: Asked, params: types.DefinitionParams) -> list[types.Location]:
+    return _locations(asked, definition(asked.analysis, asked.offset(params.position)))
+
+
+def _references(asked: Asked, params: types.ReferenceParams) -> list[types.Location]:
+    offset = asked.offset(params.position)
+    found = references(asked.analysis, offset, asked.others())
+    if not params.context.include_declaration:
+        declared = {(span.source.name, span.start) for span in definition(asked.analysis, offset)}
+        found = tuple(span for span in found if (span.source.name, span.start) not in declared)
+    return _locations(asked, found)
+
+
+def _locations(asked: Asked, spans: Iterable[Span]) -> list[types.Location]:
+    return list(map(asked.translator.location, spans))
+
+
+def _prepare(asked: Asked, params: types.PrepareRenameParams) -> types.Range | None:
+    found = prepare(asked.analysis, asked.offset(params.position))
+    return None if found is None else asked.translator.range(found)
+
+
+def _rename(asked: Asked, params: types.RenameParams) -> types.WorkspaceEdit:
+    renamed = rename(asked.analysis, asked.offset(params.position), params.new_name, asked.others())
+    if renamed.refusal:
+        raise JsonRpcException(renamed.refusal, types.LSPErrorCodes.RequestFailed.value)
+    return asked.translator.edits(edit for edits in renamed.edits.values() for edit in edits)
+
+
 FEATURES = {
     types.TEXT_DOCUMENT_INLAY_HINT: Feature(_hints, of_users=True),
     types.TEXT_DOCUMENT_CODE_LENS: Feature(_lenses, of_users=True),
+    types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT: Feature(_highlights, cursor=attrgetter("position")),
     types.TEXT_DOCUMENT_FORMATTING: Feature(_format),
     types.TEXT_DOCUMENT_CODE_ACTION: Feature(
         _actions,
         types.CodeActionOptions([types.CodeActionKind.QuickFix, types.CodeActionKind.SourceFixAll, _FORMAT]),
         cursor=attrgetter("range.start"),
     ),
+    types.TEXT_DOCUMENT_DEFINITION: Feature(_definition),
+    types.TEXT_DOCUMENT_REFERENCES: Feature(_references),
+    types.TEXT_DOCUMENT_PREPARE_RENAME: Feature(_prepare),
+    types.TEXT_DOCUMENT_RENAME: Feature(_rename),
 }

@@ -11,7 +11,7 @@ from cnndsl.editing.analysis import Analysis, Buffers
 from cnndsl.limits import LIMITS
 from cnndsl.lsp.recognition import is_spec
 from cnndsl.lsp.texts import Texts
-from cnndsl.lsp.workbench import Tracked, analysed
+from cnndsl.lsp.workbench import Analysed, analysed
 from cnndsl.spec.files import project_root
 
 #: The most YAML files of a project that are looked at.
@@ -22,25 +22,25 @@ _FOLLOWS = re.compile(r"^(extends|use)[ \t]*:", re.MULTILINE)
 _FOREIGN = {"node_modules", "venv", "site-packages", "__pycache__"}
 
 
-def related(analysis: Analysis, texts: Texts) -> tuple[Analysis, ...]:
+def related(spec: Analysed, texts: Texts) -> Iterator[Analysis]:
     """The other specs of the project that are made of a file of this one: what uses it, or uses the same."""
-    files = _files(analysis)
+    own, files = spec.analysis.path, spec.seen.keys()
     names = {file.name for file in files}
-    found = []
-    for path in _specs(project_root(analysis.path.parent), texts):
-        if path == analysis.path.resolve():
+    for path in _specs(project_root(own.parent), texts):
+        if path == own.resolve():
             continue
         text = _text(path, texts)
         follows = _FOLLOWS.search(text) is not None and any(name in text for name in names)
         if is_spec(text, "yaml") and (follows or path in files):
-            other = analysed(path, texts).analysis
-            found += [other] if not files.isdisjoint(_files(other)) else []
-    return tuple(found)
+            other = analysed(path, texts)
+            if not files.isdisjoint(other.seen):
+                yield other.analysis
 
 
-def _files(analysis: Analysis) -> set[Path]:
-    assert isinstance(analysis.files, Tracked)
-    return {*analysis.files.seen}
+def user(library: Analysed, texts: Texts) -> Path | None:
+    """A spec of the project that is made of a file of blocks and has a network, if there is one."""
+    found = (other for other in related(library, texts) if other.alive.partial is not None)
+    return next((other.path.resolve() for other in found), None)
 
 
 def _specs(root: Path, texts: Texts) -> Iterator[Path]:

@@ -20,13 +20,16 @@ from pygls.uris import to_fs_path
 from cnndsl.lsp.checks import Findings
 from cnndsl.lsp.client import Client, Settings
 from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
-from cnndsl.lsp.texts import Text, moved, opened, path_of, uri_of
+from cnndsl.lsp.project import user
+from cnndsl.lsp.recognition import is_library
+from cnndsl.lsp.texts import Text, Texts, moved, opened, path_of, uri_of
 from cnndsl.lsp.translate import Translator
-from cnndsl.lsp.workbench import Superseded, Workbench
+from cnndsl.lsp.workbench import Analysed, Superseded, Workbench
 from cnndsl.version import __version__
 
-#: The seconds without an edit after which a text is checked: a burst of edits is checked once.
-PAUSE = 0.02
+#: The seconds that a thread computes before others may. A message takes several turns to be received: with Python's own
+#: 5 ms, one that comes during a compile would be read long after its end.
+SWITCH = 0.0005
 _WATCHED = [types.FileSystemWatcher("**/*.{yaml,yml}")]
 
 
@@ -150,12 +153,11 @@ class Server(LanguageServer):
 
     def close_text(self, uri: str) -> None:
         path = self.key(uri)
-        affected = self.bench.users(path)
-        self.bench.drop(path)
-        self._unchecked.pop(path, None)
+        users = self.bench.users(path)
+        gone = self.bench.drop(path)
         self._followed.pop(path, None)
-        self._show({path, *self._findings.drop(path)})
-        self._check_users(affected)
+        self._show({path}.union(*map(self._findings.drop, gone)), self.bench.texts)
+        self._check_users([path, *users])
 
     def _edited(self, path: Path, text: Text) -> None:
         self.bench.put(path, text)
@@ -180,16 +182,15 @@ class Server(LanguageServer):
         self._check(users)
 
     async def _check_all(self) -> None:
-        await asyncio.sleep(PAUSE)
+        """One after the other. Of several edits that come meanwhile, only the last text is checked."""
         while self._unchecked:
             path = next(iter(self._unchecked))
             del self._unchecked[path]
-            text = self.bench.texts.get(path)
-            if text is None or not text.is_spec:
+            if not self._is_spec(path):
                 continue
             try:
-                analysis = await self.bench.analysis(path)
-                self._show({path, *self._findings.put(path, analysis)})
+                self._found(path, found := await self.bench.analysed(path))
+                await self._host(path, found)
             except Superseded:
                 pass  # the newer text is to be checked, too
             except Exception:
@@ -199,24 +200,41 @@ class Server(LanguageServer):
             self._others_changed = False
             self.refresh()
 
-    def _show(self, files: Iterable[Path]) -> None:
-        """Sends the diagnostics of files, but for those that the client asks for itself. For an open text, it learns
-        each time which version has been checked."""
-        translator = self.translator
+    def _is_spec(self, path: Path) -> bool:
+        text = self.bench.texts.get(path)
+        return path in self.bench.hosts.values() if text is None else text.is_spec
+
+    async def _host(self, library: Path, found: Analysed) -> None:
+        """Has a spec of the project checked with a file of blocks that no open spec uses: shapes are those of uses."""
+        if library in self.bench.hosts or self.bench.users(library) or not is_library(found.analysis.source.text):
+            return
+        host = await self.bench.work(user, found, self.bench.texts)
+        if library in self.bench.texts:
+            self.bench.hosts[library] = host
+            self._check_users([host] if host else [])
+
+    def _found(self, path: Path, found: Analysed) -> None:
+        """Shows what was found in a spec and in what it is made of."""
+        self._show({path, *self._findings.put(path, found.analysis)}, found.texts)
+
+    def _show(self, files: Iterable[Path], texts: Texts) -> None:
+        """Sends the diagnostics of files, but for those that the client asks for itself. ``texts`` are those that were
+        checked: the client learns each time which version that was, for it may have a newer one."""
+        translator = Translator(self.client, texts)
         for file in files:
-            text = self.bench.texts.get(file)
+            text = texts.get(file)
             is_pushed = text is not None and not self.client.pulls
             found = [] if text and not is_pushed else translator.diagnostics(self._findings.of(file))
             if found or file in self._shown or is_pushed:
                 self._shown = self._shown | {file} if found else self._shown - {file}
-                uri, version = uri_of(file, self.bench.texts), text.version if text else None
+                uri, version = uri_of(file, texts), text.version if text else None
                 self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
 
     async def _pulled(self, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
         path = self.key(params.text_document.uri)
         try:
             if (text := self.bench.texts.get(path)) and text.is_spec:
-                self._show(self._findings.put(path, await self.bench.analysis(path)))
+                self._found(path, await self.bench.analysed(path))
             found = self.translator.diagnostics(self._findings.of(path))
         except Superseded:
             raise JsonRpcContentModified() from None
@@ -248,9 +266,9 @@ class Server(LanguageServer):
             return None
 
     async def _asked(self, path: Path, of_users: bool = False) -> Asked:
-        analysis = await self.bench.analysis(path)
-        users = [await self.bench.analysis(user) for user in self.bench.users(path)] if of_users else []
-        return Asked(analysis, self.translator, self.settings, self._followed.get(path), tuple(users))
+        made = await self.bench.analysed(path)
+        users = [(await self.bench.analysed(user)).analysis for user in self.bench.users(path)] if of_users else []
+        return Asked(made, self.translator, self.settings, self._followed.get(path), tuple(users))
 
     # --- the use of a block that hints show ------------------------------------------------------
 
@@ -269,6 +287,7 @@ class Server(LanguageServer):
 
 def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:
     """Answers until the client says goodbye or goes away."""
+    sys.setswitchinterval(SWITCH)
     server = Server()
     try:
         server.start_io(stdin, stdout)

@@ -65,8 +65,10 @@ class Translator(Record, frozen=True):
         return list(map(self.diagnostic, found))
 
     def diagnostic(self, found: Diagnostic) -> types.Diagnostic:
-        """Notes with a place become related information if the client shows it; what else helps is in the message."""
+        """Notes with a place, and the calls that lead to a fault, become related information if the client shows it;
+        what else helps is in the message."""
         related = [note for note in found.notes if note.span and self.client.has_related]
+        calls = [Note("called here", call) for call in found.calls if self.client.has_related]
         told = [f"in {place}" for place in found.trail]
         told += [f"note: {_placed(note)}" for note in found.notes if note not in related]
         told += [f"help: {found.help}"] if found.help else []
@@ -78,7 +80,8 @@ class Translator(Record, frozen=True):
             code_description=types.CodeDescription(page_of(found.code).as_uri()),
             source="cnndsl",
             tags=[types.DiagnosticTag.Unnecessary] if found.code in _UNNECESSARY else None,
-            related_information=[self._related(note.message, note.span) for note in related if note.span] or None,
+            related_information=[self._related(note.message, note.span) for note in (*related, *calls) if note.span]
+            or None,
         )
 
     def _related(self, message: str, span: Span) -> types.DiagnosticRelatedInformation:

@@ -46,11 +46,18 @@ class Tracked(Buffers):
         self.seen[resolved] = stamp(resolved, self.open)
         return super().read(path, at_most, pipes)
 
+    def but(self, texts: Mapping[Path, str]) -> Tracked:
+        """The same with some texts replaced. What is asked of it is seen here, too."""
+        other = Tracked(self.open)
+        other.texts, other.seen = super().but(texts).texts, self.seen
+        return other
+
 
 class Analysed(Record, frozen=True, eq=False):
-    """An analysis, and the states of the files that it was made of."""
+    """An analysis, the texts that were open then, and the states of the files that it was made of."""
 
     analysis: Analysis
+    texts: Texts
     seen: Mapping[Path, Stamp]
 
     def is_current(self, texts: Texts) -> bool:
@@ -59,7 +66,7 @@ class Analysed(Record, frozen=True, eq=False):
 
 def analysed(path: Path, texts: Texts) -> Analysed:
     files = Tracked(texts)
-    return Analysed(analyse(path, files), files.seen)
+    return Analysed(analyse(path, files), texts, {**files.seen})
 
 
 class Workbench:
@@ -68,6 +75,8 @@ class Workbench:
 
     def __init__(self) -> None:
         self.texts: Texts = {}
+        #: For each file of blocks that no open spec used, a spec of the project that does, if there is one.
+        self.hosts: dict[Path, Path | None] = {}
         self._latest: dict[Path, Analysed] = {}
         self._jobs: dict[Path, tuple[Texts, asyncio.Future[Analysed]]] = {}
         self._worker = ThreadPoolExecutor(1, "cnndsl")
@@ -75,11 +84,18 @@ class Workbench:
     def put(self, path: Path, text: Text) -> None:
         self.texts = {**self.texts, path: text}
 
-    def drop(self, path: Path) -> None:
-        """Forgets a text that was closed."""
+    def drop(self, path: Path) -> list[Path]:
+        """Forgets a text that was closed. Returns the specs that are of no interest any more."""
         self.texts = {other: text for other, text in self.texts.items() if other != path}
-        self._latest.pop(path, None)
-        self._jobs.pop(path, None)
+        self.hosts.pop(path, None)
+        gone = [spec for spec in {path, *self._latest} if not self.is_of_interest(spec)]
+        for spec in gone:
+            self._latest.pop(spec, None)
+            self._jobs.pop(spec, None)
+        return gone
+
+    def is_of_interest(self, spec: Path) -> bool:
+        return spec in self.texts or spec in self.hosts.values()
 
     def close(self) -> None:
         self._worker.shutdown(cancel_futures=True)
@@ -88,13 +104,13 @@ class Workbench:
         """Computes in the one thread, so that messages are received meanwhile."""
         return await asyncio.get_running_loop().run_in_executor(self._worker, lambda: task(*args, **kwargs))
 
-    async def analysis(self, path: Path) -> Analysis:
-        """That of the text as it is now, of which there is only one. Raises :class:`Superseded` if the text changes
-        before the work has begun."""
+    async def analysed(self, path: Path) -> Analysed:
+        """The analysis of the text as it is now. Raises :class:`Superseded` if the text changes before the work has
+        begun."""
         latest = self._latest.get(path)
         if latest is None or not latest.is_current(self.texts):
             latest = await asyncio.shield(self._job(path))
-        return latest.analysis
+        return latest
 
     def affected(self, changed: Iterable[Path]) -> list[Path]:
         """The specs that were made of one of these files, in a fixed order."""
@@ -108,19 +124,19 @@ class Workbench:
     def _job(self, path: Path) -> asyncio.Future[Analysed]:
         texts, job = self._jobs.get(path, (None, None))
         if job is None or job.done() or texts is not self.texts:
-            job = asyncio.ensure_future(self._analysed(path, self.texts[path]))
+            job = asyncio.ensure_future(self._make(path, self.texts.get(path)))
             job.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody may wait any more
             self._jobs[path] = self.texts, job
         return job
 
-    async def _analysed(self, path: Path, text: Text) -> Analysed:
+    async def _make(self, path: Path, text: Text | None) -> Analysed:
         found = await self.work(self._compiled, path, text)
-        if path in self.texts:
+        if self.is_of_interest(path):
             self._latest[path] = found
         return found
 
-    def _compiled(self, path: Path, text: Text) -> Analysed:
+    def _compiled(self, path: Path, text: Text | None) -> Analysed:
         texts = self.texts
         if texts.get(path) is not text:
             raise Superseded
-        return analysed(text.path, texts)
+        return analysed(text.path if text else path, texts)
