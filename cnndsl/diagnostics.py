@@ -12,6 +12,7 @@ from typing import Any
 from cnndsl import cells
 from cnndsl.printable import as_encoded, as_written, one_line
 from cnndsl.record import Record
+from cnndsl.remedies import remedies
 from cnndsl.source import Span
 
 #: The longest text of a spec that a message quotes.
@@ -158,6 +159,7 @@ class Diagnostic(Record, frozen=True):
             "message": self.message,
             **_as_dict(self.span),
             "help": self.help,
+            "remedies": remedies(self.help),
             "notes": [{"message": note.message, **_as_dict(note.span)} for note in self.notes],
             "trail": list(self.trail),
         }

@@ -68,7 +68,9 @@ def test_the_readers_network_is_that_of_archs(page: str, name: str, params: dict
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [page for page in sorted(COURSE.glob("*.md")) if trainings(page)], ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "page", [page for page in sorted(COURSE.glob("*.md")) if trainings(page)], ids=lambda p: p.stem
+)
 @pytest.mark.usefixtures("own_folder")
 def test_every_training_of_the_course_runs(page: Path) -> None:
     write_files(page)

@@ -48,7 +48,8 @@ Kind: TypeAlias = Literal["layer", "block", "word", "argument", "value", "name",
 class Completion(Record, frozen=True):
     """A word that fits at the cursor. ``span`` is what it replaces; ``snippet`` is the text in the syntax of snippets,
     ``$1`` and ``${1:word}`` for the places to fill, or "" if it is the ``label`` itself. ``detail`` is one line,
-    ``markdown`` the documentation. ``rank`` comes before the alphabet: small ones are listed first."""
+    ``markdown`` the documentation. ``rank`` comes before the alphabet: small ones are listed first. ``filter`` is what
+    an editor compares with the text in the span, "" if that is the ``label``."""
 
     label: str
     kind: Kind
@@ -57,6 +58,7 @@ class Completion(Record, frozen=True):
     detail: str = ""
     markdown: str = ""
     rank: int = 0
+    filter: str = ""
 
 
 class Fix(Record, frozen=True):

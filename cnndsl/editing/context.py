@@ -93,6 +93,21 @@ class Context(Record, frozen=True, eq=False, dict=True):
         return not isinstance(node, Scalar) and node.span.start < len(text) and text[node.span.start] in "[{"
 
     @property
+    def is_signature(self) -> bool:
+        """Whether the place is the key of a block, its name or its parameters."""
+        return self.is_key and self.path[0] == "blocks" and len(self.path) == 2
+
+    @property
+    def lacks_dash(self) -> bool:
+        """Whether the place is an item of a list whose `- ` is not typed yet."""
+        return bool(self.path) and isinstance(self.path[-1], int) and not self.is_flow and not self.line.strip()
+
+    @property
+    def scalar(self) -> Span:
+        """The word with the rest of its scalar, if that is not quoted."""
+        return Span(self.source, self.word.start - len(self.before), self.word.end + len(self.after))
+
+    @property
     def line(self) -> str:
         """The line of the cursor up to the word."""
         return self.source.text[line_at(self.source.text, self.offset)[0] : self.word.start]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from cnndsl.emit.reference import _markdown
+from cnndsl.emit.reference import _markdown, torch_page
 from cnndsl.layers.function import Function
 from cnndsl.recipe.datasets import DATASETS, DataSet
 from cnndsl.recipe.losses import LOSSES, Loss
@@ -104,10 +104,7 @@ def _section(heading: str, text: str, table: Mapping[str, F], columns: Mapping[s
 def _signature(function: Function) -> str:
     """The signature, with a link to its page in torch's documentation."""
     written = f"`{function.name}({function.signature()})`"
-    if not function.path:
-        return written
-    site = "vision" if function.path.startswith("torchvision.") else "docs"
-    return f"[{written}](https://docs.pytorch.org/{site}/stable/generated/{function.path}.html)"
+    return f"[{written}]({torch_page(function.path)})" if function.path else written
 
 
 def _applies_to(transform: Transform) -> str:

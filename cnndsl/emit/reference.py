@@ -10,6 +10,7 @@ from typing import Any
 
 from cnndsl.layers import INITIALIZERS, LAYERS, Layer, Shape
 from cnndsl.layers.definitions import definition
+from cnndsl.layers.function import Function
 from cnndsl.layers.table import Argument
 from cnndsl.plugins import OwnLayer
 from cnndsl.printable import as_written
@@ -77,6 +78,24 @@ def layer_page(name: str) -> str:
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
+def function_page(function: Function) -> str:
+    """A function or class of torch: signature, what it does, arguments."""
+    signature = f"{function.name}({function.signature()})"
+    parts = [
+        f"```python\n{signature}\n```",
+        _markdown(function.documentation),
+        _arguments(function.arguments, 0),
+        f"In torch: [{function.path}]({torch_page(function.path)})." if function.path else "",
+    ]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def torch_page(path: str) -> str:
+    """The address of a class or function in the documentation of torch or torchvision."""
+    site = "vision" if path.startswith("torchvision.") else "docs"
+    return f"https://docs.pytorch.org/{site}/stable/generated/{path}.html"
+
+
 def _arguments(arguments: Mapping[str, Argument[Any]], dims: int) -> str:
     if not arguments:
         return ""
@@ -108,8 +127,7 @@ def _origin(layer: type[Layer]) -> str:
     if issubclass(layer, OwnLayer):
         return f"Defined by a plugin: `{layer.imports}`."
     name = f"{layer.package or 'torch.nn'}.{layer.__name__}"
-    site = "vision" if layer.package else "docs"
-    return f"In torch: [{name}](https://docs.pytorch.org/{site}/stable/generated/{name}.html)."
+    return f"In torch: [{name}]({torch_page(name)})."
 
 
 def _initializer_rows() -> str:

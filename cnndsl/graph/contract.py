@@ -79,6 +79,6 @@ def _contract(line: ExpectLine, environment: Environment) -> Contract:
         return Contract(what, wanted, partial(_holds, "==", wanted), span)
     holds = comparison(str(wanted))
     if holds is None:
-        help = f'a number, or a comparison with K, M or G: `{what}: 1000`, `{what}: "< 10M"`'
+        help = f'a number, or a comparison with K, M or G, such as `{what}: 1000` or `{what}: "< 10M"`'
         raise Fault(Code.TYPE, f"`{shorten(str(wanted))}` is not a number or a comparison", span, help)
     return Contract(what, wanted, holds, span)

@@ -102,7 +102,9 @@ class Structure:
             site.fault(Code.TYPE, message, value.span, help)
             return None
         if not counted and not isinstance(found, tuple):
-            help = meant_by(value, found, site.environment.names) or "`[64, 128]`, or `$(range(4))`"
+            help = (
+                meant_by(value, found, site.environment.names) or "write a list, such as `[64, 128]` or `$(range(4))`"
+            )
             site.fault(Code.TYPE, f"`in` expects a list, got {got(found)}", value.span, help)
             return None
         rounds = found if counted else len(found)

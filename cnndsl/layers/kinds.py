@@ -203,7 +203,8 @@ class Earlier(Text):
     """The name of an earlier step, whose tensor the layer reads when it runs."""
 
     def schema(self, dims: int) -> dict[str, Any]:
-        return {"type": ["string"], "pattern": "^[A-Za-z_]"}  # the beginning of one: values may follow
+        pattern = "^[A-Za-z_]"  # the beginning of one: values may follow
+        return {"type": ["string"], "pattern": pattern, "refers": "tensor"}
 
     def accepts(self, value: object, dims: int) -> bool:
         first = value[:1] if isinstance(value, str) else ""

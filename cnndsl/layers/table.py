@@ -73,7 +73,7 @@ class Argument(Generic[T]):
         raise Refused(
             f"`{self.name}` is {as_written(value)}, but the input {x} makes it {as_written(told)}",
             self.name,
-            f"write {as_written(told)}, or leave `{self.name}` out: it is inferred",
+            f"write `{as_written(told)}`, or leave `{self.name}` out: it is inferred",
         )
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnndsl.layers import LAYERS, Layer
+from cnndsl.layers import LAYERS
+from cnndsl.layers.table import Argument
 from cnndsl.spec.schema import schema
 
-#: Keywords of ours, for the compiler's messages.
-_OURS = ("expects", "help", "subject", "argument")
+#: Keywords of ours, for the compiler's messages and for completion.
+_OURS = ("expects", "help", "subject", "argument", "refers")
 
 
 def editor_schema() -> dict[str, Any]:
@@ -16,7 +17,7 @@ def editor_schema() -> dict[str, Any]:
     explained: dict[str, Any] = _explained(schema())
     for name, layer in LAYERS.items():
         for argument, described in explained["$defs"][name].get("properties", {}).items():
-            described["description"] = _of_argument(layer, argument)
+            described["description"] = argument_text(layer.arguments[argument], layer.dims or 0)
     return explained
 
 
@@ -36,10 +37,9 @@ def _explained(part: Any, is_property: bool = False) -> Any:
     return found
 
 
-def _of_argument(layer: type[Layer], name: str) -> str:
-    """What an argument must be, and its default."""
-    argument = layer.arguments[name]
-    expects = _sentence(argument.kind.expects(layer.dims or 0))
+def argument_text(argument: Argument[Any], dims: int) -> str:
+    """What an argument must be, and its default. ``dims`` is the layer's number of spatial axes."""
+    expects = _sentence(argument.kind.expects(dims))
     if argument.infer is not None:
         return f"{expects} Inferred from the input; if you write it, it must match."
     return f"{expects} Required." if argument.required else f"{expects} Default: {_yaml(argument.default)}."

@@ -172,7 +172,7 @@ def _too_large(value: Any) -> str:
     return ""
 
 
-CONDITION_HELP = "write true or false; in YAML 1.2 `yes`, `no`, `on` and `off` are strings"
+CONDITION_HELP = "write `true` or `false`; in YAML 1.2 `yes`, `no`, `on` and `off` are strings"
 
 
 def holds(value: Value, environment: Environment) -> bool:

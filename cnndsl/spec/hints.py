@@ -15,7 +15,7 @@ from cnndsl.spec import foreign, notation
 from cnndsl.spec.foreign import entry
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.notation import SOME, Unwritable, python
-from cnndsl.spec.slips import with_colon
+from cnndsl.spec.slips import meant_constant, with_colon
 from cnndsl.spec.values import Expression, ListValue, Literal, Template, Value
 
 #: Help for a name that resembles no known one.
@@ -152,16 +152,16 @@ def meant_value(value: Any, types: Collection[str], layer: str, names: Container
         ((name, inner),) = value.items()
         return f"did you mean `${name}`?" if inner is None and name in names else ""
     if "boolean" in types and "integer" not in types and type(value) is int and value in (0, 1):
-        return f"write {'true' if value else 'false'}"
+        return f"write `{'true' if value else 'false'}`"
     if not isinstance(value, str):
         return ""
     if value == "None":
         return "write `null`" if "null" in types else "leave it out to use the default"
     if "boolean" in types and value.lower() in _BOOLEANS and value not in names:
-        return "in YAML 1.2 this is a string; write true or false"
+        return f"in YAML 1.2 this is a string; {meant_constant(value)}"
     number = "integer" in types or "number" in types
     if number and re.fullmatch(r"[-+]?[0-9][0-9_]*", value):
-        return f"{shorten(value.replace('_', ''))} {'without `_`' if '_' in value else 'without quotes'} is a number"
+        return f"`{shorten(value.replace('_', ''))}` {'without `_`' if '_' in value else 'without quotes'} is a number"
     if number and (match := re.fullmatch(r"[\"']?([-+]?[0-9.]+)[,\"']", value)):
         return f"remove the `{value[-1]}`: `{shorten(match[1])}`"
     if "array" in types and (listed := _list(value)):
@@ -241,7 +241,7 @@ def _integer_help(found: Any, written: Value, accepts: Callable[[Any], bool] | N
     if not isinstance(found, float):
         return ""
     if not isinstance(written, Expression):
-        return f"write {int(found)}" if found.is_integer() else ""
+        return f"write `{int(found)}`" if found.is_integer() else ""
     return as_integer(found, written.text)
 
 

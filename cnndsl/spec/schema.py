@@ -1,10 +1,11 @@
 """The JSON Schema of specs, generated from the layer table.
 
 A step is one object with a property for each layer and each structural word, not an ``anyOf`` over
-them, so an error is always about the one thing that was written. Four keywords are our own, for messages:
+them, so an error is always about the one thing that was written. Some keywords are our own. For messages,
 ``expects`` describes the values that are allowed, ``help`` says what to write instead of others, ``subject`` names the
-value, and ``argument`` the argument that it is for. Patterns of names are for editors; :mod:`cnndsl.spec.names` defines
-names.
+value, and ``argument`` the argument that it is for. For completion, ``refers`` says what a text names: a ``tensor`` or
+a ``module`` of an earlier step, an ``output``, or the ``file`` of a spec. Patterns of names are for editors;
+:mod:`cnndsl.spec.names` defines names.
 """
 
 from __future__ import annotations
@@ -62,6 +63,7 @@ _SHAPE = value(
     minItems=1,
 )
 _TEXT = {"type": "string", "expects": "a string"}
+_FILE = {**_TEXT, "refers": "file"}
 
 
 @cache
@@ -91,12 +93,13 @@ def _whole() -> dict[str, Any]:
         },
         "description": {**_TEXT, "description": "What the network is, in a line or two."},
         "extends": {
-            **_TEXT,
+            **_FILE,
             "description": "A spec that this one starts from. Mappings merge, everything else replaces.",
         },
         "use": {
             "type": ["string", "array"],
-            "items": _TEXT,
+            "items": _FILE,
+            "refers": "file",
             "expects": "a path or a list of paths",
             "description": "Specs whose blocks are imported.",
         },
@@ -130,7 +133,7 @@ def _network() -> dict[str, Any]:
         "network": {**STEPS, "description": "The steps, in order."},
         "outputs": {
             "type": ["array", "null"],
-            "items": _TEXT,
+            "items": {**_TEXT, "refers": "output"},
             "minItems": 1,
             "expects": "a list of names",
             "description": "Names of the steps whose tensors are returned.",
@@ -169,7 +172,7 @@ def _about_weights() -> dict[str, Any]:
 
 def _block() -> dict[str, Any]:
     """The definition of a block: its steps, or a mapping that names its inputs and outputs too."""
-    names = {"type": ["array"], "minItems": 1, "items": {"type": "string", "expects": "a name"}}
+    names: dict[str, Any] = {"type": ["array"], "minItems": 1, "items": {"type": "string", "expects": "a name"}}
     return {
         "type": ["array", "object"],
         "items": STEP,
@@ -182,6 +185,7 @@ def _block() -> dict[str, Any]:
             },
             "outputs": {
                 **names,
+                "items": {**names["items"], "refers": "output"},
                 "expects": "a list of names",
                 "description": "Names of the block's steps whose tensors it returns. Default: the last tensor.",
             },

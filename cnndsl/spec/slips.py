@@ -104,4 +104,4 @@ def meant_notation(expression: str) -> str:
     for sign, here in _SIGNS.items():
         if found := re.search(sign, outside_texts):
             return f"`{found[0]}` is written `{here}` here"
-    return "write it as in Python: `$(2 * channels)`, `$(a if b > 0 else c)`"
+    return "write it as in Python, as in `$(2 * channels)` or `$(a if b > 0 else c)`"

@@ -317,7 +317,7 @@ def scalar_value(text: str) -> str | int | float | bool | None:
         if len(digits) > 1 and digits[0] == "0":
             meant = shorten(digits.lstrip("0") or "0")
             message = f"`{shorten(text)}` is octal to some readers and decimal to others"
-            raise ValueError(message, f"write {meant}, or quote it; write octal as 0o{meant}")
+            raise ValueError(message, f"write `{meant}`, or quote it; octal is `0o{meant}`")
         return _bounded(int(text) if len(digits) <= 16 else MAX_INTEGER + 1, text)
     if _BASED.fullmatch(text):
         return _bounded(int(text, 0) if len(text) <= 32 else MAX_INTEGER + 1, text)

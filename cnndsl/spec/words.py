@@ -60,7 +60,8 @@ def _function(function: Function) -> dict[str, Any]:
 
 
 _NAME = {"type": "string", "pattern": PARAMETER, "expects": "a name or a list of names"}
-_EARLIER = {"type": "string", "expects": "the name of an earlier step"}
+_EARLIER = {"type": "string", "expects": "the name of an earlier step", "refers": "tensor"}
+_MODULE = {**_EARLIER, "refers": "module"}
 #: Options that say how often something runs.
 LOOP = ("times", "for", "in")
 #: Options of every step.
@@ -111,7 +112,7 @@ OPTIONS: dict[str, Key] = {
         value(
             "a list of names of earlier steps",
             type=["array"],
-            items={"type": ["string"], "expects": "the name of an earlier step"},
+            items={**_EARLIER, "type": ["string"]},
             minItems=1,
             help="`inputs: [x, skip]`",
         ),
@@ -157,7 +158,7 @@ WORDS: dict[str, Word] = {
     "dense": _steps("n times over: x becomes concat(x, steps(x)).", *LOOP),
     "from": Word("The tensor of an earlier step.", _EARLIER, form="NAME"),
     "reuse": Word(
-        "The module of an earlier step again, with the same weights.", _EARLIER, options=("inputs",), form="NAME"
+        "The module of an earlier step again, with the same weights.", _MODULE, options=("inputs",), form="NAME"
     ),
     "let": Word(
         "Binds names for the rest of the list.",

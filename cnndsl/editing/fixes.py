@@ -1,0 +1,145 @@
+"""Quick fixes: changes that mend a diagnostic, as its help says, and comments that silence a warning.
+
+A fix is tried before it is offered. The text with the fix is compiled: the diagnostic must be gone, what the fix wrote
+must have no fault of its own, and no fault may have come that an earlier stage of the compiler finds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from cnndsl.diagnostics import Code, Diagnostic
+from cnndsl.editing.analysis import Analysis
+from cnndsl.editing.answers import Edit, Fix
+from cnndsl.editing.buffers import compiled
+from cnndsl.editing.fixing.candidates import Candidate, candidates
+from cnndsl.editing.fixing.places import line_end, place
+from cnndsl.layers import LAYERS
+from cnndsl.limits import LIMITS
+from cnndsl.source import Span
+from cnndsl.spec.silence import COMMENT
+
+#: The most candidates that are tried for one diagnostic.
+ENOUGH = 40
+
+
+def fixes(analysis: Analysis, span: Span) -> tuple[Fix, ...]:
+    """The changes that mend what is wrong at a span of the text, for each diagnostic the most likely first."""
+    here = [one for one in analysis.compilation.diagnostics if _is_at(one, span)]
+    return tuple(fix for diagnostic in here for fix in _of(analysis, diagnostic))
+
+
+def _is_at(diagnostic: Diagnostic, span: Span) -> bool:
+    at = diagnostic.span
+    return at is not None and at.source.name == span.source.name and at.start <= span.end and span.start <= at.end
+
+
+def _of(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Fix]:
+    found = [*_mending(analysis, diagnostic)]
+    for candidate in found:
+        yield Fix(candidate.title, candidate.edits, diagnostic, is_preferred=candidate is found[0])
+    if not diagnostic.is_error and (silenced := _silenced(analysis, diagnostic)):
+        yield silenced
+
+
+def _mending(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Candidate]:
+    assert diagnostic.span is not None
+    done: set[str] = set()
+    tried: set[str] = set()
+    for candidate in candidates(
+        diagnostic, place(analysis.source, diagnostic.span), lambda word: _names(analysis, word)
+    ):
+        text = edited(analysis.source.text, candidate.edits)
+        if candidate.about in done or text in tried or text == analysis.source.text:
+            continue
+        tried.add(text)
+        if len(tried) > ENOUGH:
+            return
+        if mends(analysis, diagnostic, candidate.edits):
+            done.add(candidate.about)
+            yield candidate
+
+
+def _names(analysis: Analysis, word: str) -> Sequence[str]:
+    """The names of the arguments that a layer or block takes in a list."""
+    document = analysis.alive.document
+    if document and word in document.blocks:
+        return [parameter.name for parameter in document.blocks[word].parameters]
+    return [*LAYERS[word].positional()] if word in LAYERS else []
+
+
+def _silenced(analysis: Analysis, diagnostic: Diagnostic) -> Fix | None:
+    """A comment that silences a warning, or one more code in the comment that is there."""
+    assert diagnostic.span is not None
+    source, id = analysis.source, diagnostic.code.id
+    if diagnostic.code is Code.SILENCED:
+        return None
+    start = source.offset(diagnostic.span.line)
+    end = line_end(source, start)
+    comment = COMMENT.search(source.text, start, end)
+    if comment:
+        at = comment.start() + len(comment[0].rstrip())
+        edit = Edit(Span(source, at, at), f", {id}")
+    else:
+        at = start + len(source.text[start:end].rstrip())
+        edit = Edit(Span(source, at, at), f"  # cnndsl: ignore {id}")
+    if not mends(analysis, diagnostic, (edit,)):
+        return None
+    return Fix(f"Silence {id} on this line", (edit,), diagnostic)
+
+
+# --- whether a change mends ----------------------------------------------------------------------
+
+#: The stages of the compiler: a fault of a stage hides those of later ones.
+_STAGES = ("CNN00", "CNN01", "CNN02", "CNN03", "CNN04", "CNN1")
+#: Faults of calls, which are only found once what is called is known.
+_OF_CALLS = (Code.MISSING, Code.ARGUMENT)
+
+
+def stage(diagnostic: Diagnostic) -> float:
+    """The stage of the compiler that finds a fault."""
+    if diagnostic.code in _OF_CALLS:
+        return 1.5
+    return next(number for number, start in enumerate(_STAGES) if diagnostic.code.id.startswith(start))
+
+
+def edited(text: str, edits: Sequence[Edit]) -> str:
+    """A text with edits, which do not overlap."""
+    for edit in sorted(edits, key=lambda edit: -edit.span.start):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text
+
+
+def mends(analysis: Analysis, diagnostic: Diagnostic, edits: Sequence[Edit]) -> bool:
+    """Whether a diagnostic is gone after edits, which bring nothing that is worse."""
+    files = analysis.files.but({analysis.path: edited(analysis.source.text, edits)})
+    after = compiled(analysis.path, files, LIMITS).diagnostics
+    before = {(one.code, one.message) for one in analysis.compilation.diagnostics}
+    new = [one for one in after if (one.code, one.message) not in before and one.is_error]
+    gone = not any(_is_same(diagnostic, one, edits) for one in after)
+    limit = stage(diagnostic)
+    return gone and all(stage(one) > limit or (stage(one) == limit and not _touches(one, edits)) for one in new)
+
+
+def _is_same(old: Diagnostic, new: Diagnostic, edits: Sequence[Edit]) -> bool:
+    """Whether a diagnostic after edits is one from before, or such a fault in what the edits wrote."""
+    assert old.span is not None
+    if old.code is not new.code or new.span is None or new.span.source.name != old.span.source.name:
+        return False
+    moved = old.span.start + sum(_growth(edit) for edit in edits if edit.span.end <= old.span.start)
+    return new.span.start == moved or _touches(new, edits)
+
+
+def _touches(diagnostic: Diagnostic, edits: Sequence[Edit]) -> bool:
+    """Whether a diagnostic after edits is in a text that they wrote."""
+    span, moved = diagnostic.span, 0
+    for edit in sorted(edits, key=lambda edit: edit.span.start):
+        start = edit.span.start + moved
+        if span and edit.text and span.start <= start + len(edit.text) and start <= span.end:
+            return True
+        moved += _growth(edit)
+    return False
+
+
+def _growth(edit: Edit) -> int:
+    return len(edit.text) - (edit.span.end - edit.span.start)

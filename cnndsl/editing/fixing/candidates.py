@@ -1,0 +1,270 @@
+"""What may mend a diagnostic, in the order in which it is tried.
+
+Help is for people, and writes what is to be written in backticks: "did you mean `ReLU`?", "`bias: false`". Where that
+belongs follows from the tree around the fault. A candidate may be wrong: see :mod:`cnndsl.editing.fixes`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+from cnndsl.diagnostics import Code, Diagnostic, shorten
+from cnndsl.editing.answers import Edit
+from cnndsl.editing.fixing.places import (
+    Entry,
+    Item,
+    Place,
+    added,
+    before,
+    content_end,
+    is_flow,
+    line_end,
+    removed_key,
+    without,
+)
+from cnndsl.record import Record
+from cnndsl.remedies import remedies, removals, swaps
+from cnndsl.source import Source, Span
+from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
+
+_CODE = re.compile(r"`([^`\n]+)`")
+#: The names that the arguments of a layer or block have in a list.
+Names = Callable[[str], Sequence[str]]
+
+
+class Candidate(Record, frozen=True):
+    """A change, and for which of the things that the help says: only the first that mends is offered for each."""
+
+    title: str
+    edits: tuple[Edit, ...]
+    about: str
+
+
+def candidates(diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[Candidate]:
+    help = diagnostic.help
+    for code in remedies(help):
+        for title, edits in _writings(code, place, names):
+            yield Candidate(title, tuple(edits), code)
+    for old, new in swaps(help):
+        for edit in _swapped(old, new, place.span):
+            yield Candidate(f"Write `{new}` in place of `{old}`", (edit,), new)
+    for name in removals(help):
+        for title, edit in _removals(name, diagnostic, place):
+            yield Candidate(title, (edit,), "remove")
+    if "`- " in help:
+        for edits in _as_items(place):
+            yield Candidate("Begin each item with `- `", tuple(edits), "item")
+    if diagnostic.code is Code.MISSING and not remedies(help):
+        yield from _missing(diagnostic, place, names)
+    if diagnostic.code in (Code.SYNTAX, Code.EXPRESSION):
+        yield from _typing(diagnostic, place)
+
+
+# --- writing what the help says ------------------------------------------------------------------
+
+
+def _writings(code: str, place: Place, names: Names) -> Iterator[tuple[str, list[Edit]]]:
+    """A code in place of the fault, of a part of it, or of the entry or line around it; added there, or before it."""
+    pair, title = _pair(code), f"Change to `{shorten(code)}`"
+    for span in _replaced(code, pair or code, place):
+        for text in (code, f"$({code})", f'"$({code})"') if "(" in code else (code,):
+            yield title, [Edit(span, text)]
+    if pair is not None:
+        for edits in _additions(code, pair, place, names):
+            yield f"Add `{shorten(code)}`", edits
+        yield title, [Edit(place.span, f"{{{code}}}")]
+    if pair is not None or code.isidentifier():
+        for item in place.items:
+            yield f"Put `{shorten(code)}` before it", [before(item, code)]
+            break
+
+
+def _replaced(code: str, key: str, place: Place) -> Iterator[Span]:
+    """What a code may replace: an entry with its ``key``, a list around the fault by a list, a part of the fault that
+    is nearly the same, the fault, the text that differs in spaces, and the entry around."""
+    span = place.span
+    if code != span.text:
+        yield from (entry.span for entry in place.entries if str(entry.key.value) == key)
+    if code[0] == "[":
+        yield from (one.node.span for one in place.items if isinstance(one.node, Listing))
+        yield from (one.value.span for one in place.entries if isinstance(one.value, Listing))
+    for word in re.finditer(r"\w+", span.text):
+        if _folded(word[0]) == _folded(code) and word[0] != span.text:
+            yield span.part(*word.span())
+    if len(code) > 1 or span.text.isalnum():
+        yield span
+    if "." in span.text and code.isidentifier():
+        yield span.part(span.text.rindex(".") + 1, len(span.text))
+    if same := _same_in_line(code, span):
+        yield same
+    yield from (entry.span for entry in place.entries if span in (entry.key.span, entry.value.span))
+
+
+def _folded(name: str) -> str:
+    return name.strip("_").lower()
+
+
+def _swapped(old: str, new: str, span: Span) -> Iterator[Edit]:
+    """A sign in place of another, wherever that is no part of a longer sign."""
+    text = re.sub(rf"(?<![=<>!/]){re.escape(old)}(?![=/])", f" {new} " if new.isalpha() else new, span.text)
+    yield Edit(span, re.sub(r"(?<=\S)  +", " ", text).strip())
+
+
+def _pair(code: str) -> str | None:
+    """The key, if a code is a mapping of one key: ``bias: false``."""
+    tree = _read(code)
+    return next(iter(tree.keys)) if isinstance(tree, Mapping) and len(tree.entries) == 1 and code[0] != "{" else None
+
+
+def _read(text: str) -> Tree | None:
+    try:
+        tree, faults = read(Source("help", text))
+    except Unreadable:
+        return None
+    return None if faults else tree
+
+
+def _same_in_line(code: str, span: Span) -> Span | None:
+    """The text in the line of a fault that is the code but for spaces, and for a `:` that is a `=` or left out."""
+    wanted = re.sub(r"[\s:=]", "", code)
+    start = span.source.offset(span.line)
+    line = span.source.line(span.line)
+    letters = [index for index, letter in enumerate(line) if letter not in " \t:="]
+    found = "".join(line[index] for index in letters).find(wanted)
+    if not wanted or found < 0 or line.strip() == code:
+        return None
+    first, last = letters[found], letters[found + len(wanted) - 1]
+    return Span(span.source, start + first, start + last + 1)
+
+
+def _additions(code: str, key: str, place: Place, names: Names) -> Iterator[list[Edit]]:
+    """A key with its value as an argument of what is called at the place, or as an option beside it."""
+    for one in place.around:
+        if isinstance(one, Entry) and _is_call(str(one.key.value)):
+            yield from _argument(code, str(one.key.value), one, names)
+        elif isinstance(one.span.text, str) and one.span == place.span and isinstance(one, Item):
+            yield [Edit(one.span, f"{one.span.text}: {{{code}}}")]
+            yield [Edit(one.span, f"{{{one.span.text}: , {code}}}")]
+        elif isinstance(one, Entry) and one.value.span == place.span:
+            yield [Edit(one.value.span, f"{{{one.value.span.text}: {{{code}}}}}")]
+    for entry in place.entries:
+        if key not in entry.mapping.keys:
+            yield [added(entry.mapping, code)]
+        else:
+            there = Entry(entry.mapping, entry.mapping.keys[key], entry.mapping.by_key[key])
+            yield [Edit(there.span, code)]
+
+
+def _is_call(word: str) -> bool:
+    return word[:1].isupper() or "_" in word
+
+
+def _argument(code: str, word: str, call: Entry, names: Names) -> Iterator[list[Edit]]:
+    """An argument beside those that a call has; if these are a list, all are written by name."""
+    value = call.value
+    if isinstance(value, Mapping):
+        yield [added(value, code)]
+        return
+    given = value.items if isinstance(value, Listing) else (value,)
+    texts = [node.span.text for node in given if not (isinstance(node, Scalar) and node.value is None)]
+    known = names(word)
+    if len(texts) <= len(known):
+        pairs = [f"{name}: {text}" for name, text in zip(known, texts)]
+        yield [Edit(call.span, f"{call.key.span.text}: {{{', '.join([*pairs, code])}}}")]
+
+
+# --- removing ------------------------------------------------------------------------------------
+
+
+def _removals(name: str, diagnostic: Diagnostic, place: Place) -> Iterator[tuple[str, Edit]]:
+    """Without the key ``name`` at the place or around it; or, if there is no name, without what the fault is at."""
+    span, source = place.span, place.span.source
+    for one in place.around if name else ():
+        tree = one.value if isinstance(one, Entry) else one.node
+        for mapping in (tree, one.mapping if isinstance(one, Entry) else None):
+            if isinstance(mapping, Mapping) and name in mapping.keys:
+                yield f"Remove `{name}`", without(Entry(mapping, mapping.keys[name], mapping.by_key[name]))
+    title = f"Remove `{shorten(span.first_line.text)}`"
+    if diagnostic.code is Code.SILENCED:
+        yield from ((title, edit) for edit in _without_comment(span))
+    if diagnostic.code is Code.FEATURE:
+        yield title, Edit(span.part(0, len(span.text.split(" ")[0]) + 1), "")
+    if diagnostic.code.id < Code.TYPE.id:
+        yield title, Edit(span, "")
+        yield title, removed_key(span)
+    for one in place.around[:2]:
+        yield f"Remove `{shorten(one.span.first_line.text)}`", without(one)
+    yield (
+        title,
+        Edit(Span(source, source.offset(span.line), min(line_end(source, span.start) + 1, len(source.text))), ""),
+    )
+
+
+def _without_comment(span: Span) -> Iterator[Edit]:
+    """A comment without one of its codes, or the line without the comment."""
+    source = span.source
+    before = source.text[source.offset(span.line) : span.start]
+    after = source.text[span.end : line_end(source, span.end)]
+    if comma := re.match(r"\s*,\s*", after):
+        yield Edit(Span(source, span.start, span.end + comma.end()), "")
+    elif comma := re.search(r"\s*,\s*\Z", before):
+        yield Edit(Span(source, span.start - len(comma[0]), span.end), "")
+    start = span.start - len(before) + len(before.rpartition("#")[0].rstrip())
+    yield Edit(Span(source, start, line_end(source, span.end)), "")
+
+
+# --- items of lists ------------------------------------------------------------------------------
+
+
+def _as_items(place: Place) -> Iterator[list[Edit]]:
+    """Dashes where a list is wanted: before each key of a mapping, or before a key that belongs to the next item."""
+    span, source = place.span, place.span.source
+    if source.text[max(span.start - 2, 0) : span.start] == "  ":
+        yield [Edit(Span(source, span.start - 2, span.start), "- ")]
+    if source.text[max(span.start - 2, 0) : span.start] == ", ":
+        yield [Edit(Span(source, span.start - 2, span.start), "}, {")]
+    if source.text[max(span.start - 2, 0) : span.start] == "- ":
+        yield [Edit(Span(source, span.start - 2, span.start), "  ")]
+    for entry in place.entries:
+        value = entry.value
+        if isinstance(value, Mapping) and not is_flow(value):
+            yield [Edit(Span(source, key.span.start, key.span.start), "- ") for key, _ in value.entries]
+        if value.span == span:
+            yield [Edit(span, f"[{span.text}]")]
+    yield [Edit(span, f"[{span.text}]")]
+    yield [Edit(span, f"- {span.text}")]
+
+
+# --- missing arguments ---------------------------------------------------------------------------
+
+#: Values of arguments for a start. The compiler takes the first that fits.
+_STARTS = ("1", "[1, 1]", "0.5")
+
+
+def _missing(diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[Candidate]:
+    """The arguments that a message lists as missing, with values for a start."""
+    _, *missing = _CODE.findall(diagnostic.message)
+    if not missing or "needs" not in diagnostic.message:
+        return
+    for value in _STARTS:
+        code = ", ".join(f"{name}: {value}" for name in missing)
+        for edits in _additions(code, missing[0], place, names):
+            yield Candidate(f"Add `{code}`", tuple(edits), "missing")
+
+
+# --- brackets and quotes -------------------------------------------------------------------------
+
+
+def _typing(diagnostic: Diagnostic, place: Place) -> Iterator[Candidate]:
+    """What is missing or too much in a line that YAML cannot read: a bracket, a quote, spaces for a tab."""
+    span, source = place.span, place.span.source
+    if span.text.strip("\t") == "" and span.text:
+        yield Candidate("Indent with spaces", (Edit(span, "  " * len(span.text)),), "spaces")
+    closers = [code for code in _CODE.findall(diagnostic.help) if code in ("}", "]", ")")]
+    closers += [span.text] if span.text in ("'", '"') else []
+    end = content_end(source, span.start)
+    stops = [at for at in range(span.end, end) if source.text[at] in ",]}"]
+    for closer in closers:
+        for at in (end, *stops):
+            yield Candidate(f"Close it with `{closer}`", (Edit(Span(source, at, at), closer),), "close")
