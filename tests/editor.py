@@ -27,6 +27,7 @@ class Editor(LanguageClient):
         self.versions: dict[str, int] = {}
         self.checked: dict[str, int | None] = {}
         self.refreshed: list[str] = []
+        self.agreed = types.ServerCapabilities()
         self._news = asyncio.Event()
         register_lsp_features(self)
         del self.protocol.fm.features[types.TEXT_DOCUMENT_PUBLISH_DIAGNOSTICS]
@@ -35,11 +36,12 @@ class Editor(LanguageClient):
             self.feature(method)(_refresher(method))
         self.feature(types.CLIENT_REGISTER_CAPABILITY)(_registered)
 
-    async def join(self, server: LanguageServer, able: types.ClientCapabilities) -> None:
+    async def join(self, server: LanguageServer, able: types.ClientCapabilities, **settings: Any) -> None:
         """Connects with a server in this process."""
         self.protocol.set_writer(_Wire(server.protocol), include_headers=False)
         server.protocol.set_writer(_Wire(self.protocol), include_headers=False)
-        await self.initialize_session(types.InitializeParams(able))
+        params = types.InitializeParams(able, initialization_options=settings or None)
+        self.agreed = (await self.initialize_session(params)).capabilities
 
     # --- typing ----------------------------------------------------------------------------------
 
@@ -84,9 +86,9 @@ class Editor(LanguageClient):
         return self.diagnostics[uri]
 
     async def news(self) -> None:
-        """Waits until diagnostics come, or a wish to be asked again."""
-        self._news.clear()
+        """Waits until diagnostics have come, or a wish to be asked again, since the last time."""
         await asyncio.wait_for(self._news.wait(), 20)
+        self._news.clear()
 
     async def hints(self, uri: str) -> list[tuple[int, str]]:
         """The line from 1 and the text of each inlay hint."""
@@ -160,8 +162,11 @@ def capabilities(encodings: Sequence[str] = ("utf-16",), **text: Any) -> types.C
             inlay_hint=types.InlayHintClientCapabilities(),
             rename=types.RenameClientCapabilities(prepare_support=True),
             completion=types.CompletionClientCapabilities(
-                completion_item=types.ClientCompletionItemOptions(snippet_support=True)
+                completion_item=types.ClientCompletionItemOptions(
+                    snippet_support=True, documentation_format=[types.MarkupKind.Markdown]
+                )
             ),
+            hover=types.HoverClientCapabilities(content_format=[types.MarkupKind.Markdown]),
             **text,
         ),
     )

@@ -7,12 +7,15 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from editor import COMMAND, Editor, capabilities, named, server
+from editor import COMMAND, Editor, at, capabilities, named, server
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from typing_sessions import ARCHS, Session, asked, assert_as_compiled, edit_at_random, type_key_by_key
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.network import compile_spec
@@ -32,34 +35,20 @@ LAID = SPEC.replace("network", "\nnetwork")
 WRONG = SPEC.replace("ReLU", "Relu")
 
 
-ARCHS = Path(__file__).parent.parent / "archs"
-
-
 def told(text: str, path: Path) -> list[Diagnostic]:
     """What the compiler says of a text in the place of a file."""
     return compile_spec(Text(text, path.parent, str(path))).diagnostics
 
 
-async def started(able: types.ClientCapabilities, root: Path | None = None, **settings: Any) -> Editor:
-    editor = await server().start()
-    assert isinstance(editor, Editor)
-    uri = root.as_uri() if root else None
-    params = types.InitializeParams(able, root_uri=uri, initialization_options=settings or None)
-    editor.agreed = await editor.initialize_session(params)
-    return editor
-
-
-async def ended(editor: Editor) -> None:
-    await editor.shutdown_session()
-    await editor.stop()
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def editor() -> AsyncIterator[Editor]:
     """One server for most tests: each has files of its own."""
-    editor = await started(capabilities())
+    editor = await server().start()
+    assert isinstance(editor, Editor)
+    await editor.initialize_session(types.InitializeParams(capabilities()))
     yield editor
-    await ended(editor)
+    await editor.shutdown_session()
+    await editor.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -112,20 +101,19 @@ async def test_notes_are_related_places_and_warnings_are_tagged(editor: Editor, 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-32"])
 async def test_positions_are_in_the_units_that_were_agreed(encoding: str, tmp_path: Path) -> None:
-    editor = await started(capabilities([encoding, "utf-16"]))
-    assert editor.agreed.capabilities.position_encoding == encoding
-    before = '  - {name: "a😀ü", '
-    uri = editor.open(tmp_path / "net.yaml", SPEC.replace("  - ReLU", before + "Relu: }"))
-    found = [item for item in await editor.diagnosed(uri) if item.code == "CNN014"]
-    units = {"utf-8": len(before.encode()), "utf-16": len(before) + 1, "utf-32": len(before)}[encoding]
-    assert codes(found) == [("CNN014", 3, units, units + 4)]
-    place = types.Range(types.Position(3, units), types.Position(3, units + 4))
-    name = types.VersionedTextDocumentIdentifier(2, uri)
-    change = types.TextDocumentContentChangePartial(place, "ReLU")
-    editor.text_document_did_change(types.DidChangeTextDocumentParams(name, [change]))
-    editor.versions[uri] = 2
-    assert "CNN014" not in {item.code for item in await editor.diagnosed(uri)}
-    await ended(editor)
+    async with Session(capabilities([encoding, "utf-16"])) as editor:
+        assert editor.agreed.position_encoding == encoding
+        before = '  - {name: "a😀ü", '
+        uri = editor.open(tmp_path / "net.yaml", SPEC.replace("  - ReLU", before + "Relu: }"))
+        found = [item for item in await editor.diagnosed(uri) if item.code == "CNN014"]
+        units = {"utf-8": len(before.encode()), "utf-16": len(before) + 1, "utf-32": len(before)}[encoding]
+        assert codes(found) == [("CNN014", 3, units, units + 4)]
+        place = types.Range(types.Position(3, units), types.Position(3, units + 4))
+        name = types.VersionedTextDocumentIdentifier(2, uri)
+        change = types.TextDocumentContentChangePartial(place, "ReLU")
+        editor.text_document_did_change(types.DidChangeTextDocumentParams(name, [change]))
+        editor.versions[uri] = 2
+        assert "CNN014" not in {item.code for item in await editor.diagnosed(uri)}
 
 
 async def test_texts_stay_equal_whatever_ends_their_lines(editor: Editor, tmp_path: Path) -> None:
@@ -192,16 +180,15 @@ async def test_a_file_of_blocks_has_the_shapes_and_faults_of_a_user(editor: Edit
 
 
 async def test_who_asks_for_diagnostics_is_not_sent_them(tmp_path: Path) -> None:
-    editor = await started(capabilities(diagnostic=types.DiagnosticClientCapabilities()))
-    (tmp_path / "base.yaml").write_text(WRONG)
-    uri = editor.open(tmp_path / "net.yaml", "extends: base.yaml\nname: Net!\n")
-    report = await editor.text_document_diagnostic_async(types.DocumentDiagnosticParams(named(uri)))
-    assert [item.code for item in report.items] == ["CNN016"]
-    base = (tmp_path / "base.yaml").as_uri()
-    while base not in editor.diagnostics:  # it is not open, so nobody asks
-        await editor.news()
-    assert codes(editor.diagnostics[base]) == [("CNN014", 3, 4, 8)] and uri not in editor.diagnostics
-    await ended(editor)
+    async with Session(capabilities(diagnostic=types.DiagnosticClientCapabilities())) as editor:
+        (tmp_path / "base.yaml").write_text(WRONG)
+        uri = editor.open(tmp_path / "net.yaml", "extends: base.yaml\nname: Net!\n")
+        report = await editor.text_document_diagnostic_async(types.DocumentDiagnosticParams(named(uri)))
+        assert [item.code for item in report.items] == ["CNN016"]
+        base = (tmp_path / "base.yaml").as_uri()
+        while base not in editor.diagnostics:  # it is not open, so nobody asks
+            await editor.news()
+        assert codes(editor.diagnostics[base]) == [("CNN014", 3, 4, 8)] and uri not in editor.diagnostics
 
 
 COMPOSE = "services:\n  web: {image: nginx}\nnetworks:\n  default: {driver: bridge}\n"
@@ -251,6 +238,154 @@ async def test_a_text_needs_no_file(editor: Editor) -> None:
     assert codes(await editor.diagnosed(uri)) == [("CNN014", 3, 4, 8)]
 
 
+# --- hints and lenses ----------------------------------------------------------------------------
+
+BLOCKS = """\
+input: [1, 8, 8]
+blocks:
+  Conv(channels):
+    - Conv2d: [$channels, 3]
+network:
+  - Conv: 4
+  - Conv: 8
+"""
+
+
+async def highlighted(editor: Editor, uri: str, line: int) -> Any:
+    """Moves the cursor to a line, counted from 0."""
+    params = types.DocumentHighlightParams(named(uri), types.Position(line, 5))
+    return await editor.text_document_document_highlight_async(params)
+
+
+async def lenses(editor: Editor, uri: str) -> list[types.Command]:
+    found = await editor.text_document_code_lens_async(types.CodeLensParams(named(uri)))
+    assert all(lens.command is not None for lens in found)
+    return [lens.command for lens in found]
+
+
+async def test_hints_in_a_block_follow_the_cursor(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+    assert await editor.hints(uri) == [(4, "4×6×6 +1"), (6, "4×6×6"), (7, "8×4×4")]  # noqa: RUF001
+    await highlighted(editor, uri, 6)
+    while types.WORKSPACE_INLAY_HINT_REFRESH not in editor.refreshed:
+        await editor.news()
+    assert (await editor.hints(uri))[0] == (4, "8×4×4")  # noqa: RUF001
+    await highlighted(editor, uri, 3)  # somebody reads the block
+    assert (await editor.hints(uri))[0] == (4, "8×4×4")  # noqa: RUF001
+    editor.replace(uri, "input: [1, 8, 8]\n", "# a line\ninput: [1, 9, 9]\n")
+    assert (await editor.hints(uri))[0] == (5, "8×5×5")  # noqa: RUF001
+    shown = [lens for lens in await lenses(editor, uri) if lens.command == "cnndsl.follow"]
+    assert [lens.title for lens in shown] == ["shapes of use 2 of 2"]
+    follow = types.ExecuteCommandParams(shown[0].command, shown[0].arguments)
+    await editor.workspace_execute_command_async(follow)
+    assert (await editor.hints(uri))[0] == (5, "4×7×7")  # noqa: RUF001
+
+
+async def test_lenses_tell_costs(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+    titles = [lens.title for lens in await lenses(editor, uri)]
+    assert titles == [
+        "40 parameters, 1.30 k MACs in the first of 2 uses",  # 4 * 9 + 4, 6 * 6 * 4 * 9
+        "336 parameters, 5.90 k MACs, output 8×4×4",  # noqa: RUF001  # + 8 * 4 * 9 + 8, + 4 * 4 * 8 * 4 * 9
+        "shapes of use 1 of 2",
+    ]
+
+
+async def test_settings_turn_hints_and_lenses_off(tmp_path: Path) -> None:
+    async with Session(capabilities(), hints=False) as editor:
+        uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+        assert await editor.hints(uri) == [] and len(await lenses(editor, uri)) == 3
+        editor.set_configuration({"hints": True, "lenses": False}, section="cnndsl")
+        editor.workspace_did_change_configuration(types.DidChangeConfigurationParams({}))
+        while not editor.refreshed:
+            await editor.news()
+        assert await editor.hints(uri) and await lenses(editor, uri) == []
+
+
+# --- names ---------------------------------------------------------------------------------------
+
+
+async def test_a_block_is_renamed_in_all_files(editor: Editor, tmp_path: Path) -> None:
+    """Those that are open as they are in the editor, those that are not as they are on the disk."""
+    (tmp_path / "blocks.yaml").write_text("blocks:\n  Head(classes):\n    - Flatten\n    - Linear: $classes\n")
+    for name in ("net", "other"):
+        (tmp_path / f"{name}.yaml").write_text("input: [1, 8, 8]\nuse: blocks.yaml\nnetwork:\n  - Head: 10\n")
+    net, other, blocks = ((tmp_path / f"{name}.yaml").as_uri() for name in ("net", "other", "blocks"))
+    editor.open(net, (tmp_path / "net.yaml").read_text().replace("network", "# 😀\nnetwork"))
+    place = named(net), types.Position(4, 5)
+    prepared = await editor.text_document_prepare_rename_async(types.PrepareRenameParams(*place))
+    assert prepared == types.Range(types.Position(4, 4), types.Position(4, 8))
+    renamed = await editor.text_document_rename_async(types.RenameParams(*place, "Classifier"))
+    lines = {uri: [edit.range.start.line for edit in edits] for uri, edits in renamed.changes.items()}
+    assert lines == {net: [4], other: [3], blocks: [1]}
+    with pytest.raises(JsonRpcException, match="layer"):
+        await editor.text_document_rename_async(types.RenameParams(*place, "ReLU"))
+    context = types.ReferenceContext(include_declaration=True)
+    found = await editor.text_document_references_async(types.ReferenceParams(context, *place))
+    assert {item.uri for item in found} == {net, other, blocks}
+    (defined,) = await editor.text_document_definition_async(types.DefinitionParams(*place))
+    assert (defined.uri, defined.range.start.line) == (blocks, 1)
+    context.include_declaration = False
+    found = await editor.text_document_references_async(types.ReferenceParams(context, *place))
+    assert {item.uri for item in found} == {net, other}
+
+
+# --- completion and fixes ------------------------------------------------------------------------
+
+
+async def completed(editor: Editor, uri: str, behind: str) -> dict[str, types.CompletionItem]:
+    offset = editor.texts[uri].index(behind) + len(behind)
+    params = types.CompletionParams(named(uri), at(editor.texts[uri], offset))
+    found = await editor.text_document_completion_async(params)
+    return {item.label: item for item in found}
+
+
+async def test_completion_replaces_the_word(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", SPEC.replace("  - ReLU", '  - {name: "a😀", Ma}'))
+    item = (await completed(editor, uri, "Ma"))["MaxPool2d"]
+    assert item.kind == types.CompletionItemKind.Class and item.documentation.value
+    assert item.insert_text_format == types.InsertTextFormat.Snippet and "$" in item.text_edit.new_text
+    assert '"a😀", MaxPool2d' in edited(editor.texts[uri], [item.text_edit])
+    editor.retype(uri, SPEC + "train:\n  dataset: \n")
+    assert {"MNIST", "FashionMNIST"} <= {*await completed(editor, uri, "dataset: ")}
+
+
+async def test_who_knows_no_snippets_gets_none(tmp_path: Path) -> None:
+    async with Session(types.ClientCapabilities()) as editor:
+        assert editor.agreed.position_encoding == "utf-16"
+        uri = editor.open(tmp_path / "net.yaml", SPEC.replace("ReLU", "Ma"))
+        item = (await completed(editor, uri, "Ma"))["MaxPool2d"]
+        assert item.text_edit.new_text == "MaxPool2d" and item.insert_text_format is None
+        await editor.diagnosed(uri)
+
+
+async def actions(editor: Editor, uri: str, text: str, *only: str) -> list[types.CodeAction]:
+    start = editor.texts[uri].index(text)
+    place = types.Range(at(editor.texts[uri], start), at(editor.texts[uri], start + len(text)))
+    context = types.CodeActionContext([], only=[*only] or None)
+    params = types.CodeActionParams(named(uri), place, context)
+    return await editor.text_document_code_action_async(params)
+
+
+async def test_a_fix_mends_what_it_is_for(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", WRONG)
+    (told,) = await editor.diagnosed(uri)
+    (fix,) = await actions(editor, uri, "Relu")
+    assert fix.kind == types.CodeActionKind.QuickFix and fix.is_preferred and [*fix.diagnostics] == [told]
+    editor.retype(uri, edited(editor.texts[uri], fix.edit.changes[uri]))
+    assert editor.texts[uri] == SPEC and not await editor.diagnosed(uri)
+    assert await actions(editor, uri, "ReLU") == ()
+
+
+async def test_all_is_mended_at_once(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", WRONG.replace("Linear", "Liner").replace("kernel_size", "kernelsize"))
+    assert len(await editor.diagnosed(uri)) == 3
+    (fix,) = await actions(editor, uri, "", "source.fixAll")
+    assert edited(editor.texts[uri], fix.edit.changes[uri]) == SPEC
+    (layout,) = await actions(editor, uri, "", "source.format")
+    assert edited(editor.texts[uri], layout.edit.changes[uri]).startswith("input: [3, 32, 32]\n\nnetwork")
+
+
 # --- formatting ----------------------------------------------------------------------------------
 
 
@@ -259,15 +394,16 @@ def formatting(uri: str) -> types.DocumentFormattingParams:
 
 
 def edited(text: str, edits: Any) -> str:
-    """A text after edits, as an editor makes them: all at once."""
-    lines = text.splitlines(keepends=True)
-    offsets = [0]
-    for line in lines:
-        offsets.append(offsets[-1] + len(line))
-    for edit in sorted(edits, key=lambda edit: (edit.range.start.line, edit.range.start.character), reverse=True):
-        start = offsets[edit.range.start.line] + edit.range.start.character
-        end = offsets[edit.range.end.line] + edit.range.end.character
-        text = text[:start] + edit.new_text + text[end:]
+    """A text after edits, as an editor makes them: all at once, at positions in UTF-16."""
+    starts = [0, *(place + 1 for place, character in enumerate(text) if character == "\n")]
+
+    def offset(position: types.Position) -> int:
+        rest = text[starts[position.line] :].encode("utf-16-le")
+        return starts[position.line] + len(rest[: 2 * position.character].decode("utf-16-le"))
+
+    places = sorted(((offset(edit.range.start), offset(edit.range.end), edit.new_text) for edit in edits), reverse=True)
+    for start, end, new in places:
+        text = text[:start] + new + text[end:]
     return text
 
 
@@ -281,6 +417,45 @@ async def test_formatting_touches_only_what_it_changes(editor: Editor, tmp_path:
     assert not await editor.text_document_formatting_async(formatting(uri))
     editor.retype(uri, "input: [1\n" + SPEC)
     assert not await editor.text_document_formatting_async(formatting(uri))
+
+
+# --- sessions ------------------------------------------------------------------------------------
+
+TYPED = [
+    "lenet.yaml", "resnet18.yaml", "densenet.yaml", "googlenet.yaml", "unet.yaml", "nin.yaml",
+    "torchvision/efficientnet_b7.yaml", "timm/inception_v4.yaml", "segmentation/fcn_resnet50.yaml",
+    "beyond/attention_unet.yaml",
+]  # fmt: skip
+
+
+async def test_a_spec_is_typed_key_by_key(tmp_path: Path) -> None:
+    await type_key_by_key(tmp_path / "net.yaml", BLOCKS, Random(0))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", TYPED)
+async def test_ten_specs_are_typed_key_by_key(name: str) -> None:
+    await type_key_by_key(ARCHS / name, (ARCHS / name).read_text(), Random(name))
+
+
+@pytest.mark.slow
+async def test_a_spec_is_typed_over_pipes(editor: Editor) -> None:
+    path = ARCHS / "lenet.yaml"
+    uri = editor.open(path, "", "cnndsl")
+    for offset, key in enumerate(path.read_text()):
+        editor.type(uri, offset, offset, key)
+        if offset % 7 == 0:
+            await asked(editor, uri, offset)
+    await assert_as_compiled(editor, uri, path, Random(0))
+
+
+async def test_random_edits_leave_what_a_fresh_server_has(tmp_path: Path) -> None:
+    await edit_at_random(60, 0, 10, tmp_path)
+
+
+@pytest.mark.slow
+async def test_a_thousand_random_edits_leave_what_a_fresh_server_has(tmp_path: Path) -> None:
+    await edit_at_random(1000, 1, 1, tmp_path)
 
 
 # --- the server ----------------------------------------------------------------------------------

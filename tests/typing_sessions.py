@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import re
 import sys
 import time
 from collections import Counter
@@ -25,24 +26,47 @@ from editor import Editor, at, capabilities, named
 from fuzzing import SEEDS, TOKENS
 from lsprotocol import types
 
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.editing.analysis import Buffers, analyse
+from cnndsl.editing.completion import complete
+from cnndsl.editing.hints import hints
+from cnndsl.graph.graph import walk
 from cnndsl.lsp.server import Server
+from cnndsl.network import Compilation, compile_spec
+from cnndsl.spec.document import Text
 
 ARCHS = Path(__file__).parent.parent / "archs"
 #: The most characters of a spec that is edited at random, so that many edits take little time.
 SMALL = 1500
 #: The edits after which another spec is opened: after many, nothing is left of one.
-ENOUGH = 40
+ENOUGH = 12
+WORDS = (
+    "ReLU",
+    "Conv2d",
+    "branch",
+    "residual",
+    "from",
+    "reuse",
+    "when",
+    "$(1 / 0)",
+    "input",
+    "network",
+    "😀",
+    "null",
+    "-1",
+)
 
 
 class Session:
     """An editor and a server in this process."""
 
-    def __init__(self) -> None:
+    def __init__(self, able: types.ClientCapabilities | None = None, **settings: Any) -> None:
         self.server = Server()
         self.editor = Editor()
+        self.able, self.settings = able or capabilities(), settings
 
     async def __aenter__(self) -> Editor:
-        await self.editor.join(self.server, capabilities())
+        await self.editor.join(self.server, self.able, **self.settings)
         return self.editor
 
     async def __aexit__(self, *_: object) -> None:
@@ -50,14 +74,76 @@ class Session:
         self.server.bench.close()
 
 
-def keys(text: str) -> Iterator[tuple[int, str]]:
-    """A text as somebody types it: an offset, and the key."""
-    yield from enumerate(text)
+async def type_key_by_key(path: Path, text: str, random: Random) -> None:
+    """Types the spec of a file into an empty text, now and then so fast that nobody waits for answers. Raises
+    AssertionError if the server then says anything else than the compiler."""
+    session = Session()
+    async with session as editor:
+        uri = editor.open(path, "", "cnndsl")
+        for offset, key in enumerate(text):
+            editor.type(uri, offset, offset, key)
+            if random.random() < 0.3:
+                await asked(editor, uri, offset + 1)
+        assert not editor.log_messages
+        await assert_as_compiled(editor, uri, path, random, session.server.followed.get(path.resolve()))
+
+
+async def assert_as_compiled(editor: Editor, uri: str, path: Path, random: Random, followed: int | None = None) -> None:
+    """The diagnostics, hints and completions of a text are what the compiler says of it, apart from any server.
+    ``followed`` is the call that hints follow."""
+    text = editor.texts[uri]
+    compilation = compile_spec(Text(text, path.parent, str(path)))
+    told = [(item.code, item.range, item.message.split("\n")[0]) for item in await editor.diagnosed(uri)]
+    assert told == [(item.code.id, _range(item), item.message) for item in compilation.diagnostics]
+    analysis = analyse(path, Buffers({path.resolve(): text}))
+    shown = await editor.hints(uri)
+    assert shown == [(analysis.source.position(hint.offset)[0], hint.text) for hint in hints(analysis, followed)]
+    known = {"×".join(map(str, shape)) for shape in _shapes(compilation)}  # noqa: RUF001
+    for _, hint in shown:
+        words = hint.partition(" +")[0].replace(" … ", ", ").split(", ")
+        assert {word.rpartition(" ")[2] for word in words} <= known, hint
+    for offset in random.choices(range(len(text) + 1), k=20):
+        answers = await asked(editor, uri, offset)
+        assert [item.label for item in answers["completion"]] == [item.label for item in complete(analysis, offset)]
+
+
+def _range(found: Diagnostic) -> types.Range:
+    span = found.span
+    return types.Range(at(span.source.text, span.start), at(span.source.text, span.end))
+
+
+def _shapes(compilation: Compilation) -> Iterator[tuple[int, ...]]:
+    """The shape of each sample in a network, as its table has it."""
+    root = compilation.partial
+    if root is not None:
+        yield from (tensor.shape.sample for tensor in root.inputs)
+        for _, item in walk(root.body):
+            yield from (tensor.shape.sample for tensor in item.outputs if tensor.shape is not None)
 
 
 def random_edit(random: Random, text: str) -> tuple[int, int, str]:
-    """A part of a text to replace, and what comes in its place: mostly a key, sometimes a token that changes the
-    meaning of YAML, or a part of the text itself."""
+    """A part of a text to replace, and what comes in its place."""
+    return random.choice((_another_word, _another_word, _another_line, _another_place))(random, text)
+
+
+def _another_word(random: Random, text: str) -> tuple[int, int, str]:
+    """A word becomes another one of the text, or another number, or loses its end."""
+    words = [*re.finditer(r"[\w$]+", text)] or [*re.finditer("", text)]
+    word, other = random.choice(words), random.choice(words)
+    new = (other[0], str(random.randrange(9)), word[0][:-1], word[0] + "s", f"${other[0]}", random.choice(WORDS))
+    return word.start(), word.end(), random.choice(new)
+
+
+def _another_line(random: Random, text: str) -> tuple[int, int, str]:
+    """A line disappears, appears twice, or moves to the right, or a half-typed one is below it."""
+    line = random.choice([*re.finditer(r"[^\n]*\n?", text)])
+    begun = re.match(" *", line[0])
+    new = ("", line[0] * 2, f"  {line[0]}", f"{line[0]}{begun[0] if begun else ''}- ")
+    return line.start(), line.end(), random.choice(new)
+
+
+def _another_place(random: Random, text: str) -> tuple[int, int, str]:
+    """A key anywhere, a token that changes the meaning of YAML, or a part of the text itself."""
     start = random.randrange(len(text) + 1)
     end = min(len(text), start + random.choice((0, 0, 0, 1, 1, 5, 30)))
     other = random.randrange(len(text) + 1)
@@ -74,12 +160,9 @@ async def asked(editor: Editor, uri: str, offset: int) -> dict[str, Any]:
     requests = {
         "hints": editor.text_document_inlay_hint_async(types.InlayHintParams(name, whole)),
         "lenses": editor.text_document_code_lens_async(types.CodeLensParams(name)),
-        "hover": editor.text_document_hover_async(types.HoverParams(*place)),
         "completion": editor.text_document_completion_async(types.CompletionParams(*place)),
         "definition": editor.text_document_definition_async(types.DefinitionParams(*place)),
         "highlights": editor.text_document_document_highlight_async(types.DocumentHighlightParams(*place)),
-        "symbols": editor.text_document_document_symbol_async(types.DocumentSymbolParams(name)),
-        "folds": editor.text_document_folding_range_async(types.FoldingRangeParams(name)),
         "prepared": editor.text_document_prepare_rename_async(types.PrepareRenameParams(*place)),
         "actions": editor.text_document_code_action_async(
             types.CodeActionParams(name, types.Range(position, position), types.CodeActionContext([]))

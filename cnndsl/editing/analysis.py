@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 from msgspec.structs import replace
@@ -10,6 +11,8 @@ from msgspec.structs import replace
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.editing.buffers import Buffers, compiled
 from cnndsl.editing.recovery import alive
+from cnndsl.editing.uses import Place, Use, uses
+from cnndsl.editing.written import Written, written
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.network import Compilation
 from cnndsl.record import Record
@@ -22,22 +25,42 @@ __all__ = ["Analysis", "Buffers", "analyse"]
 
 
 class Analysis(Record, frozen=True, eq=False, dict=True):
-    """``source`` is the text in the editor. ``compilation`` is that of exactly this text: its diagnostics are what
-    `cnndsl check` prints. ``alive`` is the compilation that hints, hovers and completions look at: the same one, or, if
-    the text cannot be read as it is or a step has a fault, that of a text in which what is at fault is blank. Its spans
-    fit ``source``, since blanks are as long as what they replace."""
+    """``source`` is the text in the editor. ``compilations`` are what is known of it: the last is that of exactly this
+    text; if it has faults, others may come first, of texts in which what is at fault is blank, and which get further.
+    What is inside of a step that is blank in one, the next knows. All spans fit ``source``, since blanks are as long as
+    what they replace."""
 
     path: Path
     files: Buffers
     source: Source
-    compilation: Compilation
-    alive: Compilation
+    compilations: tuple[Compilation, ...]
 
     @property
-    def compilations(self) -> tuple[Compilation, ...]:
-        """``alive``, and, if it is another, that of the text as it is: it knows what is inside of a step that is blank
-        in the other."""
-        return (self.alive,) if self.alive is self.compilation else (self.alive, self.compilation)
+    def compilation(self) -> Compilation:
+        """That of the text: its diagnostics are what `cnndsl check` prints."""
+        return self.compilations[-1]
+
+    @property
+    def alive(self) -> Compilation:
+        """The one that gets furthest, which hints, hovers and completions look at."""
+        return self.compilations[0]
+
+    @cached_property
+    def uses(self) -> Mapping[Place, Sequence[Use]]:
+        """The runs of each step of which the outputs are known, by its place, in all files: those in the first
+        compilation that knows any."""
+        found: dict[Place, Sequence[Use]] = {}
+        for compilation in self.compilations:
+            for at, runs in (uses(compilation.partial) if compilation.partial else {}).items():
+                if at not in found and (known := [run for run in runs if run.outputs]):
+                    found[at] = known
+        return found
+
+    @cached_property
+    def written(self) -> Mapping[Place, Written]:
+        """Where each step is written, in all files."""
+        documents = [compilation.document for compilation in reversed(self.compilations)]
+        return {at: item for document in documents if document for at, item in written(document.tree).items()}
 
 
 def analyse(path: Path, files: Buffers, limits: Limits = LIMITS) -> Analysis:
@@ -47,7 +70,7 @@ def analyse(path: Path, files: Buffers, limits: Limits = LIMITS) -> Analysis:
     compilation = compiled(path, files, limits)
     if compilation.document is not None and _is_library(compilation.document):
         compilation = replace(compilation, diagnostics=[*_without_missing(compilation, compilation.document)])
-    return Analysis(path, files, _source(path, files, limits), compilation, alive(path, files, compilation, limits))
+    return Analysis(path, files, _source(path, files, limits), alive(path, files, compilation, limits))
 
 
 def _is_library(document: Document) -> bool:
@@ -63,8 +86,8 @@ def _without_missing(compilation: Compilation, document: Document) -> Iterator[D
 
 
 def _source(path: Path, files: Buffers, limits: Limits) -> Source:
-    """The text of a file, empty if there is none that can be read."""
+    """The text of a file, empty if there is none."""
     try:
         return read_text(path, limits=limits, files=files)
     except Unreadable:
-        return Source(files.shown(path), "")
+        return Source(files.shown(path), files.texts.get(path.resolve(), ""))

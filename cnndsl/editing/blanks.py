@@ -118,7 +118,8 @@ def mended(source: Source, parts: Iterable[Part]) -> Source:
 
 def innermost(tree: Tree, fault: Span, lists: int = 1) -> Part | None:
     """The smallest part of ``tree`` around a fault that can be left out, an entry of a mapping or an item of a list, so
-    that something is left there; None if there is none. A loop or a residual with a fault of its own leaves its steps.
+    that something is left there; None if there is none. Of the arguments in a list, that is only the last, since the
+    others have their meaning by position. A loop or a residual with a fault of its own leaves its steps.
     ``lists`` is 1 if the tree is a list of steps, 2 if it is a list of such lists."""
     if isinstance(tree, Mapping):
         for number, (key, value) in enumerate(tree.entries):
@@ -130,7 +131,9 @@ def innermost(tree: Tree, fault: Span, lists: int = 1) -> Part | None:
     elif isinstance(tree, Listing):
         for number, item in enumerate(tree.items):
             if _holds(item.span.start, item.span.end, item.span, fault):
-                found = innermost(item, fault, lists - 1) or _item(tree, number)
+                found = innermost(item, fault, lists - 1)
+                if found is None and (lists > 0 or number == len(tree.items) - 1):
+                    found = _item(tree, number)
                 is_step = found is not None and found.step is None and lists == 1
                 return replace(found, step=item) if is_step and found else found
     return None

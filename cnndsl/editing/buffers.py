@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -20,11 +21,15 @@ class Buffers(Files):
 
     def read(self, path: Path, at_most: int, pipes: bool) -> bytes:
         text = self.texts.get(path.resolve())
-        return super().read(path, at_most, pipes) if text is None else text.encode("utf-8", "surrogatepass")
+        # Half of a surrogate pair, which no file can hold, becomes a `?`, so that offsets stay.
+        return super().read(path, at_most, pipes) if text is None else text.encode("utf-8", "replace")
 
     def shown(self, path: Path) -> str:
-        """The path, without the ``..`` of a file that another one names."""
-        return str(path.resolve() if ".." in path.parts else path)
+        """The path as an editor has it: without the ``..`` with which another file names it."""
+        if ".." not in path.parts:
+            return str(path)
+        short, real = Path(os.path.normpath(path)), path.resolve()
+        return str(short if short.resolve() == real else real)  # a link before a `..` leads elsewhere
 
     def but(self, texts: Mapping[Path, str]) -> Buffers:
         """The same with some texts replaced."""

@@ -28,6 +28,8 @@ _WITH_INPUT = ("network", "blocks")
 _OPERAND, _OPERATORS = re.compile(r"(?:[\w.]|[)\]'\"])\s+\Z"), ("and", "or", "not", "if", "else")
 _AFTER_OPERATOR = re.compile(r"\b(?:and|or|not|if|else|in)\s+\Z")
 _CONSTANTS = ("None", "True", "False")
+#: The kinds of offers that replace all of a scalar, which may have dots, dashes or values in it.
+_OF_SCALARS = ("file", "name")
 #: What people write before torch's names.
 _TORCH = re.compile(r"(?:torch\.)?nn\.")
 #: A default in a signature, up to the cursor.
@@ -51,7 +53,7 @@ def _completion(at: Context, offer: Offer) -> Completion:
     return Completion(
         offer.label,
         offer.kind,
-        at.scalar if offer.kind == "file" else at.word,
+        at.scalar if offer.kind in _OF_SCALARS else at.word,
         "" if text == offer.label else text,
         offer.detail,
         page,
@@ -70,6 +72,8 @@ def _offers(known: Known, at: Context) -> Iterable[Offer]:
         return _layers(known, at.path) if isinstance(place, Step) else _variables(known, at.path)
     if place.refers == "file":
         return paths(known.analysis, at)
+    if place.refers:
+        return _names(known, place.refers)
     return _values(known, at, place) if at.is_whole else ()
 
 
@@ -99,8 +103,6 @@ def _items(place: Place) -> Iterator[Offer]:
 
 
 def _values(known: Known, at: Context, place: Place) -> Iterator[Offer]:
-    if place.refers:
-        yield from _names(known, place.refers)
     offers = place.values()
     yield from (replace(offer, is_item=True) for offer in offers) if at.lacks_dash else offers
     if isinstance(place, Step):

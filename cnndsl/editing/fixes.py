@@ -7,6 +7,8 @@ must have no fault of its own, and no fault may have come that an earlier stage 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from enum import Enum
+from itertools import groupby
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.editing.analysis import Analysis
@@ -43,21 +45,25 @@ def _of(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Fix]:
 
 
 def _mending(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Candidate]:
+    """The candidates that mend, one for each of the things that the help says: the first that leaves nothing wrong in
+    what it wrote, or else the first that leaves something to complete."""
     assert diagnostic.span is not None
-    done: set[str] = set()
+    found = candidates(diagnostic, place(analysis.source, diagnostic.span), lambda word: _names(analysis, word))
     tried: set[str] = set()
-    for candidate in candidates(
-        diagnostic, place(analysis.source, diagnostic.span), lambda word: _names(analysis, word)
-    ):
-        text = edited(analysis.source.text, candidate.edits)
-        if candidate.about in done or text in tried or text == analysis.source.text:
-            continue
-        tried.add(text)
-        if len(tried) > ENOUGH:
-            return
-        if mends(analysis, diagnostic, candidate.edits):
-            done.add(candidate.about)
-            yield candidate
+    for _, alike in groupby(found, lambda candidate: candidate.about):
+        mending = None
+        for candidate in alike:
+            text = edited(analysis.source.text, candidate.edits)
+            if text in tried or text == analysis.source.text or len(tried) > ENOUGH:
+                continue
+            tried.add(text)
+            outcome = tried_out(analysis, diagnostic, candidate.edits)
+            if outcome is Outcome.MENDED or (outcome is Outcome.BEGUN and mending is None):
+                mending = candidate
+            if outcome is Outcome.MENDED:
+                break
+        if mending is not None:
+            yield mending
 
 
 def _names(analysis: Analysis, word: str) -> Sequence[str]:
@@ -83,7 +89,7 @@ def _silenced(analysis: Analysis, diagnostic: Diagnostic) -> Fix | None:
     else:
         at = start + len(source.text[start:end].rstrip())
         edit = Edit(Span(source, at, at), f"  # cnndsl: ignore {id}")
-    if not mends(analysis, diagnostic, (edit,)):
+    if tried_out(analysis, diagnostic, (edit,)) is not Outcome.MENDED:
         return None
     return Fix(f"Silence {id} on this line", (edit,), diagnostic)
 
@@ -110,15 +116,28 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
     return text
 
 
-def mends(analysis: Analysis, diagnostic: Diagnostic, edits: Sequence[Edit]) -> bool:
-    """Whether a diagnostic is gone after edits, which bring nothing that is worse."""
+class Outcome(Enum):
+    """What edits do to a diagnostic: it stays, or it is gone, or it is gone and what they wrote is to be completed:
+    `Conv2d` in place of `Conv2D` may lack arguments."""
+
+    WORSE = 0
+    BEGUN = 1
+    MENDED = 2
+
+
+def tried_out(analysis: Analysis, diagnostic: Diagnostic, edits: Sequence[Edit]) -> Outcome:
+    """Compiles the text with edits."""
     files = analysis.files.but({analysis.path: edited(analysis.source.text, edits)})
     after = compiled(analysis.path, files, LIMITS).diagnostics
+    if any(_is_same(diagnostic, one, edits) for one in after):
+        return Outcome.WORSE
     before = {(one.code, one.message) for one in analysis.compilation.diagnostics}
     new = [one for one in after if (one.code, one.message) not in before and one.is_error]
-    gone = not any(_is_same(diagnostic, one, edits) for one in after)
+    written = [one for one in new if _touches(one, edits)]
     limit = stage(diagnostic)
-    return gone and all(stage(one) > limit or (stage(one) == limit and not _touches(one, edits)) for one in new)
+    if any(stage(one) < limit for one in new) or any(stage(one) == limit for one in written):
+        return Outcome.WORSE
+    return Outcome.BEGUN if written else Outcome.MENDED
 
 
 def _is_same(old: Diagnostic, new: Diagnostic, edits: Sequence[Edit]) -> bool:

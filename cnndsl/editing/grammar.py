@@ -7,7 +7,7 @@ argument or a function that is added to a table has its place without a change h
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -184,6 +184,9 @@ class Step(Place, frozen=True, eq=False):
                 yield name
 
     def below(self, part: str | int) -> Place:
+        if str(part)[:1] == "$":
+            found = self.known.parameter(str(part)[1:])
+            return self.below(found[0].default or "") if found else NOWHERE
         if part in LAYERS:
             return of_layer(self.known, LAYERS[str(part)])
         if part in self.known.blocks:
@@ -195,8 +198,8 @@ class Step(Place, frozen=True, eq=False):
 
 
 def _excluded(name: str, written: Mapping[str, Tree]) -> bool:
-    """Whether a key contradicts one that is written: `times` counts, `for` and `in` go through a list, only a concat has
-    a `dim`. An `else` needs a `when`."""
+    """Whether a key contradicts one that is written: `times` counts, `for` and `in` go through a list, and only a
+    concat has a `dim`. An `else` needs a `when`."""
     if name == "dim" and (merge := written.get("merge")) is not None:
         return isinstance(merge, Scalar) and merge.value in MERGES and merge.value != "concat"
     if name == "else":
@@ -347,8 +350,8 @@ class AnyValue(Place, frozen=True, eq=False):
 
     def values(self) -> Iterator[Offer]:
         found: dict[str, Offer] = {}
-        for place in self._uses():
-            found |= {offer.label: offer for offer in place.values() if offer.kind not in ("word", "parameter")}
+        for place in self.places():
+            found |= {offer.label: offer for offer in place.values()}
         yield from found.values()
 
     def keys(self, written: Mapping[str, Tree]) -> Iterator[Offer]:
@@ -358,12 +361,17 @@ class AnyValue(Place, frozen=True, eq=False):
     def below(self, part: str | int) -> Place:
         return Step(self.known).below(part) if isinstance(part, str) and part[:1].isupper() else AnyValue(self.known)
 
+    def places(self) -> Sequence[Place]:
+        """The places whose values fit: those that hold just this parameter; if there are none, all kinds of values."""
+        default = self.parameter.default if self.parameter else None
+        found: list[Place] = [Layers(self.known)] if default in LAYERS or default in self.known.blocks else []
+        found += [BOOLEANS] if default in ("true", "false", "True", "False") else []
+        found += self._uses()
+        return found or [BOOLEANS, Layers(self.known)]
+
     def _uses(self) -> Iterator[Place]:
-        """The places that hold just this parameter."""
         if self.parameter is None or self.body is None or self.depth > _DEEP:
             return
-        if self.parameter.default in LAYERS:
-            yield Layers(self.known)
         for path in _holding(self.body, f"${self.parameter.name}", ()):
             place = place_of(self.known, (*self.path, *path))
             if isinstance(place, AnyValue):
@@ -378,6 +386,17 @@ class Layers(Place, frozen=True, eq=False):
 
     def values(self) -> Iterator[Offer]:
         yield from callables(self.known)
+        yield Offer("null", "value", "no layer", rank=4)
+
+
+class Booleans(Place, frozen=True, eq=False):
+    """True, false or null."""
+
+    def values(self) -> Iterator[Offer]:
+        yield from (Offer(text, "value") for text in ("true", "false", "null"))
+
+
+BOOLEANS = Booleans()
 
 
 def _holding(tree: Tree, text: str, path: Path) -> Iterator[Path]:
@@ -401,16 +420,13 @@ class Params(Place, frozen=True, eq=False):
     known: Known
 
     def below(self, part: str | int) -> Place:
-        return AnyValue(self.known, Parameter(str(part)), self.known.whole)
+        return parameter_place(self.known, str(part)) or AnyValue(self.known)
 
 
 def parameter_place(known: Known, name: str) -> AnyValue | None:
     """The place of the values of a parameter that is in scope, None for other names."""
-    block = known.block
-    for one in block.parameters if block else ():
-        if block and one.name == name:
-            return AnyValue(known, one, block.body, ("blocks", block.signature))
-    return AnyValue(known, Parameter(name), known.whole) if name in known.params else None
+    found = known.parameter(name)
+    return None if found is None else AnyValue(known, *found)
 
 
 # --- recipes and weights -------------------------------------------------------------------------

@@ -12,12 +12,12 @@ the cursor, or else of the first, and the number of others: ``64×56×56 +7``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 
 from cnndsl.editing.analysis import Analysis
 from cnndsl.editing.answers import Hint, Lens
-from cnndsl.editing.uses import Place, Use, place, uses
-from cnndsl.editing.written import Written, written
+from cnndsl.editing.uses import Place, Use, place
+from cnndsl.editing.written import Written
 from cnndsl.emit.table import human
 from cnndsl.graph.cost import Cost
 from cnndsl.graph.graph import Apply, Branch, Dense, Fetch, Inline, Item, Merge, Module, Repeat, Residual, Tensor
@@ -43,27 +43,27 @@ def hints(analysis: Analysis, cursor: int | None = None, others: Sequence[Analys
     """The shapes of steps, one at most in a line. ``cursor`` is where a person types. The steps of a block that the
     spec itself does not use have the shapes that they have in the first of the ``others`` that uses it."""
     steps = _steps(analysis, others)
-    around = _around(steps.values(), analysis.source, cursor)
-    return tuple(_hint(analysis.source, step, around) for step in _one_each_line(steps.values()))
+    around = _around(steps, analysis.source, cursor)
+    return tuple(_hint(analysis.source, step, around) for step in _one_each_line(steps))
 
 
-def _steps(analysis: Analysis, others: Sequence[Analysis]) -> Mapping[Place, Known]:
-    """The steps of the file, by place, that have shapes."""
+def _steps(analysis: Analysis, others: Sequence[Analysis]) -> Iterable[Known]:
+    """The steps of the file that have shapes."""
     found: dict[Place, Known] = {}
-    for compilation in (*analysis.compilations, *(one.alive for one in others)):
-        if compilation.partial is None or compilation.document is None:
-            continue
-        items = written(compilation.document.tree)
-        for at, runs in uses(compilation.partial).items():
-            known = [run for run in runs if run.outputs]
-            if known and at in items and at not in found and _is_in(items[at].word, analysis.source):
-                found[at] = Known(items[at], known)
-    return found
+    for one in (analysis, *others):
+        for at, runs in one.uses.items():
+            item = one.written.get(at) if at[0] == analysis.source.name and at not in found else None
+            if item is not None and _fits(item.word, one, analysis):
+                found[at] = Known(item, runs)
+    return found.values()
 
 
-def _is_in(span: Span, source: Source) -> bool:
-    """Whether a span is in the file that is shown, and says the same there: another spec may have read it earlier."""
-    return span.source.name == source.name and source.text[span.start : span.end] == span.text
+def _fits(span: Span, one: Analysis, shown: Analysis) -> bool:
+    """Whether a span of ``one`` spec says the same in the file that is ``shown``. If that is another spec, it may have
+    read the file earlier."""
+    if span.source.name != shown.source.name:
+        return False
+    return one is shown or shown.source.text[span.start : span.end] == span.text
 
 
 def _one_each_line(steps: Iterable[Known]) -> Iterator[Known]:
@@ -174,22 +174,21 @@ def lenses(analysis: Analysis, others: Sequence[Analysis] = ()) -> tuple[Lens, .
     found: dict[Place, Lens] = {}
     for one in (analysis, *others):
         for lens in _lenses(one):
-            if _is_in(lens.span, analysis.source) and (lens.uses or one is analysis):
-                known = found.setdefault(place(lens.span), lens)
-                if not known.uses:
-                    found[place(lens.span)] = lens
+            at = place(lens.span)
+            is_told = at in found and (found[at].uses or not lens.uses)
+            if not is_told and (lens.uses or one is analysis) and _fits(lens.span, one, analysis):
+                found[at] = lens
     return tuple(found[at] for at in sorted(found))
 
 
 def _lenses(analysis: Analysis) -> Iterator[Lens]:
-    compilation = analysis.alive
-    document, root = compilation.document, compilation.partial
+    document, root = analysis.alive.document, analysis.alive.partial
     if document is None or root is None:
         return
     if "network" in document.tree.keys:
-        yield Lens(document.tree.keys["network"].span, _network_text(root, is_whole=_is_whole(analysis.compilation)))
+        yield Lens(document.tree.keys["network"].span, _network_text(root, _is_whole(analysis.compilation)))
     calls: dict[Place, list[Use]] = {}
-    for run in (run for runs in uses(root).values() for run in runs):
+    for run in (run for runs in analysis.uses.values() for run in runs):
         if isinstance(run.item, (Module, Inline)):
             calls.setdefault(place(run.item.definition.span), []).append(run)
     for block in document.blocks.values():

@@ -77,8 +77,10 @@ class Known(Record, frozen=True, eq=False, dict=True):
     @cached_property
     def whole(self) -> Mapping:
         """The spec with everything that it extends and uses."""
-        document = self.analysis.alive.document
-        return document.tree if document is not None else self.tree
+        for compilation in (self.analysis.compilation, self.analysis.alive):
+            if compilation.document is not None:
+                return compilation.document.tree
+        return self.tree
 
     def section(self, key: str) -> Iterator[tuple[Scalar, Tree]]:
         """The entries of a section, those that are inherited first."""
@@ -119,6 +121,15 @@ class Known(Record, frozen=True, eq=False, dict=True):
         """The document's parameters."""
         entries = [(str(key.value), f"parameter, default {_text(value)}") for key, value in self.section("params")]
         return {name: Variable(name, detail) for name, detail in entries if MARK not in name}
+
+    def parameter(self, name: str) -> tuple[Parameter, Tree, Path] | None:
+        """A parameter in scope, what may use it, and the path of that; None for other names."""
+        block = self.block
+        for one in block.parameters if block else ():
+            if block and one.name == name:
+                return one, block.body, ("blocks", block.signature)
+        default = next((value for key, value in self.section("params") if key.value == name), None)
+        return None if default is None else (Parameter(name, default.span.text), self.whole, ())
 
     @cached_property
     def words(self) -> frozenset[str]:

@@ -1,13 +1,13 @@
 """What is alive of a spec with faults: a compilation of a text in which these are blank.
 
 It follows from the texts alone, whatever a person typed before. Where the text is no YAML, the lines at fault go; then,
-in a text that can be read, the innermost parts with a fault go, an argument or a step, and what is around them if that
-does not help. So many compilations are made at most; the one that knows the most steps is taken.
+in a text that can be read, the innermost parts with a fault go, an argument or a step, and then what is around them if
+the fault is still there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Set
 from pathlib import Path
 
 from cnndsl.diagnostics import Code
@@ -27,29 +27,31 @@ _COMPILATIONS, _FAULTS = 3, 20
 _UNREADABLE = (Code.SYNTAX, Code.ENCODING)
 
 
-def alive(path: Path, files: Buffers, compilation: Compilation, limits: Limits) -> Compilation:
-    """The ``compilation`` of the spec at ``path``, or one that knows more steps."""
-    best = last = compilation
-    known = most = _known(last)
+def alive(path: Path, files: Buffers, compilation: Compilation, limits: Limits) -> tuple[Compilation, ...]:
+    """The ``compilation`` of the spec at ``path``, after those that get further: each knows steps that none before it
+    knew. What knows the most of the end comes first."""
+    found = [compilation]
+    seen = known = _known(compilation)
     for _ in range(_COMPILATIONS):
-        texts = {} if last.sound is not None else _mended(last, known, limits)
+        texts = {} if compilation.sound is not None else _mended(compilation, known, limits)
         if not texts:
             break
         files = files.but(texts)
-        last = compiled(path, files, limits)
-        known = _known(last)
-        if len(known) > len(most):
-            best, most = last, known
-    return best
+        compilation = compiled(path, files, limits)
+        known = _known(compilation)
+        if not known <= seen:
+            found.insert(0, compilation)
+            seen |= known
+    return tuple(found)
 
 
-def _known(compilation: Compilation) -> Collection[Place]:
+def _known(compilation: Compilation) -> Set[Place]:
     """The places of the steps that have made something."""
     found = {} if compilation.partial is None else uses(compilation.partial)
     return {at for at, runs in found.items() if any(run.outputs for run in runs)}
 
 
-def _mended(compilation: Compilation, known: Collection[Place], limits: Limits) -> Mapping[Path, str]:
+def _mended(compilation: Compilation, known: Set[Place], limits: Limits) -> Mapping[Path, str]:
     """Texts with less faults, by path; empty if there is nothing to make blank."""
     faults = [(fault, fault.span) for fault in compilation.errors if fault.span and not fault.span.source.is_option]
     broken = {span.source.name: span.source for fault, span in faults if fault.code in _UNREADABLE}
@@ -74,7 +76,7 @@ def _part(document: Document, fault: Span) -> Part | None:
     return next((part for tree in trees if (part := innermost(tree, fault))), None)
 
 
-def _has_run(part: Part, known: Collection[Place]) -> bool:
+def _has_run(part: Part, known: Set[Place]) -> bool:
     """Whether the step with a fault has run in another round or use. Then it is no slip: what does not fit is the
     sizes there, and nothing tells what was meant to come out of it."""
     match part.step:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from cnndsl.diagnostics import Code, Diagnostic, ordered
+from cnndsl.diagnostics import Diagnostic, ordered
 from cnndsl.editing.analysis import Analysis
-from cnndsl.lsp.recognition import is_library
 
 
 class Findings:
@@ -19,7 +18,7 @@ class Findings:
 
     def put(self, spec: Path, analysis: Analysis) -> set[Path]:
         """Keeps what was found in a spec. Returns the files in which something else was found before."""
-        return self._replace(spec, _by_file(spec, _faults(analysis)))
+        return self._replace(spec, _by_file(spec, analysis.compilation.diagnostics))
 
     def drop(self, spec: Path) -> set[Path]:
         """Forgets a spec that was closed; returns as :meth:`put`."""
@@ -41,14 +40,3 @@ def _by_file(spec: Path, faults: Iterable[Diagnostic]) -> dict[Path, list[Diagno
     for item in faults:
         found.setdefault(Path(item.span.source.name).resolve() if item.span else spec, []).append(item)
     return found
-
-
-def _faults(analysis: Analysis) -> list[Diagnostic]:
-    """What is wrong in a spec. A file of blocks for others needs no input and no network of its own, which is told at
-    its first key."""
-    faults = analysis.compilation.diagnostics
-    document = analysis.compilation.document
-    if document is None or not is_library(analysis.source.text):
-        return faults
-    start = document.tree.span.start
-    return [item for item in faults if item.code is not Code.MISSING or not item.span or item.span.start != start]

@@ -10,7 +10,9 @@ from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
 from cnndsl.editing.analysis import Analysis
-from cnndsl.editing.answers import Lens
+from cnndsl.editing.answers import Edit, Fix, Lens
+from cnndsl.editing.completion import complete
+from cnndsl.editing.fixes import fixes
 from cnndsl.editing.hints import hints, lenses
 from cnndsl.editing.names import definition, highlights, prepare, references, rename
 from cnndsl.lsp.client import Settings
@@ -114,6 +116,11 @@ def _is_at(offset: int | None, use: Span) -> bool:
 # --- writing -------------------------------------------------------------------------------------
 
 
+def _complete(asked: Asked, params: types.CompletionParams) -> list[types.CompletionItem]:
+    found = complete(asked.analysis, asked.offset(params.position))
+    return [asked.translator.completion(item) for item in found]
+
+
 def _format(asked: Asked, params: types.DocumentFormattingParams) -> list[types.TextEdit]:
     return list(map(asked.translator.edit, formatting(asked.analysis.source)))
 
@@ -130,9 +137,27 @@ def _actions(asked: Asked, params: types.CodeActionParams) -> list[types.CodeAct
         return any(kind == wanted or kind.startswith(wanted + ".") for wanted in only)
 
     found = []
+    if is_wanted(types.CodeActionKind.QuickFix):
+        found += [translator.fix(fix) for fix in fixes(asked.analysis, asked.span(params.range))]
+    if is_wanted(types.CodeActionKind.SourceFixAll):
+        whole = _together(fixes(asked.analysis, Span(source, 0, len(source.text))))
+        found += [translator.action("Mend all", types.CodeActionKind.SourceFixAll, whole)] if whole else []
     if is_wanted(_FORMAT) and (edits := formatting(source)):
         found.append(translator.action("Format", _FORMAT, edits))
     return found
+
+
+def _together(found: Iterable[Fix]) -> list[Edit]:
+    """The edits of all preferred fixes that do not touch each other's places."""
+    kept: list[Edit] = []
+    for fix in found:
+        if fix.is_preferred and not any(_touch(edit.span, other.span) for edit in fix.edits for other in kept):
+            kept += fix.edits
+    return kept
+
+
+def _touch(one: Span, other: Span) -> bool:
+    return one.source.name == other.source.name and one.start <= other.end and other.start <= one.end
 
 
 # --- names ---------------------------------------------------------------------------------------
@@ -171,6 +196,7 @@ FEATURES = {
     types.TEXT_DOCUMENT_INLAY_HINT: Feature(_hints, of_users=True),
     types.TEXT_DOCUMENT_CODE_LENS: Feature(_lenses, of_users=True),
     types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT: Feature(_highlights, cursor=attrgetter("position")),
+    types.TEXT_DOCUMENT_COMPLETION: Feature(_complete, types.CompletionOptions(trigger_characters=_TRIGGERS)),
     types.TEXT_DOCUMENT_FORMATTING: Feature(_format),
     types.TEXT_DOCUMENT_CODE_ACTION: Feature(
         _actions,

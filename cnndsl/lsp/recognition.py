@@ -34,10 +34,5 @@ def is_spec(text: str, language: str) -> bool:
     return bool(fitting) and 2 * len(known) >= len(sections)
 
 
-def is_library(text: str) -> bool:
-    """Whether a spec only has blocks for others, which give them inputs."""
-    return "blocks" in (sections := _sections(text)) and not sections.keys() & {"input", "network", "extends"}
-
-
 def _sections(text: str) -> Mapping[str, str]:
     return {found[1]: _COMMENT.sub("", found[2]) for found in _SECTION.finditer(text.replace("\r\n", "\n"))}

@@ -21,7 +21,6 @@ from cnndsl.lsp.checks import Findings
 from cnndsl.lsp.client import Client, Settings
 from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
 from cnndsl.lsp.project import user
-from cnndsl.lsp.recognition import is_library
 from cnndsl.lsp.texts import Text, Texts, moved, opened, path_of, uri_of
 from cnndsl.lsp.translate import Translator
 from cnndsl.lsp.workbench import Analysed, Superseded, Workbench
@@ -63,7 +62,7 @@ class Server(LanguageServer):
         self._shown: set[Path] = set()
         self._others_changed = False
         #: The offset of the call whose use of a block the hints show, for each text.
-        self._followed: dict[Path, int] = {}
+        self.followed: dict[Path, int] = {}
         self._register()
 
     def _register(self) -> None:
@@ -147,15 +146,15 @@ class Server(LanguageServer):
         path = self.key(params.text_document.uri)
         old, version = self.bench.texts[path], params.text_document.version
         new = old.changed(params.content_changes, version, self.translator.positions)
-        if path in self._followed:
-            self._followed[path] = moved(self._followed[path], old.source.text, new.source.text)
+        if path in self.followed:
+            self.followed[path] = moved(self.followed[path], old.source.text, new.source.text)
         self._edited(path, new)
 
     def close_text(self, uri: str) -> None:
         path = self.key(uri)
         users = self.bench.users(path)
         gone = self.bench.drop(path)
-        self._followed.pop(path, None)
+        self.followed.pop(path, None)
         self._show({path}.union(*map(self._findings.drop, gone)), self.bench.texts)
         self._check_users([path, *users])
 
@@ -206,7 +205,10 @@ class Server(LanguageServer):
 
     async def _host(self, library: Path, found: Analysed) -> None:
         """Has a spec of the project checked with a file of blocks that no open spec uses: shapes are those of uses."""
-        if library in self.bench.hosts or self.bench.users(library) or not is_library(found.analysis.source.text):
+        document = found.analysis.alive.document
+        if document is None or "network" in document.tree.keys:
+            return
+        if library in self.bench.hosts or self.bench.users(library):
             return
         host = await self.bench.work(user, found, self.bench.texts)
         if library in self.bench.texts:
@@ -268,14 +270,14 @@ class Server(LanguageServer):
     async def _asked(self, path: Path, of_users: bool = False) -> Asked:
         made = await self.bench.analysed(path)
         users = [(await self.bench.analysed(user)).analysis for user in self.bench.users(path)] if of_users else []
-        return Asked(made, self.translator, self.settings, self._followed.get(path), tuple(users))
+        return Asked(made, self.translator, self.settings, self.followed.get(path), tuple(users))
 
     # --- the use of a block that hints show ------------------------------------------------------
 
     async def _look(self, path: Path, asked: Asked, offset: int) -> None:
         """The cursor is at an offset: if that is in the call of a block, hints in the block show this use."""
         if offset != asked.cursor and await self.bench.work(is_at_call, asked.analysis, offset):
-            self._followed[path] = offset
+            self.followed[path] = offset
             self.refresh()
 
     async def _follow(self, uri: str, position: types.Position) -> None:

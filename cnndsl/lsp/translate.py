@@ -103,7 +103,7 @@ class Translator(Record, frozen=True):
         return types.CodeLens(range, command)
 
     def hover(self, hover: Hover) -> types.Hover:
-        return types.Hover(_markdown(hover.markdown), self.range(hover.span))
+        return types.Hover(self._markup(hover.markdown), self.range(hover.span))
 
     def completion(self, item: Completion) -> types.CompletionItem:
         snippet = item.snippet if self.client.has_snippets else ""
@@ -111,11 +111,17 @@ class Translator(Record, frozen=True):
             item.label,
             kind=_COMPLETIONS[item.kind],
             detail=item.detail or None,
-            documentation=_markdown(item.markdown) if item.markdown else None,
+            documentation=self._markup(item.markdown) if item.markdown else None,
             sort_text=f"{item.rank:03}{item.label}",
+            filter_text=item.filter or None,
             text_edit=types.TextEdit(self.range(item.span), snippet or item.label),
             insert_text_format=types.InsertTextFormat.Snippet if snippet else None,
         )
+
+    def _markup(self, markdown: str) -> types.MarkupContent:
+        """For a client that does not draw Markdown, it is text, which it is meant to be read as, too."""
+        kind = types.MarkupKind.Markdown if self.client.has_markdown else types.MarkupKind.PlainText
+        return types.MarkupContent(kind, markdown)
 
     # --- edits -----------------------------------------------------------------------------------
 
@@ -151,10 +157,6 @@ class Translator(Record, frozen=True):
 
     def fold(self, span: Span) -> types.FoldingRange:
         return types.FoldingRange(span.line - 1, span.source.position(max(span.start, span.end - 1))[0] - 1)
-
-
-def _markdown(text: str) -> types.MarkupContent:
-    return types.MarkupContent(types.MarkupKind.Markdown, text)
 
 
 def _placed(note: Note) -> str:

@@ -44,11 +44,10 @@ class Candidate(Record, frozen=True):
 def candidates(diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[Candidate]:
     help = diagnostic.help
     for code in remedies(help):
-        for title, edits in _writings(code, place, names):
+        for title, edits in _writings(code, diagnostic, place, names):
             yield Candidate(title, tuple(edits), code)
     for old, new in swaps(help):
-        for edit in _swapped(old, new, place.span):
-            yield Candidate(f"Write `{new}` in place of `{old}`", (edit,), new)
+        yield Candidate(f"Write `{new}` in place of `{old}`", (_swapped(old, new, place.span),), new)
     for name in removals(help):
         for title, edit in _removals(name, diagnostic, place):
             yield Candidate(title, (edit,), "remove")
@@ -64,20 +63,18 @@ def candidates(diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[C
 # --- writing what the help says ------------------------------------------------------------------
 
 
-def _writings(code: str, place: Place, names: Names) -> Iterator[tuple[str, list[Edit]]]:
+def _writings(code: str, diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[tuple[str, list[Edit]]]:
     """A code in place of the fault, of a part of it, or of the entry or line around it; added there, or before it."""
-    pair, title = _pair(code), f"Change to `{shorten(code)}`"
-    for span in _replaced(code, pair or code, place):
-        for text in (code, f"$({code})", f'"$({code})"') if "(" in code else (code,):
-            yield title, [Edit(span, text)]
-    if pair is not None:
-        for edits in _additions(code, pair, place, names):
-            yield f"Add `{shorten(code)}`", edits
-        yield title, [Edit(place.span, f"{{{code}}}")]
-    if pair is not None or code.isidentifier():
-        for item in place.items:
-            yield f"Put `{shorten(code)}` before it", [before(item, code)]
-            break
+    pair, short = _pair(code), shorten(code)
+    if f"put `{code}` before" in diagnostic.help:
+        yield from ((f"Put `{short}` before it", [before(item, code)]) for item in [*place.items][:1])
+        return
+    if diagnostic.code is not Code.MISSING:
+        for span in _replaced(code, pair or code, place):
+            for text in (code, f"$({code})", f'"$({code})"') if "(" in code else (code,):
+                yield f"Change to `{short}`", [Edit(span, text)]
+    for edits in _additions(code, pair, place, names) if pair else ():
+        yield f"Add `{short}`", edits
 
 
 def _replaced(code: str, key: str, place: Place) -> Iterator[Span]:
@@ -92,12 +89,11 @@ def _replaced(code: str, key: str, place: Place) -> Iterator[Span]:
     for word in re.finditer(r"\w+", span.text):
         if _folded(word[0]) == _folded(code) and word[0] != span.text:
             yield span.part(*word.span())
-    if len(code) > 1 or span.text.isalnum():
-        yield span
+    if (same := _same_in_line(code, span)) and same.start <= span.start and span.end <= same.end:
+        yield same
+    yield span
     if "." in span.text and code.isidentifier():
         yield span.part(span.text.rindex(".") + 1, len(span.text))
-    if same := _same_in_line(code, span):
-        yield same
     yield from (entry.span for entry in place.entries if span in (entry.key.span, entry.value.span))
 
 
@@ -105,10 +101,10 @@ def _folded(name: str) -> str:
     return name.strip("_").lower()
 
 
-def _swapped(old: str, new: str, span: Span) -> Iterator[Edit]:
+def _swapped(old: str, new: str, span: Span) -> Edit:
     """A sign in place of another, wherever that is no part of a longer sign."""
     text = re.sub(rf"(?<![=<>!/]){re.escape(old)}(?![=/])", f" {new} " if new.isalpha() else new, span.text)
-    yield Edit(span, re.sub(r"(?<=\S)  +", " ", text).strip())
+    return Edit(span, re.sub(r"(?<=\S)  +", " ", text).strip())
 
 
 def _pair(code: str) -> str | None:
@@ -142,35 +138,31 @@ def _additions(code: str, key: str, place: Place, names: Names) -> Iterator[list
     """A key with its value as an argument of what is called at the place, or as an option beside it."""
     for one in place.around:
         if isinstance(one, Entry) and _is_call(str(one.key.value)):
-            yield from _argument(code, str(one.key.value), one, names)
+            yield from _argument(code, key, one, names)
         elif isinstance(one.span.text, str) and one.span == place.span and isinstance(one, Item):
             yield [Edit(one.span, f"{one.span.text}: {{{code}}}")]
             yield [Edit(one.span, f"{{{one.span.text}: , {code}}}")]
         elif isinstance(one, Entry) and one.value.span == place.span:
             yield [Edit(one.value.span, f"{{{one.value.span.text}: {{{code}}}}}")]
-    for entry in place.entries:
-        if key not in entry.mapping.keys:
-            yield [added(entry.mapping, code)]
-        else:
-            there = Entry(entry.mapping, entry.mapping.keys[key], entry.mapping.by_key[key])
-            yield [Edit(there.span, code)]
+    for mapping in place.mappings:
+        yield [added(mapping, key, code)]
 
 
 def _is_call(word: str) -> bool:
     return word[:1].isupper() or "_" in word
 
 
-def _argument(code: str, word: str, call: Entry, names: Names) -> Iterator[list[Edit]]:
+def _argument(code: str, key: str, call: Entry, names: Names) -> Iterator[list[Edit]]:
     """An argument beside those that a call has; if these are a list, all are written by name."""
     value = call.value
     if isinstance(value, Mapping):
-        yield [added(value, code)]
+        yield [added(value, key, code)]
         return
     given = value.items if isinstance(value, Listing) else (value,)
     texts = [node.span.text for node in given if not (isinstance(node, Scalar) and node.value is None)]
-    known = names(word)
+    known = names(str(call.key.value))
     if len(texts) <= len(known):
-        pairs = [f"{name}: {text}" for name, text in zip(known, texts)]
+        pairs = [f"{name}: {text}" for name, text in zip(known, texts) if name != key]
         yield [Edit(call.span, f"{call.key.span.text}: {{{', '.join([*pairs, code])}}}")]
 
 
@@ -178,27 +170,38 @@ def _argument(code: str, word: str, call: Entry, names: Names) -> Iterator[list[
 
 
 def _removals(name: str, diagnostic: Diagnostic, place: Place) -> Iterator[tuple[str, Edit]]:
-    """Without the key ``name`` at the place or around it; or, if there is no name, without what the fault is at."""
+    """Without what the help names, a key or an item of a list; if it names nothing, without what the fault is at."""
+    if name:
+        yield from ((f"Remove `{name}`", edit) for edit in _without_name(name, place))
+        return
     span, source = place.span, place.span.source
-    for one in place.around if name else ():
-        tree = one.value if isinstance(one, Entry) else one.node
-        for mapping in (tree, one.mapping if isinstance(one, Entry) else None):
-            if isinstance(mapping, Mapping) and name in mapping.keys:
-                yield f"Remove `{name}`", without(Entry(mapping, mapping.keys[name], mapping.by_key[name]))
     title = f"Remove `{shorten(span.first_line.text)}`"
     if diagnostic.code is Code.SILENCED:
         yield from ((title, edit) for edit in _without_comment(span))
-    if diagnostic.code is Code.FEATURE:
-        yield title, Edit(span.part(0, len(span.text.split(" ")[0]) + 1), "")
-    if diagnostic.code.id < Code.TYPE.id:
+    if diagnostic.code is Code.FEATURE:  # a tag, without the value behind it
+        tag = span.text.split(" ")[0]
+        yield f"Remove `{tag}`", Edit(span.part(0, len(tag) + 1), "")
+    if diagnostic.code.id < Code.TYPE.id:  # the text is at fault, before it is a tree
         yield title, Edit(span, "")
         yield title, removed_key(span)
     for one in place.around[:2]:
         yield f"Remove `{shorten(one.span.first_line.text)}`", without(one)
-    yield (
-        title,
-        Edit(Span(source, source.offset(span.line), min(line_end(source, span.start) + 1, len(source.text))), ""),
-    )
+    end = min(line_end(source, span.start) + 1, len(source.text))
+    yield title, Edit(Span(source, source.offset(span.line), end), "")
+
+
+def _without_name(name: str, place: Place) -> Iterator[Edit]:
+    inner = [one.value for one in place.entries if isinstance(one.value, Mapping)]
+    for mapping in (*inner, *place.mappings):
+        if name in mapping.keys:
+            yield without(Entry(mapping, mapping.keys[name], mapping.by_key[name]))
+    if name in place.span.text and name != place.span.text:
+        at = place.span.text.index(name)
+        yield Edit(place.span.part(at, at + len(name)), "")
+    elif name == place.span.text and not place.around:
+        yield Edit(place.span, "")
+    elif place.around and isinstance(place.around[0], Item):
+        yield without(place.around[0])
 
 
 def _without_comment(span: Span) -> Iterator[Edit]:

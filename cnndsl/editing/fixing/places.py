@@ -32,14 +32,22 @@ class Item(Record, frozen=True, eq=False):
 
 
 class Place(Record, frozen=True, eq=False):
-    """The entries and items around a span, the innermost first."""
+    """The entries and items around a span, the innermost first, and the whole tree, if the text can be read."""
 
     span: Span
-    around: tuple[Entry | Item, ...]
+    around: tuple[Entry | Item, ...] = ()
+    root: Tree | None = None
 
     @property
     def entries(self) -> Iterator[Entry]:
         return (one for one in self.around if isinstance(one, Entry))
+
+    @property
+    def mappings(self) -> Iterator[Mapping]:
+        """The mappings around the span, the innermost first."""
+        yield from (entry.mapping for entry in self.entries)
+        if not any(self.entries) and isinstance(self.root, Mapping):
+            yield self.root
 
     @property
     def items(self) -> Iterator[Item]:
@@ -51,8 +59,8 @@ def place(source: Source, span: Span) -> Place:
     try:
         tree, _ = read(source)
     except Unreadable:
-        return Place(span, ())
-    return Place(span, tuple(reversed([*_around(tree, span)])))
+        return Place(span)
+    return Place(span, tuple(reversed([*_around(tree, span)])), tree)
 
 
 def _around(tree: Tree, span: Span) -> Iterator[Entry | Item]:
@@ -98,13 +106,14 @@ def without(one: Entry | Item) -> Edit:
     return removed([Entry(one.mapping, *entry).span for entry in one.mapping.entries], one.span)
 
 
-def added(mapping: Mapping, text: str) -> Edit:
-    """Adds a key with its value at the end of a mapping."""
+def added(mapping: Mapping, key: str, text: str) -> Edit:
+    """A key with its value in place of that of the same key, or at the end of a mapping."""
+    if key in mapping.keys:
+        return Edit(Entry(mapping, mapping.keys[key], mapping.by_key[key]).span, text)
     span, source = mapping.span, mapping.span.source
     if is_flow(mapping):
         return Edit(Span(source, span.end - 1, span.end - 1), f", {text}" if mapping.entries else text)
-    key, value = mapping.entries[-1]
-    end = line_end(source, max(value.span.end, key.span.end))
+    end = line_end(source, Entry(mapping, *mapping.entries[-1]).span.end)
     return Edit(Span(source, end, end), f"\n{' ' * (mapping.entries[0][0].span.column - 1)}{text}")
 
 

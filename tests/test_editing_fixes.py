@@ -1,0 +1,99 @@
+"""Quick fixes of every expected error: what they write is in tests/cases/err/fixes.txt; `--update` writes it anew."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import yaml
+from error_cases import FOLDER
+
+from cnndsl.diagnostics import Diagnostic
+from cnndsl.editing.analysis import Analysis, Buffers, analyse
+from cnndsl.editing.answers import Fix
+from cnndsl.editing.fixes import fixes
+from cnndsl.remedies import remedies, removals, swaps
+
+GOLDEN = FOLDER / "fixes.txt"
+#: Codes by the stage of the compiler that finds them: what the text is, what its keys and names are, values, shapes.
+STAGES = ("CNN00", "CNN01", "CNN02", "CNN03", "CNN04", "CNN1")
+
+
+def stage(diagnostic: Diagnostic) -> int:
+    return next(number for number, start in enumerate(STAGES) if diagnostic.code.id.startswith(start))
+
+
+def applied(text: str, fix: Fix) -> str:
+    pieces, at = [], 0
+    for edit in sorted(fix.edits, key=lambda edit: edit.span.start):
+        assert edit.span.start >= at, "edits overlap"
+        pieces += [text[at : edit.span.start], edit.text]
+        at = edit.span.end
+    return "".join([*pieces, text[at:]])
+
+
+def mending(analysis: Analysis, diagnostic: Diagnostic) -> list[Fix]:
+    """The fixes of one diagnostic without the comment that silences it."""
+    assert diagnostic.span is not None
+    found = [fix for fix in fixes(analysis, diagnostic.span) if fix.diagnostic is diagnostic]
+    return [fix for fix in found if not fix.title.startswith("Silence")]
+
+
+@cache
+def corpus() -> list[tuple[Analysis, Diagnostic, list[Fix]]]:
+    found = []
+    for path in sorted(FOLDER.glob("*.yaml")):
+        analysis = analyse(path, Buffers({}))
+        for diagnostic in analysis.compilation.diagnostics:
+            if diagnostic.span is not None and diagnostic.span.source.name == analysis.source.name:
+                found.append((analysis, diagnostic, mending(analysis, diagnostic)))
+    return found
+
+
+def changed(analysis: Analysis, fix: Fix) -> str:
+    """The lines that a fix changes, before and after."""
+    before, after = analysis.source.text.splitlines(), applied(analysis.source.text, fix).splitlines()
+    while before and after and before[0] == after[0]:
+        del before[0], after[0]
+    while before and after and before[-1] == after[-1]:
+        del before[-1], after[-1]
+    cut = [f"- {line}" for line in before] + [f"+ {line}" for line in after]
+    return "\n".join(line.partition("  # error")[0].partition("  # warning")[0].rstrip() for line in cut)
+
+
+def test_fixes_are_the_expected_ones(update: bool) -> None:
+    lines = []
+    for analysis, diagnostic, found in corpus():
+        assert diagnostic.span is not None
+        for fix in found:
+            lines.append(f"{analysis.path.stem}:{diagnostic.span.line}:{diagnostic.span.column} {diagnostic.code.id}")
+            lines += [f"{fix.title}", changed(analysis, fix), ""]
+    written = "\n".join(lines)
+    if update:
+        GOLDEN.write_text(written)
+    assert written == GOLDEN.read_text(), "pytest --update writes fixes.txt anew; read the diff"
+
+
+def test_a_fix_mends_and_breaks_nothing() -> None:
+    """The fixed file, read from its text alone, is YAML, does not have the diagnostic, and has none that comes before
+    it."""
+    for analysis, diagnostic, found in corpus():
+        assert diagnostic.span is not None
+        before = {(one.code, one.message) for one in analysis.compilation.diagnostics}
+        for fix in found:
+            text = applied(analysis.source.text, fix)
+            after = analyse(analysis.path, Buffers({analysis.path: text})).compilation.diagnostics
+            there = diagnostic.span.start + sum(
+                len(edit.text) - len(edit.span.text) for edit in fix.edits if edit.span.end <= diagnostic.span.start
+            )
+            left = {(one.code, one.span.start) for one in after if one.span}
+            assert (diagnostic.code, there) not in left, (analysis.path.stem, fix.title)
+            new = [one for one in after if (one.code, one.message) not in before and one.is_error]
+            assert all(stage(one) >= stage(diagnostic) for one in new), (analysis.path.stem, fix.title)
+            if not any(one.code.id < "CNN010" for one in after):
+                assert yaml.compose(text) is not None
+
+
+def test_most_of_what_help_says_to_write_is_a_fix() -> None:
+    told = [found for _, one, found in corpus() if remedies(one.help) or removals(one.help) or swaps(one.help)]
+    assert len(told) > 400
+    assert sum(map(bool, told)) > 0.85 * len(told)
