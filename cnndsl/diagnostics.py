@@ -12,7 +12,6 @@ from typing import Any
 from cnndsl import cells
 from cnndsl.printable import as_encoded, as_written, one_line
 from cnndsl.record import Record
-from cnndsl.remedies import remedies
 from cnndsl.source import Span
 
 #: The longest text of a spec that a message quotes.
@@ -152,7 +151,9 @@ class Diagnostic(Record, frozen=True):
 
     def as_dict(self) -> dict[str, Any]:
         """Plain data for other programs. Lines and columns are counted from 1, in characters. The end is the column
-        after the last character."""
+        after the last character. ``remedies`` is what the help says to write."""
+        from cnndsl.remedies import remedies  # here, because only programs ask
+
         return {
             "code": self.code.id,
             "severity": self.severity,

@@ -125,6 +125,21 @@ network:
   - residual: [Conv2d: [7, 1], from: a]«3x8x8»
     shortcut: false
 """,
+    "equal calls, and one of another shape": """
+input: [3, 8, 8]
+blocks:
+  Skip:
+    - {name: a, Conv2d: [3, 1]}«3x8x8 +2»
+    - steps:«3x8x8 +2»
+        - AvgPool2d: 2«3x4x4 +2»
+        - from: a«3x8x8 +2»
+      when: true
+network:
+  - Skip«3x8x8»
+  - {name: skip, Skip: }«3x8x8»
+  - AvgPool2d: 2«3x4x4»
+  - reuse: skip«3x4x4»
+""",
     "names": """
 input: {left: [4, 8, 8], right: [4, 6, 6]}
 blocks:

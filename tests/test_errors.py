@@ -263,6 +263,7 @@ def test_a_diagnostic_as_data() -> None:
         "end_line": 4,
         "end_column": 13,
         "help": "rename one of the two",
+        "remedies": [],
         "notes": [
             {
                 "message": "it is first defined here",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import shutil
 import subprocess
 from collections.abc import Iterator
 from functools import cache
@@ -15,6 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from browsing import needs_chromium
 
 import cnndsl
 from cnndsl.cli import cli
@@ -30,7 +30,6 @@ from cnndsl.measure.receptive import receptive_fields
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "explorer"
 BUILT = ROOT / "cnndsl" / "explorer" / "built"
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 X = "\N{MULTIPLICATION SIGN}"
 NETWORKS = ("zoo:resnet18", "unet", "zoo:efficientnet_b0", "zoo:hrnet_w18_small", "zoo:siamese", "zoo:attention_unet")
 
@@ -282,19 +281,6 @@ def test_from_python(tmp_path: Path) -> None:
 
 
 # --- in a browser --------------------------------------------------------------------------------
-
-needs_chromium = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
 
 class Opened:
     """A page in the browser. It fails on any error of a script and on any request but the page itself."""

@@ -13,11 +13,11 @@ from xml.sax.saxutils import escape
 
 import geometry
 import pytest
+from browsing import CHROMIUM
 
 import cnndsl
 
 ROOT = Path(__file__).parent.parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 #: Fonts with the metrics of Helvetica.
 ALIKE = ("Liberation Sans", "Arimo", "Nimbus Sans", "Helvetica", "Arial")
 

@@ -30,7 +30,7 @@ from cnndsl.serve import hub as hubs
 from cnndsl.serve.app import application
 from cnndsl.serve.hub import Hub
 from cnndsl.serve.keys import Keys, kept_key
-from cnndsl.serve.messages import Change, Open, Result, Show, SourceView
+from cnndsl.serve.messages import Ask, Change, Open, Refused, Result, Show, SourceView
 from cnndsl.serve.project import Project, Stored
 from cnndsl.serve.session import Session
 from cnndsl.serve.units import Units
@@ -195,6 +195,16 @@ def test_the_newest_text_waits_for_no_other(folder: Path) -> None:
     assert [message.version for messages in iter(session.step, None) for message in messages] == [52, 52]  # type: ignore[union-attr]
 
 
+def test_slow_questions_come_last_and_are_given_up_for_a_new_text(folder: Path) -> None:
+    session = Session(Project(folder))
+    session.inbox.extend([Open("net.yaml"), Show(source=SourceView()), Ask(1, "fixes"), Ask(2, "format")])
+    told = [message for messages in iter(session.step, None) for message in messages]
+    assert [type(message).__name__ for message in told] == ["File", "Result", "Formatted", "Source", "Fixes"]
+    session.inbox.extend([Ask(3, "fixes"), Change(1, WRONG)])
+    (refused,) = session.step() or ()
+    assert isinstance(refused, Refused) and (refused.id, refused.code) == (3, "busy")
+
+
 def test_places_are_those_of_javascript(tab: Tab, folder: Path) -> None:
     """A smiling face takes two units, and a line end one, whatever the file has."""
     text = "# 😀😀\n" + WRONG.replace("Flatten", "Flaten # 😀")
@@ -236,7 +246,18 @@ def test_questions_are_answered(tab: Tab) -> None:
     told = tab.asked("ask", "formatted", id=7, what="format")
     assert (told["id"], told["version"], told["text"]) == (7, 1, cnndsl.format(ugly))
     assert "CNN030" in tab.asked("ask", "hovered", id=8, what="explain", code="cnn30")["markdown"]
-    tab.send("change", version=2, text="input: [")
+    slip = NET.replace("Flatten", "Flaten")
+    tab.send("change", version=2, text=slip)
+    (problem,) = tab.until("result")["problems"]
+    (fix, *_) = tab.asked("ask", "fixes", id=9, what="fixes", at=problem["place"]["start"])["fixes"]
+    ((edit,), is_preferred) = fix["edits"], fix["is_preferred"]
+    assert is_preferred and slip[: edit["place"]["start"]] + edit["text"] + slip[edit["place"]["end"] :] == NET
+    offered = tab.asked("ask", "completions", id=10, what="complete", at=slip.index("Flaten") + 3)["items"]
+    assert {"Flatten", "Conv2d"} <= {item["label"] for item in offered}
+    assert {slip[item["start"] : item["end"]] for item in offered} == {"Flaten"}
+    (place,) = tab.asked("ask", "places", id=11, what="definition", at=slip.index("$classes") + 2)["places"]
+    assert slip[place["start"] : place["end"]] == "classes" and place["line"] == 2
+    tab.send("change", version=3, text="input: [")
     assert tab.asked("ask", "refused", id=9, what="format")["code"] == "unformatted"
 
 

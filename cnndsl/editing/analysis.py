@@ -21,7 +21,7 @@ from cnndsl.spec.document import Document
 from cnndsl.spec.files import read_text
 from cnndsl.spec.tree import Unreadable
 
-__all__ = ["Analysis", "Buffers", "analyse"]
+__all__ = ["Analysis", "Buffers", "analyse", "checked"]
 
 
 class Analysis(Record, frozen=True, eq=False, dict=True):
@@ -65,12 +65,18 @@ class Analysis(Record, frozen=True, eq=False, dict=True):
 
 def analyse(path: Path, files: Buffers, limits: Limits = LIMITS) -> Analysis:
     """Compiles the spec at ``path``, which must be absolute, with everything that it extends and uses. Never raises for
-    what a text holds; a file that is not there has a diagnostic. A file of blocks alone, for other specs to use, needs
-    no ``input`` and no ``network``, as in a folder that ``cnndsl check`` is given."""
-    compilation = compiled(path, files, limits)
-    if compilation.document is not None and _is_library(compilation.document):
-        compilation = replace(compilation, diagnostics=[*_without_missing(compilation, compilation.document)])
+    what a text holds; a file that is not there has a diagnostic."""
+    compilation = checked(path, files, limits)
     return Analysis(path, files, _source(path, files, limits), alive(path, files, compilation, limits))
+
+
+def checked(path: Path, files: Buffers, limits: Limits = LIMITS) -> Compilation:
+    """The compilation of the text at ``path``. A file of blocks alone, for other specs to use, needs no ``input`` and
+    no ``network``, as in a folder that ``cnndsl check`` is given."""
+    compilation = compiled(path, files, limits)
+    if compilation.document is None or not _is_library(compilation.document):
+        return compilation
+    return replace(compilation, diagnostics=[*_without_missing(compilation, compilation.document)])
 
 
 def _is_library(document: Document) -> bool:

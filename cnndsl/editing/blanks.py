@@ -18,9 +18,9 @@ _INK = re.compile(r"[^\r\n]")
 
 def blank(source: Source, *spans: Span, word: str = "") -> Source:
     """The source with spaces in place of what the spans hold, after a ``word`` if there is one. Lines end where they
-    did."""
+    did. A span that ends before it starts, between an alias and what follows it, holds nothing."""
     text = source.text
-    for span in spans:
+    for span in (span for span in spans if span.start < span.end):
         spaces = _INK.sub(" ", text[span.start : span.end])
         text = text[: span.start] + word + spaces[len(word) :] + text[span.end :]
     return Source(source.name, text)
@@ -41,9 +41,7 @@ def readable(source: Source, limits: Limits) -> Source | None:
             return source
         source = _without(source, fault, limits)
     fault = _fault(source, limits)
-    if fault is None:
-        return source
-    cut = blank(source, Span(source, source.offset(fault.line), len(source.text)))
+    cut = blank(source, Span(source, source.offset(fault.line), len(source.text))) if fault else source
     return cut if _fault(cut, limits) is None else None
 
 
@@ -134,8 +132,7 @@ def innermost(tree: Tree, fault: Span, lists: int = 1) -> Part | None:
                 found = innermost(item, fault, lists - 1)
                 if found is None and (lists > 0 or number == len(tree.items) - 1):
                     found = _item(tree, number)
-                is_step = found is not None and found.step is None and lists == 1
-                return replace(found, step=item) if is_step and found else found
+                return replace(found, step=item) if found and found.step is None and lists == 1 else found
     return None
 
 
@@ -173,7 +170,7 @@ def _item(listing: Listing, number: int) -> Part | None:
         return Part((whole,))
     if len(items) == 1:
         return None
-    start = text.rfind("-", 0, span.start)
+    start = text.rfind("-", 0, span.start)  # there is one before every item
     end = span.end if is_last else text.rfind("-", 0, items[number + 1].span.start)
     return Part((Span(span.source, start, max(start + 1, end)),))
 

@@ -45,7 +45,7 @@ class Context(Record, frozen=True, eq=False, dict=True):
     cursor's. ``tree`` is the text with a :data:`MARK` in place of the word, and ``path`` leads to it: keys, and
     positions in lists; the last one is the key with the mark if it ``is_key``. ``before`` and ``after`` are what the
     scalar has around the word. If the word is in an expression, ``expression`` is what that has before the word, and
-    ``before`` and ``after`` are around the whole expression.
+    ``before`` and ``after`` are around the whole expression. ``marked`` is the word, or this expression.
     """
 
     source: Source
@@ -56,6 +56,7 @@ class Context(Record, frozen=True, eq=False, dict=True):
     is_key: bool
     before: str
     after: str
+    marked: Span
     expression: str | None = None
 
     @property
@@ -219,7 +220,8 @@ def _found(analysis: Analysis, marked: _Marked, offset: int, word: Span, express
         return None
     path, is_key, scalar = found
     before, _, after = str(scalar.value).partition(MARK)
-    return Context(analysis.source, offset, word, tree, path, is_key, before, after.lstrip(MARK), expression)
+    place = Span(analysis.source, marked.start, marked.end)
+    return Context(analysis.source, offset, word, tree, path, is_key, before, after.lstrip(MARK), place, expression)
 
 
 def _tree(analysis: Analysis, marked: _Marked) -> Tree | None:

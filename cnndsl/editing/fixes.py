@@ -6,18 +6,17 @@ must have no fault of its own, and no fault may have come that an earlier stage 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from enum import Enum
 from itertools import groupby
 
 from cnndsl.diagnostics import Code, Diagnostic
-from cnndsl.editing.analysis import Analysis
+from cnndsl.editing.analysis import Analysis, checked
 from cnndsl.editing.answers import Edit, Fix
-from cnndsl.editing.buffers import compiled
 from cnndsl.editing.fixing.candidates import Candidate, candidates
 from cnndsl.editing.fixing.places import line_end, place
 from cnndsl.layers import LAYERS
-from cnndsl.limits import LIMITS
 from cnndsl.source import Span
 from cnndsl.spec.silence import COMMENT
 
@@ -128,11 +127,12 @@ class Outcome(Enum):
 def tried_out(analysis: Analysis, diagnostic: Diagnostic, edits: Sequence[Edit]) -> Outcome:
     """Compiles the text with edits."""
     files = analysis.files.but({analysis.path: edited(analysis.source.text, edits)})
-    after = compiled(analysis.path, files, LIMITS).diagnostics
+    after = checked(analysis.path, files).diagnostics
     if any(_is_same(diagnostic, one, edits) for one in after):
         return Outcome.WORSE
-    before = {(one.code, one.message) for one in analysis.compilation.diagnostics}
-    new = [one for one in after if (one.code, one.message) not in before and one.is_error]
+    counts = Counter((one.code, one.message) for one in after)
+    counts -= Counter((one.code, one.message) for one in analysis.compilation.diagnostics)
+    new = [one for one in after if (one.code, one.message) in counts and one.is_error]
     written = [one for one in new if _touches(one, edits)]
     limit = stage(diagnostic)
     if any(stage(one) < limit for one in new) or any(stage(one) == limit for one in written):

@@ -89,7 +89,7 @@ def _hint(source: Source, step: Known, around: Set[Place]) -> Hint:
     code = _CODE.match(source.line(line))
     assert code is not None
     runs = _chosen(step.runs, around)
-    return Hint(source.offset(line) + len(code[0].rstrip()), _text(runs), _tooltip(runs))
+    return Hint(source.offset(line) + len(code[0].rstrip()), _text(runs), tooltip(runs))
 
 
 def _chosen(runs: Sequence[Use], around: Set[Place]) -> Sequence[Use]:
@@ -125,15 +125,15 @@ def shape_text(tensor: Tensor) -> str:
 # --- tooltips ------------------------------------------------------------------------------------
 
 
-def _tooltip(runs: Sequence[Use]) -> str:
-    lines = [_told(run) for run in runs[:MOST_RUNS]]
+def tooltip(runs: Sequence[Use]) -> str:
+    lines = [told(run) for run in runs[:MOST_RUNS]]
     if len(runs) == 1:
         return lines[0]
     more = [f"{len(runs) - MOST_RUNS} more"] if len(runs) > MOST_RUNS else []
     return "\n".join(f"- {line}" for line in (*lines, *more))
 
 
-def _told(run: Use) -> str:
+def told(run: Use) -> str:
     """One run in Markdown: the path of what it makes, input and output, and what it costs."""
     path = f"`{run.item.path}`: " if isinstance(run.item, (Apply, Module)) else ""
     whence = _whence(run.item)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from collections.abc import Mapping as MappingType
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 from cnndsl.editing.analysis import Analysis
 from cnndsl.editing.context import MARK, Context
 from cnndsl.editing.hints import shape_text
-from cnndsl.editing.uses import Place, Use, place, uses
+from cnndsl.editing.uses import Use, place
 from cnndsl.graph.graph import Apply, Branch, Inline, Merge, Module, Residual
 from cnndsl.record import Record
 from cnndsl.spec.merge import defined_name
@@ -91,8 +90,12 @@ class Known(Record, frozen=True, eq=False, dict=True):
 
     @cached_property
     def blocks(self) -> dict[str, Definition]:
-        entries = ((defined_name(key), key, value) for key, value in self.section("blocks"))
-        return {name: _definition(name, key, value) for name, key, value in entries if name.isidentifier()}
+        found: dict[str, Definition] = {}
+        for key, value in self.section("blocks"):
+            name, is_marked = defined_name(key), MARK in str(key.value)
+            if name.isidentifier() and not (is_marked and name in found):
+                found[name] = _definition(name, key, value)
+        return found
 
     @cached_property
     def callable_blocks(self) -> dict[str, Definition]:
@@ -157,7 +160,7 @@ class Known(Record, frozen=True, eq=False, dict=True):
         definition = self.blocks.get(written.partition("(")[0].strip())
         names = {one.name: one for one in definition.parameters} if definition else {}
         found = [names.get(name, Parameter(name)) for name in re.findall(r"(?:[(,]\s*)([a-z_]\w*)", written)]
-        return {one.name: Variable(one.name, _parameter_text(one)) for one in found}
+        return {one.name: Variable(one.name, parameter_text(one)) for one in found}
 
     # --- steps -----------------------------------------------------------------------------------
 
@@ -201,7 +204,7 @@ class Known(Record, frozen=True, eq=False, dict=True):
             return
         word = next(filter(is_word, step.keys), "")
         is_module = word == "sequential" or word[:1] == "$" or word[:1].isupper()
-        runs = self._uses.get(place((step.keys[word] if word else step).span), ())
+        runs = self.analysis.uses.get(place((step.keys[word] if word else step).span), ())
         called = {_called(run): run for run in runs if _called(run)} if "$" in str(name.value) else {}
         for written in {str(name.value): None, **called}:
             run = called.get(written) or (runs[0] if runs else None)
@@ -216,11 +219,6 @@ class Known(Record, frozen=True, eq=False, dict=True):
             yield from ((name, shape_text(tensor)) for name, tensor in item.made.items())
         elif word in self.blocks:
             yield from ((name, f"an output of {word}") for name in self.blocks[word].outputs)
-
-    @cached_property
-    def _uses(self) -> MappingType[Place, Sequence[Use]]:
-        partial = self.analysis.alive.partial
-        return {} if partial is None else uses(partial)
 
 
 def _called(run: Use) -> str:
@@ -251,7 +249,7 @@ def _words(tree: Tree) -> set[str]:
     return {*tree.keys}.union(*map(_words, tree.by_key.values())) if isinstance(tree, Mapping) else set()
 
 
-def _parameter_text(parameter: Parameter) -> str:
+def parameter_text(parameter: Parameter) -> str:
     return "parameter" if parameter.default is None else f"parameter, default {parameter.default}"
 
 

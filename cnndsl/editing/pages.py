@@ -36,10 +36,11 @@ def argument_page(name: str, argument: Argument[Any], dims: int) -> str:
 
 
 def word_page(word: str) -> str:
-    """A structural word: its form, what it does, and the options beside it."""
+    """A structural word: its form, what it does, the options beside it, and an example."""
     entry = WORDS[word]
     options = [f"- `{name}`: {OPTIONS[name].description}" for name in entry.options]
-    return "\n\n".join(filter(None, (f"`{word}: {entry.form}`", entry.description, "\n".join(options))))
+    example = f"```yaml\n{entry.example}\n```" if entry.example else ""
+    return "\n\n".join(filter(None, (f"`{word}: {entry.form}`", entry.description, "\n".join(options), example)))
 
 
 def option_page(option: str) -> str:
@@ -52,6 +53,6 @@ def key_page(key: Key) -> str:
     return f"`{key.name}`: {key.explained('`{}`'.format)}{default}"
 
 
-def usage_page(function: str) -> str:
+def function_usage(function: str) -> str:
     """A function of expressions."""
     return f"`{USAGE[function]}`"

@@ -10,8 +10,10 @@ from pathlib import Path
 from cnndsl.editing.analysis import Analysis
 from cnndsl.editing.context import Context
 from cnndsl.editing.offers import Offer
-from cnndsl.spec.files import project_root
-from cnndsl.zoo import PREFIX, family, specs
+from cnndsl.source import Span
+from cnndsl.spec.files import project_root, read_text
+from cnndsl.spec.tree import Mapping, Scalar, Unreadable, read
+from cnndsl.zoo import PREFIX, family, find, is_of_zoo, specs
 
 #: The most entries of a folder that are looked at.
 _MOST = 1000
@@ -30,6 +32,18 @@ def paths(analysis: Analysis, at: Context) -> Iterator[Offer]:
             yield Offer(f"{above}{name}/", "file", "folder", rank=2)
         elif name.endswith((".yaml", ".yml")) and folder / name != analysis.path.resolve():
             yield Offer(f"{above}{name}", "file", "spec")
+
+
+def described(analysis: Analysis, written: str) -> str:
+    """The file that ``extends`` or ``use`` names, with its description."""
+    path = find(written) if is_of_zoo(written) else (analysis.path.parent / written).resolve()
+    if path is None or not (is_of_zoo(written) or path.is_relative_to(_root(analysis))):
+        return ""
+    with suppress(Unreadable):
+        tree, _ = read(read_text(path, Span(analysis.source, 0, 0), files=analysis.files))
+        description = tree.get("description") if isinstance(tree, Mapping) else None
+        return f"`{path}`" + (f"\n\n{description.value}" if isinstance(description, Scalar) else "")
+    return ""
 
 
 def _root(analysis: Analysis) -> Path:

@@ -8,6 +8,7 @@ the fault is still there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Set
+from itertools import islice
 from pathlib import Path
 
 from cnndsl.diagnostics import Code
@@ -29,7 +30,7 @@ _UNREADABLE = (Code.SYNTAX, Code.ENCODING)
 
 def alive(path: Path, files: Buffers, compilation: Compilation, limits: Limits) -> tuple[Compilation, ...]:
     """The ``compilation`` of the spec at ``path``, after those that get further: each knows steps that none before it
-    knew. What knows the most of the end comes first."""
+    knew. The one that gets furthest comes first."""
     found = [compilation]
     seen = known = _known(compilation)
     for _ in range(_COMPILATIONS):
@@ -52,7 +53,7 @@ def _known(compilation: Compilation) -> Set[Place]:
 
 
 def _mended(compilation: Compilation, known: Set[Place], limits: Limits) -> Mapping[Path, str]:
-    """Texts with less faults, by path; empty if there is nothing to make blank."""
+    """Texts with fewer faults, by path; empty if there is nothing to make blank."""
     faults = [(fault, fault.span) for fault in compilation.errors if fault.span and not fault.span.source.is_option]
     broken = {span.source.name: span.source for fault, span in faults if fault.code in _UNREADABLE}
     if broken:
@@ -60,8 +61,8 @@ def _mended(compilation: Compilation, known: Set[Place], limits: Limits) -> Mapp
         return {Path(source.name): source.text for source in read if source is not None}
     if compilation.document is None:
         return {}
-    parts = [part for _, span in faults[:_FAULTS] if (part := _part(compilation.document, span))]
-    parts = [part for part in parts if not _has_run(part, known)]
+    found = (_part(compilation.document, span) for _, span in faults)
+    parts = [*islice((part for part in found if part is not None and not _has_run(part, known)), _FAULTS)]
     spans = [span for part in parts for span in (*part.blanks, part.word) if span is not None]
     sources = {span.source.name: span.source for span in spans}
     return {Path(name): mended(source, parts).text for name, source in sources.items()}

@@ -180,7 +180,7 @@ def _refuse_options(step: spec.Call, callee: str, is_block: bool, site: Site) ->
         message = f"`{callee}` is a block: `parametrization` belongs to a layer"
         site.fault(Code.KEY, message, step.parametrization.span, help)
     if not is_block and step.inline:
-        help, span = f"remove it: `{callee}` is a child of the module around", step.callee.span
+        help, span = f"remove `inline`: `{callee}` is a child of the module around", step.callee.span
         site.fault(Code.KEY, f"`{callee}` is a layer: `inline` is for blocks", span, help)
     if not is_block and step.inputs is not None:
         refuse_inputs(callee, step.inputs, site)

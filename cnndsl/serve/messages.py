@@ -129,7 +129,8 @@ class Ask(Record, frozen=True, tag="ask", forbid_unknown_fields=True):
     """A question about the newest text that was sent, answered with one message of this ``id``: :class:`Completions`,
     :class:`Hovered`, :class:`Fixes`, :class:`Places`, :class:`Formatted`, :class:`Listing` for ``specs``, or
     :class:`Refused`. ``at`` is an offset; ``fixes`` are those of the span from ``at`` to ``end``; ``explain`` is
-    answered with the page of a ``code`` such as ``CNN030``, as :class:`Hovered`."""
+    answered with the page of a ``code`` such as ``CNN030``, as :class:`Hovered`. Fixes are tried out, which takes time:
+    they are answered when all panes are made, and refused as ``busy`` if the text changes before that."""
 
     id: Number
     what: Literal["complete", "hover", "fixes", "definition", "references", "format", "explain", "specs"]
@@ -386,7 +387,7 @@ class Saved(Record, frozen=True, tag="saved"):
 
 
 class CompletionOf(Record, frozen=True):
-    """See :class:`cnndsl.editing.answers.Completion`."""
+    """See :class:`cnndsl.editing.answers.Completion`. All replace the characters from ``start`` to ``end``."""
 
     label: str
     kind: str
@@ -396,6 +397,7 @@ class CompletionOf(Record, frozen=True):
     detail: str
     markdown: str
     rank: int
+    filter: str
 
 
 class Completions(Record, frozen=True, tag="completions"):

@@ -50,6 +50,8 @@ from cnndsl.zoo import is_of_zoo
 
 #: The panes in the order in which they are made.
 PANES: tuple[PaneName, ...] = ("table", "source", "diff", "figure")
+#: Questions that take compilations of their own: they come last, and are given up if the text changes.
+SLOW = ("fixes",)
 #: The most questions that wait for an answer.
 WAITING = 32
 
@@ -130,9 +132,15 @@ class Session:
                 return told
         if not self.is_compiled:
             return (self._compile(),)
-        if self._questions:
-            return (answer(self._questions.popleft(), self.compiled, self.project),)
-        return self._moved() or next(filter(None, map(self._pane, PANES)), None)
+        quick = next((ask for ask in self._questions if ask.what not in SLOW), None)
+        told = self._answer(quick) or self._moved() or next(filter(None, map(self._pane, PANES)), ())
+        return told or self._answer(next(iter(self._questions), None)) or None
+
+    def _answer(self, ask: Ask | None) -> tuple[Told, ...]:
+        if ask is None:
+            return ()
+        self._questions.remove(ask)
+        return (answer(ask, self.compiled, self.project),)
 
     # --- what comes in ---------------------------------------------------------------------------
 
@@ -140,6 +148,7 @@ class Session:
         match message:
             case Change(version, text):
                 self.version, self.text, self.is_compiled = version, text, False
+                return tuple(map(self._given_up, [ask for ask in self._questions if ask.what in SLOW]))
             case Cursor(at):
                 self._cursor = at
             case Show():
@@ -147,7 +156,7 @@ class Session:
             case Ask():
                 self._questions.append(message)
                 if len(self._questions) > WAITING:
-                    return (Refused("ask", "busy", "too many questions", id=self._questions.popleft().id),)
+                    return (self._given_up(self._questions[0]),)
             case Look():
                 return self._look()
             case Open(spec):
@@ -157,6 +166,10 @@ class Session:
             case Refused():
                 return (message,)
         return ()
+
+    def _given_up(self, ask: Ask) -> Refused:
+        self._questions.remove(ask)
+        return Refused("ask", "busy", "there is something newer to do", id=ask.id)
 
     def _open(self, spec: str) -> Told:
         try:

@@ -38,14 +38,15 @@ class Key(Record, frozen=True):
 
 class Word(Key, frozen=True):
     """A key that says what a step does. ``options`` are the keys that it may have beside it, ``form`` its value as
-    help writes it."""
+    help writes it, and ``example`` is a list of steps with it."""
 
     options: tuple[str, ...] = ()
     form: str = "[...]"
+    example: str = ""
 
 
-def _steps(description: str, *options: str) -> Word:
-    return Word(description, STEPS, 1, options)
+def _steps(description: str, example: str, *options: str) -> Word:
+    return Word(description, STEPS, 1, options, example=example)
 
 
 def _function(function: Function) -> dict[str, Any]:
@@ -138,9 +139,19 @@ OPTIONS: dict[str, Key] = {
 }
 
 WORDS: dict[str, Word] = {
-    "steps": _steps("The steps one after another, without a module: several under one `when`."),
-    "sequential": _steps("The steps one after another, as one module."),
-    "repeat": _steps("The steps `times` times over, or once for each element of `in`.", *LOOP),
+    "steps": _steps(
+        "The steps one after another, without a module: several under one `when`.",
+        "- {when: $(input.channels < 64), steps: [Conv2d: [64, 1], ReLU]}",
+    ),
+    "sequential": _steps(
+        "The steps one after another, as one module.",
+        "- {name: stem, sequential: [Conv2d: [16, 3], ReLU]}",
+    ),
+    "repeat": _steps(
+        "The steps `times` times over, or once for each element of `in`.",
+        "- {repeat: [Conv2d: [$width, 3, 2, 1], ReLU], for: width, in: [16, 32, 64]}",
+        *LOOP,
+    ),
     "branch": Word(
         "Every branch gets the current tensor; the results are merged.",
         {
@@ -153,12 +164,30 @@ WORDS: dict[str, Word] = {
         2,
         ("merge", "dim", "split"),
         "[[...], [...]]",
+        "- {branch: [[], [Conv2d: [16, 1]]], merge: concat}",
     ),
-    "residual": _steps("steps(x) + shortcut(x).", "shortcut"),
-    "dense": _steps("n times over: x becomes concat(x, steps(x)).", *LOOP),
-    "from": Word("The tensor of an earlier step.", _EARLIER, form="NAME"),
+    "residual": _steps(
+        "steps(x) + shortcut(x).",
+        "- residual: [Conv2d: [32, 3, 2, 1], BatchNorm2d]\n  shortcut: [Conv2d: [32, 1, 2]]",
+        "shortcut",
+    ),
+    "dense": _steps(
+        "n times over: x becomes concat(x, steps(x)).",
+        "- {dense: [BatchNorm2d, ReLU, Conv2d: [12, 3, 1, 1]], times: 4}",
+        *LOOP,
+    ),
+    "from": Word(
+        "The tensor of an earlier step.",
+        _EARLIER,
+        form="NAME",
+        example="- {name: skip, ReLU: }\n- Conv2d: [16, 3, 1, 1]\n- branch: [[], [from: skip]]",
+    ),
     "reuse": Word(
-        "The module of an earlier step again, with the same weights.", _MODULE, options=("inputs",), form="NAME"
+        "The module of an earlier step again, with the same weights.",
+        _MODULE,
+        options=("inputs",),
+        form="NAME",
+        example="- {name: shared, Conv2d: [3, 3, 1, 1]}\n- reuse: shared",
     ),
     "let": Word(
         "Binds names for the rest of the list.",
@@ -168,6 +197,7 @@ WORDS: dict[str, Word] = {
             "expects": "a mapping of names to values",
         },
         form="{width: 64}",
+        example="- let: {width: $(2 * input.channels)}\n- Conv2d: [$width, 1]",
     ),
 }
 

@@ -33,10 +33,14 @@ export function template(text: string): string {
   });
 }
 
+/** An answer, or null while the server is gone. */
+const asked = <T>(answer: Promise<T>): Promise<T | null> => answer.catch(() => null);
+
 function option(item: Answer): Completion {
-  const { label, kind, snippet: text, detail, rank } = item;
+  const { label, filter, kind, snippet: text, detail, rank } = item;
   return {
-    label,
+    label: filter || label,
+    displayLabel: label,
     detail,
     type: KINDS[kind] ?? "text",
     boost: -Math.min(99, rank),
@@ -48,8 +52,10 @@ function option(item: Answer): Completion {
 export const completed =
   (connection: Connection) =>
   async (context: CompletionContext): Promise<CompletionResult | null> => {
-    const { items } = await connection.ask<Completions>({ what: "complete", at: context.pos });
-    if (context.aborted || !items.length) return null;
+    const items = await asked(
+      connection.ask<Completions>({ what: "complete", at: context.pos }).then((told) => told.items),
+    );
+    if (context.aborted || !items?.length) return null;
     // The words of one list begin at one place; what is typed meanwhile narrows them.
     return { from: items[0].start, options: items.map(option), validFor: /^[\w.:/-]*$/ };
   };
@@ -57,7 +63,8 @@ export const completed =
 export const hovered =
   (connection: Connection) =>
   async (_: EditorView, at: number): Promise<Tooltip | null> => {
-    const { place, markdown: text } = await connection.ask<Hovered>({ what: "hover", at });
-    if (!place || !text) return null;
+    const told = await asked(connection.ask<Hovered>({ what: "hover", at }));
+    if (!told?.place || !told.markdown) return null;
+    const { place, markdown: text } = told;
     return { pos: place.start, end: place.end, above: true, create: () => ({ dom: markdown(text) }) };
   };

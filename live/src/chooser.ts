@@ -68,12 +68,17 @@ export class Chooser {
       const text = `${spec} ${detail} ${group}`.toLowerCase();
       return words.every((word) => text.includes(word));
     };
-    const found = this.entries.filter(fits);
+    // The names that begin with the first word come first, then those that have it, then what is told of them.
+    const rank = ({ name }: Entry) => {
+      const text = `/${name.toLowerCase()}`;
+      return !words.length || text.includes(`/${words[0]}`) ? 0 : text.includes(words[0]) ? 1 : 2;
+    };
+    const found = this.entries.filter(fits).sort((one, other) => rank(one) - rank(other));
     const waiting = new Set(unsaved());
     const items: HTMLElement[] = [];
     let group = "";
     for (const entry of found.slice(0, MOST)) {
-      if (entry.group !== group)
+      if (!words.length && entry.group !== group)
         items.push(h("li", { class: "group-name", role: "presentation" }, (group = entry.group)));
       items.push(this.item(entry, items.length, waiting.has(entry.spec)));
     }
@@ -83,9 +88,9 @@ export class Chooser {
     this.move(0);
   }
 
-  private item({ spec, name, detail }: Entry, number: number, isUnsaved: boolean): HTMLElement {
+  private item({ spec, name, detail, group }: Entry, number: number, isUnsaved: boolean): HTMLElement {
     const mark = isUnsaved ? [h("span", { class: "unsaved" }, "not saved")] : [];
-    const told = h("span", { class: "detail" }, detail);
+    const told = h("span", { class: "detail" }, this.input.value ? group : detail);
     return h("li", { role: "option", id: `found-${number}`, "data-spec": spec }, h("span", {}, name), ...mark, told);
   }
 

@@ -74,4 +74,4 @@ export class Connection {
   }
 }
 
-export const refusal = ({ message, help }: Refused): string => (help ? `${message} ${help}` : message);
+export const refusal = ({ message, help }: Refused): string => (help ? `${message} (${help})` : message);

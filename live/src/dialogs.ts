@@ -1,6 +1,7 @@
 // Questions to the person at the page.
 
 import { byId, h } from "../../explorer/src/html";
+import { ticked } from "./markdown";
 
 /** Asks for a text; null if the person does not want to tell one. */
 export function prompt(title: string, label: string, value: string, action: string): Promise<string | null> {
@@ -38,11 +39,22 @@ function ask(title: string, parts: Node[], action: string, answer: () => string)
   return new Promise((resolve) => dialog.addEventListener("close", () => resolve(given), { once: true }));
 }
 
+/** Shows a text for reading. */
+export function tell(title: string, text: Node): void {
+  const dialog = byId<HTMLDialogElement>("ask");
+  const close = h("button", { type: "button", class: "primary", click: () => dialog.close() }, "Close");
+  dialog.replaceChildren(h("h2", {}, title), text, h("div", { class: "buttons" }, close));
+  dialog.setAttribute("aria-label", title);
+  dialog.showModal();
+}
+
 /** A bar above the page: what it says, and what can be done about it. */
 export function bar(id: string, text: string, ...actions: [name: string, act: () => void][]): void {
   unbar(id);
   const buttons = actions.map(([name, act]) => h("button", { type: "button", click: act }, name));
-  byId("bars").append(h("div", { class: "bar", id: `bar-${id}`, role: "alert" }, h("span", {}, text), ...buttons));
+  byId("bars").append(
+    h("div", { class: "bar", id: `bar-${id}`, role: "alert" }, h("span", {}, ...ticked(text)), ...buttons),
+  );
 }
 
 export function unbar(id: string): void {
@@ -57,7 +69,7 @@ export function say(text: string, ...actions: [name: string, act: () => void][])
   const buttons = actions.map(([name, act]) =>
     h("button", { type: "button", click: () => (notice.classList.remove("seen"), act()) }, name),
   );
-  notice.replaceChildren(text, ...buttons);
+  notice.replaceChildren(h("span", {}, ...ticked(text)), ...buttons);
   notice.classList.add("seen");
   clearTimeout(fading);
   fading = setTimeout(() => notice.classList.remove("seen"), 6000);

@@ -1,12 +1,12 @@
 // The text of the spec: CodeMirror, with what the server says put into it.
 
 import { autocompletion, closeBrackets, closeBracketsKeymap, completionKeymap } from "@codemirror/autocomplete";
-import { defaultKeymap, history, historyKeymap, indentWithTab } from "@codemirror/commands";
+import { defaultKeymap, history, historyKeymap, indentWithTab, isolateHistory } from "@codemirror/commands";
 import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit } from "@codemirror/language";
 import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { diff } from "@codemirror/merge";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { Annotation, Compartment, EditorState, type Extension, Prec } from "@codemirror/state";
+import { Annotation, Compartment, EditorState, type Extension, Prec, type TransactionSpec } from "@codemirror/state";
 import {
   drawSelection,
   EditorView,
@@ -96,7 +96,7 @@ export class Editor {
   follow(text: string): void {
     this.view.dispatch({
       changes: changes(this.text, text),
-      annotations: follows.of(true),
+      annotations: [follows.of(true), isolateHistory.of("full")],
       effects: this.view.scrollSnapshot(),
     });
   }
@@ -109,9 +109,13 @@ export class Editor {
 
   /** Shows what the compiler says of exactly this text. */
   show(result: Result): void {
-    this.view.dispatch(setDiagnostics(this.view.state, diagnostics(this.view.state, result.problems, this.ways)), {
-      effects: setMarks.of({ ...result, ways: this.ways }),
-    });
+    const { state } = this.view;
+    this.view.dispatch(setDiagnostics(state, diagnostics(state, result.problems, this.ways)), this.marked(result));
+  }
+
+  /** Shows other hints for the same text. */
+  hint(result: Result): void {
+    this.view.dispatch(this.marked(result));
   }
 
   reveal(from: number, to = from, focus = true): void {
@@ -119,6 +123,10 @@ export class Editor {
     const selection = { anchor: Math.min(from, length), head: Math.min(to, length) };
     this.view.dispatch({ selection, effects: EditorView.scrollIntoView(selection.anchor, { y: "center" }) });
     if (focus) this.view.focus();
+  }
+
+  private marked(result: Result): TransactionSpec {
+    return { effects: setMarks.of({ ...result, ways: this.ways }) };
   }
 
   private state(text: string, isWritable: boolean): EditorState {

@@ -16,6 +16,8 @@ const COLOR_NAMES: Record<string, string> = {
 };
 /** The deepest that the choice of levels offers. */
 const LEVELS = 4;
+/** Letters of a figure are still legible at this scale. */
+const READABLE = 0.4;
 
 export interface Actions {
   /** The box of a path is chosen. */
@@ -30,6 +32,7 @@ export class FigurePane extends Pane {
   private drawn: SVGSVGElement | null = null;
   private text = "";
   private begun = false;
+  private size = { width: 1, height: 1 };
   private readonly told = h("p", { class: "told" });
   private readonly choices: Record<"style" | "levels" | "color", HTMLSelectElement>;
 
@@ -56,7 +59,7 @@ export class FigurePane extends Pane {
     const made = cleaned(svg);
     if (!made) return;
     this.text = svg;
-    const [x, y, width, height] = made
+    const [, , width, height] = made
       .getAttribute("viewBox")!
       .split(/[\s,]+/)
       .map(Number);
@@ -65,8 +68,9 @@ export class FigurePane extends Pane {
     this.canvas.replaceChildren(made);
     this.drawn = made;
     this.picture.setAttribute("aria-label", `Figure of ${made.querySelector("title")?.textContent ?? "the network"}`);
-    this.view.show(width, height, x + y + width / 2);
-    if (!this.begun) this.fit();
+    this.size = { width, height };
+    if (this.begun) this.view.show(width, height, this.start());
+    else this.fit();
   }
 
   /** Another network comes: it is seen from its beginning. */
@@ -97,10 +101,22 @@ export class FigurePane extends Pane {
     for (const box of boxes) box.classList.toggle("here", here.has(box));
   }
 
+  /** Shows the whole, or the beginning of what would be too small to read. */
   private fit(): void {
-    if (!this.drawn || !this.picture.clientWidth) return;
-    this.view.fit(true);
+    const { clientWidth, clientHeight } = this.picture;
+    if (!this.drawn || !clientWidth) return;
+    const { width, height } = this.size;
+    this.view.show(width, height, this.start());
+    this.view.fit(Math.min(clientWidth / width, clientHeight / height) < READABLE);
     this.begun = true;
+  }
+
+  /** Where along the picture the data comes in. */
+  private start(): number {
+    const first = this.drawn?.querySelector("g.node");
+    if (!first) return this.size.width / 2;
+    const [whole, box] = [this.drawn!.getBoundingClientRect(), first.getBoundingClientRect()];
+    return ((box.left + box.width / 2 - whole.left) / whole.width) * this.size.width;
   }
 
   private selects({ style, levels, color }: Shown): Record<"style" | "levels" | "color", HTMLSelectElement> {

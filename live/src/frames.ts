@@ -45,8 +45,10 @@ class Frame {
     this.tools.replaceChildren(pane.tools);
   }
 
-  badge(id: PaneId, text: string): void {
-    this.tabs.get(id)!.querySelector(".badge")!.textContent = text;
+  badge(id: PaneId, text: string, isError: boolean): void {
+    const badge = this.tabs.get(id)!.querySelector(".badge")!;
+    badge.textContent = text;
+    badge.classList.toggle("error", isError);
   }
 
   private tab(id: PaneId, chosen: (id: PaneId) => void): HTMLElement {
@@ -99,8 +101,8 @@ export class Frames {
     ids.forEach((id, number) => this.frames[number].show(id));
   }
 
-  badge(id: PaneId, text: string): void {
-    for (const frame of this.frames) frame.badge(id, text);
+  badge(id: PaneId, text: string, isError: boolean): void {
+    for (const frame of this.frames) frame.badge(id, text, isError);
   }
 
   /** The panes after one is chosen in a frame: what the other frame shows already changes places with it. */

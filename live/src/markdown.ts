@@ -61,6 +61,11 @@ function node(token: Token): Node {
   return document.createTextNode(plain("text" in token ? (token.text as string) : token.raw));
 }
 
+/** A line of a message: what is between backticks is code. */
+export function ticked(text: string): (Node | string)[] {
+  return text.split("`").map((part, index) => (index % 2 ? h("code", {}, part) : part));
+}
+
 export function markdown(text: string): HTMLElement {
   return h("div", { class: "markdown" }, ...new Lexer().lex(text).map(node));
 }

@@ -5,6 +5,7 @@ import { Decoration, type DecorationSet, EditorView, WidgetType } from "@codemir
 
 import { h } from "../../explorer/src/html";
 import type { Hint, Lens, Problem } from "./messages";
+import { ticked } from "./markdown";
 import { jump, mends, type Ways } from "./problems";
 
 export interface Marks {
@@ -74,7 +75,7 @@ class MessageMark extends WidgetType {
   toDOM(): HTMLElement {
     const { severity, message } = this.problem;
     // Screen readers find the message in the list of errors, and at the mark of the line.
-    const text = h("span", { "aria-hidden": "true" }, message);
+    const text = h("span", { "aria-hidden": "true" }, ...ticked(message));
     return h("span", { class: `message ${severity}` }, text, mends(this.problem, this.ways, 1));
   }
 }

@@ -29,14 +29,16 @@ export interface Show {
 }
 
 export interface Question {
-  what: "complete" | "hover" | "fixes" | "definition" | "references" | "format" | "specs";
+  what: "complete" | "hover" | "fixes" | "definition" | "references" | "format" | "explain" | "specs";
   at?: number;
   end?: number;
+  code?: string;
 }
 
 export type Request =
   | { type: "open"; spec: string }
   | { type: "change"; version: number; text: string }
+  | { type: "cursor"; at: number }
   | Show
   | ({ type: "ask"; id: number } & Question)
   | { type: "save"; spec: string; text: string; version: number; base: string };
@@ -91,13 +93,18 @@ export interface Problem {
   help: string;
   notes: { message: string; place: Place | null }[];
   trail: string[];
-  page: string;
 }
 
 export interface Hint {
   at: number;
   text: string;
   tooltip: string;
+}
+
+export interface Hints {
+  type: "hints";
+  version: number;
+  hints: Hint[];
 }
 
 export interface Lens {
@@ -198,6 +205,8 @@ export interface Saved {
 
 export interface Completion {
   label: string;
+  /** What is compared with the text that is there, "" for the label. */
+  filter: string;
   kind: string;
   start: number;
   end: number;
@@ -261,4 +270,4 @@ export interface Refused {
 
 export type Answer = Listing | Completions | Hovered | Fixes | Places | Formatted;
 export type Renewed = Table | Figure | Source | Diff;
-export type Told = Welcome | File | Outside | Result | Renewed | Unmade | Saved | Refused | Answer;
+export type Told = Welcome | File | Outside | Result | Hints | Renewed | Unmade | Saved | Refused | Answer;

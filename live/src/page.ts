@@ -4,7 +4,7 @@ import { byId } from "../../explorer/src/html";
 import { key, type PaneId, read, type Shown, write } from "./address";
 import { Chooser } from "./chooser";
 import { Connection, type Listener, refusal } from "./connection";
-import { bar, confirm, prompt, say, unbar } from "./dialogs";
+import { bar, confirm, prompt, say, tell, unbar } from "./dialogs";
 import { Divider } from "./divider";
 import { changes, Editor, type Typed } from "./editor";
 import { keyboard } from "./keys";
@@ -15,6 +15,8 @@ import type {
   Fix,
   Fixes,
   Formatted,
+  Hints,
+  Hovered,
   Listing,
   Outside,
   Place,
@@ -25,10 +27,13 @@ import type {
   Saved,
   Told,
 } from "./messages";
+import { markdown } from "./markdown";
 import { Sheet } from "./sheet";
 import { Status } from "./status";
 import { type Actions, Views } from "./views";
 
+/** Milliseconds that the cursor rests before the server is told where it is. */
+const PAUSE = 80;
 const narrow = matchMedia("(max-width: 760px)");
 
 export class Page implements Listener, Typed, Actions {
@@ -53,10 +58,12 @@ export class Page implements Listener, Typed, Actions {
   /** A place to go to when its spec is there. */
   private going: Place | null = null;
   private asked = "";
+  private pausing = 0;
 
   start(): void {
     const given = key();
     this.shown = read(location.hash);
+    history.replaceState(null, "", write(this.shown));
     this.arrange(null);
     this.buttons();
     addEventListener("popstate", () => this.arrive());
@@ -128,6 +135,8 @@ export class Page implements Listener, Typed, Actions {
         return this.outside(message);
       case "result":
         return this.answered(message);
+      case "hints":
+        return this.hinted(message);
       case "unmade":
         if (message.version === this.sheet.version) this.views.unmade(message);
         return;
@@ -173,7 +182,8 @@ export class Page implements Listener, Typed, Actions {
     this.editor.allow(file.is_writable);
     if (text !== this.editor.text) this.editor.follow(text);
     else if (text !== file.text) this.send();
-    if (!isBack && text !== file.text) say("Your text that is not saved is back.");
+    if (!isBack && text !== file.text)
+      say("Your text that is not saved is back.", ["Throw it away", () => this.editor.follow(file.text)]);
     if (this.sheet.theirs) this.differs();
     if (this.going?.spec === file.spec) this.go({ ...this.going, spec: "" });
     this.going = null;
@@ -190,6 +200,12 @@ export class Page implements Listener, Typed, Actions {
     this.views.result(result);
     this.state();
     performance.mark("renewed result", { detail: result.version });
+  }
+
+  private hinted({ version, hints }: Hints): void {
+    if (!this.result || version !== this.sheet.version) return;
+    this.result = { ...this.result, hints };
+    this.editor.hint(this.result);
   }
 
   private outside({ spec, text, digest, problem }: Outside): void {
@@ -273,6 +289,8 @@ export class Page implements Listener, Typed, Actions {
 
   moved(): void {
     this.views.at(this.editor.cursor);
+    clearTimeout(this.pausing);
+    this.pausing = setTimeout(() => this.connection.send({ type: "cursor", at: this.editor.cursor }), PAUSE);
   }
 
   async define(at: number): Promise<void> {
@@ -299,8 +317,8 @@ export class Page implements Listener, Typed, Actions {
 
   private compare(): void {
     const { theirs, base } = this.sheet;
-    const title = theirs ? "that another program has written" : base.digest ? "that is saved" : "that is on the disk";
-    this.views.compare(title, (theirs ?? base).text, this.editor.text);
+    const what = theirs ? "what another program has written" : "what is saved";
+    this.views.compare(what, (theirs ?? base).text, this.editor.text);
   }
 
   private state(): void {
@@ -335,6 +353,15 @@ export class Page implements Listener, Typed, Actions {
     const elsewhere = edits.find(({ place }) => place.spec);
     if (elsewhere) return this.offer(elsewhere.place, `This changes ${elsewhere.place.spec}.`);
     this.editor.change(edits.map(({ place, text }) => ({ from: place.start, to: place.end, insert: text })));
+  }
+
+  async explain(code: string): Promise<void> {
+    try {
+      const { markdown: text } = await this.connection.ask<Hovered>({ what: "explain", code });
+      tell(code, markdown(text));
+    } catch (error) {
+      say((error as Error).message);
+    }
   }
 
   row(place: Place, focus: boolean): void {

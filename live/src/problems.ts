@@ -4,6 +4,7 @@ import type { Diagnostic } from "@codemirror/lint";
 import type { EditorState } from "@codemirror/state";
 
 import { h } from "../../explorer/src/html";
+import { ticked } from "./markdown";
 import type { Fix, Place, Problem } from "./messages";
 
 /** What can be done about a diagnostic. */
@@ -12,6 +13,8 @@ export interface Ways {
   go(place: Place): void;
   fixes(problem: Problem): Promise<Fix[]>;
   use(fix: Fix): void;
+  /** Tells what a code means. */
+  explain(code: string): void;
 }
 
 const where = ({ spec, line, column }: Place): string => (spec ? `${spec}:${line}:${column}` : `line ${line}`);
@@ -26,7 +29,7 @@ export function mends(problem: Problem, ways: Ways, most = 9): HTMLElement {
   void ways.fixes(problem).then((fixes) => {
     const buttons = fixes.slice(0, most).map((fix) => {
       const name = fix.is_preferred ? "fix preferred" : "fix";
-      return h("button", { type: "button", class: name, click: () => ways.use(fix) }, fix.title);
+      return h("button", { type: "button", class: name, click: () => ways.use(fix) }, ...ticked(fix.title));
     });
     found.replaceChildren(...buttons);
   });
@@ -35,19 +38,24 @@ export function mends(problem: Problem, ways: Ways, most = 9): HTMLElement {
 
 /** The whole of a diagnostic. */
 export function told(problem: Problem, ways: Ways): HTMLElement {
-  const { code, severity, message, place, help, notes, trail, page } = problem;
-  const about = page
-    ? h("a", { class: "code", href: page, target: "_blank", rel: "noopener noreferrer", title: "What it means" }, code)
-    : h("span", { class: "code" }, code);
+  const { code, severity, message, place, help, notes, trail } = problem;
+  const about = h(
+    "button",
+    { type: "button", class: "link code", title: "What it means", click: () => ways.explain(code) },
+    code,
+  );
   const head = h("div", { class: "problem-head" }, h("b", { class: severity }, severity), " ", about);
   if (place) head.append(" ", jump(place, ways));
-  const lines = [...notes.map((note) => noted(note, ways)), ...trail.map((text) => h("div", { class: "trail" }, text))];
-  const helped = help ? [h("div", { class: "help" }, help)] : [];
+  const lines = [
+    ...notes.map((note) => noted(note, ways)),
+    ...trail.map((text) => h("div", { class: "trail" }, ...ticked(text))),
+  ];
+  const helped = help ? [h("div", { class: "help" }, ...ticked(help))] : [];
   return h(
     "div",
     { class: "problem" },
     head,
-    h("div", { class: "text" }, message),
+    h("div", { class: "text" }, ...ticked(message)),
     ...lines,
     ...helped,
     mends(problem, ways),
@@ -55,7 +63,7 @@ export function told(problem: Problem, ways: Ways): HTMLElement {
 }
 
 function noted({ message, place }: Problem["notes"][number], ways: Ways): HTMLElement {
-  return h("div", { class: "note" }, message, ...(place ? [" ", jump(place, ways)] : []));
+  return h("div", { class: "note" }, ...ticked(message), ...(place ? [" ", jump(place, ways)] : []));
 }
 
 /** The diagnostics of this text, for its marks. */

@@ -57,24 +57,22 @@ export class DiffPane extends Pane {
 
   /** What differs between the networks. */
   show({ changes: own, explained, consequences, figures, notes }: Diff): void {
-    const table = figures.length ? [h("table", {}, ...figures.map(figureRow))] : [];
-    const parts = [
+    if (!own.length && !explained.length) {
+      this.network.replaceChildren(h("p", { class: "same" }, "The networks are equal."));
+      return;
+    }
+    this.network.replaceChildren(
       list("", own),
       list("What follows from that", explained),
       ...(consequences ? [h("p", {}, consequences)] : []),
       ...notes.map((note) => h("p", { class: "note" }, note)),
-      ...table,
-    ];
-    this.network.replaceChildren(
-      ...(own.length || explained.length || figures.length
-        ? parts
-        : [h("p", { class: "same" }, "The networks are equal.")]),
+      h("table", {}, ...figures.map(figureRow)),
     );
   }
 
   /** What differs between the texts. */
-  compare(title: string, before: string, after: string): void {
-    this.heading.textContent = before === after ? `The text is that ${title}` : `The text, against that ${title}`;
+  compare(what: string, before: string, after: string): void {
+    this.heading.textContent = before === after ? `The text is ${what}.` : `The text, against ${what}`;
     if (before === this.before && after === this.after) return;
     [this.before, this.after] = [before, after];
     const scroll = this.body.scrollTop;

@@ -60,7 +60,8 @@ export class TablePane extends Pane {
   }
 
   show(table: Table): void {
-    this.heads(table);
+    if (JSON.stringify(table.headings) !== JSON.stringify(this.table?.headings)) this.heads(table);
+    this.table = table;
     const before = this.lines;
     this.lines = new Map();
     const open: Line[] = [];
@@ -71,7 +72,6 @@ export class TablePane extends Pane {
       this.lines.set(row.path, line);
       open.push(line);
     }
-    this.table = table;
     this.rows.replaceChildren(...[...this.lines.values()].map(({ element }) => element));
     this.feet(table);
     this.choices();
@@ -112,7 +112,6 @@ export class TablePane extends Pane {
   }
 
   private heads({ headings }: Table): void {
-    if (JSON.stringify(headings) === JSON.stringify(this.table?.headings)) return;
     this.lines.clear();
     const cells = headings.map(({ text, is_right }) =>
       h("th", { scope: "col", class: is_right ? "number" : "" }, text),
@@ -131,7 +130,7 @@ export class TablePane extends Pane {
   }
 
   private drawn(row: TableRow): HTMLElement {
-    const { headings } = this.table ?? { headings: [] };
+    const { headings } = this.table!;
     const cells = row.cells.map(({ lines, share }, index) => {
       const cell = h("td", { class: kind(headings[index]), title: lines.join("\n") });
       lines.forEach((text, number) => cell.append(...(number ? [h("br"), text] : [text])));

@@ -76,17 +76,17 @@ export class Views {
       pane.clear();
       pane.outdated("");
     }
-    this.frames.badge("errors", "");
+    this.frames.badge("errors", "", false);
   }
 
   /** What the compiler says: without a network, the panes go on showing the last one. */
   result({ is_sound, problems }: Result): void {
     this.errors.show(problems);
     const errors = problems.filter(({ severity }) => severity === "error").length;
-    this.frames.badge("errors", problems.length ? String(problems.length) : "");
-    const why = errors === 1 ? "The spec has an error" : `The spec has ${errors} errors`;
-    for (const name of this.good)
-      this.panes[name].outdated(is_sound ? "" : `${why}. This is the last network without.`);
+    this.frames.badge("errors", problems.length ? String(problems.length) : "", errors > 0);
+    const [why, which] = errors === 1 ? ["an error", "one"] : [`${errors} errors`, "any"];
+    const note = is_sound ? "" : `The spec has ${why}. This is the last network without ${which}.`;
+    for (const name of this.good) this.panes[name].outdated(note);
   }
 
   renewed(message: Renewed): void {
@@ -109,8 +109,8 @@ export class Views {
     this.panes[pane].outdated(message);
   }
 
-  compare(title: string, before: string, after: string): void {
-    if (this.shows("diff")) this.diff.compare(title, before, after);
+  compare(what: string, before: string, after: string): void {
+    if (this.shows("diff")) this.diff.compare(what, before, after);
   }
 
   /** The cursor is at an offset: its step is marked in the panes. */

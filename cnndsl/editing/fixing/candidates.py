@@ -26,6 +26,7 @@ from cnndsl.editing.fixing.places import (
 from cnndsl.record import Record
 from cnndsl.remedies import remedies, removals, swaps
 from cnndsl.source import Source, Span
+from cnndsl.spec.slips import meant_constant
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
 
 _CODE = re.compile(r"`([^`\n]+)`")
@@ -69,32 +70,37 @@ def _writings(code: str, diagnostic: Diagnostic, place: Place, names: Names) -> 
     if f"put `{code}` before" in diagnostic.help:
         yield from ((f"Put `{short}` before it", [before(item, code)]) for item in [*place.items][:1])
         return
-    if diagnostic.code is not Code.MISSING:
-        for span in _replaced(code, pair or code, place):
+    is_more = diagnostic.code is Code.MISSING or f"add `{code}`" in diagnostic.help
+    if not is_more:
+        for span in _replaced(code, pair, place, "leave " in diagnostic.help):
             for text in (code, f"$({code})", f'"$({code})"') if "(" in code else (code,):
                 yield f"Change to `{short}`", [Edit(span, text)]
     for edits in _additions(code, pair, place, names) if pair else ():
         yield f"Add `{short}`", edits
+    if is_more:
+        yield from ((f"Add `{short}`", [before(item, code)]) for item in [*place.items][:1])
 
 
-def _replaced(code: str, key: str, place: Place) -> Iterator[Span]:
-    """What a code may replace: an entry with its ``key``, a list around the fault by a list, a part of the fault that
-    is nearly the same, the fault, the text that differs in spaces, and the entry around."""
+def _replaced(code: str, pair: str | None, place: Place, leaves_out: bool) -> Iterator[Span]:
+    """What a code may replace: an entry with its key; the list around the fault, if that is to be left out; a part of
+    the fault that is nearly the same; the text around that differs in spaces; the fault; and the entry around."""
     span = place.span
     if code != span.text:
-        yield from (entry.span for entry in place.entries if str(entry.key.value) == key)
-    if code[0] == "[":
+        yield from (entry.span for entry in place.entries if str(entry.key.value) == (pair or code))
+    if leaves_out and code[0] == "[":
         yield from (one.node.span for one in place.items if isinstance(one.node, Listing))
         yield from (one.value.span for one in place.entries if isinstance(one.value, Listing))
     for word in re.finditer(r"\w+", span.text):
-        if _folded(word[0]) == _folded(code) and word[0] != span.text:
+        alike = _folded(word[0]) == _folded(code) or f"`{code}`" in meant_constant(word[0])
+        if alike and word[0] != span.text:
             yield span.part(*word.span())
     if (same := _same_in_line(code, span)) and same.start <= span.start and span.end <= same.end:
         yield same
     yield span
     if "." in span.text and code.isidentifier():
         yield span.part(span.text.rindex(".") + 1, len(span.text))
-    yield from (entry.span for entry in place.entries if span in (entry.key.span, entry.value.span))
+    if pair is not None:
+        yield from (entry.span for entry in place.entries if span == entry.key.span)
 
 
 def _folded(name: str) -> str:
@@ -178,13 +184,14 @@ def _removals(name: str, diagnostic: Diagnostic, place: Place) -> Iterator[tuple
     title = f"Remove `{shorten(span.first_line.text)}`"
     if diagnostic.code is Code.SILENCED:
         yield from ((title, edit) for edit in _without_comment(span))
-    if diagnostic.code is Code.FEATURE:  # a tag, without the value behind it
+    if span.text[:1] == "!":  # a tag, without the value behind it
         tag = span.text.split(" ")[0]
         yield f"Remove `{tag}`", Edit(span.part(0, len(tag) + 1), "")
-    if diagnostic.code.id < Code.TYPE.id:  # the text is at fault, before it is a tree
-        yield title, Edit(span, "")
+    if diagnostic.code is Code.DUPLICATE_KEY:
         yield title, removed_key(span)
-    for one in place.around[:2]:
+    if diagnostic.code in (Code.ENCODING, Code.SYNTAX):
+        yield title, Edit(span, "")
+    for one in place.removable:
         yield f"Remove `{shorten(one.span.first_line.text)}`", without(one)
     end = min(line_end(source, span.start) + 1, len(source.text))
     yield title, Edit(Span(source, source.offset(span.line), end), "")
@@ -193,6 +200,8 @@ def _removals(name: str, diagnostic: Diagnostic, place: Place) -> Iterator[tuple
 def _without_name(name: str, place: Place) -> Iterator[Edit]:
     inner = [one.value for one in place.entries if isinstance(one.value, Mapping)]
     for mapping in (*inner, *place.mappings):
+        if name in mapping.keys and len(mapping.entries) == 1:
+            yield from (without(one) for one in place.items if one.node is mapping)
         if name in mapping.keys:
             yield without(Entry(mapping, mapping.keys[name], mapping.by_key[name]))
     if name in place.span.text and name != place.span.text:

@@ -50,6 +50,12 @@ class Place(Record, frozen=True, eq=False):
             yield self.root
 
     @property
+    def removable(self) -> list[Entry | Item]:
+        """The innermost two that are around the span. An entry that is alone in an item goes with the item."""
+        alone = [one.node for one in self.items if isinstance(one.node, Mapping) and len(one.node.entries) == 1]
+        return [one for one in self.around if not (isinstance(one, Entry) and one.mapping in alone)][:2]
+
+    @property
     def items(self) -> Iterator[Item]:
         return (one for one in self.around if isinstance(one, Item))
 

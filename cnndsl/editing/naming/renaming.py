@@ -32,6 +32,8 @@ def rename(analysis: Analysis, offset: int, new: str, others: Sequence[Analysis]
     the place is not a name, or it is that of a layer, a value gives the name, a file is outside of the project, ``new``
     cannot be a name, or something would mean something else.
     """
+    if analysis.compilation.document is None:
+        return Renamed(refusal=f"the text cannot be read: {analysis.compilation.diagnostics[0]}")
     project = Project.of(analysis, others)
     found = project.at(analysis, offset)
     if found is None:
