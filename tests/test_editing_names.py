@@ -3,8 +3,10 @@ names something else, and must stay."""
 
 from __future__ import annotations
 
+import ast
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,8 @@ import pytest
 from cnndsl.editing.analysis import Analysis, Buffers, analyse
 from cnndsl.editing.answers import Renamed
 from cnndsl.editing.names import definition, highlights, prepare, references, rename
+from cnndsl.editing.naming.project import Project
+from cnndsl.emit.source import emit
 
 HEAD = "input: [3, 32, 32]\n"
 
@@ -275,3 +279,239 @@ def test_a_renaming_changes_all_places_and_comes_back(marked: str) -> None:
     assert renamed == re.sub("«.*?»", new, marked)
     back = applied(rename(compiled(renamed), renamed.index(new), text[start:end]), {path: renamed})[path]
     assert back == text
+
+
+# --- names of several files ----------------------------------------------------------------------
+
+PROJECT = {
+    "blocks.yaml": """
+blocks:
+  Block(c): [{name: conv, Conv2d: [$c, 3, 1, 1]}, Conv2d: [$width, 1]]
+  Unused: [Block: {c: 3}]
+""",
+    "base.yaml": """
+use: blocks.yaml
+input: {left: [3, 8, 8], right: [3, 8, 8]}
+params: {width: 8, unread: 1}
+blocks:
+  Head: [Flatten, Linear: 10]
+network: [{name: first, Block: {c: $width}}, {branch: [[], [from: right, Conv2d: [8, 1]]]}, {name: head, Head: }]
+rename: {first.conv: conv1}
+""",
+    "wide.yaml": """
+extends: base.yaml
+params: {width: 16}
+blocks:
+  Head: [Flatten, Linear: 20]
+rename: {head: fc}
+""",
+    "other.yaml": """
+use: blocks.yaml
+input: [3, 8, 8]
+params: {width: 4}
+network: [Block: 5, Unused]
+""",
+}
+
+
+def project(folder: Path) -> dict[str, Analysis]:
+    (folder / "pyproject.toml").touch()
+    files = Buffers({folder / name: text for name, text in PROJECT.items()})
+    return {name: analyse(folder / name, files) for name in PROJECT}
+
+
+@pytest.mark.parametrize(
+    ("file", "at", "new", "places"),
+    [
+        ("wide.yaml", "width", "w", {"blocks.yaml": 1, "base.yaml": 2, "wide.yaml": 1, "other.yaml": 1}),
+        ("blocks.yaml", "Block", "Renamed", {"blocks.yaml": 2, "base.yaml": 1, "other.yaml": 1}),
+        ("other.yaml", "Unused", "Used", {"blocks.yaml": 1, "other.yaml": 1}),
+        ("blocks.yaml", "c)", "channels", {"blocks.yaml": 3, "base.yaml": 1}),
+        ("base.yaml", "Head", "Renamed", {"base.yaml": 2, "wide.yaml": 1}),
+        ("wide.yaml", "head", "top", {"base.yaml": 1, "wide.yaml": 1}),
+        ("blocks.yaml", "conv,", "inner", {"blocks.yaml": 1, "base.yaml": 1}),
+        ("base.yaml", "right", "other", {"base.yaml": 2}),
+    ],
+)
+def test_a_renaming_reaches_all_files(file: str, at: str, new: str, places: dict[str, int], tmp_path: Path) -> None:
+    specs = project(tmp_path)
+    others = [analysis for name, analysis in specs.items() if name != file]
+    offset = specs[file].source.text.index(at)
+    renamed = rename(specs[file], offset, new, others)
+    assert not renamed.refusal
+    assert {path.name: len(edits) for path, edits in renamed.edits.items()} == places
+    texts = applied(renamed, {tmp_path / name: text for name, text in PROJECT.items()})
+    found = {name: analyse(tmp_path / name, Buffers(texts)) for name in PROJECT}
+    for name, analysis in found.items():
+        before = [one.message for one in specs[name].compilation.diagnostics]
+        assert len(analysis.compilation.diagnostics) == len(before), analysis.compilation.diagnostics
+        assert computations(analysis) == computations(specs[name])
+    back = texts[tmp_path / file].index(new)
+    old = specs[file].source.text[offset:][: len(at.rstrip("),"))]
+    again = rename(found[file], back, old, [one for name, one in found.items() if name != file])
+    assert applied(again, texts) == {tmp_path / name: text for name, text in PROJECT.items()}
+
+
+def test_without_others_only_what_a_spec_is_made_of_is_known(tmp_path: Path) -> None:
+    base = project(tmp_path)["base.yaml"]
+    found = references(base, base.source.text.index("width"))
+    assert {Path(span.source.name).name for span in found} == {"base.yaml", "blocks.yaml"}
+
+
+# --- refusals ------------------------------------------------------------------------------------
+
+REFUSED = (
+    HEAD
+    + """
+params: {n: 4, other: 2}
+blocks:
+  Block(c, free=1): [Conv2d: [$c, 1], Conv2d: [$n, 1]]
+  Second: [ReLU]
+network:
+  - {name: a, Block: $n}
+  - {name: b, Second: }
+  - let: {local: $(n + other)}
+  - {name: x$n, Conv2d: [$local, 1]}
+  - {from: $('a' if n > 3 else 'b')}
+  - {name: "c\\x64", ReLU: }
+  - {from: cd}
+  - {name: solo, ReLU: }
+outputs: [b, x4]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("at", "new", "why"),
+    [
+        ("n: 4", "class", "`class` is a keyword of Python"),
+        ("n: 4", "N", "begins like a layer name; parameters begin with a lowercase letter; `n` can be a name"),
+        ("n: 4", "input", "is the tensor that enters a step"),
+        ("n: 4", "true", "is a value"),
+        ("n: 4", "2n", "begins with a digit"),
+        ("n: 4", "", "is empty"),
+        ("n: 4", "other", "`other` is already a parameter of the spec, at spec.yaml:3:16"),
+        ("n: 4", "c", "`c` is already a parameter, at spec.yaml:5:9"),
+        ("n: 4", "local", "`local` is already a `let` name, at spec.yaml:10:11"),
+        ("local", "n", "`n` is already a parameter of the spec, at spec.yaml:3:10"),
+        ("c,", "n", "`n` is already a parameter of the spec, at spec.yaml:3:10"),
+        ("free", "c", "appears twice in the signature"),
+        ("Block", "Second", "`Second` is defined twice"),
+        ("Block", "block", "does not begin with a capital letter"),
+        ("Block", "Conv2d", "is a layer of torch"),
+        ("Block", "None", "is a value, not a name"),
+        ("Block", "x-y", "is not an identifier"),
+        ("solo", "b", "two steps of one module are named `b`"),
+        ("solo", "forward", "is already an attribute of torch.nn.Module"),
+        ("solo", "b c", "is not an identifier"),
+        ("Conv2d", "Conv", "`Conv2d` is a layer of torch: its name cannot change"),
+        ("params", "x", "`params` is not the name of a block, a parameter, a step or an input"),
+        ("[3", "x", "there is no name here"),
+        ("a,", "z", "a value gives this name"),
+        ("cd", "z", "is not written as one word"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_renamed_is_refused_with_a_reason(at: str, new: str, why: str) -> None:
+    analysis = compiled(REFUSED)
+    assert not analysis.compilation.errors
+    renamed = rename(analysis, REFUSED.index(at), new)
+    assert not renamed.edits and why in renamed.refusal
+
+
+def test_names_of_the_zoo_stay(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    analysis = analyse(path, Buffers({path: "extends: zoo:resnet18\nparams: {classes: 5}\n"}))
+    renamed = rename(analysis, analysis.source.text.index("classes"), "labels")
+    assert "a file outside of the project" in renamed.refusal and "resnet18.yaml" in renamed.refusal
+
+
+def test_a_text_that_cannot_be_read_is_not_renamed() -> None:
+    analysis = compiled("input: [1, 8\nblocks: {Block: [ReLU]}\n")
+    assert "the text cannot be read" in rename(analysis, 22, "Other").refusal
+
+
+# --- the proof -----------------------------------------------------------------------------------
+
+
+class Numbered(ast.NodeTransformer):
+    """Puts numbers in place of names, in the order of their first appearance in a class. Names of torch stay."""
+
+    def __init__(self) -> None:
+        self.numbers: dict[tuple[str, str], int] = {}
+
+    def number(self, kind: str, name: str) -> str:
+        return f"{kind}{self.numbers.setdefault((kind, name), len(self.numbers))}"
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
+        self.numbers = {}
+        node.name = ""
+        return self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        return ast.Name(node.id if node.id in ("nn", "torch", "self") else self.number("name", node.id))
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return ast.arg(self.number("name", node.arg))
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        of_torch = ast.unparse(node).startswith(("nn.", "torch."))
+        attribute = node.attr if of_torch else self.number("attribute", node.attr)
+        return ast.Attribute(self.visit(node.value), attribute)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if not ast.unparse(node.func).startswith(("nn.", "torch.", "functional.")):
+            node.keywords = [ast.keyword("", keyword.value) for keyword in node.keywords]
+        return self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant(self.number("text", node.value) if isinstance(node.value, str) else node.value)
+
+
+def computations(analysis: Analysis) -> str:
+    """What a spec computes: its emitted source without names."""
+    graph = analysis.compilation.graph
+    return ast.dump(Numbered().visit(ast.parse(emit(graph).source))) if graph else ""
+
+
+def every_name(path: Path) -> Iterator[tuple[Analysis, int, str]]:
+    """A place of each name of a spec, in random order, and a new name for it."""
+    files = Buffers({})
+    project = Project.of(analyse(path, files))
+    names = [*project.names]
+    random.Random(16).shuffle(names)
+    for name in names:
+        span = random.Random(len(name.mentions)).choice(name.spans)
+        if name.stem:
+            yield analyse(Path(span.source.name), files), span.start, fresh(name.stem)
+
+
+ARCHS = Path(__file__).parent.parent / "archs"
+QUICK = ("lenet_bn", "resnet18", "unet", "densenet")
+SLOW = (
+    "googlenet", "inception", "torchvision/mobilenet_v3_large", "torchvision/efficientnet_b0",
+    "torchvision/densenet121", "segmentation/lraspp_mobilenet_v3_large", "detection/retinanet_resnet50_fpn",
+    "timm/repvgg_a0", "timm/resnest14d", "timm/hardcorenas_a", "timm/selecsls42b", "beyond/unetplusplus",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("spec", [*QUICK, *(pytest.param(spec, marks=pytest.mark.slow) for spec in SLOW)])
+def test_every_name_of_a_spec_can_be_changed_and_nothing_else_changes(spec: str) -> None:
+    """After each renaming the spec has the same diagnostics and emits the same source up to names; renamed back, its
+    files are the same byte for byte."""
+    path = ARCHS / f"{spec}.yaml"
+    main = analyse(path, Buffers({}))
+    source = computations(main)
+    assert source
+    for analysis, offset, new in every_name(path):
+        renamed = rename(analysis, offset, new, [main])
+        assert not renamed.refusal
+        before = {file: file.read_text() for file in renamed.edits}
+        texts = applied(renamed, {**before})
+        after = analyse(path, Buffers(texts))
+        assert len(after.compilation.diagnostics) == len(main.compilation.diagnostics)
+        assert computations(after) == source
+        file = next(iter(renamed.edits))
+        at = min(edit.span.start for edit in renamed.edits[file])
+        old = renamed.edits[file][0].span.text
+        again = rename(analyse(file, Buffers(texts)), at, old, [after])
+        assert applied(again, texts) == before

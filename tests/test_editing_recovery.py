@@ -84,8 +84,10 @@ network:
   - Conv2d: [4, 1]«4x8x8»
   - {name: a, Conv2d: {out_channels: 9, kernel_si
   - Conv2d: [5, 1]«5x8x8»
-  - MaxPool2d: [2,
-  - ReLU«5x8x8»
+  - {name: b, Conv2d: {out_channels: "$([6, 7][0])", kernel_size: 1, pa«6x8x8»
+  - ReLU«6x8x8»
+  - MaxPool2d: [2
+  - ReLU«6x8x8»
 """,
     "a quote": """
 input: [3, 8, 8]
@@ -174,13 +176,13 @@ def test_a_fault_leaves_the_shapes_of_the_rest(marked: str, tmp_path: Path) -> N
 
 
 def assert_is_as_long(analysis: Analysis) -> None:
-    """What is alive differs from the text by blanks, and by words of regions that became `steps`."""
+    """What is alive differs from the text by blanks, brackets that are closed, and words that became `steps`."""
     if analysis.alive.document is None:
         return
     text, alive = analysis.source.text, analysis.alive.document.source.text
     assert re.sub(r"[^\r\n]", " ", text) == re.sub(r"[^\r\n]", " ", alive)
     became = {place for found in re.finditer("steps", alive) for place in range(*found.span())}
-    assert all(new in (" ", old) or place in became for place, (old, new) in enumerate(zip(text, alive)))
+    assert all(new in (" ", "]", "}", old) or place in became for place, (old, new) in enumerate(zip(text, alive)))
 
 
 #: Networks without loops, whose steps have one shape whatever comes later.

@@ -1,9 +1,10 @@
-"""Texts in which what is at fault is blank. A blank is as long as what it replaces, so that all offsets stay."""
+"""Texts in which what is at fault is blank. A blank is as long as what it replaces, so that all offsets stay. Here and
+there it holds what the rest needs: the brackets that are not closed, or the word ``steps``."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from msgspec.structs import replace
 
@@ -30,6 +31,9 @@ def blank(source: Source, *spans: Span, word: str = "") -> Source:
 
 #: How often something more is made blank.
 _ROUNDS = 4
+#: What is behind the values of a line: a bracket that opens one, one that closes, a comma; or a whole quoted text.
+_MARK = re.compile(r"""(?<![\w)])(?:"(?:\\.|[^"\\])*"|'[^']*')|(?:(?<=[:-] )|(?<=[\[{,])|(?<=, ))([\[{])|([]}])|(,)""")
+_CLOSES = {"[": "]", "{": "}"}
 
 
 def readable(source: Source, limits: Limits) -> Source | None:
@@ -55,19 +59,46 @@ def _fault(source: Source, limits: Limits) -> Span | None:
 
 
 def _without(source: Source, fault: Span, limits: Limits) -> Source:
-    """The text without the line at fault, the line above, or one of these with the lines that are indented deeper: the
-    first that can be read, or else the one that can be read furthest."""
+    """The text with less of the line at fault or of the line above: the first attempt that can be read, or else the one
+    that can be read furthest."""
     furthest, best = -1, source
-    lines = [line for line in (fault.line, _above(source, fault.line)) if line]
-    for deep in (False, True):
-        for line in lines:
-            tried = blank(source, _lines(source, line, deep))
-            left = _fault(tried, limits)
-            if left is None:
-                return tried
-            if left.start > furthest:
-                furthest, best = left.start, tried
+    for tried in _attempts(source, [line for line in (fault.line, _above(source, fault.line)) if line]):
+        left = _fault(tried, limits)
+        if left is None:
+            return tried
+        if left.start > furthest:
+            furthest, best = left.start, tried
     return best
+
+
+def _attempts(source: Source, lines: Sequence[int]) -> Iterator[Source]:
+    """The source with the brackets of one of some lines closed, without one of them, and without one and those below
+    that are indented deeper."""
+    closed = (_closed(source, line) for line in lines)
+    yield from (attempt for attempt in closed if attempt is not None)
+    for deep in (False, True):
+        yield from (blank(source, _lines(source, line, deep)) for line in lines)
+
+
+def _closed(source: Source, number: int) -> Source | None:
+    """The source with what is open at the end of a line closed, in place of what follows a comma in there; None if
+    nothing is open, or if there is no room."""
+    start, line = source.offset(number), source.line(number)
+    open_at = [(0, "")]
+    for found in _MARK.finditer(line):
+        place, opened = found.end() - 1, open_at[-1][1]
+        if found[1]:
+            open_at.append((place, _CLOSES[found[1]] + opened))
+        elif found[2]:
+            open_at.append((place, opened[1:]))
+        elif found[3] and opened:
+            open_at.append((place, opened))
+    if not open_at[-1][1]:
+        return None
+    for place, closing in reversed(open_at):
+        if line[place] == "," and len(line) - place >= len(closing):
+            return blank(source, Span(source, start + place, start + len(line)), word=closing)
+    return None
 
 
 def _above(source: Source, line: int) -> int:

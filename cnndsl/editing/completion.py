@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from cnndsl.editing.analysis import Analysis
 from cnndsl.editing.answers import Completion
 from cnndsl.editing.context import MARK, Context, context
-from cnndsl.editing.grammar import Place, Step, callables, parameter_place, place_of
+from cnndsl.editing.grammar import AnyValue, Place, Step, callables, has_layers, parameter_place, place_of
 from cnndsl.editing.known import Known
 from cnndsl.editing.offers import Offer
 from cnndsl.editing.paths import paths
@@ -69,7 +69,7 @@ def _offers(known: Known, at: Context) -> Iterable[Offer]:
         return _keys(known, at)
     place = place_of(known, at.path)
     if at.word.text[:1] == "$":
-        return _layers(known, at.path) if isinstance(place, Step) else _variables(known, at.path)
+        return _fitting(known, at.path, place) if at.is_whole else _variables(known, at.path)
     if place.refers == "file":
         return paths(known.analysis, at)
     if place.refers:
@@ -87,7 +87,7 @@ def _keys(known: Known, at: Context) -> Iterable[Offer]:
         return ()
     place = place_of(known, at.path[:-1])
     if at.word.text[:1] == "$":
-        return _layers(known, at.path) if isinstance(place, Step) else ()
+        return _fitting(known, at.path, place) if isinstance(place, Step) else ()
     written = {key: value for key, value in at.siblings.by_key.items() if MARK not in key}
     return (*place.keys(written), *([] if written or at.is_flow else _items(place)))
 
@@ -103,12 +103,9 @@ def _items(place: Place) -> Iterator[Offer]:
 
 
 def _values(known: Known, at: Context, place: Place) -> Iterator[Offer]:
-    offers = place.values()
-    yield from (replace(offer, is_item=True) for offer in offers) if at.lacks_dash else offers
-    if isinstance(place, Step):
-        yield from _layers(known, at.path)
-    elif place.takes_values:
-        yield from _variables(known, at.path, rank=5)
+    variables = _fitting(known, at.path, place, rank=5) if place.takes_values else ()
+    for offer in (*place.values(), *variables):
+        yield replace(offer, is_item=True) if at.lacks_dash else offer
 
 
 def _names(known: Known, refers: str) -> Iterator[Offer]:
@@ -125,11 +122,14 @@ def _variables(known: Known, path: Path, rank: int = 0) -> Iterator[Offer]:
             yield from (Offer(f"${name}", "parameter", KEYS[name].explained(), rank=rank + 1) for name in _plain(path))
 
 
-def _layers(known: Known, path: Path) -> Iterator[Offer]:
-    """The variables whose values are layers, as far as is known."""
-    for offer in _variables(known, path, rank=2):
-        place = parameter_place(known, offer.label[1:])
-        if place is None or any(value.kind == "layer" for value in place.values()):
+def _fitting(known: Known, path: Path, place: Place, rank: int = 0) -> Iterator[Offer]:
+    """The variables that fit at a place: if that is known of them, those whose values are layers where layers fit, and
+    others elsewhere."""
+    fits_layers = has_layers([place])
+    for offer in _variables(known, path, rank):
+        values = parameter_place(known, offer.label[1:])
+        is_layer = values.is_layer if values is not None else None
+        if is_layer is None or is_layer is fits_layers or isinstance(place, AnyValue):
             yield offer
 
 

@@ -12,6 +12,7 @@ from contextlib import suppress
 from functools import cached_property
 
 from cnndsl.editing.analysis import Analysis
+from cnndsl.editing.blanks import readable
 from cnndsl.limits import LIMITS
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
@@ -235,10 +236,13 @@ def _tree(analysis: Analysis, marked: _Marked) -> Tree | None:
 
 def _texts(analysis: Analysis) -> Iterator[str]:
     """The text, and what is alive of it, with blank lines in place of those at fault."""
-    yield analysis.source.text
+    source = analysis.source
+    yield source.text
     document = analysis.alive.document
-    if document is not None and len(document.source.text) == len(analysis.source.text):
+    if document is not None and len(document.source.text) == len(source.text):
         yield document.source.text
+    elif (mended := readable(source, LIMITS)) is not None:
+        yield mended.text
 
 
 def _marks(tree: Tree, path: Path) -> Iterator[tuple[Path, bool, Scalar]]:

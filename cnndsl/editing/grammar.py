@@ -31,6 +31,8 @@ from cnndsl.spec.words import CALL, COMMON, LOOP, MERGES, OPTIONS, WORDS, is_wor
 Schema = Mapping[str, Any]
 #: The values of a schema for a few words, in its pattern: ``^(zeros|reflect)$``.
 _CHOICES = re.compile(r"\^\(([^()]+)\)\$")
+#: What numbers, lists and quoted texts begin with.
+_PLAIN = frozenset("-+.0123456789[\"'")
 #: How deep a parameter's value is followed from block to block.
 _DEEP = 4
 
@@ -362,12 +364,27 @@ class AnyValue(Place, frozen=True, eq=False):
         return Step(self.known).below(part) if isinstance(part, str) and part[:1].isupper() else AnyValue(self.known)
 
     def places(self) -> Sequence[Place]:
-        """The places whose values fit: those that hold just this parameter; if there are none, all kinds of values."""
+        """The places whose values fit: those that hold just this parameter; if there are none, all kinds of values, but
+        for a parameter that is a number or a list by default."""
         default = self.parameter.default if self.parameter else None
         found: list[Place] = [Layers(self.known)] if default in LAYERS or default in self.known.blocks else []
         found += [BOOLEANS] if default in ("true", "false", "True", "False") else []
         found += self._uses()
-        return found or [BOOLEANS, Layers(self.known)]
+        return found or ([] if self._is_plain else [BOOLEANS, Layers(self.known)])
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether it is a number, a list or a quoted text by default."""
+        return self.parameter is not None and (self.parameter.default or "")[:1] in _PLAIN
+
+    @property
+    def is_layer(self) -> bool | None:
+        """Whether the value is a layer, None if that is not known."""
+        default = self.parameter.default if self.parameter else None
+        if self._is_plain or default in ("true", "false", "True", "False"):
+            return False
+        found = [*self._uses()]
+        return has_layers(found) or (False if found and default not in LAYERS else default in LAYERS or None)
 
     def _uses(self) -> Iterator[Place]:
         if self.parameter is None or self.body is None or self.depth > _DEEP:
@@ -377,6 +394,11 @@ class AnyValue(Place, frozen=True, eq=False):
             if isinstance(place, AnyValue):
                 place = AnyValue(place.known, place.parameter, place.body, place.path, self.depth + place.depth + 1)
             yield Layers(self.known) if isinstance(place, Step) else place
+
+
+def has_layers(places: Iterable[Place]) -> bool:
+    """Whether a layer fits at one of the places."""
+    return any(offer.kind == "layer" for place in places for offer in place.values())
 
 
 class Layers(Place, frozen=True, eq=False):

@@ -95,10 +95,12 @@ def _hint(source: Source, step: Known, around: Set[Place]) -> Hint:
 def _chosen(runs: Sequence[Use], around: Set[Place]) -> Sequence[Use]:
     """The runs that the call at the cursor makes, or else all."""
     near = [sum(place(call.span) in around for call in run.calls) for run in runs]
-    return [run for run, count in zip(runs, near) if count == max(near)]
+    most = max(near)
+    return [run for run, count in zip(runs, near) if count == most]
 
 
 def _text(runs: Sequence[Use]) -> str:
+    """The shapes of some runs, in short. Those that the same steps call are rounds of loops."""
     texts = [_shapes(run) for run in runs]
     if len({*texts}) == 1:
         return texts[0]
@@ -108,7 +110,7 @@ def _text(runs: Sequence[Use]) -> str:
 
 
 def _shapes(run: Use) -> str:
-    """The shapes that a step makes, with their names if it is a block with outputs; "" if they are not known."""
+    """The shapes that a step makes, with their names if it is a block with several outputs."""
     item, tensors = run.item, run.outputs
     if isinstance(item, (Module, Inline)) and len(tensors) > 1:
         named = [f"{name} {shape_text(tensor)}" for name, tensor in zip(item.made, tensors)]

@@ -13,7 +13,7 @@ from cnndsl.editing.grammar import Arguments, Place, Step, place_of
 from cnndsl.editing.hints import lenses, tooltip
 from cnndsl.editing.known import Definition, Known, parameter_text
 from cnndsl.editing.offers import Offer
-from cnndsl.editing.pages import function_usage, option_page
+from cnndsl.editing.pages import function_usage, option_page, word_page
 from cnndsl.editing.paths import described
 from cnndsl.editing.uses import Use, place
 from cnndsl.editing.worth import results, values_text
@@ -22,7 +22,7 @@ from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.tree import Mapping
-from cnndsl.spec.words import OPTIONS, is_word
+from cnndsl.spec.words import OPTIONS, WORDS, is_word
 
 
 def hover(analysis: Analysis, offset: int) -> Hover | None:
@@ -152,11 +152,13 @@ class _Told(Record, frozen=True, eq=False, dict=True):
         if self.word in OPTIONS:
             yield option_page(self.word)
             return
-        yield tooltip(self.uses) if self.uses else ""
+        here = tooltip(self.uses) if self.uses else ""
         if self.word in self.known.blocks:
-            yield from self._block(self.known.blocks[self.word])
+            yield from (here, *self._block(self.known.blocks[self.word]))
+        elif self.word in WORDS:
+            yield from (word_page(self.word), here)
         else:
-            yield from _told(above.values(), self.word)
+            yield from (here, *_told(above.values(), self.word))
 
     def _argument(self) -> str:
         """What an argument is here, also one that is inferred or has its default."""

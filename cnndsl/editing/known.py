@@ -18,7 +18,7 @@ from cnndsl.spec.signature import parse_signature
 from cnndsl.spec.steps import last_part
 from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree
 from cnndsl.spec.values import Fault
-from cnndsl.spec.words import INPUT, LISTS, is_word
+from cnndsl.spec.words import INPUT, LISTS, LOOP, is_word
 
 
 class Parameter(Record, frozen=True):
@@ -172,11 +172,22 @@ class Known(Record, frozen=True, eq=False, dict=True):
             yield Named(INPUT, "the tensor that the module around was given")
         yield from (Named(name, "an input") for name in self._inputs())
         seen: set[str] = set()
-        for step in _steps(steps, None if anywhere else path):
+        later = [] if anywhere else self._later_rounds()
+        for step in (*_steps(steps, None if anywhere else path), *later):
             for named in self._named(step):
                 if named.name not in seen:
                     seen.add(named.name)
                     yield named
+
+    def _later_rounds(self) -> Iterator[Tree]:
+        """The steps of the loops around whose names differ from round to round: those of an earlier round."""
+        for node in self.context.around:
+            if isinstance(node, Mapping) and not {*LOOP}.isdisjoint(node.keys):
+                for key, value in node.by_key.items():
+                    for step in _steps(value, None, LISTS[key]) if key in LISTS else ():
+                        name = step.get("name") if isinstance(step, Mapping) else None
+                        if isinstance(name, Scalar) and "$" in str(name.value):
+                            yield step
 
     def _inputs(self) -> Iterable[str]:
         if self.block is not None:

@@ -168,7 +168,7 @@ WORDS: dict[str, Word] = {
     ),
     "residual": _steps(
         "steps(x) + shortcut(x).",
-        "- residual: [Conv2d: [32, 3, 2, 1], BatchNorm2d]\n  shortcut: [Conv2d: [32, 1, 2]]",
+        "- residual: [Conv2d: [32, 3, 2, 1], ReLU]\n  shortcut: [Conv2d: [32, 1, 2]]",
         "shortcut",
     ),
     "dense": _steps(

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from cnndsl.diagnostics import Diagnostic, shorten
+from cnndsl.diagnostics import Code, Diagnostic, shorten
 from cnndsl.editing.analysis import Analysis, Buffers, analyse
 from cnndsl.editing.answers import Edit, Renamed
 from cnndsl.editing.naming.bindings import Mention, Place
@@ -124,6 +124,10 @@ def edited(text: str, edits: Sequence[Edit]) -> str:
 # --- the proof -----------------------------------------------------------------------------------
 
 
+#: Codes of faults that two things with one name have.
+_CLASHES = (Code.DUPLICATE, Code.NAME, Code.HIDING)
+
+
 class _Proof:
     """Compiles the specs that edits change, and compares each with itself before."""
 
@@ -140,19 +144,24 @@ class _Proof:
 
     def refusal(self, old: str, new: str) -> str:
         """What would change, "" if nothing does."""
+        faults = [*self._new_faults()]
+        if twice := next((fault for fault in faults if fault.code in _CLASHES), None):
+            return f"`{new}` cannot take the place of `{old}`: {twice}"
+        if captured := self._captured(new):
+            return captured
+        if faults:
+            return f"`{new}` cannot take the place of `{old}`: {faults[0]}"
         for before, after in zip(self.before.analyses, self.after.analyses):
-            known = {self._fault(fault, before=True) for fault in before.compilation.diagnostics}
-            for fault in after.compilation.diagnostics:
-                if self._fault(fault, before=False) not in known:
-                    return f"`{new}` cannot take the place of `{old}`: {fault}"
-            if len(after.compilation.diagnostics) < len(known):
-                return f"with `{new}`, {known.pop()[0]} would no longer be reported"
-        if other := self._other_meaning():
-            return f"`{new}` has another meaning at {_at(other)}"
-        for before, after in zip(self.before.analyses, self.after.analyses):
+            if len(after.compilation.diagnostics) != len(before.compilation.diagnostics):
+                return f"with `{new}`, {before.path.name} would have fewer faults: mend them first"
             if computed(before.compilation.partial) != computed(after.compilation.partial):
                 return f"with `{new}`, {before.path.name} would compute something else"
         return ""
+
+    def _new_faults(self) -> Iterator[Diagnostic]:
+        for before, after in zip(self.before.analyses, self.after.analyses):
+            known = {self._fault(fault, before=True) for fault in before.compilation.diagnostics}
+            yield from (one for one in after.compilation.diagnostics if self._fault(one, before=False) not in known)
 
     def _fault(self, fault: Diagnostic, before: bool) -> tuple[object, ...]:
         place = fault.span and self._place(self.before.bindings.place(fault.span), before)
@@ -166,13 +175,20 @@ class _Proof:
         made = self.edits.get(Path(file), ())
         return file, start + _shift(made, start), end + _shift(made, end)
 
-    def _other_meaning(self) -> Span | None:
-        """The first place that names something else than before."""
-        meant = {frozenset(self._places(name.mentions, before=True)) for name in self.before.names}
-        for name in self.after.names:
-            if frozenset(self._places(name.mentions, before=False)) not in meant:
-                return name.mentions[0].span
-        return None
+    def _captured(self, new: str) -> str:
+        """Why the new name would mean something else than the old one did, or another name something else than before;
+        "" if all mean the same."""
+        meant = {frozenset(self._places(name.mentions, before=True)): name for name in self.before.names}
+        groups = {frozenset(self._places(name.mentions, before=False)): name for name in self.after.names}
+        changed = {places: name for places, name in groups.items() if places not in meant}
+        for places in changed:
+            for others, other in meant.items():
+                if other.stem == new and not places.isdisjoint(others):
+                    article = "an" if other.kind[0] in "aeiou" else "a"
+                    return f"`{new}` is already {article} {other.kind}, at {_at(other.spans[0])}"
+        return "".join(
+            f"`{new}` would have another meaning at {_at(name.spans[0])}" for name in [*changed.values()][:1]
+        )
 
     def _places(self, mentions: Sequence[Mention], before: bool) -> Iterator[Place]:
         bindings = self.before.bindings
