@@ -55,6 +55,7 @@ def test_neovim(tmp_path: Path, setting: Setting) -> None:
         "Applies": "\x1b:/Flatten/\rA\r- AdaptiveAvg\x18\x0f",
         "AdaptiveAvgPool2d": "\x1b:qa!\r",
     }
+    import terminal; terminal.PATIENCE = 25
     screen = program(["nvim", "-u", str(EDITORS / "neovim.lua"), "net.yaml"], tmp_path, setting, typed)
     assert screen.code == 0
     assert (tmp_path / "net.yaml").read_text() == SPEC.replace("Relu", "ReLU")
