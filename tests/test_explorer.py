@@ -282,6 +282,7 @@ def test_from_python(tmp_path: Path) -> None:
 
 # --- in a browser --------------------------------------------------------------------------------
 
+
 class Opened:
     """A page in the browser. It fails on any error of a script and on any request but the page itself."""
 

@@ -98,7 +98,7 @@ class Tab:
 
     def has(self, selector: str, text: str | re.Pattern[str] | None = None, visible: bool = True) -> None:
         """Waits for an element."""
-        self.find(selector, text).first.wait_for(state="visible" if visible else "detached")
+        self.find(selector, text).first.wait_for(state="visible" if visible else "hidden")
 
     def row(self, path: str) -> Any:
         return self.find(f'tr[data-path="{path}"]')
@@ -229,8 +229,7 @@ def test_words_are_completed(tabs: Any) -> None:
     tab = tabs(panes="table")
     tab.type_behind("Flatten", "\n")
     tab.page.keyboard.type("- Sigm")
-    tab.has(".cm-tooltip-autocomplete li[aria-selected]", re.compile("^Sigmoid"))
-    tab.press("Enter")
+    tab.find(".cm-tooltip-autocomplete li", re.compile("^Sigmoid")).click()
     tab.cells("3", "Sigmoid")
 
 
@@ -328,13 +327,18 @@ def test_a_file_that_changes_outside_while_it_is_edited(tabs: Any, spec: Path, w
 def test_two_tabs(tabs: Any, spec: Path) -> None:
     """What one saves the other follows; what each has not saved is its own."""
     one, other = tabs(panes="table"), tabs(panes="table")
+    one.page.bring_to_front()
     one.type_behind("Flatten", " # one")
     one.press("Control+s")
+    other.page.bring_to_front()
     other.has("#editor .cm-line", "# one")
+    one.page.bring_to_front()
     one.type_behind("act", " # first")
+    other.page.bring_to_front()
     other.type_behind("conv", " # second")
     assert "second" not in one.text and "first" not in other.text
     other.press("Control+s")
+    one.page.bring_to_front()
     one.has(".bar", "The file has changed outside this page")
     assert "# second" in spec.read_text() and "# first" not in spec.read_text()
     assert "# first" in one.text

@@ -330,6 +330,30 @@ async def test_a_block_is_renamed_in_all_files(editor: Editor, tmp_path: Path) -
     assert {item.uri for item in found} == {net, other}
 
 
+# --- hover and outline ---------------------------------------------------------------------------
+
+
+async def test_hover_tells_of_a_layer(editor: Editor, tmp_path: Path) -> None:
+    text = SPEC.replace("  - ReLU", '  - {name: "a😀", ReLU: }')
+    uri = editor.open(tmp_path / "net.yaml", text)
+    start = text.index("ReLU")
+    found = await editor.text_document_hover_async(types.HoverParams(named(uri), at(text, start + 1)))
+    assert found.contents.kind == types.MarkupKind.Markdown and "8×30×30" in found.contents.value  # noqa: RUF001
+    assert found.range == types.Range(at(text, start), at(text, start + 4))
+    assert await editor.text_document_hover_async(types.HoverParams(named(uri), at(text, len(text)))) is None
+
+
+async def test_the_outline_has_blocks_and_steps(editor: Editor, tmp_path: Path) -> None:
+    uri = editor.open(tmp_path / "net.yaml", BLOCKS)
+    found = await editor.text_document_document_symbol_async(types.DocumentSymbolParams(named(uri)))
+    assert [item.name for item in found] == ["input", "blocks", "network"]
+    (block,) = found[1].children
+    assert block.name.startswith("Conv") and block.kind == types.SymbolKind.Class
+    assert block.range.start.line == 2 and block.range.end.line == 3 and block.selection_range.end.line == 2
+    folds = await editor.text_document_folding_range_async(types.FoldingRangeParams(named(uri)))
+    assert [(fold.start_line, fold.end_line) for fold in folds] == [(1, 3), (2, 3), (4, 6)]
+
+
 # --- completion and fixes ------------------------------------------------------------------------
 
 

@@ -100,7 +100,7 @@ async def assert_as_compiled(editor: Editor, uri: str, path: Path, random: Rando
     assert shown == [(analysis.source.position(hint.offset)[0], hint.text) for hint in hints(analysis, followed)]
     known = {"×".join(map(str, shape)) for shape in _shapes(compilation)}  # noqa: RUF001
     for _, hint in shown:
-        words = hint.partition(" +")[0].replace(" … ", ", ").split(", ")
+        words = re.sub(r",? \+\d+$", "", hint).replace(" … ", ", ").split(", ")
         assert {word.rpartition(" ")[2] for word in words} <= known, hint
     for offset in random.choices(range(len(text) + 1), k=20):
         answers = await asked(editor, uri, offset)
@@ -160,9 +160,12 @@ async def asked(editor: Editor, uri: str, offset: int) -> dict[str, Any]:
     requests = {
         "hints": editor.text_document_inlay_hint_async(types.InlayHintParams(name, whole)),
         "lenses": editor.text_document_code_lens_async(types.CodeLensParams(name)),
+        "hover": editor.text_document_hover_async(types.HoverParams(*place)),
         "completion": editor.text_document_completion_async(types.CompletionParams(*place)),
         "definition": editor.text_document_definition_async(types.DefinitionParams(*place)),
         "highlights": editor.text_document_document_highlight_async(types.DocumentHighlightParams(*place)),
+        "symbols": editor.text_document_document_symbol_async(types.DocumentSymbolParams(name)),
+        "folds": editor.text_document_folding_range_async(types.FoldingRangeParams(name)),
         "prepared": editor.text_document_prepare_rename_async(types.PrepareRenameParams(*place)),
         "actions": editor.text_document_code_action_async(
             types.CodeActionParams(name, types.Range(position, position), types.CodeActionContext([]))

@@ -14,7 +14,9 @@ from cnndsl.editing.answers import Edit, Fix, Lens
 from cnndsl.editing.completion import complete
 from cnndsl.editing.fixes import fixes
 from cnndsl.editing.hints import hints, lenses
+from cnndsl.editing.hover import hover
 from cnndsl.editing.names import definition, highlights, prepare, references, rename
+from cnndsl.editing.outline import folds, outline
 from cnndsl.lsp.client import Settings
 from cnndsl.lsp.formatting import formatting
 from cnndsl.lsp.project import related
@@ -96,6 +98,11 @@ def _next_use(asked: Asked, lens: Lens) -> types.CodeLens | None:
     return types.CodeLens(asked.translator.range(lens.span), command)
 
 
+def _hover(asked: Asked, params: types.HoverParams) -> types.Hover | None:
+    found = hover(asked.analysis, asked.offset(params.position))
+    return None if found is None else asked.translator.hover(found)
+
+
 def _highlights(asked: Asked, params: types.DocumentHighlightParams) -> list[types.DocumentHighlight]:
     found = highlights(asked.analysis, asked.offset(params.position))
     return [types.DocumentHighlight(asked.translator.range(span)) for span in found]
@@ -105,6 +112,11 @@ def is_at_call(analysis: Analysis, offset: int) -> bool:
     """Whether an offset is in the lines of a call of a block that is called several times."""
     uses = [use for lens in lenses(analysis) if len(lens.uses) > 1 for use in lens.uses]
     return any(use.source.name == analysis.source.name and _is_at(offset, use) for use in uses)
+
+
+def shows_other_use(asked: Asked, offset: int) -> bool:
+    """Whether hints are others with the cursor at an offset."""
+    return hints(asked.analysis, asked.cursor) != hints(asked.analysis, offset)
 
 
 def _is_at(offset: int | None, use: Span) -> bool:
@@ -200,9 +212,21 @@ def _rename(asked: Asked, params: types.RenameParams) -> types.WorkspaceEdit:
     return asked.translator.edits(edit for edits in renamed.edits.values() for edit in edits)
 
 
+# --- the outline ---------------------------------------------------------------------------------
+
+
+def _symbols(asked: Asked, params: types.DocumentSymbolParams) -> list[types.DocumentSymbol]:
+    return list(map(asked.translator.symbol, outline(asked.analysis)))
+
+
+def _folds(asked: Asked, params: types.FoldingRangeParams) -> list[types.FoldingRange]:
+    return list(map(asked.translator.fold, folds(asked.analysis)))
+
+
 FEATURES = {
     types.TEXT_DOCUMENT_INLAY_HINT: Feature(_hints, of_users=True),
     types.TEXT_DOCUMENT_CODE_LENS: Feature(_lenses, of_users=True),
+    types.TEXT_DOCUMENT_HOVER: Feature(_hover),
     types.TEXT_DOCUMENT_DOCUMENT_HIGHLIGHT: Feature(_highlights, cursor=attrgetter("position")),
     types.TEXT_DOCUMENT_COMPLETION: Feature(_complete, types.CompletionOptions(trigger_characters=_TRIGGERS)),
     types.TEXT_DOCUMENT_FORMATTING: Feature(_format),
@@ -215,4 +239,6 @@ FEATURES = {
     types.TEXT_DOCUMENT_REFERENCES: Feature(_references),
     types.TEXT_DOCUMENT_PREPARE_RENAME: Feature(_prepare),
     types.TEXT_DOCUMENT_RENAME: Feature(_rename),
+    types.TEXT_DOCUMENT_DOCUMENT_SYMBOL: Feature(_symbols),
+    types.TEXT_DOCUMENT_FOLDING_RANGE: Feature(_folds),
 }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from lsprotocol import types
 from pygls.exceptions import FeatureRequestError, JsonRpcContentModified, JsonRpcException
@@ -17,18 +16,18 @@ from pygls.lsp.server import LanguageServer
 from pygls.protocol import LanguageServerProtocol, lsp_method
 from pygls.uris import to_fs_path
 
-from cnndsl.lsp.checks import Findings
+from cnndsl.lsp.checks import Checks, Ways
 from cnndsl.lsp.client import Client, Settings
-from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call
-from cnndsl.lsp.project import user
-from cnndsl.lsp.texts import Text, Texts, moved, opened, path_of, uri_of
+from cnndsl.lsp.features import FEATURES, FOLLOW, Asked, Feature, is_at_call, shows_other_use
+from cnndsl.lsp.texts import Text, moved, opened, path_of
 from cnndsl.lsp.translate import Translator
-from cnndsl.lsp.workbench import Analysed, Superseded, Workbench
+from cnndsl.lsp.workbench import Superseded, Workbench
 from cnndsl.version import __version__
 
 #: The seconds that a thread computes before others may. A message takes several turns to be received: with Python's own
 #: 5 ms, one that comes during a compile would be read long after its end.
 SWITCH = 0.0005
+T = TypeVar("T")
 _WATCHED = [types.FileSystemWatcher("**/*.{yaml,yml}")]
 
 
@@ -56,11 +55,8 @@ class Server(LanguageServer):
         self.bench = Workbench()
         self.client = Client()
         self.settings = Settings()
-        self._findings = Findings()
-        self._unchecked: dict[Path, None] = {}
-        self._checking: asyncio.Task[None] | None = None
-        self._shown: set[Path] = set()
-        self._others_changed = False
+        ways = Ways(self.text_document_publish_diagnostics, self.log, self.refresh)
+        self.checks = Checks(self.bench, ways)
         #: The offset of the call whose use of a block the hints show, for each text.
         self.followed: dict[Path, int] = {}
         self._register()
@@ -72,7 +68,6 @@ class Server(LanguageServer):
         self._on(types.WORKSPACE_DID_CHANGE_CONFIGURATION, self._configure)
         for method, feature in FEATURES.items():
             self._on(method, partial(self._answer, method, feature), feature.options)
-
         self.command(FOLLOW)(partial(self._follow))
 
     def _on(self, method: str, handler: Callable[[Any], Any], options: Any = None) -> None:
@@ -81,13 +76,13 @@ class Server(LanguageServer):
     # --- the client ------------------------------------------------------------------------------
 
     def _initialize(self, params: types.InitializeParams) -> None:
-        self.client = Client.of(params.capabilities, str(self.workspace.position_encoding))
+        self.client = self.checks.client = Client.of(params.capabilities, str(self.workspace.position_encoding))
         self.settings = Settings.of(params.initialization_options)
         if self.client.pulls:
             options = types.DiagnosticOptions(
                 inter_file_dependencies=True, workspace_diagnostics=False, identifier="cnndsl"
             )
-            self._on(types.TEXT_DOCUMENT_DIAGNOSTIC, self._pulled, options)
+            self._on(types.TEXT_DOCUMENT_DIAGNOSTIC, self._diagnose, options)
 
     async def _initialized(self, params: types.InitializedParams) -> None:
         if self.client.watches_files:
@@ -105,16 +100,19 @@ class Server(LanguageServer):
             given = given.get("cnndsl")
         if given is not None:
             self.settings = Settings.of(given)
-            self.refresh()
+            self.refresh_hints()
 
     def refresh(self) -> None:
-        """Asks the client to ask again."""
+        """Asks the client to ask again, if it can: texts changed the answers about others."""
+        self.refresh_hints()
+        if self.client.pulls and self.client.refreshes_diagnostics:
+            self.workspace_diagnostic_refresh(None)
+
+    def refresh_hints(self) -> None:
         if self.client.refreshes_hints:
             self.workspace_inlay_hint_refresh(None)
         if self.client.refreshes_lenses:
             self.workspace_code_lens_refresh(None)
-        if self.client.pulls and self.client.refreshes_diagnostics:
-            self.workspace_diagnostic_refresh(None)
 
     def report_server_error(self, error: Exception, source: Any) -> None:
         """Faults go to the client's log: a person who types can do nothing about them. A request has its answer."""
@@ -152,113 +150,39 @@ class Server(LanguageServer):
 
     def close_text(self, uri: str) -> None:
         path = self.key(uri)
-        users = self.bench.users(path)
-        gone = self.bench.drop(path)
         self.followed.pop(path, None)
-        self._show({path}.union(*map(self._findings.drop, gone)), self.bench.texts)
-        self._check_users([path, *users])
+        self.checks.closed(path)
 
     def _edited(self, path: Path, text: Text) -> None:
         self.bench.put(path, text)
-        self._check([path])
-        self._check_users(self.bench.users(path))
+        self.checks.edited(path)
 
     def _files_changed(self, params: types.DidChangeWatchedFilesParams) -> None:
-        self._check_users(self.bench.affected(self.key(change.uri) for change in params.changes))
-
-    # --- diagnostics -----------------------------------------------------------------------------
-
-    def _check(self, specs: Iterable[Path]) -> None:
-        """Checks specs soon, in this order."""
-        self._unchecked |= dict.fromkeys(specs)
-        if self._unchecked and (self._checking is None or self._checking.done()):
-            self._checking = asyncio.ensure_future(self._check_all())
-
-    def _check_users(self, specs: Iterable[Path]) -> None:
-        """Checks specs that were not edited, but changed with others; the client does not know this."""
-        users = [*specs]
-        self._others_changed |= bool(users)
-        self._check(users)
-
-    async def _check_all(self) -> None:
-        """One after the other. Of several edits that come meanwhile, only the last text is checked."""
-        while self._unchecked:
-            path = next(iter(self._unchecked))
-            del self._unchecked[path]
-            if not self._is_spec(path):
-                continue
-            try:
-                self._found(path, found := await self.bench.analysed(path))
-                await self._host(path, found)
-            except Superseded:
-                pass  # the newer text is to be checked, too
-            except Exception:
-                self.log(f"checking {path}:\n{traceback.format_exc()}")
-            await asyncio.sleep(0)
-        if self._others_changed:
-            self._others_changed = False
-            self.refresh()
-
-    def _is_spec(self, path: Path) -> bool:
-        text = self.bench.texts.get(path)
-        return path in self.bench.hosts.values() if text is None else text.is_spec
-
-    async def _host(self, library: Path, found: Analysed) -> None:
-        """Has a spec of the project checked with a file of blocks that no open spec uses: shapes are those of uses."""
-        document = found.analysis.alive.document
-        if document is None or "network" in document.tree.keys:
-            return
-        if library in self.bench.hosts or self.bench.users(library):
-            return
-        host = await self.bench.work(user, found, self.bench.texts)
-        if library in self.bench.texts:
-            self.bench.hosts[library] = host
-            self._check_users([host] if host else [])
-
-    def _found(self, path: Path, found: Analysed) -> None:
-        """Shows what was found in a spec and in what it is made of."""
-        self._show({path, *self._findings.put(path, found.analysis)}, found.texts)
-
-    def _show(self, files: Iterable[Path], texts: Texts) -> None:
-        """Sends the diagnostics of files, but for those that the client asks for itself. ``texts`` are those that were
-        checked: the client learns each time which version that was, for it may have a newer one."""
-        translator = Translator(self.client, texts)
-        for file in files:
-            text = texts.get(file)
-            is_pushed = text is not None and not self.client.pulls
-            found = [] if text and not is_pushed else translator.diagnostics(self._findings.of(file))
-            if found or file in self._shown or is_pushed:
-                self._shown = self._shown | {file} if found else self._shown - {file}
-                uri, version = uri_of(file, texts), text.version if text else None
-                self.text_document_publish_diagnostics(types.PublishDiagnosticsParams(uri, found, version))
-
-    async def _pulled(self, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
-        path = self.key(params.text_document.uri)
-        try:
-            if (text := self.bench.texts.get(path)) and text.is_spec:
-                self._found(path, await self.bench.analysed(path))
-            found = self.translator.diagnostics(self._findings.of(path))
-        except Superseded:
-            raise JsonRpcContentModified() from None
-        except Exception:
-            self.log(f"diagnostics:\n{traceback.format_exc()}")
-            found = []
-        return types.RelatedFullDocumentDiagnosticReport(items=found)
+        self.checks.changed(self.bench.affected(self.key(change.uri) for change in params.changes))
 
     # --- requests --------------------------------------------------------------------------------
 
     async def _answer(self, method: str, feature: Feature, params: Any) -> Any:
-        """The answer to a request about a text, None if it is no spec. A fault of a feature is logged: editors show
-        each failed request to the person who types."""
+        """The answer to a request about a text, None if it is no spec."""
         path = self.key(params.text_document.uri)
         text = self.bench.texts.get(path)
-        if text is None or not text.is_spec:
-            return None
+        return await self._safe(method, self._of_spec(path, feature, params)) if text and text.is_spec else None
+
+    async def _of_spec(self, path: Path, feature: Feature, params: Any) -> Any:
+        asked = await self._asked(path, feature.of_users)
+        if feature.cursor is not None:
+            await self._look(path, asked, asked.offset(feature.cursor(params)))
+        return await self.bench.work(feature.answer, asked, params)
+
+    async def _diagnose(self, params: types.DocumentDiagnosticParams) -> types.DocumentDiagnosticReport:
+        found = await self._safe(types.TEXT_DOCUMENT_DIAGNOSTIC, self.checks.of(self.key(params.text_document.uri)))
+        return types.RelatedFullDocumentDiagnosticReport(items=found or [])
+
+    async def _safe(self, method: str, answer: Coroutine[Any, Any, T]) -> T | None:
+        """An answer, if nothing fails. A fault of ours is logged and no failure, because editors show each failed
+        request to the person who types."""
         try:
-            asked = await self._asked(path, feature.of_users)
-            if feature.cursor is not None:
-                await self._look(path, asked, asked.offset(feature.cursor(params)))
-            return await self.bench.work(feature.answer, asked, params)
+            return await answer
         except Superseded:
             raise JsonRpcContentModified() from None
         except JsonRpcException:
@@ -278,13 +202,14 @@ class Server(LanguageServer):
         """The cursor is at an offset: if that is in the call of a block, hints in the block show this use."""
         if offset != asked.cursor and await self.bench.work(is_at_call, asked.analysis, offset):
             self.followed[path] = offset
-            self.refresh()
+            if await self.bench.work(shows_other_use, asked, offset):
+                self.refresh_hints()
 
     async def _follow(self, uri: str, position: types.Position) -> None:
         """The command of a lens: as if the cursor were there."""
         path = self.key(uri)
-        asked = await self._asked(path)
-        await self._look(path, asked, asked.offset(position))
+        self.followed[path] = (await self._asked(path)).offset(position)
+        self.refresh_hints()
 
 
 def serve(stdin: BinaryIO, stdout: BinaryIO) -> None:

@@ -116,6 +116,7 @@ class Translator(Record, frozen=True):
             filter_text=item.filter or None,
             text_edit=types.TextEdit(self.range(item.span), snippet or item.label),
             insert_text_format=types.InsertTextFormat.Snippet if snippet else None,
+            insert_text_mode=types.InsertTextMode.AdjustIndentation if "\n" in snippet else None,
         )
 
     def _markup(self, markdown: str) -> types.MarkupContent:

@@ -41,7 +41,7 @@ function option(item: Answer): Completion {
   return {
     label: filter || label,
     displayLabel: label,
-    detail,
+    detail: detail.startsWith(`${label}(`) ? detail.slice(label.length) : detail,
     type: KINDS[kind] ?? "text",
     boost: -Math.min(99, rank),
     info: item.markdown ? () => markdown(item.markdown) : undefined,

@@ -28,6 +28,7 @@ export class Views {
   private readonly good = new Set<PaneName>();
   private visible: PaneId[] = [];
   private cursor = 0;
+  private isSound = false;
 
   constructor(shown: Shown, actions: Actions, changed: () => void) {
     this.table = new TablePane(shown.depth, actions);
@@ -85,6 +86,7 @@ export class Views {
     const errors = problems.filter(({ severity }) => severity === "error").length;
     this.frames.badge("errors", problems.length ? String(problems.length) : "", errors > 0);
     const [why, which] = errors === 1 ? ["an error", "one"] : [`${errors} errors`, "any"];
+    this.isSound = is_sound;
     const note = is_sound ? "" : `The spec has ${why}. This is the last network without ${which}.`;
     for (const name of this.good) this.panes[name].outdated(note);
   }
@@ -106,7 +108,8 @@ export class Views {
   }
 
   unmade({ pane, message }: Unmade): void {
-    this.panes[pane].outdated(message);
+    if (!this.good.has(pane)) this.panes[pane].outdated(`There is nothing to show: ${message}.`);
+    else if (this.isSound) this.panes[pane].outdated(`This is not of the text as it is now: ${message}.`);
   }
 
   compare(what: string, before: string, after: string): void {

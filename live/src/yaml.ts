@@ -1,6 +1,6 @@
 // How a spec looks: YAML, in which layers, blocks and expressions have colours of their own.
 
-import { HighlightStyle, syntaxHighlighting, syntaxTree } from "@codemirror/language";
+import { getIndentUnit, HighlightStyle, indentService, syntaxHighlighting } from "@codemirror/language";
 import { yaml } from "@codemirror/lang-yaml";
 import { RangeSetBuilder, type Extension } from "@codemirror/state";
 import { Decoration, type DecorationSet, type EditorView, ViewPlugin, type ViewUpdate } from "@codemirror/view";
@@ -37,7 +37,7 @@ function closing(text: string, from: number): number {
   return text.length;
 }
 
-/** Layers, blocks and expressions of a text, in order, none inside another. */
+/** Layers, blocks and expressions of a text, in order, none inside another. In a comment the style does not show them. */
 export function words(text: string): Found[] {
   const values = [...text.matchAll(NAME)].map(({ index, 0: { length } }) => [index, index + length]);
   for (let at = text.indexOf("$("); at >= 0; at = text.indexOf("$(", at + 2)) values.push([at, closing(text, at + 1)]);
@@ -52,11 +52,9 @@ export function words(text: string): Found[] {
 
 function seen(view: EditorView): DecorationSet {
   const builder = new RangeSetBuilder<Decoration>();
-  const tree = syntaxTree(view.state);
   for (const { from, to } of view.visibleRanges) {
     for (const word of words(view.state.sliceDoc(from, to))) {
-      const [start, end] = [from + word.from, from + word.to];
-      if (tree.resolveInner(start, 1).name !== "Comment") builder.add(start, end, word.mark);
+      builder.add(from + word.from, from + word.to, word.mark);
     }
   }
   return builder.finish();
@@ -69,11 +67,20 @@ const own = ViewPlugin.fromClass(
       this.decorations = seen(view);
     }
     update(update: ViewUpdate): void {
-      const parsed = syntaxTree(update.startState) !== syntaxTree(update.state);
-      if (update.docChanged || update.viewportChanged || parsed) this.decorations = seen(update.view);
+      if (update.docChanged || update.viewportChanged) this.decorations = seen(update.view);
     }
   },
   { decorations: (plugin) => plugin.decorations },
 );
 
-export const spec: Extension = [yaml(), own];
+/** How far a new line is indented: like the one before, or deeper if that ends in an open key or bracket. */
+const indented = indentService.of((context, at) => {
+  const { text } = context.lineAt(at, -1);
+  const [, spaces, dash, rest] = /^(\s*)((?:- +)*)(.*?)\s*(?:#.*)?$/.exec(text)!;
+  const opened = rest.match(/[[{(]/g)?.length ?? 0;
+  const closed = rest.match(/[\])}]/g)?.length ?? 0;
+  const deeper = rest.endsWith(":") || opened > closed;
+  return spaces.length + (deeper ? dash.length + getIndentUnit(context.state) : 0);
+});
+
+export const spec: Extension = [yaml(), own, indented];
