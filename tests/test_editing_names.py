@@ -426,6 +426,12 @@ def test_names_of_the_zoo_stay(tmp_path: Path) -> None:
     assert "a file outside of the project" in renamed.refusal and "resnet18.yaml" in renamed.refusal
 
 
+def test_blocks_that_write_each_other_out_have_names() -> None:
+    text = HEAD + "network: [A]\nblocks:\n  A: [{name: a, ReLU: }, {B: , inline: true}, from: a]\n"
+    text += "  B: [{A: , inline: true}]\n"
+    assert len(references(compiled(text), text.index("a, ReLU"))) == 2
+
+
 def test_a_text_that_cannot_be_read_is_not_renamed() -> None:
     analysis = compiled("input: [1, 8\nblocks: {Block: [ReLU]}\n")
     assert "the text cannot be read" in rename(analysis, 22, "Other").refusal

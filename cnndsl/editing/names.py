@@ -15,7 +15,7 @@ __all__ = ["definition", "highlights", "prepare", "references", "rename"]
 
 def definition(analysis: Analysis, offset: int) -> tuple[Span, ...]:
     """The places that define the name at an offset: several if `when` decides which step has it."""
-    found = Project((analysis,)).at(analysis, offset)
+    found = Project.alone(analysis).at(analysis, offset)
     return found[0].definitions if found else ()
 
 
@@ -28,11 +28,11 @@ def references(analysis: Analysis, offset: int, others: Sequence[Analysis] = ())
 def highlights(analysis: Analysis, offset: int) -> tuple[Span, ...]:
     """The :func:`references` in the same file."""
     path = analysis.path.resolve()
-    found = Project((analysis,)).at(analysis, offset)
+    found = Project.alone(analysis).at(analysis, offset)
     return tuple(span for span in found[0].spans if Path(span.source.name).resolve() == path) if found else ()
 
 
 def prepare(analysis: Analysis, offset: int) -> Span | None:
     """The place of the name at an offset, None if there is none that could be changed."""
-    found = Project((analysis,)).at(analysis, offset)
+    found = Project.alone(analysis).at(analysis, offset)
     return found[1] if found and found[0].stem else None

@@ -44,6 +44,12 @@ class Project(Record, frozen=True, eq=False, dict=True):
     analyses: tuple[Analysis, ...]
 
     @staticmethod
+    def alone(analysis: Analysis) -> Project:
+        """A spec without others, which is asked for whenever the cursor moves, and kept."""
+        kept = vars(analysis)
+        return kept.setdefault("project", Project((analysis,)))  # type: ignore[no-any-return]
+
+    @staticmethod
     def of(analysis: Analysis, others: Iterable[Analysis] = ()) -> Project:
         found = {one.path.resolve(): one for one in (*others, analysis)}
         root = project_root(analysis.path.parent)
