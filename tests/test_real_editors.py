@@ -51,7 +51,7 @@ def test_neovim(tmp_path: Path, setting: Setting) -> None:
         "did you mean `ReLU`": ":5\r:lua vim.lsp.buf.code_action()\r",
         "1: ": "1\r",
         "- ReLU": ":write\r",
-        "written": ":4\rw:lua vim.lsp.buf.hover()\r",
+        "written": ":4\r^w:lua vim.lsp.buf.hover()\r",
         "Slides learned": "\x1b:/Flatten/\rA\r- AdaptiveAvg\x18\x0f",
         "AdaptiveAvgPool2d": "\x1b:qa!\r",
     }
