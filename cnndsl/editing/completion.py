@@ -115,7 +115,7 @@ def _names(known: Known, refers: str) -> Iterator[Offer]:
 
 
 def _variables(known: Known, path: Path, rank: int = 0) -> Iterator[Offer]:
-    if path and path[0] not in _LITERAL:
+    if path[0] not in _LITERAL:
         for variable in known.variables.values():
             yield Offer(f"${variable.name}", "parameter", variable.detail, rank=rank)
         if path[0] == "train":
