@@ -15,7 +15,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -178,10 +178,13 @@ async def asked(editor: Editor, uri: str, offset: int) -> dict[str, Any]:
     return {"diagnostics": await editor.diagnosed(uri), **dict(zip(requests, answers))}
 
 
-async def afresh(uri: str, text: str, offset: int) -> dict[str, Any]:
-    """The same of a server that has just started."""
-    async with Session() as editor:
+async def afresh(uri: str, text: str, offset: int, followed: Mapping[Path, int]) -> dict[str, Any]:
+    """The same of a server that has just started. ``followed`` is the call that hints follow, which depends on where
+    the cursor was."""
+    session = Session()
+    async with session as editor:
         editor.open(uri, text, "cnndsl")
+        session.server.followed |= followed
         return await asked(editor, uri, offset)
 
 
@@ -191,7 +194,8 @@ async def edit_at_random(edits: int, seed: int, compare: int, folder: Path) -> C
     random, told = Random(seed), Counter[str]()
     seeds = [text for path in SEEDS if len(text := path.read_text("utf-8", "replace")) < SMALL]
     uri = (folder / "net.yaml").as_uri()
-    async with Session() as editor:
+    session = Session()
+    async with session as editor:
         editor.open(uri, random.choice(seeds), "cnndsl")
         for number in range(edits):
             if number % ENOUGH == 0:
@@ -199,12 +203,14 @@ async def edit_at_random(edits: int, seed: int, compare: int, folder: Path) -> C
             editor.type(uri, *random_edit(random, editor.texts[uri]))
             text = editor.texts[uri]
             offset = random.randrange(len(text) + 1)
+            await editor.diagnosed(uri)  # so that the edit has moved the call that is followed
+            followed = {**session.server.followed}
             answers = await asked(editor, uri, offset)
             told.update({str(item.code) for item in answers["diagnostics"]})
             failed = [message.message for message in editor.log_messages]
             assert not failed, f"{failed[0]}\nin {text!r} at {offset}"
             if compare and number % compare == 0:
-                fresh = await afresh(uri, text, offset)
+                fresh = await afresh(uri, text, offset, followed)
                 for what, answer in fresh.items():
                     assert answers[what] == answer, f"{what}: {answers[what]}, not {answer}\nin {text!r} at {offset}"
     return told
