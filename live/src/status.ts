@@ -7,7 +7,7 @@ import type { Sheet } from "./sheet";
 export class Status {
   show(sheet: Sheet, isGone: boolean, result: Result | null): void {
     const { spec } = sheet;
-    byId("spec").textContent = spec || "not saved";
+    byId("spec").textContent = spec || "new spec";
     if (result?.totals) this.totals(result.totals);
     else if (!result) this.totals({ name: "", params: "", macs: "", signature: "" });
     const marks = [...this.file(sheet, isGone), ...this.found(result?.problems ?? [])];
@@ -30,7 +30,7 @@ export class Status {
   private file({ isWritable, isEdited, base }: Sheet, isGone: boolean): [kind: string, text: string][] {
     if (isGone) return [["gone", "server gone"], ...(isEdited ? [["edited", "edited"] as [string, string]] : [])];
     if (isEdited) return [["edited", "edited"]];
-    if (!isWritable) return [["saved", "only to read"]];
+    if (!isWritable) return [["saved", "read-only"]];
     return base.digest ? [["saved", "saved"]] : [["edited", "not saved"]];
   }
 
