@@ -40,6 +40,8 @@ ARCHS = Path(__file__).parent.parent / "archs"
 SMALL = 1500
 #: The edits after which another spec is opened: after many, nothing is left of one.
 ENOUGH = 12
+#: The edits of one session.
+ONE = 500
 WORDS = (
     "ReLU",
     "Conv2d",
@@ -222,10 +224,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compare", type=int, default=100, help="compare with a fresh server after so many edits")
     options = parser.parse_args()
-    began = time.process_time()
-    told = asyncio.run(edit_at_random(options.edits, options.seed, options.compare, Path.cwd() / "build"))
+    began, told, failed = time.process_time(), Counter[str](), 0
+    for first in range(0, options.edits, ONE):
+        edits = min(ONE, options.edits - first)
+        try:
+            told += asyncio.run(edit_at_random(edits, options.seed + first, options.compare, Path.cwd() / "build"))
+        except AssertionError as error:
+            failed += 1
+            print(f"{options.seed + first}: {error}", flush=True)
     took = time.process_time() - began
     print(f"{options.edits} edits, {took:.0f} s, {took / options.edits * 1000:.1f} ms each; {dict(told.most_common())}")
+    print(f"{failed} sessions failed")
+    sys.exit(failed > 0)
 
 
 if __name__ == "__main__":
