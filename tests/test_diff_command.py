@@ -164,6 +164,66 @@ def test_another_recipe_is_told_but_is_no_difference(diff: Diff) -> None:
     assert "The specs also differ in rename and train." in found.output
 
 
+SGD = "{SGD: {lr: 0.1}}"
+SCHEDULE = (
+    "{SequentialLR: {schedulers: [{LinearLR: {total_iters: 1%s}}, {CosineAnnealingLR: {T_max: 2}}], milestones: [1]}}"
+)
+
+
+@pytest.mark.parametrize(
+    ("train", "same"),
+    [
+        ({"loss": "CrossEntropyLoss"}, True),
+        ({"loss": "{CrossEntropyLoss: {label_smoothing: 0.0}}"}, True),
+        ({"loss": "{CrossEntropyLoss: {label_smoothing: 0.1}}"}, False),
+        ({"seed": 0, "optimizer": "{SGD: {momentum: 0, lr: 1e-1}}"}, True),
+        ({"optimizer": "{SGD: {momentum: 0.9, lr: 0.1}}"}, False),
+        ({"scheduler": SCHEDULE % ", end_factor: 1.0"}, True),
+        ({"scheduler": SCHEDULE % ", end_factor: 0.5"}, False),
+        ({"optimizer": "{SGD: {lr: $(1 / 10)}}", "augment": "[]"}, True),
+        ({"optimizer": "{SGD: {lr: 0}, Adam: {}}"}, False),
+    ],
+)
+def test_recipes_that_mean_the_same_are_equal(train: dict[str, object], same: bool, diff: Diff, tmp_path: Path) -> None:
+    common = {"dataset": "FashionMNIST", "epochs": 3, "batch_size": 8, "optimizer": SGD}
+    common |= {"scheduler": SCHEDULE % ""} if "scheduler" in train else {}
+    for name, recipe in (("one", common), ("other", common | train)):
+        lines = "".join(f"  {key}: {value}\n" for key, value in recipe.items())
+        (tmp_path / f"{name}.yaml").write_text(f"input: [1, 28, 28]\nnetwork: [Flatten, Linear: 10]\ntrain:\n{lines}")
+    for names in (("one", "other"), ("other", "one")):
+        found = diff(*(tmp_path / f"{name}.yaml" for name in names))
+        assert found.exit_code == 0
+        assert ("The specs also differ in train." in found.output) != same
+
+
+def test_a_summary_has_the_figures_alone(diff: Diff) -> None:
+    whole, summary = (diff("zoo:alexnet", "zoo:vgg11", *more).output for more in ((), ("--summary",)))
+    head, _, changes = whole.partition("\n\n")
+    figures = re.search(r"^ +alexnet +vgg11 +by\n(?s:.*)", changes, re.M)
+    assert figures and summary == f"{head}\n\n{figures[0]}"
+    whole, summary = (
+        diff("zoo:alexnet", "zoo:vgg11", "--format", "markdown", *more).output.rstrip().split("\n\n")
+        for more in ((), ("--summary",))
+    )
+    assert [part[:2] for part in summary] == ["**", "| ", "Co"] and set(summary) <= set(whole)
+    assert "the networks are equal" in diff("zoo:alexnet", "zoo:alexnet", "--summary").output
+    assert diff("zoo:alexnet", "zoo:vgg11", "--summary", "--format", "json").exit_code == 2
+
+
+def test_long_names_are_no_heads(diff: Diff) -> None:
+    """Or the table would be wider than its figures."""
+    given = ("zoo:torchvision/resnet18", "--right-set", "input=[3, 64, 64]", "--right-set", "description=small images")
+    head, *_, table = diff(*given).output.partition("\n\n  ")
+    assert head.startswith("resnet18 → resnet18, input=[3, 64, 64], description=small images\n")
+    assert table.splitlines()[0].split() == ["left", "right", "by"]
+
+
+def test_a_picture_without_its_option_is_told(diff: Diff) -> None:
+    for specs in (("zoo:lenet", "zoo:alexnet", "a.svg"), ("zoo:lenet", "a.svg")):
+        found = diff(*specs)
+        assert found.exit_code == 2 and "a.svg is not a spec: `-o a.svg` draws what differs" in found.output
+
+
 THREE = """\
 input: [8, 16, 16]
 network:

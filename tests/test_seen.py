@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import shutil
 import subprocess
 import sys
 import warnings
@@ -291,6 +293,48 @@ def test_runs_are_plotted_by_network_folder_or_time(tmp_path: Path, monkeypatch:
     )
     assert not Path("b.png").exists()
     assert "there are no runs in none" in cnndsl_("runs", "--plot", "--runs", "none", code=2).stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "help"),
+    [
+        (["runs", "net", "--plot", "net.svg"], "to draw net.svg, write `-o net.svg`"),
+        (["runs", "net.png"], "to draw net.png, write `--plot -o net.png`"),
+        (["inspect", "runs/net/10-00", "filters.png"], "to draw filters.png, write `--filters filters.png`"),
+    ],
+)
+def test_a_picture_without_its_option_is_told(
+    words: Sequence[str], help: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("runs/net").mkdir(parents=True)
+    shutil.copytree(run.path, "runs/net/10-00")
+    assert f"help: {help}" in cnndsl_(*words, code=2).stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+
+
+def test_runs_are_told_apart_by_the_parameters_in_which_they_differ(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    spec = "input: [1, 8, 8]\nparams: {width: %d, wide: %s, act: GELU}\nnetwork: [Flatten, Linear: $width]\n"
+    for time, values in (("1", (32, "true")), ("2", (64, "true")), ("3", (64, "false"))):
+        write_run(tmp_path / "runs", "net", time, {"epochs": 3}, spec=spec % values)
+    write_run(tmp_path / "runs", "vgg", "4", spec="input: [1, 8, 8]\nparams: {depth: 3}\nnetwork: [Flatten]\n")
+
+    def cells(*words: str) -> list[str]:
+        return [re.split("  +", line)[1].strip() for line in cnndsl_("runs", *words).stdout.splitlines()]
+
+    assert cells("--format", "plain")[:4] == [
+        "params",
+        *("width=32, wide=true", "width=64, wide=true", "width=64, wide=false"),
+    ]
+    assert cells("2", "3", "--format", "plain") == ["params", "wide=true", "wide=false"]
+    assert cells("2", "vgg", "--format", "plain")[0] == "state"
+    told = json.loads(cnndsl_("runs", "2", "vgg", "--format", "json").stdout)
+    assert [row["params"] for row in told] == [{"width": 64, "wide": True, "act": "GELU"}, {"depth": 3}]
+    (row,) = csv.DictReader(cnndsl_("runs", "2", "--format", "csv").stdout.splitlines())
+    assert row["params"] == 'width=64, wide=true, act="GELU"'
 
 
 def test_runs_are_plotted_without_torch_and_without_pyplot(tmp_path: Path) -> None:

@@ -322,6 +322,16 @@ def test_a_spec_takes_back_what_it_inherits_with_null(child: str, names: set[str
     assert [*net.graph.outputs] == ["output"]
 
 
+def test_null_uses_nothing(tmp_path: Path) -> None:
+    (tmp_path / "blocks.yaml").write_text("input: [4]\nblocks: {Own: [ReLU]}\nnetwork: [Own]\n")
+    (tmp_path / "base.yaml").write_text("input: [4]\nuse: blocks.yaml\nnetwork: [Own]\n")
+    (tmp_path / "child.yaml").write_text("extends: base.yaml\nuse: null\n")
+    assert [operation.name for operation in cnndsl.load(tmp_path / "child.yaml").graph.root.operations] == ["0"]
+    (tmp_path / "base.yaml").write_text("input: [4]\nuse: null\nnetwork: [Own]\n")
+    with pytest.raises(cnndsl.SpecError, match="`Own` is not a layer or a block"):
+        cnndsl.load(tmp_path / "base.yaml")
+
+
 def test_null_takes_back_init_and_recipe_too(tmp_path: Path) -> None:
     (tmp_path / "base.yaml").write_text(INHERITED)
     (tmp_path / "child.yaml").write_text("extends: base.yaml\ninit: {Linear: null}\ntrain: {scheduler: null}\n")

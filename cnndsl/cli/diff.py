@@ -90,6 +90,7 @@ class _Revisions(click.Command):
     ".pdf or .dot; or a page to look around in both, .html.",
 )
 @force_option
+@click.option("--summary", is_flag=True, help="Show the figures of both networks alone, without the list of changes.")
 @click.option("--git", is_flag=True, help="For `git diff`, which gives seven arguments: see docs/diff.md.")
 @spec_options
 @limits_option
@@ -103,6 +104,7 @@ def diff(
     weights: str | None,
     output: Path | None,
     force: bool,
+    summary: bool,
     git: bool,
     params: Sequence[str],
     settings: Sequence[str],
@@ -119,6 +121,8 @@ def diff(
 
         show_git([str(spec) for spec in specs], limits)
         return
+    if summary and form == "json":
+        raise click.UsageError("--summary is for text and markdown: in json, `left` and `right` are the figures")
     from msgspec.structs import replace
 
     from cnndsl.compare.compare import compare, notes, sound
@@ -136,7 +140,7 @@ def diff(
     except RunError as error:
         tell([error.diagnostic])
         sys.exit(USAGE)
-    _show(found, form)
+    _show(found, form, summary)
     if output is not None:
         _draw(found, left, right, output)
     sys.exit(DIFFERENT if found else EQUAL)
@@ -150,6 +154,8 @@ def _sides(specs: Sequence[str], paths: Sequence[str] | None, options: Sequence[
     if paths is not None and (specs or len(paths) != 2):
         return _at_revisions(specs, paths, options)
     specs = [*specs, *(paths or ())]
+    for picture in (spec for spec in specs if spec.endswith(PICTURE.endings)):
+        raise click.UsageError(f"{picture} is not a spec: `-o {picture}` draws what differs")
     if len(specs) not in (1, 2):
         raise click.UsageError(f"expected two specs, or one with -p or -P, got {len(specs)}")
     if len(specs) == 1 and not any(map(any, options)):
@@ -216,13 +222,13 @@ def _titles(sides: Sequence[Side], graphs: Sequence[Graph]) -> list[str]:
 # --- how it is shown -------------------------------------------------------------------------------------
 
 
-def _show(found: Diff, form: str) -> None:
+def _show(found: Diff, form: str, summary: bool) -> None:
     from cnndsl.compare.text import as_json, as_markdown, as_text
 
     if form == "text":
-        show_painted(as_text(found, medium(), paint()))
+        show_painted(as_text(found, medium(), paint(), summary))
     else:
-        show({"json": as_json, "markdown": as_markdown}[form](found))
+        show(as_json(found) if form == "json" else as_markdown(found, summary))
 
 
 def _draw(found: Diff, left: Graph, right: Graph, path: Path) -> None:

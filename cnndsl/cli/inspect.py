@@ -9,7 +9,7 @@ import click
 
 from cnndsl.cli.common import checkpoint_option, ending, plugin_option, run_argument, table_option
 from cnndsl.cli.completion import complete_layer
-from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
+from cnndsl.cli.pictures import PICTURE, check_files, force_option, naming, write
 from cnndsl.grid import GONE, Grid
 from cnndsl.json_text import json_text
 from cnndsl.terminal import say, show, show_grid
@@ -41,7 +41,7 @@ def inspect(run: Path, layer: str | None, which: str, filters: Path | None, forc
     or .pdf.
     """
     check_files(filters, force=force)
-    with ending():
+    with ending(), naming("--filters", filter(None, [layer])):
         if filters:
             from cnndsl.training.run import load_run
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 
 from cnndsl.cli.common import FilePath, fail
+from cnndsl.diagnostics import RunError
 from cnndsl.palette import ENDINGS
 from cnndsl.terminal import say
 from cnndsl.writing import write_file
 
 PICTURE = FilePath(*ENDINGS)
 force_option = click.option("--force", is_flag=True, help="Overwrite files that cnndsl did not write.")
+
+
+@contextmanager
+def naming(option: str, words: Iterable[str]) -> Iterator[None]:
+    """An error inside tells to write ``option``, if one of the words ends as a picture: it was meant to be written."""
+    try:
+        yield
+    except RunError as error:
+        picture = next((word for word in words if word.endswith(ENDINGS)), None)
+        if picture is None:
+            raise
+        found = error.diagnostic
+        raise RunError(found.code, found.message, f"to draw {picture}, write `{option} {picture}`") from None
 
 
 def check_files(*paths: Path | None, force: bool) -> None:

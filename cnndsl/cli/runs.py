@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +13,10 @@ import click
 
 from cnndsl.cli.common import USAGE, ending, format_option, runs_option
 from cnndsl.cli.completion import complete_named_run
-from cnndsl.cli.pictures import PICTURE, check_files, force_option, write
+from cnndsl.cli.pictures import PICTURE, check_files, force_option, naming, write
 from cnndsl.grid import GONE, Grid
 from cnndsl.json_text import json_text
+from cnndsl.printable import as_written
 from cnndsl.terminal import say, show, show_grid
 
 if TYPE_CHECKING:
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
 #: The picture of --plot.
 DEFAULT = Path("runs.svg")
-_COLUMNS = ("run", "state", ">epochs", ">loss", ">train acc", ">test acc", ">best", ">examples/s", "device")
+_COLUMNS = ("run", "params", "state", ">epochs", ">loss", ">train acc", ">test acc", ">best", ">examples/s", "device")
 #: The path and the best accuracy are never removed.
 _GIVES = tuple(
-    (column, GONE) for column in ("device", ">examples/s", ">train acc", ">loss", ">test acc", ">epochs", "state")
+    (column, GONE)
+    for column in ("device", ">examples/s", ">train acc", ">loss", ">test acc", ">epochs", "state", "params")
 )
 
 
@@ -51,12 +53,12 @@ def list_runs(
 
     A NAME is a network, or a run by its folder or its time.
 
-    Losses, accuracies and examples/s are of the last epoch; `best` is the best test accuracy. With --plot, the label of
-    each run is what differs in the recipes.
+    Losses, accuracies and examples/s are of the last epoch; `best` is the best test accuracy. If runs of a network have
+    different parameters, `params` has these. With --plot, the label of each run is what differs in the recipes.
     """
     if output is not None and not plot:
         raise click.UsageError("-o is for --plot")
-    with ending():
+    with ending(), naming("-o" if plot else "--plot -o", names):
         from cnndsl.training import run_folder
         from cnndsl.training.listing import run_rows
 
@@ -74,7 +76,7 @@ def list_runs(
     elif form == "csv":
         _write_csv(rows)
     elif rows:
-        show_grid(Grid(_COLUMNS, [_cells(row) for row in rows], _GIVES), form)
+        show_grid(_grid(rows), form)
 
 
 def _plot(paths: Sequence[Path], output: Path, force: bool) -> None:
@@ -84,12 +86,30 @@ def _plot(paths: Sequence[Path], output: Path, force: bool) -> None:
     write(output, plot_runs(*paths).data(output.suffix))
 
 
-def _cells(row: RunRow) -> tuple[str, ...]:
+def _grid(rows: Sequence[RunRow]) -> Grid:
+    """The table. It tells parameters only if they tell runs apart."""
+    from cnndsl.training.listing import telling_params
+
+    params = [_params(found) for found in telling_params(rows)]
+    cells = [_cells(row, told) for row, told in zip(rows, params)]
+    if any(params):
+        return Grid(_COLUMNS, cells, _GIVES)
+    place = _COLUMNS.index("params")
+    shown = [(*row[:place], *row[place + 1 :]) for row in cells]
+    return Grid((*_COLUMNS[:place], *_COLUMNS[place + 1 :]), shown, [each for each in _GIVES if each[0] != "params"])
+
+
+def _params(params: Mapping[str, object]) -> str:
+    return ", ".join(f"{name}={as_written(value)}" for name, value in params.items())
+
+
+def _cells(row: RunRow, params: str) -> tuple[str, ...]:
     def shown(number: float | None, form: str = ".3f") -> str:
         return "" if number is None else format(number, form)
 
     return (
         str(row.path),
+        params,
         row.state,
         f"{row.epoch}/{row.epochs or '?'}",
         *map(shown, (row.loss, row.train_acc, row.test_acc, row.best_test_acc)),
@@ -110,5 +130,5 @@ def _write_csv(rows: list[RunRow]) -> None:
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(RunRow)], lineterminator="\n")
     writer.writeheader()
-    writer.writerows(map(_plain, rows))
+    writer.writerows({**_plain(row), "params": _params(row.params)} for row in rows)
     show(text.getvalue())

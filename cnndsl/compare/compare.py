@@ -14,6 +14,7 @@ from cnndsl.diagnostics import SpecError
 from cnndsl.graph.graph import Graph, Module
 from cnndsl.measure.receptive import receptive_fields
 from cnndsl.network import Compilation, Network, compile_spec
+from cnndsl.recipe import Recipe
 from cnndsl.record import Record
 from cnndsl.spec.document import Spec
 from cnndsl.spec.tree import plain
@@ -135,8 +136,24 @@ def _sections(left: Graph, right: Graph) -> tuple[str, ...]:
     """See :attr:`Diff.sections`."""
     trees = left.document.tree, right.document.tree
     written = ([tree.get(name) for name in SECTIONS] for tree in trees)
-    pairs = zip(SECTIONS, *([section and plain(section) for section in sections] for sections in written))
-    return tuple(name for name, before, after in pairs if before != after)
+    pairs = zip(SECTIONS, *([(section and plain(section)) or None for section in sections] for sections in written))
+    differ = [name for name, before, after in pairs if before != after]
+    return tuple(name for name in differ if name != "train" or not _train_alike(left, right))
+
+
+def _train_alike(left: Graph, right: Graph) -> bool:
+    """Whether two recipes mean the same, though one writes what is the default of the other."""
+    recipes = [_recipe(graph) for graph in (left, right)]
+    return None not in recipes and recipes[0] == recipes[1]
+
+
+def _recipe(graph: Graph) -> Recipe | None:
+    """A recipe whose calls have all their arguments. None if there is none, or if it has errors or is incomplete."""
+    from cnndsl.recipe.reader import in_full, read_recipe  # here, because most specs that are compared have equal ones
+
+    train = graph.document.train
+    found = read_recipe(train, graph.root.params)[0] if train else None
+    return found and in_full(found)
 
 
 def _params(left: Graph, right: Graph) -> tuple[Argument, ...]:

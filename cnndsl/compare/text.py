@@ -28,13 +28,15 @@ EQUAL = "the networks are equal"
 LISTED, FOLLOWING = 12, 100
 #: Tensors of a kind that do not fit.
 TENSORS = 20
+#: The longest name of a network as the head of a column; the first line has it in full.
+LONGEST_HEAD = 32
 #: The heads of the other columns of the figures.
 _HEADS = ("", "by")
 _STYLES = {"+": "added", "-": "removed", ">": "changed", "~": "changed"}
 
 
-def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
-    """The changes, what they cause, and a table of the figures of both networks."""
+def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted, summary: bool = False) -> str:
+    """The changes, what they cause, and a table of the figures of both networks; the table alone for a ``summary``."""
     shown = medium.shown
     width = min(medium.width or WIDEST, WIDEST)
     lines = [paint(shown(f"{diff.left.name} {ARROW} {diff.right.name}"), "bold")]
@@ -42,7 +44,8 @@ def as_text(diff: Diff, medium: Medium = FILE, paint: Paint = unpainted) -> str:
         before, after = map(_value, (argument.before, argument.after))
         told = f"params: {argument.name} {before} {ARROW} {after}"
         lines += wrap(shown(told), width, subsequent_indent="    ")
-    lines += ["", *(_changes(diff, medium, paint) if diff else [EQUAL])]
+    found = [] if summary else _changes(diff, medium, paint)
+    lines += ["", *([*found, *_figures(diff, medium, paint)] if diff else [EQUAL])]
     for told in asides(diff):
         lines += ["", *wrap(shown(told), width)]
     for line in _fitting(diff.weights):
@@ -62,6 +65,7 @@ def asides(diff: Diff) -> list[str]:
 
 
 def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
+    """The changes and what they cause, with an empty line at the end."""
     shown, width = medium.shown, min(medium.width or WIDEST, WIDEST)
     lines: list[str] = []
     causes = grouped(diff.changes)
@@ -77,9 +81,14 @@ def _changes(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
             lines.append(shown(f"… {len(explained) - EXPLAINED} more"))
     if told := consequences(diff):
         lines += ["", *wrap(shown(told), width)]
-    lines += ["", figures(diff).text(medium, paint)]
+    return [*lines, ""]
+
+
+def _figures(diff: Diff, medium: Medium, paint: Paint) -> list[str]:
+    """The table, and how many layers of each kind there are more or fewer."""
+    lines = [figures(diff).text(medium, paint)]
     if told := kinds_changed(diff.left.kinds, diff.right.kinds):
-        lines += ["", *wrap(shown(told), width)]
+        lines += ["", *wrap(medium.shown(told), min(medium.width or WIDEST, WIDEST))]
     return lines
 
 
@@ -154,11 +163,16 @@ def figures(diff: Diff) -> Grid:
     for name, field in (("layers", "layers"), ("parameters", "params"), ("MACs", "macs")):
         one, other = getattr(left, field), getattr(right, field)
         rows.append((name, human(one), human(other), _percent(one, other)))
-    names = (left.name, right.name)
-    before, after = names if len({*names, *_HEADS}) == 4 else ("left", "right")
+    before, after = _heads(left.name, right.name)
     return Grid(
         ("", f">{before}", f">{after}", ">by"), rows, ((f">{before}", 8), (f">{after}", 8), ("", 10), (">by", GONE))
     )
+
+
+def _heads(*names: str) -> Sequence[str]:
+    """The names of both networks, or their sides if the names are long, or could be taken for another column's."""
+    fit = len({*names, *_HEADS}) == 4 and max(map(len, names)) <= LONGEST_HEAD
+    return names if fit else ("left", "right")
 
 
 def described(summary: Summary) -> str:
@@ -196,21 +210,21 @@ def signed(number: int) -> str:
 # --- pull requests and programs --------------------------------------------------------------------------
 
 
-def as_markdown(diff: Diff) -> str:
+def as_markdown(diff: Diff, summary: bool = False) -> str:
     """The same as GitHub shows it: short, with the long lists folded."""
     names = f"{_code(diff.left.name)} {ARROW} {_code(diff.right.name)}"
     if not diff:
         return "\n\n".join([f"**{names}**: {EQUAL}", *map(in_markdown, asides(diff)), *_weights(diff.weights)]) + "\n"
-    causes, explained = grouped(diff.changes), explained_groups(diff)
-    listed = [_item(group) for group in causes[:LISTED]]
+    changed = [] if summary else [_item(group) for group in grouped(diff.changes)]
+    following = [] if summary else _following(explained_groups(diff), diff)
     grid = figures(diff)
     parts = [
         f"**{names}**",
-        "\n".join(listed),
-        *_folded("more changes", [_item(group) for group in causes[LISTED:]]),
+        *filter(None, ["\n".join(changed[:LISTED])]),
+        *_folded("more changes", changed[LISTED:]),
         "\n".join([_cells(grid.columns), "| --- | ---: | ---: | ---: |", *(_cells(row) for row in grid.rows)]),
         *filter(None, [in_markdown(kinds_changed(diff.left.kinds, diff.right.kinds))]),
-        *_folded(consequences(diff) or "What follows", _following(explained, diff)),
+        *_folded(consequences(diff) or "What follows", following),
         *map(in_markdown, asides(diff)),
         *_weights(diff.weights),
     ]

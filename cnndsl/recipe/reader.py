@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.layers.function import Function
 from cnndsl.layers.shape import Refused
@@ -48,6 +50,21 @@ def read_recipe(train: Train, params: Mapping[str, Any]) -> tuple[Recipe | None,
     reader = _Reader(train, params)
     recipe = reader.read()
     return recipe, reader.faults
+
+
+def in_full(recipe: Recipe) -> Recipe:
+    """The recipe with all arguments of its calls, so that two that mean the same are equal."""
+    return replace(recipe, **{name: _in_full(getattr(recipe, name), table) for name, table in TABLES.items()})
+
+
+def _in_full(value: Any, table: Mapping[str, Function]) -> Any:
+    """``value`` with the defaults of every call in it. The calls in a call are of the same ``table``."""
+    if isinstance(value, tuple):
+        return tuple(_in_full(item, table) for item in value)
+    if not isinstance(value, FunctionCall):
+        return value
+    given = {name: _in_full(each, table) for name, each in value.arguments.items()}
+    return replace(value, arguments=table[value.name].bind(given))
 
 
 def not_whole(document: Document) -> Diagnostic | None:

@@ -97,7 +97,7 @@ def _whole() -> dict[str, Any]:
             "description": "A spec that this one starts from. Mappings merge, everything else replaces.",
         },
         "use": {
-            "type": ["string", "array"],
+            "type": ["string", "array", "null"],
             "items": _FILE,
             "refers": "file",
             "expects": "a path or a list of paths",

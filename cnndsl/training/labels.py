@@ -66,7 +66,8 @@ def _facts(run: RunFolder) -> Facts:
     """What may differ between runs, the most telling first."""
     info = run.info
     recipe, weights = info.get("recipe"), info.get("weights")
-    facts = {"network": str(info.get("name", run.path.parent.name)), **_parameters(run)}
+    facts = {"network": str(info.get("name", run.path.parent.name))}
+    facts |= {f"params.{name}": value for name, value in parameters(run).items()}
     facts |= _flat("", recipe) if isinstance(recipe, Mapping) else {}
     return facts | ({"weights": weights} if weights else {})
 
@@ -92,11 +93,11 @@ def _is_call(value: object) -> bool:
     return isinstance(value, Mapping) and len(value) == 1 and isinstance(next(iter(value.values())), Mapping)
 
 
-def _parameters(run: RunFolder) -> Facts:
+def parameters(run: RunFolder) -> Facts:
     """The parameters of the spec that was trained."""
     try:
         document = read_document(run.path / SPEC).document
     except SpecError:
         return {}
     params = document.params if document else ()
-    return {f"params.{param.name}": param.default.value for param in params if isinstance(param.default, Literal)}
+    return {param.name: param.default.value for param in params if isinstance(param.default, Literal)}

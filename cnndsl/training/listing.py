@@ -8,17 +8,20 @@ from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
+from cnndsl.printable import as_written
+from cnndsl.training.labels import parameters
 from cnndsl.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
 class RunRow:
     """A run: ``epoch`` of ``epochs`` are done; ``loss``, ``train_acc`` and ``test_acc`` are of the last one. Unknown
-    figures, as of a run that has just begun, are None."""
+    figures, as of a run that has just begun, are None. ``params`` are the values of the spec's parameters."""
 
     path: Path
     name: str
     time: str
+    params: Mapping[str, Any]
     state: str
     epoch: int
     epochs: int | None
@@ -37,6 +40,7 @@ class RunRow:
             run.path,
             run.path.parent.name,
             run.path.name,
+            parameters(run),
             run.state,
             int(_number(results.get("epoch")) or 0),
             None if epochs is None else int(epochs),
@@ -55,6 +59,16 @@ def run_rows(runs: Sequence[RunFolder], sort: str = "time") -> list[RunRow]:
     if sort == "test_acc":
         rows.sort(key=lambda row: -inf if row.best_test_acc is None else row.best_test_acc, reverse=True)
     return rows
+
+
+def telling_params(rows: Sequence[RunRow]) -> list[Mapping[str, Any]]:
+    """Of each run's parameters those in which the listed runs of its network differ."""
+    values: dict[str, dict[str, set[str]]] = {}
+    for row in rows:
+        found = values.setdefault(row.name, {})
+        for name, value in row.params.items():
+            found.setdefault(name, set()).add(as_written(value))
+    return [{name: value for name, value in row.params.items() if len(values[row.name][name]) > 1} for row in rows]
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

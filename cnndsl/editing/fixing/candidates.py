@@ -44,6 +44,7 @@ class Candidate(Record, frozen=True):
 
 
 def candidates(diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[Candidate]:
+    """The candidates for a diagnostic at its place, those about one thing in a row."""
     help = diagnostic.help
     for code in remedies(help):
         for title, edits in _writings(code, diagnostic, place, names):
@@ -146,7 +147,7 @@ def _additions(code: str, key: str, place: Place, names: Names) -> Iterator[list
     for one in place.around:
         if isinstance(one, Entry) and _is_call(str(one.key.value)):
             yield from _argument(code, key, one, place, names)
-        elif isinstance(one.span.text, str) and one.span == place.span and isinstance(one, Item):
+        elif isinstance(one, Item) and one.span == place.span:
             yield [Edit(one.span, f"{one.span.text}: {{{code}}}")]
             yield [Edit(one.span, f"{{{one.span.text}: , {code}}}")]
         elif isinstance(one, Entry) and one.value.span == place.span:
