@@ -15,7 +15,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,6 +40,8 @@ ARCHS = Path(__file__).parent.parent / "archs"
 SMALL = 1500
 #: The edits after which another spec is opened: after many, nothing is left of one.
 ENOUGH = 12
+#: The part of all requests that follow an edit, if no answers are compared.
+SOME = 0.3
 #: The edits of one session.
 ONE = 500
 WORDS = (
@@ -154,30 +156,33 @@ def _another_place(random: Random, text: str) -> tuple[int, int, str]:
     return start, end, piece
 
 
-async def asked(editor: Editor, uri: str, offset: int) -> dict[str, Any]:
-    """All that an editor asks of a text, with the place of the cursor at an offset."""
+async def asked(editor: Editor, uri: str, offset: int, which: Callable[[str], bool] = bool) -> dict[str, Any]:
+    """What an editor asks of a text, with the place of the cursor at an offset."""
     text = editor.texts[uri]
     position, whole = at(text, offset), types.Range(types.Position(0, 0), at(text, len(text)))
     place, name = (named(uri), position), named(uri)
     requests = {
-        "hints": editor.text_document_inlay_hint_async(types.InlayHintParams(name, whole)),
-        "lenses": editor.text_document_code_lens_async(types.CodeLensParams(name)),
-        "hover": editor.text_document_hover_async(types.HoverParams(*place)),
-        "completion": editor.text_document_completion_async(types.CompletionParams(*place)),
-        "definition": editor.text_document_definition_async(types.DefinitionParams(*place)),
-        "highlights": editor.text_document_document_highlight_async(types.DocumentHighlightParams(*place)),
-        "symbols": editor.text_document_document_symbol_async(types.DocumentSymbolParams(name)),
-        "folds": editor.text_document_folding_range_async(types.FoldingRangeParams(name)),
-        "prepared": editor.text_document_prepare_rename_async(types.PrepareRenameParams(*place)),
-        "actions": editor.text_document_code_action_async(
-            types.CodeActionParams(name, types.Range(position, position), types.CodeActionContext([]))
+        "hints": (editor.text_document_inlay_hint_async, types.InlayHintParams(name, whole)),
+        "lenses": (editor.text_document_code_lens_async, types.CodeLensParams(name)),
+        "hover": (editor.text_document_hover_async, types.HoverParams(*place)),
+        "completion": (editor.text_document_completion_async, types.CompletionParams(*place)),
+        "definition": (editor.text_document_definition_async, types.DefinitionParams(*place)),
+        "highlights": (editor.text_document_document_highlight_async, types.DocumentHighlightParams(*place)),
+        "symbols": (editor.text_document_document_symbol_async, types.DocumentSymbolParams(name)),
+        "folds": (editor.text_document_folding_range_async, types.FoldingRangeParams(name)),
+        "prepared": (editor.text_document_prepare_rename_async, types.PrepareRenameParams(*place)),
+        "actions": (
+            editor.text_document_code_action_async,
+            types.CodeActionParams(name, types.Range(position, position), types.CodeActionContext([])),
         ),
-        "formatting": editor.text_document_formatting_async(
-            types.DocumentFormattingParams(name, types.FormattingOptions(2, True))
+        "formatting": (
+            editor.text_document_formatting_async,
+            types.DocumentFormattingParams(name, types.FormattingOptions(2, True)),
         ),
     }
-    answers = await asyncio.wait_for(asyncio.gather(*requests.values()), 60)
-    return {"diagnostics": await editor.diagnosed(uri), **dict(zip(requests, answers))}
+    wanted = {what: ask(params) for what, (ask, params) in requests.items() if which(what)}
+    answers = await asyncio.wait_for(asyncio.gather(*wanted.values()), 60)
+    return {"diagnostics": await editor.diagnosed(uri), **dict(zip(wanted, answers))}
 
 
 async def afresh(uri: str, text: str, offset: int, followed: Mapping[Path, int]) -> dict[str, Any]:
@@ -207,11 +212,13 @@ async def edit_at_random(edits: int, seed: int, compare: int, folder: Path) -> C
             offset = random.randrange(len(text) + 1)
             await editor.diagnosed(uri)  # so that the edit has moved the call that is followed
             followed = {**session.server.followed}
-            answers = await asked(editor, uri, offset)
+            is_compared = compare > 0 and number % compare == 0
+            part = 1.0 if is_compared else SOME
+            answers = await asked(editor, uri, offset, lambda what, part=part: random.random() < part)
             told.update({str(item.code) for item in answers["diagnostics"]})
             failed = [message.message for message in editor.log_messages]
             assert not failed, f"{failed[0]}\nin {text!r} at {offset}"
-            if compare and number % compare == 0:
+            if is_compared:
                 fresh = await afresh(uri, text, offset, followed)
                 for what, answer in fresh.items():
                     assert answers[what] == answer, f"{what}: {answers[what]}, not {answer}\nin {text!r} at {offset}"
