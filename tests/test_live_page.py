@@ -280,7 +280,7 @@ def test_another_spec_is_chosen_and_back(tabs: Any, spec: Path) -> None:
     tab.find("#chooser input").fill("lenet zoo")
     tab.has("#found [aria-selected='true']", re.compile("^classic/lenet"))
     tab.press("Enter")
-    tab.has("#state", "read-only")
+    tab.has("#state", "of the zoo")
     assert tab.fragment()["spec"] == "zoo:classic/lenet"
     tab.page.go_back()
     tab.has("#spec", spec.name)
