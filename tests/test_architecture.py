@@ -16,8 +16,8 @@ PACKAGE = ROOT / "cnndsl"
 ORDER = [
     "version", "record", "palette", "json_text", "remedies", "printable", "cells", "grid", "terminal", "source",
     "diagnostics", "limits", "explanations", "report_formats", "writing", "picture", "zoo", "layers", "spec",
-    "plugins", "graph", "recipe", "measure", "emit", "weights", "network", "questions", "compare", "explorer",
-    "fmt", "editing", "lsp", "serve", "importing", "training", "cli",
+    "plugins", "graph", "recipe", "measure", "emit", "weights", "network", "questions", "compare", "explorer", "fmt",
+    "editing", "lsp", "serve", "importing", "training", "cli",
 ]  # fmt: skip
 
 

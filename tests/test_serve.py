@@ -245,6 +245,14 @@ def test_the_zoo_opens_and_is_not_written(tab: Tab) -> None:
     assert tab.asked("open", "refused", spec="zoo:resnt50")["help"] == "did you mean `resnet50`?"
 
 
+@pytest.mark.parametrize("name", ["resnet50", "segmentation/lraspp_mobilenet_v3_large", "timm/resnet50d"])
+def test_a_spec_of_the_zoo_may_be_saved_anywhere(tab: Tab, folder: Path, name: str) -> None:
+    text = tab.open(f"zoo:{name}")["text"]
+    tab.asked("save", "saved", spec="mine.yaml", text=text, version=0, base="")
+    mine, theirs = cnndsl.load(folder / "mine.yaml"), cnndsl.load(f"zoo:{name}")
+    assert mine.source() == theirs.source()
+
+
 def test_questions_are_answered(tab: Tab) -> None:
     tab.open("net.yaml")
     ugly = NET.replace("[8, 3]", "[8,   3]")
