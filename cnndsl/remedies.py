@@ -12,7 +12,7 @@ import re
 _CODE = r"`([^`\n]+)`"
 _BEFORE = r"(?:^|\b(?:did you mean|write|use|put|add|is|(?<!there )are) |: |; |, or )"
 _AFTER = (
-    r"(?=$|[?,;]| can be a name| if it | before it| beside the layer| without | or more| works on it"
+    r"(?=$|[?,;]| can be a name| before it| beside the layer| without | or more| works on it"
     r"| reads the size| doubles| gives the | is -?[0-9])"
 )
 _REMEDY = re.compile(_BEFORE + _CODE + _AFTER)

@@ -45,6 +45,22 @@ def specs() -> dict[str, Path]:
     }
 
 
+@cache
+def libraries() -> dict[str, Path]:
+    """The files of blocks that specs of the zoo use, by name: ``torchvision/blocks/common``."""
+    return {
+        f"{source}/blocks/{path.stem}": path
+        for source, folder in SOURCES.items()
+        for path in _sorted(FOLDER / folder / "blocks")
+    }
+
+
+def name_of(path: Path) -> str:
+    """``zoo:NAME`` of a file of the zoo, "" for any other."""
+    files = {**specs(), **libraries()}.items()
+    return next((f"{PREFIX}{name}" for name, file in files if file.resolve() == path), "")
+
+
 def _sorted(folder: Path) -> list[Path]:
     """Specs in the order of the numbers in their names: VGG-11, VGG-11 with batch normalisation, VGG-13."""
 
@@ -59,8 +75,10 @@ def is_of_zoo(text: str) -> bool:
 
 
 def find(text: str) -> Path | None:
-    """The file of ``zoo:NAME``, None if there is no such spec, or if several sources have one."""
+    """The file of ``zoo:NAME``, None if there is no such spec or library, or if several sources have one."""
     name = text.removeprefix(PREFIX)
+    if name in libraries():
+        return libraries()[name]
     listed = [name] if name in specs() else called(name)
     return specs()[listed[0]] if len(listed) == 1 else None
 

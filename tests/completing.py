@@ -9,10 +9,12 @@ from pathlib import Path
 from cnndsl.editing.analysis import Analysis, Buffers, analyse
 from cnndsl.editing.answers import Completion
 from cnndsl.source import Source
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, read
+from cnndsl.spec.tree import Listing, Mapping, Tree, read
 
 CURSOR = "‸"
 _WORD = re.compile(r"(?<![\w.$])[A-Za-z_]\w*(?:\.[A-Za-z_0-9]\w*)*")
+#: Sections with texts that a spec makes up, or that name files.
+_TEXTS = (("description",), ("rename",), ("extends",), ("use",), ("train", "freeze"))
 _VALUE = re.compile(r"(?<=\$)[a-z_]\w*")
 
 
@@ -58,7 +60,13 @@ def _own(tree: Tree, path: tuple[str, ...]) -> Iterator[tuple[int, int]]:
     """Where a spec makes up names and texts, and where what a value of a loop is called with is not known."""
     for key, value in tree.entries if isinstance(tree, Mapping) else ():
         name, where = str(key.value), (*path, str(key.value))
-        if name in ("name", "for") or where in (("description",), ("rename",), ("extends",), ("use",), ("train", "freeze")):
+        if name in ("name", "for") or where in (
+            ("description",),
+            ("rename",),
+            ("extends",),
+            ("use",),
+            ("train", "freeze"),
+        ):
             yield value.span.start, value.span.end
         elif path and path[0] == "blocks" and (len(path) == 1 or (len(path) == 2 and name == "inputs")):
             yield (key if len(path) == 1 else value).span.start, (key if len(path) == 1 else value).span.end

@@ -98,10 +98,16 @@ def alone(
     arguments: Sequence[str | Path], folder: Path, setting: Setting = Setting(), typed: Mapping[str, str] | None = None
 ) -> Screen:
     """The same in a process that is started for it."""
-    command = [sys.executable, "-m", "cnndsl", *map(str, arguments)]
+    return program([sys.executable, "-m", "cnndsl", *map(str, arguments)], folder, setting, typed)
+
+
+def program(
+    command: Sequence[str], folder: Path, setting: Setting = Setting(), typed: Mapping[str, str] | None = None
+) -> Screen:
+    """The same for any program."""
     size = LINES, setting.columns
     child: Any = pexpect.spawn(
-        command[0], command[1:], PATIENCE, cwd=str(folder), env=setting.variables(), dimensions=size
+        command[0], [*command[1:]], PATIENCE, cwd=str(folder), env=setting.variables(), dimensions=size
     )
 
     def end() -> int:

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 
 import pytest
+from completing import CURSOR, accepted, analysed, at_cursor, words
 
 from cnndsl.diagnostics import Code
 from cnndsl.editing.completion import complete
@@ -19,8 +20,6 @@ from cnndsl.spec.document import Text
 from cnndsl.spec.functions import FUNCTIONS
 from cnndsl.spec.recipe_keys import KEYS
 from cnndsl.spec.words import COMMON, WORDS
-
-from completing import CURSOR, accepted, analysed, at_cursor, words
 
 ROOT = Path(__file__).parent.parent
 SPEC = Path(__file__).parent / "unsaved.yaml"
@@ -51,7 +50,7 @@ CASES = {
     "else after when": (NETWORK + "  - {when: $fast, ReLU: , ‸}", "else name", "when"),
     "an option of a branch": (NETWORK + "  - {branch: [[], []], merge: add, ‸}", "split name", "dim times merge"),
     "an option of a loop": (NETWORK + "  - {repeat: [ReLU], for: i, ‸}", "in name", "times merge"),
-    "an argument": (NETWORK + "  - Conv2d: {out_channels: 8, ker‸", "kernel_size bias in_channels", "out_channels name"),
+    "an argument": (NETWORK + "  - Conv2d: {out_channels: 8, k‸", "kernel_size bias in_channels", "out_channels name"),
     "an argument before others": (NETWORK + "  - Conv2d: {‸, kernel_size: 3}", "out_channels", "kernel_size"),
     "an argument of a block": (NETWORK + "  - ConvBlock:\n      cha‸", "channels stride act", "out_channels"),
     "an argument of a layer in a value": (NETWORK + "  - $act: {inp‸}", "inplace", "channels"),
@@ -93,7 +92,7 @@ CASES = {
         "width max input.channels input.shape True",
         "$width residual channels or",
     ),
-    "an expression that is open": (NETWORK + "  - Linear: {out_features: $(max(‸\n  - ReLU", "width min", "kernel_size"),
+    "an open expression": (NETWORK + "  - Linear: {out_features: $(max(‸\n  - ReLU", "width min", "kernel_size"),
     "an operator": (NETWORK + "  - {ReLU: , when: $(fast ‸)}", "and or if", "width max"),
     "a value of a block": (
         HEAD + "blocks:\n  A(c):\n    - let: {twice: $(2 * c)}\n    - Conv2d: [$‸, 1]\nnetwork: [A: 1]",
@@ -105,7 +104,11 @@ CASES = {
         "$width",
         "$late",
     ),
-    "a default": (HEAD + "blocks:\n  SE(channels, squeeze=cha‸): [ReLU]\nnetwork: [ReLU]", "channels width max", "squeeze"),
+    "a default": (
+        HEAD + "blocks:\n  SE(channels, squeeze=‸): [ReLU]\nnetwork: [ReLU]",
+        "channels width max",
+        "squeeze input.channels",
+    ),
     "a new parameter": (HEAD + "blocks:\n  SE(channels, squ‸): [ReLU]\nnetwork: [ReLU]", "", "channels width"),
     "a section": ("net‸", "network input blocks train", "Conv2d"),
     "a section that is not there yet": (HEAD + "‸\nnetwork: [ReLU]", "train blocks", "params input network"),
@@ -130,7 +133,7 @@ CASES = {
     "a comment": (NETWORK + "  - ReLU  # Con‸", "", "Conv2d"),
     "a name": (NETWORK + "  - name: ‸", "", "Conv2d name"),
     "a text": ("description: Con‸", "", "Conv2d"),
-    "after faults": (HEAD + "train: {a: }}\n" + BLOCKS + "network:\n  - ReL\n  - Conv2d: {ker‸}", "kernel_size", "name"),
+    "after faults": (HEAD + "train: {a: }}\n" + BLOCKS + "network:\n  - R\n  - Conv2d: {ker‸}", "kernel_size", "name"),
 }  # fmt: skip
 
 
@@ -185,7 +188,9 @@ def test_the_word_that_was_there_is_offered(spec: str) -> None:
     for start, end, label in rng.sample(found, min(len(found), 12)):
         kept = rng.randrange(start, end)
         offered = complete(analysed(text[:kept] + text[end:], path), kept)
-        assert any(one.label.startswith(label) for one in offered), f"{label} at {path}:{text.count(chr(10), 0, start) + 1}"
+        assert any(one.label.startswith(label) for one in offered), (
+            f"{label} at {path}:{text.count(chr(10), 0, start) + 1}"
+        )
 
 
 # --- how it is written ---------------------------------------------------------------------------

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
+import pytest
 import yaml
 from error_cases import FOLDER
 
@@ -12,6 +14,7 @@ from cnndsl.editing.analysis import Analysis, Buffers, analyse
 from cnndsl.editing.answers import Fix
 from cnndsl.editing.fixes import fixes
 from cnndsl.remedies import remedies, removals, swaps
+from cnndsl.source import Span
 
 GOLDEN = FOLDER / "fixes.txt"
 #: Codes by the stage of the compiler that finds them: what the text is, what its keys and names are, values, shapes.
@@ -97,3 +100,97 @@ def test_most_of_what_help_says_to_write_is_a_fix() -> None:
     told = [found for _, one, found in corpus() if remedies(one.help) or removals(one.help) or swaps(one.help)]
     assert len(told) > 400
     assert sum(map(bool, told)) > 0.85 * len(told)
+
+
+# --- single fixes --------------------------------------------------------------------------------
+
+HEAD = "input: [3, 32, 32]\nnetwork:\n"
+
+
+def analysed(text: str) -> Analysis:
+    path = Path("/nowhere/spec.yaml")
+    return analyse(path, Buffers({path: text}))
+
+
+def offered(text: str, title: str) -> tuple[str, Fix]:
+    """The text after the fix with a title that begins so."""
+    analysis = analysed(text)
+    (found,) = [one for one in fixes(analysis, Span(analysis.source, 0, len(text))) if one.title.startswith(title)]
+    return applied(text, found), found
+
+
+@pytest.mark.parametrize(
+    ("line", "silenced"),
+    [
+        ("  - Conv2d: [8, 3]\n", "  - Conv2d: [8, 3]  # cnndsl: ignore CNN102\n"),
+        ("  - Conv2d: [8, 3]   # wide\n", "  - Conv2d: [8, 3]   # wide  # cnndsl: ignore CNN102\n"),
+        ("  - Conv2d: [8, 3]\r\n", "  - Conv2d: [8, 3]  # cnndsl: ignore CNN102\r\n"),
+    ],
+)
+def test_a_warning_is_silenced_on_its_line(line: str, silenced: str) -> None:
+    text, fix = offered(f"{HEAD}{line}  - BatchNorm2d\n", "Silence CNN102")
+    assert text == f"{HEAD}{silenced}  - BatchNorm2d\n" and not fix.is_preferred
+    assert analysed(text).compilation.diagnostics == []
+
+
+def test_a_second_warning_joins_the_comment_of_the_first() -> None:
+    text = f"{HEAD}  - Dropout2d\n  - BatchNorm2d\n  - {{name: a, ReLU: }}\n  - Dropout2d  # cnndsl: ignore CNN101\n"
+    text += "  - BatchNorm2d\n"
+    analysis = analysed(text)
+    (fix,) = [
+        one
+        for one in fixes(analysis, Span(analysis.source, text.rindex("Dropout2d"), text.rindex("Dropout2d")))
+        if one.title == "Silence CNN105 on this line"
+    ]
+    assert "  - Dropout2d  # cnndsl: ignore CNN101, CNN105\n" in applied(text, fix)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (
+            "  - residual:\n      - Conv2d: [8, 3, 2, 1] # half\n  - ReLU\n",
+            "  - residual:\n      - Conv2d: [8, 3, 2, 1] # half\n"
+            "    shortcut: [Conv2d: {out_channels: 8, kernel_size: 1, stride: 2}]\n  - ReLU\n",
+        ),
+        (
+            "  - {residual: [Conv2d: [8, 3, 2, 1]]}\n",
+            "  - {residual: [Conv2d: [8, 3, 2, 1]], "
+            "shortcut: [Conv2d: {out_channels: 8, kernel_size: 1, stride: 2}]}\n",
+        ),
+        (
+            "  - sequential: [ReLU, residual: [Conv2d: [8, 1]]]\n",
+            "  - sequential: [ReLU, {residual: [Conv2d: [8, 1]], "
+            "shortcut: [Conv2d: {out_channels: 8, kernel_size: 1}]}]\n",
+        ),
+    ],
+)
+def test_a_residual_gets_its_projection(before: str, after: str) -> None:
+    text, fix = offered(HEAD + before, "Add `shortcut")
+    assert text == HEAD + after and fix.is_preferred
+    assert not analysed(text).compilation.errors
+
+
+def test_what_a_person_decides_is_not_preferred() -> None:
+    """Editors apply preferred fixes to a whole file."""
+    for _, _, found in corpus():
+        assert sum(fix.is_preferred for fix in found) <= 1
+        assert not any(fix.is_preferred for fix in found if fix.title.startswith("Remove") or len(found) > 1)
+
+
+@pytest.mark.parametrize(
+    ("help", "told"),
+    [
+        ("did you mean `ReLU`?", ["ReLU"]),
+        ("write a list in brackets: `[3, 3]`", ["[3, 3]"]),
+        ("`FashionMNIST`, or `{ImageFolder: {root: pictures}}`", ["FashionMNIST", "{ImageFolder: {root: pictures}}"]),
+        ("`int(4 * width)` is 2", ["int(4 * width)"]),
+        ("`Conv2d(out_channels, kernel_size)`", []),
+        ("it belongs to `branch`", []),
+        ("a number, such as `params: 1000`", []),
+        ("`repeat: [...]`, and `times: 3` beside it", []),
+        ("`cnndsl layers` lists the layers", []),
+    ],
+)
+def test_what_a_help_says_to_write(help: str, told: list[str]) -> None:
+    assert remedies(help) == told

@@ -359,6 +359,14 @@ def test_without_others_only_what_a_spec_is_made_of_is_known(tmp_path: Path) -> 
     assert {Path(span.source.name).name for span in found} == {"base.yaml", "blocks.yaml"}
 
 
+def test_the_name_of_a_file_leads_to_it(tmp_path: Path) -> None:
+    specs = project(tmp_path)
+    for name, key, target in (("wide.yaml", "base.yaml", "base.yaml"), ("base.yaml", "blocks.yaml", "blocks.yaml")):
+        (span,) = definition(specs[name], specs[name].source.text.index(key))
+        assert (Path(span.source.name), span.start) == (tmp_path / target, 0)
+        assert span.source.text == PROJECT[target]
+
+
 # --- refusals ------------------------------------------------------------------------------------
 
 REFUSED = (
@@ -424,6 +432,12 @@ def test_names_of_the_zoo_stay(tmp_path: Path) -> None:
     analysis = analyse(path, Buffers({path: "extends: zoo:resnet18\nparams: {classes: 5}\n"}))
     renamed = rename(analysis, analysis.source.text.index("classes"), "labels")
     assert "a file outside of the project" in renamed.refusal and "resnet18.yaml" in renamed.refusal
+
+
+def test_blocks_that_write_each_other_out_have_names() -> None:
+    text = HEAD + "network: [A]\nblocks:\n  A: [{name: a, ReLU: }, {B: , inline: true}, from: a]\n"
+    text += "  B: [{A: , inline: true}]\n"
+    assert len(references(compiled(text), text.index("a, ReLU"))) == 2
 
 
 def test_a_text_that_cannot_be_read_is_not_renamed() -> None:

@@ -225,6 +225,7 @@ def test_an_error_is_in_its_line_and_mended_there(tabs: Any) -> None:
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_words_are_completed(tabs: Any) -> None:
     tab = tabs(panes="table")
     tab.type_behind("Flatten", "\n")
@@ -234,6 +235,7 @@ def test_words_are_completed(tabs: Any) -> None:
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_rows_boxes_and_the_cursor_are_in_step(tabs: Any) -> None:
     tab = tabs(panes="table,figure")
     tab.row("head").click()
@@ -271,13 +273,14 @@ def test_the_address_has_what_is_shown(tabs: Any, spec: Path) -> None:
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_another_spec_is_chosen_and_back(tabs: Any, spec: Path) -> None:
     tab = tabs(panes="table")
     tab.press("Control+o")
     tab.find("#chooser input").fill("lenet zoo")
     tab.has("#found [aria-selected='true']", re.compile("^classic/lenet"))
     tab.press("Enter")
-    tab.has("#state", "only to read")
+    tab.has("#state", "of the zoo")
     assert tab.fragment()["spec"] == "zoo:classic/lenet"
     tab.page.go_back()
     tab.has("#spec", spec.name)
@@ -298,7 +301,7 @@ def test_a_file_that_changes_outside_is_followed(tabs: Any, spec: Path) -> None:
 
 
 @needs_chromium
-@pytest.mark.parametrize("way", ["Keep mine", "Take theirs"])
+@pytest.mark.parametrize("way", [pytest.param("Keep mine", marks=pytest.mark.slow), "Take theirs"])
 def test_a_file_that_changes_outside_while_it_is_edited(tabs: Any, spec: Path, way: str) -> None:
     theirs, mine = SPEC.replace("Linear: 10", "Linear: 20"), SPEC.replace("Flatten", "Flatten # mine")
     tab = tabs(panes="table")
@@ -324,6 +327,7 @@ def test_a_file_that_changes_outside_while_it_is_edited(tabs: Any, spec: Path, w
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_two_tabs(tabs: Any, spec: Path) -> None:
     """What one saves the other follows; what each has not saved is its own."""
     one, other = tabs(panes="table"), tabs(panes="table")
@@ -345,6 +349,7 @@ def test_two_tabs(tabs: Any, spec: Path) -> None:
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_saving_under_another_name(tabs: Any, spec: Path, folder: Path) -> None:
     (folder / "taken.yaml").write_text("mine")
     tab = tabs("zoo:lenet")
@@ -374,6 +379,7 @@ def test_saving_under_another_name(tabs: Any, spec: Path, folder: Path) -> None:
 
 
 @needs_chromium
+@pytest.mark.slow
 def test_what_is_not_saved_comes_back(tabs: Any, spec: Path) -> None:
     tab = tabs(panes="table")
     tab.type_behind("Flatten", " # mine")
@@ -388,7 +394,7 @@ def test_what_is_not_saved_comes_back(tabs: Any, spec: Path) -> None:
 
 
 @needs_chromium
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("dark", [pytest.param(False, marks=pytest.mark.slow), True], ids=["light", "dark"])
 def test_a_narrow_page(browser: Any, server: Served, spec: Path, dark: bool) -> None:
     """On a phone the spec is a tab, and nothing is wider than the window. The figure has the page's theme."""
     size = {"width": 400, "height": 800}

@@ -25,6 +25,7 @@ from websockets.exceptions import ConnectionClosed
 import cnndsl
 from cnndsl.cli import cli
 from cnndsl.compare.compare import compare
+from cnndsl.emit.table import human
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.serve import hub as hubs
 from cnndsl.serve.app import application
@@ -134,7 +135,12 @@ def test_a_page_shows_what_the_compiler_makes(tab: Tab, folder: Path) -> None:
         "Linear",
     ]
     assert told["diff"]["changes"] == []
-    assert [hint["text"] for hint in told["result"]["hints"]]
+    shapes = ["×".join(map(str, row.output.sample)) for row in net.shapes().rows]  # noqa: RUF001
+    assert [hint["text"] for hint in told["result"]["hints"]] == shapes
+    assert [symbol["name"] for symbol in told["result"]["outline"]] == ["input", "params", "network"]
+    assert [fold["line"] for fold in told["result"]["folds"]] == [3]
+    (lens,) = told["result"]["lenses"]
+    assert lens["place"]["line"] == 3 and human(net.cost.params) in lens["text"]
 
 
 def test_a_change_is_compared_with_what_is_saved(tab: Tab, folder: Path) -> None:
@@ -239,6 +245,14 @@ def test_the_zoo_opens_and_is_not_written(tab: Tab) -> None:
     assert tab.asked("open", "refused", spec="zoo:resnt50")["help"] == "did you mean `resnet50`?"
 
 
+@pytest.mark.parametrize("name", ["resnet50", "segmentation/lraspp_mobilenet_v3_large", "timm/resnet50d"])
+def test_a_spec_of_the_zoo_may_be_saved_anywhere(tab: Tab, folder: Path, name: str) -> None:
+    text = tab.open(f"zoo:{name}")["text"]
+    tab.asked("save", "saved", spec="mine.yaml", text=text, version=0, base="")
+    mine, theirs = cnndsl.load(folder / "mine.yaml"), cnndsl.load(f"zoo:{name}")
+    assert mine.source() == theirs.source()
+
+
 def test_questions_are_answered(tab: Tab) -> None:
     tab.open("net.yaml")
     ugly = NET.replace("[8, 3]", "[8,   3]")
@@ -246,6 +260,8 @@ def test_questions_are_answered(tab: Tab) -> None:
     told = tab.asked("ask", "formatted", id=7, what="format")
     assert (told["id"], told["version"], told["text"]) == (7, 1, cnndsl.format(ugly))
     assert "CNN030" in tab.asked("ask", "hovered", id=8, what="explain", code="cnn30")["markdown"]
+    hovered = tab.asked("ask", "hovered", id=12, what="hover", at=ugly.index("ReLU") + 1)
+    assert ugly[hovered["place"]["start"] : hovered["place"]["end"]] == "ReLU" and "8×30×30" in hovered["markdown"]  # noqa: RUF001
     slip = NET.replace("Flatten", "Flaten")
     tab.send("change", version=2, text=slip)
     (problem,) = tab.until("result")["problems"]

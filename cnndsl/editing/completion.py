@@ -21,7 +21,7 @@ from cnndsl.spec.scopes import Path
 from cnndsl.spec.values import INPUT_SIZES
 
 #: Sections whose texts are literal, though other texts of a spec may contain values.
-_LITERAL = ("name", "description", "extends", "use", "rename", "expect")
+_LITERAL = ("name", "description", "extends", "use", "rename")
 #: Sections in which a step runs, so that it has an ``input``.
 _WITH_INPUT = ("network", "blocks")
 #: What may stand before an operator, and operators that are words.
@@ -128,9 +128,12 @@ def _fitting(known: Known, path: Path, place: Place, rank: int = 0) -> Iterator[
     fits_layers = has_layers([place])
     for offer in _variables(known, path, rank):
         values = parameter_place(known, offer.label[1:])
-        is_layer = values.is_layer if values is not None else None
-        if is_layer is None or is_layer is fits_layers or isinstance(place, AnyValue):
+        if values is None or isinstance(place, AnyValue) or _fits(values, place, fits_layers):
             yield offer
+
+
+def _fits(values: AnyValue, place: Place, fits_layers: bool) -> bool:
+    return values.is_layer in (None, fits_layers) and (place.takes_lists or not values.is_list)
 
 
 def _plain(path: Path) -> Iterator[str]:

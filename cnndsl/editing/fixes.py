@@ -20,14 +20,20 @@ from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.silence import COMMENT
 
-#: The most candidates that are tried for one diagnostic.
-ENOUGH = 40
+#: The most texts that are tried for one diagnostic, and for all at a place.
+ENOUGH, AT_ALL = 40, 400
 
 
 def fixes(analysis: Analysis, span: Span) -> tuple[Fix, ...]:
     """The changes that mend what is wrong at a span of the text, for each diagnostic the most likely first."""
-    here = [one for one in analysis.compilation.diagnostics if _is_at(one, span)]
-    return tuple(fix for diagnostic in here for fix in _of(analysis, diagnostic))
+    found: list[Fix] = []
+    trials = 0
+    for diagnostic in analysis.compilation.diagnostics:
+        if _is_at(diagnostic, span) and trials < AT_ALL:
+            trial = Trial(analysis, diagnostic)
+            found += _of(trial)
+            trials += len(trial.tried)
+    return tuple(found)
 
 
 def _is_at(diagnostic: Diagnostic, span: Span) -> bool:
@@ -35,34 +41,31 @@ def _is_at(diagnostic: Diagnostic, span: Span) -> bool:
     return at is not None and at.source.name == span.source.name and at.start <= span.end and span.start <= at.end
 
 
-def _of(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Fix]:
-    found = [*_mending(analysis, diagnostic)]
-    for candidate in found:
-        yield Fix(candidate.title, candidate.edits, diagnostic, is_preferred=candidate is found[0])
-    if not diagnostic.is_error and (silenced := _silenced(analysis, diagnostic)):
+def _of(trial: Trial) -> Iterator[Fix]:
+    """The fixes of a diagnostic. One that writes the only thing that the help says is the preferred one."""
+    found = [*_mending(trial)]
+    for candidate, outcome in found:
+        is_preferred = len(found) == 1 and outcome is Outcome.MENDED and candidate.is_written
+        yield Fix(candidate.title, candidate.edits, trial.diagnostic, is_preferred)
+    if not trial.diagnostic.is_error and (silenced := _silenced(trial)):
         yield silenced
 
 
-def _mending(analysis: Analysis, diagnostic: Diagnostic) -> Iterator[Candidate]:
+def _mending(trial: Trial) -> Iterator[tuple[Candidate, Outcome]]:
     """The candidates that mend, one for each of the things that the help says: the first that leaves nothing wrong in
     what it wrote, or else the first that leaves something to complete."""
-    assert diagnostic.span is not None
-    found = candidates(diagnostic, place(analysis.source, diagnostic.span), lambda word: _names(analysis, word))
-    tried: set[str] = set()
+    analysis, here = trial.analysis, place(trial.analysis.source, trial.span)
+    found = candidates(trial.diagnostic, here, lambda word: _names(analysis, word))
     for _, alike in groupby(found, lambda candidate: candidate.about):
-        mending = None
+        best: tuple[Candidate, Outcome] | None = None
         for candidate in alike:
-            text = edited(analysis.source.text, candidate.edits)
-            if text in tried or text == analysis.source.text or len(tried) > ENOUGH:
-                continue
-            tried.add(text)
-            outcome = tried_out(analysis, diagnostic, candidate.edits)
-            if outcome is Outcome.MENDED or (outcome is Outcome.BEGUN and mending is None):
-                mending = candidate
+            outcome = trial.outcome(candidate.edits) if len(trial.tried) < ENOUGH else Outcome.WORSE
+            if outcome is Outcome.MENDED or (outcome is Outcome.BEGUN and best is None):
+                best = candidate, outcome
             if outcome is Outcome.MENDED:
                 break
-        if mending is not None:
-            yield mending
+        if best is not None:
+            yield best
 
 
 def _names(analysis: Analysis, word: str) -> Sequence[str]:
@@ -73,24 +76,22 @@ def _names(analysis: Analysis, word: str) -> Sequence[str]:
     return [*LAYERS[word].positional()] if word in LAYERS else []
 
 
-def _silenced(analysis: Analysis, diagnostic: Diagnostic) -> Fix | None:
+def _silenced(trial: Trial) -> Fix | None:
     """A comment that silences a warning, or one more code in the comment that is there."""
-    assert diagnostic.span is not None
-    source, id = analysis.source, diagnostic.code.id
-    if diagnostic.code is Code.SILENCED:
+    source, code = trial.analysis.source, trial.diagnostic.code
+    if code is Code.SILENCED:
         return None
-    start = source.offset(diagnostic.span.line)
+    start = source.offset(trial.span.line)
     end = line_end(source, start)
-    comment = COMMENT.search(source.text, start, end)
-    if comment:
+    if comment := COMMENT.search(source.text, start, end):
         at = comment.start() + len(comment[0].rstrip())
-        edit = Edit(Span(source, at, at), f", {id}")
+        edit = Edit(Span(source, at, at), f", {code.id}")
     else:
         at = start + len(source.text[start:end].rstrip())
-        edit = Edit(Span(source, at, at), f"  # cnndsl: ignore {id}")
-    if tried_out(analysis, diagnostic, (edit,)) is not Outcome.MENDED:
+        edit = Edit(Span(source, at, at), f"  # cnndsl: ignore {code.id}")
+    if trial.outcome((edit,)) is not Outcome.MENDED:
         return None
-    return Fix(f"Silence {id} on this line", (edit,), diagnostic)
+    return Fix(f"Silence {code.id} on this line", (edit,), trial.diagnostic)
 
 
 # --- whether a change mends ----------------------------------------------------------------------
@@ -124,20 +125,33 @@ class Outcome(Enum):
     MENDED = 2
 
 
-def tried_out(analysis: Analysis, diagnostic: Diagnostic, edits: Sequence[Edit]) -> Outcome:
-    """Compiles the text with edits."""
-    files = analysis.files.but({analysis.path: edited(analysis.source.text, edits)})
-    after = checked(analysis.path, files).diagnostics
-    if any(_is_same(diagnostic, one, edits) for one in after):
-        return Outcome.WORSE
-    counts = Counter((one.code, one.message) for one in after)
-    counts -= Counter((one.code, one.message) for one in analysis.compilation.diagnostics)
-    new = [one for one in after if (one.code, one.message) in counts and one.is_error]
-    written = [one for one in new if _touches(one, edits)]
-    limit = stage(diagnostic)
-    if any(stage(one) < limit for one in new) or any(stage(one) == limit for one in written):
-        return Outcome.WORSE
-    return Outcome.BEGUN if written else Outcome.MENDED
+class Trial:
+    """Tries edits that may mend a diagnostic. ``tried`` are the texts that were compiled."""
+
+    def __init__(self, analysis: Analysis, diagnostic: Diagnostic) -> None:
+        assert diagnostic.span is not None
+        self.analysis = analysis
+        self.diagnostic = diagnostic
+        self.span = diagnostic.span
+        self.tried = {analysis.source.text}
+
+    def outcome(self, edits: Sequence[Edit]) -> Outcome:
+        """What edits do. A text that was tried before is not tried again."""
+        text = edited(self.analysis.source.text, edits)
+        if text in self.tried:
+            return Outcome.WORSE
+        self.tried.add(text)
+        after = checked(self.analysis.path, self.analysis.files.but({self.analysis.path: text})).diagnostics
+        if any(_is_same(self.diagnostic, one, edits) for one in after):
+            return Outcome.WORSE
+        counts = Counter((one.code, one.message) for one in after)
+        counts -= Counter((one.code, one.message) for one in self.analysis.compilation.diagnostics)
+        new = [one for one in after if (one.code, one.message) in counts and one.is_error]
+        written = [one for one in new if _touches(one, edits)]
+        limit = stage(self.diagnostic)
+        if any(stage(one) < limit for one in new) or any(stage(one) == limit for one in written):
+            return Outcome.WORSE
+        return Outcome.BEGUN if written else Outcome.MENDED
 
 
 def _is_same(old: Diagnostic, new: Diagnostic, edits: Sequence[Edit]) -> bool:

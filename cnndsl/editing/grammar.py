@@ -11,6 +11,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from msgspec.structs import replace
+
 from cnndsl.editing.answers import Kind
 from cnndsl.editing.known import Definition, Known, Parameter
 from cnndsl.editing.offers import HOLE, Offer
@@ -42,8 +44,9 @@ class Place(Record, frozen=True, eq=False):
 
     #: What a text there names, see :mod:`cnndsl.spec.schema`.
     refers = ""
-    #: Whether a value with a `$` fits.
+    #: Whether a value with a `$` fits, and whether that may be a list.
     takes_values = False
+    takes_lists = True
 
     def keys(self, written: Mapping[str, Tree]) -> Iterable[Offer]:
         """The keys that fit beside those that are ``written``."""
@@ -85,6 +88,10 @@ class BySchema(Place, frozen=True, eq=False):
     @property
     def takes_values(self) -> bool:  # type: ignore[override]
         return r"\$" in self.schema.get("pattern", "")
+
+    @property
+    def takes_lists(self) -> bool:  # type: ignore[override]
+        return "array" in self.schema.get("type", ())
 
     def keys(self, written: Mapping[str, Tree]) -> Iterator[Offer]:
         required = self.schema.get("required", ())
@@ -164,9 +171,9 @@ class Step(Place, frozen=True, eq=False):
         if not written:
             yield from self.values()
             return
-        options = [name for name in written if name in OPTIONS and name not in COMMON]
+        options = {name for name in written if name in OPTIONS and name not in COMMON}
         if not word:
-            yield from (one for one in self._words() if {*options} <= {*options_of(one.label)})
+            yield from (one for one in self._words() if options <= {*self._options(one.label)})
         fitting = self._options(word) if word else ()
         for name in (*fitting, *COMMON):
             if name not in written and not _excluded(name, written):
@@ -279,6 +286,10 @@ class Arguments(Place, frozen=True, eq=False):
     def takes_values(self) -> bool:  # type: ignore[override]
         return bool(self._positional)
 
+    @property
+    def takes_lists(self) -> bool:  # type: ignore[override]
+        return self.takes_list
+
     def keys(self, written: Mapping[str, Tree]) -> Iterator[Offer]:
         yield from (slot.offer for name, slot in self.slots.items() if name not in written)
 
@@ -364,13 +375,16 @@ class AnyValue(Place, frozen=True, eq=False):
         return Step(self.known).below(part) if isinstance(part, str) and part[:1].isupper() else AnyValue(self.known)
 
     def places(self) -> Sequence[Place]:
-        """The places whose values fit: those that hold just this parameter; if there are none, all kinds of values, but
-        for a parameter that is a number or a list by default."""
+        """The places whose values fit: those that are :meth:`found`; if there are none, all kinds of values, but for a
+        parameter that is a number or a list by default."""
+        return self.found() or ([] if self._is_plain else [BOOLEANS, Layers(self.known)])
+
+    def found(self) -> list[Place]:
+        """The places that hold just this parameter, and those that its default fits."""
         default = self.parameter.default if self.parameter else None
         found: list[Place] = [Layers(self.known)] if default in LAYERS or default in self.known.blocks else []
         found += [BOOLEANS] if default in ("true", "false", "True", "False") else []
-        found += self._uses()
-        return found or ([] if self._is_plain else [BOOLEANS, Layers(self.known)])
+        return [*found, *self._uses()]
 
     @property
     def _is_plain(self) -> bool:
@@ -378,13 +392,14 @@ class AnyValue(Place, frozen=True, eq=False):
         return self.parameter is not None and (self.parameter.default or "")[:1] in _PLAIN
 
     @property
+    def is_list(self) -> bool:
+        return self.parameter is not None and (self.parameter.default or "").startswith("[")
+
+    @property
     def is_layer(self) -> bool | None:
         """Whether the value is a layer, None if that is not known."""
-        default = self.parameter.default if self.parameter else None
-        if self._is_plain or default in ("true", "false", "True", "False"):
-            return False
-        found = [*self._uses()]
-        return has_layers(found) or (False if found and default not in LAYERS else default in LAYERS or None)
+        found = self.found()
+        return has_layers(found) if found or self._is_plain else None
 
     def _uses(self) -> Iterator[Place]:
         if self.parameter is None or self.body is None or self.depth > _DEEP:
@@ -392,8 +407,9 @@ class AnyValue(Place, frozen=True, eq=False):
         for path in _holding(self.body, f"${self.parameter.name}", ()):
             place = place_of(self.known, (*self.path, *path))
             if isinstance(place, AnyValue):
-                place = AnyValue(place.known, place.parameter, place.body, place.path, self.depth + place.depth + 1)
-            yield Layers(self.known) if isinstance(place, Step) else place
+                yield from replace(place, depth=self.depth + 1).found()
+            else:
+                yield Layers(self.known) if isinstance(place, Step) else place
 
 
 def has_layers(places: Iterable[Place]) -> bool:

@@ -126,13 +126,19 @@ class Known(Record, frozen=True, eq=False, dict=True):
         return {name: Variable(name, detail) for name, detail in entries if MARK not in name}
 
     def parameter(self, name: str) -> tuple[Parameter, Tree, Path] | None:
-        """A parameter in scope, what may use it, and the path of that; None for other names."""
+        """A parameter or another name in scope, what may use it, and the path of that; None for other names."""
         block = self.block
         for one in block.parameters if block else ():
             if block and one.name == name:
                 return one, block.body, ("blocks", block.signature)
         default = next((value for key, value in self.section("params") if key.value == name), None)
-        return None if default is None else (Parameter(name, default.span.text), self.whole, ())
+        if default is not None:
+            return Parameter(name, default.span.text), self.whole, ()
+        if name not in self.variables:
+            return None
+        return (
+            (Parameter(name), block.body, ("blocks", block.signature)) if block else (Parameter(name), self.whole, ())
+        )
 
     @cached_property
     def words(self) -> frozenset[str]:

@@ -150,13 +150,21 @@ def _actions(asked: Asked, params: types.CodeActionParams) -> list[types.CodeAct
 
     found = []
     if is_wanted(types.CodeActionKind.QuickFix):
-        found += [translator.fix(fix) for fix in fixes(asked.analysis, asked.span(params.range))]
+        found += [translator.fix(fix) for fix in fixes(asked.analysis, _whole_lines(asked.span(params.range)))]
     if is_wanted(types.CodeActionKind.SourceFixAll):
         whole = _together(fixes(asked.analysis, Span(source, 0, len(source.text))))
         found += [translator.action("Mend all", types.CodeActionKind.SourceFixAll, whole)] if whole else []
     if is_wanted(_FORMAT) and (edits := formatting(source)):
         found.append(translator.action("Format", _FORMAT, edits))
     return found
+
+
+def _whole_lines(span: Span) -> Span:
+    """Editors ask for what they show, which is fixes of the cursor's line."""
+    text = span.source.text
+    start = text.rfind("\n", 0, span.start) + 1
+    end = text.find("\n", span.end)
+    return Span(span.source, start, len(text) if end < 0 else end)
 
 
 def _together(found: Iterable[Fix]) -> list[Edit]:

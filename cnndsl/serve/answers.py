@@ -8,6 +8,7 @@ from cnndsl.diagnostics import SpecError, cause
 from cnndsl.editing.answers import Fix
 from cnndsl.editing.completion import complete
 from cnndsl.editing.fixes import fixes
+from cnndsl.editing.hover import hover
 from cnndsl.editing.names import definition, references
 from cnndsl.explanations import explain, labelled
 from cnndsl.fmt import Unchanged, format
@@ -103,6 +104,14 @@ def completions(ask: Ask, text: Text) -> Completions:
     return Completions(ask.id, text.version, items)
 
 
+def told_of(ask: Ask, text: Text) -> Hovered:
+    """What is told of the word at a place."""
+    found = hover(text.analysis, _offset(ask, text))
+    if found is None:
+        return Hovered(ask.id, text.version, None, "")
+    return Hovered(ask.id, text.version, text.spots.of(found.span), found.markdown)
+
+
 def mended(ask: Ask, text: Text) -> Fixes:
     """The fixes for a span."""
     source, units = text.analysis.source, text.spots.units
@@ -118,6 +127,7 @@ def _fix(fix: Fix, text: Text) -> FixOf:
 #: Answers about a text, by what is asked.
 _ANSWERS: Mapping[str, Callable[[Ask, Text], Told]] = {
     "complete": completions,
+    "hover": told_of,
     "fixes": mended,
     "definition": defined,
     "references": used,

@@ -10,16 +10,19 @@ from hashlib import sha256
 from itertools import islice
 from pathlib import Path, PurePath, PurePosixPath
 
+from msgspec.structs import replace
+
 from cnndsl.diagnostics import did_you_mean, shorten, unreadable
 from cnndsl.editing.buffers import Buffers
 from cnndsl.limits import LIMITS, Limits
 from cnndsl.record import Record
 from cnndsl.serve.messages import Refusal, Refused
+from cnndsl.serve.portable import portable
 from cnndsl.spec.files import not_in_zoo, project_root
 from cnndsl.spec.folder import specs_in
 from cnndsl.spec.starter import starter
 from cnndsl.writing import read_file, write_file
-from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, specs
+from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, name_of, specs
 
 ENDINGS = (".yaml", ".yml")
 #: A text that is not saved is compiled as if it had this name in the project's folder.
@@ -81,7 +84,7 @@ class Project:
         """The name of a spec at an absolute path."""
         if path.is_relative_to(self.root):
             return path.relative_to(self.root).as_posix()
-        return next((f"{PREFIX}{name}" for name, listed in specs().items() if listed == path), path.name)
+        return name_of(path) or path.name
 
     def path_of(self, spec: str) -> Path:
         """The absolute path of a spec, not resolved. Raises :class:`Denied`."""
@@ -141,7 +144,8 @@ class Project:
             names = [*self.listed()[0], *(f"{PREFIX}{name}" for name in specs())]
             raise Denied("missing", f"{shorten(spec)} does not exist", did_you_mean(spec, names))
         try:
-            return Stored.of(data)
+            stored = Stored.of(data)
+            return replace(stored, text=portable(stored.text, self.path_of(spec))) if is_of_zoo(spec) else stored
         except UnicodeDecodeError:
             raise Denied("unreadable", f"{shorten(spec)} is not UTF-8", "save it as UTF-8") from None
 

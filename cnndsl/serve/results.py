@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from cnndsl.diagnostics import Diagnostic
 from cnndsl.editing.analysis import Analysis
-from cnndsl.editing.answers import Lens
+from cnndsl.editing.answers import Lens, Symbol
 from cnndsl.editing.hints import hints, lenses
+from cnndsl.editing.outline import folds, outline
 from cnndsl.emit.table import human
 from cnndsl.graph.graph import Graph
 from cnndsl.network import Compilation
 from cnndsl.record import Record
-from cnndsl.serve.messages import HintOf, LensOf, NoteOf, Problem, Result, Totals
+from cnndsl.serve.messages import HintOf, LensOf, NoteOf, Problem, Result, SymbolOf, Totals
 from cnndsl.serve.units import Spots
 
 
@@ -36,8 +37,8 @@ def result(text: Text, hints: tuple[HintOf, ...]) -> Result:
         tuple(_problem(each, text.spots) for each in compilation.diagnostics),
         hints,
         tuple(_lens(each, text.spots) for each in lenses(text.analysis)),
-        (),
-        (),
+        tuple(_symbol(each, text.spots) for each in outline(text.analysis)),
+        tuple(map(text.spots.of, folds(text.analysis))),
         _totals(network) if network else None,
         alive is not compilation,
     )
@@ -52,6 +53,12 @@ def hints_of(text: Text, cursor: int | None) -> tuple[HintOf, ...]:
 
 def _lens(lens: Lens, spots: Spots) -> LensOf:
     return LensOf(spots.of(lens.span), lens.text, tuple(map(spots.of, lens.uses)))
+
+
+def _symbol(symbol: Symbol, spots: Spots) -> SymbolOf:
+    places = spots.of(symbol.span), spots.of(symbol.name_span)
+    children = tuple(_symbol(child, spots) for child in symbol.children)
+    return SymbolOf(symbol.name, symbol.detail, symbol.kind, *places, children)
 
 
 def _problem(found: Diagnostic, spots: Spots) -> Problem:

@@ -104,6 +104,7 @@ class Live:
             lifespan="on",
             ws="websockets-sansio",
             ws_max_size=self._limit,
+            ws_ping_interval=None,  # a page of this machine does not get lost
             ws_per_message_deflate=False,
             limit_concurrency=4 * TABS,
         )

@@ -15,7 +15,8 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from cnndsl.diagnostics import SpecError, cause
-from cnndsl.editing.analysis import Analysis, analyse
+from cnndsl.editing.analysis import analyse
+from cnndsl.editing.buffers import compiled
 from cnndsl.emit.table import UnknownName
 from cnndsl.graph.graph import Graph
 from cnndsl.record import Record
@@ -210,7 +211,8 @@ class Session:
 
     def _compile(self) -> Told:
         self.is_compiled = True
-        analysis, shelf = self._analysed(self.text)
+        shelf = self._shelf(self.text)
+        analysis = analyse(self.opened.path, shelf, self.project.limits)
         spots = Spots(analysis.source, self.project)
         number = self.compiled.number + 1 if self.compiled else 0
         self.compiled = Compiled(self.version, analysis, spots, shelf, number)
@@ -225,49 +227,49 @@ class Session:
         self._hints = hints_of(self.compiled, self._cursor)
         return () if self._hints == then else (Hints(self.compiled.version, self._hints),)
 
-    def _analysed(self, text: str) -> tuple[Analysis, Shelf]:
-        shelf = Shelf({self.opened.path: text}, self.project)
-        return analyse(self.opened.path, shelf, self.project.limits), shelf
+    def _shelf(self, text: str) -> Shelf:
+        return Shelf({self.opened.path: text}, self.project)
 
     def _pane(self, pane: PaneName) -> tuple[Told, ...]:
         """A pane, if it is visible and is not what was made last."""
-        view, compiled = getattr(self._show, pane), self.compiled
-        key = compiled and (compiled.number, view, self.opened.stored.digest if pane == "diff" else "")
-        if view is None or compiled is None or self._made.get(pane) == key:
+        view, text = getattr(self._show, pane), self.compiled
+        key = text and (text.number, view, self.opened.stored.digest if pane == "diff" else "")
+        if view is None or text is None or self._made.get(pane) == key:
             return ()
         self._made[pane] = key
         try:
-            return (self._made_of(compiled, view),)
+            return (self._made_of(text, view),)
         except UnknownName as unknown:
             problem = f"{unknown}: {unknown.help}"
         except SpecError as error:
             problem = error.diagnostics[0].message
         except ValueError as error:
             problem = str(error)
-        return (Unmade(compiled.version, pane, problem),)
+        return (Unmade(text.version, pane, problem),)
 
-    def _made_of(self, compiled: Compiled, view: View) -> Told:
+    def _made_of(self, text: Text, view: View) -> Told:
         """Raises ValueError if there is nothing to show, or for options that there are not."""
-        version, found = compiled.version, compiled.analysis.compilation
+        version, found = text.version, text.analysis.compilation
         network = network_of(found)
         if isinstance(view, TableView) and (shown := network or found.partial):
-            return panes.table(shown, view, compiled.spots, version)
+            return panes.table(shown, view, text.spots, version)
         if network is None or isinstance(view, TableView):
             raise ValueError("the spec has errors")
         if isinstance(view, FigureView):
             return panes.figure(network, view, version)
         if isinstance(view, SourceView):
             return panes.source(network, version)
-        return panes.diff(self._saved_network(compiled), network, view, version)
+        return panes.diff(self._saved_network(), network, view, version)
 
-    def _saved_network(self, compiled: Compiled) -> Graph:
+    def _saved_network(self) -> Graph:
         """The network of what is on the disk. Raises ValueError if there is none."""
         stored = self.opened.stored
         if not stored.digest:
             raise ValueError(self.opened.problem or "the spec is not saved yet")
         if self._saved is None or (self._saved.path, self._saved.digest) != (self.opened.path, stored.digest):
-            analysis, shelf = self._analysed(stored.text)
-            self._saved = Baseline(self.opened.path, stored.digest, network_of(analysis.compilation), shelf)
+            shelf = self._shelf(stored.text)
+            network = network_of(compiled(self.opened.path, shelf, self.project.limits))
+            self._saved = Baseline(self.opened.path, stored.digest, network, shelf)
         if self._saved.network is None:
             raise ValueError("the saved spec has errors")
         return self._saved.network

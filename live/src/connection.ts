@@ -23,6 +23,7 @@ export class Connection {
   private readonly waiting = new Map<number, Waiting>();
   private questions = 0;
   private letIn = false;
+  private trying = 0;
 
   constructor(private readonly listener: Listener) {}
 
@@ -30,10 +31,14 @@ export class Connection {
   connect(key?: string): void {
     const known = key ?? localStorage.getItem(KEY) ?? "";
     const socket = new WebSocket(`ws://${location.host}/socket`, ["cnndsl", known].filter(Boolean));
+    clearTimeout(this.trying);
+    this.socket?.close();
     this.socket = socket;
     this.letIn = false;
     socket.addEventListener("message", ({ data }) => this.hear(JSON.parse(data as string) as Told));
-    socket.addEventListener("close", ({ code }) => this.lost(code, key !== undefined));
+    socket.addEventListener("close", ({ code }) => {
+      if (socket === this.socket) this.lost(code, key !== undefined);
+    });
   }
 
   /** Sends a message; while the server is gone it is not sent, since everything is sent anew when it is back. */
@@ -70,7 +75,7 @@ export class Connection {
     // A key of an address may be valid once only: this page may have come back to it.
     if (code === REFUSED && wasNew) return this.connect();
     this.listener.gone(code === REFUSED);
-    if (code !== REFUSED) setTimeout(() => this.connect(), PAUSE);
+    if (code !== REFUSED) this.trying = setTimeout(() => this.connect(), PAUSE);
   }
 }
 

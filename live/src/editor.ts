@@ -6,7 +6,7 @@ import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit } fr
 import { lintGutter, lintKeymap, setDiagnostics } from "@codemirror/lint";
 import { diff } from "@codemirror/merge";
 import { highlightSelectionMatches, search, searchKeymap } from "@codemirror/search";
-import { Annotation, Compartment, EditorState, type Extension, Prec, type TransactionSpec } from "@codemirror/state";
+import { Annotation, EditorState, type Extension, Prec, type TransactionSpec } from "@codemirror/state";
 import {
   drawSelection,
   EditorView,
@@ -63,7 +63,6 @@ export function changes(before: string, after: string): { from: number; to: numb
 
 export class Editor {
   readonly view: EditorView;
-  private readonly writable = new Compartment();
 
   constructor(
     host: HTMLElement,
@@ -71,7 +70,7 @@ export class Editor {
     private readonly ways: Ways,
     private readonly typed: Typed,
   ) {
-    this.view = new EditorView({ parent: host, state: this.state("", true) });
+    this.view = new EditorView({ parent: host, state: this.state("") });
   }
 
   get text(): string {
@@ -83,13 +82,9 @@ export class Editor {
   }
 
   /** Another spec, with a history of its own. */
-  open(text: string, isWritable: boolean): void {
-    this.view.setState(this.state(text, isWritable));
+  open(text: string): void {
+    this.view.setState(this.state(text));
     this.view.scrollDOM.scrollTop = 0;
-  }
-
-  allow(isWritable: boolean): void {
-    this.view.dispatch({ effects: this.writable.reconfigure(access(isWritable)) });
   }
 
   /** Takes the text of the file; the cursor and the scroll stay where they are. */
@@ -129,7 +124,7 @@ export class Editor {
     return { effects: setMarks.of({ ...result, ways: this.ways }) };
   }
 
-  private state(text: string, isWritable: boolean): EditorState {
+  private state(text: string): EditorState {
     return EditorState.create({
       doc: text,
       extensions: [
@@ -148,7 +143,6 @@ export class Editor {
         autocompletion({ override: [completed(this.connection)], activateOnTypingDelay: 60 }),
         hoverTooltip(hovered(this.connection), { hoverTime: 350 }),
         marks,
-        this.writable.of(access(isWritable)),
         EditorView.contentAttributes.of({ "aria-label": "Spec", autocapitalize: "off" }),
         EditorView.updateListener.of((update) => this.updated(update)),
         EditorView.domEventHandlers({ mousedown: (event) => this.pressed(event) }),
@@ -190,5 +184,3 @@ export class Editor {
     return true;
   }
 }
-
-const access = (isWritable: boolean): Extension => EditorState.readOnly.of(!isWritable);

@@ -51,7 +51,8 @@ export class Page implements Listener, Typed, Actions {
   /** What the server was started with. */
   private first = "";
   private isOpen = false;
-  private isGone = false;
+  /** Why there is no server, "" if there is. */
+  private lost = "";
   private saving: { spec: string; text: string } | null = null;
   private result: Result | null = null;
   private readonly mended = new WeakMap<Problem, Promise<Fix[]>>();
@@ -89,7 +90,7 @@ export class Page implements Listener, Typed, Actions {
   /** Back, Forward, or another address by hand. */
   private arrive(): void {
     const given = key();
-    if (given !== undefined) return location.reload();
+    if (given !== undefined && this.lost) this.connection.connect(given);
     const before = this.shown;
     this.shown = read(location.hash);
     this.arrange(before);
@@ -151,7 +152,7 @@ export class Page implements Listener, Typed, Actions {
   }
 
   gone(refused: boolean): void {
-    this.isGone = true;
+    this.lost = refused ? "not let in" : "server gone";
     this.state();
     if (refused) bar("gone", "The server does not know this page. Open the address that `cnndsl serve` has printed.");
     else
@@ -162,7 +163,7 @@ export class Page implements Listener, Typed, Actions {
   }
 
   private welcomed(): void {
-    this.isGone = false;
+    this.lost = "";
     unbar("gone");
     this.asked = "";
     this.ask();
@@ -176,10 +177,9 @@ export class Page implements Listener, Typed, Actions {
     if (!isBack) {
       this.views.clear();
       this.result = null;
-      this.editor.open(file.text, file.is_writable);
+      this.editor.open(file.text);
     }
     this.isOpen = true;
-    this.editor.allow(file.is_writable);
     if (text !== this.editor.text) this.editor.follow(text);
     else if (text !== file.text) this.send();
     if (!isBack && text !== file.text)
@@ -212,6 +212,7 @@ export class Page implements Listener, Typed, Actions {
     if (spec !== this.sheet.spec) return;
     if (!digest) {
       this.sheet.base = { ...this.sheet.base, digest: "" };
+      this.state();
       return bar("outside", problem, ["Save it again", () => this.save()]);
     }
     unbar("outside");
@@ -254,7 +255,6 @@ export class Page implements Listener, Typed, Actions {
     this.sheet.saved(spec, { text: this.saving.text, digest });
     this.saving = null;
     for (const name of ["outside", "missing"]) unbar(name);
-    this.editor.allow(true);
     this.navigate({ spec }, true);
     this.state();
     this.compare();
@@ -322,8 +322,8 @@ export class Page implements Listener, Typed, Actions {
   }
 
   private state(): void {
-    const { sheet, isGone, result } = this;
-    this.status.show(sheet, isGone, result);
+    const { sheet, lost, result } = this;
+    this.status.show(sheet, lost, result);
   }
 
   // What can be done about an error, a row or a box
@@ -441,7 +441,7 @@ export class Page implements Listener, Typed, Actions {
   /** Writes the text over the file of a digest, or over none. */
   private write(spec: string, base: string): void {
     const { text } = this.editor;
-    if (this.isGone) return say("The server is gone. Your text is kept here until it is back.");
+    if (this.lost) return say("The server is gone. Your text is kept here until it is back.");
     this.saving = { spec, text };
     this.connection.send({ type: "save", spec, text, version: this.sheet.version, base });
   }

@@ -72,7 +72,8 @@ export class DiffPane extends Pane {
 
   /** What differs between the texts. */
   compare(what: string, before: string, after: string): void {
-    this.heading.textContent = before === after ? `The text is ${what}.` : `The text, against ${what}`;
+    this.heading.textContent =
+      before === after ? `The text does not differ from ${what}.` : `The text, against ${what}`;
     if (before === this.before && after === this.after) return;
     [this.before, this.after] = [before, after];
     const scroll = this.body.scrollTop;

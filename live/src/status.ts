@@ -5,17 +5,17 @@ import type { Problem, Result } from "./messages";
 import type { Sheet } from "./sheet";
 
 export class Status {
-  show(sheet: Sheet, isGone: boolean, result: Result | null): void {
+  show(sheet: Sheet, lost: string, result: Result | null): void {
     const { spec } = sheet;
-    byId("spec").textContent = spec || "not saved";
+    byId("spec").textContent = spec || "new spec";
     if (result?.totals) this.totals(result.totals);
     else if (!result) this.totals({ name: "", params: "", macs: "", signature: "" });
-    const marks = [...this.file(sheet, isGone), ...this.found(result?.problems ?? [])];
+    const marks = [...this.file(sheet, lost), ...this.found(result?.problems ?? [])];
     const [kinds, texts] = [marks.map(([kind]) => kind), marks.map(([, text]) => text)];
     if (byId("state").textContent !== texts.join("")) {
       byId("state").replaceChildren(...texts.map((text, index) => h("span", { class: `mark ${kinds[index]}` }, text)));
     }
-    byId("state").classList.toggle("stale", isGone);
+    byId("state").classList.toggle("stale", lost !== "");
     byId<HTMLButtonElement>("save").disabled = !sheet.isEdited && sheet.base.digest !== "";
     const name = byId("name").textContent || spec || "cnndsl";
     document.title = `${sheet.isEdited ? "\u2022 " : ""}${name} \u00b7 cnndsl`;
@@ -27,10 +27,10 @@ export class Status {
     byId("summary").title = signature;
   }
 
-  private file({ isWritable, isEdited, base }: Sheet, isGone: boolean): [kind: string, text: string][] {
-    if (isGone) return [["gone", "server gone"], ...(isEdited ? [["edited", "edited"] as [string, string]] : [])];
+  private file({ isWritable, isEdited, base }: Sheet, lost: string): [kind: string, text: string][] {
+    if (lost) return [["gone", lost], ...(isEdited ? [["edited", "edited"] as [string, string]] : [])];
     if (isEdited) return [["edited", "edited"]];
-    if (!isWritable) return [["saved", "only to read"]];
+    if (!isWritable) return [["saved", "of the zoo"]];
     return base.digest ? [["saved", "saved"]] : [["edited", "not saved"]];
   }
 

@@ -15,7 +15,6 @@ from cnndsl.editing.fixing.places import (
     Entry,
     Item,
     Place,
-    added,
     before,
     content_end,
     is_flow,
@@ -35,20 +34,23 @@ Names = Callable[[str], Sequence[str]]
 
 
 class Candidate(Record, frozen=True):
-    """A change, and for which of the things that the help says: only the first that mends is offered for each."""
+    """A change, and for which of the things that the help says: only the first that mends is offered for each.
+    ``is_written`` is true if it writes what the help does, and guesses nothing."""
 
     title: str
     edits: tuple[Edit, ...]
     about: str
+    is_written: bool = False
 
 
 def candidates(diagnostic: Diagnostic, place: Place, names: Names) -> Iterator[Candidate]:
+    """The candidates for a diagnostic at its place, those about one thing in a row."""
     help = diagnostic.help
     for code in remedies(help):
         for title, edits in _writings(code, diagnostic, place, names):
-            yield Candidate(title, tuple(edits), code)
+            yield Candidate(title, tuple(edits), code, is_written=True)
     for old, new in swaps(help):
-        yield Candidate(f"Write `{new}` in place of `{old}`", (_swapped(old, new, place.span),), new)
+        yield Candidate(f"Write `{new}` in place of `{old}`", (_swapped(old, new, place.span),), new, is_written=True)
     for name in removals(help):
         for title, edit in _removals(name, diagnostic, place):
             yield Candidate(title, (edit,), "remove")
@@ -144,25 +146,25 @@ def _additions(code: str, key: str, place: Place, names: Names) -> Iterator[list
     """A key with its value as an argument of what is called at the place, or as an option beside it."""
     for one in place.around:
         if isinstance(one, Entry) and _is_call(str(one.key.value)):
-            yield from _argument(code, key, one, names)
-        elif isinstance(one.span.text, str) and one.span == place.span and isinstance(one, Item):
+            yield from _argument(code, key, one, place, names)
+        elif isinstance(one, Item) and one.span == place.span:
             yield [Edit(one.span, f"{one.span.text}: {{{code}}}")]
             yield [Edit(one.span, f"{{{one.span.text}: , {code}}}")]
         elif isinstance(one, Entry) and one.value.span == place.span:
             yield [Edit(one.value.span, f"{{{one.value.span.text}: {{{code}}}}}")]
     for mapping in place.mappings:
-        yield [added(mapping, key, code)]
+        yield [place.added(mapping, key, code)]
 
 
 def _is_call(word: str) -> bool:
     return word[:1].isupper() or "_" in word
 
 
-def _argument(code: str, key: str, call: Entry, names: Names) -> Iterator[list[Edit]]:
+def _argument(code: str, key: str, call: Entry, place: Place, names: Names) -> Iterator[list[Edit]]:
     """An argument beside those that a call has; if these are a list, all are written by name."""
     value = call.value
     if isinstance(value, Mapping):
-        yield [added(value, key, code)]
+        yield [place.added(value, key, code)]
         return
     given = value.items if isinstance(value, Listing) else (value,)
     texts = [node.span.text for node in given if not (isinstance(node, Scalar) and node.value is None)]

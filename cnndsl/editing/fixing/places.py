@@ -55,6 +55,18 @@ class Place(Record, frozen=True, eq=False):
         alone = [one.node for one in self.items if isinstance(one.node, Mapping) and len(one.node.entries) == 1]
         return [one for one in self.around if not (isinstance(one, Entry) and one.mapping in alone)][:2]
 
+    def added(self, mapping: Mapping, key: str, text: str) -> Edit:
+        """A key with its value in place of that of the same key, or at the end of a mapping."""
+        span, source = mapping.span, mapping.span.source
+        if key in mapping.keys:
+            return Edit(Entry(mapping, mapping.keys[key], mapping.by_key[key]).span, text)
+        if is_flow(mapping):
+            return Edit(Span(source, span.end - 1, span.end - 1), f", {text}" if mapping.entries else text)
+        if any(one.node is mapping and is_flow(one.listing) for one in self.items):  # a pair: `[ReLU, Conv2d: 8]`
+            return Edit(span, f"{{{span.text}, {text}}}")
+        end = line_end(source, Entry(mapping, *mapping.entries[-1]).span.end)
+        return Edit(Span(source, end, end), f"{newline(source)}{' ' * (mapping.entries[0][0].span.column - 1)}{text}")
+
     @property
     def items(self) -> Iterator[Item]:
         return (one for one in self.around if isinstance(one, Item))
@@ -112,17 +124,6 @@ def without(one: Entry | Item) -> Edit:
     return removed([Entry(one.mapping, *entry).span for entry in one.mapping.entries], one.span)
 
 
-def added(mapping: Mapping, key: str, text: str) -> Edit:
-    """A key with its value in place of that of the same key, or at the end of a mapping."""
-    if key in mapping.keys:
-        return Edit(Entry(mapping, mapping.keys[key], mapping.by_key[key]).span, text)
-    span, source = mapping.span, mapping.span.source
-    if is_flow(mapping):
-        return Edit(Span(source, span.end - 1, span.end - 1), f", {text}" if mapping.entries else text)
-    end = line_end(source, Entry(mapping, *mapping.entries[-1]).span.end)
-    return Edit(Span(source, end, end), f"\n{' ' * (mapping.entries[0][0].span.column - 1)}{text}")
-
-
 def before(item: Item, text: str) -> Edit:
     """Puts an item before another."""
     source, start = item.span.source, item.span.start
@@ -130,13 +131,18 @@ def before(item: Item, text: str) -> Edit:
         return Edit(Span(source, start, start), f"{text}, ")
     dash = source.text.rfind("-", 0, start)
     indent = Span(source, dash, dash).column - 1
-    return Edit(Span(source, dash, dash), f"- {text}\n{' ' * indent}")
+    return Edit(Span(source, dash, dash), f"- {text}{newline(source)}{' ' * indent}")
 
 
 def line_end(source: Source, offset: int) -> int:
     """The end of the line of an offset."""
     found = min((at for at in map(source.text.find, "\r\n", (offset, offset)) if at >= 0), default=len(source.text))
     return found
+
+
+def newline(source: Source) -> str:
+    """How the lines of a text end."""
+    return "\r\n" if "\r\n" in source.text else "\n"
 
 
 def content_end(source: Source, offset: int) -> int:

@@ -111,10 +111,13 @@ class Linker:
                 self._output(split[1], definer)
 
     def _everyone(self, module: ModuleNames) -> Iterator[Definer]:
+        """The steps with names in a module, those of the blocks that are written out in it too, each block once."""
         yield from module.definers
-        for block in module.inlined:
+        pending = [*module.inlined]
+        for block in pending:
             if block in self.blocks:
-                yield from self._everyone(self.blocks[block])
+                yield from self.blocks[block].definers
+                pending += [inner for inner in self.blocks[block].inlined if inner not in pending]
 
     def _same(self, name: Written, definer: Definer) -> None:
         for ours, theirs in zip(name.segments, definer.name.segments):

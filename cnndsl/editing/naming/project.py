@@ -7,13 +7,13 @@ from functools import cached_property
 from pathlib import Path
 
 from cnndsl.editing.analysis import Analysis, analyse
-from cnndsl.editing.naming.bindings import PUBLIC, Bindings, Mention, Named, Place
+from cnndsl.editing.naming.bindings import PUBLIC, Bindings, Mention, Named
 from cnndsl.editing.naming.reading import bindings_of
 from cnndsl.network import Compilation
 from cnndsl.record import Record
 from cnndsl.source import Span
 from cnndsl.spec.files import project_root
-from cnndsl.spec.tree import Scalar
+from cnndsl.spec.tree import Listing, Scalar
 from cnndsl.zoo import find, is_of_zoo
 
 
@@ -44,6 +44,12 @@ class Project(Record, frozen=True, eq=False, dict=True):
     analyses: tuple[Analysis, ...]
 
     @staticmethod
+    def alone(analysis: Analysis) -> Project:
+        """A spec without others, which is asked for whenever the cursor moves, and kept."""
+        kept = vars(analysis)
+        return kept.setdefault("project", Project((analysis,)))  # type: ignore[no-any-return]
+
+    @staticmethod
     def of(analysis: Analysis, others: Iterable[Analysis] = ()) -> Project:
         found = {one.path.resolve(): one for one in (*others, analysis)}
         root = project_root(analysis.path.parent)
@@ -61,7 +67,7 @@ class Project(Record, frozen=True, eq=False, dict=True):
         joined = Bindings().join(read.values())
         for one in self.analyses:
             if (base := _base(one)) in read and (path := one.path.resolve()) in read:
-                _link_inherited(joined, read[path], str(path), read[base], str(base))
+                _link_inherited(joined, read[path], str(path), read[base])
         return joined
 
     @cached_property
@@ -100,28 +106,29 @@ def files(analysis: Analysis) -> Iterator[Path]:
         yield base
 
 
+def named_files(analysis: Analysis) -> Iterator[tuple[str, Span, Path]]:
+    """The files that the text itself names, by the key, ``extends`` or ``use``, with the place of the name."""
+    document = _compilation(analysis).document
+    for key in ("extends", "use"):
+        written = document.tree.get(key) if document else None
+        for one in written.items if isinstance(written, Listing) else (written,):
+            if isinstance(one, Scalar) and isinstance(one.value, str) and "\0" not in one.value:
+                path = find(one.value) if is_of_zoo(one.value) else Path(one.span.source.name).parent / one.value
+                if path is not None:
+                    yield key, one.span, path.resolve()
+
+
 def _base(analysis: Analysis) -> Path | None:
     """The file that a spec extends."""
-    document = _compilation(analysis).document
-    extends = document.tree.get("extends") if document else None
-    if not isinstance(extends, Scalar) or not isinstance(extends.value, str):
-        return None
-    if is_of_zoo(extends.value):
-        return find(extends.value)
-    return (Path(extends.span.source.name).parent / extends.value).resolve()
+    return next((path for key, _, path in named_files(analysis) if key == "extends"), None)
 
 
-def _link_inherited(joined: Bindings, own: Bindings, path: str, base: Bindings, under: str) -> None:
+def _link_inherited(joined: Bindings, own: Bindings, path: str, base: Bindings) -> None:
     """What a spec defines in place of something that it inherits has the same name, although nothing reads both."""
-    inherited = {(one.kind, one.name): place for one, place in base.definitions() if _is_public(one, place, under)}
+    inherited = {(one.kind, one.name): place for one, place in base.definitions() if one.kind in PUBLIC}
     for mention, place in own.definitions():
-        if _is_public(mention, place, path) and (other := inherited.get((mention.kind, mention.name))):
+        if place[0] == path and (other := inherited.get((mention.kind, mention.name))):
             joined.same(place, other)
-
-
-def _is_public(mention: Mention, place: Place, path: str) -> bool:
-    """Whether a mention defines something of the whole document ``path`` that a spec which extends it may replace."""
-    return mention.kind in PUBLIC and place[0] == path
 
 
 def _name(mentions: list[Mention]) -> Name | None:
