@@ -391,6 +391,20 @@ def test_a_spec_that_the_command_line_names_is_open_wherever_it_is(folder: Path)
         assert Tab(connection).open(".own/net.yaml")["text"] == NET
 
 
+def test_a_folder_whose_name_is_not_utf_8(folder: Path) -> None:
+    odd = folder / os.fsdecode(b"c\xff")
+    odd.mkdir()
+    for name in ("pyproject.toml", "net.yaml", "more.yaml", os.fsdecode(b"d\xff.yaml")):
+        (odd / name).write_text(NET)
+    with client_of(odd) as client, connecting(client) as connection:
+        tab = Tab(connection)
+        assert tab.told()["project"] == odd.name
+        tab.open("net.yaml")
+        tab.send("change", version=1, text="extends: nothing.yaml\n")
+        assert "nothing.yaml" in [tab.until("result") for _ in range(2)][1]["problems"][0]["message"]
+        assert tab.asked("ask", "listing", id=1, what="specs")["project"] == ["more.yaml", "net.yaml"]
+
+
 # --- files that others change ----------------------------------------------------------------------------
 
 
@@ -648,8 +662,9 @@ def test_ctrl_c_ends_it_without_a_word(folder: Path) -> None:
     ("arguments", "told"),
     [
         (["nothing.yaml"], "nothing.yaml does not exist"),
-        (["net.txt"], "its name ends in .yaml or .yml"),
-        (["."], "its name ends in .yaml or .yml"),
+        (["net.txt"], "the name of a spec ends in .yaml or .yml"),
+        (["."], "the name of a spec ends in .yaml or .yml"),
+        ([os.fsdecode(b"c\xff.yaml")], "its name is not UTF-8"),
         (["zoo:resnt50"], "did you mean `resnet50`?"),
         (["net.yaml", "--port", "70000"], "70000 is not in the range"),
         (["net.yaml", "--limits", "step=3"], "did you mean `steps`?"),

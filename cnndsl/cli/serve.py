@@ -54,12 +54,14 @@ def serve(spec: Path | None, port: int | None, browser: bool, limits: Limits) ->
 
 def _opened(spec: Path | None, limits: Limits) -> tuple[Project, str]:
     """The project, and the name of the spec in it. Ends the program if it cannot be read."""
-    from cnndsl.serve.project import ENDINGS, Denied, Project
+    from cnndsl.serve.project import ENDINGS, Denied, Project, is_utf_8
 
     if spec is None or is_of_zoo(str(spec)):
         project, name = Project(Path.cwd(), None, limits), str(spec or "")
     elif spec.suffix not in ENDINGS:
-        fail(f"{spec} is not a spec: its name ends in .yaml or .yml")
+        fail(f"{spec} cannot be served: the name of a spec ends in .yaml or .yml", "rename it")
+    elif not is_utf_8(str(spec)):
+        fail(f"{spec} cannot be served: its name is not UTF-8", "rename it")
     else:
         project = Project(Path.cwd(), spec, limits)
         name = project.spec_of(project.named or spec)

@@ -66,6 +66,14 @@ class Stored(Record, frozen=True):
         return self.mark + text.replace("\n", self.newline).encode()
 
 
+def is_utf_8(name: str) -> bool:
+    """Whether a page can name a file."""
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def digest_of(data: bytes) -> str:
     return sha256(data).hexdigest()
 
@@ -130,7 +138,8 @@ class Project:
 
     def listed(self) -> tuple[tuple[str, ...], bool]:
         """The specs of the project, and whether these are all."""
-        found = [self.spec_of(path) for path in islice(specs_in(self.root, ENDINGS), LISTED + 1) if self.allows(path)]
+        names = (self.spec_of(path) for path in specs_in(self.root, ENDINGS) if self.allows(path))
+        found = [*islice(filter(is_utf_8, names), LISTED + 1)]
         return tuple(found[:LISTED]), len(found) <= LISTED
 
     # --- files -----------------------------------------------------------------------------------
