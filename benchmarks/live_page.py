@@ -107,7 +107,7 @@ def cases(asked: argparse.Namespace) -> Iterator[Case]:
         browser.close()
 
 
-QUESTION = Question(
+TYPING = Question(
     __file__,
     "A keystroke in the browser",
     """From a key in the editor of `cnndsl serve`, in headless Chromium, to the frame in which the errors, the shapes
@@ -121,4 +121,4 @@ QUESTION = Question(
 )
 
 if __name__ == "__main__":
-    main(QUESTION)
+    main(TYPING)

@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from functools import cached_property
 
+from cnndsl import zoo
 from cnndsl.printable import one_line
 from cnndsl.record import Record
 
@@ -21,6 +22,11 @@ class Source(Record, frozen=True, dict=True):
     name: str
     text: str
     is_option: bool = False
+
+    @cached_property
+    def shown(self) -> str:
+        """The name for people, on one line: a spec of the zoo by its name there, not by the path of its file."""
+        return one_line(zoo.shown(self.name))
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -78,5 +84,5 @@ class Span(Record, frozen=True):
         return f"<{self}>"
 
     def __str__(self) -> str:
-        name = one_line(self.source.name)
+        name = self.source.shown
         return name if self.source.is_option else f"{name}:{self.line}:{self.column}"

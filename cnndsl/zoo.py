@@ -7,6 +7,7 @@ both, the others by their plain names. The source may always be left out if no o
 
 from __future__ import annotations
 
+import os.path
 import re
 from functools import cache
 from pathlib import Path
@@ -85,6 +86,18 @@ def find(text: str) -> Path | None:
 def called(name: str) -> list[str]:
     """The listed names of the networks that have this name, with their source or without."""
     return [listed for listed, path in specs().items() if name in (path.stem, f"{source(listed)}/{path.stem}")]
+
+
+def shown(path: str) -> str:
+    """What people call a file: ``zoo:NAME`` if its absolute path is that of a spec of the package."""
+    if not path.startswith(str(FOLDER)):
+        return path
+    return _shown().get(Path(os.path.normpath(path)), path)
+
+
+@cache
+def _shown() -> dict[Path, str]:
+    return {path: f"{PREFIX}{name}" for name, path in specs().items()}
 
 
 def source(name: str) -> str:

@@ -14,10 +14,10 @@ PACKAGE = ROOT / "cnndsl"
 
 #: Each part may import from itself and from those before it.
 ORDER = [
-    "version", "record", "palette", "json_text", "remedies", "printable", "cells", "grid", "terminal", "source",
-    "diagnostics", "limits", "explanations", "report_formats", "writing", "picture", "zoo", "layers", "spec", "plugins", "graph",
-    "recipe", "measure", "emit", "weights", "network", "questions", "compare", "explorer", "fmt", "editing",
-    "lsp", "serve", "importing", "training", "cli",
+    "version", "record", "palette", "json_text", "remedies", "printable", "cells", "grid", "terminal", "zoo",
+    "source", "diagnostics", "limits", "explanations", "report_formats", "writing", "picture", "layers", "spec",
+    "plugins", "graph", "recipe", "measure", "emit", "weights", "network", "questions", "compare", "explorer", "fmt",
+    "editing", "lsp", "serve", "importing", "training", "cli",
 ]  # fmt: skip
 
 

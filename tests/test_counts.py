@@ -51,9 +51,10 @@ FORBIDDEN = {
     *("random", "tempfile", "zipfile", "socket", "asyncio"),
 }
 #: What some commands need of it: suggestions, labels and what Graphviz's packages import, the table of a build. click
-#: imports difflib for options of one letter.
+#: imports difflib for options of one letter. The language server is pygls.
 _DIAGRAM = {"hashlib", "html", "random", "tempfile"}
 ALLOWED = {"wrong": {"rapidfuzz"}, "draw": {*_DIAGRAM, "difflib"}, "sweep": {"difflib"}, "build": {*_DIAGRAM, "csv"}}
+ALLOWED |= {"lsp": {"asyncio", "attrs", "difflib", "socket"}}
 COMMANDS = {
     "help": ["--help"],
     "version": ["--version"],

@@ -367,7 +367,7 @@ def test_a_network_that_breaks_its_spec_is_compared(diff: Diff) -> None:
         assert "out_channels 6 → 8" in found.output
         assert re.search(r"right: .*CNN037.*62,558 params, not 61706 as", found.output.replace("\n", " "))
     (note,) = json.loads(diff(ARCHS / "lenet.yaml", *eight, "--format", "json").output)["notes"]
-    assert note.startswith("right: ") and "lenet.yaml:30:32: error[CNN037]" in note
+    assert note.startswith("right: ") and "zoo:classic/lenet:30:32: error[CNN037]" in note
     found = diff(ARCHS / "lenet.yaml", "--set", "train.epochs=-1", "-P", "classes=12")
     assert found.exit_code == 1
     assert "\nleft: --set train.epochs: error[CNN010]" in found.output

@@ -13,9 +13,12 @@ from cnndsl.diagnostics import Diagnostic
 from cnndsl.editing.analysis import Analysis, Buffers, analyse
 from cnndsl.editing.answers import Fix
 from cnndsl.editing.fixes import fixes
+from cnndsl.network import check
 from cnndsl.remedies import remedies, removals, swaps
 from cnndsl.source import Span
+from cnndsl.spec.document import Text
 
+CASES = sorted(FOLDER.glob("*.yaml"))
 GOLDEN = FOLDER / "fixes.txt"
 #: Codes by the stage of the compiler that finds them: what the text is, what its keys and names are, values, shapes.
 STAGES = ("CNN00", "CNN01", "CNN02", "CNN03", "CNN04", "CNN1")
@@ -34,21 +37,17 @@ def applied(text: str, fix: Fix) -> str:
     return "".join([*pieces, text[at:]])
 
 
-def mending(analysis: Analysis, diagnostic: Diagnostic) -> list[Fix]:
-    """The fixes of one diagnostic without the comment that silences it."""
-    assert diagnostic.span is not None
-    found = [fix for fix in fixes(analysis, diagnostic.span) if fix.diagnostic is diagnostic]
-    return [fix for fix in found if not fix.title.startswith("Silence")]
-
-
 @cache
 def corpus() -> list[tuple[Analysis, Diagnostic, list[Fix]]]:
+    """Every diagnostic of the cases, with its fixes but for the comment that silences it."""
     found = []
-    for path in sorted(FOLDER.glob("*.yaml")):
+    for path in CASES:
         analysis = analyse(path, Buffers({}))
+        offered = fixes(analysis, Span(analysis.source, 0, len(analysis.source.text)))
         for diagnostic in analysis.compilation.diagnostics:
             if diagnostic.span is not None and diagnostic.span.source.name == analysis.source.name:
-                found.append((analysis, diagnostic, mending(analysis, diagnostic)))
+                own = [fix for fix in offered if fix.diagnostic is diagnostic]
+                found.append((analysis, diagnostic, [fix for fix in own if not fix.title.startswith("Silence")]))
     return found
 
 
@@ -84,7 +83,7 @@ def test_a_fix_mends_and_breaks_nothing() -> None:
         before = {(one.code, one.message) for one in analysis.compilation.diagnostics}
         for fix in found:
             text = applied(analysis.source.text, fix)
-            after = analyse(analysis.path, Buffers({analysis.path: text})).compilation.diagnostics
+            after = check(Text(text, FOLDER))
             there = diagnostic.span.start + sum(
                 len(edit.text) - len(edit.span.text) for edit in fix.edits if edit.span.end <= diagnostic.span.start
             )

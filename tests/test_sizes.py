@@ -185,7 +185,7 @@ def test_a_linear_layer_after_flatten_fixes_the_size() -> None:
     (height, width) = found.axes
     assert (str(height.fitting), str(height.lossless), height.fixed) == ("224 to 255", "only 224", False)
     assert height.below and "`in_features` is 25088" in height.below.failure.message
-    assert "vgg11.yaml" in height.below.failure.place
+    assert height.below.failure.place == "zoo:classic/vgg11:30:9"
     assert width.fitting == height.fitting
     assert all(axis.fixed for axis in cnndsl.sizes(ARCHS / "lenet.yaml").axes)
 
@@ -310,7 +310,7 @@ def test_the_text_names_what_fails_and_where() -> None:
     result = run(ARCHS / "beyond/unet.yaml", "--format", "plain")
     assert "H, W   572  16*k + 12 from 188  all of them" in result.stdout
     assert "the smallest input is [1, 1, 188, 188]" in result.stdout
-    assert "H = 187 fails: concat1, concat" in result.stdout and "unet.yaml:27:9)" in result.stdout
+    assert "H = 187 fails: concat1, concat" in result.stdout and "(zoo:unet:27:9)" in result.stdout
 
 
 def test_pixels_that_are_lost_at_the_size_of_the_spec() -> None:

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parent.parent
 #: Keywords that do not decide.
 ANNOTATIONS = {
     *("$schema", "$defs", "title", "description", "examples"),
-    *("expects", "help", "subject", "argument"),
+    *("expects", "help", "subject", "argument", "refers"),
 }
 VALIDATOR = Draft202012Validator(schema())
 

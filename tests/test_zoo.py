@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from click.testing import CliRunner
 from emitting import ruff_complaints
 from oracle_zoo import FOLDER, NAMES, theirs
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from torchvision.models import get_model_weights
 
 import cnndsl
 from cnndsl import zoo
+from cnndsl.cli import cli
 from cnndsl.spec.renaming import Renamer
 from cnndsl.zoo import family, find, specs
 
@@ -220,6 +222,25 @@ def test_specs_of_the_zoo_are_read_extended_and_used_from_any_folder(tmp_path: P
     assert (fault.code.id, fault.span and fault.span.column) == ("CNN001", 10)
     for outside in ("zoo:../pyproject.toml", "zoo:torchvision/../../pyproject", "zoo:/etc/passwd"):
         assert find(outside) is None
+
+
+def test_places_in_the_zoo_are_names_for_people_and_files_for_programs(tmp_path: Path) -> None:
+    (tmp_path / "own.yaml").write_text("extends: zoo:torchvision/resnet18\ninput: [3, 3]\n")
+    done = [
+        CliRunner().invoke(cli, ["check", str(tmp_path / "own.yaml"), "--format", form]) for form in ("text", "json")
+    ]
+    line = next(
+        number
+        for number, line in enumerate((zoo.FOLDER / "torchvision/resnet18.yaml").read_text().splitlines(), 1)
+        if "name: conv1, Conv2d: {out_channels: 64" in line
+    )
+    assert f"zoo:resnet18:{line}:" in done[0].output and str(zoo.FOLDER) not in done[0].output
+    (fault,) = json.loads(done[1].stdout)
+    assert Path(fault["file"]) == zoo.FOLDER / "torchvision/resnet18.yaml" and fault["line"] == line
+    traced = [
+        CliRunner().invoke(cli, ["trace", "zoo:lenet", place]) for place in ("zoo:classic/lenet:17", "lenet.yaml:17")
+    ]
+    assert traced[0].exit_code == 0 and traced[0].output == traced[1].output
 
 
 def test_the_zoo_is_listed_with_its_costs(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import re
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -40,6 +40,10 @@ ARCHS = Path(__file__).parent.parent / "archs"
 SMALL = 1500
 #: The edits after which another spec is opened: after many, nothing is left of one.
 ENOUGH = 12
+#: The part of all requests that follow an edit, if no answers are compared.
+SOME = 0.3
+#: The edits of one session.
+ONE = 500
 WORDS = (
     "ReLU",
     "Conv2d",
@@ -152,36 +156,42 @@ def _another_place(random: Random, text: str) -> tuple[int, int, str]:
     return start, end, piece
 
 
-async def asked(editor: Editor, uri: str, offset: int) -> dict[str, Any]:
-    """All that an editor asks of a text, with the place of the cursor at an offset."""
+async def asked(editor: Editor, uri: str, offset: int, which: Callable[[str], bool] = bool) -> dict[str, Any]:
+    """What an editor asks of a text, with the place of the cursor at an offset."""
     text = editor.texts[uri]
     position, whole = at(text, offset), types.Range(types.Position(0, 0), at(text, len(text)))
     place, name = (named(uri), position), named(uri)
     requests = {
-        "hints": editor.text_document_inlay_hint_async(types.InlayHintParams(name, whole)),
-        "lenses": editor.text_document_code_lens_async(types.CodeLensParams(name)),
-        "hover": editor.text_document_hover_async(types.HoverParams(*place)),
-        "completion": editor.text_document_completion_async(types.CompletionParams(*place)),
-        "definition": editor.text_document_definition_async(types.DefinitionParams(*place)),
-        "highlights": editor.text_document_document_highlight_async(types.DocumentHighlightParams(*place)),
-        "symbols": editor.text_document_document_symbol_async(types.DocumentSymbolParams(name)),
-        "folds": editor.text_document_folding_range_async(types.FoldingRangeParams(name)),
-        "prepared": editor.text_document_prepare_rename_async(types.PrepareRenameParams(*place)),
-        "actions": editor.text_document_code_action_async(
-            types.CodeActionParams(name, types.Range(position, position), types.CodeActionContext([]))
+        "hints": (editor.text_document_inlay_hint_async, types.InlayHintParams(name, whole)),
+        "lenses": (editor.text_document_code_lens_async, types.CodeLensParams(name)),
+        "hover": (editor.text_document_hover_async, types.HoverParams(*place)),
+        "completion": (editor.text_document_completion_async, types.CompletionParams(*place)),
+        "definition": (editor.text_document_definition_async, types.DefinitionParams(*place)),
+        "highlights": (editor.text_document_document_highlight_async, types.DocumentHighlightParams(*place)),
+        "symbols": (editor.text_document_document_symbol_async, types.DocumentSymbolParams(name)),
+        "folds": (editor.text_document_folding_range_async, types.FoldingRangeParams(name)),
+        "prepared": (editor.text_document_prepare_rename_async, types.PrepareRenameParams(*place)),
+        "actions": (
+            editor.text_document_code_action_async,
+            types.CodeActionParams(name, types.Range(position, position), types.CodeActionContext([])),
         ),
-        "formatting": editor.text_document_formatting_async(
-            types.DocumentFormattingParams(name, types.FormattingOptions(2, True))
+        "formatting": (
+            editor.text_document_formatting_async,
+            types.DocumentFormattingParams(name, types.FormattingOptions(2, True)),
         ),
     }
-    answers = await asyncio.wait_for(asyncio.gather(*requests.values()), 60)
-    return {"diagnostics": await editor.diagnosed(uri), **dict(zip(requests, answers))}
+    wanted = {what: ask(params) for what, (ask, params) in requests.items() if which(what)}
+    answers = await asyncio.wait_for(asyncio.gather(*wanted.values()), 60)
+    return {"diagnostics": await editor.diagnosed(uri), **dict(zip(wanted, answers))}
 
 
-async def afresh(uri: str, text: str, offset: int) -> dict[str, Any]:
-    """The same of a server that has just started."""
-    async with Session() as editor:
+async def afresh(uri: str, text: str, offset: int, followed: Mapping[Path, int]) -> dict[str, Any]:
+    """The same of a server that has just started. ``followed`` is the call that hints follow, which depends on where
+    the cursor was."""
+    session = Session()
+    async with session as editor:
         editor.open(uri, text, "cnndsl")
+        session.server.followed |= followed
         return await asked(editor, uri, offset)
 
 
@@ -191,7 +201,8 @@ async def edit_at_random(edits: int, seed: int, compare: int, folder: Path) -> C
     random, told = Random(seed), Counter[str]()
     seeds = [text for path in SEEDS if len(text := path.read_text("utf-8", "replace")) < SMALL]
     uri = (folder / "net.yaml").as_uri()
-    async with Session() as editor:
+    session = Session()
+    async with session as editor:
         editor.open(uri, random.choice(seeds), "cnndsl")
         for number in range(edits):
             if number % ENOUGH == 0:
@@ -199,12 +210,16 @@ async def edit_at_random(edits: int, seed: int, compare: int, folder: Path) -> C
             editor.type(uri, *random_edit(random, editor.texts[uri]))
             text = editor.texts[uri]
             offset = random.randrange(len(text) + 1)
-            answers = await asked(editor, uri, offset)
+            await editor.diagnosed(uri)  # so that the edit has moved the call that is followed
+            followed = {**session.server.followed}
+            is_compared = compare > 0 and number % compare == 0
+            part = 1.0 if is_compared else SOME
+            answers = await asked(editor, uri, offset, lambda what, part=part: random.random() < part)
             told.update({str(item.code) for item in answers["diagnostics"]})
             failed = [message.message for message in editor.log_messages]
             assert not failed, f"{failed[0]}\nin {text!r} at {offset}"
-            if compare and number % compare == 0:
-                fresh = await afresh(uri, text, offset)
+            if is_compared:
+                fresh = await afresh(uri, text, offset, followed)
                 for what, answer in fresh.items():
                     assert answers[what] == answer, f"{what}: {answers[what]}, not {answer}\nin {text!r} at {offset}"
     return told
@@ -216,10 +231,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compare", type=int, default=100, help="compare with a fresh server after so many edits")
     options = parser.parse_args()
-    began = time.process_time()
-    told = asyncio.run(edit_at_random(options.edits, options.seed, options.compare, Path.cwd() / "build"))
+    began, told, failed = time.process_time(), Counter[str](), 0
+    for first in range(0, options.edits, ONE):
+        edits = min(ONE, options.edits - first)
+        try:
+            told += asyncio.run(edit_at_random(edits, options.seed + first, options.compare, Path.cwd() / "build"))
+        except AssertionError as error:
+            failed += 1
+            print(f"{options.seed + first}: {error}", flush=True)
     took = time.process_time() - began
     print(f"{options.edits} edits, {took:.0f} s, {took / options.edits * 1000:.1f} ms each; {dict(told.most_common())}")
+    print(f"{failed} sessions failed")
+    sys.exit(failed > 0)
 
 
 if __name__ == "__main__":

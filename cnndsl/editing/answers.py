@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -39,6 +39,13 @@ class Edit(Record, frozen=True):
 
     span: Span
     text: str
+
+
+def edited(text: str, edits: Sequence[Edit]) -> str:
+    """A text with edits, which do not overlap."""
+    for edit in sorted(edits, key=lambda edit: -edit.span.start):
+        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
+    return text
 
 
 #: What a completion is, as editors draw it.

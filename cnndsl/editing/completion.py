@@ -115,7 +115,7 @@ def _names(known: Known, refers: str) -> Iterator[Offer]:
 
 
 def _variables(known: Known, path: Path, rank: int = 0) -> Iterator[Offer]:
-    if path and path[0] not in _LITERAL:
+    if path[0] not in _LITERAL:
         for variable in known.variables.values():
             yield Offer(f"${variable.name}", "parameter", variable.detail, rank=rank)
         if path[0] == "train":
@@ -147,7 +147,7 @@ def _in_expression(known: Known, at: Context, before: str) -> Iterator[Offer]:
         return
     for offer in _variables(known, at.path):
         yield Offer(offer.label[1:], offer.kind, offer.detail, rank=offer.rank)
-    if at.path[0] in _WITH_INPUT and not at.is_signature:
+    if at.path and at.path[0] in _WITH_INPUT and not at.is_signature:
         for name in (*INPUT_SIZES, "shape"):
             yield Offer(f"input.{name}", "value", "of the tensor that enters this step", rank=1)
     yield from (Offer(name, "function", USAGE[name], rank=2) for name in FUNCTIONS)

@@ -102,7 +102,7 @@ class Context(Record, frozen=True, eq=False, dict=True):
     @property
     def lacks_dash(self) -> bool:
         """Whether the place is an item of a list whose `- ` is not typed yet."""
-        return bool(self.path) and isinstance(self.path[-1], int) and not self.is_flow and not self.line.strip()
+        return isinstance(self.path[-1], int) and not self.is_flow and not self.line.strip()
 
     @property
     def scalar(self) -> Span:
@@ -129,7 +129,7 @@ def child(node: Tree, part: str | int) -> Tree:
 
 
 def context(analysis: Analysis, offset: int) -> Context | None:
-    """What is at an offset, None if the text around cannot be read, or if it is a comment."""
+    """What is at an offset, None if the text around cannot be read, or is a comment, or all of the text."""
     source, text = analysis.source, analysis.source.text
     first, last = line_at(text, offset)
     before, after = text[first:offset], text[offset:last]
@@ -217,7 +217,7 @@ def _unclosed(text: str) -> str:
 def _found(analysis: Analysis, marked: _Marked, offset: int, word: Span, expression: str | None) -> Context | None:
     tree = _tree(analysis, marked)
     found = next(_marks(tree, ()), None) if tree is not None else None
-    if tree is None or found is None:
+    if tree is None or found is None or not found[0]:
         return None
     path, is_key, scalar = found
     before, _, after = str(scalar.value).partition(MARK)

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from cnndsl.diagnostics import Code, Diagnostic
 from cnndsl.editing.analysis import Analysis, checked
-from cnndsl.editing.answers import Edit, Fix
+from cnndsl.editing.answers import Edit, Fix, edited
 from cnndsl.editing.fixing.candidates import Candidate, candidates
 from cnndsl.editing.fixing.places import line_end, place
 from cnndsl.layers import LAYERS
@@ -107,13 +107,6 @@ def stage(diagnostic: Diagnostic) -> float:
     if diagnostic.code in _OF_CALLS:
         return 1.5
     return next(number for number, start in enumerate(_STAGES) if diagnostic.code.id.startswith(start))
-
-
-def edited(text: str, edits: Sequence[Edit]) -> str:
-    """A text with edits, which do not overlap."""
-    for edit in sorted(edits, key=lambda edit: -edit.span.start):
-        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    return text
 
 
 class Outcome(Enum):

@@ -11,8 +11,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from msgspec.structs import replace
-
 from cnndsl.editing.answers import Kind
 from cnndsl.editing.known import Definition, Known, Parameter
 from cnndsl.editing.offers import HOLE, Offer
@@ -35,8 +33,6 @@ Schema = Mapping[str, Any]
 _CHOICES = re.compile(r"\^\(([^()]+)\)\$")
 #: What numbers, lists and quoted texts begin with.
 _PLAIN = frozenset("-+.0123456789[\"'")
-#: How deep a parameter's value is followed from block to block.
-_DEEP = 4
 
 
 class Place(Record, frozen=True, eq=False):
@@ -161,8 +157,7 @@ class Step(Place, frozen=True, eq=False):
     takes_values = True
 
     def values(self) -> Iterator[Offer]:
-        yield from callables(self.known)
-        yield from (_word(word) for word in WORDS)
+        yield from self._words()
         yield Offer("name", "word", OPTIONS["name"].description, HOLE, rank=4)
         yield Offer("when", "word", OPTIONS["when"].description, HOLE, more=(("steps", f"[{HOLE}]"),), rank=4)
 
@@ -195,7 +190,8 @@ class Step(Place, frozen=True, eq=False):
     def below(self, part: str | int) -> Place:
         if str(part)[:1] == "$":
             found = self.known.parameter(str(part)[1:])
-            return self.below(found[0].default or "") if found else NOWHERE
+            default = found[0].default if found else None
+            return self.below(default) if default and is_word(default) and default[0] != "$" else NOWHERE
         if part in LAYERS:
             return of_layer(self.known, LAYERS[str(part)])
         if part in self.known.blocks:
@@ -358,7 +354,6 @@ class AnyValue(Place, frozen=True, eq=False):
     parameter: Parameter | None = None
     body: Tree | None = None
     path: Path = ()
-    depth: int = 0
     takes_values = True
 
     def values(self) -> Iterator[Offer]:
@@ -379,12 +374,15 @@ class AnyValue(Place, frozen=True, eq=False):
         parameter that is a number or a list by default."""
         return self.found() or ([] if self._is_plain else [BOOLEANS, Layers(self.known)])
 
-    def found(self) -> list[Place]:
-        """The places that hold just this parameter, and those that its default fits."""
+    def found(self, seen: set[tuple[Path, str]] | None = None) -> list[Place]:
+        """The places that hold just this parameter, also in blocks that it is passed on to, which are ``seen`` once
+        each, and those that its default fits."""
         default = self.parameter.default if self.parameter else None
         found: list[Place] = [Layers(self.known)] if default in LAYERS or default in self.known.blocks else []
         found += [BOOLEANS] if default in ("true", "false", "True", "False") else []
-        return [*found, *self._uses()]
+        found += self._uses(set() if seen is None else seen)
+        layers = [place for place in found if isinstance(place, Layers)]
+        return [*layers[:1], *(place for place in found if not isinstance(place, Layers))]
 
     @property
     def _is_plain(self) -> bool:
@@ -401,13 +399,14 @@ class AnyValue(Place, frozen=True, eq=False):
         found = self.found()
         return has_layers(found) if found or self._is_plain else None
 
-    def _uses(self) -> Iterator[Place]:
-        if self.parameter is None or self.body is None or self.depth > _DEEP:
+    def _uses(self, seen: set[tuple[Path, str]]) -> Iterator[Place]:
+        if self.parameter is None or self.body is None or (self.path, self.parameter.name) in seen:
             return
+        seen.add((self.path, self.parameter.name))
         for path in _holding(self.body, f"${self.parameter.name}", ()):
             place = place_of(self.known, (*self.path, *path))
             if isinstance(place, AnyValue):
-                yield from replace(place, depth=self.depth + 1).found()
+                yield from place.found(seen)
             else:
                 yield Layers(self.known) if isinstance(place, Step) else place
 

@@ -28,7 +28,7 @@ from cnndsl.spec.words import OPTIONS, WORDS, is_word
 def hover(analysis: Analysis, offset: int) -> Hover | None:
     """What is told of the word at an offset, None if there is nothing to tell."""
     at = context(analysis, offset)
-    if at is None:
+    if at is None or not at.path:  # the whole text is one word
         return None
     told = _Told(Known(analysis, at), at)
     text = "\n\n".join(filter(None, told.parts()))

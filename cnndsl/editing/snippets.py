@@ -20,7 +20,7 @@ def snippet(at: Context, offer: Offer) -> str:
     if at.expression is not None or at.is_signature:
         return f"{label}($1)" if offer.kind == "function" and not at.following.startswith("(") else label
     dash = _DASH if offer.is_item else ""
-    is_item = offer.is_item or isinstance(at.path[-1], int)
+    is_item = offer.is_item or any(isinstance(part, int) for part in at.path[-1:])
     if _COLON.match(at.following) or not (offer.value or (at.is_key and not offer.is_item)):
         return dash + label
     pairs = [(label, offer.value), *offer.more]

@@ -105,5 +105,7 @@ def _at(root: Module, file: str, line: int) -> Iterator[str]:
     """The paths of what a line of a file makes; without a file, of any."""
     for operation, path in uses(root).items():
         span = operation.step.span if operation.step else None
-        if span is not None and span.source.name.endswith(file) and span.line == line:
+        if span is None or span.line != line:
+            continue
+        if any(name.endswith(file) for name in (span.source.name, span.source.shown)):
             yield path

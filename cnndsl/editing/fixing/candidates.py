@@ -153,7 +153,8 @@ def _additions(code: str, key: str, place: Place, names: Names) -> Iterator[list
         elif isinstance(one, Entry) and one.value.span == place.span:
             yield [Edit(one.value.span, f"{{{one.value.span.text}: {{{code}}}}}")]
     for mapping in place.mappings:
-        yield [place.added(mapping, key, code)]
+        if mapping.entries:  # all of its keys may be at fault
+            yield [place.added(mapping, key, code)]
 
 
 def _is_call(word: str) -> bool:

@@ -20,15 +20,7 @@ from cnndsl.spec.recipe_keys import KEYS
 from cnndsl.spec.signature import Parameter
 from cnndsl.spec.steps import READS, Name, Step, Steps
 from cnndsl.spec.tree import Mapping as TreeMapping
-from cnndsl.spec.values import (
-    Arguments,
-    CallValue,
-    Expression,
-    ListValue,
-    Literal,
-    Template,
-    Value,
-)
+from cnndsl.spec.values import Arguments, CallValue, Expression, ListValue, Literal, Template, Value
 from cnndsl.spec.words import THROWN_AWAY
 
 #: The names that a place knows after `$`: where each is defined, None if that is a key of the recipe.

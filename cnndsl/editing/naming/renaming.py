@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cnndsl.diagnostics import Code, Diagnostic, shorten
 from cnndsl.editing.analysis import Analysis, Buffers, analyse
-from cnndsl.editing.answers import Edit, Renamed
+from cnndsl.editing.answers import Edit, Renamed, edited
 from cnndsl.editing.naming.bindings import Mention, Place
 from cnndsl.editing.naming.project import Name, Project, files
 from cnndsl.graph.graph import Apply, Merge, Module, Operation, Split, Tensor, walk
@@ -21,9 +21,6 @@ from cnndsl.layers import LAYERS
 from cnndsl.source import Span
 from cnndsl.spec.files import project_root
 from cnndsl.spec.names import CONSTANTS, unusable, unusable_key, unusable_variable, usable
-
-#: The texts of the files that a renaming changes.
-Texts = dict[Path, str]
 
 
 def rename(analysis: Analysis, offset: int, new: str, others: Sequence[Analysis] = ()) -> Renamed:
@@ -114,13 +111,6 @@ def _edits(project: Project, name: Name, new: str) -> Mapping[Path, list[Edit]]:
     return found
 
 
-def edited(text: str, edits: Sequence[Edit]) -> str:
-    """A text with edits, which do not overlap."""
-    for edit in sorted(edits, key=lambda edit: -edit.span.start):
-        text = text[: edit.span.start] + edit.text + text[edit.span.end :]
-    return text
-
-
 # --- the proof -----------------------------------------------------------------------------------
 
 
@@ -136,8 +126,8 @@ class _Proof:
         texts = {path: edited(made[0].span.source.text, made) for path, made in edits.items()}
         self.before = Project(tuple(one for one in project.analyses if self._is_touched(one)))
         kept = {path: text for one in self.before.analyses for path, text in one.files.texts.items()}
-        files = Buffers({**kept, **texts})
-        self.after = Project(tuple(analyse(one.path, files) for one in self.before.analyses))
+        buffers = Buffers({**kept, **texts})
+        self.after = Project(tuple(analyse(one.path, buffers) for one in self.before.analyses))
 
     def _is_touched(self, analysis: Analysis) -> bool:
         return any(path in self.edits for path in files(analysis))
