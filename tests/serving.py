@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -42,6 +43,12 @@ class Served:
         """The exit code after a signal."""
         self.process.send_signal(number)
         return self.process.wait(PATIENCE)
+
+
+def free_port() -> str:
+    """A port that is free now. The key of a server on a port that was asked for is kept."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return str(found.getsockname()[1])
 
 
 def start(folder: Path, *arguments: str | Path, state: Path | None = None, browser: str = "") -> Served:

@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pytest
 from browsing import needs_chromium
-from serving import Served, served, start
+from serving import Served, free_port, served, start
 
 ROOT = Path(__file__).parent.parent
 SOURCES = ROOT / "live"
@@ -144,7 +144,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def server(folder: Path) -> Iterator[Served]:
     (folder / "net.yaml").write_text(SPEC)
-    with served(folder, "net.yaml", "--port", "0") as server:
+    with served(folder, "net.yaml", "--port", free_port()) as server:
         yield server
 
 
@@ -420,7 +420,7 @@ def test_a_narrow_page(browser: Any, server: Served, spec: Path, dark: bool) -> 
 @pytest.mark.slow
 def test_a_server_that_goes_and_comes_back(context: Any, folder: Path, spec: Path) -> None:
     """What is typed meanwhile stays, and is compiled by the server that comes. The browser tells that it is gone."""
-    first = start(folder, spec.name, "--port", "0")
+    first = start(folder, spec.name, "--port", free_port())
     try:
         tab = Tab(context, first, spec.name, panes="table")
         tab.cells("head", "[1, 10]")
@@ -445,7 +445,7 @@ def test_a_server_that_goes_and_comes_back(context: Any, folder: Path, spec: Pat
 @needs_chromium
 @pytest.mark.slow
 def test_a_file_that_changes_while_the_server_is_gone(context: Any, folder: Path, spec: Path) -> None:
-    first = start(folder, spec.name, "--port", "0")
+    first = start(folder, spec.name, "--port", free_port())
     try:
         tab = Tab(context, first, spec.name, panes="table")
         tab.cells("head", "[1, 10]")

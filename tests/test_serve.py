@@ -12,11 +12,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from click.testing import CliRunner
-from serving import PATIENCE, page, served, start
+from serving import PATIENCE, free_port, page, served, start
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 from terminal import alone
@@ -199,6 +199,35 @@ def test_the_newest_text_waits_for_no_other(folder: Path) -> None:
     session.step()
     session.inbox.append(Change(52, texts[1]))  # before the source of 51 was made
     assert [message.version for messages in iter(session.step, None) for message in messages] == [52, 52]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("what", get_args(get_type_hints(Ask)["what"]))
+def test_every_question_has_an_answer(tab: Tab, what: str) -> None:
+    tab.open("net.yaml")
+    for at in range(0, len(NET), 7):
+        tab.send("ask", id=at + 1, what=what, at=at, end=at + 3, code="CNN001")
+        while (told := tab.told()).get("id") != at + 1:
+            pass
+        assert told["type"] != "refused", told
+
+
+def test_a_fault_is_told_with_its_traceback(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("cnndsl.serve.session.analyse", lambda *_: 1 // 0)
+    session = Session(Project(folder))
+    session.inbox.append(Change(1, NET))
+    (refused,) = session.step() or ()
+    assert isinstance(refused, Refused) and "division" in refused.message
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_table_and_lens_agree_while_a_text_has_an_error(tab: Tab) -> None:
+    tab.open("net.yaml", table={})
+    tab.until("table")
+    tab.send("change", version=1, text=NET.replace("  - Flatten", "  - Flaten"))
+    lens, table = tab.until("result")["lenses"][0]["text"], tab.until("table")
+    assert not table["is_complete"] and table["summary"][0].split(",")[0] in lens
 
 
 def test_slow_questions_come_last_and_are_given_up_for_a_new_text(folder: Path) -> None:
@@ -391,6 +420,20 @@ def test_a_spec_that_the_command_line_names_is_open_wherever_it_is(folder: Path)
         assert Tab(connection).open(".own/net.yaml")["text"] == NET
 
 
+def test_a_folder_whose_name_is_not_utf_8(folder: Path) -> None:
+    odd = folder / os.fsdecode(b"c\xff")
+    odd.mkdir()
+    for name in ("pyproject.toml", "net.yaml", "more.yaml", os.fsdecode(b"d\xff.yaml")):
+        (odd / name).write_text(NET)
+    with client_of(odd) as client, connecting(client) as connection:
+        tab = Tab(connection)
+        assert tab.told()["project"] == odd.name
+        tab.open("net.yaml")
+        tab.send("change", version=1, text="extends: nothing.yaml\n")
+        assert "nothing.yaml" in [tab.until("result") for _ in range(2)][1]["problems"][0]["message"]
+        assert tab.asked("ask", "listing", id=1, what="specs")["project"] == ["more.yaml", "net.yaml"]
+
+
 # --- files that others change ----------------------------------------------------------------------------
 
 
@@ -484,7 +527,7 @@ def test_the_key_of_a_port_is_kept_for_its_user(tmp_path: Path, monkeypatch: pyt
     key = kept_key(PORT)
     assert key == kept_key(PORT) != kept_key(PORT + 1)
     (path,) = tmp_path.rglob(f"{PORT}.key")
-    assert path.parent.stat().st_mode & 0o777 == 0o700
+    assert path.parent.stat().st_mode & 0o777 == 0o700 and path.stat().st_mode & 0o777 == 0o600
     path.write_text("short")
     assert kept_key(PORT) != key
     monkeypatch.setenv("XDG_STATE_HOME", os.devnull)
@@ -600,7 +643,7 @@ def test_no_message_ends_a_connection(tab: Tab, folder: Path) -> None:
 
 def test_a_server_comes_back_with_its_key(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
-    with served(folder, "net.yaml", "--port", "0", state=folder.parent) as server, page(server) as tab:
+    with served(folder, "net.yaml", "--port", free_port(), state=folder.parent) as server, page(server) as tab:
         assert tab.told()["spec"] == "net.yaml"
         tab.send("open", spec="net.yaml")
         assert tab.until("result")["is_sound"]
@@ -648,8 +691,10 @@ def test_ctrl_c_ends_it_without_a_word(folder: Path) -> None:
     ("arguments", "told"),
     [
         (["nothing.yaml"], "nothing.yaml does not exist"),
-        (["net.txt"], "its name ends in .yaml or .yml"),
-        (["."], "its name ends in .yaml or .yml"),
+        (["net.txt"], "the name of a spec ends in .yaml or .yml"),
+        (["resnet18"], "did you mean `zoo:resnet18`?"),
+        (["."], "the name of a spec ends in .yaml or .yml"),
+        ([os.fsdecode(b"c\xff.yaml")], "its name is not UTF-8"),
         (["zoo:resnt50"], "did you mean `resnet50`?"),
         (["net.yaml", "--port", "70000"], "70000 is not in the range"),
         (["net.yaml", "--limits", "step=3"], "did you mean `steps`?"),

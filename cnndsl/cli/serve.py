@@ -14,7 +14,7 @@ from cnndsl.cli.common import PATH, fail, limits_option, plugin_option
 from cnndsl.cli.completion import complete_spec
 from cnndsl.limits import Limits
 from cnndsl.terminal import say
-from cnndsl.zoo import is_of_zoo
+from cnndsl.zoo import PREFIX, find, is_of_zoo
 
 if TYPE_CHECKING:
     from cnndsl.serve.project import Project
@@ -45,7 +45,7 @@ def serve(spec: Path | None, port: int | None, browser: bool, limits: Limits) ->
         listening = listen(port)
     except OSError as error:
         fail(f"port {port} cannot be used: {error.strerror}", "choose another: `--port 0` takes any")
-    live = Live(project, name, listening)
+    live = Live(project, name, listening, keeps_key=bool(port))
     say(live.address)
     if browser:
         _browse(live)
@@ -54,12 +54,14 @@ def serve(spec: Path | None, port: int | None, browser: bool, limits: Limits) ->
 
 def _opened(spec: Path | None, limits: Limits) -> tuple[Project, str]:
     """The project, and the name of the spec in it. Ends the program if it cannot be read."""
-    from cnndsl.serve.project import ENDINGS, Denied, Project
+    from cnndsl.serve.project import ENDINGS, Denied, Project, is_utf_8
 
     if spec is None or is_of_zoo(str(spec)):
         project, name = Project(Path.cwd(), None, limits), str(spec or "")
     elif spec.suffix not in ENDINGS:
-        fail(f"{spec} is not a spec: its name ends in .yaml or .yml")
+        fail(f"{spec} cannot be served: the name of a spec ends in .yaml or .yml", _meant(spec))
+    elif not is_utf_8(str(spec)):
+        fail(f"{spec} cannot be served: its name is not UTF-8", "rename it")
     else:
         project = Project(Path.cwd(), spec, limits)
         name = project.spec_of(project.named or spec)
@@ -68,6 +70,12 @@ def _opened(spec: Path | None, limits: Limits) -> tuple[Project, str]:
     except Denied as denied:
         fail(denied.message, denied.help)
     return project, name
+
+
+def _meant(spec: Path) -> str:
+    if find(f"{PREFIX}{spec}"):
+        return f"did you mean `{PREFIX}{spec}`?"
+    return f"`cd {spec} && cnndsl serve` lists the specs in it" if spec.is_dir() else "rename it"
 
 
 def _browse(live: Live) -> None:

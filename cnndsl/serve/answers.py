@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from cnndsl.diagnostics import SpecError, cause
+from cnndsl.diagnostics import SpecError
 from cnndsl.editing.answers import Fix
 from cnndsl.editing.completion import complete
 from cnndsl.editing.fixes import fixes
@@ -12,6 +12,7 @@ from cnndsl.editing.hover import hover
 from cnndsl.editing.names import definition, references
 from cnndsl.explanations import explain, labelled
 from cnndsl.fmt import Unchanged, format
+from cnndsl.serve.faults import fault
 from cnndsl.serve.messages import (
     Ask,
     CompletionOf,
@@ -44,7 +45,7 @@ def answer(ask: Ask, text: Text | None, project: Project) -> Told:
     try:
         return _ANSWERS[ask.what](ask, text)
     except Exception as error:
-        return Refused("ask", "fault", f"a fault of cnndsl: {cause(error)}", id=ask.id)
+        return fault(error, "ask", ask.id)
 
 
 def listing(ask: Ask, project: Project) -> Listing:

@@ -8,6 +8,7 @@ and needs a key, which only the printed address has. Without it, the server give
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncIterator, Set
 from contextlib import asynccontextmanager
@@ -46,6 +47,7 @@ _HEADERS = {
     "Cache-Control": "no-cache",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
+_REFUSAL = PlainTextResponse("this server is for its own machine", 403)
 _decoder = msgspec.json.Decoder(Request)
 
 
@@ -82,12 +84,10 @@ class Guard:
         self.app, self.hosts = app, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "websocket":
-            refusal = WebSocket(scope, receive, send).close if not self._is_own(scope) else None
-            await (refusal() if refusal else self.app(scope, receive, send))
+        if scope["type"] == "websocket" and not self._is_own(scope):
+            await WebSocket(scope, receive, send).close()
         elif scope["type"] == "http":
-            refused = PlainTextResponse("this server is for its own machine", 403)
-            app = self.app if self._names_us(scope) else refused
+            app = self.app if self._names_us(scope) else _REFUSAL
             await app(scope, receive, _with_headers(send))
         else:
             await self.app(scope, receive, send)
@@ -144,7 +144,7 @@ async def _converse(connection: WebSocket, hub: Hub, tab: Tab) -> None:
     """Until the connection is closed."""
 
     async def send(told: Told) -> None:
-        await connection.send_text(msgspec.json.encode(told).decode())
+        await connection.send_text(_written(told))
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -154,6 +154,14 @@ async def _converse(connection: WebSocket, hub: Hub, tab: Tab) -> None:
             work.cancel()
     except* (WebSocketDisconnect, RuntimeError):  # it was closed while something was sent
         pass
+
+
+def _written(told: Told) -> str:
+    """A message as JSON. A file's name that is not UTF-8 has halves of characters, which only escapes can hold."""
+    try:
+        return msgspec.json.encode(told).decode()
+    except UnicodeEncodeError:
+        return json.dumps(msgspec.to_builtins(told))
 
 
 def _read(text: str | None) -> Request | Refused:

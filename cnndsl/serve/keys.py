@@ -1,8 +1,8 @@
 """The keys that let a page in.
 
-The server's own key is kept on the disk for each port, readable by its user alone: a page that is open gets in again
-when the server is back. A key for one time is for an address that other users can see, such as in the command line of
-a browser.
+The key of a server whose port was asked for is kept on the disk, readable by its user alone: a page that is open gets
+in again when the server is back. Others have a key of their own at each start. A key for one time is for an address
+that other users can see, such as in the command line of a browser.
 """
 
 from __future__ import annotations
@@ -69,4 +69,5 @@ def _written(path: Path) -> str:
     path.parent.chmod(0o700)  # before the key is in it
     key = new_key()
     write_file(path, f"{key}\n".encode())
+    path.chmod(0o600)
     return key

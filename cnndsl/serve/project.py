@@ -19,7 +19,7 @@ from cnndsl.record import Record
 from cnndsl.serve.messages import Refusal, Refused
 from cnndsl.serve.portable import portable
 from cnndsl.spec.files import not_in_zoo, project_root
-from cnndsl.spec.folder import specs_in
+from cnndsl.spec.folder import looks_like_spec, specs_in
 from cnndsl.spec.starter import starter
 from cnndsl.writing import read_file, write_file
 from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, name_of, specs
@@ -66,6 +66,18 @@ class Stored(Record, frozen=True):
         return self.mark + text.replace("\n", self.newline).encode()
 
 
+def _may_become_spec(text: str) -> bool:
+    return looks_like_spec(text) or not text.strip()
+
+
+def is_utf_8(name: str) -> bool:
+    """Whether a page can name a file."""
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
+
+
 def digest_of(data: bytes) -> str:
     return sha256(data).hexdigest()
 
@@ -104,7 +116,9 @@ class Project:
         if "\0" in spec or path.is_absolute() or PurePath(spec).anchor or ".." in path.parts:
             raise self._outside(spec)
         if path.suffix not in ENDINGS:
-            raise Denied("outside", f"{shorten(spec)} is not a spec: its name ends in .yaml or .yml")
+            raise Denied("outside", "the name of a spec ends in .yaml or .yml", f"`{shorten(spec)}.yaml`")
+        if any(part.startswith(".") for part in path.parts):
+            raise Denied("outside", f"{shorten(spec)} is hidden", "use a name that does not begin with a dot")
         target = self.root / path
         if not self.allows(target):
             raise self._outside(spec)
@@ -130,7 +144,8 @@ class Project:
 
     def listed(self) -> tuple[tuple[str, ...], bool]:
         """The specs of the project, and whether these are all."""
-        found = [self.spec_of(path) for path in islice(specs_in(self.root, ENDINGS), LISTED + 1) if self.allows(path)]
+        names = (self.spec_of(path) for path in specs_in(self.root, ENDINGS, _may_become_spec) if self.allows(path))
+        found = [*islice(filter(is_utf_8, names), LISTED + 1)]
         return tuple(found[:LISTED]), len(found) <= LISTED
 
     # --- files -----------------------------------------------------------------------------------
@@ -177,6 +192,11 @@ class Project:
         there = digest_of(data) if data is not None else ""
         if there != base:
             raise Denied("conflict", self._conflict(spec, base, there), digest=there)
+        if not path.parent.is_dir():
+            folder = PurePosixPath(spec).parent
+            raise Denied(
+                "unwritable", f"there is no folder {shorten(str(folder))}", f"make it first: `mkdir -p {folder}`"
+            )
         try:
             written = Stored.of(data or b"").data(text)
             self.check_size(len(written), spec)

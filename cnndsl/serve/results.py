@@ -8,7 +8,7 @@ from cnndsl.editing.answers import Lens, Symbol
 from cnndsl.editing.hints import hints, lenses
 from cnndsl.editing.outline import folds, outline
 from cnndsl.emit.table import human
-from cnndsl.graph.graph import Graph
+from cnndsl.graph.graph import Graph, Module
 from cnndsl.network import Compilation
 from cnndsl.record import Record
 from cnndsl.serve.messages import HintOf, LensOf, NoteOf, Problem, Result, SymbolOf, Totals
@@ -18,6 +18,12 @@ from cnndsl.serve.units import Spots
 def network_of(compilation: Compilation) -> Graph | None:
     """The network of a spec, also if it breaks its `expect`, or if its recipe has errors."""
     return compilation.graph or compilation.sound
+
+
+def alive_of(text: Text) -> Module | None:
+    """The network of a text with errors as far as it is alive, which hints and lenses tell of too."""
+    alive = text.analysis.alive
+    return alive.sound.root if alive.sound else alive.partial
 
 
 class Text(Record, frozen=True, eq=False):

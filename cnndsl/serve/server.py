@@ -14,7 +14,7 @@ from uvicorn import Config, Server
 from cnndsl.record import Record
 from cnndsl.serve.app import application
 from cnndsl.serve.hub import TABS, Hub
-from cnndsl.serve.keys import Keys, kept_key
+from cnndsl.serve.keys import Keys, kept_key, new_key
 from cnndsl.serve.project import Project
 
 #: The port that is tried first, C-N-N on the keys of a telephone, and how many after it.
@@ -72,11 +72,12 @@ def _bound(family: socket.AddressFamily, host: str, port: int) -> socket.socket:
 
 
 class Live:
-    """A server with its keys. The addresses that it gives let a page in."""
+    """A server with its keys. The addresses that it gives let a page in. With ``keeps_key``, its key is that of the
+    last server on the port."""
 
-    def __init__(self, project: Project, spec: str, listening: Listening) -> None:
+    def __init__(self, project: Project, spec: str, listening: Listening, keeps_key: bool) -> None:
         self._listening = listening
-        self._keys = Keys(kept_key(listening.port))
+        self._keys = Keys(kept_key(listening.port) if keeps_key else new_key())
         self._hub = Hub(project, spec, self._keys.key)
         self._limit = _ESCAPED * project.limits.file
 

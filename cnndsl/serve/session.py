@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from msgspec.structs import replace
 
-from cnndsl.diagnostics import SpecError, cause
+from cnndsl.diagnostics import SpecError
 from cnndsl.editing.analysis import analyse
 from cnndsl.editing.buffers import compiled
 from cnndsl.emit.table import UnknownName
@@ -22,6 +22,7 @@ from cnndsl.graph.graph import Graph
 from cnndsl.record import Record
 from cnndsl.serve import panes
 from cnndsl.serve.answers import answer
+from cnndsl.serve.faults import fault
 from cnndsl.serve.messages import (
     Ask,
     Change,
@@ -45,7 +46,7 @@ from cnndsl.serve.messages import (
     Unmade,
 )
 from cnndsl.serve.project import Denied, Project, Shelf, Stored
-from cnndsl.serve.results import Text, hints_of, network_of, result
+from cnndsl.serve.results import Text, alive_of, hints_of, network_of, result
 from cnndsl.serve.units import Spots
 from cnndsl.zoo import is_of_zoo
 
@@ -123,7 +124,7 @@ class Session:
         try:
             return self._step()
         except Exception as error:
-            return (Refused("", "fault", f"a fault of cnndsl: {cause(error)}"),)
+            return (fault(error),)
         finally:
             self.watched = self._depends_on()
 
@@ -249,9 +250,8 @@ class Session:
 
     def _made_of(self, text: Text, view: View) -> Told:
         """Raises ValueError if there is nothing to show, or for options that there are not."""
-        version, found = text.version, text.analysis.compilation
-        network = network_of(found)
-        if isinstance(view, TableView) and (shown := network or found.partial):
+        version, network = text.version, network_of(text.analysis.compilation)
+        if isinstance(view, TableView) and (shown := network or alive_of(text)):
             return panes.table(shown, view, text.spots, version)
         if network is None or isinstance(view, TableView):
             raise ValueError("the spec has errors")

@@ -36,7 +36,7 @@ class Watch:
             folders = self._folders()
             try:
                 await self._follow(folders)
-            except OSError:  # a folder went away, or there are no more notices to be had
+            except (OSError, RuntimeError):  # a folder went away, or the system has no more notices to give
                 await self._pause()
             self._look()
 

@@ -6,8 +6,9 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from cnndsl.diagnostics import Code, Diagnostic, Note, did_you_mean, shorten, unreadable
+from cnndsl.diagnostics import SHOWN, Code, Diagnostic, Note, did_you_mean, shorten, unreadable
 from cnndsl.limits import LIMITS, Limits, how_to_raise
+from cnndsl.printable import one_line
 from cnndsl.source import Source, Span
 from cnndsl.spec.merge import cleared, defined_name, merged, with_entry, without
 from cnndsl.spec.repair import respelt
@@ -50,7 +51,7 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS, fil
     Raises :class:`FileFault` if there is no such file and no span, otherwise :class:`Unreadable`.
     """
     shown = files.shown(path)
-    name = shorten(shown)
+    name = _short(shown)
     try:
         data = files.read(path, limits.file + 4, span is None)
     except (OSError, ValueError) as error:
@@ -68,6 +69,11 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS, fil
         start = len(data[: error.start].decode("utf-8"))
         help = "save it as UTF-8"
         raise Unreadable(Diagnostic(Code.ENCODING, message, Span(source, start, start + 1), help)) from None
+
+
+def _short(path: str) -> str:
+    """A path as a message shows it: of a long one the end, which has the file's name."""
+    return shorten(path) if len(path) <= SHOWN else f"…{one_line(path[1 - SHOWN :])}"
 
 
 def project_root(folder: Path) -> Path:
