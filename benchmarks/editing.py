@@ -187,11 +187,11 @@ def options(parser: argparse.ArgumentParser) -> None:
 QUESTION = Question(
     __file__,
     "A keystroke in an editor",
-    """From a key to all that an editor then shows, over pipes: the diagnostics of `cnndsl lsp` and its inlay hints, beside
-    the diagnostics of `yaml-language-server`, which only has our schema and does not know what a layer makes of its
-    input. It waits for 200 ms before it looks at a text, which is what its users see; "at once" is the same server without
-    this pause. A part of the spec is deleted and typed again, key by key, so most texts are half typed. The spec of 500
-    lines has 498 layers.""",
+    """From a key to all that an editor then shows, over pipes: the diagnostics of `cnndsl lsp` and its inlay hints,
+    beside the diagnostics of `yaml-language-server`, which only has our schema and does not know what a layer makes of
+    its input. It waits for 200 ms before it looks at a text, which is what its users see; "at once" is the same server
+    without this pause. A part of the spec is deleted and typed again, key by key, so most texts are half typed. The
+    spec of 500 lines has 498 layers.""",
     ("spec",),
     cases,
     quantities=(MEDIAN, LAST),
