@@ -31,7 +31,7 @@ VERBS = {
     "import": ("import_.import_", "Write the spec of TARGET, a module of PyTorch."),
     "inspect": ("inspect.inspect", "Show the tensors of the network of RUN with their statistics."),
     "layers": ("layers.layers", "List the layers, or show the page of layer NAME."),
-    "lsp": ("lsp.lsp", "Run the language server, which tells an editor shapes and errors while you type."),
+    "lsp": ("lsp.lsp", "Run the language server: shapes and errors while you type."),
     "new": ("zoo.new", "Write NAME.yaml, a spec to start from."),
     "predict": ("predict.predict", "Classify PICTUREs with the network of RUN."),
     "runs": ("runs.list_runs", "List the runs, or those of each NAME, or draw their curves."),
