@@ -275,8 +275,13 @@ class Arguments(Place, frozen=True, eq=False):
         return [slot.place for slot in self.slots.values() if slot.is_positional]
 
     @property
+    def first(self) -> Place:
+        """The place of an argument alone."""
+        return self._positional[0] if self._positional else NOWHERE
+
+    @property
     def refers(self) -> str:  # type: ignore[override]
-        return self._positional[0].refers if self._positional else ""
+        return self.first.refers
 
     @property
     def takes_values(self) -> bool:  # type: ignore[override]
@@ -290,13 +295,13 @@ class Arguments(Place, frozen=True, eq=False):
         yield from (slot.offer for name, slot in self.slots.items() if name not in written)
 
     def values(self) -> Iterable[Offer]:
-        return self._positional[0].values() if self._positional else ()
+        return self.first.values()
 
     def below(self, part: str | int) -> Place:
         if isinstance(part, str):
             return self.slots[part].place if part in self.slots else NOWHERE
         if self.takes_list:
-            return self._positional[0].below(part)
+            return self.first.below(part)
         return self._positional[part] if part < len(self._positional) else NOWHERE
 
 
@@ -405,6 +410,8 @@ class AnyValue(Place, frozen=True, eq=False):
         seen.add((self.path, self.parameter.name))
         for path in _holding(self.body, f"${self.parameter.name}", ()):
             place = place_of(self.known, (*self.path, *path))
+            if isinstance(place, Arguments):
+                place = place.first
             if isinstance(place, AnyValue):
                 yield from place.found(seen)
             else:
