@@ -10,13 +10,13 @@ from msgspec.structs import replace
 
 from cnndsl.diagnostics import Code
 from cnndsl.graph.site import Site
-from cnndsl.layers import Layer
+from cnndsl.layers import LAYERS, Layer
 from cnndsl.record import Record
 from cnndsl.spec.arguments import Callee, by_name
 from cnndsl.spec.document import Block
 from cnndsl.spec.steps import Call
 from cnndsl.spec.tree import UNKNOWN
-from cnndsl.spec.values import Arguments, Value, dealt
+from cnndsl.spec.values import Arguments, Literal, Value, dealt
 
 LayerOrBlock = TypeVar("LayerOrBlock", bound=type[Layer] | Block)
 
@@ -54,6 +54,12 @@ class Matcher:
         for keyword in given.keywords:
             values[keyword.name] = site.value(keyword.value)
         return Given(values, written) if sound else None
+
+    def written(self, step: Call, blocks: Mapping[str, Block]) -> Mapping[str, Value] | None:
+        """The arguments of a step that calls a layer or a block by its name; None if their names depend on a value."""
+        name = step.callee.value if isinstance(step.callee, Literal) else None
+        of = blocks.get(str(name)) or LAYERS.get(str(name))
+        return self._fixed(Called(step, of, step.arguments)) if of else None
 
     def _callee(self, of: type[Layer] | Block) -> Callee:
         callee = self._callees.get(of)

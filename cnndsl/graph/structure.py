@@ -11,8 +11,9 @@ from cnndsl.diagnostics import Code, Note, got
 from cnndsl.graph.combine import combine, parts
 from cnndsl.graph.context import Context, behind
 from cnndsl.graph.graph import Arm, Body, Branch, Dense, Merge, Repeat, Residual, Split, Tensor
+from cnndsl.graph.projection import projection
 from cnndsl.graph.site import Run, Site
-from cnndsl.layers import Refused, Shape
+from cnndsl.layers import Refused
 from cnndsl.limits import how_to_raise
 from cnndsl.record import Record
 from cnndsl.source import Span
@@ -259,10 +260,11 @@ class Structure:
     def _unlike(self, step: spec.Residual, x: Tensor | None, main: Tensor, other: Tensor, site: Site) -> None:
         """Reports that the sides differ, and which projection of the input would fix it."""
         message = f"the steps give {main.shape}, the shortcut {other.shape}: a residual adds equal shapes"
-        projection = x and _projection(x.shape, main.shape)
+        projected = x and projection(step, x.shape, main.shape, self.context, site)
         help = "change the steps or the `shortcut`, so that both have one shape; `shortcut: false` adds nothing"
-        if projection:
-            help = f"project the input: `shortcut: [{projection}]`"
+        if projected:
+            what = "correct the `shortcut`" if isinstance(step.shortcut, tuple) else "project the input"
+            help = f"{what}: `shortcut: [{projected}]`"
         origins = self.context.origins
         short = "the shortcut ends with" if isinstance(step.shortcut, tuple) else "the shortcut is the input"
         said = {"the steps end with": main, short: other}
@@ -323,19 +325,3 @@ def _has_shortcut(written: Value, site: Site) -> Any:
     message = f"`shortcut` expects a list of steps, true or false, got {got(wanted)}"
     site.fault(Code.TYPE, message, written.span, meant_by(written, wanted, site.environment.names))
     return UNKNOWN
-
-
-def _projection(shape: Shape, wanted: Shape) -> str:
-    """The layer that gives one shape the channels and sizes of the other: a convolution with a kernel of 1, or a
-    ``Linear``; "" if none does."""
-    dims = wanted.rank - 2
-    if shape.rank == wanted.rank == 2:
-        return f"Linear: {wanted.channels}"
-    if shape.rank != wanted.rank or not 1 <= dims <= 3:
-        return ""
-    strides = {-(-size // out) for size, out in zip(shape.spatial, wanted.spatial)}
-    stride = strides.pop() if len(strides) == 1 else 0
-    if not stride or any(-(-size // stride) != out for size, out in zip(shape.spatial, wanted.spatial)):
-        return ""
-    written = f", stride: {stride}" if stride != 1 else ""
-    return f"Conv{dims}d: {{out_channels: {wanted.channels}, kernel_size: 1{written}}}"
