@@ -1,6 +1,6 @@
 """A keystroke in the page of ``cnndsl serve``, beside the command that makes the same, run again.
 
-python benchmarks/serving.py
+python benchmarks/keystroke.py
 """
 
 from __future__ import annotations
