@@ -20,7 +20,7 @@ from cnndsl.terminal import say
 )
 @plugin_option
 def lsp(log: Path | None) -> None:
-    """Run the language server, which tells an editor shapes and errors while you type.
+    """Run the language server: shapes and errors while you type.
 
     It speaks the Language Server Protocol over stdin and stdout. An editor starts it; docs/editors.md has the settings.
     """
