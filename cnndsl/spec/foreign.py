@@ -185,6 +185,14 @@ ARGUMENTS = {
 }  # fmt: skip
 
 
+#: Words for arguments that are something else here, with help.
+ELSEWHERE = _table(
+    {
+        "activation": "an activation is a step of its own, after this one: `- ReLU`",
+        "kernelinitializer biasinitializer": "how weights begin is told by `init`, beside `network`",
+    }
+)
+
 #: Keys of other tools for a section of the document.
 SECTIONS = _table(
     {
