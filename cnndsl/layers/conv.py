@@ -53,7 +53,9 @@ class _Conv(_Convolution):
             return self.axes(0)
         if self.padding == "same":
             if any(stride != 1 for stride in self.axes(self.stride)):
-                raise Refused('padding "same" needs stride 1', "padding")
+                half = [d * (k - 1) // 2 for k, d in zip(self.axes(self.kernel_size), self.axes(self.dilation))]
+                written = half[0] if len({*half}) == 1 else half
+                raise Refused('padding "same" needs stride 1', "padding", f"write `{written}`, half the kernel")
             return tuple(d * (k - 1) for k, d in zip(self.axes(self.kernel_size), self.axes(self.dilation)))
         assert not isinstance(self.padding, str)
         return tuple([2 * p for p in self.axes(self.padding)])

@@ -29,6 +29,9 @@ _BLOCK = "make it a block of your own, under `blocks`"
 _RECURRENT = "there is no attention and no recurrence here; `--plugin MODULE` adds layers of your own"
 _WEIGHT_NORM = "`parametrization: weight_norm` beside the layer"
 _SPECTRAL_NORM = "`parametrization: spectral_norm` beside the layer"
+_AUGMENT = "changes of the training images belong to the recipe: `train: {augment: [RandomHorizontalFlip]}`"
+_PREPARED = "images are prepared by the recipe: `train: {resize: 32}`, `normalize`"
+_NOISE = "`--plugin MODULE` adds layers of your own; `Dropout` is the noise that is here"
 _LOSS = "the loss belongs to the recipe: `train: {loss: CrossEntropyLoss}`"
 _SEPARABLE = (
     "two steps: `Conv2d: {out_channels: $(input.channels), kernel_size: 3, groups: $(input.channels)}` and "
@@ -82,6 +85,7 @@ LAYERS = _table(
         "zeropadding1d": "ZeroPad1d: 1",
         "zeropadding2d pad padding pad2d": "ZeroPad2d: 1",
         "zeropadding3d": "ZeroPad3d: 1",
+        "cropping2d": "ZeroPad2d: [-1, -1, -1, -1]",
         "upsampling1d upsampling2d upsampling3d upsampling resize interpolate": "Upsample: {scale_factor: 2}",
         "depthtospace": "PixelShuffle: 2",
         "spacetodepth focus reorg": "PixelUnshuffle: 2",
@@ -134,6 +138,9 @@ STRUCTURE = _table(
         "attention multiheadattention selfattention transformer transformerencoderlayer": _RECURRENT,
         "weightnorm": _WEIGHT_NORM,
         "spectralnorm sn": _SPECTRAL_NORM,
+        "randomflip randomrotation randomzoom randomtranslation randomcrop randomcontrast": _AUGMENT,
+        "rescaling resizing normalization": _PREPARED,
+        "gaussiannoise": _NOISE,
         "crossentropyloss mseloss bceloss nllloss loss criterion": _LOSS,
     }
 )
@@ -177,6 +184,14 @@ ARGUMENTS = {
     "targetshape": ("shape",), "groupsize": ("num_groups",),
 }  # fmt: skip
 
+
+#: Words for arguments that are something else here, with help.
+ELSEWHERE = _table(
+    {
+        "activation": "an activation is a step of its own, after this one: `- ReLU`",
+        "kernelinitializer biasinitializer": "how weights begin is told by `init`, beside `network`",
+    }
+)
 
 #: Keys of other tools for a section of the document.
 SECTIONS = _table(

@@ -14,7 +14,7 @@ from cnndsl.diagnostics import ENOUGH, SHOWN, Code, Diagnostic, did_you_mean, go
 from cnndsl.layers import LAYERS
 from cnndsl.record import Record
 from cnndsl.source import Span
-from cnndsl.spec.foreign import BATCH, MERGES, RECIPE, SECTIONS, STEP_OPTIONS, entry, meant_argument
+from cnndsl.spec.foreign import BATCH, ELSEWHERE, MERGES, RECIPE, SECTIONS, STEP_OPTIONS, entry, meant_argument
 from cnndsl.spec.hints import WHERE_LAYERS_ARE, meant_layer, meant_slip, meant_value, not_written, slipped_key
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.notation import SOME, in_torch_order
@@ -266,7 +266,8 @@ def _unknown_key(name: str, place: _Place, node: Mapping, error: _Error, tree: T
     span, known = node.keys[name].span, list(error.rule["properties"])
     written = f"`{shorten(name)}`"
     if error.signature:
-        help = _meant_key(name, node, place.names, known) or error.signature
+        elsewhere = ELSEWHERE.get(entry(name)) if place.subject.strip("`") in LAYERS else ""
+        help = elsewhere or _meant_key(name, node, place.names, known) or error.signature
         return Diagnostic(Code.ARGUMENT, f"{place.subject} has no argument {written}", span, help)
     if "patternProperties" not in error.rule:
         help = _meant_section(name) if node is tree else ""
