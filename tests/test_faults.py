@@ -160,7 +160,8 @@ def test_what_each_damage_is_called(run: Path) -> None:
         Code.RESUME, "best.pt is a checkpoint, but a training continues in", resume=run / "best.pt", epochs=5
     )
     assert f"`--resume {run}`" in str(error)
-    failure(Code.CHECKPOINT, "is not a run", resume=run.parent)
+    error = failure(Code.CHECKPOINT, "is not a run", resume=run.parent)
+    assert f"name one of its runs, the newest first: `{run}`" in str(error)
     failure(Code.CHECKPOINT, "does not exist", resume=run / "nothing")
 
 

@@ -17,6 +17,8 @@ from cnndsl.writing import given_path, read_file
 #: ``DAMAGED``.
 SPEC, INFO, METRICS, LOCK = "spec.yaml", "run.json", "metrics.csv", ".lock"
 LAST, BEFORE, BEST, DAMAGED = "last.pt", "last.before.pt", "best.pt", "last.damaged.pt"
+#: The most runs that an error names.
+FEW = 5
 CHECKPOINTS = {"last": (LAST, BEFORE), "best": (BEST,)}
 
 
@@ -65,10 +67,18 @@ def find_run(path: str | PathLike[str]) -> RunFolder:
     """
     path = given_path(path)
     if path.is_dir() and not any((path / name).exists() for name in (INFO, LAST, BEFORE, BEST)):
-        raise RunError(Code.CHECKPOINT, f"{path} is not a run", "`cnndsl runs` lists the runs")
+        raise RunError(Code.CHECKPOINT, f"{path} is not a run", _runs_within(path) or "`cnndsl runs` lists the runs")
     if not path.exists():
         raise RunError(Code.CHECKPOINT, f"{path} does not exist", "`cnndsl runs` lists the runs")
     return RunFolder(path)
+
+
+def _runs_within(folder: Path) -> str | None:
+    """Help for the folder of a network's runs: which it has, the newest first. None for another folder."""
+    runs = sorted((path.parent for path in folder.glob(f"*/{INFO}")), reverse=True)
+    named = ", ".join(f"`{run}`" for run in runs[:FEW])
+    more = f" and {len(runs) - FEW} more" if len(runs) > FEW else ""
+    return f"name one of its runs, the newest first: {named}{more}" if runs else None
 
 
 def list_runs(root: Path) -> list[RunFolder]:
