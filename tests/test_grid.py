@@ -256,7 +256,7 @@ def test_lists_fit_a_narrow_terminal_and_use_it(words: str, head: str) -> None:
 
 
 def test_runs_keep_their_path_and_their_best_accuracy() -> None:
-    row = ("runs/lenet/2026-01-02T00-00-00", "finished", "9/9", "0.1", "0.9", "0.8", "0.8", "1,000", "cpu")
+    row = ("runs/lenet/2026-01-02T00-00-00", "", "finished", "9/9", "0.1", "0.9", "0.8", "0.8", "1,000", "cpu")
     listed = Grid(runs._COLUMNS, [row], runs._GIVES).text(Medium(40)).splitlines()
     assert listed[2] == "runs/lenet/2026-01-02T00-00-00   0.8"
 

@@ -260,7 +260,7 @@ WRONG = [
     (rows(FIRST, "[-1, 1, C2f, [8, True, 7]]"), 4, 5, "CNN030", "is not divisible by groups 7", ""),
     (rows("[-1, 1, Conv, [16]]", "[-1, 1, DWConv, [24]]"), 4, 5, "CNN030", "divisible by groups 16", "1, 2, 4, 8"),
     (rows(FIRST, "[-1, 3, Conv, [8, 3, 1, 0, 7]]"), 4, 5, "CNN030", "is not divisible by groups 7", ""),
-    (rows("[-1, 1, nn.Conv2d, [4, 8, 3]]"), 3, 5, "CNN031", "`in_channels` is 4, but", "write 3"),
+    (rows("[-1, 1, nn.Conv2d, [4, 8, 3]]"), 3, 5, "CNN031", "`in_channels` is 4, but", "write `3`"),
 ]  # fmt: skip
 
 

@@ -160,7 +160,7 @@ def test_when_else_let_and_input() -> None:
 def test_a_text_is_no_condition(condition: str) -> None:
     spec = f"input: [3, 8, 8]\nparams: {{wide: no}}\nnetwork:\n  - {{ReLU: , when: {condition}}}\n"
     (fault,) = cnndsl.check(cnndsl.Text(spec))
-    assert "the string 'no' is not a condition" in fault.message and "true or false" in fault.help
+    assert "the string 'no' is not a condition" in fault.message and "write `true` or `false`" in fault.help
     assert rows("params: {act: ReLU}\nnetwork:\n  - {$act: , when: $act}") == [("0", "ReLU", (3, 8, 8))]
 
 

@@ -733,6 +733,7 @@ def test_runs_as_json_csv_and_tables(listed: Path) -> None:
         "path": str(listed / "lenet" / "2026-01-02T00-00-00"),
         "name": "lenet",
         "time": "2026-01-02T00-00-00",
+        "params": {},
         "state": "interrupted",
         "epoch": 2,
         "epochs": 3,
