@@ -226,6 +226,17 @@ def needs_utf_8(path: str) -> None:
 
 
 @contextmanager
+def needing(extra: str, what: str) -> Iterator[None]:
+    """Ends the program if a package of an ``extra`` of ours, which ``what`` needs, is not installed."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "cnndsl":
+            raise
+        fail(f"{what} needs {error.name}, which is not installed", f"`pip install 'cnndsl[{extra}]'`")
+
+
+@contextmanager
 def _own_warnings_as_lines() -> Iterator[None]:
     """Warnings of cnndsl are printed as one line each; others as Python prints them."""
     with warnings.catch_warnings():

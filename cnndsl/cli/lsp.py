@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from cnndsl.cli.common import PATH, fail, plugin_option
+from cnndsl.cli.common import PATH, fail, needing, plugin_option
 from cnndsl.terminal import say
 
 
@@ -24,10 +24,8 @@ def lsp(log: Path | None) -> None:
 
     It speaks the Language Server Protocol over stdin and stdout. An editor starts it; docs/editors.md has the settings.
     """
-    try:
+    with needing("lsp", "the language server"):
         from cnndsl.lsp.server import own_stdout, serve
-    except ModuleNotFoundError as error:
-        fail(f"the language server needs {error.name}, which is not installed", "`pip install 'cnndsl[lsp]'`")
     if log is not None:
         _log_to(log)
     else:

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cnndsl.cli.common import PATH, fail, limits_option, plugin_option
+from cnndsl.cli.common import PATH, fail, limits_option, needing, plugin_option
 from cnndsl.cli.completion import complete_spec
 from cnndsl.limits import Limits
+from cnndsl.spec.folder import ENDINGS
 from cnndsl.terminal import say
 from cnndsl.zoo import PREFIX, find, is_of_zoo
 
@@ -34,12 +35,8 @@ def serve(spec: Path | None, port: int | None, browser: bool, limits: Limits) ->
     type in your editor or in the page. Without SPEC it opens a new one and lists those of the zoo. Only this machine
     can open the page, by the address that is printed. Ctrl-C ends it.
     """
-    try:
+    with needing("serve", "`cnndsl serve`"):
         from cnndsl.serve.server import Live, listen
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] == "cnndsl":
-            raise
-        fail(f"`cnndsl serve` needs {error.name}, which is not installed", "`pip install 'cnndsl[serve]'`")
     project, name = _opened(spec, limits)
     try:
         listening = listen(port)
@@ -54,7 +51,7 @@ def serve(spec: Path | None, port: int | None, browser: bool, limits: Limits) ->
 
 def _opened(spec: Path | None, limits: Limits) -> tuple[Project, str]:
     """The project, and the name of the spec in it. Ends the program if it cannot be read."""
-    from cnndsl.serve.project import ENDINGS, Denied, Project, is_utf_8
+    from cnndsl.serve.project import Denied, Project, is_utf_8
 
     if spec is None or is_of_zoo(str(spec)):
         project, name = Project(Path.cwd(), None, limits), str(spec or "")

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from cnndsl.limits import Limits
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
-from cnndsl.spec.tree import Listing, Mapping, Tree, Unreadable, read
+from cnndsl.spec.tree import Listing, Mapping, Tree, Unreadable, is_flow, read
 from cnndsl.spec.words import COMMON, LISTS
 
 _INK = re.compile(r"[^\r\n]")
@@ -186,7 +186,7 @@ def _entry(mapping: Mapping, number: int) -> Part | None:
         return None
     if number < len(entries) - 1:
         return Part((Span(key.span.source, key.span.start, entries[number + 1][0].span.start),))
-    if _is_flow(mapping):
+    if is_flow(mapping):
         return Part((_last(mapping, key.span),))
     colon = key.span.source.text.find(":", key.span.end) + 1
     return Part((Span(key.span.source, key.span.start, max(value.span.end, colon)),))
@@ -196,7 +196,7 @@ def _item(listing: Listing, number: int) -> Part | None:
     """The same for an item of a list, which may be the only one in brackets."""
     items, span = listing.items, listing.items[number].span
     text, is_last = span.source.text, number == len(items) - 1
-    if _is_flow(listing):
+    if is_flow(listing):
         whole = _last(listing, span) if is_last else Span(span.source, span.start, items[number + 1].span.start)
         return Part((whole,))
     if len(items) == 1:
@@ -204,10 +204,6 @@ def _item(listing: Listing, number: int) -> Part | None:
     start = text.rfind("-", 0, span.start)  # there is one before every item
     end = span.end if is_last else text.rfind("-", 0, items[number + 1].span.start)
     return Part((Span(span.source, start, max(start + 1, end)),))
-
-
-def _is_flow(tree: Tree) -> bool:
-    return tree.span.source.text[tree.span.start] in "[{"
 
 
 def _last(whole: Tree, part: Span) -> Span:

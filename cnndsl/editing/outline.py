@@ -16,7 +16,7 @@ from cnndsl.limits import LIMITS
 from cnndsl.source import Source, Span
 from cnndsl.spec.merge import defined_name
 from cnndsl.spec.signature import Parameter, parse_signature
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
+from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, entry_span, read
 from cnndsl.spec.values import Fault
 from cnndsl.spec.words import LISTS, is_word
 
@@ -56,16 +56,12 @@ def _tree(source: Source) -> Tree | None:
 def _parts(tree: Tree) -> Iterator[Span]:
     if isinstance(tree, Mapping):
         for key, value in tree.entries:
-            yield _both(key, value)
+            yield entry_span(key, value)
             yield from _parts(value)
     elif isinstance(tree, Listing):
         for item in tree.items:
             yield item.span
             yield from _parts(item)
-
-
-def _both(key: Scalar, value: Tree) -> Span:
-    return Span(key.span.source, key.span.start, max(key.span.end, value.span.end))
 
 
 # --- sections ------------------------------------------------------------------------------------
@@ -84,7 +80,7 @@ def _section(key: Scalar, value: Tree) -> Symbol:
 
 
 def _line(key: Scalar, value: Tree, kind: Literal["section", "parameter", "file"]) -> Symbol:
-    return Symbol(str(key.value), _detail(value), kind, _both(key, value), key.span)
+    return Symbol(str(key.value), _detail(value), kind, entry_span(key, value), key.span)
 
 
 def _block(key: Scalar, value: Tree) -> Symbol:
@@ -96,7 +92,9 @@ def _block(key: Scalar, value: Tree) -> Symbol:
     steps = value.get("steps") if isinstance(value, Mapping) else value
     name = defined_name(key)
     detail = str(key.value)[len(name) :]
-    return Symbol(name, detail, "block", _both(key, value), key.span, (*map(_parameter, parameters), *_steps(steps, 1)))
+    return Symbol(
+        name, detail, "block", entry_span(key, value), key.span, (*map(_parameter, parameters), *_steps(steps, 1))
+    )
 
 
 def _parameter(parameter: Parameter) -> Symbol:
@@ -152,7 +150,7 @@ def _inside(name: str, key: Scalar, value: Tree, word: str | None) -> Iterator[S
     if name == word:
         yield from steps
     elif steps:
-        yield Symbol(name, "", "step", _both(key, value), key.span, steps)
+        yield Symbol(name, "", "step", entry_span(key, value), key.span, steps)
 
 
 def _call(word: str, tree: Mapping) -> str:

@@ -12,6 +12,7 @@ from cnndsl.editing.context import Context
 from cnndsl.editing.offers import Offer
 from cnndsl.source import Span
 from cnndsl.spec.files import project_root, read_text
+from cnndsl.spec.folder import ENDINGS
 from cnndsl.spec.tree import Mapping, Scalar, Unreadable, read
 from cnndsl.zoo import PREFIX, family, find, is_of_zoo, specs
 
@@ -30,7 +31,7 @@ def paths(analysis: Analysis, at: Context) -> Iterator[Offer]:
     for name, is_folder in _entries(folder):
         if is_folder:
             yield Offer(f"{above}{name}/", "file", "folder", rank=2)
-        elif name.endswith((".yaml", ".yml")) and folder / name != analysis.path.resolve():
+        elif name.endswith(ENDINGS) and folder / name != analysis.path.resolve():
             yield Offer(f"{above}{name}", "file", "spec")
 
 

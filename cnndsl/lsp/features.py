@@ -161,10 +161,9 @@ def _actions(asked: Asked, params: types.CodeActionParams) -> list[types.CodeAct
 
 def _whole_lines(span: Span) -> Span:
     """Editors ask for what they show, which is fixes of the cursor's line."""
-    text = span.source.text
-    start = text.rfind("\n", 0, span.start) + 1
-    end = text.find("\n", span.end)
-    return Span(span.source, start, len(text) if end < 0 else end)
+    source = span.source
+    last, _ = source.position(span.end)
+    return Span(source, source.offset(span.line), source.offset(last) + len(source.line(last)))
 
 
 def _together(found: Iterable[Fix]) -> list[Edit]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 from cnndsl.editing.analysis import Analysis, Buffers
@@ -13,10 +13,10 @@ from cnndsl.lsp.recognition import is_spec
 from cnndsl.lsp.texts import Texts
 from cnndsl.lsp.workbench import Analysed, analysed
 from cnndsl.spec.files import project_root
+from cnndsl.spec.folder import yaml_in
 
 #: The most YAML files of a project that are looked at.
 MOST = 5000
-_SUFFIXES = (".yaml", ".yml")
 _FOLLOWS = re.compile(r"^(extends|use)[ \t]*:", re.MULTILINE)
 #: Folders of other tools with many files.
 _FOREIGN = {"node_modules", "venv", "site-packages", "__pycache__"}
@@ -44,14 +44,10 @@ def user(library: Analysed, texts: Texts) -> Path | None:
 
 
 def _specs(root: Path, texts: Texts) -> Iterator[Path]:
-    """The YAML files below a folder, and the open ones there, which may not be on the disk."""
-    listed = dict.fromkeys(path for path in texts if path.is_relative_to(root))
-    for folder, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and name not in _FOREIGN)
-        listed |= dict.fromkeys(Path(folder, name).resolve() for name in sorted(names) if name.endswith(_SUFFIXES))
-        if len(listed) > MOST:
-            break
-    yield from [*listed][:MOST]
+    """The open YAML files below a folder, which may not be on the disk, and the others there."""
+    opened = [path for path in texts if path.is_relative_to(root)]
+    found = (path.resolve() for path in yaml_in(root, skipped=_FOREIGN))
+    yield from islice(dict.fromkeys([*opened, *islice(found, MOST)]), MOST)
 
 
 def _text(path: Path, texts: Texts) -> str:

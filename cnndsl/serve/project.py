@@ -19,12 +19,11 @@ from cnndsl.record import Record
 from cnndsl.serve.messages import Refusal, Refused
 from cnndsl.serve.portable import portable
 from cnndsl.spec.files import not_in_zoo, project_root
-from cnndsl.spec.folder import looks_like_spec, specs_in
+from cnndsl.spec.folder import ENDINGS, looks_like_spec, specs_in
 from cnndsl.spec.starter import starter
 from cnndsl.writing import read_file, write_file
 from cnndsl.zoo import FOLDER, PREFIX, find, is_of_zoo, name_of, specs
 
-ENDINGS = (".yaml", ".yml")
 #: A text that is not saved is compiled as if it had this name in the project's folder.
 UNTITLED = "untitled.yaml"
 #: The most specs of a project that are listed.

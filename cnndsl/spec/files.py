@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -74,6 +75,15 @@ def read_text(path: Path, span: Span | None = None, limits: Limits = LIMITS, fil
 def _short(path: str) -> str:
     """A path as a message shows it: of a long one the end, which has the file's name."""
     return shorten(path) if len(path) <= SHOWN else f"…{one_line(path[1 - SHOWN :])}"
+
+
+def named_files(tree: Tree | None) -> Iterator[tuple[str, Scalar]]:
+    """The names of other files in a spec, each with its key, ``extends`` or ``use``."""
+    for key in ("extends", "use"):
+        written = tree.get(key) if isinstance(tree, Mapping) else None
+        for one in written.items if isinstance(written, Listing) else (written,):
+            if isinstance(one, Scalar):
+                yield key, one
 
 
 def project_root(folder: Path) -> Path:

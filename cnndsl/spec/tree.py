@@ -90,6 +90,16 @@ class Unreadable(Exception):
         super().__init__(diagnostics[-1].message)
 
 
+def is_flow(tree: Tree) -> bool:
+    """Whether a list or a mapping is in brackets."""
+    return tree.span.part(0, 1).text in ("[", "{")
+
+
+def entry_span(key: Scalar, value: Tree) -> Span:
+    """The span of an entry of a mapping. A value that is not written is before the end of its key."""
+    return Span(key.span.source, key.span.start, max(key.span.end, value.span.end))
+
+
 def plain(tree: Tree) -> Any:
     """The tree as dicts, lists and scalars, without its spans."""
     match tree:

@@ -17,7 +17,6 @@ from cnndsl.editing.fixing.places import (
     Place,
     before,
     content_end,
-    is_flow,
     line_end,
     removed_key,
     without,
@@ -26,7 +25,7 @@ from cnndsl.record import Record
 from cnndsl.remedies import remedies, removals, swaps
 from cnndsl.source import Source, Span
 from cnndsl.spec.slips import meant_constant
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
+from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, is_flow, read
 
 _CODE = re.compile(r"`([^`\n]+)`")
 #: The names that the arguments of a layer or block have in a list.

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from cnndsl.editing.answers import Edit
 from cnndsl.record import Record
 from cnndsl.source import Source, Span
-from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, read
+from cnndsl.spec.tree import Listing, Mapping, Scalar, Tree, Unreadable, entry_span, is_flow, read
 
 
 class Entry(Record, frozen=True, eq=False):
@@ -19,7 +19,7 @@ class Entry(Record, frozen=True, eq=False):
 
     @property
     def span(self) -> Span:
-        return Span(self.key.span.source, self.key.span.start, max(self.value.span.end, self.key.span.end))
+        return entry_span(self.key, self.value)
 
 
 class Item(Record, frozen=True, eq=False):
@@ -100,10 +100,6 @@ def _holds(outer: Span, inner: Span) -> bool:
 
 
 # --- edits ---------------------------------------------------------------------------------------
-
-
-def is_flow(tree: Tree) -> bool:
-    return tree.span.text[:1] in ("{", "[")
 
 
 def removed(parts: Sequence[Span], one: Span) -> Edit:

@@ -12,8 +12,8 @@ from cnndsl.editing.naming.reading import bindings_of
 from cnndsl.network import Compilation
 from cnndsl.record import Record
 from cnndsl.source import Span
+from cnndsl.spec.files import named_files as written_names
 from cnndsl.spec.files import project_root
-from cnndsl.spec.tree import Listing, Scalar
 from cnndsl.zoo import find, is_of_zoo
 
 
@@ -109,13 +109,11 @@ def files(analysis: Analysis) -> Iterator[Path]:
 def named_files(analysis: Analysis) -> Iterator[tuple[str, Span, Path]]:
     """The files that the text itself names, by the key, ``extends`` or ``use``, with the place of the name."""
     document = _compilation(analysis).document
-    for key in ("extends", "use"):
-        written = document.tree.get(key) if document else None
-        for one in written.items if isinstance(written, Listing) else (written,):
-            if isinstance(one, Scalar) and isinstance(one.value, str) and "\0" not in one.value:
-                path = find(one.value) if is_of_zoo(one.value) else Path(one.span.source.name).parent / one.value
-                if path is not None:
-                    yield key, one.span, path.resolve()
+    for key, one in written_names(document.tree if document else None):
+        if isinstance(one.value, str) and "\0" not in one.value:
+            path = find(one.value) if is_of_zoo(one.value) else Path(one.span.source.name).parent / one.value
+            if path is not None:
+                yield key, one.span, path.resolve()
 
 
 def _base(analysis: Analysis) -> Path | None:
