@@ -111,7 +111,7 @@ class _Told(Record, frozen=True, eq=False, dict=True):
 
     def _signature(self) -> Iterator[str]:
         """The name of a block, or a parameter of it."""
-        block = self.known.blocks.get((self.at.before or self.word).partition("(")[0].strip())
+        block = self.known.defined_by(self.at.before or self.word)
         if block is None or self.word == block.name:
             yield from self._block(block) if block else ()
             return

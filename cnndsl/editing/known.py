@@ -112,12 +112,16 @@ class Known(Record, frozen=True, eq=False, dict=True):
             self._called_by(self.blocks[name], seen)
         return seen
 
+    def defined_by(self, signature: str) -> Definition | None:
+        """The block that a signature defines, which may be half typed."""
+        return self.blocks.get(signature.partition("(")[0].strip())
+
     @property
     def block(self) -> Definition | None:
         """The block whose definition this is in."""
         path = self.context.path
         is_inside = path[:1] == ("blocks",) and len(path) > 1
-        return self.blocks.get(str(path[1]).partition("(")[0].strip()) if is_inside else None
+        return self.defined_by(str(path[1])) if is_inside else None
 
     @cached_property
     def params(self) -> dict[str, Variable]:
@@ -128,17 +132,14 @@ class Known(Record, frozen=True, eq=False, dict=True):
     def parameter(self, name: str) -> tuple[Parameter, Tree, Path] | None:
         """A parameter or another name in scope, what may use it, and the path of that; None for other names."""
         block = self.block
+        body, path = (block.body, ("blocks", block.signature)) if block else (self.whole, ())
         for one in block.parameters if block else ():
-            if block and one.name == name:
-                return one, block.body, ("blocks", block.signature)
+            if one.name == name:
+                return one, body, path
         default = next((value for key, value in self.section("params") if key.value == name), None)
         if default is not None:
             return Parameter(name, default.span.text), self.whole, ()
-        if name not in self.variables:
-            return None
-        return (
-            (Parameter(name), block.body, ("blocks", block.signature)) if block else (Parameter(name), self.whole, ())
-        )
+        return (Parameter(name), body, path) if name in self.variables else None
 
     @cached_property
     def words(self) -> frozenset[str]:
@@ -163,7 +164,7 @@ class Known(Record, frozen=True, eq=False, dict=True):
         """The parameters of the block whose key is ``key``, only those before the mark if that is in it."""
         written, mark, _ = key.partition(MARK)
         written = re.sub(r"\w+\s*=[^=]*\Z", "", written) if mark else written
-        definition = self.blocks.get(written.partition("(")[0].strip())
+        definition = self.defined_by(written)
         names = {one.name: one for one in definition.parameters} if definition else {}
         found = [names.get(name, Parameter(name)) for name in re.findall(r"(?:[(,]\s*)([a-z_]\w*)", written)]
         return {one.name: Variable(one.name, parameter_text(one)) for one in found}
